@@ -1,0 +1,302 @@
+/**
+ * The settings contract of the server: each setting once, with its environment variable, unit, range and
+ * default. The server parses its environment with it, and the infrastructure renders the same values into the
+ * container's environment, so a setting cannot mean two things.
+ */
+import { nearest } from "./nearest.ts";
+
+interface Described {
+  /** The environment variable. */
+  readonly variable: string;
+  /** One sentence for people, without a full stop. */
+  readonly description: string;
+}
+
+export interface IntegerSetting extends Described {
+  readonly kind: "integer";
+  readonly unit: string;
+  readonly default: number;
+  /** Smallest legal value, inclusive. */
+  readonly min: number;
+  /** Largest legal value, inclusive. */
+  readonly max: number;
+}
+
+export interface ChoiceSetting<T extends string = string> extends Described {
+  readonly kind: "choice";
+  readonly default: T;
+  readonly choices: readonly T[];
+}
+
+export interface TextSetting extends Described {
+  readonly kind: "text";
+  readonly default: string;
+  /** What a value must match, whole. */
+  readonly pattern: RegExp;
+  /** `pattern` in words. */
+  readonly allowed: string;
+}
+
+export interface ListSetting extends Described {
+  readonly kind: "list";
+  readonly default: readonly string[];
+  /** What each item must match, whole. In the environment the items are separated by commas. */
+  readonly pattern: RegExp;
+  /** `pattern` in words. */
+  readonly allowed: string;
+}
+
+export type SettingDefinition = IntegerSetting | ChoiceSetting | TextSetting | ListSetting;
+
+/** Every variable but HOST and PORT starts with this, so that a misspelt one can be told from a foreign one. */
+export const VARIABLE_PREFIX = "WEBSOCKET_";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const settingDefinitions = {
+  host: {
+    kind: "text",
+    variable: "HOST",
+    default: "0.0.0.0",
+    pattern: /[^\s]+/,
+    allowed: "a host name or an IP address of this machine",
+    description: "Address that the server listens on",
+  },
+  port: {
+    kind: "integer",
+    variable: "PORT",
+    unit: "TCP port",
+    default: 8080,
+    min: 0,
+    max: 65_535,
+    description: "Port that the server listens on; 0 lets the system choose one",
+  },
+  heartbeatSeconds: {
+    kind: "integer",
+    variable: "WEBSOCKET_HEARTBEAT_SECONDS",
+    unit: "seconds",
+    default: 30,
+    min: 1,
+    // CloudFront drops a WebSocket after 10 minutes without bytes from the origin; leave a minute of slack.
+    max: 540,
+    description: "Interval of the server's pings; a client that misses one whole interval is disconnected",
+  },
+  maxPayloadBytes: {
+    kind: "integer",
+    variable: "WEBSOCKET_MAX_PAYLOAD_BYTES",
+    unit: "bytes",
+    default: 64 * KIB,
+    min: 1,
+    max: 16 * MIB,
+    description: "Largest message that a client may send; a larger one closes its connection with 1009",
+  },
+  maxConnections: {
+    kind: "integer",
+    variable: "WEBSOCKET_MAX_CONNECTIONS",
+    unit: "connections",
+    default: 20_000,
+    min: 1,
+    // Fargate grants 65,535 file descriptors; the rest is for the listener, logs and the backplane.
+    max: 65_000,
+    description: "WebSockets that one task holds; an upgrade above it is answered with 503",
+  },
+  messagesPerSecond: {
+    kind: "integer",
+    variable: "WEBSOCKET_MESSAGES_PER_SECOND",
+    unit: "messages per second",
+    default: 100,
+    min: 1,
+    max: 1_000_000,
+    description:
+      "Sustained message rate that one connection may send; above it the connection is closed with 1008",
+  },
+  messageBurst: {
+    kind: "integer",
+    variable: "WEBSOCKET_MESSAGE_BURST",
+    unit: "messages",
+    default: 200,
+    min: 1,
+    max: 1_000_000,
+    description: "Messages that one connection may send at once before the sustained rate applies",
+  },
+  retainedBytes: {
+    kind: "integer",
+    variable: "WEBSOCKET_RETAINED_BYTES",
+    unit: "bytes",
+    default: 4 * MIB,
+    min: 64 * KIB,
+    max: 1024 * MIB,
+    description: "Recent messages kept per channel; a reader that falls further behind is closed with 1013",
+  },
+  allowedOrigins: {
+    kind: "list",
+    variable: "WEBSOCKET_ALLOWED_ORIGINS",
+    default: [],
+    pattern: /https?:\/\/[^/\s,]+/,
+    allowed: "origins such as https://app.example.com, without a path; an empty list admits every origin",
+    description: "Origins whose pages may connect; a browser on another one is refused with 403",
+  },
+  drainSeconds: {
+    kind: "integer",
+    variable: "WEBSOCKET_DRAIN_SECONDS",
+    unit: "seconds",
+    default: 20,
+    min: 1,
+    // ECS allows a stop timeout of at most 120 seconds, and the exit itself needs some of them.
+    max: 110,
+    description: "Time that open connections get to close after SIGTERM before the process gives up on them",
+  },
+  logLevel: {
+    kind: "choice",
+    variable: "WEBSOCKET_LOG_LEVEL",
+    default: "info",
+    choices: ["trace", "debug", "info", "warn", "error", "fatal", "silent"],
+    description: "Least severe level that is logged",
+  },
+} as const satisfies Record<string, SettingDefinition>;
+
+type Definitions = typeof settingDefinitions;
+export type SettingName = keyof Definitions;
+
+type ValueOf<D extends SettingDefinition> = D extends IntegerSetting
+  ? number
+  : D extends ChoiceSetting<infer Choice>
+    ? Choice
+    : D extends ListSetting
+      ? readonly string[]
+      : string;
+
+/** Every setting with its value; see {@link settingDefinitions} for units, ranges and defaults. */
+export type Settings = { readonly [Name in SettingName]: ValueOf<Definitions[Name]> };
+
+/** One thing that is wrong with one key: what stands there and what may. */
+export interface Problem {
+  readonly key: string;
+  readonly message: string;
+}
+
+/** Everything that is wrong with an environment, at once. */
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super(
+      ["The environment is not usable:", ...problems.map(({ key, message }) => `  ${key}: ${message}`)].join(
+        "\n",
+      ),
+    );
+    this.problems = problems;
+  }
+}
+
+/** What a value of this setting may be, in words. */
+export function allowedValues(definition: SettingDefinition): string {
+  switch (definition.kind) {
+    case "integer":
+      return `a whole number from ${definition.min} to ${definition.max} (${definition.unit})`;
+    case "choice":
+      return `one of ${definition.choices.join(", ")}`;
+    case "text":
+    case "list":
+      return definition.allowed;
+  }
+}
+
+/** Whether `value` is a legal value of this setting, of the type that {@link Settings} gives it. */
+export function isLegal(definition: SettingDefinition, value: unknown): boolean {
+  switch (definition.kind) {
+    case "integer":
+      return Number.isInteger(value) && Number(value) >= definition.min && Number(value) <= definition.max;
+    case "choice":
+      return typeof value === "string" && definition.choices.includes(value);
+    case "text":
+      return typeof value === "string" && matchesWhole(definition.pattern, value);
+    case "list":
+      return (
+        Array.isArray(value) &&
+        value.every((item) => typeof item === "string" && matchesWhole(definition.pattern, item))
+      );
+  }
+}
+
+/** The settings with nothing set: every default. */
+export function defaultSettings(): Settings {
+  return collect((definition) => definition.default);
+}
+
+/**
+ * Reads the settings from an environment. A variable that is absent or empty takes its default.
+ * @throws {SettingsError} listing every illegal value and every unknown variable that starts with
+ * {@link VARIABLE_PREFIX}, each with what is allowed.
+ */
+export function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): Settings {
+  const problems: Problem[] = [];
+  const settings = collect((definition) => {
+    const text = environment[definition.variable];
+    if (text === undefined || text === "") return definition.default;
+    const value = decode(definition, text);
+    if (!isLegal(definition, value)) {
+      problems.push({
+        key: definition.variable,
+        message: `is ${JSON.stringify(text)}, and must be ${allowedValues(definition)}.`,
+      });
+    }
+    return value;
+  });
+
+  const variables = Object.values(settingDefinitions).map(({ variable }) => variable);
+  for (const key of Object.keys(environment)) {
+    if (!key.startsWith(VARIABLE_PREFIX) || variables.some((variable) => variable === key)) continue;
+    const meant = nearest(key, variables);
+    problems.push({
+      key,
+      message: `is not a setting${meant === undefined ? `; there are ${variables.join(", ")}` : `; did you mean ${meant}?`}`,
+    });
+  }
+
+  if (problems.length > 0) throw new SettingsError(problems);
+  return settings;
+}
+
+/** Renders settings as environment variables, the inverse of {@link fromEnvironment}. */
+export function toEnvironment(settings: Partial<Settings>): Record<string, string> {
+  const environment: Record<string, string> = {};
+  for (const name of settingNames()) {
+    const value = settings[name];
+    if (value !== undefined) {
+      environment[settingDefinitions[name].variable] = Array.isArray(value) ? value.join(",") : String(value);
+    }
+  }
+  return environment;
+}
+
+/** The names of all settings, in the order of their definition. */
+export function settingNames(): readonly SettingName[] {
+  // Object.keys forgets the literal types of an object that is known to have no other keys.
+  return Object.keys(settingDefinitions) as SettingName[];
+}
+
+function collect(read: (definition: SettingDefinition) => unknown): Settings {
+  // The one place where a value meets its type: every reader has checked it with isLegal or throws.
+  return Object.fromEntries(
+    settingNames().map((name) => [name, read(settingDefinitions[name])]),
+  ) as unknown as Settings;
+}
+
+function decode(definition: SettingDefinition, text: string): unknown {
+  switch (definition.kind) {
+    case "integer":
+      return /^\d+$/.test(text) ? Number(text) : text;
+    case "list":
+      return text.split(",").map((item) => item.trim());
+    case "choice":
+    case "text":
+      return text;
+  }
+}
+
+function matchesWhole(pattern: RegExp, text: string): boolean {
+  return new RegExp(`^(?:${pattern.source})$`, pattern.flags).test(text);
+}
