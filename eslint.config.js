@@ -12,8 +12,8 @@ const FORBIDDEN_ARROWS = [
 
 /** What the other folders may take from the server: its settings contract, nothing that runs. */
 const ONLY_THE_SETTINGS = {
-  regex: "/app/src/(?!settings\\.ts$|nearest\\.ts$)",
-  message: "Outside app/ only app/src/settings.ts and app/src/nearest.ts may be imported.",
+  regex: "/app/src/(?!(settings|definition|nearest)\\.ts$)",
+  message: "Outside app/ only app/src/settings.ts, definition.ts and nearest.ts may be imported.",
 };
 
 export default defineConfig(

@@ -4,52 +4,29 @@
  * container's environment, so a setting cannot mean two things.
  */
 import { nearest } from "./nearest.ts";
+import { allowedValues, collect, decode, encode } from "./definition.ts";
+import type { Definition, Problem, ValuesOf } from "./definition.ts";
 
-interface Described {
+/** A value that the server takes from its environment. */
+export type SettingDefinition = Definition & {
   /** The environment variable. */
   readonly variable: string;
-  /** One sentence for people, without a full stop. */
-  readonly description: string;
-}
-
-export interface IntegerSetting extends Described {
-  readonly kind: "integer";
-  readonly unit: string;
-  readonly default: number;
-  /** Smallest legal value, inclusive. */
-  readonly min: number;
-  /** Largest legal value, inclusive. */
-  readonly max: number;
-}
-
-export interface ChoiceSetting<T extends string = string> extends Described {
-  readonly kind: "choice";
-  readonly default: T;
-  readonly choices: readonly T[];
-}
-
-export interface TextSetting extends Described {
-  readonly kind: "text";
-  readonly default: string;
-  /** What a value must match, whole. */
-  readonly pattern: RegExp;
-  /** `pattern` in words. */
-  readonly allowed: string;
-}
-
-export interface ListSetting extends Described {
-  readonly kind: "list";
-  readonly default: readonly string[];
-  /** What each item must match, whole. In the environment the items are separated by commas. */
-  readonly pattern: RegExp;
-  /** `pattern` in words. */
-  readonly allowed: string;
-}
-
-export type SettingDefinition = IntegerSetting | ChoiceSetting | TextSetting | ListSetting;
+};
 
 /** Every variable but HOST and PORT starts with this, so that a misspelt one can be told from a foreign one. */
 export const VARIABLE_PREFIX = "WEBSOCKET_";
+
+/** The paths that the server answers on; the load balancer, the health checks and the outputs name them too. */
+export const PATHS = {
+  /** WebSocket upgrades. */
+  websocket: "/wss",
+  /** The container's health check. */
+  health: "/health",
+  /** The load balancer's health check. */
+  root: "/",
+  /** The console page. */
+  console: "/index.html",
+} as const;
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -156,25 +133,10 @@ export const settingDefinitions = {
   },
 } as const satisfies Record<string, SettingDefinition>;
 
-type Definitions = typeof settingDefinitions;
-export type SettingName = keyof Definitions;
-
-type ValueOf<D extends SettingDefinition> = D extends IntegerSetting
-  ? number
-  : D extends ChoiceSetting<infer Choice>
-    ? Choice
-    : D extends ListSetting
-      ? readonly string[]
-      : string;
+export type SettingName = keyof typeof settingDefinitions;
 
 /** Every setting with its value; see {@link settingDefinitions} for units, ranges and defaults. */
-export type Settings = { readonly [Name in SettingName]: ValueOf<Definitions[Name]> };
-
-/** One thing that is wrong with one key: what stands there and what may. */
-export interface Problem {
-  readonly key: string;
-  readonly message: string;
-}
+export type Settings = ValuesOf<typeof settingDefinitions>;
 
 /** Everything that is wrong with an environment, at once. */
 export class SettingsError extends Error {
@@ -191,39 +153,9 @@ export class SettingsError extends Error {
   }
 }
 
-/** What a value of this setting may be, in words. */
-export function allowedValues(definition: SettingDefinition): string {
-  switch (definition.kind) {
-    case "integer":
-      return `a whole number from ${definition.min} to ${definition.max} (${definition.unit})`;
-    case "choice":
-      return `one of ${definition.choices.join(", ")}`;
-    case "text":
-    case "list":
-      return definition.allowed;
-  }
-}
-
-/** Whether `value` is a legal value of this setting, of the type that {@link Settings} gives it. */
-export function isLegal(definition: SettingDefinition, value: unknown): boolean {
-  switch (definition.kind) {
-    case "integer":
-      return Number.isInteger(value) && Number(value) >= definition.min && Number(value) <= definition.max;
-    case "choice":
-      return typeof value === "string" && definition.choices.includes(value);
-    case "text":
-      return typeof value === "string" && matchesWhole(definition.pattern, value);
-    case "list":
-      return (
-        Array.isArray(value) &&
-        value.every((item) => typeof item === "string" && matchesWhole(definition.pattern, item))
-      );
-  }
-}
-
 /** The settings with nothing set: every default. */
 export function defaultSettings(): Settings {
-  return collect((definition) => definition.default);
+  return collect(settingDefinitions, (definition) => definition.default);
 }
 
 /**
@@ -233,26 +165,28 @@ export function defaultSettings(): Settings {
  */
 export function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): Settings {
   const problems: Problem[] = [];
-  const settings = collect((definition) => {
-    const text = environment[definition.variable];
+  const variableOf = (name: string): string => settingDefinitions[name as SettingName].variable;
+
+  const settings = collect(settingDefinitions, (definition, name) => {
+    const text = environment[variableOf(name)];
     if (text === undefined || text === "") return definition.default;
     const value = decode(definition, text);
-    if (!isLegal(definition, value)) {
+    if (value === undefined) {
       problems.push({
-        key: definition.variable,
+        key: variableOf(name),
         message: `is ${JSON.stringify(text)}, and must be ${allowedValues(definition)}.`,
       });
     }
     return value;
   });
 
-  const variables = Object.values(settingDefinitions).map(({ variable }) => variable);
+  const variables = settingNames().map(variableOf);
   for (const key of Object.keys(environment)) {
-    if (!key.startsWith(VARIABLE_PREFIX) || variables.some((variable) => variable === key)) continue;
+    if (!key.startsWith(VARIABLE_PREFIX) || variables.includes(key)) continue;
     const meant = nearest(key, variables);
     problems.push({
       key,
-      message: `is not a setting${meant === undefined ? `; there are ${variables.join(", ")}` : `; did you mean ${meant}?`}`,
+      message: `is not a setting; ${meant === undefined ? `there are ${variables.join(", ")}.` : `did you mean ${meant}?`}`,
     });
   }
 
@@ -265,9 +199,7 @@ export function toEnvironment(settings: Partial<Settings>): Record<string, strin
   const environment: Record<string, string> = {};
   for (const name of settingNames()) {
     const value = settings[name];
-    if (value !== undefined) {
-      environment[settingDefinitions[name].variable] = Array.isArray(value) ? value.join(",") : String(value);
-    }
+    if (value !== undefined) environment[settingDefinitions[name].variable] = encode(value);
   }
   return environment;
 }
@@ -276,27 +208,4 @@ export function toEnvironment(settings: Partial<Settings>): Record<string, strin
 export function settingNames(): readonly SettingName[] {
   // Object.keys forgets the literal types of an object that is known to have no other keys.
   return Object.keys(settingDefinitions) as SettingName[];
-}
-
-function collect(read: (definition: SettingDefinition) => unknown): Settings {
-  // The one place where a value meets its type: every reader has checked it with isLegal or throws.
-  return Object.fromEntries(
-    settingNames().map((name) => [name, read(settingDefinitions[name])]),
-  ) as unknown as Settings;
-}
-
-function decode(definition: SettingDefinition, text: string): unknown {
-  switch (definition.kind) {
-    case "integer":
-      return /^\d+$/.test(text) ? Number(text) : text;
-    case "list":
-      return text.split(",").map((item) => item.trim());
-    case "choice":
-    case "text":
-      return text;
-  }
-}
-
-function matchesWhole(pattern: RegExp, text: string): boolean {
-  return new RegExp(`^(?:${pattern.source})$`, pattern.flags).test(text);
 }
