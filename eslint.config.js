@@ -27,6 +27,7 @@ export default defineConfig(
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       "@typescript-eslint/switch-exhaustiveness-check": "error",
       "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
     },
   },
   {
@@ -35,6 +36,7 @@ export default defineConfig(
     rules: {
       "mocha/no-mocha-arrows": "off",
       "mocha/no-setup-in-describe": "off",
+      "mocha/max-top-level-suites": "off",
     },
   },
   { files: ["**/*.{js,mjs}"], languageOptions: { globals: { process: "readonly", console: "readonly" } } },

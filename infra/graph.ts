@@ -21,6 +21,8 @@ export interface DeclaredResource {
   /** Id and outputs that the evaluation stood in for the cloud's. */
   readonly id: string;
   readonly outputs: Readonly<Record<string, unknown>>;
+  /** Reference to the provider that manages it, `URN::ID`; empty for components and for default providers. */
+  readonly provider: string;
   readonly options: DeclaredOptions;
 }
 

@@ -1,0 +1,10 @@
+import { declareStack } from "./infra/program.ts";
+
+export const {
+  websocketUrl,
+  distributionDomainName,
+  loadBalancerDnsName,
+  clusterName,
+  serviceName,
+  imageUri,
+} = declareStack();

@@ -1,0 +1,292 @@
+/**
+ * The stack's configuration: every key with its type, range and default, and the only reader of
+ * `pulumi.Config`. Pulumi.yaml repeats keys, types, defaults and descriptions for the CLI; a test holds the two
+ * together.
+ */
+import * as pulumi from "@pulumi/pulumi";
+import { allowedValues, collect, decode } from "../app/src/definition.ts";
+import type { Definition, Problem, ValuesOf } from "../app/src/definition.ts";
+import { nearest } from "../app/src/nearest.ts";
+import { defaultSettings, settingDefinitions } from "../app/src/settings.ts";
+import type { Settings } from "../app/src/settings.ts";
+import { memoryChoices } from "./fargateSizes.ts";
+import { brokenLinks } from "./timeouts.ts";
+
+/** CloudWatch Logs keeps log events for one of these numbers of days (PutRetentionPolicy, retentionInDays). */
+const LOG_RETENTION_DAYS = [
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+] as const;
+
+/** What the infrastructure adds to the server's own settings. */
+export const infrastructureDefinitions = {
+  minTasks: {
+    kind: "integer",
+    unit: "tasks",
+    default: 1,
+    min: 1,
+    max: 1000,
+    description: "Tasks that always run",
+  },
+  maxTasks: {
+    kind: "integer",
+    unit: "tasks",
+    default: 5,
+    min: 1,
+    max: 1000,
+    description: "Tasks that the autoscaler may run",
+  },
+  requestsPerTarget: {
+    kind: "integer",
+    unit: "requests per minute",
+    default: 1000,
+    min: 1,
+    max: 1_000_000,
+    description: "Requests per task and minute that the autoscaler holds; opening a WebSocket is one request",
+  },
+  scaleOutCooldownSeconds: {
+    kind: "integer",
+    unit: "seconds",
+    default: 60,
+    min: 0,
+    max: 3600,
+    description: "Pause after adding tasks before the autoscaler may add more",
+  },
+  scaleInCooldownSeconds: {
+    kind: "integer",
+    unit: "seconds",
+    default: 300,
+    min: 0,
+    max: 3600,
+    description: "Pause after removing tasks before the autoscaler may remove more",
+  },
+  cpu: {
+    kind: "choice",
+    choices: [256, 512, 1024, 2048, 4096, 8192, 16_384],
+    default: 1024,
+    description: "CPU units of a task; 1024 are one vCPU",
+  },
+  memoryMiB: {
+    kind: "integer",
+    unit: "MiB",
+    default: 2048,
+    min: 512,
+    max: 122_880,
+    description: "Memory of a task in MiB; Fargate has certain sizes for each cpu",
+  },
+  stopTimeoutSeconds: {
+    kind: "integer",
+    unit: "seconds",
+    default: 60,
+    min: 2,
+    max: 120,
+    description: "Time between SIGTERM and SIGKILL when a task stops",
+  },
+  idleTimeoutSeconds: {
+    kind: "integer",
+    unit: "seconds",
+    default: 120,
+    min: 1,
+    max: 4000,
+    description: "Silence after which the load balancer cuts a connection",
+  },
+  deregistrationDelaySeconds: {
+    kind: "integer",
+    unit: "seconds",
+    default: 10,
+    min: 0,
+    max: 3600,
+    description: "Time between taking a task out of the target group and its SIGTERM",
+  },
+  originHeaderName: {
+    kind: "text",
+    default: "X-Origin-Secret",
+    // The length is the listener rule's limit; CloudFront refuses to set headers with these prefixes.
+    pattern: /(?!X-Amz-|X-Edge-)[A-Za-z0-9-]{1,40}/i,
+    allowed: "1 to 40 letters, digits and hyphens, not starting with X-Amz- or X-Edge-",
+    description: "Header in which CloudFront sends the origin secret to the load balancer",
+  },
+  priceClass: {
+    kind: "choice",
+    choices: ["PriceClass_100", "PriceClass_200", "PriceClass_All"],
+    default: "PriceClass_100",
+    description: "CloudFront locations that serve the stack",
+  },
+  logRetentionDays: {
+    kind: "choice",
+    choices: LOG_RETENTION_DAYS,
+    default: 30,
+    description: "Days that logs are kept",
+  },
+  retainData: {
+    kind: "boolean",
+    default: false,
+    description: "Whether logs and images outlive the stack",
+  },
+} as const satisfies Record<string, Definition>;
+
+/** Host and port are not a stack's to choose: inside a container they follow from the task definition. */
+const { host, port, ...configurableSettings } = settingDefinitions;
+
+/** Every key of the project's own namespace, in the order of Pulumi.yaml. */
+export const configDefinitions = { ...infrastructureDefinitions, ...configurableSettings };
+
+/** A stack's configuration; see {@link infrastructureDefinitions} for units, ranges and defaults. */
+export interface StackConfig extends ValuesOf<typeof infrastructureDefinitions> {
+  /** Pulumi project and stack. */
+  readonly project: string;
+  readonly stack: string;
+  /** AWS region, from `aws:region`. */
+  readonly region: string;
+  /** What the server in a task is told. */
+  readonly settings: Settings;
+}
+
+/** Everything that is wrong with a stack's configuration, at once. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(stack: string, problems: readonly ConfigProblem[]) {
+    super(
+      [
+        `The configuration of stack ${stack} is not usable:`,
+        ...problems.map(({ key, message, fix }) => `  ${key} ${message}\n      ${fix}`),
+      ].join("\n"),
+    );
+    this.problems = problems;
+  }
+}
+
+export interface ConfigProblem extends Problem {
+  /** The command that mends it. */
+  readonly fix: string;
+}
+
+/**
+ * Reads and checks the configuration of the current stack.
+ * @throws {ConfigError} listing every wrong, missing and unknown key, each with the command that fixes it.
+ */
+export function readConfig(): StackConfig {
+  const project = pulumi.getProject();
+  const stack = pulumi.getStack();
+  const problems: ConfigProblem[] = [];
+  const set = (key: string, value: string | number): string =>
+    `pulumi config set ${key} ${String(value)} --stack ${stack}`;
+
+  const own = new pulumi.Config();
+  const values = collect(configDefinitions, (definition, name) => {
+    const text = own.get(name);
+    if (text === undefined) return definition.default;
+    const value = decode(definition, text);
+    if (value !== undefined) return value;
+    problems.push({
+      key: `${project}:${name}`,
+      message: `is ${JSON.stringify(text)}, and must be ${allowedValues(definition)}.`,
+      fix: set(`${project}:${name}`, exampleOf(definition)),
+    });
+    return definition.default;
+  });
+
+  problems.push(...unknownKeys(project, stack));
+
+  const region = new pulumi.Config("aws").get("region");
+  if (region === undefined) {
+    problems.push({
+      key: "aws:region",
+      message: "is missing, and must be an AWS region.",
+      fix: set("aws:region", "us-east-1"),
+    });
+  }
+
+  const config: StackConfig = {
+    ...pick(values, infrastructureDefinitions),
+    project,
+    stack,
+    region: region ?? "",
+    settings: { ...defaultSettings(), ...pick(values, configurableSettings) },
+  };
+  // What relates several values makes sense only where each is legal by itself.
+  if (problems.length === 0) problems.push(...contradictions(config, set));
+  if (problems.length > 0) throw new ConfigError(stack, problems);
+  return config;
+}
+
+/** What a legal configuration should still be told about. */
+export function configWarnings(config: StackConfig): readonly string[] {
+  if (config.maxTasks === 1) return [];
+  return [
+    `${config.project}:maxTasks is ${config.maxTasks}, and tasks do not share their messages yet: a message ` +
+      "reaches the clients of the task that received it, and no others. Set it to 1 where every client must see " +
+      "every message.",
+  ];
+}
+
+function contradictions(
+  config: StackConfig,
+  set: (key: string, value: string | number) => string,
+): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const key = (name: string): string => `${config.project}:${name}`;
+
+  if (config.minTasks > config.maxTasks) {
+    problems.push({
+      key: key("minTasks"),
+      message: `is ${config.minTasks}, and must not be above ${key("maxTasks")}, which is ${config.maxTasks}.`,
+      fix: set(key("maxTasks"), config.minTasks),
+    });
+  }
+
+  const sizes = memoryChoices(config.cpu);
+  const [smallest] = sizes;
+  if (!sizes.includes(config.memoryMiB) && smallest !== undefined) {
+    problems.push({
+      key: key("memoryMiB"),
+      message:
+        `is ${config.memoryMiB}, and Fargate has no such size: with ${key("cpu")} ${config.cpu} it must be ` +
+        `one of ${sizes.join(", ")}.`,
+      fix: set(key("memoryMiB"), sizes.findLast((size) => size <= config.memoryMiB) ?? smallest),
+    });
+  }
+
+  for (const { name, message, value } of brokenLinks({
+    heartbeatSeconds: config.settings.heartbeatSeconds,
+    idleTimeoutSeconds: config.idleTimeoutSeconds,
+    drainSeconds: config.settings.drainSeconds,
+    stopTimeoutSeconds: config.stopTimeoutSeconds,
+  })) {
+    problems.push({ key: key(name), message, fix: set(key(name), value) });
+  }
+  return problems;
+}
+
+/** Keys that look like ours and are not: with a typo, a setting would silently keep its default. */
+function unknownKeys(project: string, stack: string): ConfigProblem[] {
+  const names = Object.keys(configDefinitions);
+  return Object.keys(pulumi.runtime.allConfig())
+    .filter((key) => key.startsWith(`${project}:`) && !names.includes(key.slice(project.length + 1)))
+    .map((key) => {
+      const meant = nearest(key.slice(project.length + 1), names);
+      return {
+        key,
+        message: `is not a key; ${meant === undefined ? `there are ${names.join(", ")}.` : `did you mean ${project}:${meant}?`}`,
+        fix: `pulumi config rm ${key} --stack ${stack}`,
+      };
+    });
+}
+
+function exampleOf(definition: Definition): string | number {
+  const value = definition.default;
+  return typeof value === "object" ? "https://app.example.com" : String(value);
+}
+
+function pick<
+  Wanted extends Record<string, unknown>,
+  Values extends { readonly [K in keyof Wanted]: unknown },
+>(values: Values, wanted: Wanted): Pick<Values, keyof Wanted & keyof Values> {
+  const names = new Set(Object.keys(wanted));
+  // Object.entries forgets which keys it was given.
+  return Object.fromEntries(Object.entries(values).filter(([name]) => names.has(name))) as Pick<
+    Values,
+    keyof Wanted & keyof Values
+  >;
+}

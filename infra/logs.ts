@@ -1,0 +1,139 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+
+/** Where in the bucket each service writes; AWS appends paths of its own. */
+const PREFIXES = { loadBalancer: "load-balancer", edge: "edge", network: "network" } as const;
+
+export interface LogBucketArgs {
+  /** Days after which a log file is deleted. */
+  readonly retentionDays: number;
+  /** Whether the bucket and its files outlive the stack. */
+  readonly retain: boolean;
+}
+
+/**
+ * A closed bucket for the access logs of the load balancer and of the edge and for the network's flow logs. AWS's
+ * log services may write, each under its own prefix and for this account only; nobody reads or writes without TLS.
+ */
+export class LogBucket extends pulumi.ComponentResource {
+  /** Bucket name, known only when the services may write: they test that when logging is switched on. */
+  readonly bucket: pulumi.Output<string>;
+  /** Bucket ARN, known when {@link bucket} is. */
+  readonly arn: pulumi.Output<string>;
+  readonly prefixes = PREFIXES;
+
+  constructor(name: string, args: LogBucketArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("websocket:infra:LogBucket", name, {}, opts);
+    const child = { parent: this, retainOnDelete: args.retain };
+
+    const bucket = new aws.s3.Bucket(`${name}-bucket`, { forceDestroy: !args.retain }, child);
+    const publicAccess = new aws.s3.BucketPublicAccessBlock(
+      `${name}-public-access`,
+      {
+        bucket: bucket.bucket,
+        blockPublicAcls: true,
+        blockPublicPolicy: true,
+        ignorePublicAcls: true,
+        restrictPublicBuckets: true,
+      },
+      child,
+    );
+    new aws.s3.BucketOwnershipControls(
+      `${name}-ownership`,
+      { bucket: bucket.bucket, rule: { objectOwnership: "BucketOwnerEnforced" } },
+      child,
+    );
+    new aws.s3.BucketServerSideEncryptionConfiguration(
+      `${name}-encryption`,
+      {
+        bucket: bucket.bucket,
+        // The load balancer writes its logs with no other encryption than S3's own.
+        rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }],
+      },
+      child,
+    );
+    new aws.s3.BucketLifecycleConfiguration(
+      `${name}-lifecycle`,
+      {
+        bucket: bucket.bucket,
+        rules: [
+          {
+            id: "expire",
+            status: "Enabled",
+            filter: { prefix: "" },
+            expiration: { days: args.retentionDays },
+            abortIncompleteMultipartUpload: { daysAfterInitiation: 1 },
+          },
+        ],
+      },
+      child,
+    );
+    const policy = new aws.s3.BucketPolicy(
+      `${name}-policy`,
+      {
+        bucket: bucket.bucket,
+        policy: pulumi.jsonStringify(
+          bucketPolicy(bucket.arn, aws.getCallerIdentityOutput({}, { parent: this }).accountId),
+        ),
+      },
+      // S3 refuses two changes of a bucket's policy and of its public access at the same time.
+      { ...child, dependsOn: [publicAccess] },
+    );
+
+    this.bucket = policy.bucket;
+    this.arn = pulumi.all([bucket.arn, policy.id]).apply(([arn]) => arn);
+    this.registerOutputs({ bucket: this.bucket, arn: this.arn });
+  }
+}
+
+/**
+ * Sources: Elastic Load Balancing User Guide, "Access logs for your Application Load Balancer"; Amazon CloudWatch
+ * Logs User Guide, "Logs sent to Amazon S3"; Amazon VPC User Guide, "Amazon S3 bucket permissions for flow logs".
+ */
+function bucketPolicy(bucketArn: pulumi.Output<string>, accountId: pulumi.Output<string>): pulumi.Inputs {
+  const deliveryService = { Service: "delivery.logs.amazonaws.com" };
+  const thisAccountsDeliveries = {
+    StringEquals: { "aws:SourceAccount": accountId },
+    ArnLike: { "aws:SourceArn": pulumi.interpolate`arn:aws:logs:*:${accountId}:*` },
+  };
+
+  return {
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "TlsOnly",
+        Effect: "Deny",
+        Principal: "*",
+        Action: "s3:*",
+        Resource: [bucketArn, pulumi.interpolate`${bucketArn}/*`],
+        Condition: { Bool: { "aws:SecureTransport": "false" } },
+      },
+      {
+        Sid: "LoadBalancerWrites",
+        Effect: "Allow",
+        Principal: { Service: "logdelivery.elasticloadbalancing.amazonaws.com" },
+        Action: "s3:PutObject",
+        // The account in the path keeps other accounts' load balancers out.
+        Resource: pulumi.interpolate`${bucketArn}/${PREFIXES.loadBalancer}/AWSLogs/${accountId}/*`,
+      },
+      {
+        Sid: "EdgeAndNetworkWrite",
+        Effect: "Allow",
+        Principal: deliveryService,
+        Action: "s3:PutObject",
+        Resource: [PREFIXES.edge, PREFIXES.network].map(
+          (prefix) => pulumi.interpolate`${bucketArn}/${prefix}/*`,
+        ),
+        Condition: thisAccountsDeliveries,
+      },
+      {
+        Sid: "EdgeAndNetworkCheck",
+        Effect: "Allow",
+        Principal: deliveryService,
+        Action: ["s3:GetBucketAcl", "s3:ListBucket"],
+        Resource: bucketArn,
+        Condition: thisAccountsDeliveries,
+      },
+    ],
+  };
+}

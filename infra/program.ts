@@ -1,0 +1,142 @@
+/** The stack's table of contents: its configuration in, its components, its outputs. */
+import path from "node:path";
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { PATHS } from "../app/src/settings.ts";
+import { Autoscaling } from "./autoscaling.ts";
+import { configWarnings, readConfig } from "./config.ts";
+import { Edge } from "./edge.ts";
+import { Image } from "./image.ts";
+import { LoadBalancer } from "./loadBalancer.ts";
+import { LogBucket } from "./logs.ts";
+import { Network } from "./network.ts";
+import { OriginSecret } from "./originSecret.ts";
+import { Service } from "./service.ts";
+
+const ROOT = path.dirname(import.meta.dirname);
+
+/** What a stack tells its users. The origin secret is not among it. */
+export interface StackOutputs {
+  /** Where clients connect, such as `wss://d111111abcdef8.cloudfront.net/wss`. */
+  readonly websocketUrl: pulumi.Output<string>;
+  readonly distributionDomainName: pulumi.Output<string>;
+  /** Answers 403 to everyone but CloudFront. */
+  readonly loadBalancerDnsName: pulumi.Output<string>;
+  readonly clusterName: pulumi.Output<string>;
+  readonly serviceName: pulumi.Output<string>;
+  /** The image that the tasks run, by digest. */
+  readonly imageUri: pulumi.Output<string>;
+}
+
+export interface DeclareOptions {
+  /** Whether Pulumi's mocks stand in for the engine: they take no transforms, and print warnings past the caller. */
+  readonly mocked?: boolean;
+}
+
+/**
+ * Declares the whole stack from its configuration.
+ * @throws {ConfigError} before anything is declared, where the configuration is not usable.
+ */
+export function declareStack({ mocked = false }: DeclareOptions = {}): StackOutputs {
+  const config = readConfig();
+  if (!mocked) for (const warning of configWarnings(config)) void pulumi.log.warn(warning);
+
+  const provider = new aws.Provider("aws", {
+    region: config.region as aws.Region,
+    defaultTags: { tags: { Project: config.project, Stack: config.stack, ManagedBy: "pulumi" } },
+  });
+  const inProvider = { providers: [provider] };
+
+  const logs = new LogBucket(
+    "logs",
+    { retentionDays: config.logRetentionDays, retain: config.retainData },
+    inProvider,
+  );
+
+  const network = new Network(
+    "network",
+    {
+      taskPort: config.settings.port,
+      flowLogDestination: pulumi.interpolate`${logs.arn}/${logs.prefixes.network}`,
+    },
+    inProvider,
+  );
+
+  const secret = new OriginSecret("origin-secret");
+  const originHeader = { name: config.originHeaderName, value: secret.value };
+
+  const loadBalancer = new LoadBalancer(
+    "websocket",
+    {
+      vpcId: network.vpcId,
+      subnetIds: network.subnetIds,
+      securityGroupId: network.loadBalancerSecurityGroupId,
+      taskPort: config.settings.port,
+      requiredHeader: originHeader,
+      idleTimeoutSeconds: config.idleTimeoutSeconds,
+      deregistrationDelaySeconds: config.deregistrationDelaySeconds,
+      accessLogs: { bucket: logs.bucket, prefix: logs.prefixes.loadBalancer },
+    },
+    inProvider,
+  );
+
+  const edge = new Edge(
+    "edge",
+    {
+      originDomainName: loadBalancer.dnsName,
+      originHeader,
+      defaultRootObject: PATHS.console.slice(1),
+      priceClass: config.priceClass,
+      accessLogDestination: pulumi.interpolate`${logs.arn}/${logs.prefixes.edge}`,
+    },
+    inProvider,
+  );
+
+  const image = new Image("websocket-service", { root: ROOT, retain: config.retainData }, inProvider);
+
+  const service = new Service(
+    "websocket-service",
+    {
+      region: config.region,
+      subnetIds: network.subnetIds,
+      securityGroupId: network.taskSecurityGroupId,
+      targetGroupArn: loadBalancer.targetGroupArn,
+      image: image.uri,
+      repositoryArn: image.repositoryArn,
+      cpu: config.cpu,
+      memoryMiB: config.memoryMiB,
+      initialTasks: config.minTasks,
+      stopTimeoutSeconds: config.stopTimeoutSeconds,
+      settings: config.settings,
+      logRetentionDays: config.logRetentionDays,
+      retainLogs: config.retainData,
+      transformsSupported: !mocked,
+    },
+    inProvider,
+  );
+
+  new Autoscaling(
+    "scaling",
+    {
+      clusterName: service.clusterName,
+      serviceName: service.serviceName,
+      minTasks: config.minTasks,
+      maxTasks: config.maxTasks,
+      requestsPerTarget: config.requestsPerTarget,
+      scaleOutCooldownSeconds: config.scaleOutCooldownSeconds,
+      scaleInCooldownSeconds: config.scaleInCooldownSeconds,
+      loadBalancerArnSuffix: loadBalancer.arnSuffix,
+      targetGroupArnSuffix: loadBalancer.targetGroupArnSuffix,
+    },
+    inProvider,
+  );
+
+  return {
+    websocketUrl: pulumi.interpolate`wss://${edge.domainName}${PATHS.websocket}`,
+    distributionDomainName: edge.domainName,
+    loadBalancerDnsName: loadBalancer.dnsName,
+    clusterName: service.clusterName,
+    serviceName: service.serviceName,
+    imageUri: image.uri,
+  };
+}

@@ -1,0 +1,212 @@
+import * as aws from "@pulumi/aws";
+import * as awsx from "@pulumi/awsx";
+import * as pulumi from "@pulumi/pulumi";
+import { toEnvironment } from "../app/src/settings.ts";
+import type { Settings } from "../app/src/settings.ts";
+
+export const CONTAINER_NAME = "websocket-service";
+
+/** Every connection is a file descriptor. This is the most that Fargate grants. */
+const MAX_OPEN_FILES = 65_535;
+
+/** Seconds in which a new task may fail the load balancer's checks: a cold start and one round of them. */
+export const HEALTH_GRACE_SECONDS = 60;
+
+/** ECS's health check of the container. */
+const CONTAINER_HEALTH = {
+  // The server checks itself, so the image needs no curl. The working directory is the image's.
+  command: ["CMD", "node", "server.mjs", "health"],
+  interval: 10,
+  timeout: 5,
+  retries: 3,
+  startPeriod: 10,
+} as const;
+
+/** Log lines wait here when CloudWatch is slow; past it they are dropped, rather than holding up the server. */
+const LOG_BUFFER = "25m";
+
+const TRUST_ECS_TASKS = JSON.stringify({
+  Version: "2012-10-17",
+  Statement: [
+    { Effect: "Allow", Principal: { Service: "ecs-tasks.amazonaws.com" }, Action: "sts:AssumeRole" },
+  ],
+});
+
+export interface ServiceArgs {
+  readonly region: string;
+  /** Public subnets: without NAT, a task reaches AWS by its own address. */
+  readonly subnetIds: pulumi.Input<string[]>;
+  readonly securityGroupId: pulumi.Input<string>;
+  readonly targetGroupArn: pulumi.Input<string>;
+  /** Image by digest, and the repository that it is pulled from. */
+  readonly image: pulumi.Input<string>;
+  readonly repositoryArn: pulumi.Input<string>;
+  /** CPU units and MiB of a task; a pair that Fargate offers. */
+  readonly cpu: number;
+  readonly memoryMiB: number;
+  /** Tasks to start with; from then on the autoscaler decides. */
+  readonly initialTasks: number;
+  /** Seconds between SIGTERM and SIGKILL; 2 to 120. */
+  readonly stopTimeoutSeconds: number;
+  /** What the server is told; its port is the container's. */
+  readonly settings: Settings;
+  readonly logRetentionDays: number;
+  /** Whether the logs outlive the stack. */
+  readonly retainLogs: boolean;
+  /** False only under Pulumi's mocks, which refuse transforms: they have no engine that could call one. */
+  readonly transformsSupported: boolean;
+}
+
+/** The cluster, the task definition and the service that keeps its tasks registered with the load balancer. */
+export class Service extends pulumi.ComponentResource {
+  readonly clusterName: pulumi.Output<string>;
+  readonly serviceName: pulumi.Output<string>;
+
+  constructor(name: string, args: ServiceArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("websocket:infra:Service", name, {}, opts);
+    const child = { parent: this };
+
+    const cluster = new aws.ecs.Cluster(
+      name,
+      { settings: [{ name: "containerInsights", value: "enhanced" }] },
+      child,
+    );
+    const logGroup = new aws.cloudwatch.LogGroup(
+      `${name}-log`,
+      { retentionInDays: args.logRetentionDays },
+      { ...child, retainOnDelete: args.retainLogs },
+    );
+    const taskRole = role(`${name}-task`, ecsExecStatements(), child);
+    const executionRole = role(`${name}-execution`, startStatements(args.repositoryArn, logGroup.arn), child);
+
+    const service = new awsx.ecs.FargateService(
+      name,
+      {
+        cluster: cluster.arn,
+        desiredCount: args.initialTasks,
+        networkConfiguration: {
+          subnets: args.subnetIds,
+          securityGroups: [args.securityGroupId],
+          assignPublicIp: true,
+        },
+        loadBalancers: [
+          {
+            targetGroupArn: args.targetGroupArn,
+            containerName: CONTAINER_NAME,
+            containerPort: args.settings.port,
+          },
+        ],
+        healthCheckGracePeriodSeconds: HEALTH_GRACE_SECONDS,
+        // A new task runs before an old one stops, so a deployment never takes capacity away.
+        deploymentMinimumHealthyPercent: 100,
+        deploymentMaximumPercent: 200,
+        deploymentCircuitBreaker: { enable: true, rollback: true },
+        availabilityZoneRebalancing: "ENABLED",
+        enableExecuteCommand: true,
+        enableEcsManagedTags: true,
+        propagateTags: "SERVICE",
+        taskDefinitionArgs: {
+          family: cluster.name,
+          runtimePlatform: { cpuArchitecture: "ARM64", operatingSystemFamily: "LINUX" },
+          cpu: String(args.cpu),
+          memory: String(args.memoryMiB),
+          taskRole: { roleArn: taskRole.arn },
+          executionRole: { roleArn: executionRole.arn },
+          logGroup: { existing: { arn: logGroup.arn } },
+          container: {
+            name: CONTAINER_NAME,
+            image: args.image,
+            essential: true,
+            portMappings: [
+              { containerPort: args.settings.port, hostPort: args.settings.port, protocol: "tcp" },
+            ],
+            environment: environmentOf(args.settings),
+            healthCheck: { ...CONTAINER_HEALTH, command: [...CONTAINER_HEALTH.command] },
+            stopTimeout: args.stopTimeoutSeconds,
+            ulimits: [{ name: "nofile", softLimit: MAX_OPEN_FILES, hardLimit: MAX_OPEN_FILES }],
+            linuxParameters: { initProcessEnabled: true, capabilities: { drop: ["ALL"] } },
+            logConfiguration: {
+              logDriver: "awslogs",
+              options: {
+                "awslogs-group": logGroup.name,
+                "awslogs-region": args.region,
+                "awslogs-stream-prefix": CONTAINER_NAME,
+                mode: "non-blocking",
+                "max-buffer-size": LOG_BUFFER,
+              },
+            },
+          },
+        },
+      },
+      { ...child, ...(args.transformsSupported && { transforms: [leaveCountToAutoscaler] }) },
+    );
+
+    this.clusterName = cluster.name;
+    this.serviceName = service.service.apply(({ name: serviceName }) => serviceName);
+    this.registerOutputs({ clusterName: this.clusterName, serviceName: this.serviceName });
+  }
+}
+
+/**
+ * Keeps updates from sending the desired count, which would undo what the autoscaler did since. The ECS service is a
+ * child inside awsx's component, and resource options given to the component do not reach it: a transform does.
+ */
+const leaveCountToAutoscaler: pulumi.ResourceTransform = ({ type, props, opts }) =>
+  type === "aws:ecs/service:Service"
+    ? { props, opts: pulumi.mergeOptions(opts, { ignoreChanges: ["desiredCount"] }) }
+    : undefined;
+
+/** In a stable order, so that the same settings never look like a new task definition. */
+function environmentOf(settings: Settings): { name: string; value: string }[] {
+  return Object.entries(toEnvironment(settings)).map(([name, value]) => ({ name, value }));
+}
+
+function role(name: string, statements: pulumi.Inputs[], child: pulumi.CustomResourceOptions): aws.iam.Role {
+  const created = new aws.iam.Role(`${name}-role`, { assumeRolePolicy: TRUST_ECS_TASKS }, child);
+  new aws.iam.RolePolicy(
+    `${name}-policy`,
+    {
+      role: created.name,
+      policy: pulumi.jsonStringify({ Version: "2012-10-17", Statement: statements }),
+    },
+    child,
+  );
+  return created;
+}
+
+/** Amazon ECS Developer Guide, "Monitor Amazon ECS containers with ECS Exec": these actions know no resource. */
+function ecsExecStatements(): pulumi.Inputs[] {
+  return [
+    {
+      Effect: "Allow",
+      Action: [
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+      ],
+      Resource: "*",
+    },
+  ];
+}
+
+/** What ECS needs to start a task: its image, and its log stream. */
+function startStatements(
+  repositoryArn: pulumi.Input<string>,
+  logGroupArn: pulumi.Input<string>,
+): pulumi.Inputs[] {
+  return [
+    // GetAuthorizationToken knows no resource (Service Authorization Reference, Amazon ECR).
+    { Effect: "Allow", Action: "ecr:GetAuthorizationToken", Resource: "*" },
+    {
+      Effect: "Allow",
+      Action: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+      Resource: repositoryArn,
+    },
+    {
+      Effect: "Allow",
+      Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
+      Resource: pulumi.interpolate`${logGroupArn}:*`,
+    },
+  ];
+}

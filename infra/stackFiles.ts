@@ -1,0 +1,76 @@
+/** Reads Pulumi.yaml and the stack files the way the CLI does, for evaluations that run without it. */
+import { readFileSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { parse } from "yaml";
+import { nearest } from "../app/src/nearest.ts";
+
+const PROJECT_FILE = "Pulumi.yaml";
+const STACK_FILE = /^Pulumi\.(?<stack>.+)\.yaml$/;
+
+/** What a stack's files say. */
+export interface StackFiles {
+  readonly project: string;
+  readonly stack: string;
+  /** Every configured value by its full key, such as `websocket:minTasks`, as the text that Pulumi hands out. */
+  readonly config: Readonly<Record<string, string>>;
+  /** Keys whose values are encrypted in the file; their entries in `config` are empty. */
+  readonly encrypted: readonly string[];
+}
+
+/** Names of the stacks that have a file in `root`. */
+export function stackNames(root: string): readonly string[] {
+  return readdirSync(root)
+    .flatMap((file) => STACK_FILE.exec(file)?.groups?.["stack"] ?? [])
+    .sort();
+}
+
+/**
+ * Reads the configuration of one stack: the defaults of Pulumi.yaml, and over them the stack's own file.
+ * @throws {Error} where the stack has no file, naming those that have one.
+ */
+export function readStackFiles(root: string, stack: string): StackFiles {
+  const stacks = stackNames(root);
+  if (!stacks.includes(stack)) {
+    const meant = nearest(stack, stacks);
+    throw new Error(
+      `There is no stack file Pulumi.${stack}.yaml; there are stacks ${stacks.join(", ")}.` +
+        (meant === undefined ? "" : ` Did you mean ${meant}?`),
+    );
+  }
+
+  const project = record(readYaml(root, PROJECT_FILE), PROJECT_FILE);
+  const name = project["name"];
+  if (typeof name !== "string") throw new Error(`${PROJECT_FILE} has no name.`);
+
+  const config: Record<string, string> = {};
+  for (const [key, definition] of Object.entries(record(project["config"] ?? {}, PROJECT_FILE))) {
+    const value = record(definition, `${PROJECT_FILE}: ${key}`)["default"];
+    if (value !== undefined) config[`${name}:${key}`] = text(value);
+  }
+
+  const file = `Pulumi.${stack}.yaml`;
+  const encrypted: string[] = [];
+  const own = record(readYaml(root, file) ?? {}, file)["config"];
+  for (const [key, value] of Object.entries(record(own ?? {}, file))) {
+    const full = key.includes(":") ? key : `${name}:${key}`;
+    const isEncrypted = typeof value === "object" && value !== null && "secure" in value;
+    if (isEncrypted) encrypted.push(full);
+    config[full] = isEncrypted ? "" : text(value);
+  }
+  return { project: name, stack, config, encrypted };
+}
+
+function readYaml(root: string, file: string): unknown {
+  return parse(readFileSync(path.join(root, file), "utf8"));
+}
+
+function record(value: unknown, where: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Error(`${where}: expected a mapping of keys to values.`);
+  }
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

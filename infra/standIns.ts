@@ -1,0 +1,128 @@
+/**
+ * What an evaluation without a cloud answers in the cloud's place: identifiers of the right form, derived from the
+ * logical names, so that references between resources can be followed in the declared graph.
+ */
+import { createHash, randomBytes } from "node:crypto";
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** A resource as a provider would return it. */
+export interface StandIn {
+  readonly id: string;
+  /** Its inputs, and what the provider would compute. */
+  readonly outputs: Readonly<Record<string, unknown>>;
+  /** Names of the outputs that the provider marks as secret. */
+  readonly secretOutputs: readonly string[];
+}
+
+export interface StandIns {
+  readonly resource: (type: string, name: string, inputs: Values) => StandIn;
+  /** Answer of a provider function. */
+  readonly call: (token: string, args: Values) => Record<string, unknown>;
+}
+
+const SECRET_OUTPUTS: Readonly<Record<string, readonly string[]>> = {
+  "random:index/randomPassword:RandomPassword": ["result"],
+};
+
+const ACCOUNT = "123456789012";
+const HEX_PER_BYTE = 2;
+
+/** @param region the region that ARNs and names are made for. */
+export function standInsFor(region: string): StandIns {
+  return {
+    resource: (type, name, inputs) => {
+      const id = `${name}-${digest(type, name)}`;
+      const computed = computedOutputs(type, name, inputs, region);
+      return {
+        id,
+        outputs: { name: id, arn: arnOf(type, id, region, computed), ...inputs, ...computed },
+        secretOutputs: SECRET_OUTPUTS[type] ?? [],
+      };
+    },
+    call: (token, args) => ({ ...args, ...functionResult(token, args) }),
+  };
+}
+
+/** Computed outputs of which ARNs are made, among others. */
+interface Computed {
+  readonly bucket?: string;
+  readonly arnSuffix?: string;
+  readonly [name: string]: unknown;
+}
+
+function computedOutputs(type: string, name: string, inputs: Values, region: string): Computed {
+  const unique = digest(type, name);
+  switch (type) {
+    case "aws:lb/loadBalancer:LoadBalancer":
+      return {
+        arnSuffix: `app/${name}/${unique}`,
+        dnsName: `${name}-${unique}.${region}.elb.amazonaws.com`,
+      };
+    case "aws:lb/targetGroup:TargetGroup":
+      return { arnSuffix: `targetgroup/${name}/${unique}` };
+    case "aws:cloudfront/distribution:Distribution":
+      return { domainName: `d${unique}.cloudfront.net` };
+    case "aws:s3/bucket:Bucket":
+      return { bucket: `${name}-${unique}` };
+    case "aws:ecr/repository:Repository":
+      return { repositoryUrl: `${ACCOUNT}.dkr.ecr.${region}.amazonaws.com/${name}-${unique}` };
+    case "random:index/randomPassword:RandomPassword":
+      return { result: randomText(Number(inputs["length"])) };
+    case "awsx:ec2:Vpc":
+      return {
+        vpcId: `vpc-${unique}`,
+        publicSubnetIds: Array.from(
+          { length: Number(inputs["numberOfAvailabilityZones"]) },
+          (_, zone) => `subnet-${unique}${zone}`,
+        ),
+      };
+    case "awsx:ecr:Image":
+      return {
+        imageUri: `${String(inputs["repositoryUrl"])}@sha256:${createHash("sha256").update(String(inputs["imageTag"])).digest("hex")}`,
+      };
+    case "awsx:ecs:FargateService":
+      return { service: { name: `${name}-${unique}` } };
+    default:
+      return {};
+  }
+}
+
+function arnOf(type: string, id: string, region: string, computed: Computed): string {
+  const [, module = "", kind = ""] = /^aws:(\w+)\/(\w+):/.exec(type) ?? [];
+  switch (module) {
+    case "s3":
+      return `arn:aws:s3:::${computed.bucket ?? id}`;
+    case "cloudfront":
+    case "iam":
+      return `arn:aws:${module}::${ACCOUNT}:${kind}/${id}`;
+    case "lb":
+      return `arn:aws:elasticloadbalancing:${region}:${ACCOUNT}:${computed.arnSuffix ?? `${kind}/${id}`}`;
+    default:
+      return `arn:aws:${module}:${region}:${ACCOUNT}:${kind}/${id}`;
+  }
+}
+
+function functionResult(token: string, args: Values): Record<string, unknown> {
+  switch (token) {
+    case "aws:index/getCallerIdentity:getCallerIdentity":
+      return { accountId: ACCOUNT };
+    case "aws:ec2/getManagedPrefixList:getManagedPrefixList":
+      return { id: `pl-${digest(String(args["name"]))}` };
+    default:
+      return { id: digest(token, JSON.stringify(args)) };
+  }
+}
+
+const DIGEST_DIGITS = 16;
+
+/** Hexadecimal digits that stand for the random part of AWS's identifiers. */
+function digest(...parts: readonly string[]): string {
+  return createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, DIGEST_DIGITS);
+}
+
+function randomText(length: number): string {
+  return randomBytes(Math.ceil(length / HEX_PER_BYTE))
+    .toString("hex")
+    .slice(0, length);
+}

@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { parse } from "yaml";
+import { allowedValues, decode, encode } from "../../app/src/definition.ts";
+import { ConfigError, configDefinitions } from "../../infra/config.ts";
+import type { ConfigProblem } from "../../infra/config.ts";
+import { evaluateStack } from "../../infra/evaluate.ts";
+import { stackNames } from "../../infra/stackFiles.ts";
+import { at } from "../support/values.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+
+describe("the configuration", () => {
+  describe("in Pulumi.yaml", () => {
+    const project: unknown = parse(readFileSync(path.join(ROOT, "Pulumi.yaml"), "utf8"));
+    const declared = at(project, "config");
+
+    it("has the keys, descriptions and defaults that the program reads, in the same order", () => {
+      assert.deepEqual(Object.keys(declared), Object.keys(configDefinitions));
+      for (const [name, definition] of Object.entries(configDefinitions)) {
+        assert.equal(at(declared, name)["description"], definition.description, name);
+        assert.deepEqual(at(declared, name)["default"], definition.default, name);
+      }
+    });
+
+    it("gives each key the type of its default", () => {
+      for (const [name, definition] of Object.entries(configDefinitions)) {
+        const types = { number: "integer", boolean: "boolean", string: "string", object: "array" } as const;
+        const expected = types[typeof definition.default as keyof typeof types];
+        assert.equal(at(declared, name)["type"], expected, name);
+      }
+    });
+  });
+
+  it("has legal defaults", () => {
+    for (const [name, definition] of Object.entries(configDefinitions)) {
+      if (definition.kind === "list") continue;
+      assert.deepEqual(decode(definition, encode(definition.default)), definition.default, name);
+    }
+  });
+
+  it("is usable in every stack file", async () => {
+    assert.deepEqual(stackNames(ROOT), ["dev", "prod"]);
+    for (const stack of stackNames(ROOT)) await evaluateStack({ stack });
+  });
+
+  describe("with one wrong value", () => {
+    const cases: readonly (readonly [
+      key: string,
+      value: string | undefined,
+      ...says: (string | RegExp)[],
+    ])[] = [
+      [
+        "websocket:minTasks",
+        "many",
+        '"many"',
+        "whole number from 1 to 1000 (tasks)",
+        "set websocket:minTasks 1 ",
+      ],
+      ["websocket:minTasks", "0", '"0"', "from 1 to 1000"],
+      ["websocket:minTasks", "1.5", '"1.5"', "whole number"],
+      [
+        "websocket:minTasks",
+        "6",
+        "must not be above websocket:maxTasks, which is 5",
+        "set websocket:maxTasks 6 ",
+      ],
+      ["websocket:cpu", "1000", '"1000"', "one of 256, 512, 1024"],
+      ["websocket:memoryMiB", "1024", "with websocket:cpu 1024", "one of 2048, 3072", "memoryMiB 2048 "],
+      ["websocket:memoryMiB", "2500", "one of 2048, 3072", "memoryMiB 2048 "],
+      ["websocket:retainData", "yes", '"yes"', "true or false"],
+      ["websocket:priceClass", "PriceClass_1", "PriceClass_100, PriceClass_200, PriceClass_All"],
+      ["websocket:logRetentionDays", "8", '"8"', "one of 1, 3, 5, 7, 14"],
+      ["websocket:originHeaderName", "X-Amz-Secret", "not starting with X-Amz-"],
+      ["websocket:originHeaderName", "X Secret", "letters, digits and hyphens"],
+      ["websocket:originHeaderName", "x".repeat(41), "1 to 40"],
+      ["websocket:allowedOrigins", '["https://a.example/path"]', "without a path"],
+      ["websocket:allowedOrigins", "[1]", "origins such as"],
+      ["websocket:logLevel", "loud", "one of trace, debug, info"],
+      ["websocket:heartbeatSeconds", "541", "from 1 to 540 (seconds)"],
+      ["websocket:idleTimeoutSeconds", "30", "above heartbeatSeconds, which is 30", "idleTimeoutSeconds 60 "],
+      ["websocket:stopTimeoutSeconds", "20", "at least 5 above drainSeconds", "stopTimeoutSeconds 25 "],
+      [
+        "websocket:maxTask",
+        "5",
+        "is not a key",
+        "did you mean websocket:maxTasks?",
+        "config rm websocket:maxTask ",
+      ],
+      ["websocket:colour", "red", "is not a key", "there are minTasks, maxTasks"],
+      ["websocket:port", "80", "is not a key"],
+      ["aws:region", undefined, "is missing", "set aws:region us-east-1 "],
+    ];
+    for (const [key, value, ...says] of cases) {
+      it(`says what is wrong with ${key} ${value ?? "(absent)"}`, async () => {
+        const [problem, ...others] = await problemsOf({ [key]: value });
+        assert.ok(problem);
+        assert.deepEqual(others, []);
+        const mended = says.some((words) => String(words).includes("set websocket:maxTasks"))
+          ? "websocket:minTasks"
+          : key;
+        assert.equal(problem.key, mended);
+        const whole = `${problem.message} ${problem.fix}`;
+        for (const words of says) assert.ok(whole.includes(String(words)), `${whole} says ${String(words)}`);
+        assert.ok(problem.fix.endsWith("--stack dev"));
+      });
+    }
+  });
+
+  it("reports everything that is wrong at once, in one message", async () => {
+    const problems = await problemsOf({
+      "websocket:minTasks": "none",
+      "websocket:priceClas": "PriceClass_All",
+      "websocket:cpu": "7",
+      "aws:region": undefined,
+    });
+    assert.deepEqual(
+      problems.map(({ key }) => key),
+      ["websocket:minTasks", "websocket:cpu", "websocket:priceClas", "aws:region"],
+    );
+    const { message } = new ConfigError("dev", problems);
+    for (const { key, fix } of problems) {
+      assert.ok(message.includes(key));
+      assert.ok(message.includes(fix));
+    }
+  });
+
+  it("suggests commands that mend it", async () => {
+    // Each suggested `config set` or `config rm` is applied, until nothing is left to mend.
+    const config: Record<string, string | undefined> = {
+      "websocket:minTasks": "9",
+      "websocket:cpu": "512",
+      "websocket:memoryMiB": "9000",
+      "websocket:drainSeconds": "100",
+      "websocket:heartbeatSeconds": "200",
+      "websocket:logLevle": "info",
+    };
+    const rounds: number[] = [];
+    for (let problems = await problemsOf(config); problems.length > 0; problems = await problemsOf(config)) {
+      rounds.push(problems.length);
+      assert.ok(rounds.length < 4, "the suggestions mend the configuration");
+      for (const { fix } of problems) {
+        const { action, key, value } =
+          /^pulumi config (?<action>set|rm) (?<key>\S+) (?:(?<value>\S+) )?--stack dev$/.exec(fix)?.groups ??
+          {};
+        assert.ok(key, fix);
+        config[key] = action === "set" ? value : undefined;
+      }
+    }
+    assert.deepEqual(rounds, [1, 4]);
+  });
+
+  it("describes every key's legal values", () => {
+    for (const definition of Object.values(configDefinitions))
+      assert.ok(allowedValues(definition).length > 0);
+  });
+});
+
+async function problemsOf(
+  config: Readonly<Record<string, string | undefined>>,
+): Promise<readonly ConfigProblem[]> {
+  try {
+    await evaluateStack({ stack: "dev", config });
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
