@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+
+import { broadcast, startServer } from "./server.ts";
+
+const MAIN = fileURLToPath(new URL("../../load-test/main.ts", import.meta.url));
+
+describe("npm run load-test", () => {
+  it("prints one JSON document and ends with 0 when nothing failed", async () => {
+    await using server = await startServer();
+    const { code, stdout, stderr } = await start(server.url.href, "--total", "3", "--json").ended;
+    assert.equal(code, 0);
+    assert.equal(stderr, "");
+    const report = JSON.parse(stdout) as Record<string, unknown>;
+    assert.deepEqual(Object.keys(report), [
+      "mode",
+      "url",
+      "certificate",
+      "seconds",
+      "interrupted",
+      "connections",
+      "messages",
+      "deliveries",
+      "failures",
+    ]);
+    assert.equal(report["certificate"], "none: ws://");
+  });
+
+  it("prints tables, and no progress bar where there is no terminal", async () => {
+    await using server = await startServer();
+    const { code, stdout, stderr } = await start(server.url.href, "--total", "3").ended;
+    assert.equal(code, 0);
+    assert.equal(stderr, "");
+    assert.match(stdout, /^churn against ws:/);
+    assert.match(stdout, /3 of 3 attempted, 3 connected, 0 failed/);
+  });
+
+  it("ends with 1 when something failed", async () => {
+    await using server = await startServer({ refuseWith: 403 });
+    const { code, stdout } = await start(server.url.href, "--total", "1").ended;
+    assert.equal(code, 1);
+    assert.match(stdout, /http 403 +1 /);
+  });
+
+  it("ends with 2 and says why when the command line is wrong", async () => {
+    const { code, stdout, stderr } = await start("https://localhost/wss").ended;
+    assert.equal(code, 2);
+    assert.equal(stdout, "");
+    assert.match(stderr, /did you mean wss:\/\/localhost\/wss\?/);
+  });
+
+  it("prints its options and ends with 0 when asked for help", async () => {
+    const { code, stdout } = await start("--help").ended;
+    assert.equal(code, 0);
+    assert.match(stdout, /--concurrency N/);
+  });
+
+  it("ends at Ctrl-C with the summary so far", async () => {
+    const firstMessage = Promise.withResolvers<undefined>();
+    await using server = await startServer({
+      deliver: (clients, frame) => {
+        broadcast(clients, frame);
+        firstMessage.resolve(undefined);
+      },
+    });
+    const run = start(server.url.href, "--mode", "sustained", "--duration", "3600", "--json");
+    await firstMessage.promise;
+    run.interrupt();
+    const { code, stdout } = await run.ended;
+    const report = JSON.parse(stdout) as { interrupted: boolean; deliveries: { missing: number } };
+    assert.equal(report.interrupted, true);
+    assert.equal(report.deliveries.missing, 0);
+    assert.equal(code, 0);
+  });
+});
+
+function start(...args: string[]) {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]).then(
+    ([stdout, stderr]) => ({ code: child.exitCode, stdout, stderr }),
+  );
+  return { ended, interrupt: () => child.kill("SIGINT") };
+}

@@ -1,0 +1,66 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+
+import { WebSocket, WebSocketServer } from "ws";
+
+interface Behaviour {
+  /** What to do with a new connection; greets by default. */
+  readonly welcome?: (socket: WebSocket) => void;
+  /** What to do with a message; by default every client gets it back once. */
+  readonly deliver?: (clients: ReadonlySet<WebSocket>, frame: string, from: WebSocket) => void;
+  /** Answers every upgrade with this status instead. */
+  readonly refuseWith?: number;
+  readonly tls?: { readonly key: string; readonly cert: string };
+}
+
+export interface TestServer extends AsyncDisposable {
+  readonly url: URL;
+  /** Most clients that were open at the same time. */
+  readonly mostClients: () => number;
+}
+
+export function greet(socket: WebSocket): void {
+  socket.send('{"connection":"ok"}');
+}
+
+export function broadcast(clients: ReadonlySet<WebSocket>, frame: string): void {
+  for (const client of clients) client.send(frame);
+}
+
+/** A server of the project's wire on a free port of this machine, with faults on demand. */
+export async function startServer(behaviour: Behaviour = {}): Promise<TestServer> {
+  const { welcome = greet, deliver = broadcast, refuseWith, tls } = behaviour;
+  const http: Server = tls === undefined ? createServer() : createTlsServer(tls);
+  const sockets = new WebSocketServer({ noServer: true });
+  let mostClients = 0;
+  http.on("upgrade", (request: IncomingMessage, socket, head) => {
+    if (refuseWith !== undefined) {
+      socket.end(`HTTP/1.1 ${refuseWith} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      return;
+    }
+    sockets.handleUpgrade(request, socket, head, (client) => {
+      // One that has sent its closing frame is no longer open for its client.
+      const open = [...sockets.clients].filter(({ readyState }) => readyState === WebSocket.OPEN);
+      mostClients = Math.max(mostClients, open.length);
+      client.on("message", (data: Buffer) => {
+        deliver(sockets.clients, JSON.stringify({ message: JSON.parse(data.toString()) as unknown }), client);
+      });
+      welcome(client);
+    });
+  });
+  http.listen(0, "localhost");
+  await once(http, "listening");
+  const { port } = http.address() as AddressInfo;
+  return {
+    url: new URL(`${tls === undefined ? "ws" : "wss"}://localhost:${port}/wss`),
+    mostClients: () => mostClients,
+    async [Symbol.asyncDispose]() {
+      for (const client of sockets.clients) client.terminate();
+      http.close();
+      http.closeAllConnections();
+      await once(http, "close");
+    },
+  };
+}
