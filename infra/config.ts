@@ -141,8 +141,8 @@ export interface StackConfig extends ValuesOf<typeof infrastructureDefinitions> 
   readonly settings: Settings;
 }
 
-/** Everything that is wrong with a stack's configuration, at once. */
-export class ConfigError extends Error {
+/** Everything that is wrong with a stack's configuration, at once. The CLI prints a RunError without its stack. */
+export class ConfigError extends pulumi.RunError {
   override readonly name = "ConfigError";
   readonly problems: readonly ConfigProblem[];
 

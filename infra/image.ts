@@ -14,8 +14,8 @@ const DOCKERIGNORE = ".dockerignore";
 const KEPT_IMAGES = 20;
 
 export interface ImageArgs {
-  /** Folder of the build context. */
-  readonly root: string;
+  /** Tag of the image; see {@link imageTag}. */
+  readonly tag: string;
   /** Whether repository and images outlive the stack. */
   readonly retain: boolean;
 }
@@ -69,15 +69,25 @@ export class Image extends pulumi.ComponentResource {
         context: ".",
         dockerfile: DOCKERFILE,
         platform: PLATFORM,
-        imageTag: contentHash(args.root, buildContext(args.root), PLATFORM),
+        imageTag: args.tag,
       },
-      child,
+      // New content is a new resource, and the old one's deletion would take its image out of the repository: the
+      // image that a rollback needs. Only the lifecycle policy and the repository's own deletion remove images.
+      { ...child, retainOnDelete: true },
     );
 
     this.uri = image.imageUri;
     this.repositoryArn = repository.arn;
     this.registerOutputs({ uri: this.uri, repositoryArn: this.repositoryArn });
   }
+}
+
+/**
+ * The tag of the image that `root` would build now.
+ * @throws {Error} where a file of the build is missing.
+ */
+export function imageTag(root: string): string {
+  return contentHash(root, buildContext(root), PLATFORM);
 }
 
 /**

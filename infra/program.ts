@@ -6,7 +6,7 @@ import { PATHS } from "../app/src/settings.ts";
 import { Autoscaling } from "./autoscaling.ts";
 import { configWarnings, readConfig } from "./config.ts";
 import { Edge } from "./edge.ts";
-import { Image } from "./image.ts";
+import { Image, imageTag } from "./image.ts";
 import { LoadBalancer } from "./loadBalancer.ts";
 import { LogBucket } from "./logs.ts";
 import { Network } from "./network.ts";
@@ -40,6 +40,8 @@ export interface DeclareOptions {
 export function declareStack({ mocked = false }: DeclareOptions = {}): StackOutputs {
   const config = readConfig();
   if (!mocked) for (const warning of configWarnings(config)) void pulumi.log.warn(warning);
+  // Before anything is declared: a file that is missing must not leave half a stack behind.
+  const tag = imageTag(ROOT);
 
   const provider = new aws.Provider("aws", {
     region: config.region as aws.Region,
@@ -92,7 +94,7 @@ export function declareStack({ mocked = false }: DeclareOptions = {}): StackOutp
     inProvider,
   );
 
-  const image = new Image("websocket-service", { root: ROOT, retain: config.retainData }, inProvider);
+  const image = new Image("websocket-service", { tag, retain: config.retainData }, inProvider);
 
   const service = new Service(
     "websocket-service",

@@ -320,6 +320,8 @@ for (const stack of ["dev", "prod"]) {
       for (const { name, options } of data) assert.equal(options.retainOnDelete, keep, name);
       assert.equal(theOnly(graph, "aws:s3/bucket:Bucket").inputs["forceDestroy"], !keep);
       assert.equal(theOnly(graph, "aws:ecr/repository:Repository").inputs["forceDelete"], !keep);
+      // An image stays in its repository for rollbacks: the repository's own fate decides.
+      data.push(theOnly(graph, "awsx:ecr:Image"));
       for (const { name, options } of graph.resources.filter((resource) => !data.includes(resource))) {
         assert.equal(options.retainOnDelete, false, name);
       }

@@ -1,0 +1,100 @@
+/**
+ * The process: environment, wiring, signals.
+ *
+ * `node main.ts` serves; `node main.ts health` exits with 0 if the server of the same environment is healthy.
+ */
+import { fileURLToPath } from "node:url";
+
+import { nearest } from "./nearest.ts";
+import { fromEnvironment, SettingsError } from "./settings.ts";
+import type { Settings } from "./settings.ts";
+
+/** Beside the app in the repository and, as the bundle lies equally deep, in the image. */
+const CONSOLE_FOLDER = fileURLToPath(new URL("../../console", import.meta.url));
+
+const COMMANDS = ["health"] as const;
+
+const STDOUT = 1;
+
+await main(process.argv.slice(2));
+
+async function main([command, ...rest]: readonly string[]): Promise<void> {
+  try {
+    const unknown = command === "health" ? rest[0] : command;
+    if (unknown !== undefined) {
+      fail(unknownArgument(unknown));
+      return;
+    }
+    const settings = fromEnvironment(process.env);
+    if (command === "health") await reportHealth(settings);
+    else await serve(settings);
+  } catch (error) {
+    if (error instanceof SettingsError) fail(error.message);
+    else throw error;
+  }
+}
+
+async function serve(settings: Settings): Promise<void> {
+  // Imported here, so that the health check does not load them every few seconds.
+  const [{ pino }, { createMemoryLog }, { createHub }, { createServer, ListenError }, shutdown] =
+    await Promise.all([
+      import("pino"),
+      import("./log/memory.ts"),
+      import("./hub.ts"),
+      import("./server.ts"),
+      import("./shutdown.ts"),
+    ]);
+
+  // Synchronous, so that the last lines before an exit are written, and in order. Few lines are, at this level.
+  const logger = pino({ level: settings.logLevel }, pino.destination({ dest: STDOUT, sync: true }));
+  const log = createMemoryLog(settings);
+  const hub = createHub({ log, retainedBytes: settings.retainedBytes, logger });
+
+  process.on("uncaughtException", (error) => {
+    logger.fatal({ err: error }, "uncaught error");
+    process.exit(1);
+  });
+
+  let server;
+  try {
+    server = await createServer({ settings, hub, logger, consoleFolder: CONSOLE_FOLDER });
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    fail(error.message);
+    return;
+  }
+
+  shutdown.shutDownOnSignal({
+    signals: process,
+    exit: (code) => process.exit(code),
+    deadlineSeconds: settings.drainSeconds + shutdown.EXIT_GRACE_SECONDS,
+    logger,
+    async shutDown() {
+      await server.drain();
+      await server.close();
+      hub.close();
+      await log.close();
+    },
+  });
+  logger.info(server.address, "listening");
+}
+
+async function reportHealth(settings: Settings): Promise<void> {
+  const { checkHealth } = await import("./health.ts");
+  try {
+    await checkHealth(settings);
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function unknownArgument(argument: string): string {
+  const meant = nearest(argument, COMMANDS);
+  const hint = meant === undefined ? "" : ` Did you mean ${JSON.stringify(meant)}?`;
+  return `Unknown argument ${JSON.stringify(argument)}.${hint} Give none to serve, or "health" to check the health.`;
+}
+
+function fail(message: string): void {
+  process.stderr.write(`${message}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,78 @@
+/** What the server answers to plain HTTP requests. */
+import { STATUS_CODES } from "node:http";
+
+import express from "express";
+import type { ErrorRequestHandler, Express, RequestHandler } from "express";
+import type { Logger } from "pino";
+
+import { PATHS } from "./settings.ts";
+
+/**
+ * The console page loads its own files only, and may connect to any WebSocket server: its address is editable.
+ * @see https://www.w3.org/TR/CSP3/
+ */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self' ws: wss:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+export interface PagesParts {
+  /** Whether load balancers may send traffic here. */
+  readonly isReady: () => boolean;
+  /** Folder of the console page. All of it is public. */
+  readonly consoleFolder: string;
+  readonly logger: Logger;
+}
+
+export function createPages({ isReady, consoleFolder, logger }: PagesParts): Express {
+  const health: RequestHandler = (_request, response) => {
+    const ready = isReady();
+    response
+      .status(ready ? 200 : 503)
+      .type("text")
+      .set("Cache-Control", "no-store")
+      .send(ready ? "Ok" : "Draining");
+  };
+
+  const fail: ErrorRequestHandler = (error: unknown, _request, response, next) => {
+    if (response.headersSent) {
+      next(error);
+      return;
+    }
+    const status = statusOf(error);
+    if (status >= 500) logger.error({ err: error }, "request failed");
+    response
+      .status(status)
+      .type("text")
+      .send(STATUS_CODES[status] ?? "Error");
+  };
+
+  return express()
+    .disable("x-powered-by")
+    .use((_request, response, next) => {
+      response.set({
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+      });
+      next();
+    })
+    .get([PATHS.health, PATHS.root], health)
+    .use(express.static(consoleFolder, { index: false, redirect: false, dotfiles: "ignore" }))
+    .use((_request, response) => {
+      response.status(404).type("text").send("Not found");
+    })
+    .use(fail);
+}
+
+/** The status that an error of the framework carries, such as 400 for a malformed path. */
+function statusOf(error: unknown): number {
+  const status = error instanceof Error && "status" in error ? Number(error.status) : 500;
+  return status in STATUS_CODES ? status : 500;
+}

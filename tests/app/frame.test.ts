@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+
+import fc from "fast-check";
+import * as ws from "ws";
+
+import { textFrame } from "../../app/src/frame.ts";
+
+/** The library's own decoder, which its types do not show. */
+interface Receiver {
+  on(event: "message", listener: (data: Buffer, isBinary: boolean) => void): void;
+  write(chunk: Buffer): void;
+}
+const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: boolean }) => Receiver };
+
+/** The text messages in a stream of frames, as a client of the library reads them. */
+function decode(stream: Buffer): string[] {
+  const texts: string[] = [];
+  const receiver = new Receiver({ isServer: false });
+  receiver.on("message", (data, isBinary) => {
+    assert.equal(isBinary, false);
+    texts.push(data.toString());
+  });
+  receiver.write(stream);
+  return texts;
+}
+
+describe("a text frame", () => {
+  // RFC 6455 §5.7
+  it("is the RFC's example", () => {
+    assert.deepEqual(textFrame("Hello"), Buffer.from([0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]));
+  });
+
+  for (const [length, header] of [
+    [0, [0x81, 0]],
+    [125, [0x81, 125]],
+    [126, [0x81, 126, 0, 126]],
+    [65_535, [0x81, 126, 0xff, 0xff]],
+    [65_536, [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]],
+  ] as const) {
+    it(`of ${length} bytes has the shortest header that fits`, () => {
+      const frame = textFrame("x".repeat(length));
+      assert.deepEqual(frame.subarray(0, header.length), Buffer.from(header));
+      assert.equal(frame.length, header.length + length);
+    });
+  }
+
+  it("is read back by another implementation, many in a row", () => {
+    const text = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc
+        .tuple(fc.constantFrom("x", "é", "€", "😀"), fc.constantFrom(31, 125, 126, 16_384, 65_535, 65_536))
+        .map(([unit, count]) => unit.repeat(count)),
+    );
+    fc.assert(
+      fc.property(fc.array(text, { maxLength: 8 }), (texts) => {
+        // A lone surrogate has no UTF-8, and becomes U+FFFD; none reaches a frame, as JSON escapes them.
+        assert.deepEqual(
+          decode(Buffer.concat(texts.map(textFrame))),
+          texts.map((t) => t.toWellFormed()),
+        );
+      }),
+    );
+  });
+});

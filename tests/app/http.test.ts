@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect as connectSocket } from "node:net";
+
+import { connect, refusal, startServer, tearDown } from "./support.ts";
+
+describe("plain HTTP", () => {
+  afterEach(tearDown);
+
+  /** What comes back for bytes written as they are, until the server hangs up. */
+  async function exchange(port: number, request: string): Promise<string> {
+    const socket = connectSocket(port, "127.0.0.1");
+    let answer = "";
+    socket.setEncoding("latin1").on("data", (text: string) => (answer += text));
+    socket.write(request);
+    await once(socket, "close");
+    return answer;
+  }
+
+  for (const path of ["/", "/health"]) {
+    it(`answers ${path} with 200 Ok`, async () => {
+      const { origin } = await startServer();
+      const response = await fetch(origin + path);
+      assert.equal(response.status, 200);
+      assert.equal(await response.text(), "Ok");
+      assert.equal(response.headers.get("cache-control"), "no-store");
+      assert.equal(response.headers.get("x-powered-by"), null);
+    });
+  }
+
+  it("serves the console page and its files, and lets the page load nothing else", async () => {
+    const { origin } = await startServer();
+    const response = await fetch(`${origin}/index.html`);
+    assert.equal(response.status, 200);
+    assert.match(response.headers.get("content-type") ?? "", /^text\/html/);
+    assert.match(
+      response.headers.get("content-security-policy") ?? "",
+      /default-src 'none'.*script-src 'self';/,
+    );
+    assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+
+    const page = await response.text();
+    const files = Array.from(page.matchAll(/(?:src|href)="(?!data:)([^"]+)"/g), ([, file]) => file ?? "");
+    assert.deepEqual(files.toSorted(), ["console.css", "console.js"]);
+    for (const file of files) assert.equal((await fetch(`${origin}/${file}`)).status, 200, file);
+    assert.doesNotMatch(
+      page,
+      /\son\w+=|<style|style=|<script>/,
+      "nothing inline, which the policy would block",
+    );
+  });
+
+  for (const path of [
+    "/nothing",
+    "/wss",
+    "/wss/",
+    "/console/",
+    "/..%2fpackage.json",
+    "/%2e%2e/package.json",
+    "/.env",
+  ]) {
+    it(`answers ${path} with 404`, async () => {
+      const { origin } = await startServer();
+      assert.equal((await fetch(origin + path)).status, 404);
+    });
+  }
+
+  it("answers a path that cannot be decoded with 404, not with a failure", async () => {
+    const { origin } = await startServer();
+    assert.equal((await fetch(`${origin}/%ff`)).status, 404);
+  });
+
+  it("answers upgrades on other paths with 404", async () => {
+    const { origin } = await startServer();
+    for (const path of ["/", "/health", "/wss/", "/wss/other", "/WSS"]) {
+      assert.equal((await refusal(origin.replace("http", "ws") + path)).status, 404, path);
+    }
+  });
+
+  it("answers malformed upgrades with 400, and keeps serving", async () => {
+    const server = await startServer({ maxConnections: 1 });
+    const upgrade = "GET /wss HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+    for (const headers of [
+      "",
+      "Sec-WebSocket-Version: 13\r\n",
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n",
+    ]) {
+      assert.match(await exchange(server.address.port, `${upgrade}${headers}\r\n`), /^HTTP\/1\.1 400 /);
+    }
+    await connect(server.url);
+  });
+
+  it("answers requests that offer another protocol than WebSocket as if they did not", async () => {
+    const { address } = await startServer();
+    const request = "GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n";
+    assert.match(await exchange(address.port, request), /^HTTP\/1\.1 200 /);
+  });
+
+  it("refuses headers above its limit with 431", async () => {
+    const { address } = await startServer();
+    const request = `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(17 * 1024)}\r\n\r\n`;
+    assert.match(await exchange(address.port, request), /^HTTP\/1\.1 431 /);
+  });
+});

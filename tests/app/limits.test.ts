@@ -1,0 +1,235 @@
+import assert from "node:assert/strict";
+
+import type { MessageLog } from "../../app/src/log/log.ts";
+import { createMemoryLog } from "../../app/src/log/memory.ts";
+import { createTokenBucket } from "../../app/src/tokenBucket.ts";
+import {
+  Client,
+  clientFrame,
+  closeFrameStart,
+  connect,
+  connectRaw,
+  refusal,
+  startServer,
+  tearDown,
+} from "./support.ts";
+
+describe("limits", () => {
+  afterEach(tearDown);
+
+  it("closes with 1009 when a message is too big, and not when it just fits", async () => {
+    const { url } = await startServer({ maxPayloadBytes: 10 });
+    const client = await connect(url);
+    client.webSocket.send('"12345678"');
+    assert.equal(await client.nextMessage(), "12345678");
+    client.webSocket.send('"123456789"');
+    assert.equal((await client.closed).code, 1009);
+  });
+
+  it("closes with 1009 when fragments are too big together", async () => {
+    const { url } = await startServer({ maxPayloadBytes: 10 });
+    const client = await connect(url);
+    client.webSocket.send('"12345', { fin: false });
+    client.webSocket.send('67890"', { fin: true });
+    assert.equal((await client.closed).code, 1009);
+  });
+
+  it("closes with 1008 above the rate, and publishes nothing of what was too much", async () => {
+    const { url } = await startServer({ messagesPerSecond: 1, messageBurst: 3 });
+    const [fast, other] = [await connect(url), await connect(url)];
+    for (let n = 0; n < 10; n++) fast.send(n);
+    const { code, reason } = await fast.closed;
+    assert.equal(code, 1008);
+    assert.equal(reason, "more than 1 messages per second");
+    other.send("barrier");
+    assert.deepEqual(
+      [
+        await other.nextMessage(),
+        await other.nextMessage(),
+        await other.nextMessage(),
+        await other.nextMessage(),
+      ],
+      [0, 1, 2, "barrier"],
+    );
+  });
+
+  it("neither hears nor tells a client any more that it sent away", async () => {
+    const server = await startServer({ messagesPerSecond: 1000, messageBurst: 3 });
+    const [raw, other] = [await connectRaw(server.address.port), await connect(server.url)];
+    const frame = clientFrame(0x1, Buffer.from('"early"'));
+    raw.socket.write(Buffer.concat(Array<Buffer>(20_000).fill(frame)));
+    await raw.seen(closeFrameStart(1008));
+    const last = raw.received();
+    // Its rate would allow it again by now.
+    await new Promise((resolve) => raw.socket.write(clientFrame(0x1, Buffer.from('"late"')), resolve));
+
+    other.send("barrier");
+    let message: unknown;
+    do {
+      message = await other.nextMessage();
+      assert.notEqual(message, "late");
+    } while (message !== "barrier");
+    assert.deepEqual(raw.received(), last);
+  });
+
+  it("counts pings as messages", async () => {
+    const { url } = await startServer({ messagesPerSecond: 1, messageBurst: 3 });
+    const client = await connect(url);
+    for (let n = 0; n < 5; n++) client.webSocket.ping();
+    assert.equal((await client.closed).code, 1008);
+  });
+
+  it("closes with 1007 on text that is not UTF-8, and with 1002 on a frame without a mask", async () => {
+    const { url } = await startServer();
+    const [badText, unmasked] = [await connect(url), await connect(url)];
+    badText.webSocket.send(Buffer.from([0xff]), { binary: false });
+    assert.equal((await badText.closed).code, 1007);
+    unmasked.webSocket.send("1", { mask: false });
+    assert.equal((await unmasked.closed).code, 1002);
+  });
+
+  it("closes a reader that falls out of the retained messages with 1013, and serves the others", async () => {
+    const { url } = await startServer({
+      retainedBytes: 256 * 1024,
+      messagesPerSecond: 1_000_000,
+      messageBurst: 1_000_000,
+    });
+    const [slow, other, sender] = [await connect(url), await connect(url), await connect(url)];
+    slow.webSocket.pause();
+    // Much more than the buffers of both ends of a connection hold.
+    const text = "x".repeat(60_000);
+    for (let n = 0; n < 400; n++) {
+      sender.send({ n, text });
+      assert.deepEqual(await sender.nextMessage(), { n, text });
+      assert.deepEqual(await other.nextMessage(), { n, text });
+    }
+    slow.webSocket.resume();
+    const { code, reason } = await slow.closed;
+    assert.equal(code, 1013);
+    assert.equal(reason, "reads too slowly");
+    for (let n = 0; ; n++) {
+      // What it did get has no hole.
+      const message = await Promise.race([slow.nextMessage(), slow.closed.then(() => undefined)]);
+      if (message === undefined) break;
+      assert.deepEqual(message, { n, text });
+    }
+  });
+
+  it("does not send a reader away that only paused for a while", async () => {
+    const { url } = await startServer({ messagesPerSecond: 1_000_000, messageBurst: 1_000_000 });
+    const [paused, sender] = [await connect(url), await connect(url)];
+    paused.webSocket.pause();
+    const text = "x".repeat(60_000);
+    for (let n = 0; n < 40; n++) {
+      sender.send({ n, text });
+      await sender.nextMessage();
+    }
+    paused.webSocket.resume();
+    for (let n = 0; n < 40; n++) assert.deepEqual(await paused.nextMessage(), { n, text });
+  });
+
+  it("closes a client with 1013 that makes mistakes and reads no answers", async () => {
+    const server = await startServer({ messagesPerSecond: 1_000_000, messageBurst: 1_000_000 });
+    const raw = await connectRaw(server.address.port);
+    raw.socket.pause();
+    const mistakes = Buffer.concat(Array<Buffer>(400_000).fill(clientFrame(0x1, Buffer.from("?"))));
+    // The server goes on reading, so all of it gets out, and the answers are more than the system buffers.
+    await new Promise((resolve) => raw.socket.write(mistakes, resolve));
+    raw.socket.resume();
+    await raw.seen(closeFrameStart(1013));
+    const other = await connect(server.url);
+    other.send("barrier");
+    assert.equal(await other.nextMessage(), "barrier");
+  });
+
+  it("answers 503 with Retry-After when full, and admits again when somebody left", async () => {
+    const { url, origin } = await startServer({ maxConnections: 1 });
+    const first = await connect(url);
+    assert.deepEqual(await refusal(url), { status: 503, retryAfter: "5" });
+    assert.equal((await fetch(`${origin}/health`)).status, 200, "it is full, not ill");
+    first.webSocket.close();
+    await first.closed;
+    await connect(url);
+  });
+
+  it("admits listed origins, and clients that are no browser, and nobody else", async () => {
+    const { url } = await startServer({
+      allowedOrigins: ["https://App.example.com:443", "http://localhost:3000"],
+    });
+    await connect(url, { origin: "https://app.example.com" });
+    await connect(url, { origin: "http://localhost:3000" });
+    await connect(url);
+    for (const origin of [
+      "https://evil.example",
+      "https://app.example.com.evil.example",
+      "null",
+      "http://[",
+      "%",
+    ]) {
+      assert.equal((await refusal(url, { origin })).status, 403, origin);
+    }
+  });
+
+  it("drops a peer that is silent for a whole heartbeat, and keeps one that answers", async () => {
+    const { url } = await startServer({ heartbeatSeconds: 0.1 });
+    const alive = await connect(url);
+    const dead = await connect(url, { autoPong: false });
+    const pings: unknown[] = [];
+    alive.webSocket.on("ping", (data) => pings.push(data));
+    assert.equal((await dead.closed).code, 1006);
+    alive.send("barrier");
+    assert.equal(await alive.nextMessage(), "barrier");
+    assert.ok(pings.length > 0);
+  });
+
+  it("tells the sender when a message could not be stored", async () => {
+    const memory = createMemoryLog({ retainedBytes: 1024 });
+    const failing: MessageLog = { ...memory, append: () => Promise.reject(new Error("out of order")) };
+    const { url } = await startServer({}, failing);
+    const client = await connect(url);
+    client.send(1);
+    assert.match(await client.next(), /^\{"error":\{"code":"unavailable",/);
+  });
+
+  it("closes with 1011 when the log fails, and with 1013 while it cannot be read", async () => {
+    const memory = createMemoryLog({ retainedBytes: 1024 });
+    const readers: Parameters<MessageLog["subscribe"]>[2][] = [];
+    let broken = false;
+    const failing: MessageLog = {
+      ...memory,
+      subscribe(channel, from, reader) {
+        readers.push(reader);
+        if (!broken) return memory.subscribe(channel, from, reader);
+        reader.failed(new Error("still broken"));
+        return () => undefined;
+      },
+    };
+    const { url } = await startServer({}, failing);
+    const client = await connect(url);
+    broken = true;
+    readers[0]?.failed(new Error("broken"));
+    assert.equal((await client.closed).code, 1011);
+    assert.equal((await new Client(url).closed).code, 1013);
+  });
+});
+
+describe("the token bucket", () => {
+  it("gives the burst at once, then the rate, and never more than the burst", () => {
+    let now = 0;
+    const bucket = createTokenBucket(10, 3, () => now);
+    const takeAll = (): number => {
+      let taken = 0;
+      while (bucket.take()) taken++;
+      return taken;
+    };
+    assert.equal(takeAll(), 3);
+    now += 99;
+    assert.equal(takeAll(), 0);
+    now += 1;
+    assert.equal(takeAll(), 1);
+    now += 250;
+    assert.equal(takeAll(), 2);
+    now += 3_600_000;
+    assert.equal(takeAll(), 3);
+  });
+});

@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+
+import { checkHealth } from "../../app/src/health.ts";
+import {
+  afterwards,
+  closeFrameStart,
+  connect,
+  connectRaw,
+  MAIN,
+  run,
+  runServer,
+  tearDown,
+} from "./support.ts";
+
+const STUCK = fileURLToPath(new URL("fixtures/stuck.ts", import.meta.url));
+
+describe("the process", () => {
+  afterEach(tearDown);
+
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    it(`drains on ${signal} and exits with 0`, async () => {
+      const child = await runServer();
+      const client = await connect(`ws://127.0.0.1:${child.port}/wss`);
+      client.send("last words");
+      assert.equal(await client.nextMessage(), "last words");
+      child.kill(signal);
+      assert.equal((await client.closed).code, 1001);
+      const { code, output } = await child.ended;
+      assert.equal(code, 0);
+      const messages = output.split("\n").map((line) => (JSON.parse(line) as { msg: string }).msg);
+      assert.deepEqual(messages, ["listening", "shutting down", "draining", "drained", "stopped"]);
+    });
+  }
+
+  it("delivers messages that reached it before the signal", async () => {
+    const child = await runServer();
+    const url = `ws://127.0.0.1:${child.port}/wss`;
+    const [sender, other] = [await connect(url), await connect(url)];
+    for (let n = 0; n < 50; n++) sender.send(n);
+    // The answer to a ping behind them: the server has read them all.
+    const pong = new Promise((resolve) => sender.webSocket.once("pong", resolve));
+    sender.webSocket.ping();
+    await pong;
+    child.kill("SIGTERM");
+    for (let n = 0; n < 50; n++) assert.equal(await other.nextMessage(), n);
+    assert.equal((await other.closed).code, 1001);
+    assert.equal((await child.ended).code, 0);
+  });
+
+  it("terminates a client that never closes, in time, and still exits with 0", async () => {
+    const child = await runServer({ WEBSOCKET_DRAIN_SECONDS: "1" });
+    const stubborn = await connectRaw(child.port);
+    child.kill("SIGTERM");
+    await stubborn.seen(closeFrameStart(1001));
+    const { code, output } = await child.ended;
+    assert.equal(code, 0);
+    assert.match(output, /"terminated":1,"msg":"drained"/);
+  });
+
+  it("exits with 1 when the shutdown misses its deadline", async () => {
+    const child = run(STUCK, ["0.1"], {});
+    await child.line((line) => line === "ready");
+    child.kill("SIGTERM");
+    const { code, output } = await child.ended;
+    assert.equal(code, 1);
+    assert.match(output, /deadline missed/);
+  });
+
+  it("exits with 1 at once at a second signal", async () => {
+    const child = await runServer({ WEBSOCKET_DRAIN_SECONDS: "100" });
+    const stubborn = await connectRaw(child.port);
+    child.kill("SIGTERM");
+    await stubborn.seen(closeFrameStart(1001));
+    child.kill("SIGINT");
+    assert.equal((await child.ended).code, 1);
+  });
+
+  it("logs JSON, `listening` once, and no message", async () => {
+    const child = await runServer({ WEBSOCKET_LOG_LEVEL: "trace" });
+    const client = await connect(`ws://127.0.0.1:${child.port}/wss`);
+    client.send("a secret");
+    await client.nextMessage();
+    client.webSocket.send("a secret, badly");
+    await client.next();
+    child.kill("SIGTERM");
+    const { output } = await child.ended;
+    const lines = output.split("\n").map((line) => JSON.parse(line) as { msg: string });
+    assert.equal(lines.filter(({ msg }) => msg === "listening").length, 1);
+    assert.ok(lines.some(({ msg }) => msg === "connection closed"));
+    assert.doesNotMatch(output, /secret/);
+  });
+
+  it("says that the port is taken, in one line", async () => {
+    const first = await runServer();
+    const { code, errors } = await run(MAIN, [], { HOST: "127.0.0.1", PORT: String(first.port) }).ended;
+    assert.equal(code, 1);
+    assert.equal(
+      errors,
+      `Port ${first.port} on 127.0.0.1 is taken. Set PORT to another one, or to 0 for any.\n`,
+    );
+  });
+
+  it("says what is wrong with HOST, in one line", async () => {
+    const { code, errors } = await run(MAIN, [], { HOST: "192.0.2.1", PORT: "0" }).ended;
+    assert.equal(code, 1);
+    assert.equal(errors, 'HOST is "192.0.2.1", which is no address of this machine.\n');
+  });
+
+  it("lists what is wrong with the environment, and no stack trace", async () => {
+    const { code, errors } = await run(MAIN, [], { PORT: "http", WEBSOCKET_DRAIN_SECOND: "3" }).ended;
+    assert.equal(code, 1);
+    assert.equal(
+      errors,
+      "The environment is not usable:\n" +
+        '  PORT: is "http", and must be a whole number from 0 to 65535 (TCP port).\n' +
+        "  WEBSOCKET_DRAIN_SECOND: is not a setting; did you mean WEBSOCKET_DRAIN_SECONDS?\n",
+    );
+  });
+
+  it("refuses an argument that it does not know", async () => {
+    const { code, errors } = await run(MAIN, ["helth"], {}).ended;
+    assert.equal(code, 1);
+    assert.match(errors, /^Unknown argument "helth"\. Did you mean "health"\?[^\n]*\n$/);
+  });
+
+  describe("as health check", () => {
+    const check = (port: number, host = "127.0.0.1"): ReturnType<typeof run>["ended"] =>
+      run(MAIN, ["health"], { HOST: host, PORT: String(port) }).ended;
+
+    it("exits with 0 while the server is healthy, whatever interface it listens on", async () => {
+      const child = await runServer();
+      assert.deepEqual(await check(child.port), { code: 0, output: "", errors: "" });
+      assert.equal((await check(child.port, "0.0.0.0")).code, 0);
+    });
+
+    it("exits with 1 and says why while the server drains", async () => {
+      const child = await runServer({ WEBSOCKET_DRAIN_SECONDS: "100" });
+      const stubborn = await connectRaw(child.port);
+      child.kill("SIGTERM");
+      await stubborn.seen(closeFrameStart(1001));
+      const { code, errors } = await check(child.port);
+      assert.equal(code, 1);
+      assert.equal(errors, `http://127.0.0.1:${child.port}/health answers 503.\n`);
+    });
+
+    it("exits with 1 and says why when nobody listens", async () => {
+      const child = await runServer();
+      child.kill("SIGTERM");
+      await child.ended;
+      const { code, errors } = await check(child.port);
+      assert.equal(code, 1);
+      assert.match(errors, /^http:\/\/127\.0\.0\.1:\d+\/health does not answer: .*ECONNREFUSED.*\n$/);
+    });
+
+    it("says why when the server hangs", async () => {
+      const hanging = createServer(() => undefined).listen(0, "127.0.0.1");
+      await new Promise((resolve) => hanging.once("listening", resolve));
+      afterwards(() => {
+        hanging.closeAllConnections();
+        hanging.close();
+      });
+      const { port } = hanging.address() as AddressInfo;
+      await assert.rejects(checkHealth({ host: "127.0.0.1", port }, 50), {
+        message: `http://127.0.0.1:${port}/health does not answer: no answer in 50 ms`,
+      });
+    });
+
+    it("needs to know the port", async () => {
+      const { code, errors } = await check(0);
+      assert.equal(code, 1);
+      assert.match(errors, /^PORT is 0/);
+    });
+  });
+});

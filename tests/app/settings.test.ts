@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+
+import fc from "fast-check";
+
+import { nearest } from "../../app/src/nearest.ts";
+import {
+  defaultSettings,
+  fromEnvironment,
+  settingDefinitions,
+  settingNames,
+  SettingsError,
+  toEnvironment,
+  VARIABLE_PREFIX,
+} from "../../app/src/settings.ts";
+import type { SettingDefinition, Settings } from "../../app/src/settings.ts";
+import { allowedValues } from "../../app/src/definition.ts";
+
+/** Any legal value of a setting. */
+function legal(definition: SettingDefinition): fc.Arbitrary<unknown> {
+  switch (definition.kind) {
+    case "integer":
+      return fc.integer({ min: definition.min, max: definition.max });
+    case "boolean":
+      return fc.boolean();
+    case "choice":
+      return fc.constantFrom(...definition.choices);
+    case "text":
+      return fc.stringMatching(new RegExp(`^(?:${definition.pattern.source})$`));
+    case "list":
+      return fc.array(
+        fc
+          .webUrl({ validSchemes: ["http", "https"], withFragments: false })
+          .map((url) => new URL(url).origin),
+        {
+          maxLength: 4,
+        },
+      );
+  }
+}
+
+function problemsOf(environment: Record<string, string>): SettingsError {
+  try {
+    fromEnvironment(environment);
+  } catch (error) {
+    assert.ok(error instanceof SettingsError);
+    return error;
+  }
+  return assert.fail("the environment was accepted");
+}
+
+describe("the settings", () => {
+  it("are the defaults where nothing is set, or set to nothing", () => {
+    assert.deepEqual(fromEnvironment({}), defaultSettings());
+    const empty = Object.fromEntries(Object.values(settingDefinitions).map(({ variable }) => [variable, ""]));
+    assert.deepEqual(fromEnvironment(empty), defaultSettings());
+  });
+
+  it("survive the way into an environment and back", () => {
+    const settings = fc.record(
+      Object.fromEntries(settingNames().map((name) => [name, legal(settingDefinitions[name])])),
+      { noNullPrototype: true },
+    ) as unknown as fc.Arbitrary<Settings>;
+    fc.assert(
+      fc.property(settings, (given) => {
+        assert.deepEqual(fromEnvironment(toEnvironment(given)), given);
+      }),
+    );
+  });
+
+  it("leave out of an environment what is not given", () => {
+    assert.deepEqual(toEnvironment({ port: 1 }), { PORT: "1" });
+  });
+
+  it("ignore variables of others", () => {
+    assert.deepEqual(fromEnvironment({ PATH: "/bin", PORTS: "1" }), defaultSettings());
+  });
+
+  const illegal: Record<SettingDefinition["kind"], readonly string[]> = {
+    integer: ["-1", "1.5", "1e3", "0x10", " 1", "many", "99999999999999999999"],
+    boolean: ["yes"],
+    choice: ["INFO", "loud"],
+    text: ["two words"],
+    list: ["example.com", "https://example.com/path", "https://a.example,,https://b.example"],
+  };
+  for (const name of settingNames()) {
+    const definition: SettingDefinition = settingDefinitions[name];
+    it(`name ${definition.variable} and what is allowed when it is illegal`, () => {
+      for (const text of illegal[definition.kind]) {
+        const { problems } = problemsOf({ [definition.variable]: text });
+        assert.equal(problems.length, 1);
+        assert.equal(problems[0]?.key, definition.variable);
+        assert.ok(problems[0].message.includes(JSON.stringify(text)), problems[0].message);
+        assert.ok(problems[0].message.includes(allowedValues(definition)), problems[0].message);
+      }
+    });
+  }
+
+  it("are bounded, inclusively", () => {
+    for (const name of settingNames()) {
+      const definition: SettingDefinition = settingDefinitions[name];
+      if (definition.kind !== "integer") continue;
+      const { variable, min, max } = definition;
+      assert.equal(fromEnvironment({ [variable]: String(min) })[name], min);
+      assert.equal(fromEnvironment({ [variable]: String(max) })[name], max);
+      problemsOf({ [variable]: String(min - 1) });
+      problemsOf({ [variable]: String(max + 1) });
+    }
+  });
+
+  it("report everything that is wrong at once, unknown variables with the nearest known", () => {
+    const { problems, message } = problemsOf({
+      PORT: "x",
+      WEBSOCKET_HARTBEAT_SECONDS: "1",
+      [`${VARIABLE_PREFIX}COLOUR_OF_THE_SEA`]: "blue",
+    });
+    assert.deepEqual(
+      problems.map(({ key }) => key),
+      ["PORT", "WEBSOCKET_HARTBEAT_SECONDS", "WEBSOCKET_COLOUR_OF_THE_SEA"],
+    );
+    assert.match(
+      message,
+      /WEBSOCKET_HARTBEAT_SECONDS: is not a setting; did you mean WEBSOCKET_HEARTBEAT_SECONDS\?/,
+    );
+    assert.match(message, /WEBSOCKET_COLOUR_OF_THE_SEA: is not a setting; there are HOST, PORT, /);
+  });
+});
+
+describe("the nearest word", () => {
+  const words = ["heartbeatSeconds", "maxTasks", "minTasks", "port"];
+  for (const [word, expected] of [
+    ["heartbeatSecond", "heartbeatSeconds"],
+    ["hartbeatSeconds", "heartbeatSeconds"],
+    ["HEARTBEATSECONDS", "heartbeatSeconds"],
+    ["maxTaks", "maxTasks"],
+    ["mxaTasks", "maxTasks"],
+    ["prot", "port"],
+    ["port", "port"],
+    ["retention", undefined],
+    ["x", undefined],
+    ["", undefined],
+  ] as const) {
+    it(`for ${JSON.stringify(word)} is ${expected ?? "none"}`, () => {
+      assert.equal(nearest(word, words), expected);
+    });
+  }
+
+  it("is the first of those that are equally near", () => {
+    assert.equal(nearest("mixTasks", ["minTasks", "maxTasks"]), "minTasks");
+  });
+});

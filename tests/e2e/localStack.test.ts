@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { request } from "node:https";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import { connectTo, startStack } from "../support/localStack.ts";
+import type { Client, StackProcess } from "../support/localStack.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+const CLOSE_GOING_AWAY = 1001;
+
+describe("npm start", function () {
+  // Evaluation, two processes and their health checks, on a busy machine.
+  this.timeout(60_000);
+
+  describe("with one task", () => {
+    let stack: StackProcess;
+    const clients: Client[] = [];
+
+    const connect = async (): Promise<Client> => {
+      const client = await connectTo(stack.urls.websocket);
+      clients.push(client);
+      return client;
+    };
+
+    before(async () => {
+      stack = await startStack("--tasks", "1");
+    });
+
+    after(() => stack.close());
+
+    afterEach(() => {
+      for (const client of clients.splice(0)) client.close();
+    });
+
+    it("brings every message to every client, the sender too, in one order", async () => {
+      const [first, second] = await Promise.all([connect(), connect()]);
+      first.send({ from: "first" });
+      second.send({ from: "second" });
+      const seenByFirst = [await first.next(), await first.next()];
+      const seenBySecond = [await second.next(), await second.next()];
+      assert.deepEqual(seenByFirst, seenBySecond);
+      assert.deepEqual(
+        new Set(seenByFirst.map((frame) => JSON.stringify(frame))),
+        new Set(['{"message":{"from":"first"}}', '{"message":{"from":"second"}}']),
+      );
+    });
+
+    it("serves the console page and the health check through the edge", async () => {
+      const page = new URL(stack.urls.page);
+      const root = await get(new URL("/", page));
+      assert.equal(root.status, 200);
+      assert.match(root.body, /<title>WebSocket console<\/title>/);
+      assert.deepEqual(await get(page), root);
+      assert.deepEqual(await get(new URL("/health", page)), { status: 200, body: "Ok" });
+    });
+
+    it("answers 403 at the load balancer, without the header and with a wrong one", async () => {
+      const { loadBalancer } = stack.urls;
+      const headerName = "X-Origin-Secret";
+      for (const headers of [{}, { [headerName]: "" }, { [headerName]: "guessed" }, { [headerName]: "*" }]) {
+        const response = await fetch(loadBalancer, { headers });
+        assert.equal(response.status, 403);
+        assert.equal(await response.text(), "Forbidden");
+        await assert.rejects(
+          connectTo(`${loadBalancer.replace("http", "ws")}/wss`, headers),
+          /Unexpected server response: 403/,
+        );
+      }
+    });
+
+    it("refuses plain HTTP at the edge", async () => {
+      const response = await fetch(stack.urls.page.replace("https", "http"), { redirect: "manual" });
+      assert.equal(response.status, 403);
+    });
+
+    it("passes the load test", async () => {
+      const loadTest = spawn(
+        process.execPath,
+        ["load-test/main.ts", stack.urls.websocket, "--total", "50", "--rate", "100", "--json"],
+        { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] },
+      );
+      const [output, code] = await Promise.all([text(loadTest.stdout), exitCodeOf(loadTest)]);
+      assert.equal(code, 0, output);
+      const { connections } = JSON.parse(output) as { connections: { connected: number } };
+      assert.equal(connections.connected, 50);
+    });
+
+    it("replaces a task that is killed", async () => {
+      const client = await connect();
+      const { pid, id } = await stack.event(({ event }) => event === "task-healthy");
+      assert.ok(pid);
+      process.kill(pid, "SIGKILL");
+      await stack.event(({ event, id: stopped }) => event === "task-stopped" && stopped === id);
+      await client.closed;
+      const next = await stack.event(({ event, id: other }) => event === "task-healthy" && other !== id);
+      assert.notEqual(next.pid, pid);
+
+      const again = await connect();
+      again.send("still here");
+      assert.deepEqual(await again.next(), { message: "still here" });
+    });
+
+    it("says 1001 to its clients on Ctrl-C, and leaves no process behind", async () => {
+      const client = await connect();
+      await stack.interrupt();
+      assert.equal(await client.closed, CLOSE_GOING_AWAY);
+      const pids = stack.events.flatMap(({ event, pid }) => (event === "task-started" && pid ? [pid] : []));
+      assert.ok(pids.length >= 2);
+      for (const pid of pids) assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
+      assert.equal(stack.events.at(-1)?.event, "stopped");
+    });
+  });
+
+  it("runs as many tasks as it is asked to, and spreads connections over them", async () => {
+    const stack = await startStack("--stack", "prod", "--tasks", "2");
+    try {
+      assert.equal(
+        new Set(stack.events.filter(({ event }) => event === "task-healthy").map(({ id }) => id)).size,
+        2,
+      );
+      const clients = [];
+      for (let i = 0; i < 4; i++) clients.push(await connectTo(stack.urls.websocket));
+      // Tasks do not share messages yet, so whoever hears the first client is on its task.
+      const [first] = clients;
+      first?.send("who hears me?");
+      await first?.next();
+      // The barrier: a later message of each client to itself comes after anything it would have heard.
+      const heard = await Promise.all(
+        clients.slice(1).map(async (client, index) => {
+          client.send(index);
+          return client.next();
+        }),
+      );
+      const together = heard.filter((frame) => JSON.stringify(frame).includes("who hears me?"));
+      assert.equal(together.length, 1);
+      for (const client of clients) client.close();
+    } finally {
+      await stack.close();
+    }
+  });
+
+  for (const [what, args, says] of [
+    ["a misspelt option", ["--taks", "2"], /--taks.*--tasks/],
+    ["a stack that does not exist", ["--stack", "prd"], /Pulumi\.prd\.yaml.*prod/],
+    ["more tasks than declared", ["--tasks", "6"], /6.*5/],
+  ] as const) {
+    it(`explains ${what}, and ends with 1`, async () => {
+      const { code, stderr } = await failingStart(...args);
+      assert.equal(code, 1);
+      assert.match(stderr, says);
+      assert.doesNotMatch(stderr, /^\s+at /m);
+    });
+  }
+
+  it("explains a taken port, and ends with 1", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const { port } = taken.address() as AddressInfo;
+    try {
+      const { code, stderr } = await failingStart("--edge-port", String(port), "--load-balancer-port", "0");
+      assert.equal(code, 1);
+      assert.match(stderr, new RegExp(`${String(port)}.*--edge-port`, "s"));
+    } finally {
+      taken.close();
+    }
+  });
+});
+
+async function failingStart(...args: readonly string[]): Promise<{ code: number | null; stderr: string }> {
+  const child = spawn(process.execPath, ["local/main.ts", ...args], {
+    cwd: ROOT,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const [stderr, code] = await Promise.all([text(child.stderr), exitCodeOf(child)]);
+  return { code, stderr };
+}
+
+async function exitCodeOf(child: ChildProcess): Promise<number | null> {
+  const [code] = (await once(child, "exit")) as [number | null];
+  return code;
+}
+
+async function get(url: URL): Promise<{ status: number | undefined; body: string }> {
+  const sent = request(url, { rejectUnauthorized: false }).end();
+  const [response] = (await once(sent, "response")) as [IncomingMessage];
+  return { status: response.statusCode, body: await text(response) };
+}

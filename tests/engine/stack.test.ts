@@ -1,0 +1,274 @@
+import assert from "node:assert/strict";
+import { needCli } from "./support/cli.ts";
+import type { Call } from "./support/cloud.ts";
+import { Project } from "./support/project.ts";
+
+/** A command starts the engine, the program and up to four providers: seconds, and on a busy machine many. */
+const COMMAND_TIMEOUT_MS = 60_000;
+
+const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";
+const IMAGE = "docker-build:index:Image";
+const LISTENER_RULE = "aws:lb/listenerRule:ListenerRule";
+const POLICY = "aws:appautoscaling/policy:Policy";
+const SCALABLE_TARGET = "aws:appautoscaling/target:Target";
+const SERVICE = "aws:ecs/service:Service";
+const TASK_DEFINITION = "aws:ecs/taskDefinition:TaskDefinition";
+
+describe("the real Pulumi engine", function () {
+  this.timeout(COMMAND_TIMEOUT_MS);
+
+  before(function () {
+    needCli(this);
+  });
+
+  describe("with an unusable configuration", () => {
+    let project: Project;
+
+    beforeEach(async () => {
+      project = await projectOf("dev");
+    });
+
+    afterEach(() => {
+      project.close();
+    });
+
+    it("refuses a value of the wrong type before it runs the program", async () => {
+      await set(project, "requestsPerTarget", "many");
+      const { code, stderr } = await project.run("preview");
+
+      assert.notEqual(code, 0);
+      assert.match(stderr, /configuration key 'requestsPerTarget' must be of type 'integer'/);
+      assert.deepEqual(project.cloud.calls(), []);
+    });
+
+    it("reports every wrong key with the command that fixes it, and creates nothing", async () => {
+      await set(project, "requestPerTarget", "7");
+      await set(project, "minTasks", "0");
+      const { code, stdout } = await project.run("up", "--yes", "--skip-preview");
+
+      assert.notEqual(code, 0);
+      assert.match(stdout, /requestPerTarget is not a key; did you mean websocket:requestsPerTarget\?/);
+      assert.match(stdout, /pulumi config rm websocket:requestPerTarget --stack dev/);
+      assert.match(stdout, /websocket:minTasks is "0", and must be a whole number from 1/);
+      assert.doesNotMatch(stdout, /unhandled exception|at .*\.ts:\d+/);
+      assert.deepEqual(project.cloud.calls(), []);
+    });
+  });
+
+  // Each test goes on from the stack that the one before it left, as the life of a stack does.
+  describe("with the stack dev", () => {
+    let project: Project;
+    /** The origin secret, as CloudFront was told it. */
+    let secret = "";
+
+    before(async () => {
+      project = await projectOf("dev");
+    });
+
+    beforeEach(() => {
+      project.cloud.forget();
+    });
+
+    after(() => {
+      project.close();
+    });
+
+    it("previews it and changes nothing", async () => {
+      const preview = await project.pulumi("preview");
+
+      assert.match(preview, /aws:ecs:Service websocket-service create/);
+      assert.match(preview, /\+ \d+ to create/);
+      assert.deepEqual(changes(project), []);
+    });
+
+    it("creates it", async () => {
+      await up(project);
+
+      assert.ok(project.cloud.changes().every(({ method }) => method === "create"));
+      assert.equal(theOnlyCall(project, "create", SERVICE).inputs?.["desiredCount"], 1);
+      secret = secretHeader(theOnlyCall(project, "create", DISTRIBUTION));
+    });
+
+    // ECS refuses a service whose target group no listener uses. That it happened to come later proves nothing.
+    it("creates the service only when the listener rule forwards to it", async () => {
+      const existing = await resources(project);
+      const [service] = existing.filter(({ type }) => type === SERVICE);
+      assert.ok(service);
+
+      assert.ok(awaitedBy(service, existing).some(({ type }) => type === LISTENER_RULE));
+    });
+
+    it("outputs where clients connect, and no secret", async () => {
+      const json = await project.pulumi("stack", "output", "--json", "--show-secrets");
+      const outputs = JSON.parse(json) as Readonly<Record<string, string>>;
+
+      assert.deepEqual(Object.keys(outputs).sort(), [
+        "clusterName",
+        "distributionDomainName",
+        "imageUri",
+        "loadBalancerDnsName",
+        "serviceName",
+        "websocketUrl",
+      ]);
+      assert.equal(outputs["websocketUrl"], `wss://${outputs["distributionDomainName"] ?? ""}/wss`);
+    });
+
+    it("keeps the origin secret out of all that it prints and stores", async () => {
+      await project.pulumi("stack", "export");
+
+      assert.match(secret, /^[0-9A-Za-z]{32,}$/);
+      assert.ok(!project.transcript.includes(secret), "printed");
+      assert.ok(!project.written().includes(secret), "stored");
+      // The state does have it, encrypted: the search above looked for the right value.
+      assert.ok((await project.pulumi("stack", "export", "--show-secrets")).includes(secret));
+    });
+
+    it("sees no change when nothing has changed", async () => {
+      await project.pulumi("preview", "--expect-no-changes");
+    });
+
+    it("changes the scaling policy in place, and nothing else, with requestsPerTarget", async () => {
+      await set(project, "requestsPerTarget", "7");
+      await up(project);
+
+      assert.deepEqual(changes(project), [`update ${POLICY} targetTrackingScalingPolicyConfiguration`]);
+    });
+
+    it("leaves the running tasks alone when minTasks changes", async () => {
+      await set(project, "minTasks", "2");
+      await up(project);
+
+      assert.deepEqual(changes(project), [`update ${SCALABLE_TARGET} minCapacity`]);
+    });
+
+    it("keeps the number of tasks that the autoscaler chose when the task definition changes", async () => {
+      project.cloud.setDrift(SERVICE, { desiredCount: 4 });
+      await project.pulumi("refresh", "--yes", "--skip-preview");
+      await set(project, "stopTimeoutSeconds", "45");
+      await up(project);
+
+      assert.deepEqual(changes(project), [
+        `create ${TASK_DEFINITION}`,
+        `delete ${TASK_DEFINITION}`,
+        `update ${SERVICE} taskDefinition`,
+      ]);
+      assert.equal(theOnlyCall(project, "update", SERVICE).inputs?.["desiredCount"], 4);
+    });
+
+    it("destroys everything; the image goes with its repository", async () => {
+      const existing = await resources(project);
+      await destroy(project);
+
+      assert.deepEqual(notDeleted(existing, project), [IMAGE]);
+      assert.deepEqual(await resources(project), []);
+    });
+  });
+
+  describe("with the stack prod", () => {
+    let project: Project;
+
+    before(async () => {
+      project = await projectOf("prod");
+    });
+
+    after(() => {
+      project.close();
+    });
+
+    it("previews it and creates it with two tasks", async () => {
+      const output = await project.pulumi("up", "--yes");
+
+      assert.match(output, /Previewing update \(prod\)/);
+      assert.equal(theOnlyCall(project, "create", SERVICE).inputs?.["desiredCount"], 2);
+    });
+
+    it("destroys it, and leaves logs and images", async () => {
+      const existing = await resources(project);
+      await destroy(project);
+
+      assert.deepEqual(notDeleted(existing, project), [
+        "aws:cloudwatch/logGroup:LogGroup",
+        "aws:ecr/lifecyclePolicy:LifecyclePolicy",
+        "aws:ecr/repository:Repository",
+        "aws:s3/bucket:Bucket",
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+        "aws:s3/bucketPolicy:BucketPolicy",
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+        IMAGE,
+      ]);
+    });
+  });
+});
+
+async function projectOf(stack: string): Promise<Project> {
+  const project = new Project();
+  await project.pulumi("stack", "init", stack);
+  return project;
+}
+
+function set(project: Project, key: string, value: string): Promise<string> {
+  return project.pulumi("config", "set", `websocket:${key}`, value);
+}
+
+function up(project: Project): Promise<string> {
+  return project.pulumi("up", "--yes", "--skip-preview");
+}
+
+function destroy(project: Project): Promise<string> {
+  return project.pulumi("destroy", "--yes", "--skip-preview");
+}
+
+/** What was changed, as `METHOD TYPE CHANGED-INPUT…`, sorted: what does not depend on one another runs in any order. */
+function changes(project: Project): readonly string[] {
+  return project.cloud
+    .changes()
+    .map(({ method, type, changed = [] }) => [method, type, ...changed].join(" "))
+    .sort();
+}
+
+function theOnlyCall(project: Project, method: Call["method"], type: string): Call {
+  const calls = project.cloud.calls().filter((call) => call.method === method && call.type === type);
+  const [call] = calls;
+  assert.ok(call !== undefined && calls.length === 1, `${calls.length} calls to ${method} ${type}`);
+  return call;
+}
+
+/** The value of the header that CloudFront sends to the load balancer. */
+function secretHeader({ inputs }: Call): string {
+  const [, value = ""] =
+    /"customHeaders":\[\{"name":"[^"]+","value":"([^"]+)"/.exec(JSON.stringify(inputs)) ?? [];
+  return value;
+}
+
+interface Resource {
+  readonly urn: string;
+  readonly type: string;
+  readonly custom: boolean;
+  /** URNs of what the engine creates before it and deletes after it. */
+  readonly dependencies?: readonly string[];
+}
+
+/** What the providers hold for the stack, as far as its state knows. */
+async function resources(project: Project): Promise<readonly Resource[]> {
+  const { deployment } = JSON.parse(await project.pulumi("stack", "export")) as {
+    deployment: { resources?: readonly Resource[] };
+  };
+  return (deployment.resources ?? []).filter(({ type, custom }) => custom && !type.startsWith("pulumi:"));
+}
+
+/** The resources that exist before this one is created. */
+function awaitedBy(resource: Resource, existing: readonly Resource[]): readonly Resource[] {
+  const direct = existing.filter(({ urn }) => resource.dependencies?.includes(urn));
+  return direct.flatMap((dependency) => [dependency, ...awaitedBy(dependency, existing)]);
+}
+
+/** The types of the existing resources that were never deleted, sorted. */
+function notDeleted(existing: readonly Resource[], project: Project): readonly string[] {
+  const deleted = project.cloud.calls().filter(({ method }) => method === "delete");
+  return existing
+    .filter(({ urn, type }) => !deleted.some((call) => call.type === type && urn.endsWith(`::${call.name}`)))
+    .map(({ type }) => type)
+    .sort();
+}

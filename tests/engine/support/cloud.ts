@@ -1,0 +1,69 @@
+/**
+ * The stand-in cloud: a folder that the stand-in providers and the tests share. The providers append every call
+ * to it, and a test can change there what "really runs", behind Pulumi's back.
+ */
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+export type Properties = Readonly<Record<string, unknown>>;
+
+/** One finished call of the engine to a provider. */
+export interface Call {
+  readonly method: "check" | "diff" | "create" | "read" | "update" | "delete" | "invoke" | "construct";
+  /** Type token of the resource, or token of the function. */
+  readonly type: string;
+  /** Logical name of the resource; empty for a function. */
+  readonly name: string;
+  /** Top-level inputs that an update changes. */
+  readonly changed?: readonly string[];
+  /** What the call was given. */
+  readonly inputs?: Properties;
+}
+
+export class Cloud {
+  readonly #calls: string;
+  readonly #drift: string;
+
+  constructor(folder: string) {
+    this.#calls = join(folder, "calls.jsonl");
+    this.#drift = join(folder, "drift.json");
+  }
+
+  /** Several providers write at once: one append of one line does not mix with another. */
+  record(call: Call): void {
+    appendFileSync(this.#calls, `${JSON.stringify(call)}\n`);
+  }
+
+  /** Every call since the last {@link forget}, in the order in which they finished. */
+  calls(): readonly Call[] {
+    if (!existsSync(this.#calls)) return [];
+    return readFileSync(this.#calls, "utf8")
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as Call); // Written by record() above.
+  }
+
+  /** The calls that changed something. */
+  changes(): readonly Call[] {
+    return this.calls().filter(({ method }) => ["create", "update", "delete"].includes(method));
+  }
+
+  forget(): void {
+    rmSync(this.#calls, { force: true });
+  }
+
+  /** From now on a resource of this type is found with these properties when it is read. */
+  setDrift(type: string, properties: Properties): void {
+    writeFileSync(this.#drift, JSON.stringify({ ...this.#drifts(), [type]: properties }));
+  }
+
+  driftOf(type: string): Properties {
+    return this.#drifts()[type] ?? {};
+  }
+
+  #drifts(): Readonly<Record<string, Properties>> {
+    if (!existsSync(this.#drift)) return {};
+    // Written by setDrift() above.
+    return JSON.parse(readFileSync(this.#drift, "utf8")) as Record<string, Properties>;
+  }
+}

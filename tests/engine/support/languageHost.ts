@@ -1,0 +1,97 @@
+/**
+ * A stand-in for `pulumi-language-nodejs`, the part of Pulumi's release that runs a Node program for the engine: it
+ * starts the runner of the SDK, `@pulumi/pulumi/cmd/run`, with the arguments and the environment that the real one
+ * gives it. So the real CLI runs the real Pulumi.yaml and index.ts, under Pulumi's own runner.
+ *
+ * Source: pulumi/pulumi, sdk/nodejs/cmd/pulumi-language-nodejs/main.go, methods Run, constructArguments and
+ * constructConfig. What no test needs is left out; gRPC then answers UNIMPLEMENTED, which the engine accepts.
+ *
+ * Run as `node languageHost.ts ENGINE_ADDRESS`; it prints the port that it listens on.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import * as grpc from "@grpc/grpc-js";
+import service from "@pulumi/pulumi/proto/language_grpc_pb.js";
+import messages from "@pulumi/pulumi/proto/language_pb.js";
+import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
+
+/** With this exit code the runner says that the user has been told what is wrong. */
+const ALREADY_REPORTED = 32;
+
+const engine = process.argv.at(-1) ?? "";
+
+async function run(request: messages.RunRequest): Promise<messages.RunResponse> {
+  const info = request.getInfo();
+  if (info === undefined) throw new Error("The engine sent no program.");
+  const directory = info.getProgramDirectory();
+  const options = info.getOptions()?.toJavaScript() ?? {};
+
+  const runner = createRequire(join(directory, "package.json")).resolve("@pulumi/pulumi/cmd/run/index.js");
+  const flags = {
+    monitor: request.getMonitorAddress(),
+    engine,
+    organization: request.getOrganization(),
+    project: request.getProject(),
+    "root-directory": info.getRootDirectory(),
+    stack: request.getStack(),
+    pwd: directory,
+    parallel: String(request.getParallel()),
+  };
+  const program = spawn(
+    process.execPath,
+    [
+      runner,
+      ...Object.entries(flags).flatMap(([flag, value]) => (value === "" ? [] : [`--${flag}`, value])),
+      ...(request.getDryrun() ? ["--dry-run"] : []),
+      info.getEntryPoint(),
+      ...request.getArgsList(),
+    ],
+    {
+      stdio: ["ignore", "inherit", "inherit"],
+      env: {
+        ...process.env,
+        PULUMI_CONFIG: JSON.stringify(Object.fromEntries(request.getConfigMap().toArray())),
+        PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(request.getConfigsecretkeysList()),
+        // On unless Pulumi.yaml says `typescript: false`; it makes the runner load ts-node.
+        ...(options["typescript"] !== false && { PULUMI_NODEJS_TYPESCRIPT: "true" }),
+      },
+    },
+  );
+  const [code] = (await once(program, "exit")) as [number | null];
+
+  const response = new messages.RunResponse();
+  if (code === ALREADY_REPORTED) response.setBail(true);
+  else if (code !== 0) response.setError(`Program exited with non-zero exit code: ${String(code)}`);
+  return response;
+}
+
+const server = new grpc.Server();
+server.addService(service.LanguageRuntimeService, {
+  getPluginInfo: (_call: unknown, reply: grpc.sendUnaryData<plugin.PluginInfo>) => {
+    const info = new plugin.PluginInfo();
+    info.setVersion("1.0.0");
+    reply(null, info);
+  },
+  getRequiredPlugins: (_call: unknown, reply: grpc.sendUnaryData<messages.GetRequiredPluginsResponse>) => {
+    reply(null, new messages.GetRequiredPluginsResponse());
+  },
+  run: (
+    call: grpc.ServerUnaryCall<messages.RunRequest, messages.RunResponse>,
+    reply: grpc.sendUnaryData<messages.RunResponse>,
+  ) => {
+    run(call.request).then(
+      (response) => {
+        reply(null, response);
+      },
+      (error: unknown) => {
+        reply(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  },
+});
+server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
+  if (error) throw error;
+  console.log(port);
+});

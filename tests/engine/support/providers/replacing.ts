@@ -1,0 +1,41 @@
+/**
+ * Top-level inputs whose change replaces the resource, from the "Changing this forces a new resource" of the AWS
+ * provider's documentation; for the types and properties that a stack of this project may change.
+ */
+const REPLACING: Readonly<Record<string, readonly string[]>> = {
+  "aws:appautoscaling/policy:Policy": ["name", "resourceId", "scalableDimension", "serviceNamespace"],
+  "aws:appautoscaling/target:Target": ["resourceId", "scalableDimension", "serviceNamespace"],
+  "aws:cloudwatch/logGroup:LogGroup": ["name"],
+  "aws:ec2/securityGroup:SecurityGroup": ["name", "description", "vpcId"],
+  "aws:ec2/subnet:Subnet": ["availabilityZone", "cidrBlock", "vpcId"],
+  "aws:ec2/vpc:Vpc": ["cidrBlock"],
+  "aws:ecr/repository:Repository": ["name", "encryptionConfigurations"],
+  "aws:ecs/cluster:Cluster": ["name"],
+  "aws:ecs/service:Service": ["name", "cluster", "launchType", "schedulingStrategy"],
+  // A task definition is never updated: AWS registers a new revision.
+  "aws:ecs/taskDefinition:TaskDefinition": [
+    "containerDefinitions",
+    "cpu",
+    "executionRoleArn",
+    "family",
+    "memory",
+    "networkMode",
+    "requiresCompatibilities",
+    "runtimePlatform",
+    "taskRoleArn",
+    "volumes",
+  ],
+  "aws:iam/role:Role": ["name", "path"],
+  "aws:lb/listener:Listener": ["loadBalancerArn"],
+  "aws:lb/listenerRule:ListenerRule": ["listenerArn"],
+  "aws:lb/loadBalancer:LoadBalancer": ["name", "internal", "loadBalancerType"],
+  "aws:lb/targetGroup:TargetGroup": ["name", "port", "protocol", "targetType", "vpcId"],
+  "aws:s3/bucket:Bucket": ["bucket"],
+  "random:index/randomPassword:RandomPassword": ["keepers", "length", "lower", "numeric", "special", "upper"],
+  "random:index/randomString:RandomString": ["keepers", "length", "lower", "numeric", "special", "upper"],
+};
+
+/** Which of the changed inputs cannot be changed in place. */
+export function replacing(type: string, changed: readonly string[]): readonly string[] {
+  return changed.filter((key) => REPLACING[type]?.includes(key));
+}

@@ -1,0 +1,137 @@
+/** The local stack as its users start it: `npm start`, a process of its own, watched through its JSON events. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { WebSocket } from "ws";
+import type { RawData } from "ws";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+
+/** An event as `--json` prints it, one object on a line. */
+export interface StackEvent {
+  readonly event: string;
+  readonly id?: string;
+  readonly pid?: number;
+  readonly port?: number;
+  readonly code?: number | null;
+  readonly urls?: { readonly websocket: string; readonly page: string; readonly loadBalancer: string };
+}
+
+export interface StackProcess {
+  readonly urls: NonNullable<StackEvent["urls"]>;
+  /** Every event so far, oldest first. */
+  readonly events: readonly StackEvent[];
+  /** Waits for the first event, past or future, that matches. */
+  readonly event: (matches: (event: StackEvent) => boolean) => Promise<StackEvent>;
+  /** What a terminal does on Ctrl-C: SIGINT to the whole process group. Resolves when everything has ended. */
+  readonly interrupt: () => Promise<void>;
+  /** Interrupts it where it still runs. */
+  readonly close: () => Promise<void>;
+}
+
+/** Starts the stack on ports that the system chooses, and waits until it is ready. */
+export async function startStack(...options: readonly string[]): Promise<StackProcess> {
+  const child = spawn(
+    "npm",
+    ["start", "--silent", "--", "--json", "--edge-port", "0", "--load-balancer-port", "0", ...options],
+    // A group of its own, so that an interrupt reaches what npm started, and nothing else.
+    { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "inherit"] },
+  );
+  // npm itself goes at once on SIGINT; the stack is gone when its end of the pipe is.
+  const ended = once(child, "close");
+  const events: StackEvent[] = [];
+  const waiting = new Set<() => void>();
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    events.push(JSON.parse(line) as StackEvent);
+    for (const check of waiting) check();
+  });
+
+  const event = (matches: (event: StackEvent) => boolean): Promise<StackEvent> =>
+    new Promise((resolve, reject) => {
+      const check = (): void => {
+        const found = events.find(matches);
+        if (found === undefined) return;
+        waiting.delete(check);
+        resolve(found);
+      };
+      waiting.add(check);
+      check();
+      void ended.then(([code]) => {
+        reject(new Error(`The local stack ended with ${String(code)} before the event came.`));
+      });
+    });
+
+  const interrupt = async (): Promise<void> => {
+    signalGroup(child, "SIGINT");
+    await ended;
+  };
+
+  const { urls } = await event((candidate) => candidate.event === "ready");
+  assert.ok(urls);
+  return {
+    urls,
+    events,
+    event,
+    interrupt,
+    close: async () => {
+      if (child.exitCode === null && child.signalCode === null) await interrupt();
+    },
+  };
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  assert.ok(child.pid);
+  process.kill(-child.pid, signal);
+}
+
+/** A WebSocket client that keeps what it received until it is asked for. */
+export interface Client {
+  /** The next message, parsed. */
+  readonly next: () => Promise<unknown>;
+  readonly send: (message: unknown) => void;
+  /** Waits for the close code. */
+  readonly closed: Promise<number>;
+  readonly close: () => void;
+}
+
+/**
+ * Connects, and takes the greeting.
+ * @throws {Error} where the upgrade is refused, with its HTTP status in the message.
+ */
+export async function connectTo(
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Client> {
+  // The local edge's certificate is its own.
+  const socket = new WebSocket(url, { rejectUnauthorized: false, headers });
+  const received: unknown[] = [];
+  const waiting: ((message: unknown) => void)[] = [];
+  socket.on("message", (data: RawData) => {
+    const message: unknown = JSON.parse((data as Buffer).toString());
+    const waiter = waiting.shift();
+    if (waiter === undefined) received.push(message);
+    else waiter(message);
+  });
+  const closed = once(socket, "close").then(([code]) => code as number);
+  const client: Client = {
+    next: () =>
+      received.length > 0
+        ? Promise.resolve(received.shift())
+        : new Promise((resolve) => {
+            waiting.push(resolve);
+          }),
+    send: (message) => {
+      socket.send(JSON.stringify(message));
+    },
+    closed,
+    close: () => {
+      socket.close();
+    },
+  };
+  await once(socket, "open");
+  assert.deepEqual(await client.next(), { connection: "ok" });
+  return client;
+}
