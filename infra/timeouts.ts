@@ -3,11 +3,10 @@
  * test checks the declared graph with it.
  */
 
+import { EXIT_GRACE_SECONDS } from "../app/src/settings.ts";
+
 /** CloudFront drops a WebSocket after this long without bytes from the origin to the viewer; not adjustable. */
 export const CLOUDFRONT_IDLE_SECONDS = 600;
-
-/** What a process needs after its drain to flush and exit. */
-export const EXIT_SECONDS = 5;
 
 export interface Timeouts {
   /** Interval of the server's pings. */
@@ -48,13 +47,13 @@ export function brokenLinks(timeouts: Timeouts): readonly BrokenLink[] {
       value: heartbeatSeconds * 2,
     });
   }
-  if (drainSeconds + EXIT_SECONDS > stopTimeoutSeconds) {
+  if (drainSeconds + EXIT_GRACE_SECONDS >= stopTimeoutSeconds) {
     broken.push({
       name: "stopTimeoutSeconds",
       message:
-        `is ${stopTimeoutSeconds}, and must be at least ${EXIT_SECONDS} above drainSeconds, ` +
+        `is ${stopTimeoutSeconds}, and must be more than ${EXIT_GRACE_SECONDS} above drainSeconds, ` +
         `which is ${drainSeconds}.`,
-      value: drainSeconds + EXIT_SECONDS,
+      value: drainSeconds + EXIT_GRACE_SECONDS + 1,
     });
   }
   return broken;

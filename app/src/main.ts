@@ -6,7 +6,7 @@
 import { fileURLToPath } from "node:url";
 
 import { nearest } from "./nearest.ts";
-import { fromEnvironment, SettingsError } from "./settings.ts";
+import { EXIT_GRACE_SECONDS, fromEnvironment, SettingsError } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 
 /** Beside the app in the repository and, as the bundle lies equally deep, in the image. */
@@ -36,7 +36,7 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
 
 async function serve(settings: Settings): Promise<void> {
   // Imported here, so that the health check does not load them every few seconds.
-  const [{ pino }, { createMemoryLog }, { createHub }, { createServer, ListenError }, shutdown] =
+  const [{ pino }, { createMemoryLog }, { createHub }, { createServer, ListenError }, { shutDownOnSignal }] =
     await Promise.all([
       import("pino"),
       import("./log/memory.ts"),
@@ -64,10 +64,10 @@ async function serve(settings: Settings): Promise<void> {
     return;
   }
 
-  shutdown.shutDownOnSignal({
+  shutDownOnSignal({
     signals: process,
     exit: (code) => process.exit(code),
-    deadlineSeconds: settings.drainSeconds + shutdown.EXIT_GRACE_SECONDS,
+    deadlineSeconds: settings.drainSeconds + EXIT_GRACE_SECONDS,
     logger,
     async shutDown() {
       await server.drain();

@@ -133,6 +133,12 @@ export const settingDefinitions = {
   },
 } as const satisfies Record<string, SettingDefinition>;
 
+/**
+ * What closing the listener and the log may take after `drainSeconds`, in seconds; past both together the process
+ * exits by force. Whatever stops a task must leave it more than that.
+ */
+export const EXIT_GRACE_SECONDS = 4;
+
 export type SettingName = keyof typeof settingDefinitions;
 
 /** Every setting with its value; see {@link settingDefinitions} for units, ranges and defaults. */

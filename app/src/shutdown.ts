@@ -5,12 +5,6 @@ import type { Logger } from "pino";
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
-/**
- * What closing the listener and the log may take after the drain, in seconds. The orchestrator's stop timeout
- * must be longer than the drain and this together.
- */
-export const EXIT_GRACE_SECONDS = 4;
-
 export interface ShutdownParts {
   /** Emits the signals: the process. */
   readonly signals: Pick<EventEmitter, "on">;

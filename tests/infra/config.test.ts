@@ -80,7 +80,7 @@ describe("the configuration", () => {
       ["websocket:logLevel", "loud", "one of trace, debug, info"],
       ["websocket:heartbeatSeconds", "541", "from 1 to 540 (seconds)"],
       ["websocket:idleTimeoutSeconds", "30", "above heartbeatSeconds, which is 30", "idleTimeoutSeconds 60 "],
-      ["websocket:stopTimeoutSeconds", "20", "at least 5 above drainSeconds", "stopTimeoutSeconds 25 "],
+      ["websocket:stopTimeoutSeconds", "20", "more than 4 above drainSeconds", "stopTimeoutSeconds 25 "],
       [
         "websocket:maxTask",
         "5",

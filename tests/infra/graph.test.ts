@@ -175,7 +175,7 @@ for (const stack of ["dev", "prod"]) {
       });
 
       it("describe every group and every rule, and hold no rules of their own", () => {
-        for (const resource of graph.resources.filter(({ type }) => type.includes('ecurityGroup'))) {
+        for (const resource of graph.resources.filter(({ type }) => type.includes("ecurityGroup"))) {
           if (resource.type === "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup") continue;
           assert.ok(resource.inputs["description"], resource.name);
           assert.equal(resource.inputs["ingress"], undefined);

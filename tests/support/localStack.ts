@@ -5,8 +5,12 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocket } from "ws";
 import type { RawData } from "ws";
+
+/** Nothing in these tests drains for long; a stack that runs on must not outlive its test. */
+const STOP_DEADLINE_MS = 20_000;
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
@@ -66,7 +70,16 @@ export async function startStack(...options: readonly string[]): Promise<StackPr
 
   const interrupt = async (): Promise<void> => {
     signalGroup(child, "SIGINT");
-    await ended;
+    const overdue = new AbortController();
+    const killed = sleep(STOP_DEADLINE_MS, undefined, { signal: overdue.signal }).then(
+      () => {
+        signalGroup(child, "SIGKILL");
+        throw new Error(`The local stack did not stop; its last events: ${JSON.stringify(events.slice(-5))}`);
+      },
+      () => undefined,
+    );
+    await Promise.race([ended, killed]);
+    overdue.abort();
   };
 
   const { urls } = await event((candidate) => candidate.event === "ready");
