@@ -1,0 +1,56 @@
+/** Everything that the local stack tells its user, as data. No event carries a secret. */
+import type { Declaration } from "./model/declaration.ts";
+
+export interface StackUrls {
+  /** Where WebSocket clients connect, through the edge. */
+  readonly websocket: string;
+  /** The distribution's default root object. */
+  readonly page: string;
+  /** The load balancer itself, which answers as declared to who goes around the edge. */
+  readonly loadBalancer: string;
+}
+
+interface OfTask {
+  /** Such as `task-3`; never used twice. */
+  readonly id: string;
+}
+
+interface OfProcess extends OfTask {
+  readonly pid: number;
+}
+
+export type StackEvent =
+  | ({ readonly event: "declared" } & Declaration)
+  /** From the program's own configuration checks. */
+  | { readonly event: "warning"; readonly message: string }
+  /** A declared type whose behaviour is missing here. */
+  | {
+      readonly event: "not-played";
+      readonly type: string;
+      readonly names: readonly string[];
+      readonly reason: string;
+    }
+  | ({ readonly event: "task-started" } & OfProcess)
+  | ({ readonly event: "task-listening"; readonly port: number } & OfProcess)
+  | ({ readonly event: "task-healthy"; readonly port: number } & OfProcess)
+  | ({ readonly event: "task-unhealthy"; readonly reason: string } & OfProcess)
+  | ({
+      readonly event: "task-stopped";
+      /** `undefined` where the process could not be started. */
+      readonly pid: number | undefined;
+      readonly code: number | null;
+      readonly signal: NodeJS.Signals | null;
+      /** Whether the stack asked for it. */
+      readonly expected: boolean;
+      /** What it said last; only where it was not expected. */
+      readonly output: readonly string[];
+    } & OfTask)
+  | ({ readonly event: "task-restarting"; readonly afterMs: number } & OfTask)
+  /** A line of a task's output. */
+  | ({ readonly event: "task-output"; readonly line: string } & OfTask)
+  /** Every task is healthy. `seconds` since the process started. */
+  | { readonly event: "ready"; readonly urls: StackUrls; readonly seconds: number }
+  | { readonly event: "stopping" }
+  | { readonly event: "stopped" };
+
+export type Emit = (event: StackEvent) => void;

@@ -1,0 +1,82 @@
+/** The words for events, shared by the plain lines and the live view. */
+import type { StackEvent, StackUrls } from "../events.ts";
+
+/** The part of a name like `task-12`, widened so that lines align for the first hundred tasks. */
+const NAME_WIDTH = "task-12".length;
+
+export type Tone = "plain" | "dim" | "good" | "warn" | "bad" | "strong";
+/** Colours a text, or leaves it alone. */
+export type Paint = (tone: Tone, text: string) => string;
+
+const PART_WIDTH = "load balancer".length;
+
+/** The lines for an event; none for what is not worth one. */
+export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean): readonly string[] {
+  switch (event.event) {
+    case "declared": {
+      const { counts } = event;
+      const count = [
+        `${counts.played} played here`,
+        `${counts.passive} without anything to play`,
+        ...(counts["not-played"] > 0 ? [`${counts["not-played"]} not played yet`] : []),
+        ...(counts.unknown > 0 ? [`${counts.unknown} unknown`] : []),
+      ].join(", ");
+      return [
+        `${paint("strong", `Stack ${event.stack}`)}: ${event.resources} resources declared, ${count}`,
+        ...event.path.map(({ part, text }) => `  ${paint("dim", part.padEnd(PART_WIDTH))}  ${text}`),
+        paint("dim", "This is a development tool. Production is AWS: pulumi up."),
+      ];
+    }
+    case "warning":
+      return [`${paint("warn", "warning")}: ${event.message}`];
+    case "not-played":
+      return [`${paint("warn", "not played")}: ${event.names.join(", ")} (${event.type}): ${event.reason}`];
+    case "task-started":
+      return [about(event.id, `started, pid ${event.pid}`)];
+    case "task-listening":
+      return [about(event.id, `listening on port ${event.port}`)];
+    case "task-healthy":
+      return [about(event.id, paint("good", "healthy"))];
+    case "task-unhealthy":
+      return [about(event.id, `${paint("bad", "unhealthy")}: ${event.reason}`)];
+    case "task-stopped": {
+      const how = event.pid === undefined ? "could not be started" : ended(event.code, event.signal);
+      if (event.expected) return [about(event.id, how)];
+      return [
+        about(event.id, paint("bad", how)),
+        ...event.output.map((line) => about(event.id, paint("dim", `| ${line}`))),
+      ];
+    }
+    case "task-restarting":
+      return [about(event.id, `is replaced in ${event.afterMs / 1000} s`)];
+    case "task-output":
+      return verbose ? [about(event.id, paint("dim", `| ${event.line}`))] : [];
+    case "ready":
+      return [
+        `${paint("good", "ready")} after ${event.seconds.toFixed(1)} s`,
+        ...describeUrls(event.urls, paint),
+      ];
+    case "stopping":
+      return ["stopping: tasks get SIGTERM"];
+    case "stopped":
+      return ["stopped"];
+  }
+}
+
+/** Where the stack runs, and how to talk to it. */
+export function describeUrls(urls: StackUrls, paint: Paint): readonly string[] {
+  return [
+    `  ${paint("strong", urls.websocket)}`,
+    `  ${paint("strong", urls.page)}`,
+    `  ${paint("strong", urls.loadBalancer)}${paint("dim", "  behind the edge")}`,
+    `  ${paint("dim", "try")} npx wscat --no-check -c ${urls.websocket}`,
+  ];
+}
+
+function ended(code: number | null, signal: NodeJS.Signals | null): string {
+  return signal === null ? `ended with exit code ${code ?? "unknown"}` : `ended by ${signal}`;
+}
+
+function about(id: string, text: string): string {
+  return `${id.padEnd(NAME_WIDTH)}  ${text}`;
+}

@@ -1,0 +1,130 @@
+/** One hop of an exchange to a server on this machine; the edge and the load balancer share it. */
+import { type IncomingMessage, request as httpRequest, STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import { pipeline } from "node:stream";
+import type { Exchange } from "./exchange.ts";
+import { LOOPBACK } from "./listen.ts";
+import { endToEnd, fromRaw, type Headers } from "./model/headers.ts";
+
+/** After one side has closed in order, the silent other one is given up. */
+const LINGER_MS = 5000;
+
+export interface Hop {
+  readonly port: number;
+  /** Path and query. */
+  readonly target: string;
+  /** End-to-end fields only. */
+  readonly headers: Headers;
+  /** Longest silence of the server behind while it owes an answer. */
+  readonly responseTimeoutMs: number;
+  /** Longest silence of an upgraded connection, and the direction in which bytes count. */
+  readonly tunnelIdle: { readonly ms: number; readonly counts: "either" | "from-server" };
+  /** The server's end-to-end fields, as the client receives them. */
+  responseHeaders(headers: Headers): Headers;
+  /** Called in place of an answer where there is none. */
+  failed(reason: "unreachable" | "timeout"): void;
+}
+
+/** Carries the exchange to the server behind and its answer back, streaming both ways. */
+export function forward(exchange: Exchange, hop: Hop): void {
+  const { request, response, upgrade } = exchange;
+  let timedOut = false;
+  const outgoing = httpRequest({
+    host: LOOPBACK,
+    port: hop.port,
+    method: exchange.method,
+    path: hop.target,
+    headers: [...hop.headers, ...framing(exchange)].flat(),
+    agent: false,
+  });
+  outgoing.setTimeout(hop.responseTimeoutMs, () => {
+    timedOut = true;
+    outgoing.destroy();
+  });
+  outgoing.on("error", () => {
+    if (response.headersSent || response.destroyed) response.destroy();
+    else hop.failed(timedOut ? "timeout" : "unreachable");
+  });
+  outgoing.on("response", (incoming) => {
+    response.writeHead(incoming.statusCode ?? 0, incoming.statusMessage, passOn(incoming, hop).flat());
+    // Whatever fails, pipeline destroys both ends: the other side sees a cut and not an end.
+    pipeline(incoming, response, () => undefined);
+  });
+  response.once("close", () => outgoing.destroy());
+
+  if (upgrade === undefined) {
+    request.pipe(outgoing);
+    return;
+  }
+  outgoing.on("upgrade", (incoming, server: Socket, head) => {
+    const { socket: client } = upgrade;
+    client.write(switchingProtocols(incoming, hop));
+    if (head.length > 0) client.write(head);
+    if (upgrade.head.length > 0) server.write(upgrade.head);
+    tunnel(client, server, hop.tunnelIdle);
+  });
+  outgoing.end();
+}
+
+/** The fields of this hop alone: how the body is delimited, what the connection becomes. */
+function framing({ request, upgrade }: Exchange): Headers {
+  if (upgrade !== undefined) {
+    return [
+      ["Connection", "Upgrade"],
+      ["Upgrade", request.headers.upgrade ?? ""],
+    ];
+  }
+  return request.headers["transfer-encoding"] === undefined ? [] : [["Transfer-Encoding", "chunked"]];
+}
+
+function passOn(incoming: IncomingMessage, hop: Hop): Headers {
+  return hop.responseHeaders(endToEnd(fromRaw(incoming.rawHeaders)));
+}
+
+function switchingProtocols(incoming: IncomingMessage, hop: Hop): string {
+  const fields: Headers = [
+    ["Connection", "Upgrade"],
+    ["Upgrade", incoming.headers.upgrade ?? ""],
+    ...passOn(incoming, hop),
+  ];
+  return [`HTTP/1.1 101 ${STATUS_CODES[101] ?? ""}`, ...fields.map((field) => field.join(": ")), "", ""].join(
+    "\r\n",
+  );
+}
+
+/** Carries bytes both ways until both ends are closed. An end is passed on as an end, a cut as a cut. */
+function tunnel(client: Socket, server: Socket, idle: Hop["tunnelIdle"]): void {
+  for (const [from, to] of [
+    [client, server],
+    [server, client],
+  ] as const) {
+    from.setTimeout(0);
+    from.setNoDelay(true);
+    from.on("error", () => undefined);
+    from.pipe(to);
+    from.once("close", () => {
+      if (!from.readableEnded) {
+        to.destroy();
+        return;
+      }
+      // It may still be writing out the last bytes, such as a close frame. What it says now has no reader, and
+      // must be read all the same: nobody hears the end of a paused socket.
+      to.resume();
+      to.setTimeout(LINGER_MS, () => to.destroy());
+    });
+  }
+  const expire = (): void => {
+    client.destroy();
+    server.destroy();
+  };
+  if (idle.counts === "either") {
+    // What the server sends is written here, so this one timer sees both directions.
+    client.setTimeout(idle.ms, expire);
+    return;
+  }
+  const timer = setTimeout(expire, idle.ms);
+  server.on("data", () => timer.refresh());
+  server.once("close", () => {
+    clearTimeout(timer);
+  });
+}

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { parseOptions } from "../../local/options.ts";
+
+describe("local options", () => {
+  it("have defaults", () => {
+    assert.deepEqual(parseOptions([]), {
+      stack: "dev",
+      tasks: undefined,
+      edgePort: 8443,
+      loadBalancerPort: 8081,
+      json: false,
+      verbose: false,
+      help: false,
+    });
+  });
+
+  it("are read", () => {
+    const args = "--stack prod --tasks 3 --edge-port=0 --load-balancer-port 90 --json --verbose -h".split(
+      " ",
+    );
+    assert.deepEqual(parseOptions(args), {
+      stack: "prod",
+      tasks: 3,
+      edgePort: 0,
+      loadBalancerPort: 90,
+      json: true,
+      verbose: true,
+      help: true,
+    });
+  });
+
+  it("are refused with what is allowed", () => {
+    const cases: readonly (readonly [string, string])[] = [
+      ["--taks 3", '--taks is not an option; did you mean --tasks?\n"3" is not an option'],
+      ["--tasks 0", '--tasks is "0", and must be a whole number of 1 or more.'],
+      ["--tasks 1.5", '--tasks is "1.5", and must be'],
+      ["--tasks", "--tasks needs a value."],
+      ["--edge-port 65536", '--edge-port is "65536", and must be a whole number from 0 to 65535.'],
+      ["--json=yes", "--json takes no value."],
+      ["--edge-port 9 --load-balancer-port 9", "--edge-port and --load-balancer-port are both 9"],
+      ["-x", "-x is not an option"],
+    ];
+    for (const [line, message] of cases) {
+      assert.throws(
+        () => parseOptions(line.split(" ")),
+        (error: Error) => error.message.startsWith(message),
+        line,
+      );
+    }
+  });
+});

@@ -1,0 +1,362 @@
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { SECRET, SECRET_HEADER, wholePath } from "./support/graph.ts";
+import { ask, connect, refusedUpgrade } from "./support/clients.ts";
+import { ROOT } from "./support/paths.ts";
+import { launch, running, type StackFixture } from "./support/stack.ts";
+
+const WITH_SECRET = { [SECRET_HEADER]: SECRET };
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe("local stack: requests", () => {
+  let fixture: StackFixture;
+  let balancer: string;
+  let edge: string;
+  let webSocketAtBalancer: string;
+
+  before(async () => {
+    fixture = await running(wholePath());
+    const { urls } = fixture.stack;
+    balancer = urls.loadBalancer;
+    edge = new URL("/", urls.page).href.slice(0, -1);
+    webSocketAtBalancer = `${balancer.replace("http", "ws")}/chat`;
+  });
+
+  after(() => fixture.stack.close());
+
+  it("takes its paths from the stack's output and the default root object", () => {
+    assert.match(fixture.stack.urls.websocket, /^wss:\/\/localhost:\d+\/chat$/);
+    assert.match(fixture.stack.urls.page, /^https:\/\/localhost:\d+\/start\.html$/);
+  });
+
+  it("gives the load balancer's declared answer to who goes around the edge", async () => {
+    for (const headers of [{}, { [SECRET_HEADER]: "wrong" }]) {
+      const reply = await ask(balancer, { headers });
+      assert.equal(reply.status, 403);
+      assert.equal(reply.body, "go away");
+      assert.equal(reply.headers["content-type"], "text/plain");
+      assert.equal(await refusedUpgrade(webSocketAtBalancer, headers), 403);
+    }
+  });
+
+  it("forwards with the header, as the load balancer marks it", async () => {
+    const reply = await ask(`${balancer}/x?y=%20`, {
+      headers: { ...WITH_SECRET, x_bad: "1", "X-Good": "2", Connection: "close, X-Mine", "X-Mine": "3" },
+    });
+    assert.equal(reply.status, 200);
+    assert.equal(reply.headers["x-hop"], "kept");
+    assert.notEqual(reply.headers["keep-alive"], "timeout=3");
+    const seen = JSON.parse(reply.body) as { url: string; greeting: string; headers: Record<string, string> };
+    assert.equal(seen.url, "/x?y=%20");
+    assert.equal(seen.greeting, "declared");
+    assert.equal(seen.headers["x-good"], "2");
+    assert.equal(seen.headers["x-mine"], undefined);
+    assert.equal(seen.headers["x_bad"], undefined);
+    assert.equal(seen.headers["x-forwarded-for"], "127.0.0.1");
+    assert.equal(seen.headers["x-forwarded-port"], "8000");
+    assert.equal(seen.headers["x-forwarded-proto"], "http");
+  });
+
+  it("carries a request through the edge, which adds the secret and its own marks", async () => {
+    const reply = await ask(`${edge}/?q=1`, { headers: { [SECRET_HEADER]: "forged", Host: "app.example" } });
+    assert.equal(reply.status, 200);
+    assert.equal(reply.headers["x-cache"], "Miss from cloudfront");
+    const seen = JSON.parse(reply.body) as { url: string; headers: Record<string, string> };
+    assert.equal(seen.url, "/start.html?q=1");
+    assert.equal(seen.headers[SECRET_HEADER.toLowerCase()], SECRET);
+    assert.equal(seen.headers["host"], "app.example");
+    assert.equal(seen.headers["via"], "1.1 edge.example (CloudFront)");
+    assert.equal(seen.headers["x-forwarded-for"], "127.0.0.1, 127.0.0.1");
+  });
+
+  it("streams large bodies both ways, with a length and in chunks", async () => {
+    const body = "0123456789".repeat(200_000);
+    for (const headers of [{ "Content-Length": String(body.length) }, { "Transfer-Encoding": "chunked" }]) {
+      const reply = await ask(`${edge}/echo`, { method: "POST", headers }, body);
+      assert.equal(reply.status, 200);
+      assert.ok(reply.body === body);
+    }
+  });
+
+  it("answers HEAD without a body", async () => {
+    const reply = await ask(`${edge}/x`, { method: "HEAD" });
+    assert.equal(reply.status, 200);
+    assert.equal(reply.body, "");
+  });
+
+  it("answers 502 where the target cuts the connection", async () => {
+    assert.equal((await ask(`${balancer}/cut`, { headers: WITH_SECRET })).status, 502);
+  });
+
+  it("refuses plain HTTP at the edge's own port, for requests and upgrades", async () => {
+    const plain = edge.replace("https", "http");
+    const reply = await ask(`${plain}/x`);
+    assert.equal(reply.status, 403);
+    assert.equal(reply.headers["x-cache"], "Error from cloudfront");
+    assert.equal(await refusedUpgrade(`${plain.replace("http", "ws")}/chat`), 403);
+  });
+
+  it("refuses a method that the behaviour does not declare", async () => {
+    assert.equal((await ask(`${edge}/x`, { method: "DELETE" })).status, 403);
+  });
+
+  it("passes on the server's refusal of an upgrade", async () => {
+    assert.equal(await refusedUpgrade(`${edge.replace("https", "wss")}/elsewhere`), 400);
+  });
+
+  it("carries a WebSocket through both hops, bytes both ways, of any size", async () => {
+    using client = await connect(fixture.stack.urls.websocket);
+    for (const size of [0, 1, 125, 70_000, 2_000_000]) {
+      const sent = Buffer.alloc(size, "x");
+      client.socket.send(sent);
+      const [received] = (await once(client.socket, "message")) as [Buffer];
+      assert.ok(sent.equals(received));
+    }
+  });
+
+  it("counts a WebSocket as open until it is closed", async () => {
+    const open = (): number | undefined => fixture.stack.status()[0]?.open;
+    const client = await connect(webSocketAtBalancer, WITH_SECRET);
+    assert.equal(open(), 1);
+    client.socket.close();
+    await once(client.socket, "close");
+    // The load balancer hears of the end when both of its sockets are closed: a request behind it waits for that.
+    while (open() !== 0) await ask(`${balancer}/x`, { headers: WITH_SECRET });
+  });
+
+  it("never tells the secret", () => {
+    assert.ok(!JSON.stringify(fixture.events).includes(SECRET));
+  });
+});
+
+describe("local stack: timeouts and policies", () => {
+  it("answers 504 when the target stays silent for the declared idle timeout", async () => {
+    await using fixture = await running(wholePath({ loadBalancer: { idleTimeout: 0.2 } }));
+    const reply = await ask(`${fixture.stack.urls.loadBalancer}/hang`, { headers: WITH_SECRET });
+    assert.equal(reply.status, 504);
+  });
+
+  it("answers 504 at the edge after the declared read timeout", async () => {
+    await using fixture = await running(wholePath({ originConfig: { originReadTimeout: 0.2 } }));
+    const reply = await ask(new URL("/hang", fixture.stack.urls.page).href);
+    assert.equal(reply.status, 504);
+    assert.equal(reply.headers["x-cache"], "Error from cloudfront");
+  });
+
+  it("cuts a WebSocket that is silent for the declared idle timeout", async () => {
+    await using fixture = await running(wholePath({ loadBalancer: { idleTimeout: 0.2 } }));
+    using client = await connect(fixture.stack.urls.websocket);
+    const [code] = (await once(client.socket, "close")) as [number];
+    assert.equal(code, 1006);
+  });
+
+  it("redirects plain HTTP where declared", async () => {
+    const graph = wholePath({ behavior: { viewerProtocolPolicy: "redirect-to-https" } });
+    await using fixture = await running(graph);
+    const { page } = fixture.stack.urls;
+    const reply = await ask(page.replace("https", "http"), { headers: { Host: new URL(page).host } });
+    assert.equal(reply.status, 301);
+    assert.equal(reply.headers.location, page);
+  });
+
+  it("answers 503 while no task is registered", async () => {
+    await using fixture = await launch(wholePath({ environment: { MODE: "crash" } }));
+    const reply = await ask(fixture.stack.urls.loadBalancer, { headers: WITH_SECRET });
+    assert.equal(reply.status, 503);
+  });
+
+  it("refuses an origin where nothing listens, and leaves nothing behind", async () => {
+    await assert.rejects(launch(wholePath({ originConfig: { httpPort: 81 } })), /origin balancer is port 81/);
+  });
+});
+
+describe("local stack: tasks", () => {
+  it("spreads WebSockets by open connections", async () => {
+    await using fixture = await running(wholePath(), { tasks: 3 });
+    const { websocket } = fixture.stack.urls;
+    const clients = [await connect(websocket), await connect(websocket), await connect(websocket)];
+    assert.equal(new Set(clients.map(({ pid }) => pid)).size, 3);
+    const [first] = clients;
+    assert.ok(first);
+    first.socket.close();
+    await once(first.socket, "close");
+    while (fixture.stack.status().every(({ open }) => open > 0)) await ask(fixture.stack.urls.page);
+    using next = await connect(websocket);
+    assert.equal(next.pid, first.pid);
+    for (const { socket } of clients) socket.terminate();
+  });
+
+  it("replaces a killed task by a new one with a new name, and cuts its clients", async () => {
+    await using fixture = await running(wholePath());
+    const { pid } = await fixture.next("task-healthy", ({ id }) => id === "task-1");
+    using client = await connect(fixture.stack.urls.websocket);
+    process.kill(pid, "SIGKILL");
+    const [code] = (await once(client.socket, "close")) as [number];
+    assert.equal(code, 1006);
+    const stopped = await fixture.next("task-stopped");
+    assert.deepEqual([stopped.id, stopped.signal, stopped.expected], ["task-1", "SIGKILL", false]);
+    await fixture.next("task-healthy", ({ id }) => id === "task-2");
+    using again = await connect(fixture.stack.urls.websocket);
+    assert.notEqual(again.pid, pid);
+  });
+
+  it("replaces a task that turns unhealthy, the successor first", async () => {
+    await using fixture = await running(wholePath());
+    await ask(`${fixture.stack.urls.loadBalancer}/sicken`, { headers: WITH_SECRET });
+    const unhealthy = await fixture.next("task-unhealthy");
+    assert.match(unhealthy.reason, /\/alive did not answer 200/);
+    const stopped = await fixture.next("task-stopped");
+    assert.deepEqual([stopped.id, stopped.expected, stopped.code], ["task-1", true, 0]);
+    const order = fixture.events.map(({ event }) => event);
+    assert.ok(order.lastIndexOf("task-started") < order.indexOf("task-stopped"));
+    await fixture.next("task-healthy", ({ id }) => id === "task-2");
+  });
+
+  it("gives up after the circuit breaker's threshold, and says what the tasks said", async () => {
+    await using fixture = await launch(
+      wholePath({ environment: { MODE: "crash" }, service: { desiredCount: 1 } }),
+      { tasks: 3 },
+    );
+    await assert.rejects(fixture.stack.ready, /service: 3 tasks in a row .* circuit breaker gives up/);
+    const { code, output } = await fixture.next("task-stopped");
+    assert.equal(code, 3);
+    assert.deepEqual(output, ["cannot go on"]);
+  });
+
+  it("is ready only when the container's own health check passes too", async () => {
+    const healthCheck = { command: ["CMD", "node", "server.mjs", "nonsense"], timeout: 1, retries: 1 };
+    await using fixture = await launch(wholePath({ container: { healthCheck } }));
+    // Without "health" the fixture starts as a second server, on a port that is taken.
+    const { reason } = await fixture.next("task-unhealthy");
+    assert.match(reason, /health check "nonsense" failed/);
+    assert.ok(!fixture.events.some(({ event }) => event === "task-healthy"));
+  });
+});
+
+describe("local stack: the end", () => {
+  it("closes clients with 1001 through the whole path, and leaves no process", async () => {
+    const fixture = await running(wholePath(), { tasks: 2 });
+    const clients = await Promise.all([1, 2, 3, 4].map(() => connect(fixture.stack.urls.websocket)));
+    const codes = Promise.all(
+      clients.map(async ({ socket }) => {
+        const [code] = (await once(socket, "close")) as [number];
+        return code;
+      }),
+    );
+    await Promise.all([fixture.stack.close(), fixture.stack.close()]);
+    assert.deepEqual(await codes, [1001, 1001, 1001, 1001]);
+    const pids = fixture.events.flatMap((event) => (event.event === "task-started" ? [event.pid] : []));
+    assert.equal(pids.length, 2);
+    assert.ok(!pids.some(alive));
+    assert.deepEqual(
+      fixture.events.slice(-4).map(({ event }) => event),
+      ["stopping", "task-stopped", "task-stopped", "stopped"],
+    );
+    await assert.rejects(ask(fixture.stack.urls.page), { code: "ECONNREFUSED" });
+    await assert.rejects(ask(fixture.stack.urls.loadBalancer), { code: "ECONNREFUSED" });
+  });
+
+  it("holds no socket of a connection that has ended in order", async () => {
+    const sockets = (): number =>
+      process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
+    await using fixture = await running(wholePath({ healthCheck: { interval: 60 } }));
+    // Connections of earlier tests may still be on their way out.
+    while (sockets() > 0) await new Promise((resolve) => setImmediate(resolve));
+    for (const page of [fixture.stack.urls.page, fixture.stack.urls.page]) {
+      const client = await connect(fixture.stack.urls.websocket);
+      client.socket.close();
+      await once(client.socket, "close");
+      await ask(page);
+    }
+    while (sockets() > 0) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  it("kills a stubborn task after the declared stop timeout", async () => {
+    const fixture = await running(
+      wholePath({ environment: { MODE: "stubborn" }, container: { stopTimeout: 0.3 } }),
+    );
+    const started = performance.now();
+    await fixture.stack.close();
+    const { signal } = await fixture.next("task-stopped");
+    assert.equal(signal, "SIGKILL");
+    assert.ok(performance.now() - started >= 290);
+  });
+
+  it("says in one line which port is taken and which option changes it, and leaves nothing running", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const address = taken.address();
+    assert.ok(typeof address === "object" && address !== null);
+    const { port } = address;
+    const refusal = (name: string, option: string): { message: string } => ({
+      message: `Port ${port} for the ${name} is taken; choose another with ${option} PORT.`,
+    });
+    await assert.rejects(launch(wholePath(), { edgePort: port }), refusal("edge", "--edge-port"));
+    await assert.rejects(
+      launch(wholePath(), { loadBalancerPort: port }),
+      refusal("load balancer", "--load-balancer-port"),
+    );
+    taken.close();
+  });
+
+  it("takes its tasks along even when it is killed itself", async () => {
+    const script = path.join(ROOT, "tests", "local", "support", "parent.ts");
+    const parent = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
+    const [line] = (await once(createInterface({ input: parent.stdout }), "line")) as [string];
+    const pid = Number(line);
+    assert.ok(alive(pid));
+    // A pipe from the task ends with it: nothing has to be polled.
+    const ended = once(parent.stdout, "end");
+    parent.kill("SIGKILL");
+    await once(parent, "exit");
+    await ended;
+    while (alive(pid)) await new Promise((resolve) => setImmediate(resolve));
+  });
+});
+
+describe("local stack: npm start's command line", () => {
+  function main(...args: string[]): Promise<{ code: number | undefined; stdout: string; stderr: string }> {
+    return new Promise((resolve) => {
+      const child = execFile(
+        process.execPath,
+        [path.join(ROOT, "local", "main.ts"), ...args],
+        (_error, stdout, stderr) => {
+          resolve({ code: child.exitCode ?? undefined, stdout, stderr });
+        },
+      );
+    });
+  }
+
+  it("explains itself", async () => {
+    const { code, stdout } = await main("--help");
+    assert.equal(code, 0);
+    for (const option of [
+      "--stack",
+      "--tasks",
+      "--edge-port",
+      "--load-balancer-port",
+      "--json",
+      "--verbose",
+    ]) {
+      assert.ok(stdout.includes(option), option);
+    }
+  });
+
+  it("ends with 1 and one line for a misspelt option", async () => {
+    const { code, stderr } = await main("--edgeport=1");
+    assert.equal(code, 1);
+    assert.match(stderr, /^--edgeport is not an option; did you mean --edge-port\?\n/);
+  });
+});
