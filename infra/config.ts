@@ -215,9 +215,8 @@ export function readConfig(): StackConfig {
 export function configWarnings(config: StackConfig): readonly string[] {
   if (config.maxTasks === 1) return [];
   return [
-    `${config.project}:maxTasks is ${config.maxTasks}, and tasks do not share their messages yet: a message ` +
-      "reaches the clients of the task that received it, and no others. Set it to 1 where every client must see " +
-      "every message.",
+    `${config.project}:maxTasks is ${config.maxTasks}, and tasks do not share their messages yet: clients on ` +
+      "different tasks do not hear each other. Set it to 1 where every client must see every message.",
   ];
 }
 

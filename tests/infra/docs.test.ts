@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { encode } from "../../app/src/definition.ts";
+import { configDefinitions } from "../../infra/config.ts";
+import { evaluateStack } from "../../infra/evaluate.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+const README = readFileSync(path.join(ROOT, "README.md"), "utf8");
+
+describe("the documentation", () => {
+  it("has every config key in the README, with its default and description", () => {
+    const rows = [...README.matchAll(/^\| `(\w+)` +\| (.*?) +\| (.*?) +\|$/gm)].map(([, ...cells]) => cells);
+    const expected = Object.entries(configDefinitions).map(([name, definition]) => {
+      const value = encode(definition.default);
+      return [name, value === "" ? "none" : `\`${value}\``, definition.description];
+    });
+    assert.deepEqual(rows, expected);
+  });
+
+  it("names every output in the README", async () => {
+    const { outputs } = await evaluateStack({ stack: "dev" });
+    const [, listed = ""] = /^Outputs: (.*)$/m.exec(README) ?? [];
+    assert.deepEqual(
+      [...listed.matchAll(/`(\w+)`/g)].map(([, name]) => name),
+      Object.keys(outputs),
+    );
+  });
+
+  it("links to files that exist", () => {
+    const pages = globSync("**/*.md", { cwd: ROOT, exclude: (name) => name === "node_modules" });
+    assert.ok(pages.includes("README.md"));
+    for (const page of pages) {
+      const text = readFileSync(path.join(ROOT, page), "utf8");
+      for (const [, target = ""] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+        assert.ok(existsSync(path.join(ROOT, path.dirname(page), target)), `${page} links to ${target}`);
+      }
+    }
+  });
+});
