@@ -4,11 +4,15 @@ import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** Where the npm package `pulumi` and the Automation API look for the CLI, and .ci/install-pulumi puts it. */
-export function cliPath(): string {
+/** The installation that the npm package `pulumi` looks for, and that .ci/install-pulumi makes. */
+export function cliRoot(): string {
   const { version } = createRequire(import.meta.url)("pulumi/package.json") as { version: string };
   const home = process.env["PULUMI_HOME"] ?? join(homedir(), ".pulumi");
-  return join(home, "versions", version, "bin", "pulumi");
+  return join(home, "versions", version);
+}
+
+export function cliPath(): string {
+  return join(cliRoot(), "bin", "pulumi");
 }
 
 /**

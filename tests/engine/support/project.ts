@@ -35,8 +35,9 @@ export interface Run {
 
 export class Project {
   readonly cloud: Cloud;
+  /** What a program that runs Pulumi here needs: state, secrets and providers of the test's own. */
+  readonly environment: Readonly<Record<string, string>>;
   readonly #root: string;
-  readonly #environment: NodeJS.ProcessEnv;
   #transcript = "";
 
   constructor() {
@@ -53,7 +54,7 @@ export class Project {
     }
 
     this.cloud = new Cloud(cloud);
-    this.#environment = {
+    this.environment = {
       PATH: [bin, process.env["PATH"]].join(delimiter),
       HOME: home,
       PULUMI_HOME: home,
@@ -64,6 +65,11 @@ export class Project {
       // Every command starts the same processes anew.
       NODE_COMPILE_CACHE: this.#folder("compile-cache"),
     };
+  }
+
+  /** The folder that looks like the repository. */
+  get folder(): string {
+    return this.#inside("project");
   }
 
   /** Everything that the CLI has printed. */
@@ -81,8 +87,8 @@ export class Project {
   /** Runs the CLI in the project and waits for it, however it ends. */
   async run(...args: readonly string[]): Promise<Run> {
     const cli = spawn(cliPath(), [...args, "--non-interactive", "--color", "never"], {
-      cwd: this.#inside("project"),
-      env: this.#environment,
+      cwd: this.folder,
+      env: this.environment,
       stdio: ["ignore", "pipe", "pipe"],
     });
     const [stdout, stderr, [code]] = await Promise.all([

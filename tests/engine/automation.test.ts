@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation/index.js";
+import type { OpType } from "@pulumi/pulumi/automation/index.js";
+import { declareStack } from "../../infra/program.ts";
+import { cliRoot, needCli } from "./support/cli.ts";
+import { Project } from "./support/project.ts";
+
+describe("the Automation API", function () {
+  this.timeout(60_000);
+
+  let project: Project;
+
+  before(function () {
+    needCli(this);
+    project = new Project();
+  });
+
+  after(() => {
+    project.close();
+  });
+
+  it("brings a stack up from an inline program, with the repository's own stack file, and down again", async () => {
+    const stack = await LocalWorkspace.createOrSelectStack(
+      { stackName: "dev", projectName: "websocket", program: () => Promise.resolve(declareStack()) },
+      {
+        workDir: project.folder,
+        envVars: project.environment,
+        pulumiCommand: await PulumiCommand.get({ root: cliRoot() }),
+      },
+    );
+
+    const { changeSummary } = await stack.preview();
+    assert.deepEqual(Object.keys(changeSummary), ["create"] satisfies OpType[]);
+
+    const { outputs, summary } = await stack.up();
+    assert.deepEqual(Object.keys(summary.resourceChanges ?? {}), ["create"]);
+    assert.match(String(outputs["websocketUrl"]?.value), /^wss:\/\/\w+\.cloudfront\.net\/wss$/);
+    assert.ok(Object.values(outputs).every(({ secret }) => !secret));
+
+    await stack.destroy();
+    // The library leaves the shape of a deployment open.
+    const { resources = [] } = (await stack.exportStack()).deployment as { resources?: unknown[] };
+    assert.deepEqual(resources, []);
+  });
+});
