@@ -103,14 +103,24 @@ function arnOf(type: string, id: string, region: string, computed: Computed): st
   }
 }
 
+/** Ids of the policies that AWS manages (CloudFront Developer Guide, "Use managed … policies"). */
+const MANAGED_POLICY_IDS: Readonly<Record<string, string>> = {
+  "Managed-CachingDisabled": "4135ea2d-6df8-44a3-9df3-4b5a84be39ad",
+  "Managed-AllViewer": "216adef6-5c7f-47e4-b989-5492eafa07d3",
+  "Managed-AllViewerExceptHostHeader": "b689b0a8-53d0-40ab-baf2-68738e2966ac",
+};
+
 function functionResult(token: string, args: Values): Record<string, unknown> {
   switch (token) {
     case "aws:index/getCallerIdentity:getCallerIdentity":
       return { accountId: ACCOUNT };
     case "aws:ec2/getManagedPrefixList:getManagedPrefixList":
       return { id: `pl-${digest(String(args["name"]))}` };
+    case "aws:cloudfront/getCachePolicy:getCachePolicy":
+    case "aws:cloudfront/getOriginRequestPolicy:getOriginRequestPolicy":
+      return { id: MANAGED_POLICY_IDS[String(args["name"])] };
     default:
-      return { id: digest(token, JSON.stringify(args)) };
+      return {};
   }
 }
 

@@ -134,11 +134,10 @@ for (const stack of ["dev", "prod"]) {
         assert.equal(text(inputs, "viewerCertificate.minimumProtocolVersion"), "TLSv1.2_2021");
       });
 
-      it("uses CloudFront's managed policies, found by their names", () => {
+      it("uses CloudFront's managed policies CachingDisabled and AllViewer", () => {
         const { cachePolicyId, originRequestPolicyId } = at(distribution(graph), "defaultCacheBehavior");
-        assert.ok(cachePolicyId);
-        assert.ok(originRequestPolicyId);
-        assert.notEqual(cachePolicyId, originRequestPolicyId);
+        assert.equal(cachePolicyId, "4135ea2d-6df8-44a3-9df3-4b5a84be39ad");
+        assert.equal(originRequestPolicyId, "216adef6-5c7f-47e4-b989-5492eafa07d3");
       });
 
       it("reaches the container on one port, from the rule of the security group to the server's setting", () => {
