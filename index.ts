@@ -1,4 +1,4 @@
-import { declareStack } from "./infra/program.ts";
+import { runProgram } from "./infra/program.ts";
 
 export const {
   websocketUrl,
@@ -7,4 +7,4 @@ export const {
   clusterName,
   serviceName,
   imageUri,
-} = declareStack();
+} = runProgram();

@@ -3,6 +3,7 @@
  * `pulumi.Config`. Pulumi.yaml repeats keys, types, defaults and descriptions for the CLI; a test holds the two
  * together.
  */
+import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { allowedValues, collect, decode } from "../app/src/definition.ts";
 import type { Definition, Problem, ValuesOf } from "../app/src/definition.ts";
@@ -100,9 +101,9 @@ export const infrastructureDefinitions = {
   originHeaderName: {
     kind: "text",
     default: "X-Origin-Secret",
-    // The length is the listener rule's limit; CloudFront refuses to set headers with these prefixes.
-    pattern: /(?!X-Amz-|X-Edge-)[A-Za-z0-9-]{1,40}/i,
-    allowed: "1 to 40 letters, digits and hyphens, not starting with X-Amz- or X-Edge-",
+    // A listener rule takes 40 characters; the prefix keeps clear of every name that CloudFront refuses to set.
+    pattern: /X-Origin-[A-Za-z0-9-]{1,31}/,
+    allowed: "X-Origin- and up to 31 letters, digits and hyphens",
     description: "Header in which CloudFront sends the origin secret to the load balancer",
   },
   priceClass: {
@@ -135,8 +136,12 @@ export interface StackConfig extends ValuesOf<typeof infrastructureDefinitions> 
   /** Pulumi project and stack. */
   readonly project: string;
   readonly stack: string;
-  /** AWS region, from `aws:region`. */
-  readonly region: string;
+  /** From `aws:region`. */
+  readonly region: aws.Region;
+  /** AWS profile for credentials, from `aws:profile`. */
+  readonly profile: string | undefined;
+  /** Accounts that may be deployed to, from `aws:allowedAccountIds`. */
+  readonly allowedAccountIds: readonly string[] | undefined;
   /** What the server in a task is told. */
   readonly settings: Settings;
 }
@@ -182,33 +187,58 @@ export function readConfig(): StackConfig {
     problems.push({
       key: `${project}:${name}`,
       message: `is ${JSON.stringify(text)}, and must be ${allowedValues(definition)}.`,
-      fix: set(`${project}:${name}`, exampleOf(definition)),
+      fix:
+        definition.kind === "list"
+          ? `pulumi config set --path '${project}:${name}[0]' ${LIST_EXAMPLE} --stack ${stack}`
+          : set(`${project}:${name}`, String(definition.default)),
     });
     return definition.default;
   });
 
   problems.push(...unknownKeys(project, stack));
 
-  const region = new pulumi.Config("aws").get("region");
-  if (region === undefined) {
-    problems.push({
-      key: "aws:region",
-      message: "is missing, and must be an AWS region.",
-      fix: set("aws:region", "us-east-1"),
-    });
-  }
+  const { region, ...provider } = readProviderConfig((message, meant) => {
+    problems.push({ key: "aws:region", message, fix: set("aws:region", meant) });
+  });
 
   const config: StackConfig = {
     ...pick(values, infrastructureDefinitions),
     project,
     stack,
-    region: region ?? "",
+    region: region ?? aws.Region.USEast1,
+    ...provider,
     settings: { ...defaultSettings(), ...pick(values, configurableSettings) },
   };
   // What relates several values makes sense only where each is legal by itself.
   if (problems.length === 0) problems.push(...contradictions(config, set));
   if (problems.length > 0) throw new ConfigError(stack, problems);
   return config;
+}
+
+/** The keys of the provider's own namespace that reach it. It is explicit, and would take none by itself. */
+const PROVIDER_KEYS = ["region", "profile", "allowedAccountIds"] as const;
+
+function readProviderConfig(
+  wrongRegion: (message: string, meant: aws.Region) => void,
+): Partial<Pick<StackConfig, "region">> & Pick<StackConfig, "profile" | "allowedAccountIds"> {
+  const config = new pulumi.Config("aws");
+  const regions: readonly aws.Region[] = Object.values(aws.Region);
+  const text = config.get("region");
+  const region = regions.find((candidate) => candidate === text);
+  if (region === undefined) {
+    const meant = regions.find((candidate) => candidate === nearest(text ?? "", regions));
+    wrongRegion(
+      text === undefined
+        ? "is missing, and must be an AWS region."
+        : `is ${JSON.stringify(text)}, which is no AWS region${meant === undefined ? "." : `; did you mean ${meant}?`}`,
+      meant ?? aws.Region.USEast1,
+    );
+  }
+  return {
+    ...(region !== undefined && { region }),
+    profile: config.get("profile"),
+    allowedAccountIds: config.getObject<string[]>("allowedAccountIds"),
+  };
 }
 
 /** What a legal configuration should still be told about. */
@@ -258,25 +288,33 @@ function contradictions(
   return problems;
 }
 
-/** Keys that look like ours and are not: with a typo, a setting would silently keep its default. */
+/** Keys that nobody reads: with a typo, a setting would silently keep its default. */
 function unknownKeys(project: string, stack: string): ConfigProblem[] {
-  const names = Object.keys(configDefinitions);
-  return Object.keys(pulumi.runtime.allConfig())
-    .filter((key) => key.startsWith(`${project}:`) && !names.includes(key.slice(project.length + 1)))
-    .map((key) => {
-      const meant = nearest(key.slice(project.length + 1), names);
-      return {
-        key,
-        message: `is not a key; ${meant === undefined ? `there are ${names.join(", ")}.` : `did you mean ${project}:${meant}?`}`,
-        fix: `pulumi config rm ${key} --stack ${stack}`,
-      };
-    });
+  const namesByNamespace: Readonly<Record<string, readonly string[]>> = {
+    [project]: Object.keys(configDefinitions),
+    aws: PROVIDER_KEYS,
+  };
+  const known = Object.entries(namesByNamespace).flatMap(([namespace, names]) =>
+    names.map((name) => `${namespace}:${name}`),
+  );
+
+  return Object.keys(pulumi.runtime.allConfig()).flatMap((key) => {
+    if (known.includes(key)) return [];
+    const [namespace = "", name = ""] = key.split(/:(.*)/s);
+    const names = namesByNamespace[namespace];
+    // Other namespaces belong to other providers, unless they look like a slip of ours.
+    if (names === undefined && nearest(namespace, [project]) === undefined) return [];
+    const near = names === undefined ? nearest(key, known) : nearest(name, names);
+    const meant = near === undefined || names === undefined ? near : `${namespace}:${near}`;
+    return {
+      key,
+      message: `is not a key; ${meant === undefined ? `there are ${(names ?? known).join(", ")}.` : `did you mean ${meant}?`}`,
+      fix: `pulumi config rm ${key} --stack ${stack}`,
+    };
+  });
 }
 
-function exampleOf(definition: Definition): string | number {
-  const value = definition.default;
-  return typeof value === "object" ? "https://app.example.com" : String(value);
-}
+const LIST_EXAMPLE = "https://app.example.com";
 
 function pick<
   Wanted extends Record<string, unknown>,

@@ -5,9 +5,11 @@ import path from "node:path";
 /** Hexadecimal digits of a hash that are kept: 80 bits, enough that two images never share a tag by chance. */
 const DIGITS = 20;
 
+const PERMISSION_BITS = 0o777;
+
 /**
- * A hash of files: their paths, contents and executable bits. It is the same on every machine, whatever the order in
- * which a file system lists them.
+ * A hash of files: their paths, contents and permissions. It is the same on every machine, whatever the order in which a
+ * file system lists them.
  * @param root folder that the entries are relative to.
  * @param entries files, and folders of which everything counts.
  * @param salt whatever else makes the result another one, such as the platform that is built for.
@@ -17,9 +19,9 @@ export function contentHash(root: string, entries: readonly string[], salt = "")
   const hash = createHash("sha256").update(salt);
   for (const file of entries.flatMap((entry) => filesOf(root, entry)).sort(byCodeUnit)) {
     const full = path.join(root, file);
-    const executable = (statSync(full).mode & 0o111) !== 0;
+    const permissions = (statSync(full).mode & PERMISSION_BITS).toString(8);
     const content = createHash("sha256").update(readFileSync(full)).digest("hex");
-    hash.update(`\0${file}\0${String(executable)}\0${content}`);
+    hash.update(`\0${file}\0${permissions}\0${content}`);
   }
   return hash.digest("hex").slice(0, DIGITS);
 }

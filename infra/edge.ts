@@ -3,6 +3,13 @@ import * as pulumi from "@pulumi/pulumi";
 
 const ORIGIN_ID = "load-balancer";
 
+/**
+ * Least TLS version of viewers. CloudFront's own certificate takes TLSv1 instead, and says so when it is read back;
+ * comparing the two would redeploy the distribution with every update.
+ */
+const MINIMUM_TLS = { minimumProtocolVersion: "TLSv1.2_2021" } as const;
+const NOT_COMPARED = ["viewerCertificate.minimumProtocolVersion"];
+
 /** CloudFront's control plane lives here, and with it the log delivery of every distribution. */
 const CLOUDFRONT_REGION = "us-east-1";
 
@@ -69,9 +76,9 @@ export class Edge extends pulumi.ComponentResource {
           ),
         },
         restrictions: { geoRestriction: { restrictionType: "none" } },
-        viewerCertificate: { cloudfrontDefaultCertificate: true, minimumProtocolVersion: "TLSv1.2_2021" },
+        viewerCertificate: { cloudfrontDefaultCertificate: true, ...MINIMUM_TLS },
       },
-      child,
+      { ...child, ignoreChanges: NOT_COMPARED },
     );
     this.domainName = distribution.domainName;
 

@@ -42,12 +42,12 @@ async function evaluateNow({ stack, config = {}, root = ROOT }: EvaluateArgs): P
 
   pulumi.runtime.setAllConfig(withoutAbsent(values));
   await pulumi.runtime.setMocks(recorder.mocks, files.project, stack);
-  const warnings = configWarnings(readConfig());
+  const stackConfig = readConfig();
 
   let declared: StackOutputs | undefined;
   await pulumi.runtime.runInPulumiStack(() => {
     pulumi.runtime.registerStackTransformation(recorder.transformation);
-    declared = declareStack({ mocked: true });
+    declared = declareStack(stackConfig);
     return Promise.resolve(declared);
   });
   await pulumi.runtime.disconnect();
@@ -60,7 +60,7 @@ async function evaluateNow({ stack, config = {}, root = ROOT }: EvaluateArgs): P
       await Promise.all(outputs.map(async ([name, output]) => [name, await resolved(output)] as const)),
     ),
     secretOutputs: await namesOf(outputs, (output) => pulumi.isSecret(output)),
-    warnings,
+    warnings: configWarnings(stackConfig),
   };
 }
 

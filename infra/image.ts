@@ -3,6 +3,7 @@ import path from "node:path";
 import * as aws from "@pulumi/aws";
 import * as awsx from "@pulumi/awsx";
 import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
 import { contentHash } from "./contentHash.ts";
 
 const PLATFORM = "linux/arm64";
@@ -10,19 +11,23 @@ const DOCKERFILE = "app/Dockerfile";
 
 const DOCKERIGNORE = ".dockerignore";
 
-/** Images that the repository keeps; older ones are deleted. Rollbacks reach back this far. */
+/** Tells two times apart at which the same content was deployed. */
+const CHANGE_BYTES = 3;
+
+/** Images that the repository keeps, for tasks that run one and for rollbacks; older ones are deleted. */
 const KEPT_IMAGES = 20;
 
 export interface ImageArgs {
-  /** Tag of the image; see {@link imageTag}. */
-  readonly tag: string;
+  /** Hash of what the image is made of; see {@link imageContentHash}. */
+  readonly contentHash: string;
   /** Whether repository and images outlive the stack. */
   readonly retain: boolean;
 }
 
 /**
- * The server's image: a private repository with immutable tags, and the image built into it. The tag is made of the
- * content, so the same content is never pushed twice and other content never under the same tag.
+ * The server's image: a private repository with immutable tags, and the image built into it. The tag names the content
+ * and the change that brought it: unchanged content is not built again, and content that comes back is built under a new
+ * tag, because the old one still names the old image.
  */
 export class Image extends pulumi.ComponentResource {
   /** Image by digest, such as `ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME@sha256:…`. */
@@ -61,6 +66,11 @@ export class Image extends pulumi.ComponentResource {
       { ...child, retainOnDelete: args.retain },
     );
 
+    const change = new random.RandomId(
+      `${name}-change`,
+      { byteLength: CHANGE_BYTES, keepers: { contentHash: args.contentHash } },
+      child,
+    );
     const image = new awsx.ecr.Image(
       name,
       {
@@ -69,7 +79,7 @@ export class Image extends pulumi.ComponentResource {
         context: ".",
         dockerfile: DOCKERFILE,
         platform: PLATFORM,
-        imageTag: args.tag,
+        imageTag: pulumi.interpolate`${args.contentHash}-${change.hex}`,
       },
       // New content is a new resource, and the old one's deletion would take its image out of the repository: the
       // image that a rollback needs. Only the lifecycle policy and the repository's own deletion remove images.
@@ -83,10 +93,10 @@ export class Image extends pulumi.ComponentResource {
 }
 
 /**
- * The tag of the image that `root` would build now.
+ * A hash of everything that the image built from `root` would be made of, but its base image.
  * @throws {Error} where a file of the build is missing.
  */
-export function imageTag(root: string): string {
+export function imageContentHash(root: string): string {
   return contentHash(root, buildContext(root), PLATFORM);
 }
 

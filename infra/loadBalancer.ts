@@ -35,6 +35,8 @@ export interface LoadBalancerArgs {
  */
 export class LoadBalancer extends pulumi.ComponentResource {
   readonly dnsName: pulumi.Output<string>;
+  /** The required header's value, known only when the rule accepts it. Secret. */
+  readonly acceptedHeaderValue: pulumi.Output<string>;
   /** The load balancer's part of a CloudWatch dimension: `app/NAME/ID`. */
   readonly arnSuffix: pulumi.Output<string>;
   /** Known only when the rule forwards to it: ECS refuses a target group that no listener uses. */
@@ -114,6 +116,7 @@ export class LoadBalancer extends pulumi.ComponentResource {
     );
 
     this.dnsName = loadBalancer.dnsName;
+    this.acceptedHeaderValue = pulumi.all([args.requiredHeader.value, rule.arn]).apply(([value]) => value);
     this.arnSuffix = loadBalancer.arnSuffix;
     this.targetGroupArn = pulumi.all([targetGroup.arn, rule.arn]).apply(([arn]) => arn);
     this.targetGroupArnSuffix = targetGroup.arnSuffix;

@@ -91,11 +91,11 @@ export class LogBucket extends pulumi.ComponentResource {
  * Logs User Guide, "Logs sent to Amazon S3"; Amazon VPC User Guide, "Amazon S3 bucket permissions for flow logs".
  */
 function bucketPolicy(bucketArn: pulumi.Output<string>, accountId: pulumi.Output<string>): pulumi.Inputs {
+  const under = (prefix: string): pulumi.Output<string> =>
+    pulumi.interpolate`${bucketArn}/${prefix}/AWSLogs/${accountId}/*`;
   const deliveryService = { Service: "delivery.logs.amazonaws.com" };
-  const thisAccountsDeliveries = {
-    StringEquals: { "aws:SourceAccount": accountId },
-    ArnLike: { "aws:SourceArn": pulumi.interpolate`arn:aws:logs:*:${accountId}:*` },
-  };
+  const thisAccount = { "aws:SourceAccount": accountId };
+  const ofDeliveries = { "aws:SourceArn": pulumi.interpolate`arn:aws:logs:*:${accountId}:*` };
 
   return {
     Version: "2012-10-17",
@@ -114,25 +114,27 @@ function bucketPolicy(bucketArn: pulumi.Output<string>, accountId: pulumi.Output
         Principal: { Service: "logdelivery.elasticloadbalancing.amazonaws.com" },
         Action: "s3:PutObject",
         // The account in the path keeps other accounts' load balancers out.
-        Resource: pulumi.interpolate`${bucketArn}/${PREFIXES.loadBalancer}/AWSLogs/${accountId}/*`,
+        Resource: under(PREFIXES.loadBalancer),
       },
+      // The next two as AWS writes them: where it misses them, it adds them to the policy by itself.
       {
-        Sid: "EdgeAndNetworkWrite",
+        Sid: "AWSLogDeliveryWrite",
         Effect: "Allow",
         Principal: deliveryService,
         Action: "s3:PutObject",
-        Resource: [PREFIXES.edge, PREFIXES.network].map(
-          (prefix) => pulumi.interpolate`${bucketArn}/${prefix}/*`,
-        ),
-        Condition: thisAccountsDeliveries,
+        Resource: [under(PREFIXES.edge), under(PREFIXES.network)],
+        Condition: {
+          StringEquals: { ...thisAccount, "s3:x-amz-acl": "bucket-owner-full-control" },
+          ArnLike: ofDeliveries,
+        },
       },
       {
-        Sid: "EdgeAndNetworkCheck",
+        Sid: "AWSLogDeliveryAclCheck",
         Effect: "Allow",
         Principal: deliveryService,
         Action: ["s3:GetBucketAcl", "s3:ListBucket"],
         Resource: bucketArn,
-        Condition: thisAccountsDeliveries,
+        Condition: { StringEquals: thisAccount, ArnLike: ofDeliveries },
       },
     ],
   };

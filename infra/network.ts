@@ -25,6 +25,7 @@ export class Network extends pulumi.ComponentResource {
   readonly vpcId: pulumi.Output<string>;
   /** One public subnet for each availability zone. */
   readonly subnetIds: pulumi.Output<string[]>;
+  /** Both groups are known only when their rules stand: who uses one is not there before them, nor after. */
   readonly loadBalancerSecurityGroupId: pulumi.Output<string>;
   readonly taskSecurityGroupId: pulumi.Output<string>;
 
@@ -69,10 +70,8 @@ export class Network extends pulumi.ComponentResource {
       { vpcId: vpc.vpcId, description: "Tasks: requests from the load balancer only" },
       child,
     );
-    this.loadBalancerSecurityGroupId = loadBalancer.id;
-    this.taskSecurityGroupId = tasks.id;
 
-    new aws.vpc.SecurityGroupIngressRule(
+    const fromCloudFront = new aws.vpc.SecurityGroupIngressRule(
       `${name}-from-cloudfront`,
       {
         securityGroupId: loadBalancer.id,
@@ -84,7 +83,7 @@ export class Network extends pulumi.ComponentResource {
       },
       child,
     );
-    new aws.vpc.SecurityGroupEgressRule(
+    const toTasks = new aws.vpc.SecurityGroupEgressRule(
       `${name}-to-tasks`,
       {
         securityGroupId: loadBalancer.id,
@@ -96,7 +95,7 @@ export class Network extends pulumi.ComponentResource {
       },
       child,
     );
-    new aws.vpc.SecurityGroupIngressRule(
+    const fromLoadBalancer = new aws.vpc.SecurityGroupIngressRule(
       `${name}-from-load-balancer`,
       {
         securityGroupId: tasks.id,
@@ -108,7 +107,7 @@ export class Network extends pulumi.ComponentResource {
       },
       child,
     );
-    new aws.vpc.SecurityGroupEgressRule(
+    const toAws = new aws.vpc.SecurityGroupEgressRule(
       `${name}-to-aws`,
       {
         securityGroupId: tasks.id,
@@ -121,6 +120,8 @@ export class Network extends pulumi.ComponentResource {
       child,
     );
 
+    this.loadBalancerSecurityGroupId = idWithRules(loadBalancer, [fromCloudFront, toTasks]);
+    this.taskSecurityGroupId = idWithRules(tasks, [fromLoadBalancer, toAws]);
     this.registerOutputs({
       vpcId: this.vpcId,
       subnetIds: this.subnetIds,
@@ -128,4 +129,11 @@ export class Network extends pulumi.ComponentResource {
       taskSecurityGroupId: this.taskSecurityGroupId,
     });
   }
+}
+
+function idWithRules(
+  group: aws.ec2.SecurityGroup,
+  rules: readonly pulumi.CustomResource[],
+): pulumi.Output<string> {
+  return pulumi.all([group.id, rules.map((rule) => rule.id)]).apply(([id]) => id);
 }

@@ -5,13 +5,14 @@ import * as pulumi from "@pulumi/pulumi";
 import { PATHS } from "../app/src/settings.ts";
 import { Autoscaling } from "./autoscaling.ts";
 import { configWarnings, readConfig } from "./config.ts";
+import type { StackConfig } from "./config.ts";
 import { Edge } from "./edge.ts";
-import { Image, imageTag } from "./image.ts";
+import { Image, imageContentHash } from "./image.ts";
 import { LoadBalancer } from "./loadBalancer.ts";
 import { LogBucket } from "./logs.ts";
 import { Network } from "./network.ts";
 import { OriginSecret } from "./originSecret.ts";
-import { Service } from "./service.ts";
+import { leaveCountToAutoscaler, Service } from "./service.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 
@@ -28,23 +29,26 @@ export interface StackOutputs {
   readonly imageUri: pulumi.Output<string>;
 }
 
-export interface DeclareOptions {
-  /** Whether Pulumi's mocks stand in for the engine: they take no transforms, and print warnings past the caller. */
-  readonly mocked?: boolean;
-}
-
 /**
- * Declares the whole stack from its configuration.
+ * The program as the engine runs it: reads the configuration of the current stack, and declares the stack.
  * @throws {ConfigError} before anything is declared, where the configuration is not usable.
  */
-export function declareStack({ mocked = false }: DeclareOptions = {}): StackOutputs {
+export function runProgram(): StackOutputs {
   const config = readConfig();
-  if (!mocked) for (const warning of configWarnings(config)) void pulumi.log.warn(warning);
+  for (const warning of configWarnings(config)) void pulumi.log.warn(warning);
+  pulumi.runtime.registerResourceTransform(leaveCountToAutoscaler);
+  return declareStack(config);
+}
+
+/** Declares the whole stack. */
+export function declareStack(config: StackConfig): StackOutputs {
   // Before anything is declared: a file that is missing must not leave half a stack behind.
-  const tag = imageTag(ROOT);
+  const contentHash = imageContentHash(ROOT);
 
   const provider = new aws.Provider("aws", {
-    region: config.region as aws.Region,
+    region: config.region,
+    ...(config.profile !== undefined && { profile: config.profile }),
+    ...(config.allowedAccountIds !== undefined && { allowedAccountIds: [...config.allowedAccountIds] }),
     defaultTags: { tags: { Project: config.project, Stack: config.stack, ManagedBy: "pulumi" } },
   });
   const inProvider = { providers: [provider] };
@@ -65,7 +69,6 @@ export function declareStack({ mocked = false }: DeclareOptions = {}): StackOutp
   );
 
   const secret = new OriginSecret("origin-secret");
-  const originHeader = { name: config.originHeaderName, value: secret.value };
 
   const loadBalancer = new LoadBalancer(
     "websocket",
@@ -74,7 +77,7 @@ export function declareStack({ mocked = false }: DeclareOptions = {}): StackOutp
       subnetIds: network.subnetIds,
       securityGroupId: network.loadBalancerSecurityGroupId,
       taskPort: config.settings.port,
-      requiredHeader: originHeader,
+      requiredHeader: { name: config.originHeaderName, value: secret.value },
       idleTimeoutSeconds: config.idleTimeoutSeconds,
       deregistrationDelaySeconds: config.deregistrationDelaySeconds,
       accessLogs: { bucket: logs.bucket, prefix: logs.prefixes.loadBalancer },
@@ -86,7 +89,7 @@ export function declareStack({ mocked = false }: DeclareOptions = {}): StackOutp
     "edge",
     {
       originDomainName: loadBalancer.dnsName,
-      originHeader,
+      originHeader: { name: config.originHeaderName, value: loadBalancer.acceptedHeaderValue },
       defaultRootObject: PATHS.console.slice(1),
       priceClass: config.priceClass,
       accessLogDestination: pulumi.interpolate`${logs.arn}/${logs.prefixes.edge}`,
@@ -94,7 +97,7 @@ export function declareStack({ mocked = false }: DeclareOptions = {}): StackOutp
     inProvider,
   );
 
-  const image = new Image("websocket-service", { tag, retain: config.retainData }, inProvider);
+  const image = new Image("websocket-service", { contentHash, retain: config.retainData }, inProvider);
 
   const service = new Service(
     "websocket-service",
@@ -112,7 +115,6 @@ export function declareStack({ mocked = false }: DeclareOptions = {}): StackOutp
       settings: config.settings,
       logRetentionDays: config.logRetentionDays,
       retainLogs: config.retainData,
-      transformsSupported: !mocked,
     },
     inProvider,
   );

@@ -53,8 +53,6 @@ export interface ServiceArgs {
   readonly logRetentionDays: number;
   /** Whether the logs outlive the stack. */
   readonly retainLogs: boolean;
-  /** False only under Pulumi's mocks, which refuse transforms: they have no engine that could call one. */
-  readonly transformsSupported: boolean;
 }
 
 /** The cluster, the task definition and the service that keeps its tasks registered with the load balancer. */
@@ -76,8 +74,12 @@ export class Service extends pulumi.ComponentResource {
       { retentionInDays: args.logRetentionDays },
       { ...child, retainOnDelete: args.retainLogs },
     );
-    const taskRole = role(`${name}-task`, ecsExecStatements(), child);
-    const executionRole = role(`${name}-execution`, startStatements(args.repositoryArn, logGroup.arn), child);
+    const taskRoleArn = role(`${name}-task`, ecsExecStatements(), child);
+    const executionRoleArn = role(
+      `${name}-execution`,
+      startStatements(args.repositoryArn, logGroup.arn),
+      child,
+    );
 
     const service = new awsx.ecs.FargateService(
       name,
@@ -110,8 +112,8 @@ export class Service extends pulumi.ComponentResource {
           runtimePlatform: { cpuArchitecture: "ARM64", operatingSystemFamily: "LINUX" },
           cpu: String(args.cpu),
           memory: String(args.memoryMiB),
-          taskRole: { roleArn: taskRole.arn },
-          executionRole: { roleArn: executionRole.arn },
+          taskRole: { roleArn: taskRoleArn },
+          executionRole: { roleArn: executionRoleArn },
           logGroup: { existing: { arn: logGroup.arn } },
           container: {
             name: CONTAINER_NAME,
@@ -138,7 +140,7 @@ export class Service extends pulumi.ComponentResource {
           },
         },
       },
-      { ...child, ...(args.transformsSupported && { transforms: [leaveCountToAutoscaler] }) },
+      child,
     );
 
     this.clusterName = cluster.name;
@@ -151,7 +153,7 @@ export class Service extends pulumi.ComponentResource {
  * Keeps updates from sending the desired count, which would undo what the autoscaler did since. The ECS service is a
  * child inside awsx's component, and resource options given to the component do not reach it: a transform does.
  */
-const leaveCountToAutoscaler: pulumi.ResourceTransform = ({ type, props, opts }) =>
+export const leaveCountToAutoscaler: pulumi.ResourceTransform = ({ type, props, opts }) =>
   type === "aws:ecs/service:Service"
     ? { props, opts: pulumi.mergeOptions(opts, { ignoreChanges: ["desiredCount"] }) }
     : undefined;
@@ -161,9 +163,14 @@ function environmentOf(settings: Settings): { name: string; value: string }[] {
   return Object.entries(toEnvironment(settings)).map(([name, value]) => ({ name, value }));
 }
 
-function role(name: string, statements: pulumi.Inputs[], child: pulumi.CustomResourceOptions): aws.iam.Role {
+/** A role for ECS's tasks. Its ARN is known only when it has its permissions. */
+function role(
+  name: string,
+  statements: pulumi.Inputs[],
+  child: pulumi.CustomResourceOptions,
+): pulumi.Output<string> {
   const created = new aws.iam.Role(`${name}-role`, { assumeRolePolicy: TRUST_ECS_TASKS }, child);
-  new aws.iam.RolePolicy(
+  const policy = new aws.iam.RolePolicy(
     `${name}-policy`,
     {
       role: created.name,
@@ -171,7 +178,7 @@ function role(name: string, statements: pulumi.Inputs[], child: pulumi.CustomRes
     },
     child,
   );
-  return created;
+  return pulumi.all([created.arn, policy.id]).apply(([arn]) => arn);
 }
 
 /** Amazon ECS Developer Guide, "Monitor Amazon ECS containers with ECS Exec": these actions know no resource. */

@@ -13,8 +13,6 @@ export interface StackFiles {
   readonly stack: string;
   /** Every configured value by its full key, such as `websocket:minTasks`, as the text that Pulumi hands out. */
   readonly config: Readonly<Record<string, string>>;
-  /** Keys whose values are encrypted in the file; their entries in `config` are empty. */
-  readonly encrypted: readonly string[];
 }
 
 /** Names of the stacks that have a file in `root`. */
@@ -26,7 +24,7 @@ export function stackNames(root: string): readonly string[] {
 
 /**
  * Reads the configuration of one stack: the defaults of Pulumi.yaml, and over them the stack's own file.
- * @throws {Error} where the stack has no file, naming those that have one.
+ * @throws {Error} where the stack has no file, naming those that have one, and where a value is encrypted.
  */
 export function readStackFiles(root: string, stack: string): StackFiles {
   const stacks = stackNames(root);
@@ -49,15 +47,18 @@ export function readStackFiles(root: string, stack: string): StackFiles {
   }
 
   const file = `Pulumi.${stack}.yaml`;
-  const encrypted: string[] = [];
   const own = record(readYaml(root, file) ?? {}, file)["config"];
   for (const [key, value] of Object.entries(record(own ?? {}, file))) {
     const full = key.includes(":") ? key : `${name}:${key}`;
-    const isEncrypted = typeof value === "object" && value !== null && "secure" in value;
-    if (isEncrypted) encrypted.push(full);
-    config[full] = isEncrypted ? "" : text(value);
+    if (typeof value === "object" && value !== null && "secure" in value) {
+      throw new Error(
+        `${file}: ${full} is encrypted, and only Pulumi can read it. It is no secret: ` +
+          `pulumi config set --plaintext ${full} VALUE --stack ${stack}`,
+      );
+    }
+    config[full] = text(value);
   }
-  return { project: name, stack, config, encrypted };
+  return { project: name, stack, config };
 }
 
 function readYaml(root: string, file: string): unknown {

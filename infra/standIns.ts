@@ -32,11 +32,18 @@ const HEX_PER_BYTE = 2;
 export function standInsFor(region: string): StandIns {
   return {
     resource: (type, name, inputs) => {
-      const id = `${name}-${digest(type, name)}`;
+      const unique = digest(type, name);
+      const physicalName = `${name}-${unique}`;
       const computed = computedOutputs(type, name, inputs, region);
       return {
-        id,
-        outputs: { name: id, arn: arnOf(type, id, region, computed), ...inputs, ...computed },
+        // Other than the name: who takes one for the other shows.
+        id: `${kindOf(type)}-${unique}`,
+        outputs: {
+          name: physicalName,
+          arn: arnOf(type, physicalName, region, computed),
+          ...inputs,
+          ...computed,
+        },
         secretOutputs: SECRET_OUTPUTS[type] ?? [],
       };
     },
@@ -69,6 +76,8 @@ function computedOutputs(type: string, name: string, inputs: Values, region: str
       return { repositoryUrl: `${ACCOUNT}.dkr.ecr.${region}.amazonaws.com/${name}-${unique}` };
     case "random:index/randomPassword:RandomPassword":
       return { result: randomText(Number(inputs["length"])) };
+    case "random:index/randomId:RandomId":
+      return { hex: randomText(Number(inputs["byteLength"]) * HEX_PER_BYTE) };
     case "awsx:ec2:Vpc":
       return {
         vpcId: `vpc-${unique}`,
@@ -88,18 +97,19 @@ function computedOutputs(type: string, name: string, inputs: Values, region: str
   }
 }
 
-function arnOf(type: string, id: string, region: string, computed: Computed): string {
-  const [, module = "", kind = ""] = /^aws:(\w+)\/(\w+):/.exec(type) ?? [];
+function arnOf(type: string, name: string, region: string, computed: Computed): string {
+  const [, module = ""] = /^aws:(\w+)\//.exec(type) ?? [];
+  const kind = kindOf(type);
   switch (module) {
     case "s3":
-      return `arn:aws:s3:::${computed.bucket ?? id}`;
+      return `arn:aws:s3:::${computed.bucket ?? name}`;
     case "cloudfront":
     case "iam":
-      return `arn:aws:${module}::${ACCOUNT}:${kind}/${id}`;
+      return `arn:aws:${module}::${ACCOUNT}:${kind}/${name}`;
     case "lb":
-      return `arn:aws:elasticloadbalancing:${region}:${ACCOUNT}:${computed.arnSuffix ?? `${kind}/${id}`}`;
+      return `arn:aws:elasticloadbalancing:${region}:${ACCOUNT}:${computed.arnSuffix ?? `${kind}/${name}`}`;
     default:
-      return `arn:aws:${module}:${region}:${ACCOUNT}:${kind}/${id}`;
+      return `arn:aws:${module}:${region}:${ACCOUNT}:${kind}/${name}`;
   }
 }
 
@@ -110,18 +120,28 @@ const MANAGED_POLICY_IDS: Readonly<Record<string, string>> = {
   "Managed-AllViewerExceptHostHeader": "b689b0a8-53d0-40ab-baf2-68738e2966ac",
 };
 
+/** Ids of AWS's prefix lists, as they are in us-east-1. */
+const PREFIX_LIST_IDS: Readonly<Record<string, string>> = {
+  "com.amazonaws.global.cloudfront.origin-facing": "pl-3b927c52",
+};
+
 function functionResult(token: string, args: Values): Record<string, unknown> {
   switch (token) {
     case "aws:index/getCallerIdentity:getCallerIdentity":
       return { accountId: ACCOUNT };
     case "aws:ec2/getManagedPrefixList:getManagedPrefixList":
-      return { id: `pl-${digest(String(args["name"]))}` };
+      return { id: PREFIX_LIST_IDS[String(args["name"])] };
     case "aws:cloudfront/getCachePolicy:getCachePolicy":
     case "aws:cloudfront/getOriginRequestPolicy:getOriginRequestPolicy":
       return { id: MANAGED_POLICY_IDS[String(args["name"])] };
     default:
       return {};
   }
+}
+
+/** The last part of a type token, such as `SecurityGroup`. */
+function kindOf(type: string): string {
+  return type.slice(type.lastIndexOf(":") + 1);
 }
 
 const DIGEST_DIGITS = 16;

@@ -3,10 +3,7 @@
  * test checks the declared graph with it.
  */
 
-import { EXIT_GRACE_SECONDS } from "../app/src/settings.ts";
-
-/** CloudFront drops a WebSocket after this long without bytes from the origin to the viewer; not adjustable. */
-export const CLOUDFRONT_IDLE_SECONDS = 600;
+import { CLOUDFRONT_IDLE_SECONDS, EXIT_GRACE_SECONDS } from "../app/src/settings.ts";
 
 export interface Timeouts {
   /** Interval of the server's pings. */

@@ -30,8 +30,8 @@ if (!upToDate) {
 
 if (spawnSync(node, ["--version"], { shell: process.platform === "win32" }).status !== 0) {
   process.stderr.write(
-    "The project's own Node (the package `node`) is not runnable. Its install script may have been blocked:\n" +
-      "run `npm ci` without --ignore-scripts, or use Node 24 or later and remove nothing else.\n",
+    "The project's own Node (the package `node`) does not run. Its install script may have been blocked: run\n" +
+      "`npm ci` without --ignore-scripts.\n",
   );
   process.exit(1);
 }

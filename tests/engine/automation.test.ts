@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation/index.js";
 import type { OpType } from "@pulumi/pulumi/automation/index.js";
-import { declareStack } from "../../infra/program.ts";
+import { runProgram } from "../../infra/program.ts";
 import { cliRoot, needCli } from "./support/cli.ts";
 import { Project } from "./support/project.ts";
 
@@ -21,7 +21,7 @@ describe("the Automation API", function () {
 
   it("brings a stack up from an inline program, with the repository's own stack file, and down again", async () => {
     const stack = await LocalWorkspace.createOrSelectStack(
-      { stackName: "dev", projectName: "websocket", program: () => Promise.resolve(declareStack()) },
+      { stackName: "dev", projectName: "websocket", program: () => Promise.resolve(runProgram()) },
       {
         workDir: project.folder,
         envVars: project.environment,

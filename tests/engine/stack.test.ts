@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { needCli } from "./support/cli.ts";
 import type { Call } from "./support/cloud.ts";
 import { Project } from "./support/project.ts";
@@ -89,13 +91,24 @@ describe("the real Pulumi engine", function () {
       secret = secretHeader(theOnlyCall(project, "create", DISTRIBUTION));
     });
 
-    // ECS refuses a service whose target group no listener uses. That it happened to come later proves nothing.
-    it("creates the service only when the listener rule forwards to it", async () => {
-      const existing = await resources(project);
-      const [service] = existing.filter(({ type }) => type === SERVICE);
-      assert.ok(service);
+    // That one thing happened to come after another proves nothing: the state says what the engine waited for.
+    it("creates the service only when it is forwarded to, may start tasks, and is behind its firewall", async () => {
+      const awaited = await awaitedByTheOnly(SERVICE, project);
 
-      assert.ok(awaitedBy(service, existing).some(({ type }) => type === LISTENER_RULE));
+      for (const [type, count] of [
+        [LISTENER_RULE, 1],
+        ["aws:iam/rolePolicy:RolePolicy", 2],
+        ["aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", 2],
+        ["aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", 2],
+      ] as const) {
+        assert.equal(awaited.filter((urn) => urn.includes(type)).length, count, type);
+      }
+    });
+
+    it("lets the rule accept a header before the distribution sends it", async () => {
+      const awaited = await awaitedByTheOnly(DISTRIBUTION, project);
+
+      assert.ok(awaited.some((urn) => urn.includes(LISTENER_RULE)));
     });
 
     it("outputs where clients connect, and no secret", async () => {
@@ -153,6 +166,29 @@ describe("the real Pulumi engine", function () {
         `update ${SERVICE} taskDefinition`,
       ]);
       assert.equal(theOnlyCall(project, "update", SERVICE).inputs?.["desiredCount"], 4);
+    });
+
+    it("does not touch the distribution because CloudFront answers with another TLS version", async () => {
+      project.cloud.setDrift(DISTRIBUTION, {
+        viewerCertificate: { cloudfrontDefaultCertificate: true, minimumProtocolVersion: "TLSv1" },
+      });
+      await project.pulumi("refresh", "--yes", "--skip-preview");
+      await project.pulumi("preview", "--expect-no-changes");
+    });
+
+    it("deploys changed content, and content that comes back, without losing an image", async () => {
+      const file = join(project.folder, "console", "extra.txt");
+      writeFileSync(file, "new content");
+      await up(project);
+      rmSync(file);
+      await up(project);
+
+      const tags = project.cloud.pushedTags();
+      assert.equal(new Set(tags).size, 3);
+      const [first, second, third] = tags.map((tag) => tag.replace(/-\w+$/, ""));
+      assert.equal(first, third);
+      assert.notEqual(first, second);
+      assert.ok(!project.cloud.changes().some(({ method, type }) => method === "delete" && type === IMAGE));
     });
 
     it("destroys everything; the image goes with its repository", async () => {
@@ -258,10 +294,19 @@ async function resources(project: Project): Promise<readonly Resource[]> {
   return (deployment.resources ?? []).filter(({ type, custom }) => custom && !type.startsWith("pulumi:"));
 }
 
-/** The resources that exist before this one is created. */
-function awaitedBy(resource: Resource, existing: readonly Resource[]): readonly Resource[] {
-  const direct = existing.filter(({ urn }) => resource.dependencies?.includes(urn));
-  return direct.flatMap((dependency) => [dependency, ...awaitedBy(dependency, existing)]);
+/** URNs of the resources that exist before the only one of its type is created, and after it is deleted. */
+async function awaitedByTheOnly(type: string, project: Project): Promise<readonly string[]> {
+  const existing = new Map((await resources(project)).map((resource) => [resource.urn, resource]));
+  const awaited = new Set<string>();
+  const follow = (urn: string): void => {
+    for (const dependency of existing.get(urn)?.dependencies ?? []) {
+      if (awaited.has(dependency)) continue;
+      awaited.add(dependency);
+      follow(dependency);
+    }
+  };
+  for (const { urn } of [...existing.values()].filter((resource) => resource.type === type)) follow(urn);
+  return [...awaited];
 }
 
 /** The types of the existing resources that were never deleted, sorted. */

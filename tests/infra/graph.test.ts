@@ -286,22 +286,27 @@ for (const stack of ["dev", "prod"]) {
         assert.deepEqual(Object.values(blocks), [true, true, true, true]);
       });
 
-      it("are writable under the prefixes that the services were told", () => {
+      it("are writable where the services were told to write", () => {
         const policy = JSON.parse(
           text(theOnly(graph, "aws:s3/bucketPolicy:BucketPolicy").inputs, "policy"),
         ) as {
-          Statement: { Sid: string; Effect: string; Resource: string | string[] }[];
+          Statement: { Sid: string; Resource: string | string[] }[];
         };
-        const allowed = policy.Statement.filter(
-          ({ Effect, Sid }) => Effect === "Allow" && Sid.includes("Write"),
-        )
-          .flatMap(({ Resource }) => Resource)
-          .join(" ");
-        const prefix = text(loadBalancer(graph).inputs, "accessLogs.prefix");
-        assert.ok(allowed.includes(`/${prefix}/`));
-        assert.ok(allowed.includes("/edge/*"));
-        assert.ok(allowed.includes("/network/*"));
-        assert.ok(policy.Statement.some(({ Effect, Sid }) => Effect === "Deny" && Sid === "TlsOnly"));
+        const bucketArn = String(theOnly(graph, "aws:s3/bucket:Bucket").outputs["arn"]);
+        const writable = (sid: string): readonly string[] =>
+          policy.Statement.filter(({ Sid }) => Sid === sid)
+            .flatMap(({ Resource }) => Resource)
+            .map((resource) => resource.replace(/\/AWSLogs\/\d{12}\/\*$/, ""));
+        assert.deepEqual(writable("LoadBalancerWrites"), [
+          `${bucketArn}/${text(loadBalancer(graph).inputs, "accessLogs.prefix")}`,
+        ]);
+        assert.deepEqual(writable("AWSLogDeliveryWrite"), [
+          text(
+            theOnly(graph, "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination").inputs,
+            "deliveryDestinationConfiguration.destinationResourceArn",
+          ),
+          text(theOnly(graph, "aws:ec2/flowLog:FlowLog").inputs, "logDestination"),
+        ]);
       });
 
       it("of the distribution are delivered from us-east-1, where CloudFront lives", () => {
@@ -354,7 +359,7 @@ describe("the stacks", () => {
       config: {
         "websocket:idleTimeoutSeconds": "300",
         "websocket:deregistrationDelaySeconds": "7",
-        "websocket:originHeaderName": "X-Other",
+        "websocket:originHeaderName": "X-Origin-Other",
         "websocket:cpu": "2048",
         "websocket:memoryMiB": "4096",
         "websocket:allowedOrigins": '["https://a.example","https://b.example"]',
@@ -363,8 +368,8 @@ describe("the stacks", () => {
     });
     assert.equal(loadBalancer(graph).inputs["idleTimeout"], 300);
     assert.equal(targetGroup(graph).inputs["deregistrationDelay"], 7);
-    assert.equal(text(rule(graph), "conditions[0].httpHeader.httpHeaderName"), "X-Other");
-    assert.equal(text(distribution(graph), "origins[0].customHeaders[0].name"), "X-Other");
+    assert.equal(text(rule(graph), "conditions[0].httpHeader.httpHeaderName"), "X-Origin-Other");
+    assert.equal(text(distribution(graph), "origins[0].customHeaders[0].name"), "X-Origin-Other");
     assert.equal(taskDefinition(graph)["cpu"], "2048");
     assert.equal(taskDefinition(graph)["memory"], "4096");
     assert.deepEqual(serverSettings(graph).allowedOrigins, ["https://a.example", "https://b.example"]);

@@ -56,6 +56,9 @@ describe("the content hash", () => {
     "an executable bit": () => {
       chmodSync(path.join(root, "file"), 0o755);
     },
+    "another permission, which the builder counts too": () => {
+      chmodSync(path.join(root, "file"), 0o600);
+    },
   };
   for (const [what, change] of Object.entries(changes)) {
     it(`changes with ${what}`, () => {
@@ -156,13 +159,11 @@ describe("the stack files", () => {
     assert.throws(() => readStackFiles(ROOT, "prd"), /Pulumi\.prd\.yaml.*dev, prod.*Did you mean prod\?/);
   });
 
-  it("tell which values are encrypted", () => {
+  it("refuse an encrypted value, which only Pulumi can read", () => {
     const root = mkdtempSync(path.join(tmpdir(), "stack-files-"));
     writeFileSync(path.join(root, "Pulumi.yaml"), "name: websocket\n");
     writeFileSync(path.join(root, "Pulumi.x.yaml"), "config:\n  websocket:a:\n    secure: xyz\n  b: 1\n");
-    const { config, encrypted } = readStackFiles(root, "x");
-    assert.deepEqual(encrypted, ["websocket:a"]);
-    assert.deepEqual(config, { "websocket:a": "", "websocket:b": "1" });
+    assert.throws(() => readStackFiles(root, "x"), /websocket:a is encrypted.*--plaintext websocket:a/);
     rmSync(root, { recursive: true });
   });
 });

@@ -23,10 +23,12 @@ export interface Call {
 export class Cloud {
   readonly #calls: string;
   readonly #drift: string;
+  readonly #tags: string;
 
   constructor(folder: string) {
     this.#calls = join(folder, "calls.jsonl");
     this.#drift = join(folder, "drift.json");
+    this.#tags = join(folder, "tags");
   }
 
   /** Several providers write at once: one append of one line does not mix with another. */
@@ -46,6 +48,21 @@ export class Cloud {
   /** The calls that changed something. */
   changes(): readonly Call[] {
     return this.calls().filter(({ method }) => ["create", "update", "delete"].includes(method));
+  }
+
+  /**
+   * Pushes an image under a tag of a repository with immutable tags.
+   * @throws {Error} as ECR does, where the tag is taken: no build gives the same bytes twice.
+   */
+  push(tag: string): void {
+    if (this.pushedTags().includes(tag)) throw new Error(`ImageTagAlreadyExistsException: ${tag}`);
+    appendFileSync(this.#tags, `${tag}\n`);
+  }
+
+  /** Every tag that was ever pushed, oldest first. */
+  pushedTags(): readonly string[] {
+    if (!existsSync(this.#tags)) return [];
+    return readFileSync(this.#tags, "utf8").trim().split("\n");
   }
 
   forget(): void {

@@ -127,12 +127,14 @@ export class Project {
   }
 }
 
-/** Links to everything in the repository; copies of the stacks' configuration, which the CLI writes to. */
+/** What the program and the image are made of; a test may change its own copy. */
+const COPIED = /^(Pulumi.*\.yaml|package.*\.json|index\.ts|infra|app|console|\.dockerignore)$/;
+
 function imitateRepository(folder: string): void {
-  for (const name of readdirSync(ROOT)) {
-    if (/^Pulumi\..+\.yaml$/.test(name)) cpSync(join(ROOT, name), join(folder, name));
-    else if (name !== ".git") symlinkSync(join(ROOT, name), join(folder, name));
+  for (const name of readdirSync(ROOT).filter((entry) => COPIED.test(entry))) {
+    cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   }
+  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
 }
 
 function writeExecutable(path: string, args: readonly string[]): void {

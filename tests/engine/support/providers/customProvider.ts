@@ -1,4 +1,7 @@
-/** The stand-in for a provider of custom resources: `aws`, `random` and `docker-build`. */
+/**
+ * The stand-in for a provider of custom resources: `aws`, `random` and `docker-build`. It answers with the inputs that it
+ * was given: where AWS would change a value, a test has to say so (`Cloud.setDrift`).
+ */
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { provider } from "@pulumi/pulumi";
@@ -7,6 +10,7 @@ import type { Call, Cloud, Properties } from "../cloud.ts";
 import { replacing } from "./replacing.ts";
 
 const REGION = "us-east-1";
+const IMAGE = "docker-build:index:Image";
 const mocked = standInsFor(REGION);
 
 export function standIn(cloud: Cloud, version: string): provider.Provider {
@@ -28,6 +32,7 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
     },
 
     create(urn, inputs: Properties) {
+      if (identity(urn).type === IMAGE) for (const tag of inputs["tags"] as string[]) cloud.push(tag);
       cloud.record({ method: "create", ...identity(urn), inputs: revealed(inputs) });
       return Promise.resolve(created(urn, inputs));
     },
@@ -90,7 +95,7 @@ function contentOutputs(type: string, { arn, ...outputs }: Properties): Properti
   switch (type) {
     case "aws:ecs/taskDefinition:TaskDefinition":
       return { arn: `${String(arn)}:${hash}` };
-    case "docker-build:index:Image":
+    case IMAGE:
       return { digest: `sha256:${hash}` };
     default:
       return {};

@@ -31,6 +31,7 @@ const REPLACING: Readonly<Record<string, readonly string[]>> = {
   "aws:lb/loadBalancer:LoadBalancer": ["name", "internal", "loadBalancerType"],
   "aws:lb/targetGroup:TargetGroup": ["name", "port", "protocol", "targetType", "vpcId"],
   "aws:s3/bucket:Bucket": ["bucket"],
+  "random:index/randomId:RandomId": ["byteLength", "keepers"],
   "random:index/randomPassword:RandomPassword": ["keepers", "length", "lower", "numeric", "special", "upper"],
   "random:index/randomString:RandomString": ["keepers", "length", "lower", "numeric", "special", "upper"],
 };
