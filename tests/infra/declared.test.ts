@@ -64,7 +64,7 @@ function referencesIn(graph: DeclaredGraph): readonly (readonly [value: string, 
   const values = new Map<string, string>();
   for (const { type, name, id, urn, inputs, outputs } of graph.resources) {
     const [, kind = ""] = /:(\w+)$/.exec(type) ?? [];
-    const own = Object.entries({ id, urn, ...outputs }).filter(([output]) => !(output in inputs));
+    const own = Object.entries<unknown>({ id, urn, ...outputs }).filter(([output]) => !(output in inputs));
     for (const [output, value] of own) {
       for (const [key, text] of typeof value === "object" && value !== null
         ? Object.entries(value)
