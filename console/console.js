@@ -32,6 +32,9 @@ const message = byId("message");
 const send = byId("send");
 const hint = byId("hint");
 
+/** Told in the message that the box starts with, so that the messages of two tabs differ. */
+const tabName = `tab ${Math.random().toString(36).slice(2, 6)}`;
+
 let socket;
 let received = 0;
 let roundTrips = [];
@@ -41,6 +44,7 @@ let pending = [];
 let arrived = [];
 
 url.value = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/wss`;
+message.value = JSON.stringify({ from: tabName, text: "Hello" });
 
 function connect() {
   try {
@@ -82,26 +86,34 @@ function connect() {
 
 function receive(text) {
   received += 1;
-  let value;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    add("message", text);
-    return;
-  }
-  if (value.error) {
-    add("error", value.error.message, value.error.code);
-  } else if ("message" in value) {
-    const body = JSON.stringify(value.message);
+  const frame = objectOf(text);
+  if (typeof frame.error?.message === "string") {
+    add("error", frame.error.message, frame.error.code);
+  } else if ("message" in frame) {
+    const body = JSON.stringify(frame.message);
     const roundTrip = takeRoundTrip(body);
     if (roundTrip === undefined) add("message", body);
-    else add("own", body, `yours, ${milliseconds(roundTrip)}`);
+    else add("own", body, `as you sent, ${milliseconds(roundTrip)}`);
   } else {
-    add("message", text, "greeting");
+    // Another server may say anything.
+    add("message", text, "connection" in frame ? "greeting" : "");
   }
 }
 
-/** The time that an own message took to come back, or undefined where it is somebody else's. */
+/** The object that a text is the JSON of; an empty one where it is of none. */
+function objectOf(text) {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * The time that an own message took to come back, or undefined where this page waits for none of that text. A
+ * message does not carry its sender: where two send the same, the first to arrive counts.
+ */
 function takeRoundTrip(body) {
   const index = pending.findIndex((sent) => sent.body === body);
   if (index < 0) return undefined;

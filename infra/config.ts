@@ -8,7 +8,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { allowedValues, collect, decode } from "../app/src/definition.ts";
 import type { Definition, Problem, ValuesOf } from "../app/src/definition.ts";
 import { nearest } from "../app/src/nearest.ts";
-import { defaultSettings, settingDefinitions } from "../app/src/settings.ts";
+import {
+  contradictions as settingContradictions,
+  defaultSettings,
+  settingDefinitions,
+} from "../app/src/settings.ts";
 import type { Settings } from "../app/src/settings.ts";
 import { memoryChoices } from "./fargateSizes.ts";
 import { brokenLinks } from "./timeouts.ts";
@@ -275,6 +279,10 @@ function contradictions(
         `one of ${sizes.join(", ")}.`,
       fix: set(key("memoryMiB"), sizes.findLast((size) => size <= config.memoryMiB) ?? smallest),
     });
+  }
+
+  for (const { name, message, value } of settingContradictions(config.settings, key)) {
+    problems.push({ key: key(name), message, fix: set(key(name), value) });
   }
 
   for (const { name, message, value } of brokenLinks({

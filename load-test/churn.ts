@@ -1,15 +1,15 @@
-import { connect, type ConnectionEvents, type Target } from "./connection.ts";
-import { FailureTally, toFailure } from "./failures.ts";
-import { Latencies } from "./latencies.ts";
+import type { ConnectionEvents, Target } from "./connection.ts";
+import { Opener } from "./opener.ts";
 import type { ChurnOptions } from "./options.ts";
-import { pace } from "./pace.ts";
+import { CATCH_UP_MS, pace } from "./pace.ts";
 import type { Progress } from "./progress.ts";
 import type { Outcome } from "./report.ts";
 
 /**
  * Opens connections at a steady rate and closes each once it is greeted. A load balancer counts a WebSocket as
  * one request, at its upgrade, so this is the load that makes an autoscaler on the request count act.
- * Connections that are due while `concurrency` are open wait; those still waiting at the end are not attempted.
+ * Connections that are due while `concurrency` are open wait; those still waiting when the pace may no longer catch
+ * up are not attempted.
  */
 export async function churn(
   { rate, duration, total, concurrency }: ChurnOptions,
@@ -18,35 +18,20 @@ export async function churn(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const planned = Math.min(total, rate * duration);
-  const failures = new FailureTally();
-  const connectTimes = new Latencies();
+  const opener = new Opener(target, signal);
   const running = new Set<Promise<void>>();
   let waiting = 0;
-  let attempted = 0;
-  let connected = 0;
 
   const events: ConnectionEvents = {
     message: () => undefined,
     lost: (failure) => {
-      failures.add(failure);
+      opener.failures.add(failure);
     },
   };
   const attempt = async () => {
-    attempted++;
-    try {
-      const connection = await connect(target, events, signal);
-      if (connection === undefined) {
-        // Cut short by the interrupt, which says nothing about the server.
-        attempted--;
-        return;
-      }
-      connected++;
-      connectTimes.record(connection.connectMs);
-      await connection.close();
-    } catch (error) {
-      failures.add(toFailure(error));
-    }
-    progress.update(attempted, failures.total);
+    const connection = await opener.open(events);
+    if (connection !== undefined) await opener.close(connection);
+    progress.update(opener.attempted, opener.failures.total);
   };
   const startWaiting = () => {
     while (waiting > 0 && running.size < concurrency && !signal.aborted) {
@@ -69,13 +54,15 @@ export async function churn(
     },
     signal,
   );
+  const givesUpAt = performance.now() + CATCH_UP_MS;
+  while (waiting > 0 && performance.now() < givesUpAt && !signal.aborted) await Promise.race(running);
   waiting = 0;
   await Promise.all(running);
 
   return {
-    connections: { planned, attempted, connected, connectMs: connectTimes.percentiles() },
+    connections: opener.count(planned),
     messages: null,
     deliveries: null,
-    failures: failures.list(),
+    failures: opener.failures.list(),
   };
 }

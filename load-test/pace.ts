@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 
 /** A pacer that fell behind may catch up for this long after its last event was due. */
-const CATCH_UP_MS = 1000;
+export const CATCH_UP_MS = 1000;
 
 /** A pacer that is behind lets sockets be read after so many events. */
 const EVENTS_A_TURN = 100;

@@ -35,11 +35,30 @@ export interface Report extends Outcome {
   readonly interrupted: boolean;
 }
 
-/** Whether nothing failed: no connection, no delivery, and no message or connection left out but by an interrupt. */
-export function succeeded({ failures, messages, deliveries, interrupted }: Report): boolean {
-  if (failures.length > 0) return false;
-  if (messages !== null && messages.sent < messages.planned && !interrupted) return false;
+/** Whether nothing failed: no connection, no delivery, and nothing left out but by an interrupt. */
+export function succeeded(report: Report): boolean {
+  const { failures, deliveries } = report;
+  if (failures.length > 0 || leftOut(report).length > 0) return false;
   return deliveries === null || (deliveries.missing === 0 && deliveries.duplicated === 0);
+}
+
+/** What the run did not get to, each with what to do about it. */
+function leftOut({ mode, interrupted, connections, messages }: Report): readonly string[] {
+  if (interrupted) return [];
+  const lines: string[] = [];
+  if (connections.attempted < connections.planned) {
+    lines.push(
+      mode === "churn"
+        ? "The rate was not reached: raise --concurrency, or lower --rate."
+        : "Not all connections were opened within --duration: raise it, or lower --connections.",
+    );
+  }
+  if (messages !== null && messages.sent < messages.planned) {
+    lines.push(
+      "Not all messages were sent: no connection was left, or this machine was too slow for --rate.",
+    );
+  }
+  return lines;
 }
 
 /** The summary for people; ends with a newline. */
@@ -95,7 +114,7 @@ export function render(report: Report): string {
             explain(failure),
           ]),
         ]),
-    [succeeded(report) ? "Nothing failed." : "Something failed."],
+    [...leftOut(report), succeeded(report) ? "Nothing failed." : "Something failed."],
   ];
   return sections
     .filter((lines) => lines.length > 0)

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { connect, type Connection, type ConnectionEvents, type Target } from "./connection.ts";
+import type { Connection, ConnectionEvents, Target } from "./connection.ts";
 import { Deliveries } from "./deliveries.ts";
-import { Failure, FailureTally, toFailure } from "./failures.ts";
+import { Failure } from "./failures.ts";
 import { isObject, parseObject } from "./json.ts";
 import { Latencies } from "./latencies.ts";
+import { Opener } from "./opener.ts";
 import type { SustainedOptions } from "./options.ts";
 import { pace } from "./pace.ts";
 import type { Progress } from "./progress.ts";
@@ -26,15 +27,13 @@ export async function sustained(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const planned = Math.min(total, rate * duration);
-  const failures = new FailureTally();
-  const connectTimes = new Latencies();
+  const opener = new Opener(target, signal);
+  const { failures } = opener;
   const lags = new Latencies();
   const deliveries = new Deliveries(run);
   const open = new Map<number, Connection>();
-  /** The keys of `open`, in the order of their turns. */
-  let turns: number[] = [];
-  let attempted = 0;
-  let connected = 0;
+  /** The keys of `open`, in the order of their turns; `undefined` where they have changed since. */
+  let turns: readonly number[] | undefined;
   let sent = 0;
   /** Set once all is sent: called when nothing more is to come. */
   let finished: (() => void) | undefined;
@@ -53,38 +52,26 @@ export async function sustained(
     },
     lost(failure) {
       open.delete(id);
-      turns = [...open.keys()];
+      turns = undefined;
       failures.add(failure);
       checkFinished();
     },
   });
   const openOne = async (id: number) => {
-    attempted++;
-    try {
-      const connection = await connect(target, eventsOf(id), signal);
-      if (connection === undefined) {
-        // Cut short by the interrupt, which says nothing about the server.
-        attempted--;
-        return;
-      }
-      connected++;
-      connectTimes.record(connection.connectMs);
-      open.set(id, connection);
-    } catch (error) {
-      failures.add(toFailure(error));
-    }
-    progress.update(attempted, failures.total);
+    const connection = await opener.open(eventsOf(id));
+    if (connection !== undefined) open.set(id, connection);
+    progress.update(opener.attempted, failures.total);
   };
   const openAll = async () => {
     const giveUpAt = performance.now() + duration * 1000;
     let next = 0;
-    const opener = async () => {
+    const openInTurn = async () => {
       while (next < connections && performance.now() < giveUpAt && !signal.aborted) await openOne(next++);
     };
-    await Promise.all(Array.from({ length: OPENING_CONCURRENCY }, opener));
-    turns = [...open.keys()];
+    await Promise.all(Array.from({ length: OPENING_CONCURRENCY }, openInTurn));
   };
   const sendNext = (sequence: number, dueAt: number): boolean => {
+    turns ??= [...open.keys()];
     const sender = turns[sequence % turns.length];
     const connection = sender === undefined ? undefined : open.get(sender);
     if (sender === undefined || connection === undefined) return false;
@@ -101,13 +88,6 @@ export async function sustained(
     checkFinished();
     await sleep(target.timeoutMs, undefined, { signal: waited.signal }).catch(() => undefined);
   };
-  const closeOne = async (connection: Connection) => {
-    try {
-      await connection.close();
-    } catch (error) {
-      failures.add(toFailure(error));
-    }
-  };
 
   progress.begin("connections", connections);
   await openAll();
@@ -115,10 +95,10 @@ export async function sustained(
   await pace({ rate, count: planned }, sendNext, signal);
   await allDelivered();
   // The closing handshake is behind everything that the server sent, so a late duplicate is still counted.
-  await Promise.all([...open.values()].map(closeOne));
+  await Promise.all(Array.from(open.values(), (connection) => opener.close(connection)));
 
   return {
-    connections: { planned: connections, attempted, connected, connectMs: connectTimes.percentiles() },
+    connections: opener.count(connections),
     messages: { planned, sent, lagMs: lags.percentiles() },
     deliveries: deliveries.count(),
     failures: failures.list(),

@@ -25,7 +25,10 @@ export interface ConnectionParts {
   readonly socket: Socket;
   readonly hub: Hub;
   readonly channel: string;
-  readonly settings: Pick<Settings, "heartbeatSeconds" | "messagesPerSecond" | "messageBurst">;
+  readonly settings: Pick<
+    Settings,
+    "heartbeatSeconds" | "maxPayloadBytes" | "messagesPerSecond" | "messageBurst"
+  >;
   readonly logger: Logger;
 }
 
@@ -44,14 +47,7 @@ export function openConnection(parts: ConnectionParts): Connection {
   const bucket = createTokenBucket(settings.messagesPerSecond, settings.messageBurst);
   let cursor: Cursor | undefined;
   let leaving = false;
-  /** What a client sends after it was sent away for a breach counts for nothing. */
-  let dismissed = false;
   let pendingReplies = 0;
-
-  const dismiss = (code: number, reason: string): void => {
-    dismissed = true;
-    webSocket.close(code, reason);
-  };
 
   /**
    * Writes what the cursor has, as far as the socket takes it. Whole frames, in one synchronous step, and none
@@ -60,11 +56,11 @@ export function openConnection(parts: ConnectionParts): Connection {
   const pump = (): void => {
     if (cursor === undefined || webSocket.readyState !== WebSocket.OPEN) return;
     if (cursor.state === "lost") {
-      dismiss(CloseCode.tryAgainLater, "reads too slowly");
+      webSocket.close(CloseCode.tryAgainLater, "reads too slowly");
       return;
     }
     if (cursor.state === "broken") {
-      dismiss(CloseCode.internalError, "the message log failed");
+      webSocket.close(CloseCode.internalError, "the message log failed");
       return;
     }
     while (socket.writable && !socket.writableNeedDrain) {
@@ -82,7 +78,7 @@ export function openConnection(parts: ConnectionParts): Connection {
   const refuse = (error: ErrorBody): void => {
     if (webSocket.readyState !== WebSocket.OPEN) return;
     if (pendingReplies >= MAX_PENDING_REPLIES) {
-      dismiss(CloseCode.tryAgainLater, "reads too slowly");
+      webSocket.close(CloseCode.tryAgainLater, "reads too slowly");
       return;
     }
     pendingReplies += 1;
@@ -91,15 +87,19 @@ export function openConnection(parts: ConnectionParts): Connection {
     });
   };
 
-  const withinRate = (): boolean => {
-    if (dismissed) return false;
+  /**
+   * Whether what came in counts. Behind a Close frame it does not: its sender could neither see it come back
+   * nor be told of an error.
+   */
+  const admits = (): boolean => {
+    if (webSocket.readyState !== WebSocket.OPEN) return false;
     if (bucket.take()) return true;
-    dismiss(CloseCode.policyViolation, `more than ${settings.messagesPerSecond} messages per second`);
+    webSocket.close(CloseCode.policyViolation, `more than ${settings.messagesPerSecond} messages per second`);
     return false;
   };
 
   const receive = (payload: Buffer): void => {
-    const message = parse(payload);
+    const message = parse(payload, settings.maxPayloadBytes);
     switch (message.kind) {
       case "publish":
         hub.publish(channel, message.json).catch((error: unknown) => {
@@ -127,10 +127,10 @@ export function openConnection(parts: ConnectionParts): Connection {
 
   webSocket.on("message", (data) => {
     // The library gives a Buffer unless told otherwise by `binaryType`.
-    if (withinRate()) receive(data as Buffer);
+    if (admits()) receive(data as Buffer);
   });
   // Each is answered by a pong: they cost as much as messages.
-  webSocket.on("ping", withinRate);
+  webSocket.on("ping", admits);
   webSocket.on("error", (error) => {
     // The library closes the connection with the code that fits.
     logger.debug({ err: error }, "connection failed");
@@ -159,7 +159,7 @@ export function openConnection(parts: ConnectionParts): Connection {
     (error: unknown) => {
       logger.warn({ err: error, channel }, "channel not available");
       webSocket.resume();
-      dismiss(CloseCode.tryAgainLater, "the channel is not available");
+      webSocket.close(CloseCode.tryAgainLater, "the channel is not available");
     },
   );
 
@@ -167,8 +167,13 @@ export function openConnection(parts: ConnectionParts): Connection {
     closed: closed.promise,
     leave() {
       leaving = true;
-      if (cursor === undefined) webSocket.close(CloseCode.goingAway, "the server goes away");
-      else pump();
+      if (cursor !== undefined) {
+        pump();
+        return;
+      }
+      webSocket.close(CloseCode.goingAway, "the server goes away");
+      // For the client's answer to it.
+      webSocket.resume();
     },
     terminate() {
       webSocket.terminate();

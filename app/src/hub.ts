@@ -10,7 +10,7 @@ import type { LogEntry, LogReader, MessageLog } from "./log/log.ts";
 import { broadcastText } from "./protocol.ts";
 import { RetainedWindow } from "./retainedWindow.ts";
 
-/** Readers are told in the middle of a turn when this share of the window is news to them. */
+/** Readers are told in the middle of a turn rather than let more than this share of the window be news to them. */
 const URGENT_SHARE = 0.5;
 
 const NOTHING: readonly Buffer[] = [];
@@ -195,10 +195,10 @@ class Channel implements LogReader {
   entries(entries: readonly LogEntry[]): void {
     for (const { payload } of entries) {
       const frame = textFrame(broadcastText(payload));
+      // Before the push, which evicts: whoever can take them gets the frames that it evicts.
+      if (this.#news > 0 && this.#news + frame.length > this.#retainedBytes * URGENT_SHARE) this.#tell();
       this.#frames?.push(frame);
       this.#news += frame.length;
-      // Whoever can take them gets the frames before they are evicted.
-      if (this.#news >= this.#retainedBytes * URGENT_SHARE) this.#tell();
     }
     // Once per turn: a burst becomes one write per socket.
     if (this.#news > 0) this.#telling ??= setImmediate(this.#tell);

@@ -5,9 +5,12 @@
  */
 import { fileURLToPath } from "node:url";
 
+import { ListenError } from "./listenError.ts";
 import { nearest } from "./nearest.ts";
 import { EXIT_GRACE_SECONDS, fromEnvironment, SettingsError } from "./settings.ts";
 import type { Settings } from "./settings.ts";
+import { runUntilSignal } from "./shutdown.ts";
+import type { Running } from "./shutdown.ts";
 
 /** Beside the app in the repository and, as the bundle lies equally deep, in the image. */
 const CONSOLE_FOLDER = fileURLToPath(new URL("../../console", import.meta.url));
@@ -29,45 +32,43 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
     if (command === "health") await reportHealth(settings);
     else await serve(settings);
   } catch (error) {
-    if (error instanceof SettingsError) fail(error.message);
+    if (error instanceof SettingsError || error instanceof ListenError) fail(error.message);
     else throw error;
   }
 }
 
-async function serve(settings: Settings): Promise<void> {
+function serve(settings: Settings): Promise<void> {
+  return runUntilSignal({
+    signals: process,
+    exit: (code) => process.exit(code),
+    boot: () => boot(settings),
+    deadlineSeconds: settings.drainSeconds + EXIT_GRACE_SECONDS,
+  });
+}
+
+/** @throws {ListenError} where the server cannot listen. */
+async function boot(settings: Settings): Promise<Running> {
   // Imported here, so that the health check does not load them every few seconds.
-  const [{ pino }, { createMemoryLog }, { createHub }, { createServer, ListenError }, { shutDownOnSignal }] =
-    await Promise.all([
-      import("pino"),
-      import("./log/memory.ts"),
-      import("./hub.ts"),
-      import("./server.ts"),
-      import("./shutdown.ts"),
-    ]);
+  const [{ pino }, { createMemoryLog }, { createHub }, { createServer }] = await Promise.all([
+    import("pino"),
+    import("./log/memory.ts"),
+    import("./hub.ts"),
+    import("./server.ts"),
+  ]);
 
   // Synchronous, so that the last lines before an exit are written, and in order. Few lines are, at this level.
   const logger = pino({ level: settings.logLevel }, pino.destination({ dest: STDOUT, sync: true }));
-  const log = createMemoryLog(settings);
-  const hub = createHub({ log, retainedBytes: settings.retainedBytes, logger });
-
   process.on("uncaughtException", (error) => {
     logger.fatal({ err: error }, "uncaught error");
     process.exit(1);
   });
 
-  let server;
-  try {
-    server = await createServer({ settings, hub, logger, consoleFolder: CONSOLE_FOLDER });
-  } catch (error) {
-    if (!(error instanceof ListenError)) throw error;
-    fail(error.message);
-    return;
-  }
+  const log = createMemoryLog(settings);
+  const hub = createHub({ log, retainedBytes: settings.retainedBytes, logger });
+  const server = await createServer({ settings, hub, logger, consoleFolder: CONSOLE_FOLDER });
+  logger.info(server.address, "listening");
 
-  shutDownOnSignal({
-    signals: process,
-    exit: (code) => process.exit(code),
-    deadlineSeconds: settings.drainSeconds + EXIT_GRACE_SECONDS,
+  return {
     logger,
     async shutDown() {
       await server.drain();
@@ -75,8 +76,7 @@ async function serve(settings: Settings): Promise<void> {
       hub.close();
       await log.close();
     },
-  });
-  logger.info(server.address, "listening");
+  };
 }
 
 async function reportHealth(settings: Settings): Promise<void> {

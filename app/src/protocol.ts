@@ -29,7 +29,7 @@ export type ClientMessage =
   | { readonly kind: "invalid"; readonly error: ErrorBody };
 
 export interface ErrorBody {
-  readonly code: "invalid_json" | "unavailable";
+  readonly code: "invalid_json" | "too_large" | "unavailable";
   /** For people: may change at any time. */
   readonly message: string;
 }
@@ -43,17 +43,23 @@ export type ServerMessage = { readonly connection: "ok" } | { readonly error: Er
  * The value is parsed and written anew rather than passed on as it came, so that every client gets the same
  * canonical bytes: no white space, one of several equal keys, well-formed Unicode. {@link broadcastText} relies
  * on it.
+ * @param maxBytes most that the canonical text may have: it can be several times as long as what was sent.
  */
-export function parse(payload: Buffer): ClientMessage {
-  if (!isUtf8(payload)) return invalid("The message is not UTF-8.");
+export function parse(payload: Buffer, maxBytes: number): ClientMessage {
+  if (!isUtf8(payload)) return invalid("invalid_json", "The message is not UTF-8.");
+  let json;
   try {
-    return { kind: "publish", json: JSON.stringify(JSON.parse(payload.toString())) };
+    json = JSON.stringify(JSON.parse(payload.toString()));
   } catch (error) {
     // Reading does not recurse, but writing does: a value can be nested too deeply for the stack.
-    if (error instanceof RangeError) return invalid("The JSON is nested too deeply.");
+    if (error instanceof RangeError) return invalid("invalid_json", "The JSON is nested too deeply.");
     // The engine's own words quote the message, which belongs into no answer and no log.
-    return invalid("The message is not JSON.");
+    return invalid("invalid_json", "The message is not JSON.");
   }
+  if (Buffer.byteLength(json) > maxBytes) {
+    return invalid("too_large", `The message has more than ${maxBytes} bytes in canonical form.`);
+  }
+  return { kind: "publish", json };
 }
 
 export function encode(message: ServerMessage): string {
@@ -69,6 +75,6 @@ export function broadcastText(json: string): string {
   return `{"message":${json}}`;
 }
 
-function invalid(message: string): ClientMessage {
-  return { kind: "invalid", error: { code: "invalid_json", message } };
+function invalid(code: ErrorBody["code"], message: string): ClientMessage {
+  return { kind: "invalid", error: { code, message } };
 }

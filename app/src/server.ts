@@ -12,6 +12,7 @@ import type { ServerOptions as WebSocketServerOptions } from "ws";
 import { openConnection } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import type { Hub } from "./hub.ts";
+import { ListenError } from "./listenError.ts";
 import { createPages } from "./pages.ts";
 import { PATHS } from "./settings.ts";
 import type { Settings } from "./settings.ts";
@@ -72,11 +73,6 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** The server cannot listen where it should; the message says why, for people. */
-export class ListenError extends Error {
-  override readonly name = "ListenError";
-}
-
 /** @throws {ListenError} where the address is taken or not this machine's. */
 export async function createServer({ settings, hub, logger, consoleFolder }: ServerParts): Promise<Server> {
   const connections = new Set<Connection>();
@@ -112,8 +108,10 @@ export async function createServer({ settings, hub, logger, consoleFolder }: Ser
   };
   const webSockets = new WebSocketServer(options);
 
-  const refusalOf = ({ url, headers }: IncomingMessage): Refusal | undefined => {
-    if (url?.split("?", 1)[0] !== PATHS.websocket) return { status: 404 };
+  const refusalOf = (request: IncomingMessage): Refusal | undefined => {
+    const { headers } = request;
+    if (!hasOneHost(request) || hasBody(request)) return { status: 400 };
+    if (pathOf(request) !== PATHS.websocket) return { status: 404 };
     // Only browsers send an origin, and only they must be kept from acting for a page that they show.
     if (allowedOrigins.size > 0 && headers.origin !== undefined && !allowedOrigins.has(headers.origin)) {
       return { status: 403 };
@@ -151,7 +149,7 @@ export async function createServer({ settings, hub, logger, consoleFolder }: Ser
   try {
     await once(http, "listening");
   } catch (error) {
-    throw listenError(error, settings);
+    throw ListenError.from(error, settings);
   }
   // A server that listens on TCP has an address of this shape; a string is a pipe's.
   const { port } = http.address() as AddressInfo;
@@ -193,8 +191,26 @@ export async function createServer({ settings, hub, logger, consoleFolder }: Ser
 }
 
 interface Refusal {
-  readonly status: 403 | 404 | 503;
+  readonly status: 400 | 403 | 404 | 503;
   readonly headers?: OutgoingHttpHeaders;
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2-6 */
+function hasOneHost({ headersDistinct }: IncomingMessage): boolean {
+  return headersDistinct["host"]?.length === 1;
+}
+
+/** A body would come before the first frame, and be taken for one. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+/**
+ * The path of a request's target, be it in origin-form or in absolute-form.
+ * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+ */
+function pathOf({ url = "" }: IncomingMessage): string | undefined {
+  return URL.parse(url.startsWith("/") ? `http://any${url}` : url)?.pathname;
 }
 
 /** Answers an upgrade by plain HTTP and hangs up. */
@@ -211,22 +227,6 @@ function refuse(socket: Socket, { status, headers = {} }: Refusal): void {
   socket.on("error", () => undefined);
   socket.once("finish", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${body}\r\n${lines.join("")}\r\n${body}`);
-}
-
-function listenError(error: unknown, { host, port }: Settings): unknown {
-  if (!(error instanceof Error) || !("code" in error)) return error;
-  switch (error.code) {
-    case "EADDRINUSE":
-      return new ListenError(`Port ${port} on ${host} is taken. Set PORT to another one, or to 0 for any.`);
-    case "EACCES":
-      return new ListenError(`Port ${port} on ${host} is not permitted. Set PORT to one above 1023.`);
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return new ListenError(`HOST is ${JSON.stringify(host)}, which is no address of this machine.`);
-    default:
-      return error;
-  }
 }
 
 /** Waits for `work`, but no longer than `milliseconds`. */

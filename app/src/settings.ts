@@ -28,6 +28,12 @@ export const PATHS = {
   console: "/index.html",
 } as const;
 
+/** CloudFront drops a WebSocket after this long without bytes from the origin to the viewer; not adjustable. */
+export const CLOUDFRONT_IDLE_SECONDS = 600;
+
+/** A ping may come late: the process is busy, the network slow. */
+const CLOUDFRONT_SLACK_SECONDS = 60;
+
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
@@ -55,8 +61,7 @@ export const settingDefinitions = {
     unit: "seconds",
     default: 30,
     min: 1,
-    // CloudFront drops a WebSocket after 10 minutes without bytes from the origin; leave a minute of slack.
-    max: 540,
+    max: CLOUDFRONT_IDLE_SECONDS - CLOUDFRONT_SLACK_SECONDS,
     description: "Interval of the server's pings; a client that misses one whole interval is disconnected",
   },
   maxPayloadBytes: {
@@ -139,6 +144,9 @@ export const settingDefinitions = {
  */
 export const EXIT_GRACE_SECONDS = 4;
 
+/** Messages of the largest size that a channel must be able to keep, so that a reader may lag some behind. */
+const MIN_RETAINED_MESSAGES = 4;
+
 export type SettingName = keyof typeof settingDefinitions;
 
 /** Every setting with its value; see {@link settingDefinitions} for units, ranges and defaults. */
@@ -164,22 +172,54 @@ export function defaultSettings(): Settings {
   return collect(settingDefinitions, (definition) => definition.default);
 }
 
+/** Settings that are legal each by itself, and not together. */
+export interface Contradiction extends Problem {
+  /** The setting that should change. */
+  readonly name: SettingName;
+  /** A value that mends it. */
+  readonly value: number;
+}
+
+/**
+ * Every contradiction between legal settings.
+ * @param keyOf what a setting is called where people write it: a variable, or a stack's key.
+ */
+export function contradictions(
+  { maxPayloadBytes, retainedBytes }: Settings,
+  keyOf: (name: SettingName) => string,
+): readonly Contradiction[] {
+  const needed = MIN_RETAINED_MESSAGES * maxPayloadBytes;
+  if (retainedBytes >= needed) return [];
+  return [
+    {
+      name: "retainedBytes",
+      key: keyOf("retainedBytes"),
+      message:
+        `is ${retainedBytes}, and must be at least ${MIN_RETAINED_MESSAGES} times ` +
+        `${keyOf("maxPayloadBytes")}, which is ${maxPayloadBytes}.`,
+      value: needed,
+    },
+  ];
+}
+
 /**
  * Reads the settings from an environment. A variable that is absent or empty takes its default.
- * @throws {SettingsError} listing every illegal value and every unknown variable that starts with
- * {@link VARIABLE_PREFIX}, each with what is allowed.
+ * @throws {SettingsError} listing every illegal value, every unknown variable that starts with
+ * {@link VARIABLE_PREFIX} and every contradiction, each with what is allowed.
  */
 export function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): Settings {
   const problems: Problem[] = [];
-  const variableOf = (name: string): string => settingDefinitions[name as SettingName].variable;
+  const variableOf = (name: SettingName): string => settingDefinitions[name].variable;
 
   const settings = collect(settingDefinitions, (definition, name) => {
-    const text = environment[variableOf(name)];
+    // The names that it gives are those of the definitions.
+    const variable = variableOf(name as SettingName);
+    const text = environment[variable];
     if (text === undefined || text === "") return definition.default;
     const value = decode(definition, text);
     if (value === undefined) {
       problems.push({
-        key: variableOf(name),
+        key: variable,
         message: `is ${JSON.stringify(text)}, and must be ${allowedValues(definition)}.`,
       });
     }
@@ -196,6 +236,8 @@ export function fromEnvironment(environment: Readonly<Record<string, string | un
     });
   }
 
+  // What relates several values makes sense only where each is legal by itself.
+  if (problems.length === 0) problems.push(...contradictions(settings, variableOf));
   if (problems.length > 0) throw new SettingsError(problems);
   return settings;
 }

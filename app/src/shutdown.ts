@@ -1,53 +1,67 @@
-/** From a signal to the end of the process: in order, in time, and at once if asked twice. */
+/** A process from its boot to its end at a signal: in order, in time, and at once if asked twice. */
 import type { EventEmitter } from "node:events";
 
 import type { Logger } from "pino";
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
-export interface ShutdownParts {
+/** What a boot has brought up. */
+export interface Running {
+  readonly logger: Logger;
+  /** Drains and closes everything. */
+  readonly shutDown: () => Promise<void>;
+}
+
+export interface RunParts {
   /** Emits the signals: the process. */
   readonly signals: Pick<EventEmitter, "on">;
   /** Ends the process. */
   readonly exit: (code: number) => void;
-  /** Drains and closes everything. */
-  readonly shutDown: () => Promise<void>;
-  /** Time for `shutDown`, in seconds. */
+  /** Begins only when signals are heard; one that comes in the midst of it is obeyed at its end. */
+  readonly boot: () => Promise<Running>;
+  /** Time from a signal to the end of the process, in seconds. */
   readonly deadlineSeconds: number;
-  readonly logger: Logger;
 }
 
 /**
- * Exits with 0 when `shutDown` has done its work after the first signal; with 1 when it fails, when it misses
+ * Exits with 0 when the shutdown has done its work after the first signal; with 1 when it fails, when it misses
  * its deadline, and at a second signal.
+ * @returns when the boot is over.
+ * @throws what the boot throws.
  */
-export function shutDownOnSignal({ signals, exit, shutDown, deadlineSeconds, logger }: ShutdownParts): void {
+export async function runUntilSignal({ signals, exit, boot, deadlineSeconds }: RunParts): Promise<void> {
+  const booted = Promise.withResolvers<Running>();
+  let logger: Logger | undefined;
   let stopping = false;
 
   const onSignal = (signal: string): void => {
     if (stopping) {
-      logger.warn({ signal }, "second signal: exit now");
+      logger?.warn({ signal }, "second signal: exit now");
       exit(1);
       return;
     }
     stopping = true;
-    logger.info({ signal }, "shutting down");
     setTimeout(() => {
-      logger.error({ deadlineSeconds }, "deadline missed: exit now");
+      logger?.error({ deadlineSeconds }, "deadline missed: exit now");
       exit(1);
     }, deadlineSeconds * 1000).unref();
 
-    shutDown().then(
-      () => {
-        logger.info("stopped");
-        exit(0);
-      },
-      (error: unknown) => {
-        logger.fatal({ err: error }, "shutdown failed");
-        exit(1);
-      },
-    );
+    void booted.promise.then((running) => stop(running, signal));
+  };
+
+  const stop = async (running: Running, signal: string): Promise<void> => {
+    ({ logger } = running);
+    logger.info({ signal }, "shutting down");
+    try {
+      await running.shutDown();
+      logger.info("stopped");
+      exit(0);
+    } catch (error) {
+      logger.fatal({ err: error }, "shutdown failed");
+      exit(1);
+    }
   };
 
   for (const signal of SIGNALS) signals.on(signal, onSignal);
+  booted.resolve(await boot());
 }

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 
+import type { MessageLog } from "../../app/src/log/log.ts";
+import { createMemoryLog } from "../../app/src/log/memory.ts";
 import {
+  Client,
   clientFrame,
   closeFrameStart,
   connect,
@@ -76,6 +79,47 @@ describe("the drain", () => {
     assert.equal((await fetch(`${server.origin}/health`)).status, 503, "until the port is closed");
     await server.close();
     await assert.rejects(fetch(`${server.origin}/health`));
+  });
+
+  it("publishes nothing that comes in behind its Close frame", async () => {
+    const published: string[] = [];
+    const memory = createMemoryLog({ retainedBytes: 1024 });
+    const log: MessageLog = {
+      ...memory,
+      append(channel, payload) {
+        published.push(payload);
+        return memory.append(channel, payload);
+      },
+    };
+    const server = await startServer({}, log);
+    const stubborn = await connectRaw(server.address.port);
+    stubborn.socket.write(clientFrame(0x1, Buffer.from('"in time"')));
+    await stubborn.seen('{"message":"in time"}');
+    const drained = server.drain();
+    await stubborn.seen(closeFrameStart(1001));
+    stubborn.socket.write(clientFrame(0x1, Buffer.from('"late"')));
+    // The Close frame behind it ends the drain, so the late one has been read by then.
+    stubborn.socket.write(clientFrame(0x8, closeFrameStart(1001)));
+    await drained;
+    assert.deepEqual(published, ['"in time"']);
+  });
+
+  it("sends away who has not joined yet, without waiting for the log", async () => {
+    const memory = createMemoryLog({ retainedBytes: 1024 });
+    const joining = Promise.withResolvers<undefined>();
+    const log: MessageLog = {
+      ...memory,
+      subscribe() {
+        joining.resolve(undefined);
+        return () => undefined;
+      },
+    };
+    const server = await startServer({}, log);
+    const client = new Client(server.url);
+    await joining.promise;
+    const drained = server.drain();
+    assert.equal((await client.closed).code, 1001);
+    await drained;
   });
 
   it("terminates who has not closed when its time is over", async () => {

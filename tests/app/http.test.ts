@@ -12,7 +12,7 @@ describe("plain HTTP", () => {
     const socket = connectSocket(port, "127.0.0.1");
     let answer = "";
     socket.setEncoding("latin1").on("data", (text: string) => (answer += text));
-    socket.write(request);
+    socket.write(request, "latin1");
     await once(socket, "close");
     return answer;
   }
@@ -89,6 +89,42 @@ describe("plain HTTP", () => {
     }
     await connect(server.url);
   });
+
+  const handshake =
+    "Connection: Upgrade\r\nUpgrade: websocket\r\n" +
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+
+  for (const target of ["/wss", "http://x/wss", "http://x:80/wss?a=b"]) {
+    it(`grants upgrades on ${target}`, async () => {
+      const { address } = await startServer();
+      // A client's Close frame, so that the server hangs up.
+      const close = "\x88\x80\0\0\0\0";
+      const request = `GET ${target} HTTP/1.1\r\nHost: x\r\n${handshake}\r\n${close}`;
+      assert.match(await exchange(address.port, request), /^HTTP\/1\.1 101 /);
+    });
+  }
+
+  for (const target of ["*", "//x/wss", "http://x", "http://[/wss", "http://x/wss/"]) {
+    it(`answers upgrades on ${target} with 404`, async () => {
+      const { address } = await startServer();
+      const request = `GET ${target} HTTP/1.1\r\nHost: x\r\n${handshake}\r\n`;
+      assert.match(await exchange(address.port, request), /^HTTP\/1\.1 404 /);
+    });
+  }
+
+  // RFC 9112 §3.2 for the first two; a WebSocket's handshake has no body.
+  for (const [what, headers] of [
+    ["without a Host", ""],
+    ["with two Hosts", "Host: x\r\nHost: y\r\n"],
+    ["with a body of a known length", "Host: x\r\nContent-Length: 6\r\n"],
+    ["with a body in chunks", "Host: x\r\nTransfer-Encoding: chunked\r\n"],
+  ] as const) {
+    it(`answers upgrades ${what} with 400`, async () => {
+      const { address } = await startServer();
+      const request = `GET /wss HTTP/1.1\r\n${headers}${handshake}\r\n`;
+      assert.match(await exchange(address.port, request), /^HTTP\/1\.1 400 /);
+    });
+  }
 
   it("answers requests that offer another protocol than WebSocket as if they did not", async () => {
     const { address } = await startServer();

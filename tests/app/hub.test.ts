@@ -82,6 +82,18 @@ describe("the hub", () => {
     assert.equal(cursor.state, "open");
   });
 
+  it("wakes readers before a large frame evicts what they could have read", async () => {
+    const hub = hubOn(memory());
+    const read: Buffer[] = [];
+    const cursor = await hub.subscribe("c", () => read.push(...cursor.read(Infinity)));
+    const large = JSON.stringify("x".repeat(retainedBytes));
+    void hub.publish("c", "1");
+    void hub.publish("c", large);
+    void hub.publish("c", "2");
+    await nextTurn();
+    assert.deepEqual(read, [frameOf("1"), frameOf(large), frameOf("2")]);
+  });
+
   it("gives slices of whole frames, and at least one", async () => {
     const hub = hubOn(memory());
     const cursor = await hub.subscribe("c", nothing);

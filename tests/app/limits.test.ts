@@ -34,6 +34,31 @@ describe("limits", () => {
     assert.equal((await client.closed).code, 1009);
   });
 
+  it("answers too_large when a message's canonical text is too long, and not when it just fits", async () => {
+    const maxPayloadBytes = 21;
+    const { url } = await startServer({ maxPayloadBytes });
+    const [sender, other] = [await connect(url), await connect(url)];
+    // Of 22 and 21 bytes.
+    for (const text of ["[1e19]", "1e20"]) sender.webSocket.send(text);
+    assert.match(
+      await sender.next(),
+      /^\{"error":\{"code":"too_large","message":"[^"]+ 21 bytes [^"]+"\}\}$/,
+    );
+    assert.equal(await sender.next(), '{"message":100000000000000000000}');
+    other.send("barrier");
+    assert.equal(await other.nextMessage(), 1e20);
+    assert.equal(await other.nextMessage(), "barrier");
+  });
+
+  it("keeps readers that can take what comes, though one message of a turn evicts those before it", async () => {
+    const bytes = 64 * 1024;
+    const server = await startServer({ maxPayloadBytes: bytes, retainedBytes: bytes });
+    const reader = await connect(server.url);
+    const values = ["small", "x".repeat(bytes), "small again"];
+    await Promise.all(values.map((value) => server.hub.publish("default", JSON.stringify(value))));
+    for (const value of values) assert.equal(await reader.nextMessage(), value);
+  });
+
   it("closes with 1008 above the rate, and publishes nothing of what was too much", async () => {
     const { url } = await startServer({ messagesPerSecond: 1, messageBurst: 3 });
     const [fast, other] = [await connect(url), await connect(url)];

@@ -16,6 +16,11 @@ import {
 } from "./support.ts";
 
 const STUCK = fileURLToPath(new URL("fixtures/stuck.ts", import.meta.url));
+const SIGNAL_ON_LOAD = new URL("fixtures/signalOnLoad.ts", import.meta.url).href;
+
+function messagesIn(output: string): string[] {
+  return output.split("\n").map((line) => (JSON.parse(line) as { msg: string }).msg);
+}
 
 describe("the process", () => {
   afterEach(tearDown);
@@ -30,10 +35,37 @@ describe("the process", () => {
       assert.equal((await client.closed).code, 1001);
       const { code, output } = await child.ended;
       assert.equal(code, 0);
-      const messages = output.split("\n").map((line) => (JSON.parse(line) as { msg: string }).msg);
-      assert.deepEqual(messages, ["listening", "shutting down", "draining", "drained", "stopped"]);
+      assert.deepEqual(messagesIn(output), ["listening", "shutting down", "draining", "drained", "stopped"]);
     });
   }
+
+  // The first and the last of what the boot loads.
+  for (const specifier of ["pino", "ws"]) {
+    it(`shuts down in order on SIGTERM in the midst of its boot, while it loads ${specifier}`, async () => {
+      const { code, output } = await run(MAIN, [], {
+        HOST: "127.0.0.1",
+        PORT: "0",
+        NODE_OPTIONS: `--import=${SIGNAL_ON_LOAD}`,
+        SIGNAL: "SIGTERM",
+        SIGNAL_ON_LOAD: specifier,
+      }).ended;
+      assert.equal(code, 0);
+      assert.deepEqual(messagesIn(output), ["listening", "shutting down", "draining", "drained", "stopped"]);
+    });
+  }
+
+  it("still says why when its boot fails after SIGTERM", async () => {
+    const first = await runServer();
+    const { code, errors } = await run(MAIN, [], {
+      HOST: "127.0.0.1",
+      PORT: String(first.port),
+      NODE_OPTIONS: `--import=${SIGNAL_ON_LOAD}`,
+      SIGNAL: "SIGTERM",
+      SIGNAL_ON_LOAD: "pino",
+    }).ended;
+    assert.equal(code, 1);
+    assert.match(errors, /^Port \d+ on 127\.0\.0\.1 is taken\.[^\n]+\n$/);
+  });
 
   it("delivers messages that reached it before the signal", async () => {
     const child = await runServer();
@@ -165,6 +197,14 @@ describe("the process", () => {
       const { port } = hanging.address() as AddressInfo;
       await assert.rejects(checkHealth({ host: "127.0.0.1", port }, 50), {
         message: `http://127.0.0.1:${port}/health does not answer: no answer in 50 ms`,
+      });
+    });
+
+    it("asks the very address that the server listens on", async () => {
+      const { port } = await runServer();
+      // Another address of this machine, where nobody listens.
+      await assert.rejects(checkHealth({ host: "127.0.0.2", port }, 500), {
+        message: new RegExp(`^http://127\\.0\\.0\\.2:${port}/health does not answer: `),
       });
     });
 

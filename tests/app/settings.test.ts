@@ -4,6 +4,7 @@ import fc from "fast-check";
 
 import { nearest } from "../../app/src/nearest.ts";
 import {
+  contradictions,
   defaultSettings,
   fromEnvironment,
   settingDefinitions,
@@ -13,7 +14,7 @@ import {
   VARIABLE_PREFIX,
 } from "../../app/src/settings.ts";
 import type { SettingDefinition, Settings } from "../../app/src/settings.ts";
-import { allowedValues } from "../../app/src/definition.ts";
+import { allowedValues, decode } from "../../app/src/definition.ts";
 
 /** Any legal value of a setting. */
 function legal(definition: SettingDefinition): fc.Arbitrary<unknown> {
@@ -62,6 +63,7 @@ describe("the settings", () => {
     ) as unknown as fc.Arbitrary<Settings>;
     fc.assert(
       fc.property(settings, (given) => {
+        fc.pre(contradictions(given, String).length === 0);
         assert.deepEqual(fromEnvironment(toEnvironment(given)), given);
       }),
     );
@@ -100,11 +102,26 @@ describe("the settings", () => {
       const definition: SettingDefinition = settingDefinitions[name];
       if (definition.kind !== "integer") continue;
       const { variable, min, max } = definition;
-      assert.equal(fromEnvironment({ [variable]: String(min) })[name], min);
-      assert.equal(fromEnvironment({ [variable]: String(max) })[name], max);
+      assert.equal(decode(definition, String(min)), min);
+      assert.equal(decode(definition, String(max)), max);
       problemsOf({ [variable]: String(min - 1) });
       problemsOf({ [variable]: String(max + 1) });
     }
+  });
+
+  it("contradict each other where too few of the largest messages are kept", () => {
+    const given = { ...defaultSettings(), maxPayloadBytes: 100_000, retainedBytes: 399_999 };
+    assert.match(
+      problemsOf(toEnvironment(given)).message,
+      /\n {2}WEBSOCKET_RETAINED_BYTES: is 399999, and must be at least 4 times WEBSOCKET_MAX_PAYLOAD_BYTES, which is 100000\.$/,
+    );
+    const [contradiction, ...others] = contradictions(given, (name) => `stack:${name}`);
+    assert.deepEqual(others, []);
+    assert.ok(contradiction !== undefined);
+    const { name, key, message, value } = contradiction;
+    assert.equal(key, "stack:retainedBytes");
+    assert.match(message, /stack:maxPayloadBytes/);
+    assert.deepEqual(contradictions({ ...given, [name]: value }, String), []);
   });
 
   it("report everything that is wrong at once, unknown variables with the nearest known", () => {

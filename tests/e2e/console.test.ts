@@ -1,27 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import path from "node:path";
-import { chromium } from "playwright-core";
 import type { Browser, Page } from "playwright-core";
+import { launchBrowser } from "../support/browser.ts";
 import { startStack } from "../support/localStack.ts";
 import type { StackProcess } from "../support/localStack.ts";
-
-/** Where Linux distributions and macOS put Chromium and Chrome. */
-const BROWSERS = [
-  process.env["CHROMIUM_PATH"] ?? "",
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-];
-
-const QUIET = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-];
 
 /** A folder for screenshots, where one is wanted. */
 const SCREENSHOTS = process.env["SCREENSHOTS"];
@@ -34,16 +16,8 @@ describe("the console page in a browser", function () {
   const complaints: string[] = [];
 
   before(async function () {
-    const executablePath = BROWSERS.find((candidate) => existsSync(candidate));
-    if (executablePath === undefined) {
-      if (process.env["CI"] === "true") assert.fail("CI needs a Chromium for this test.");
-      console.warn("    SKIPPED: no Chromium or Chrome here; set CHROMIUM_PATH to the executable of one.");
-      this.skip();
-    }
-    [stack, browser] = await Promise.all([
-      startStack("--tasks", "1"),
-      chromium.launch({ executablePath, args: QUIET }),
-    ]);
+    browser = await launchBrowser(this);
+    stack = await startStack("--tasks", "1");
   });
 
   after(async () => {

@@ -83,6 +83,12 @@ describe("the configuration", () => {
       ["webscoket:minTasks", "3", "did you mean websocket:minTasks?", "config rm webscoket:minTasks "],
       ["websocket:logLevel", "loud", "one of trace, debug, info"],
       ["websocket:heartbeatSeconds", "541", "from 1 to 540 (seconds)"],
+      [
+        "websocket:retainedBytes",
+        "100000",
+        "4 times websocket:maxPayloadBytes",
+        "websocket:retainedBytes 262144 ",
+      ],
       ["websocket:idleTimeoutSeconds", "30", "above heartbeatSeconds, which is 30", "idleTimeoutSeconds 60 "],
       ["websocket:stopTimeoutSeconds", "20", "more than 4 above drainSeconds", "stopTimeoutSeconds 25 "],
       [

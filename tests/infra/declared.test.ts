@@ -64,14 +64,17 @@ function referencesIn(graph: DeclaredGraph): readonly (readonly [value: string, 
   const values = new Map<string, string>();
   for (const { type, name, id, urn, inputs, outputs } of graph.resources) {
     const [, kind = ""] = /:(\w+)$/.exec(type) ?? [];
-    const own = Object.entries<unknown>({ id, urn, ...outputs }).filter(([output]) => !(output in inputs));
+    const own = Object.entries<unknown>({ id, urn, ...outputs })
+      .filter(([output]) => !(output in inputs))
+      .flatMap(([output, value]) =>
+        typeof value === "object" && value !== null
+          ? Object.entries<unknown>({ ...value }).map(([key, inner]) => [`${output}.${key}`, inner] as const)
+          : [[output, value] as const],
+      );
     for (const [output, value] of own) {
-      for (const [key, text] of typeof value === "object" && value !== null
-        ? Object.entries(value)
-        : [["", value]]) {
-        const reference = key === "" ? output : `${output}.${key}`;
-        if (typeof text === "string" && text.length > name.length)
-          values.set(text, `\${${kind} ${name}.${reference}}`);
+      // Anything as short as a name may stand somewhere by chance.
+      if (typeof value === "string" && value.length > name.length) {
+        values.set(value, `\${${kind} ${name}.${output}}`);
       }
     }
   }

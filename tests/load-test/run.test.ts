@@ -5,7 +5,7 @@ import { generate } from "selfsigned";
 import { churn } from "../../load-test/churn.ts";
 import { parseOptions, type Options } from "../../load-test/options.ts";
 import { noProgress, type Progress } from "../../load-test/progress.ts";
-import { succeeded, type Report } from "../../load-test/report.ts";
+import { render, succeeded, type Report } from "../../load-test/report.ts";
 import { runLoadTest } from "../../load-test/run.ts";
 import { broadcast, greet, startServer } from "./server.ts";
 
@@ -57,12 +57,27 @@ describe("load test", () => {
       assert(server.mostClients() <= 3, `${server.mostClients()} open at once`);
     });
 
+    it("does not succeed where the rate was not reached, though nothing failed", async () => {
+      await using server = await startServer({
+        welcome: (socket) => void setTimeout(greet, 100, socket),
+      });
+      const report = await run(server.url, "--rate", "40", "--duration", "1", "--concurrency", "1");
+      assert.deepEqual(report.failures, []);
+      assert(report.connections.attempted < report.connections.planned);
+      assert(!succeeded(report));
+      assert.match(
+        render(report),
+        /\nThe rate was not reached: raise --concurrency, [^\n]+\nSomething failed\.\n$/,
+      );
+    });
+
     it("stays bounded in time where nothing is greeted", async () => {
       await using server = await startServer({ welcome: () => undefined });
       const report = await runInVain(server.url, "--rate", "20", "--duration", "1", "--concurrency", "1");
       assert.equal(report.connections.planned, 20);
-      assert(report.connections.attempted <= 5, `${report.connections.attempted} attempted`);
+      assert(report.connections.attempted <= 8, `${report.connections.attempted} attempted`);
       assert.equal(report.connections.connected, 0);
+      assert(!succeeded(report));
       assert.deepEqual(report.failures, [
         { reason: "timeout", detail: "connect", count: report.connections.attempted },
       ]);
@@ -142,6 +157,21 @@ describe("load test", () => {
 
   describe("sustained", () => {
     const args = ["--mode", "sustained", "--connections", "5", "--rate", "200", "--total", "40"];
+
+    it("does not succeed where --duration ends before all connections are open", async () => {
+      await using server = await startServer({
+        welcome: (socket) => void setTimeout(greet, 700, socket),
+      });
+      const args = ["--mode", "sustained", "--connections", "120", "--total", "1", "--duration", "1"];
+      const report = await run(server.url, ...args);
+      assert.deepEqual(report.failures, []);
+      assert.equal(report.connections.attempted, 100);
+      assert(!succeeded(report));
+      assert.match(
+        render(report),
+        /\nNot all connections were opened within --duration: [^\n]+\nSomething failed\.\n$/,
+      );
+    });
 
     it("counts every copy of every message, and measures each", async () => {
       await using server = await startServer();
