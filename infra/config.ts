@@ -158,7 +158,7 @@ export class ConfigError extends pulumi.RunError {
   constructor(stack: string, problems: readonly ConfigProblem[]) {
     super(
       [
-        `The configuration of stack ${stack} is not usable:`,
+        `The configuration of stack ${stack} (Pulumi.${stack}.yaml) is not usable:`,
         ...problems.map(({ key, message, fix }) => `  ${key} ${message}\n      ${fix}`),
       ].join("\n"),
     );
@@ -180,20 +180,21 @@ export function readConfig(): StackConfig {
   const stack = pulumi.getStack();
   const problems: ConfigProblem[] = [];
   const set = (key: string, value: string | number): string =>
-    `pulumi config set ${key} ${String(value)} --stack ${stack}`;
+    `npx pulumi config set ${key} ${String(value)} --stack ${stack}`;
 
   const own = new pulumi.Config();
   const values = collect(configDefinitions, (definition, name) => {
     const text = own.get(name);
     if (text === undefined) return definition.default;
-    const value = decode(definition, text);
+    // Pulumi hands out a list as JSON, and refuses a stack where it is anything else.
+    const value = definition.kind === "list" && !text.startsWith("[") ? undefined : decode(definition, text);
     if (value !== undefined) return value;
     problems.push({
       key: `${project}:${name}`,
       message: `is ${JSON.stringify(text)}, and must be ${allowedValues(definition)}.`,
       fix:
         definition.kind === "list"
-          ? `pulumi config set --path '${project}:${name}[0]' ${LIST_EXAMPLE} --stack ${stack}`
+          ? `npx pulumi config set --path '${project}:${name}[0]' ${LIST_EXAMPLE} --stack ${stack}`
           : set(`${project}:${name}`, String(definition.default)),
     });
     return definition.default;
@@ -306,7 +307,7 @@ function unknownKeys(project: string, stack: string): ConfigProblem[] {
     names.map((name) => `${namespace}:${name}`),
   );
 
-  return Object.keys(pulumi.runtime.allConfig()).flatMap((key) => {
+  return Object.entries(pulumi.runtime.allConfig()).flatMap(([key, text]) => {
     if (known.includes(key)) return [];
     const [namespace = "", name = ""] = key.split(/:(.*)/s);
     const names = namesByNamespace[namespace];
@@ -314,10 +315,14 @@ function unknownKeys(project: string, stack: string): ConfigProblem[] {
     if (names === undefined && nearest(namespace, [project]) === undefined) return [];
     const near = names === undefined ? nearest(key, known) : nearest(name, names);
     const meant = near === undefined || names === undefined ? near : `${namespace}:${near}`;
+    const remove = `npx pulumi config rm ${key} --stack ${stack}`;
     return {
       key,
       message: `is not a key; ${meant === undefined ? `there are ${(names ?? known).join(", ")}.` : `did you mean ${meant}?`}`,
-      fix: `pulumi config rm ${key} --stack ${stack}`,
+      fix: [
+        remove,
+        ...(meant === undefined ? [] : [`npx pulumi config set ${meant} ${text} --stack ${stack}`]),
+      ].join(" && "),
     };
   });
 }

@@ -1,7 +1,7 @@
 /** Reads Pulumi.yaml and the stack files the way the CLI does, for evaluations that run without it. */
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { parse } from "yaml";
+import { parse, YAMLParseError } from "yaml";
 import { nearest } from "../app/src/nearest.ts";
 
 const PROJECT_FILE = "Pulumi.yaml";
@@ -53,7 +53,7 @@ export function readStackFiles(root: string, stack: string): StackFiles {
     if (typeof value === "object" && value !== null && "secure" in value) {
       throw new Error(
         `${file}: ${full} is encrypted, and only Pulumi can read it. It is no secret: ` +
-          `pulumi config set --plaintext ${full} VALUE --stack ${stack}`,
+          `npx pulumi config set --plaintext ${full} VALUE --stack ${stack}`,
       );
     }
     config[full] = text(value);
@@ -62,7 +62,11 @@ export function readStackFiles(root: string, stack: string): StackFiles {
 }
 
 function readYaml(root: string, file: string): unknown {
-  return parse(readFileSync(path.join(root, file), "utf8"));
+  try {
+    return parse(readFileSync(path.join(root, file), "utf8"));
+  } catch (error) {
+    throw error instanceof YAMLParseError ? new Error(`${file}: ${error.message}`) : error;
+  }
 }
 
 function record(value: unknown, where: string): Readonly<Record<string, unknown>> {

@@ -16,9 +16,9 @@ const upToDate =
   existsSync(installed) && existsSync(node) && statSync(installed).mtimeMs >= statSync(lockfile).mtimeMs;
 
 if (!upToDate) {
-  process.stderr.write("Installing packages (once per change of package-lock.json) ...\n");
+  process.stderr.write("Installing packages, about 500 MB (once per change of package-lock.json) ...\n");
   const npm = process.env.npm_execpath;
-  const args = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
+  const args = ["ci", "--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts=false"];
   const result = npm
     ? spawnSync(process.execPath, [npm, ...args], { cwd: root, stdio: ["ignore", 2, 2] })
     : spawnSync("npm", args, { cwd: root, stdio: ["ignore", 2, 2], shell: process.platform === "win32" });
@@ -30,8 +30,8 @@ if (!upToDate) {
 
 if (spawnSync(node, ["--version"], { shell: process.platform === "win32" }).status !== 0) {
   process.stderr.write(
-    "The project's own Node (the package `node`) does not run. Its install script may have been blocked: run\n" +
-      "`npm ci` without --ignore-scripts.\n",
+    "The project's own Node (the package `node`) does not run: its install script may have been blocked.\n" +
+      "Run `npm ci --ignore-scripts=false`.\n",
   );
   process.exit(1);
 }

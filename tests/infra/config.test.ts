@@ -78,6 +78,7 @@ describe("the configuration", () => {
         "origins such as",
         "set --path 'websocket:allowedOrigins[0]' https://",
       ],
+      ["websocket:allowedOrigins", "https://a.example", "origins such as", "set --path"],
       ["aws:profil", "me", "did you mean aws:profile?", "config rm aws:profil "],
       ["aws:region", "us-east1", "no AWS region; did you mean us-east-1?", "set aws:region us-east-1 "],
       ["webscoket:minTasks", "3", "did you mean websocket:minTasks?", "config rm webscoket:minTasks "],
@@ -141,21 +142,17 @@ describe("the configuration", () => {
       "websocket:memoryMiB": "9000",
       "websocket:drainSeconds": "100",
       "websocket:heartbeatSeconds": "200",
-      "websocket:logLevle": "info",
+      "websocket:logLevle": "warn",
+      "websocket:allowedOrigins": "https://a.example",
     };
     const rounds: number[] = [];
     for (let problems = await problemsOf(config); problems.length > 0; problems = await problemsOf(config)) {
       rounds.push(problems.length);
       assert.ok(rounds.length < 4, "the suggestions mend the configuration");
-      for (const { fix } of problems) {
-        const { action, key, value } =
-          /^pulumi config (?<action>set|rm) (?<key>\S+) (?:(?<value>\S+) )?--stack dev$/.exec(fix)?.groups ??
-          {};
-        assert.ok(key, fix);
-        config[key] = action === "set" ? value : undefined;
-      }
+      for (const { fix } of problems) for (const command of fix.split(" && ")) apply(command, config);
     }
-    assert.deepEqual(rounds, [1, 4]);
+    assert.deepEqual(rounds, [2, 4]);
+    assert.equal(config["websocket:logLevel"], "warn");
   });
 
   it("describes every key's legal values", () => {
@@ -174,4 +171,19 @@ async function problemsOf(
     if (error instanceof ConfigError) return error.problems;
     throw error;
   }
+}
+
+/** What the CLI would do to the stack's file. */
+function apply(command: string, config: Record<string, string | undefined>): void {
+  const {
+    rm,
+    path: item,
+    key,
+    value,
+  } = /^npx pulumi config (?:(?<rm>rm)|set) (?:--path '(?<path>\S+)\[0\]'|(?<key>\S+)) (?:(?<value>\S+) )?--stack dev$/.exec(
+    command,
+  )?.groups ?? {};
+  const name = item ?? key;
+  assert.ok(name, command);
+  config[name] = rm === undefined ? (item === undefined ? value : JSON.stringify([value])) : undefined;
 }

@@ -159,6 +159,17 @@ describe("the stack files", () => {
     assert.throws(() => readStackFiles(ROOT, "prd"), /Pulumi\.prd\.yaml.*dev, prod.*Did you mean prod\?/);
   });
 
+  it("name the file whose YAML is broken", () => {
+    const root = mkdtempSync(path.join(tmpdir(), "stack-files-"));
+    writeFileSync(path.join(root, "Pulumi.yaml"), "name: websocket\n");
+    writeFileSync(path.join(root, "Pulumi.x.yaml"), "config:\n  a: 1\n  a: 2\n");
+    assert.throws(
+      () => readStackFiles(root, "x"),
+      /^Error: Pulumi\.x\.yaml: Map keys must be unique at line 3/,
+    );
+    rmSync(root, { recursive: true });
+  });
+
   it("refuse an encrypted value, which only Pulumi can read", () => {
     const root = mkdtempSync(path.join(tmpdir(), "stack-files-"));
     writeFileSync(path.join(root, "Pulumi.yaml"), "name: websocket\n");

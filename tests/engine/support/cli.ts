@@ -22,7 +22,7 @@ export function cliPath(): string {
 export function needCli(context: Mocha.Context): void {
   const cli = cliPath();
   if (existsSync(cli)) return;
-  const reason = `There is no Pulumi CLI at ${cli}; .ci/install-pulumi builds it.`;
+  const reason = `There is no Pulumi CLI at ${cli}: "npx pulumi version" downloads it, and .ci/install-pulumi builds it.`;
   if (process.env["CI"] === "true") throw new Error(reason);
   console.warn(`\n*** SKIPPED, all tests against the real Pulumi engine. ${reason}\n`);
   context.skip();
