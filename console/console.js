@@ -58,12 +58,14 @@ function connect() {
   show("connecting");
 
   const current = socket;
+  let opened = false;
   const whenCurrent = (listener) => (event) => {
     if (socket === current) listener(event);
   };
   socket.addEventListener(
     "open",
     whenCurrent(() => {
+      opened = true;
       show("open");
       add("event", `Connected to ${current.url}`);
       message.focus();
@@ -79,7 +81,8 @@ function connect() {
       socket = undefined;
       show("closed");
       const meaning = CLOSE_REASONS[code] ?? "closed";
-      add("event", `Disconnected: ${reason || meaning}`, `code ${code}`);
+      const what = opened ? "Disconnected" : `Could not connect to ${current.url}`;
+      add("event", `${what}: ${reason || meaning}`, `code ${code}`);
     }),
   );
 }

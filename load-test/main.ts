@@ -1,7 +1,7 @@
 /** `npm run load-test -- wss://HOST/wss`: the only module of the load test that touches the process. */
 import { parseOptions, usage, UsageError } from "./options.ts";
 import { noProgress, progressBar } from "./progress.ts";
-import { render, succeeded } from "./report.ts";
+import { render, shortfalls, succeeded } from "./report.ts";
 import { runLoadTest } from "./run.ts";
 
 const FAILED = 1;
@@ -23,7 +23,11 @@ async function main(args: readonly string[]): Promise<number> {
   const report = await runLoadTest(options, progress, interrupt.signal).finally(() => {
     progress.close();
   });
-  process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : render(report));
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify({ ...report, shortfalls: shortfalls(report) }, undefined, 2)}\n`
+      : render(report),
+  );
   return succeeded(report) ? 0 : FAILED;
 }
 

@@ -23,7 +23,7 @@ export interface Outcome {
   readonly failures: readonly FailureCount[];
 }
 
-/** The document of `--json`. */
+/** The document of `--json`, beside {@link shortfalls}. */
 export interface Report extends Outcome {
   readonly mode: Mode;
   readonly url: string;
@@ -37,15 +37,28 @@ export interface Report extends Outcome {
 
 /** Whether nothing failed: no connection, no delivery, and nothing left out but by an interrupt. */
 export function succeeded(report: Report): boolean {
-  const { failures, deliveries } = report;
-  if (failures.length > 0 || leftOut(report).length > 0) return false;
-  return deliveries === null || (deliveries.missing === 0 && deliveries.duplicated === 0);
+  return report.failures.length === 0 && shortfalls(report).length === 0;
 }
 
-/** What the run did not get to, each with what to do about it. */
-function leftOut({ mode, interrupted, connections, messages }: Report): readonly string[] {
-  if (interrupted) return [];
+/** What the run did not get to and what did not arrive, each with what to do about it. */
+export function shortfalls({
+  mode,
+  interrupted,
+  connections,
+  messages,
+  deliveries,
+}: Report): readonly string[] {
   const lines: string[] = [];
+  if (deliveries !== null && deliveries.missing > 0) {
+    lines.push(
+      `${count(deliveries.missing)} deliveries are missing. ` +
+        "Tasks that do not share their messages show it too: measure with one.",
+    );
+  }
+  if (deliveries !== null && deliveries.duplicated > 0) {
+    lines.push(`${count(deliveries.duplicated)} came more than once.`);
+  }
+  if (interrupted) return lines;
   if (connections.attempted < connections.planned) {
     lines.push(
       mode === "churn"
@@ -114,7 +127,7 @@ export function render(report: Report): string {
             explain(failure),
           ]),
         ]),
-    [...leftOut(report), succeeded(report) ? "Nothing failed." : "Something failed."],
+    [...shortfalls(report), succeeded(report) ? "Nothing failed." : "Something failed."],
   ];
   return sections
     .filter((lines) => lines.length > 0)

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { createServer as createTcpServer, type Socket } from "node:net";
 import { createServer as createTlsServer, TLSSocket } from "node:tls";
 import type { Certificate } from "./certificate.ts";
-import { answer, createExchangeServer, type Exchange } from "./exchange.ts";
+import { answer, createExchanges, type Exchange } from "./exchange.ts";
 import { type Door, listen, type Listening } from "./listen.ts";
 import { decide, type Edge, originHeaders, WEBSOCKET_IDLE_SECONDS } from "./model/edge.ts";
 import { type Headers, valuesOf } from "./model/headers.ts";
@@ -78,28 +78,29 @@ export async function startEdge(options: EdgeOptions): Promise<Listening> {
     }
   }
 
-  const server = createExchangeServer(handle);
+  const exchanges = createExchanges(handle);
+  const http = exchanges.createServer();
   const tls = createTlsServer({ ...certificate, ALPNProtocols: ["http/1.1"] }, (socket) => {
-    server.http.emit("connection", socket);
+    http.emit("connection", socket);
   });
   // A browser that does not trust the certificate hangs up in the handshake; that is its right.
   tls.on("tlsClientError", (_error, socket) => socket.destroy());
 
-  const tcp = createTcpServer((socket) => {
+  function accept(socket: Socket): void {
     socket.setNoDelay(true);
     socket.setTimeout(FIRST_BYTE_TIMEOUT_MS, () => socket.destroy());
     socket.on("error", () => undefined);
     socket.once("data", (first: Buffer) => {
       socket.setTimeout(0);
       socket.removeAllListeners("timeout");
-      handOver(socket, first, first[0] === TLS_HANDSHAKE ? tls : server.http);
+      handOver(socket, first, first[0] === TLS_HANDSHAKE ? tls : http);
     });
-  });
-  const listening = await listen(tcp, door);
+  }
+  const listening = await listen(() => createTcpServer(accept), door);
   return {
     port: listening.port,
     async close() {
-      await server.settle(flushMs);
+      await exchanges.settle(flushMs);
       await listening.close();
     },
   };

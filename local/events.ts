@@ -50,7 +50,15 @@ export type StackEvent =
   | ({ readonly event: "task-output"; readonly line: string } & OfTask)
   /** Every task is healthy. `seconds` since the process started. */
   | { readonly event: "ready"; readonly urls: StackUrls; readonly seconds: number }
-  | { readonly event: "stopping" }
+  /** Every task gets SIGTERM now, and SIGKILL after its stop timeout, or at once at a second signal to the stack. */
+  | {
+      readonly event: "stopping";
+      readonly tasks: number;
+      readonly stopTimeoutSeconds: number;
+      readonly secondSignal: "kills";
+    }
   | { readonly event: "stopped" };
+
+export type EventOf<Name extends StackEvent["event"]> = Extract<StackEvent, { event: Name }>;
 
 export type Emit = (event: StackEvent) => void;

@@ -7,6 +7,18 @@ import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fromRaw, type Headers } from "./model/headers.ts";
 
+/** After one side of a connection has closed in order, the silent other one is given up. */
+export const LINGER_MS = 5000;
+
+export interface ExchangeLimits {
+  /** Longest silence, in milliseconds, of a client that has not sent the whole head of its request. */
+  readonly requestHeadMs: number;
+  /** Time, in milliseconds, that a client has to close its side after a refused upgrade. */
+  readonly lingerMs: number;
+}
+
+const LIMITS: ExchangeLimits = { requestHeadMs: 10_000, lingerMs: LINGER_MS };
+
 export interface Exchange {
   readonly request: IncomingMessage;
   /** Emits "close" once the exchange is over, for an upgraded one when its socket is. */
@@ -26,13 +38,17 @@ export interface Answer {
   readonly body?: string;
 }
 
-export interface ExchangeServer {
-  readonly http: Server;
+export interface Exchanges {
+  /** A server whose requests and upgrades are exchanges. */
+  createServer(): Server;
   /** Resolves when no exchange is open, or after `graceMs`. */
   settle(graceMs: number): Promise<void>;
 }
 
-export function createExchangeServer(handle: (exchange: Exchange) => void): ExchangeServer {
+export function createExchanges(
+  handle: (exchange: Exchange) => void,
+  { requestHeadMs, lingerMs }: ExchangeLimits = LIMITS,
+): Exchanges {
   const open = new Set<Exchange>();
   let onEmpty = (): void => undefined;
 
@@ -45,6 +61,8 @@ export function createExchangeServer(handle: (exchange: Exchange) => void): Exch
       target: request.url ?? "/",
       headers: fromRaw(request.rawHeaders),
     };
+    // Who must speak now, and how soon, is up to the exchange.
+    request.socket.setTimeout(0);
     open.add(exchange);
     response.once("close", () => {
       open.delete(exchange);
@@ -53,14 +71,17 @@ export function createExchangeServer(handle: (exchange: Exchange) => void): Exch
     handle(exchange);
   }
 
-  const http = createServer(begin);
-  http.on("upgrade", (request, stream, head) => {
-    if (!(stream instanceof Socket)) throw new TypeError("An HTTP server hands over a net.Socket.");
-    begin(request, responseOn(stream, request), { socket: stream, head });
-  });
-
   return {
-    http,
+    createServer() {
+      const server = createServer(begin);
+      // Node's own timeouts for a request's head work only in a server that listens, and the edge's does not.
+      server.timeout = requestHeadMs;
+      server.on("upgrade", (request, stream, head) => {
+        if (!(stream instanceof Socket)) throw new TypeError("An HTTP server hands over a net.Socket.");
+        begin(request, responseOn(stream, request, lingerMs), { socket: stream, head });
+      });
+      return server;
+    },
     async settle(graceMs) {
       if (open.size === 0) return;
       const deadline = new AbortController();
@@ -75,11 +96,19 @@ export function createExchangeServer(handle: (exchange: Exchange) => void): Exch
 }
 
 /** An ordinary response on the socket of an upgrade, which Node hands over bare. */
-function responseOn(socket: Socket, request: IncomingMessage): ServerResponse {
+function responseOn(socket: Socket, request: IncomingMessage, lingerMs: number): ServerResponse {
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(socket);
-  response.on("finish", () => socket.end());
+  response.on("finish", () => {
+    socket.end();
+    // Nobody hears the end of a paused socket.
+    socket.resume();
+    const timer = setTimeout(() => socket.destroy(), lingerMs);
+    socket.once("close", () => {
+      clearTimeout(timer);
+    });
+  });
   socket.on("drain", () => response.emit("drain"));
   // A reset shows in "close"; without a listener it would end the process.
   socket.on("error", () => undefined);

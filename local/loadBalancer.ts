@@ -1,5 +1,5 @@
 /** The load balancer's shell: one declared listener on a local port. */
-import { answer, createExchangeServer, type Exchange } from "./exchange.ts";
+import { answer, createExchanges, type Exchange } from "./exchange.ts";
 import { type Door, listen, type Listening } from "./listen.ts";
 import { endToEnd, type Headers } from "./model/headers.ts";
 import {
@@ -74,13 +74,16 @@ export async function startLoadBalancer(options: LoadBalancerOptions): Promise<L
     });
   }
 
-  const server = createExchangeServer(handle);
-  server.http.keepAliveTimeout = idleMs;
-  const listening = await listen(server.http, door);
+  const exchanges = createExchanges(handle);
+  const listening = await listen(() => {
+    const server = exchanges.createServer();
+    server.keepAliveTimeout = idleMs;
+    return server;
+  }, door);
   return {
     port: listening.port,
     async close() {
-      await server.settle(flushMs);
+      await exchanges.settle(flushMs);
       await listening.close();
     },
   };

@@ -1,11 +1,13 @@
 /** `npm start`: the stack's program, evaluated and realised on this machine. */
 import path from "node:path";
+import { setImmediate } from "node:timers/promises";
+import type { DeclaredGraph } from "../infra/graph.ts";
 import type { StackEvent } from "./events.ts";
 import { HELP, type Options, parseOptions } from "./options.ts";
 import { jsonOutput } from "./output/json.ts";
 import { linesOutput } from "./output/lines.ts";
 import { liveOutput } from "./output/live.ts";
-import type { Output } from "./output/output.ts";
+import { type Output, untilBroken } from "./output/output.ts";
 import { startStack } from "./stack.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
@@ -26,24 +28,40 @@ function chooseOutput({ json, verbose }: Options): Output {
     : linesOutput(process.stdout, process.stderr, { verbose });
 }
 
-/** Resolves when the user wants to stop; `onSecond` is for a user who wants it now. */
-function stopRequested(onSecond: () => void): Promise<void> {
-  return new Promise((resolve) => {
-    let first: number | undefined;
-    for (const signal of SIGNALS) {
-      process.on(signal, () => {
-        first ??= performance.now();
-        resolve();
-        if (performance.now() - first > SECOND_SIGNAL_AFTER_MS) onSecond();
-      });
-    }
-  });
+/** How the user may want it to end. */
+interface Wishes {
+  /** To stop everything in order. */
+  readonly stop: PromiseWithResolvers<undefined>;
+  /** To kill what is still there. */
+  readonly hurry: PromiseWithResolvers<undefined>;
 }
 
-async function run(options: Options, output: Output): Promise<void> {
-  // Until a stack runs there is nothing to stop, and a signal ends the process as usual.
+function wishesBySignal(): Wishes {
+  const stop = Promise.withResolvers<undefined>();
+  const hurry = Promise.withResolvers<undefined>();
+  let first: number | undefined;
+  for (const signal of SIGNALS) {
+    process.on(signal, () => {
+      first ??= performance.now();
+      stop.resolve(undefined);
+      if (performance.now() - first > SECOND_SIGNAL_AFTER_MS) hurry.resolve(undefined);
+    });
+  }
+  return { stop, hurry };
+}
+
+async function evaluate({ stack }: Options): Promise<DeclaredGraph> {
   const { evaluateStack } = await import("../infra/evaluate.ts");
-  const graph = await evaluateStack({ stack: options.stack });
+  const graph = await evaluateStack({ stack });
+  // It keeps the process busy; a signal that came meanwhile is heard in this turn.
+  await setImmediate();
+  return graph;
+}
+
+async function run(options: Options, output: Output, { stop, hurry }: Wishes): Promise<void> {
+  const graph = await Promise.race([evaluate(options), stop.promise]);
+  // Nothing runs yet that would have to end in order, and an evaluation cannot be called off.
+  if (graph === undefined) process.exit();
   const stack = await startStack(
     graph,
     {
@@ -61,12 +79,12 @@ async function run(options: Options, output: Output): Promise<void> {
       output.event(event);
     },
   );
-  const stopped = stopRequested(() => {
+  void hurry.promise.then(() => {
     stack.kill();
   });
   output.watch(stack);
   try {
-    await Promise.race([stopped, stack.ready.then(() => stopped)]);
+    await Promise.race([stop.promise, stack.ready.then(() => stop.promise)]);
   } finally {
     await stack.close();
   }
@@ -84,9 +102,12 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const output = chooseOutput(options);
+  const wishes = wishesBySignal();
+  const output = untilBroken(chooseOutput(options), [process.stdout, process.stderr], () => {
+    wishes.stop.resolve(undefined);
+  });
   try {
-    await run(options, output);
+    await run(options, output, wishes);
     return 0;
   } catch (error) {
     output.failed(

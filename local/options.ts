@@ -14,6 +14,8 @@ export interface Options {
 }
 
 const MAX_PORT = 65_535;
+/** What stands where a value should be, and is the next option. A negative number is a value, if a wrong one. */
+const LOOKS_LIKE_OPTION = /^-\D/;
 
 const OPTIONS = {
   stack: { type: "string", default: "dev" },
@@ -59,9 +61,12 @@ export function parseOptions(args: readonly string[]): Options {
       );
     } else if (token.kind === "option") {
       const definition = Object.entries(OPTIONS).find(([name]) => name === token.name)?.[1];
-      if (definition === undefined) problems.push(unknownOption(token.rawName, token.name, names));
-      else if (definition.type === "string" && !token.value) problems.push(`${token.rawName} needs a value.`);
-      else if (definition.type === "boolean" && token.value !== undefined) {
+      if (definition === undefined) {
+        problems.push(unknownOption(token.rawName, token.name, names));
+      } else if (definition.type === "string") {
+        const isNextOption = token.inlineValue !== true && LOOKS_LIKE_OPTION.test(token.value ?? "");
+        if (!token.value || isNextOption) problems.push(`${token.rawName} needs a value.`);
+      } else if (token.value !== undefined) {
         problems.push(`${token.rawName} takes no value.`);
       }
     }

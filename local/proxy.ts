@@ -2,12 +2,9 @@
 import { type IncomingMessage, request as httpRequest, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { pipeline } from "node:stream";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, LINGER_MS } from "./exchange.ts";
 import { LOOPBACK } from "./listen.ts";
-import { endToEnd, fromRaw, type Headers } from "./model/headers.ts";
-
-/** After one side has closed in order, the silent other one is given up. */
-const LINGER_MS = 5000;
+import { endToEnd, fromRaw, type Headers, without } from "./model/headers.ts";
 
 export interface Hop {
   readonly port: number;
@@ -28,13 +25,14 @@ export interface Hop {
 /** Carries the exchange to the server behind and its answer back, streaming both ways. */
 export function forward(exchange: Exchange, hop: Hop): void {
   const { request, response, upgrade } = exchange;
+  const body = upgrade === undefined ? bodyFraming(request) : [];
   let timedOut = false;
   const outgoing = httpRequest({
     host: LOOPBACK,
     port: hop.port,
     method: exchange.method,
     path: hop.target,
-    headers: [...hop.headers, ...framing(exchange)].flat(),
+    headers: [...without(hop.headers, "content-length"), ...body, ...upgrading(exchange)].flat(),
     agent: false,
   });
   outgoing.setTimeout(hop.responseTimeoutMs, () => {
@@ -52,10 +50,12 @@ export function forward(exchange: Exchange, hop: Hop): void {
   });
   response.once("close", () => outgoing.destroy());
 
-  if (upgrade === undefined) {
+  if (body.length > 0) {
     request.pipe(outgoing);
     return;
   }
+  outgoing.end();
+  if (upgrade === undefined) return;
   outgoing.on("upgrade", (incoming, server: Socket, head) => {
     const { socket: client } = upgrade;
     client.write(switchingProtocols(incoming, hop));
@@ -63,18 +63,25 @@ export function forward(exchange: Exchange, hop: Hop): void {
     if (upgrade.head.length > 0) server.write(upgrade.head);
     tunnel(client, server, hop.tunnelIdle);
   });
-  outgoing.end();
 }
 
-/** The fields of this hop alone: how the body is delimited, what the connection becomes. */
-function framing({ request, upgrade }: Exchange): Headers {
-  if (upgrade !== undefined) {
-    return [
-      ["Connection", "Upgrade"],
-      ["Upgrade", request.headers.upgrade ?? ""],
-    ];
-  }
-  return request.headers["transfer-encoding"] === undefined ? [] : [["Transfer-Encoding", "chunked"]];
+/**
+ * How the body was delimited is how it is passed on, whatever its method: bytes that the next hop does not take for a
+ * body would be a request to it. No field, no body (RFC 9112 §6.3).
+ */
+function bodyFraming({ headers }: IncomingMessage): Headers {
+  if (headers["transfer-encoding"] !== undefined) return [["Transfer-Encoding", "chunked"]];
+  const length = headers["content-length"];
+  return length === undefined ? [] : [["Content-Length", length]];
+}
+
+/** What the connection of this hop becomes. */
+function upgrading({ request, upgrade }: Exchange): Headers {
+  if (upgrade === undefined) return [];
+  return [
+    ["Connection", "Upgrade"],
+    ["Upgrade", request.headers.upgrade ?? ""],
+  ];
 }
 
 function passOn(incoming: IncomingMessage, hop: Hop): Headers {

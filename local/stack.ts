@@ -133,7 +133,12 @@ export async function startStack(
   let closing: Promise<void> | undefined;
 
   async function close(): Promise<void> {
-    emit({ event: "stopping" });
+    emit({
+      event: "stopping",
+      tasks: tasks.status().length,
+      stopTimeoutSeconds: service.container.stopTimeoutSeconds,
+      secondSignal: "kills",
+    });
     // Tasks first: what they say last still travels through load balancer and edge.
     await tasks.close();
     await doors.disposeAsync();

@@ -24,9 +24,11 @@ export interface Registration {
   /**
    * Takes the target out for new requests, and resolves when its open ones are over, or the declared delay is
    * ("if a deregistering target has no in-flight requests and no active connections, Elastic Load Balancing
-   * immediately completes the deregistration process").
+   * immediately completes the deregistration process"). Repeated calls share one deregistration.
    */
   deregister(): Promise<void>;
+  /** Takes the target out at once, and ends a deregistration that is under way. Idempotent. */
+  drop(): void;
 }
 
 export interface Targets {
@@ -44,8 +46,9 @@ export function createTargets(group: TargetGroup): Targets {
     let state = INITIAL_HEALTH;
     let outstanding = 0;
     let requests = 0;
-    let onIdle = (): void => undefined;
+    let deregistering: Promise<void> | undefined;
     const gone = new AbortController();
+    const released = Promise.withResolvers<undefined>();
 
     const target: Target = {
       port,
@@ -66,7 +69,7 @@ export function createTargets(group: TargetGroup): Targets {
           if (over) return;
           over = true;
           outstanding -= 1;
-          if (outstanding === 0) onIdle();
+          if (outstanding === 0 && gone.signal.aborted) released.resolve(undefined);
         };
       },
     };
@@ -84,20 +87,30 @@ export function createTargets(group: TargetGroup): Targets {
       }
     }
 
+    function drop(): void {
+      registered.delete(target);
+      gone.abort();
+      released.resolve(undefined);
+    }
+
+    async function deregister(): Promise<void> {
+      registered.delete(target);
+      gone.abort();
+      if (outstanding === 0) return;
+      const delay = setTimeout(drop, group.deregistrationDelaySeconds * 1000);
+      await released.promise;
+      clearTimeout(delay);
+    }
+
     registered.add(target);
     void watch(gone.signal);
     return {
       target,
-      async deregister() {
-        registered.delete(target);
-        gone.abort();
-        if (outstanding === 0) return;
-        const idle = new Promise<void>((resolve) => (onIdle = resolve));
-        const cancel = new AbortController();
-        const delay = sleep(group.deregistrationDelaySeconds * 1000, undefined, { signal: cancel.signal });
-        await Promise.race([idle, delay.catch(() => undefined)]);
-        cancel.abort();
+      deregister() {
+        deregistering ??= deregister();
+        return deregistering;
       },
+      drop,
     };
   }
 

@@ -9,8 +9,9 @@ import type { Registration, Targets } from "./targets.ts";
 
 /** Lines of output that are kept to explain a task's end. */
 const KEPT_OUTPUT_LINES = 10;
-/** Checks of a container whose health is still unknown: nobody waits for an interval here. */
+/** Checks of a container whose health is still unknown: nobody waits for an interval to hear that it is healthy. */
 const INITIAL_CHECK_SPACING_MS = 500;
+const NOT_LISTENING = "it does not listen";
 
 export interface TaskOptions {
   readonly id: string;
@@ -37,12 +38,12 @@ export interface Task {
   /** `undefined` where the process could not be started. */
   readonly pid: number | undefined;
   readonly health: Health;
-  /** `undefined` until it listens. */
+  /** `undefined` until it listens. A target whose process is gone has been dropped. */
   readonly registration: Registration | undefined;
   readonly ended: Promise<TaskEnd>;
   /**
    * Deregistration, its delay unless `skipDelay`, SIGTERM, and SIGKILL after the declared stop timeout.
-   * Resolves when the process has ended; repeated calls share the first one's way.
+   * Resolves when the process has ended. Repeated calls share the first one's way, and may cut its delay short.
    */
   stop(options?: { readonly skipDelay?: boolean }): Promise<void>;
   /** SIGKILL. */
@@ -64,15 +65,15 @@ export function startTask(options: TaskOptions): Task {
     detached: process.platform !== "win32",
   });
   const gone = new AbortController();
+  const listening = new AbortController();
   const output: string[] = [];
   const health = { target: "initial" as Health, container: "initial" as Health };
-  if (container.healthCheck === undefined) health.container = "healthy";
   let registration: Registration | undefined;
   let stopping: Promise<void> | undefined;
 
-  const ended = endOf(child).then(async (end) => {
+  const ended = endOf(child).then((end) => {
     gone.abort();
-    await registration?.deregister().catch(() => undefined);
+    registration?.drop();
     return { ...end, output };
   });
 
@@ -87,34 +88,64 @@ export function startTask(options: TaskOptions): Task {
     output.push(line);
     if (output.length > KEPT_OUTPUT_LINES) output.shift();
     options.onOutput(line);
-    const port = registration === undefined ? listeningPort(line) : undefined;
-    if (port === undefined) return;
-    options.onListening(port);
-    const { group } = targets;
-    registration = targets.register(port, (value) => {
-      note("target", value, `${group.healthCheck.path} did not answer ${group.healthCheck.matcher}`);
-    });
-    if (container.healthCheck !== undefined) {
-      void watchContainer(container.healthCheck, { ...environment, PORT: String(port) });
-    }
   }
 
-  async function watchContainer(check: ContainerHealthCheck, env: Record<string, string>): Promise<void> {
-    const started = performance.now();
+  function onListening(port: number): void {
+    if (registration !== undefined || stopping !== undefined) return;
+    options.onListening(port);
+    const { path, matcher } = targets.group.healthCheck;
+    registration = targets.register(port, (value) => {
+      note("target", value, `${path} did not answer ${matcher}`);
+    });
+    listening.abort();
+  }
+
+  /** From the start: a process that never listens is as unhealthy as one that does not answer. */
+  async function watchContainer(check: ContainerHealthCheck): Promise<void> {
+    const { intervalSeconds, startPeriodSeconds, timeoutSeconds, thresholds } = check;
+    // While the health is unknown, a failure counts at the declared pace only.
+    let countsAt = performance.now() + Math.max(startPeriodSeconds, intervalSeconds) * 1000;
     let state = INITIAL_HEALTH;
     while (!gone.signal.aborted) {
-      const passed = await runs([entry, ...check.args], env, check.timeoutSeconds * 1000, gone.signal);
-      const counts = passed || performance.now() - started > check.startPeriodSeconds * 1000;
-      if (counts) state = judge(state, passed, check.thresholds);
-      note("container", state.health, `its health check "${check.args.join(" ")}" failed`);
-      const pause = state.health === "initial" ? INITIAL_CHECK_SPACING_MS : check.intervalSeconds * 1000;
-      await sleep(pause, undefined, { signal: gone.signal }).catch(() => undefined);
+      const port = registration?.target.port;
+      const passed =
+        port !== undefined &&
+        (await runs(
+          [entry, ...check.args],
+          { ...environment, PORT: String(port) },
+          timeoutSeconds * 1000,
+          gone.signal,
+        ));
+      const now = performance.now();
+      if (passed || state.health !== "initial" || now >= countsAt) {
+        state = judge(state, passed, thresholds);
+        countsAt = now + intervalSeconds * 1000;
+      }
+      note(
+        "container",
+        state.health,
+        port === undefined ? NOT_LISTENING : `its health check "${check.args.join(" ")}" failed`,
+      );
+      const pause = state.health === "initial" ? INITIAL_CHECK_SPACING_MS : intervalSeconds * 1000;
+      const woken = port === undefined ? AbortSignal.any([gone.signal, listening.signal]) : gone.signal;
+      await sleep(pause, undefined, { signal: woken }).catch(() => undefined);
     }
   }
 
-  async function stop(skipDelay: boolean): Promise<void> {
-    const deregistered = registration?.deregister();
-    if (!skipDelay) await deregistered;
+  /** The target group's verdict on a process that never listens, where the container has no check of its own. */
+  async function watchSilence(): Promise<void> {
+    const { intervalSeconds, thresholds } = targets.group.healthCheck;
+    const signal = AbortSignal.any([gone.signal, listening.signal]);
+    await sleep(intervalSeconds * thresholds.unhealthy * 1000, undefined, { signal }).then(
+      () => {
+        note("target", "unhealthy", NOT_LISTENING);
+      },
+      () => undefined,
+    );
+  }
+
+  async function stop(): Promise<void> {
+    await registration?.deregister();
     child.kill("SIGTERM");
     const timer = setTimeout(() => child.kill("SIGKILL"), container.stopTimeoutSeconds * 1000);
     await ended;
@@ -123,6 +154,16 @@ export function startTask(options: TaskOptions): Task {
 
   for (const stream of [child.stdout, child.stderr]) {
     if (stream !== null) createInterface({ input: stream }).on("line", onLine);
+  }
+  child.on("message", (message) => {
+    const port = portIn(message);
+    if (port !== undefined) onListening(port);
+  });
+  if (container.healthCheck === undefined) {
+    health.container = "healthy";
+    void watchSilence();
+  } else {
+    void watchContainer(container.healthCheck);
   }
 
   return {
@@ -136,7 +177,8 @@ export function startTask(options: TaskOptions): Task {
     },
     ended,
     stop({ skipDelay = false } = {}) {
-      stopping ??= stop(skipDelay);
+      if (skipDelay) registration?.drop();
+      stopping ??= stop();
       return stopping;
     },
     kill() {
@@ -151,16 +193,10 @@ function together({ target, container }: { readonly target: Health; readonly con
   return target === "healthy" && container === "healthy" ? "healthy" : "initial";
 }
 
-/** The port in the server's log line that says so; `undefined` for any other line. */
-function listeningPort(line: string): number | undefined {
-  if (!line.startsWith("{")) return undefined;
-  try {
-    const entry: unknown = JSON.parse(line);
-    const says = typeof entry === "object" && entry !== null && "msg" in entry && "port" in entry;
-    return says && entry.msg === "listening" && typeof entry.port === "number" ? entry.port : undefined;
-  } catch {
-    return undefined; // Not every line that starts like JSON is JSON.
-  }
+/** The port in the message of `underParent.ts`. */
+function portIn(message: unknown): number | undefined {
+  const has = typeof message === "object" && message !== null && "port" in message;
+  return has && typeof message.port === "number" ? message.port : undefined;
 }
 
 function underParent({ stopTimeoutSeconds }: Container): string {

@@ -112,7 +112,7 @@ export function startTasks({ service, targets, entry, baseEnvironment, emit }: T
     });
   }
 
-  function restart(id: string, wasHealthy: boolean): void {
+  function countFailure(wasHealthy: boolean): void {
     failures = wasHealthy ? 0 : failures + 1;
     if (failures >= service.circuitBreakerThreshold) {
       ready.reject(
@@ -122,6 +122,10 @@ export function startTasks({ service, targets, entry, baseEnvironment, emit }: T
         ),
       );
     }
+  }
+
+  function restart(id: string, wasHealthy: boolean): void {
+    countFailure(wasHealthy);
     const afterMs = restartDelayMs(failures);
     if (afterMs > 0) emit({ event: "task-restarting", id, afterMs });
     later(afterMs, start);
@@ -132,6 +136,7 @@ export function startTasks({ service, targets, entry, baseEnvironment, emit }: T
     const state = tasks.get(task);
     if (state === undefined || state.stopping) return;
     state.stopping = true;
+    countFailure(state.wasHealthy);
     start();
     void task.stop();
   }

@@ -53,6 +53,7 @@ const PASSIVE: Readonly<Record<string, readonly string[]>> = {
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
   ],
   "its value is used where it is referred to": [
+    "random:index/randomId:RandomId",
     "random:index/randomPassword:RandomPassword",
     "random:index/randomString:RandomString",
   ],

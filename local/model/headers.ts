@@ -39,9 +39,14 @@ const HOP_BY_HOP = [
   "upgrade",
 ];
 
+/** Without these a message would end elsewhere, or mean another host, for the next hop: Connection cannot remove them. */
+const NEVER_HOP_BY_HOP = ["content-length", "host"];
+
 /** Only the fields that travel on to the next hop. */
 export function endToEnd(headers: Headers): Headers {
-  const named = valuesOf(headers, "connection").flatMap((value) => value.split(",").map((v) => v.trim()));
+  const named = valuesOf(headers, "connection")
+    .flatMap((value) => value.split(",").map((name) => name.trim()))
+    .filter((name) => !NEVER_HOP_BY_HOP.some((kept) => same(kept, name)));
   return without(headers, ...HOP_BY_HOP, ...named);
 }
 

@@ -4,7 +4,7 @@ import { createLogUpdate } from "log-update";
 import type { RunningStack } from "../stack.ts";
 import type { TaskStatus } from "../tasks.ts";
 import type { Output } from "./output.ts";
-import { describeEvent, describeUrls, type Paint, type Tone } from "./text.ts";
+import { describeEvent, describeStopping, describeUrls, type Paint, type Tone, wrapWords } from "./text.ts";
 
 const REFRESH_MS = 250;
 /** Narrower terminals do without the columns that only a debugger needs. */
@@ -40,11 +40,24 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly v
   let height = 0;
   let timer: NodeJS.Timeout | undefined;
 
+  // Read anew each time: terminals are resized.
+  const width = (): number => stream.columns || DEFAULT_COLUMNS;
+
+  /** log-update itself would break words. */
+  function wrapped(...texts: readonly string[]): readonly string[] {
+    return texts.flatMap((text) => text.split("\n")).flatMap((line) => wrapWords(line, width()));
+  }
+
   function draw(): void {
     if (stack === undefined) return;
-    const width = stream.columns || DEFAULT_COLUMNS;
     const urls = ready ? ["", ...describeUrls(stack.urls, paint)] : [];
-    const lines = [...urls, "", ...taskTable(stack.status(), width, paint), "", paint("dim", note)];
+    const lines = [
+      ...urls,
+      "",
+      ...taskTable(stack.status(), width(), paint),
+      "",
+      ...wrapped(paint("dim", note)),
+    ];
     // log-update repaints the lines that changed, and does not move those below an inserted one.
     if (lines.length !== height) screen.clear();
     height = lines.length;
@@ -57,10 +70,10 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly v
         ready = true;
         note = `ready after ${event.seconds.toFixed(1)} s; Ctrl-C stops everything`;
       } else if (event.event === "stopping") {
-        note = "stopping: tasks get SIGTERM; a second Ctrl-C kills them";
+        note = describeStopping(event);
       } else if (!IN_TABLE.has(event.event)) {
         const lines = describeEvent(event, paint, verbose);
-        if (lines.length > 0) screen.persist(lines.join("\n"));
+        if (lines.length > 0) screen.persist(wrapped(...lines).join("\n"));
       }
       draw();
     },
@@ -70,7 +83,7 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly v
       draw();
     },
     failed(message) {
-      screen.persist(paint("bad", message));
+      screen.persist(wrapped(paint("bad", message)).join("\n"));
     },
     close() {
       clearInterval(timer);

@@ -1,5 +1,6 @@
 /** The words for events, shared by the plain lines and the live view. */
-import type { StackEvent, StackUrls } from "../events.ts";
+import { stripVTControlCharacters } from "node:util";
+import type { EventOf, StackEvent, StackUrls } from "../events.ts";
 
 /** The part of a name like `task-12`, widened so that lines align for the first hundred tasks. */
 const NAME_WIDTH = "task-12".length;
@@ -57,10 +58,17 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
         ...describeUrls(event.urls, paint),
       ];
     case "stopping":
-      return ["stopping: tasks get SIGTERM"];
+      return [describeStopping(event)];
     case "stopped":
       return ["stopped"];
   }
+}
+
+/** What the end waits for, and how to have it at once. */
+export function describeStopping({ tasks, stopTimeoutSeconds }: EventOf<"stopping">): string {
+  if (tasks === 0) return "stopping: no task is left";
+  const who = tasks === 1 ? "1 task has" : `${tasks} tasks have`;
+  return `stopping: ${who} up to ${stopTimeoutSeconds} s after SIGTERM; a second Ctrl-C kills`;
 }
 
 /** Where the stack runs, and how to talk to it. */
@@ -79,4 +87,20 @@ function ended(code: number | null, signal: NodeJS.Signals | null): string {
 
 function about(id: string, text: string): string {
   return `${id.padEnd(NAME_WIDTH)}  ${text}`;
+}
+
+/** Breaks a line between words. Colours take no room; a word wider than the line is left as it is. */
+export function wrapWords(line: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let current = "";
+  for (const [piece] of line.matchAll(/ *[^ ]+/g)) {
+    const tooWide = stripVTControlCharacters(current + piece).length > width;
+    if (tooWide && current !== "") {
+      lines.push(current);
+      current = piece.trimStart();
+    } else {
+      current += piece;
+    }
+  }
+  return [...lines, current];
 }

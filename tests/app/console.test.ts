@@ -51,6 +51,14 @@ describe("the console page", function () {
     assert.deepEqual(complaints, []);
   });
 
+  it("names the address that it could not connect to", async () => {
+    const page = await openPage();
+    const wrong = `${new URL(page.url()).origin.replace("http", "ws")}/nope`;
+    await page.getByLabel("Server").fill(wrong);
+    await page.getByRole("button", { name: "Connect", exact: true }).click();
+    await page.getByRole("log").getByText(`Could not connect to ${wrong}`).waitFor();
+  });
+
   it("starts each tab with a message of its own", async () => {
     const [one, other] = [await openPage(), await openPage()];
     const prefilled = (page: Page): Promise<string> => page.getByLabel("Message, as JSON").inputValue();

@@ -25,7 +25,9 @@ describe("npm run load-test", () => {
       "messages",
       "deliveries",
       "failures",
+      "shortfalls",
     ]);
+    assert.deepEqual(report["shortfalls"], []);
     assert.equal(report["certificate"], "none: ws://");
   });
 

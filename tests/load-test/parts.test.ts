@@ -223,6 +223,8 @@ failures     count
 http 503     2      no healthy task, or every one is full
 closed 1013  1      the server is full, or this reader too slow
 
+4 deliveries are missing. Tasks that do not share their messages show it too: measure with one.
+1 came more than once.
 Something failed.
 `,
       );

@@ -366,6 +366,23 @@ describe("local model: headers", () => {
       ["B", "3"],
     ]);
   });
+
+  it("keeps what delimits a message and names its host, whatever Connection says", () => {
+    const raw = [
+      "Connection",
+      "Content-Length, host,X-One",
+      "content-length",
+      "3",
+      "Host",
+      "h",
+      "X-One",
+      "1",
+    ];
+    assert.deepEqual(endToEnd(fromRaw(raw)), [
+      ["content-length", "3"],
+      ["Host", "h"],
+    ]);
+  });
 });
 
 describe("local model: errors", () => {

@@ -35,6 +35,8 @@ describe("local options", () => {
       ["--tasks 0", '--tasks is "0", and must be a whole number of 1 or more.'],
       ["--tasks 1.5", '--tasks is "1.5", and must be'],
       ["--tasks", "--tasks needs a value."],
+      ["--tasks --json", "--tasks needs a value."],
+      ["--tasks -1", '--tasks is "-1", and must be a whole number of 1 or more.'],
       ["--edge-port 65536", '--edge-port is "65536", and must be a whole number from 0 to 65535.'],
       ["--json=yes", "--json takes no value."],
       ["--edge-port 9 --load-balancer-port 9", "--edge-port and --load-balancer-port are both 9"],

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { PassThrough } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
 import type { StackEvent } from "../../local/events.ts";
 import { jsonOutput } from "../../local/output/json.ts";
 import { linesOutput } from "../../local/output/lines.ts";
-import { taskTable } from "../../local/output/live.ts";
+import { liveOutput, taskTable } from "../../local/output/live.ts";
+import { untilBroken } from "../../local/output/output.ts";
 import type { TaskStatus } from "../../local/tasks.ts";
 
 const EVENTS: readonly StackEvent[] = [
@@ -71,6 +75,44 @@ describe("local output", () => {
       "  try npx wscat --no-check -c wss://localhost:1/wss",
     ]);
     assert.equal(errors.text, "broken\n");
+  });
+
+  it("says what the end waits for, and how to have it at once", () => {
+    const stream = new Text();
+    const output = linesOutput(stream, stream, { verbose: false });
+    for (const tasks of [2, 1, 0]) {
+      output.event({ event: "stopping", tasks, stopTimeoutSeconds: 40, secondSignal: "kills" });
+    }
+    assert.deepEqual(stream.text.trimEnd().split("\n"), [
+      "stopping: 2 tasks have up to 40 s after SIGTERM; a second Ctrl-C kills",
+      "stopping: 1 task has up to 40 s after SIGTERM; a second Ctrl-C kills",
+      "stopping: no task is left",
+    ]);
+  });
+
+  it("breaks long lines between words in a terminal", () => {
+    const message = "several tasks share no messages until a backplane that all of them use is declared";
+    const terminal = Object.assign(new PassThrough(), { columns: 30, rows: 20, isTTY: true });
+    // All that the live view asks of a terminal.
+    const output = liveOutput(terminal as unknown as NodeJS.WriteStream, { verbose: false });
+    output.event({ event: "warning", message });
+    output.close();
+    const shown = stripVTControlCharacters(String(terminal.read())).trimEnd().split("\n");
+    assert.ok(shown.length > 1);
+    assert.ok(shown.every((line) => line.length <= terminal.columns));
+    assert.equal(shown.join(" "), `warning: ${message}`);
+  });
+
+  it("is silent once a stream is broken, and tells so once", () => {
+    const stream = new Text();
+    const [stdout, stderr] = [new EventEmitter(), new EventEmitter()];
+    let broken = 0;
+    const output = untilBroken(jsonOutput(stream, { verbose: true }), [stdout, stderr], () => (broken += 1));
+    stdout.emit("error", new Error("EPIPE"));
+    stderr.emit("error", new Error("EPIPE"));
+    for (const event of EVENTS) output.event(event);
+    output.failed("unheard");
+    assert.deepEqual([stream.text, broken], ["", 1]);
   });
 
   it("draws a table that leaves columns out where the terminal is narrow", () => {

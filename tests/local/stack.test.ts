@@ -1,23 +1,22 @@
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { connect as connectTcp, createServer } from "node:net";
+import { networkInterfaces } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { SECRET, SECRET_HEADER, wholePath } from "./support/graph.ts";
 import { ask, connect, refusedUpgrade } from "./support/clients.ts";
 import { ROOT } from "./support/paths.ts";
+import { alive } from "./support/processes.ts";
 import { launch, running, type StackFixture } from "./support/stack.ts";
 
 const WITH_SECRET = { [SECRET_HEADER]: SECRET };
 
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+function hasIpv6(): boolean {
+  return Object.values(networkInterfaces()).some((entries) =>
+    entries?.some(({ address }) => address === "::1"),
+  );
 }
 
 describe("local stack: requests", () => {
@@ -88,6 +87,37 @@ describe("local stack: requests", () => {
       assert.equal(reply.status, 200);
       assert.ok(reply.body === body);
     }
+  });
+
+  it("passes on a body as it was delimited, whatever the method and Connection say", async () => {
+    const smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (const [url, extra] of [
+      [balancer, WITH_SECRET],
+      [edge, {}],
+    ] as const) {
+      for (const framing of [
+        { "Content-Length": String(smuggled.length), Connection: "content-length, host, close" },
+        { "Transfer-Encoding": "chunked", Connection: "transfer-encoding, host, close" },
+      ]) {
+        const headers = { ...extra, ...framing };
+        assert.equal((await ask(`${url}/echo`, { headers }, smuggled)).body, smuggled);
+        const seen = JSON.parse((await ask(`${url}/x`, { headers }, smuggled)).body) as {
+          headers: Record<string, string>;
+        };
+        assert.equal(seen.headers["host"], new URL(url).host.replace("localhost", "127.0.0.1"));
+        assert.equal(seen.headers["content-length"], headers["Content-Length" as keyof typeof headers]);
+      }
+    }
+  });
+
+  it("listens on every address of localhost", async function () {
+    if (!hasIpv6()) this.skip();
+    const { page, loadBalancer } = fixture.stack.urls;
+    const atIpv6 = (url: string): string => url.replace("localhost", "[::1]");
+    assert.equal((await ask(atIpv6(page))).status, 200);
+    const reply = await ask(atIpv6(loadBalancer), { headers: WITH_SECRET });
+    const seen = JSON.parse(reply.body) as { headers: Record<string, string> };
+    assert.equal(seen.headers["x-forwarded-for"], "::1");
   });
 
   it("answers HEAD without a body", async () => {
@@ -236,12 +266,60 @@ describe("local stack: tasks", () => {
   });
 
   it("is ready only when the container's own health check passes too", async () => {
-    const healthCheck = { command: ["CMD", "node", "server.mjs", "nonsense"], timeout: 1, retries: 1 };
+    const command = ["CMD", "node", "server.mjs", "nonsense"];
+    const healthCheck = { command, interval: 0.1, timeout: 1, retries: 1 };
     await using fixture = await launch(wholePath({ container: { healthCheck } }));
     // Without "health" the fixture starts as a second server, on a port that is taken.
     const { reason } = await fixture.next("task-unhealthy");
     assert.match(reason, /health check "nonsense" failed/);
     assert.ok(!fixture.events.some(({ event }) => event === "task-healthy"));
+  });
+});
+
+describe("local stack: tasks that never listen", () => {
+  const mute = { environment: { MODE: "mute" }, service: { healthCheckGracePeriodSeconds: 0.2 } };
+  const command = ["CMD", "node", "server.mjs", "health"];
+
+  for (const [judge, changes] of [
+    ["the container's check", { container: { healthCheck: { command, interval: 0.1, retries: 2 } } }],
+    ["the target group's check", { container: { healthCheck: undefined } }],
+  ] as const) {
+    it(`are replaced by the verdict of ${judge}, until the circuit breaker gives up`, async () => {
+      await using fixture = await launch(wholePath({ ...mute, ...changes }));
+      await assert.rejects(fixture.stack.ready, /service: 3 tasks in a row .* circuit breaker gives up/);
+      const unhealthy = await fixture.next("task-unhealthy");
+      assert.deepEqual([unhealthy.id, unhealthy.reason], ["task-1", "it does not listen"]);
+      const stopped = await fixture.next("task-stopped", ({ id }) => id === "task-1");
+      assert.equal(stopped.expected, true);
+    });
+  }
+});
+
+describe("local stack: a deregistration delay that nobody would sit out", () => {
+  const PATIENT = { targetGroup: { deregistrationDelay: 300 } };
+
+  it("ends with the task, though a reader still has a backlog of it", async () => {
+    await using fixture = await running(wholePath(PATIENT));
+    const { pid } = await fixture.next("task-healthy");
+    const { hostname, port } = new URL(fixture.stack.urls.loadBalancer.replace("localhost", "127.0.0.1"));
+    const reader = connectTcp(Number(port), hostname).pause();
+    reader.on("error", () => undefined);
+    reader.write(`GET /flood HTTP/1.1\r\nHost: x\r\n${SECRET_HEADER}: ${SECRET}\r\n\r\n`);
+    await fixture.next("task-output", ({ line }) => line === "stalled");
+    process.kill(pid, "SIGKILL");
+    await fixture.next("task-stopped");
+    await fixture.next("task-healthy", ({ id }) => id === "task-2");
+    reader.destroy();
+  });
+
+  it("is cut short by the end of the stack", async () => {
+    const fixture = await running(wholePath(PATIENT));
+    using client = await connect(fixture.stack.urls.websocket);
+    const closed = once(client.socket, "close");
+    await ask(`${fixture.stack.urls.loadBalancer}/sicken`, { headers: WITH_SECRET });
+    await fixture.next("task-started", ({ id }) => id === "task-2");
+    await fixture.stack.close();
+    assert.deepEqual((await closed)[0], 1001);
   });
 });
 
@@ -260,6 +338,8 @@ describe("local stack: the end", () => {
     const pids = fixture.events.flatMap((event) => (event.event === "task-started" ? [event.pid] : []));
     assert.equal(pids.length, 2);
     assert.ok(!pids.some(alive));
+    const { tasks, stopTimeoutSeconds } = await fixture.next("stopping");
+    assert.deepEqual([tasks, stopTimeoutSeconds], [2, 2]);
     assert.deepEqual(
       fixture.events.slice(-4).map(({ event }) => event),
       ["stopping", "task-stopped", "task-stopped", "stopped"],
@@ -311,6 +391,19 @@ describe("local stack: the end", () => {
     taken.close();
   });
 
+  it("takes a port for taken that is so at one address of localhost", async function () {
+    if (!hasIpv6()) this.skip();
+    const taken = createServer().listen(0, "::1");
+    await once(taken, "listening");
+    const address = taken.address();
+    assert.ok(typeof address === "object" && address !== null);
+    await assert.rejects(
+      launch(wholePath(), { edgePort: address.port }),
+      /is taken; choose another with --edge-port/,
+    );
+    taken.close();
+  });
+
   it("takes its tasks along even when it is killed itself", async () => {
     const script = path.join(ROOT, "tests", "local", "support", "parent.ts");
     const parent = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
@@ -323,40 +416,5 @@ describe("local stack: the end", () => {
     await once(parent, "exit");
     await ended;
     while (alive(pid)) await new Promise((resolve) => setImmediate(resolve));
-  });
-});
-
-describe("local stack: npm start's command line", () => {
-  function main(...args: string[]): Promise<{ code: number | undefined; stdout: string; stderr: string }> {
-    return new Promise((resolve) => {
-      const child = execFile(
-        process.execPath,
-        [path.join(ROOT, "local", "main.ts"), ...args],
-        (_error, stdout, stderr) => {
-          resolve({ code: child.exitCode ?? undefined, stdout, stderr });
-        },
-      );
-    });
-  }
-
-  it("explains itself", async () => {
-    const { code, stdout } = await main("--help");
-    assert.equal(code, 0);
-    for (const option of [
-      "--stack",
-      "--tasks",
-      "--edge-port",
-      "--load-balancer-port",
-      "--json",
-      "--verbose",
-    ]) {
-      assert.ok(stdout.includes(option), option);
-    }
-  });
-
-  it("ends with 1 and one line for a misspelt option", async () => {
-    const { code, stderr } = await main("--edgeport=1");
-    assert.equal(code, 1);
-    assert.match(stderr, /^--edgeport is not an option; did you mean --edge-port\?\n/);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * A server for tests that keeps the real one's promises to the local stack: it says where it listens, answers
+ * A server for tests that keeps the real one's promises to the local stack: it listens where it is told, answers
  * `health`, and goes away at SIGTERM with 1001 for its clients. MODE in its environment breaks one of them.
  */
 import { createServer } from "node:http";
@@ -16,6 +16,10 @@ if (MODE === "crash") {
   process.exit(3);
 }
 
+const FLOOD = Buffer.alloc(64 * 1024);
+/** After so long without a drain, every buffer on the way to the reader is full. */
+const STALLED_MS = 200;
+
 let sick = false;
 const http = createServer((request, response) => {
   const { url } = request;
@@ -27,6 +31,18 @@ const http = createServer((request, response) => {
   }
   if (url === "/alive" && sick) {
     response.writeHead(500).end();
+    return;
+  }
+  if (url === "/flood") {
+    const stalled = setTimeout(() => {
+      console.log("stalled");
+    }, STALLED_MS);
+    const flood = (): void => {
+      stalled.refresh();
+      while (response.write(FLOOD));
+    };
+    response.on("drain", flood);
+    flood();
     return;
   }
   if (url === "/echo") {
@@ -54,8 +70,5 @@ process.on("SIGTERM", () => {
   setTimeout(() => process.exit(0), 300).unref();
 });
 
-http.listen(Number(PORT), HOST, () => {
-  const address = http.address();
-  const port = typeof address === "object" ? address?.port : undefined;
-  console.log(JSON.stringify({ level: 30, msg: "listening", port }));
-});
+if (MODE === "mute") setInterval(() => undefined, 1000);
+else http.listen(Number(PORT), HOST);

@@ -2,11 +2,9 @@
 import { EventEmitter } from "node:events";
 import path from "node:path";
 import type { DeclaredGraph } from "../../../infra/graph.ts";
-import type { StackEvent } from "../../../local/events.ts";
+import type { EventOf, StackEvent } from "../../../local/events.ts";
 import { type RunningStack, type StackOptions, startStack } from "../../../local/stack.ts";
 import { ROOT } from "./paths.ts";
-
-type EventOf<Name extends StackEvent["event"]> = Extract<StackEvent, { event: Name }>;
 
 export interface StackFixture extends AsyncDisposable {
   readonly stack: RunningStack;

@@ -1,0 +1,115 @@
+/** `npm start`'s own process: the command line, and every way to end it. */
+import assert from "node:assert/strict";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+import { ROOT } from "./support/paths.ts";
+import { alive } from "./support/processes.ts";
+
+const MAIN = path.join(ROOT, "local", "main.ts");
+const ON_ANY_PORT = ["--edge-port", "0", "--load-balancer-port", "0"];
+
+interface Event {
+  readonly event: string;
+  readonly pid?: number;
+}
+
+describe("local main: the command line", () => {
+  function main(...args: string[]): Promise<{ code: number | undefined; stdout: string; stderr: string }> {
+    return new Promise((resolve) => {
+      const child = execFile(process.execPath, [MAIN, ...args], (_error, stdout, stderr) => {
+        resolve({ code: child.exitCode ?? undefined, stdout, stderr });
+      });
+    });
+  }
+
+  it("explains itself", async () => {
+    const { code, stdout } = await main("--help");
+    assert.equal(code, 0);
+    for (const option of [
+      "--stack",
+      "--tasks",
+      "--edge-port",
+      "--load-balancer-port",
+      "--json",
+      "--verbose",
+    ]) {
+      assert.ok(stdout.includes(option), option);
+    }
+  });
+
+  it("ends with 1 and one line for a misspelt option", async () => {
+    const { code, stderr } = await main("--edgeport=1");
+    assert.equal(code, 1);
+    assert.match(stderr, /^--edgeport is not an option; did you mean --edge-port\?\n/);
+  });
+});
+
+describe("local main: its end", function () {
+  // Each evaluates the program, which takes its time on a busy machine.
+  this.timeout(60_000);
+
+  const children: ChildProcess[] = [];
+
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill("SIGKILL");
+  });
+
+  function start(...nodeOptions: string[]) {
+    const child = spawn(process.execPath, [...nodeOptions, MAIN, "--json", ...ON_ANY_PORT], {
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+    });
+    children.push(child);
+    const { stdout, stderr } = child;
+    assert.ok(stdout && stderr);
+    const exited = once(child, "exit") as Promise<[code: number | null, signal: NodeJS.Signals | null]>;
+    return { child, stdout, errors: text(stderr), exited };
+  }
+
+  it("is quiet while the program is evaluated", async () => {
+    // The process says itself when it listens for the last of its signals.
+    const tell = `process.on("newListener", (name) => { if (name === "SIGHUP") process.send("listening"); });`;
+    const { child, stdout, errors, exited } = start("--import", `data:text/javascript,${tell}`);
+    const output = text(stdout);
+    await once(child, "message");
+    child.kill("SIGINT");
+    assert.deepEqual(await exited, [0, null]);
+    assert.deepEqual([await output, await errors], ["", ""]);
+  });
+
+  for (const moment of ["task-started", "task-listening"]) {
+    it(`is in order for a Ctrl-C right after the first ${moment}`, async () => {
+      const { child, stdout, errors, exited } = start();
+      const events: Event[] = [];
+      const lines = createInterface({ input: stdout });
+      lines.on("line", (line) => {
+        const event = JSON.parse(line) as Event;
+        events.push(event);
+        if (event.event === moment) child.kill("SIGINT");
+      });
+      const read = once(lines, "close");
+      assert.deepEqual(await exited, [0, null]);
+      await read;
+      assert.equal(await errors, "");
+      assert.equal(events.at(-1)?.event, "stopped");
+      for (const { pid } of events) assert.ok(pid === undefined || !alive(pid));
+    });
+  }
+
+  it("is in order and silent when nobody reads its output any more", async () => {
+    const { stdout, errors, exited } = start();
+    const task = await new Promise<number>((resolve) => {
+      createInterface({ input: stdout }).on("line", (line) => {
+        const { event, pid } = JSON.parse(line) as Event;
+        if (event !== "task-started" || pid === undefined) return;
+        stdout.destroy();
+        resolve(pid);
+      });
+    });
+    assert.deepEqual(await exited, [0, null]);
+    assert.equal(await errors, "");
+    assert.ok(!alive(task));
+  });
+});
