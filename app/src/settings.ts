@@ -117,7 +117,8 @@ export const settingDefinitions = {
     default: [],
     pattern: /https?:\/\/[^/\s,]+/,
     allowed: "origins such as https://app.example.com, without a path; an empty list admits every origin",
-    description: "Origins whose pages may connect, the console's own among them; a browser on another is refused with 403",
+    description:
+      "Origins whose pages may connect, the console's own among them; a browser on another is refused with 403",
   },
   drainSeconds: {
     kind: "integer",
