@@ -27,6 +27,11 @@ describe("the documentation", () => {
     );
   });
 
+  it("shows as many resources as the program declares", async () => {
+    const { resources } = await evaluateStack({ stack: "dev" });
+    assert.ok(README.includes(`Stack dev: ${resources.length} resources declared`));
+  });
+
   it("links to files that exist", () => {
     const pages = globSync("**/*.md", { cwd: ROOT, exclude: (name) => name === "node_modules" });
     assert.ok(pages.includes("README.md"));
