@@ -64,14 +64,12 @@ export function openConnection(parts: ConnectionParts): Connection {
       return;
     }
     while (socket.writable && !socket.writableNeedDrain) {
-      const frames = cursor.read(SLICE_BYTES);
-      if (frames.length === 0) {
+      const slice = cursor.read(SLICE_BYTES);
+      if (slice === undefined) {
         if (leaving) webSocket.close(CloseCode.goingAway, "the server goes away");
         return;
       }
-      socket.cork();
-      for (const frame of frames) socket.write(frame);
-      socket.uncork();
+      socket.write(slice);
     }
   };
 

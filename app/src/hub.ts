@@ -13,8 +13,6 @@ import { RetainedWindow } from "./retainedWindow.ts";
 /** Readers are told in the middle of a turn rather than let more than this share of the window be news to them. */
 const URGENT_SHARE = 0.5;
 
-const NOTHING: readonly Buffer[] = [];
-
 export interface HubParts {
   readonly log: MessageLog;
   /** Most frames that are kept per channel, in bytes. */
@@ -54,10 +52,11 @@ export type CursorState = "open" | "lost" | "broken";
 export interface Cursor {
   readonly state: CursorState;
   /**
-   * Takes the next frames, in order: as many whole ones as `maxBytes` holds, and at least one. The buffers are
-   * shared and must not be changed. Empty at the end of the channel, and where the cursor is lost.
+   * Takes the next frames, in order and back to back: as many whole ones as `maxBytes` holds, and at least one.
+   * The buffer is shared with other readers and must not be changed. `undefined` at the end of the channel, and
+   * where the cursor is lost.
    */
-  read(maxBytes: number): readonly Buffer[];
+  read(maxBytes: number): Buffer | undefined;
   /** Leaves the channel. Idempotent. */
   close(): void;
 }
@@ -115,6 +114,17 @@ export function createHub({ log, retainedBytes, logger }: HubParts): Hub {
   };
 }
 
+/** Joined frames, and what they were asked for. */
+interface Slice {
+  readonly from: number;
+  readonly maxBytes: number;
+  /** End of the channel at that time. */
+  readonly end: number | undefined;
+  /** Offset behind the last frame. */
+  readonly next: number;
+  readonly bytes: Buffer;
+}
+
 interface ChannelEvents {
   readonly onUnused: () => void;
   readonly onBroken: (error: Error) => void;
@@ -132,6 +142,8 @@ class Channel implements LogReader {
   /** Largest offset that the log has acknowledged to this process. */
   #expected = 0;
   #onDelivered: (() => void)[] = [];
+  /** The last one that was asked for. */
+  #slice: Slice | undefined;
   /** Bytes that arrived since the readers were last told. */
   #news = 0;
   #telling: NodeJS.Immediate | undefined;
@@ -173,6 +185,36 @@ class Channel implements LogReader {
   leave(cursor: ChannelCursor): void {
     if (!this.#cursors.delete(cursor)) return;
     if (this.#cursors.size + this.#joining === 0 && !this.#broken) this.#events.onUnused();
+  }
+
+  /**
+   * The frames from an offset on, joined. Readers that keep up are all at the same offset in a turn, and get the
+   * same slice: it is joined once, and is one write for each of them.
+   */
+  slice(from: number, maxBytes: number): Slice | undefined {
+    const end = this.#frames?.end;
+    const known = this.#slice;
+    if (known?.from === from && known.maxBytes === maxBytes && known.end === end) return known;
+
+    const frames: Buffer[] = [];
+    let bytes = 0;
+    let next = from;
+    for (let frame = this.#frames?.at(next); frame !== undefined; frame = this.#frames?.at(next)) {
+      if (frames.length > 0 && bytes + frame.length > maxBytes) break;
+      frames.push(frame);
+      bytes += frame.length;
+      next += 1;
+    }
+    const [only] = frames;
+    if (only === undefined) return undefined;
+    this.#slice = {
+      from,
+      maxBytes,
+      end,
+      next,
+      bytes: frames.length === 1 ? only : Buffer.concat(frames, bytes),
+    };
+    return this.#slice;
   }
 
   expect(offset: number): void {
@@ -248,17 +290,11 @@ class ChannelCursor implements Cursor {
     return this.#channel.broken ? "broken" : "open";
   }
 
-  read(maxBytes: number): readonly Buffer[] {
-    if (this.#next === this.#frames.end) return NOTHING;
-    const frames: Buffer[] = [];
-    let bytes = 0;
-    for (let frame = this.#frames.at(this.#next); frame !== undefined; frame = this.#frames.at(this.#next)) {
-      bytes += frame.length;
-      if (bytes > maxBytes && frames.length > 0) break;
-      frames.push(frame);
-      this.#next += 1;
-    }
-    return frames;
+  read(maxBytes: number): Buffer | undefined {
+    const slice = this.#channel.slice(this.#next, maxBytes);
+    if (slice === undefined) return undefined;
+    this.#next = slice.next;
+    return slice.bytes;
   }
 
   close(): void {
