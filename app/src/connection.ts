@@ -1,180 +1,271 @@
-/** One WebSocket: its heartbeat, its limits, and its cursor into the channel. */
+/** One client: what it sends, its limits, and its cursor into the channel. */
 import type { Socket } from "node:net";
 
 import type { Logger } from "pino";
-import { WebSocket } from "ws";
 
-import type { Cursor, Hub } from "./hub.ts";
+import { textFrame } from "./frame.ts";
+import type { Beating, Heartbeats } from "./heartbeats.ts";
+import type { Cursor, Hub, Joined, Listener } from "./hub.ts";
+import type { Appended } from "./log/log.ts";
+import type { Metrics } from "./metrics.ts";
 import { CloseCode, encode, parse } from "./protocol.ts";
-import type { ErrorBody } from "./protocol.ts";
+import type { Dialect, ErrorBody, ServerMessage } from "./protocol.ts";
 import type { Settings } from "./settings.ts";
-import { createTokenBucket } from "./tokenBucket.ts";
+import { TokenBucket } from "./tokenBucket.ts";
+import { ServerWebSocket } from "./webSocket.ts";
+import type { WebSocketEvents } from "./webSocket.ts";
 
-/**
- * Most bytes that are handed to a socket at once. As much as Node buffers before it asks to wait, so a reader
- * that stalls holds little memory of its own, and a fast one needs few system calls.
- */
-const SLICE_BYTES = 64 * 1024;
+/** What a client may have sent and not taken the answer of; while it is more, nothing is read from it. */
+const MAX_UNANSWERED = 256;
 
-/** Answers to a client's own mistakes that may wait for it to read; it is closed when it makes more. */
-const MAX_PENDING_REPLIES = 64;
+/** What a `resume` client's frame may have beside the published value: keys, and an id in escapes. */
+const ENVELOPE_BYTES = 1024;
 
-export interface ConnectionParts {
-  readonly webSocket: WebSocket;
-  /** The socket below `webSocket`, to which the hub's ready frames are written as they are. */
-  readonly socket: Socket;
+/** What all connections of a server share. */
+export interface ConnectionContext {
   readonly hub: Hub;
-  readonly channel: string;
   readonly settings: Pick<
     Settings,
     "heartbeatSeconds" | "maxPayloadBytes" | "messagesPerSecond" | "messageBurst"
   >;
+  readonly heartbeats: Heartbeats;
+  readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly onClosed: (connection: Connection) => void;
 }
 
-export interface Connection {
-  /** Resolves when the socket is closed, whoever closed it. */
-  readonly closed: Promise<void>;
-  /** Delivers what is readable now, then says that the server goes away. Idempotent. */
-  leave(): void;
+export class Connection implements WebSocketEvents, Listener, Beating {
+  readonly dialect: Dialect;
+  readonly #channel: string;
+  readonly #context: ConnectionContext;
+  readonly #webSocket: ServerWebSocket;
+  /** None until the client sends something: most are idle. */
+  #bucket: TokenBucket | undefined;
+  #cursor: Cursor | undefined;
+  /** Publishes whose answer is not known yet. */
+  #publishing = 0;
+  /** Answers that go out together. */
+  #answers: string[] = [];
+  #paused = false;
+  #leaving: { readonly code: number; readonly reason: string } | undefined;
+  #bytesReadAtBeat = -1;
+  #beatGroup = 0;
+
+  constructor(socket: Socket, channel: string, dialect: Dialect, context: ConnectionContext) {
+    const { settings } = context;
+    this.dialect = dialect;
+    this.#channel = channel;
+    this.#context = context;
+    const maxFrameBytes = settings.maxPayloadBytes + (dialect === "plain" ? 0 : ENVELOPE_BYTES);
+    this.#webSocket = new ServerWebSocket(socket, maxFrameBytes, this);
+  }
+
+  /**
+   * Greets the client, and begins to deliver and to read.
+   * @param head what came with the upgrade.
+   */
+  start({ cursor, epoch, offset, gap }: Joined, head: Buffer): void {
+    this.#cursor = cursor;
+    if (this.dialect === "plain") {
+      this.#webSocket.write(PLAIN_GREETING);
+    } else {
+      const { heartbeatSeconds: heartbeat } = this.#context.settings;
+      this.#answer({ connection: "ok", epoch, offset, heartbeat });
+      if (gap !== undefined) this.#answer({ gap });
+      this.#flushAnswers();
+    }
+    this.#beatGroup = this.#context.heartbeats.add(this);
+    this.#webSocket.start(head);
+    this.onReadable();
+  }
+
+  /**
+   * Asks the client to go, when all that it has published is answered and all that it can read now is delivered.
+   * What it sends from now on is refused. Idempotent.
+   */
+  leave(code: number, reason: string): void {
+    this.#leaving ??= { code, reason };
+    this.onReadable();
+  }
+
+  /** Ends the connection at once, with a reason. Idempotent. */
+  close(code: number, reason: string): void {
+    this.#webSocket.close(code, reason);
+  }
+
   /** Ends the connection without a word. Idempotent. */
-  terminate(): void;
+  terminate(): void {
+    this.#webSocket.terminate();
+  }
+
+  /** To be called every interval: a client that sent not a single byte in one, not even the pong, is gone. */
+  beat(): void {
+    const { bytesRead } = this.#webSocket;
+    // Where this side does not read because it waits for the log, the silence says nothing about the client.
+    const unheard = this.#paused && this.#publishing > 0;
+    if (bytesRead === this.#bytesReadAtBeat && !unheard) {
+      this.#context.logger.debug("heartbeat missed");
+      this.#webSocket.terminate();
+      return;
+    }
+    this.#bytesReadAtBeat = bytesRead;
+    this.#webSocket.ping();
+  }
+
+  /** Writes what the cursor has, as far as the socket takes it. */
+  onReadable(): void {
+    const cursor = this.#cursor;
+    if (cursor === undefined) return;
+    if (!this.#webSocket.open) {
+      // Nothing more goes out: what it has not read must not be kept for it until the peer has gone.
+      this.#stopReading();
+      return;
+    }
+    switch (cursor.state) {
+      case "lost":
+        this.#webSocket.close(CloseCode.tryAgainLater, "reads too slowly");
+        return;
+      case "broken":
+        this.#webSocket.close(CloseCode.internalError, "the message log failed");
+        return;
+      case "open":
+    }
+    if (!this.#webSocket.writable) return;
+    const { counts } = this.#context.metrics;
+    for (let slice = cursor.read(); slice !== undefined; slice = cursor.read()) {
+      counts.deliveries += slice.frames;
+      counts.deliveredBytes += slice.bytes.length;
+      if (!this.#webSocket.write(slice.bytes)) return;
+    }
+    if (this.#leaving !== undefined) this.#leaveIfDone(this.#leaving);
+  }
+
+  onDrained(): void {
+    this.#flushAnswers();
+    this.onReadable();
+    this.#resumeIfLevel();
+  }
+
+  onMessage(text: string | undefined): void {
+    const { hub, settings, metrics, logger } = this.#context;
+    metrics.counts.received += 1;
+    if (!this.#admits()) return;
+    const message = parse(text, this.dialect, settings.maxPayloadBytes);
+    if (message.kind === "invalid") {
+      this.#refuse(message.error);
+      return;
+    }
+    const { json, id } = message;
+    if (this.#leaving !== undefined) {
+      this.#refuse(unavailable("The server goes away; send the message again on the next connection.", id));
+      return;
+    }
+    const answer = hub.publish(this.#channel, json, id);
+    if (!(answer instanceof Promise)) {
+      this.#stored(answer, id);
+      return;
+    }
+    this.#publishing += 1;
+    this.#pauseIfBehind();
+    answer.then(
+      (appended) => {
+        this.#publishing -= 1;
+        this.#stored(appended, id);
+        this.#answered();
+      },
+      (error: unknown) => {
+        this.#publishing -= 1;
+        logger.debug({ err: error, channel: this.#channel }, "message not published");
+        this.#refuse(unavailable("The message was not stored; send it again later.", id));
+        this.#answered();
+      },
+    );
+  }
+
+  /** Each is answered by a pong: they cost as much as messages. */
+  onPing(): void {
+    this.#admits();
+  }
+
+  onClosed(code: number): void {
+    this.#stopReading();
+    this.#context.heartbeats.remove(this, this.#beatGroup);
+    this.#context.metrics.closed(code);
+    this.#context.logger.debug({ code }, "connection closed");
+    this.#context.onClosed(this);
+  }
+
+  #stopReading(): void {
+    this.#cursor?.close();
+    this.#cursor = undefined;
+  }
+
+  #admits(): boolean {
+    const { messagesPerSecond, messageBurst } = this.#context.settings;
+    this.#bucket ??= new TokenBucket(messagesPerSecond, messageBurst);
+    if (this.#bucket.take()) return true;
+    this.#webSocket.close(CloseCode.policyViolation, `more than ${messagesPerSecond} messages per second`);
+    return false;
+  }
+
+  #answered(): void {
+    this.#resumeIfLevel();
+    if (this.#leaving !== undefined && this.#publishing === 0) this.onReadable();
+  }
+
+  #stored({ offset, duplicate }: Appended, id: string | undefined): void {
+    const { counts } = this.#context.metrics;
+    if (duplicate) counts.duplicates += 1;
+    else counts.published += 1;
+    if (id === undefined) return;
+    this.#answer({ ack: id, offset });
+    this.#pauseIfBehind();
+  }
+
+  #refuse(error: ErrorBody): void {
+    this.#context.metrics.publishRefused(error.code);
+    this.#answer({ error });
+    this.#pauseIfBehind();
+  }
+
+  /** Answers of one turn are one write. */
+  #answer(message: ServerMessage): void {
+    this.#answers.push(encode(message));
+    if (this.#answers.length === 1) {
+      queueMicrotask(() => {
+        this.#flushAnswers();
+      });
+    }
+  }
+
+  #flushAnswers(): void {
+    if (this.#answers.length === 0 || !this.#webSocket.writable) return;
+    this.#webSocket.write(Buffer.concat(this.#answers.splice(0).map(textFrame)));
+    this.#resumeIfLevel();
+  }
+
+  /** A client is not read while it has too much unanswered, or does not take its answers. */
+  #pauseIfBehind(): void {
+    if (this.#paused || this.#publishing + this.#answers.length < MAX_UNANSWERED) return;
+    this.#paused = true;
+    this.#webSocket.pause();
+  }
+
+  #resumeIfLevel(): void {
+    if (!this.#paused || this.#publishing + this.#answers.length > MAX_UNANSWERED / 2) return;
+    this.#paused = false;
+    this.#webSocket.resume();
+  }
+
+  #leaveIfDone({ code, reason }: { readonly code: number; readonly reason: string }): void {
+    if (this.#publishing > 0) return;
+    this.#flushAnswers();
+    if (this.#answers.length === 0) this.#webSocket.close(code, reason);
+  }
 }
 
-export function openConnection(parts: ConnectionParts): Connection {
-  const { webSocket, socket, hub, channel, settings, logger } = parts;
-  const closed = Promise.withResolvers<undefined>();
-  const bucket = createTokenBucket(settings.messagesPerSecond, settings.messageBurst);
-  let cursor: Cursor | undefined;
-  let leaving = false;
-  let pendingReplies = 0;
+const PLAIN_GREETING = textFrame(encode({ connection: "ok" }));
 
-  /**
-   * Writes what the cursor has, as far as the socket takes it. Whole frames, in one synchronous step, and none
-   * after a Close frame in either direction: so the library's own frames (pong, close) stay whole between them.
-   */
-  const pump = (): void => {
-    if (cursor === undefined || webSocket.readyState !== WebSocket.OPEN) return;
-    if (cursor.state === "lost") {
-      webSocket.close(CloseCode.tryAgainLater, "reads too slowly");
-      return;
-    }
-    if (cursor.state === "broken") {
-      webSocket.close(CloseCode.internalError, "the message log failed");
-      return;
-    }
-    while (socket.writable && !socket.writableNeedDrain) {
-      const slice = cursor.read(SLICE_BYTES);
-      if (slice === undefined) {
-        if (leaving) webSocket.close(CloseCode.goingAway, "the server goes away");
-        return;
-      }
-      socket.write(slice);
-    }
-  };
-
-  const refuse = (error: ErrorBody): void => {
-    if (webSocket.readyState !== WebSocket.OPEN) return;
-    if (pendingReplies >= MAX_PENDING_REPLIES) {
-      webSocket.close(CloseCode.tryAgainLater, "reads too slowly");
-      return;
-    }
-    pendingReplies += 1;
-    webSocket.send(encode({ error }), () => {
-      pendingReplies -= 1;
-    });
-  };
-
-  /**
-   * Whether what came in counts. Behind a Close frame it does not: its sender could neither see it come back
-   * nor be told of an error.
-   */
-  const admits = (): boolean => {
-    if (webSocket.readyState !== WebSocket.OPEN) return false;
-    if (bucket.take()) return true;
-    webSocket.close(CloseCode.policyViolation, `more than ${settings.messagesPerSecond} messages per second`);
-    return false;
-  };
-
-  const receive = (payload: Buffer): void => {
-    const message = parse(payload, settings.maxPayloadBytes);
-    switch (message.kind) {
-      case "publish":
-        hub.publish(channel, message.json).catch((error: unknown) => {
-          logger.warn({ err: error, channel }, "message not published");
-          refuse({ code: "unavailable", message: "The message was not published; send it again later." });
-        });
-        return;
-      case "invalid":
-        refuse(message.error);
-        return;
-    }
-  };
-
-  /** A client that sent not a single byte in a whole interval, not even the pong, is gone. */
-  let bytesReadAtPing = -1;
-  const heartbeat = setInterval(() => {
-    if (socket.bytesRead === bytesReadAtPing) {
-      logger.debug("heartbeat missed");
-      webSocket.terminate();
-      return;
-    }
-    bytesReadAtPing = socket.bytesRead;
-    if (webSocket.readyState === WebSocket.OPEN) webSocket.ping();
-  }, settings.heartbeatSeconds * 1000);
-
-  webSocket.on("message", (data) => {
-    // The library gives a Buffer unless told otherwise by `binaryType`.
-    if (admits()) receive(data as Buffer);
-  });
-  // Each is answered by a pong: they cost as much as messages.
-  webSocket.on("ping", admits);
-  webSocket.on("error", (error) => {
-    // The library closes the connection with the code that fits.
-    logger.debug({ err: error }, "connection failed");
-  });
-  webSocket.on("close", (code) => {
-    clearInterval(heartbeat);
-    cursor?.close();
-    logger.debug({ code }, "connection closed");
-    closed.resolve(undefined);
-  });
-  socket.on("drain", pump);
-
-  // Nothing is read before the cursor stands, so that a client receives all that it sends.
-  webSocket.pause();
-  hub.subscribe(channel, pump).then(
-    (joined) => {
-      if (webSocket.readyState !== WebSocket.OPEN) {
-        joined.close();
-        return;
-      }
-      cursor = joined;
-      webSocket.send(encode({ connection: "ok" }));
-      webSocket.resume();
-      pump();
-    },
-    (error: unknown) => {
-      logger.warn({ err: error, channel }, "channel not available");
-      webSocket.resume();
-      webSocket.close(CloseCode.tryAgainLater, "the channel is not available");
-    },
-  );
-
-  return {
-    closed: closed.promise,
-    leave() {
-      leaving = true;
-      if (cursor !== undefined) {
-        pump();
-        return;
-      }
-      webSocket.close(CloseCode.goingAway, "the server goes away");
-      // For the client's answer to it.
-      webSocket.resume();
-    },
-    terminate() {
-      webSocket.terminate();
-    },
-  };
+function unavailable(message: string, id: string | undefined): ErrorBody {
+  return id === undefined ? { code: "unavailable", message } : { code: "unavailable", message, id };
 }

@@ -1,35 +1,70 @@
 /**
- * Encoding of WebSocket frames as a server sends them: one whole, unmasked frame per message.
+ * Encoding of WebSocket frames as a server sends them: whole and unmasked.
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.2
  */
 
-/** FIN set, opcode 1: a text message in one frame. */
-const WHOLE_TEXT = 0x81;
+/** FIN set: the frame is a whole message. */
+const FIN = 0x80;
+
+export const Opcode = { text: 0x1, binary: 0x2, close: 0x8, ping: 0x9, pong: 0xa } as const;
+export type Opcode = (typeof Opcode)[keyof typeof Opcode];
 
 /** Longest payload whose length fits into the frame's second byte. */
 const MAX_7_BIT_LENGTH = 125;
 const MAX_16_BIT_LENGTH = 0xffff;
 
 /** Values of the second byte that announce a longer length field. */
-const LENGTH_IS_16_BIT = 126;
+export const LENGTH_IS_16_BIT = 126;
 const LENGTH_IS_64_BIT = 127;
 
-/** The text as one frame, header and UTF-8 payload in one buffer. */
+/** Longest payload of a Close, a Ping or a Pong. */
+export const MAX_CONTROL_PAYLOAD_BYTES = 125;
+
+/** Bytes before a payload of `length` bytes. */
+export function headerLength(length: number): number {
+  return length <= MAX_7_BIT_LENGTH ? 2 : length <= MAX_16_BIT_LENGTH ? 4 : 10;
+}
+
+/** Writes a frame's header, and returns the position behind it. */
+export function writeHeader(target: Buffer, at: number, opcode: Opcode, length: number): number {
+  target[at] = FIN | opcode;
+  if (length <= MAX_7_BIT_LENGTH) {
+    target[at + 1] = length;
+    return at + 2;
+  }
+  if (length <= MAX_16_BIT_LENGTH) {
+    target[at + 1] = LENGTH_IS_16_BIT;
+    return target.writeUInt16BE(length, at + 2);
+  }
+  target[at + 1] = LENGTH_IS_64_BIT;
+  return target.writeBigUInt64BE(BigInt(length), at + 2);
+}
+
+/** Where the payload of an unmasked frame begins. */
+export function payloadStart(bytes: Buffer, frame: number): number {
+  const marker = bytes[frame + 1] ?? 0;
+  return frame + (marker < LENGTH_IS_16_BIT ? 2 : marker === LENGTH_IS_16_BIT ? 4 : 10);
+}
+
+/** The text as one frame. */
 export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
-  const headerLength = length <= MAX_7_BIT_LENGTH ? 2 : length <= MAX_16_BIT_LENGTH ? 4 : 10;
-  const frame = Buffer.allocUnsafe(headerLength + length);
-
-  frame[0] = WHOLE_TEXT;
-  if (headerLength === 2) {
-    frame[1] = length;
-  } else if (headerLength === 4) {
-    frame[1] = LENGTH_IS_16_BIT;
-    frame.writeUInt16BE(length, 2);
-  } else {
-    frame[1] = LENGTH_IS_64_BIT;
-    frame.writeBigUInt64BE(BigInt(length), 2);
-  }
-  frame.write(text, headerLength);
+  const frame = Buffer.allocUnsafe(headerLength(length) + length);
+  frame.write(text, writeHeader(frame, 0, Opcode.text, length));
   return frame;
+}
+
+/** A Ping or Pong. */
+export function controlFrame(opcode: Opcode, payload: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(2 + payload.length);
+  frame.set(payload, writeHeader(frame, 0, opcode, payload.length));
+  return frame;
+}
+
+/** @param code none for a Close frame without one. */
+export function closeFrame(code: number | undefined, reason: string): Buffer {
+  if (code === undefined) return controlFrame(Opcode.close, Buffer.alloc(0));
+  const payload = Buffer.alloc(2 + Buffer.byteLength(reason));
+  payload.write(reason, payload.writeUInt16BE(code));
+  return controlFrame(Opcode.close, payload);
 }

@@ -49,10 +49,25 @@ function serve(settings: Settings): Promise<void> {
 /** @throws {ListenError} where the server cannot listen. */
 async function boot(settings: Settings): Promise<Running> {
   // Imported here, so that the health check does not load them every few seconds.
-  const [{ pino }, { createMemoryLog }, { createHub }, { createServer }] = await Promise.all([
+  const [
+    { pino },
+    { createAuthorizer },
+    { openBackplane },
+    { logMetrics },
+    { Hub },
+    { createMetrics },
+    { startMetricsServer },
+    { keepBalanced },
+    { createServer },
+  ] = await Promise.all([
     import("pino"),
-    import("./log/memory.ts"),
+    import("./authorize.ts"),
+    import("./backplane.ts"),
+    import("./embeddedMetrics.ts"),
     import("./hub.ts"),
+    import("./metrics.ts"),
+    import("./metricsServer.ts"),
+    import("./rebalance.ts"),
     import("./server.ts"),
   ]);
 
@@ -63,20 +78,66 @@ async function boot(settings: Settings): Promise<Running> {
     process.exit(1);
   });
 
-  const log = createMemoryLog(settings);
-  const hub = createHub({ log, retainedBytes: settings.retainedBytes, logger });
-  const server = await createServer({ settings, hub, logger, consoleFolder: CONSOLE_FOLDER });
-  logger.info(server.address, "listening");
-
-  return {
+  // Whatever fails, what has been started ends: nothing keeps the process from its exit. The last to start ends first.
+  await using starting = new AsyncDisposableStack();
+  const metrics = createMetrics();
+  starting.defer(() => {
+    metrics.close();
+  });
+  const metricsServer = await startMetricsServer({
+    host: settings.host,
+    port: settings.metricsPort,
+    metrics,
     logger,
-    async shutDown() {
-      await server.drain();
-      await server.close();
-      hub.close();
-      await log.close();
+  });
+  starting.defer(() => metricsServer.close());
+  const metricsLog = logMetrics({
+    metrics,
+    everySeconds: settings.metricsLogSeconds,
+    write: (line) => process.stdout.write(`${line}\n`),
+    dimensions: { ServiceName: settings.serviceName },
+  });
+  starting.defer(() => {
+    metricsLog.stop();
+  });
+  const { log, registry } = await openBackplane(settings, metrics, logger);
+  starting.defer(() => log.close());
+  const hub = new Hub({
+    ...settings,
+    log,
+    logger,
+    onFannedOut: (seconds) => {
+      metrics.observeFanOut(seconds);
     },
-  };
+  });
+  starting.defer(() => {
+    hub.close();
+  });
+  const authorize = createAuthorizer(settings, logger);
+  const server = await createServer({
+    settings,
+    hub,
+    metrics,
+    logger,
+    consoleFolder: CONSOLE_FOLDER,
+    authorize,
+  });
+  starting.defer(() => server.close());
+  metrics.watch({
+    connections: server.connections,
+    channels: () => hub.channels,
+    slowestLagBytes: () => hub.slowestLagBytes,
+    drainProgress: server.drainProgress,
+  });
+  starting.defer(() => server.drain());
+  if (registry !== undefined) {
+    const { connections, release } = server;
+    starting.defer(keepBalanced({ registry, connections, release, logger }));
+  }
+  logger.info({ ...server.address, metricsPort: metricsServer.port }, "listening");
+
+  const running = starting.move();
+  return { logger, shutDown: () => running.disposeAsync() };
 }
 
 async function reportHealth(settings: Settings): Promise<void> {

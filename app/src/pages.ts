@@ -1,10 +1,12 @@
 /** What the server answers to plain HTTP requests. */
 import { STATUS_CODES } from "node:http";
+import path from "node:path";
 
 import express from "express";
 import type { ErrorRequestHandler, Express, RequestHandler } from "express";
 import type { Logger } from "pino";
 
+import { readAsJavaScript } from "./clientScript.ts";
 import { PATHS } from "./settings.ts";
 
 /**
@@ -21,6 +23,9 @@ const CONTENT_SECURITY_POLICY = [
   "form-action 'none'",
   "frame-ancestors 'none'",
 ].join("; ");
+
+/** The client, which the page's script imports; seen from the console's folder, in the repository and in the image. */
+const CLIENT = { path: "/client.js", file: "../client/src/index.ts" };
 
 export interface PagesParts {
   /** Whether load balancers may send traffic here. */
@@ -53,6 +58,15 @@ export function createPages({ isReady, consoleFolder, logger }: PagesParts): Exp
       .send(STATUS_CODES[status] ?? "Error");
   };
 
+  let clientScript: Promise<string> | undefined;
+  const client: RequestHandler = async (_request, response) => {
+    clientScript ??= readAsJavaScript(path.join(consoleFolder, CLIENT.file));
+    response
+      .type("js")
+      .set("Cache-Control", "public, max-age=0")
+      .send(await clientScript);
+  };
+
   return express()
     .disable("x-powered-by")
     .use((_request, response, next) => {
@@ -64,6 +78,7 @@ export function createPages({ isReady, consoleFolder, logger }: PagesParts): Exp
       next();
     })
     .get([PATHS.health, PATHS.root], health)
+    .get(CLIENT.path, client)
     .use(express.static(consoleFolder, { index: false, redirect: false, dotfiles: "ignore" }))
     .use((_request, response) => {
       response.status(404).type("text").send("Not found");

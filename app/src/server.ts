@@ -1,20 +1,25 @@
 /** The server of one task: HTTP pages and WebSocket upgrades on one port, and the way they end. */
 import { once } from "node:events";
-import { createServer as createHttpServer, STATUS_CODES } from "node:http";
-import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
+import { createServer as createHttpServer } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 
 import type { Logger } from "pino";
-import { WebSocketServer } from "ws";
-import type { ServerOptions as WebSocketServerOptions } from "ws";
 
-import { openConnection } from "./connection.ts";
-import type { Connection } from "./connection.ts";
+import type { Authorizer } from "./authorize.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionContext } from "./connection.ts";
+import { askToLeave } from "./departures.ts";
+import { acceptance, readHandshake, refuse } from "./handshake.ts";
+import type { Handshake, Refusal } from "./handshake.ts";
+import { Heartbeats } from "./heartbeats.ts";
+import { TooManyChannelsError } from "./hub.ts";
 import type { Hub } from "./hub.ts";
 import { ListenError } from "./listenError.ts";
+import type { Metrics } from "./metrics.ts";
 import { createPages } from "./pages.ts";
-import { PATHS } from "./settings.ts";
+import { CloseCode } from "./protocol.ts";
 import type { Settings } from "./settings.ts";
 
 /** Time in which the headers of a request must arrive, an upgrade's too. */
@@ -43,30 +48,45 @@ const HTTP_CONNECTIONS = 512;
 /** Connections that the system accepts ahead of the process; a reconnecting crowd comes at once. */
 const LISTEN_BACKLOG = 4096;
 
-/** Time that a client gets to answer a Close frame before its socket is destroyed. */
-const CLOSE_HANDSHAKE_TIMEOUT_MS = 10_000;
-
 /** When a client that found the server full or draining may try again. */
 const RETRY_AFTER_SECONDS = 5;
 
-/** The channel of `PATHS.websocket`. */
-const DEFAULT_CHANNEL = "default";
+/** Time in which an upgrade must be granted: a channel that cannot be had by then is not available. */
+const UPGRADE_TIMEOUT_MS = 10_000;
+
+/** Share of the drain time that what was published before it may take to be delivered. */
+const FLUSH_SHARE = 0.2;
+
+/** Share of the drain time in which the clients are asked to go; the rest is for the last ones' farewell. */
+const ASKING_SHARE = 0.6;
+
+/** Longest time for which a timer can be set. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface ServerParts {
   readonly settings: Settings;
   readonly hub: Hub;
+  readonly metrics: Metrics;
   readonly logger: Logger;
   /** Folder of the console page. */
   readonly consoleFolder: string;
+  /** Says whether a token opens a channel; none where no tokens are asked for. */
+  readonly authorize?: Authorizer | undefined;
 }
 
 export interface Server {
   /** Where it listens, with the port that the system chose if `settings.port` is 0. */
   readonly address: { readonly host: string; readonly port: number };
+  /** WebSockets that are open. */
+  readonly connections: () => number;
+  /** How far the drain is, from 0 to 1; 0 where there is none. */
+  readonly drainProgress: () => number;
+  /** Asks so many clients that lose nothing by it to connect again, paced. Resolves when they have been asked. */
+  readonly release: (count: number, overMs: number) => Promise<void>;
   /**
-   * Turns readiness off, refuses upgrades, delivers what was published, and asks every client to go. Resolves
-   * when all have gone, or were terminated after `settings.drainSeconds`. The port stays open, for health
-   * checks. Idempotent.
+   * Turns readiness off, refuses upgrades, and asks every client to go, paced over the drain time, when it has been
+   * answered and has all that was published. Resolves when all have gone, or were terminated after
+   * `settings.drainSeconds`. The port stays open, for health checks. Idempotent.
    */
   drain(): Promise<void>;
   /** Ends every connection and frees the port. Idempotent. */
@@ -74,12 +94,18 @@ export interface Server {
 }
 
 /** @throws {ListenError} where the address is taken or not this machine's. */
-export async function createServer({ settings, hub, logger, consoleFolder }: ServerParts): Promise<Server> {
+export async function createServer(parts: ServerParts): Promise<Server> {
+  const { settings, hub, metrics, logger, consoleFolder, authorize } = parts;
   const connections = new Set<Connection>();
+  const heartbeats = new Heartbeats(settings.heartbeatSeconds * 1000);
   const allowedOrigins = new Set(
     settings.allowedOrigins.map((origin) => URL.parse(origin)?.origin ?? origin),
   );
+  /** Upgrades that are not answered yet. */
+  const upgrades = new Set<Upgrade>();
   let draining = false;
+  let progress = 0;
+  let onEmpty: (() => void) | undefined;
 
   const http = createHttpServer(
     {
@@ -95,91 +121,158 @@ export async function createServer({ settings, hub, logger, consoleFolder }: Ser
   );
   http.maxConnections = settings.maxConnections + HTTP_CONNECTIONS;
 
-  // `closeTimeout` is missing in the library's types.
-  const options: WebSocketServerOptions & { closeTimeout: number } = {
-    noServer: true,
-    clientTracking: false,
-    // Costs memory per connection, and would undo that a frame is encoded once for all.
-    perMessageDeflate: false,
-    maxPayload: settings.maxPayloadBytes,
-    closeTimeout: CLOSE_HANDSHAKE_TIMEOUT_MS,
-    // No subprotocol is spoken yet; by default the library would agree to the first one offered.
-    handleProtocols: () => false,
+  const context: ConnectionContext = {
+    hub,
+    settings,
+    heartbeats,
+    metrics,
+    logger,
+    onClosed(connection) {
+      connections.delete(connection);
+      if (connections.size === 0) onEmpty?.();
+    },
   };
-  const webSockets = new WebSocketServer(options);
 
-  const refusalOf = (request: IncomingMessage): Refusal | undefined => {
-    const { headers } = request;
-    if (!hasOneHost(request) || hasBody(request)) return { status: 400 };
-    if (pathOf(request) !== PATHS.websocket) return { status: 404 };
+  /** What stands against an upgrade whatever its token says. */
+  const objection = ({ headers }: IncomingMessage): Refusal | undefined => {
     // Only browsers send an origin, and only they must be kept from acting for a page that they show.
     if (allowedOrigins.size > 0 && headers.origin !== undefined && !allowedOrigins.has(headers.origin)) {
       return { status: 403 };
     }
-    if (draining || connections.size >= settings.maxConnections) {
-      return { status: 503, headers: { "Retry-After": RETRY_AFTER_SECONDS } };
-    }
+    if (draining || connections.size + upgrades.size >= settings.maxConnections) return BUSY;
     return undefined;
+  };
+
+  const refuseUpgrade = (socket: Socket, refusal: Refusal): void => {
+    const { status, reason } = refusal;
+    metrics.upgradeRefused(status);
+    logger.debug({ status, reason }, "upgrade refused");
+    refuse(socket, refusal);
+  };
+
+  /** Answers an upgrade that waits no longer. */
+  const giveUp = (upgrade: Upgrade, refusal: Refusal): void => {
+    if (upgrades.delete(upgrade)) refuseUpgrade(upgrade.request.socket, refusal);
+  };
+
+  /** Grants an upgrade, when the client may have the channel and the channel can be had. */
+  const open = async (upgrade: Upgrade): Promise<void> => {
+    const { request, head, handshake } = upgrade;
+    const { socket } = request;
+    const { channel, dialect, resume, subprotocols } = handshake;
+    let expiresAt: number | undefined;
+    if (authorize !== undefined) {
+      const { authorization } = request.headers;
+      const grant = await authorize({ authorization, protocols: subprotocols }, channel);
+      if (!grant.granted) {
+        giveUp(upgrade, grant.status === 503 ? { ...BUSY, reason: grant.reason } : grant);
+        return;
+      }
+      ({ expiresAt } = grant);
+    }
+
+    const connection = new Connection(socket, channel, dialect, context);
+    const joined = await hub.join(channel, dialect, resume, connection);
+    // Given up meanwhile, by this side or the other.
+    if (!upgrades.delete(upgrade) || socket.destroyed) {
+      joined.cursor.close();
+      return;
+    }
+    // The answer and the greeting are one write.
+    socket.cork();
+    socket.write(acceptance(handshake));
+    connections.add(connection);
+    connection.start(joined, head);
+    socket.uncork();
+    if (expiresAt !== undefined) closeAt(expiresAt, connection, socket);
+    logger.debug({ connections: connections.size }, "connection opened");
   };
 
   http.on("upgrade", (request, _stream, head) => {
     const { socket } = request;
-    const refusal = refusalOf(request);
-    if (refusal !== undefined) {
-      logger.debug(refusal, "upgrade refused");
-      refuse(socket, refusal);
+    // The peer may go at any time; there is nobody left to tell.
+    socket.on("error", ignore);
+    const handshake = readHandshake(request);
+    const refusal = "status" in handshake ? handshake : objection(request);
+    if (refusal !== undefined || "status" in handshake) {
+      refuseUpgrade(socket, refusal ?? BUSY);
       return;
     }
-    webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const connection = openConnection({
-        webSocket,
-        socket,
-        hub,
-        channel: DEFAULT_CHANNEL,
-        settings,
-        logger,
-      });
-      connections.add(connection);
-      logger.debug({ connections: connections.size }, "connection opened");
-      void connection.closed.then(() => connections.delete(connection));
+    socket.setTimeout(0);
+    const upgrade: Upgrade = { request, head, handshake, since: performance.now() };
+    upgrades.add(upgrade);
+    open(upgrade).catch((error: unknown) => {
+      if (!(error instanceof TooManyChannelsError)) {
+        logger.warn({ err: error, channel: handshake.channel }, "channel not available");
+      }
+      giveUp(upgrade, BUSY);
     });
   });
+  const upgradeCheck = setInterval(() => {
+    const before = performance.now() - UPGRADE_TIMEOUT_MS;
+    for (const upgrade of upgrades) if (upgrade.since < before) giveUp(upgrade, BUSY);
+  }, TIMEOUT_CHECK_INTERVAL_MS);
+
+  const stopTimers = (): void => {
+    heartbeats.stop();
+    clearInterval(upgradeCheck);
+  };
 
   http.listen({ host: settings.host, port: settings.port, backlog: LISTEN_BACKLOG });
   try {
     await once(http, "listening");
   } catch (error) {
+    stopTimers();
     throw ListenError.from(error, settings);
   }
   // A server that listens on TCP has an address of this shape; a string is a pipe's.
   const { port } = http.address() as AddressInfo;
 
+  const allClosed = (): Promise<void> =>
+    new Promise((resolve) => {
+      if (connections.size === 0) resolve();
+      else onEmpty = resolve;
+    });
   const terminateAll = async (): Promise<void> => {
     for (const connection of connections) connection.terminate();
     await allClosed();
   };
-  const allClosed = (): Promise<unknown> => Promise.all(Array.from(connections, ({ closed }) => closed));
 
   const drain = async (): Promise<void> => {
     draining = true;
-    logger.info({ connections: connections.size }, "draining");
+    const total = connections.size;
+    logger.info({ connections: total }, "draining");
+    for (const upgrade of upgrades) giveUp(upgrade, BUSY);
+    const deadline = new AbortController();
 
     const sendAllAway = async (): Promise<void> => {
       // What the system has received already was published before the drain.
       await nextTurn();
-      await hub.flush();
-      for (const connection of connections) connection.leave();
+      await within(settings.drainSeconds * 1000 * FLUSH_SHARE, hub.flush());
+      await askToLeave([...connections], {
+        code: CloseCode.goingAway,
+        reason: "the server goes away",
+        overMs: settings.drainSeconds * 1000 * ASKING_SHARE,
+        signal: deadline.signal,
+        onAsked: (asked) => {
+          progress = total === 0 ? 1 : asked / total;
+        },
+      });
       await allClosed();
     };
     await within(settings.drainSeconds * 1000, sendAllAway());
+    deadline.abort();
 
     const terminated = connections.size;
     await terminateAll();
+    progress = 1;
     logger.info({ terminated }, "drained");
   };
 
   const close = async (): Promise<void> => {
     draining = true;
+    stopTimers();
+    for (const upgrade of upgrades) giveUp(upgrade, BUSY);
     const closed = once(http, "close");
     http.close();
     http.closeAllConnections();
@@ -187,46 +280,52 @@ export async function createServer({ settings, hub, logger, consoleFolder }: Ser
     await closed;
   };
 
-  return { address: { host: settings.host, port }, drain: onlyOnce(drain), close: onlyOnce(close) };
+  return {
+    address: { host: settings.host, port },
+    connections: () => connections.size,
+    drainProgress: () => progress,
+    async release(count, overMs) {
+      const resuming = Array.from(connections).filter(({ dialect }) => dialect === "resume");
+      await askToLeave(resuming.slice(Math.max(0, resuming.length - count)), {
+        code: CloseCode.serviceRestart,
+        reason: "another server has more room",
+        overMs,
+      });
+    },
+    drain: onlyOnce(drain),
+    close: onlyOnce(close),
+  };
 }
 
-interface Refusal {
-  readonly status: 400 | 403 | 404 | 503;
-  readonly headers?: OutgoingHttpHeaders;
+/** An upgrade that is not answered yet. */
+interface Upgrade {
+  readonly request: IncomingMessage;
+  /** What came with it. */
+  readonly head: Buffer;
+  readonly handshake: Handshake;
+  /** On the clock of `performance.now()`. */
+  readonly since: number;
 }
 
-/** @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2-6 */
-function hasOneHost({ headersDistinct }: IncomingMessage): boolean {
-  return headersDistinct["host"]?.length === 1;
+const BUSY: Refusal = { status: 503, headers: { "Retry-After": RETRY_AFTER_SECONDS } };
+
+/** Closes a connection when its token expires. */
+function closeAt(expiresAt: number, connection: Connection, socket: Socket): void {
+  const left = Math.max(expiresAt - Date.now(), 0);
+  const timer = setTimeout(
+    () => {
+      if (left > MAX_TIMER_MS) closeAt(expiresAt, connection, socket);
+      else connection.close(CloseCode.policyViolation, "the token has expired");
+    },
+    Math.min(left, MAX_TIMER_MS),
+  ).unref();
+  socket.once("close", () => {
+    clearTimeout(timer);
+  });
 }
 
-/** A body would come before the first frame, and be taken for one. */
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
-}
-
-/**
- * The path of a request's target, be it in origin-form or in absolute-form.
- * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
- */
-function pathOf({ url = "" }: IncomingMessage): string | undefined {
-  return URL.parse(url.startsWith("/") ? `http://any${url}` : url)?.pathname;
-}
-
-/** Answers an upgrade by plain HTTP and hangs up. */
-function refuse(socket: Socket, { status, headers = {} }: Refusal): void {
-  const body = STATUS_CODES[status] ?? "";
-  const lines = Object.entries({
-    Connection: "close",
-    "Content-Type": "text/plain; charset=utf-8",
-    "Content-Length": Buffer.byteLength(body),
-    ...headers,
-  }).map(([name, value]) => `${name}: ${String(value)}\r\n`);
-
-  // The peer may have gone already; there is nobody left to tell.
-  socket.on("error", () => undefined);
-  socket.once("finish", () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status} ${body}\r\n${lines.join("")}\r\n${body}`);
+function ignore(): void {
+  // Nothing to do.
 }
 
 /** Waits for `work`, but no longer than `milliseconds`. */

@@ -11,6 +11,8 @@ import type { Definition, Problem, ValuesOf } from "./definition.ts";
 export type SettingDefinition = Definition & {
   /** The environment variable. */
   readonly variable: string;
+  /** Whether it must not stand in plain text where an environment is declared. */
+  readonly secret?: true;
 };
 
 /** Every variable but HOST and PORT starts with this, so that a misspelt one can be told from a foreign one. */
@@ -18,7 +20,7 @@ export const VARIABLE_PREFIX = "WEBSOCKET_";
 
 /** The paths that the server answers on; the load balancer, the health checks and the outputs name them too. */
 export const PATHS = {
-  /** WebSocket upgrades. */
+  /** WebSocket upgrades: to the default channel here, to a named one below. */
   websocket: "/wss",
   /** The container's health check. */
   health: "/health",
@@ -54,6 +56,14 @@ export const settingDefinitions = {
     min: 0,
     max: 65_535,
     description: "Port that the server listens on; 0 lets the system choose one",
+  },
+  serviceName: {
+    kind: "text",
+    variable: "WEBSOCKET_SERVICE_NAME",
+    default: "websocket",
+    pattern: /[A-Za-z0-9._-]{1,128}/,
+    allowed: "1 to 128 letters, digits, '.', '_' and '-'",
+    description: "Name under which CloudWatch keeps the metrics of all tasks together",
   },
   heartbeatSeconds: {
     kind: "integer",
@@ -102,14 +112,134 @@ export const settingDefinitions = {
     max: 1_000_000,
     description: "Messages that one connection may send at once before the sustained rate applies",
   },
+  retainedMessages: {
+    kind: "integer",
+    variable: "WEBSOCKET_RETAINED_MESSAGES",
+    unit: "messages",
+    default: 10_000,
+    min: 100,
+    max: 1_000_000,
+    description: "Recent messages kept per channel, by number; a client resumes within them",
+  },
+  retainedSeconds: {
+    kind: "integer",
+    variable: "WEBSOCKET_RETAINED_SECONDS",
+    unit: "seconds",
+    default: 300,
+    min: 10,
+    max: 86_400,
+    description: "Recent messages kept per channel, by age",
+  },
   retainedBytes: {
     kind: "integer",
     variable: "WEBSOCKET_RETAINED_BYTES",
     unit: "bytes",
-    default: 4 * MIB,
+    default: MIB,
     min: 64 * KIB,
     max: 1024 * MIB,
-    description: "Recent messages kept per channel; a reader that falls further behind is closed with 1013",
+    description:
+      "Recent messages kept per channel, by size; a reader that falls further behind is closed with 1013",
+  },
+  maxChannels: {
+    kind: "integer",
+    variable: "WEBSOCKET_MAX_CHANNELS",
+    unit: "channels",
+    default: 1000,
+    min: 1,
+    max: 65_000,
+    description: "Channels that one task serves at once; an upgrade to a further one is answered with 503",
+  },
+  publishTimeoutSeconds: {
+    kind: "integer",
+    variable: "WEBSOCKET_PUBLISH_TIMEOUT_SECONDS",
+    unit: "seconds",
+    default: 5,
+    min: 1,
+    max: 60,
+    description: "Time that a published message waits for the backplane before it is refused",
+  },
+  valkeyUrl: {
+    kind: "text",
+    variable: "WEBSOCKET_VALKEY_URL",
+    default: "",
+    pattern: /(rediss?:\/\/([^\s:@/]+@)?[^\s:@/]+(:\d{1,5})?)?/,
+    allowed: "redis://[user@]host[:port], or rediss:// for TLS; the password has a variable of its own",
+    description: "Valkey that holds the messages of all tasks; empty keeps them in this task's memory",
+  },
+  valkeyPassword: {
+    kind: "text",
+    variable: "WEBSOCKET_VALKEY_PASSWORD",
+    secret: true,
+    default: "",
+    pattern: /[^\s]*/,
+    allowed: "a password without white space",
+    description: "Password of the Valkey user",
+  },
+  valkeyCluster: {
+    kind: "boolean",
+    variable: "WEBSOCKET_VALKEY_CLUSTER",
+    default: false,
+    description: "Whether the Valkey speaks the cluster protocol, as ElastiCache Serverless does",
+  },
+  valkeyBlockMs: {
+    kind: "integer",
+    variable: "WEBSOCKET_VALKEY_BLOCK_MS",
+    unit: "milliseconds",
+    default: 2000,
+    min: 10,
+    max: 60_000,
+    description: "Longest time for which one read of the backplane waits for news",
+  },
+  metricsPort: {
+    kind: "integer",
+    variable: "WEBSOCKET_METRICS_PORT",
+    unit: "TCP port",
+    default: 9464,
+    min: 0,
+    max: 65_535,
+    description: "Port of /metrics, for Prometheus; 0 lets the system choose one",
+  },
+  metricsLogSeconds: {
+    kind: "integer",
+    variable: "WEBSOCKET_METRICS_LOG_SECONDS",
+    unit: "seconds",
+    default: 60,
+    min: 0,
+    max: 3600,
+    description: "Interval of the log lines from which CloudWatch makes metrics; 0 writes none",
+  },
+  jwksUrl: {
+    kind: "text",
+    variable: "WEBSOCKET_JWKS_URL",
+    default: "",
+    pattern: /(https?:\/\/[a-z0-9.-]+(:\d{1,5})?(\/[^\s]*)?)?/i,
+    allowed: "the URL of a JSON Web Key Set, or nothing",
+    description: "Keys that sign the clients' tokens; empty admits clients without a token",
+  },
+  jwtIssuer: {
+    kind: "text",
+    variable: "WEBSOCKET_JWT_ISSUER",
+    default: "",
+    pattern: /[^\s]*/,
+    allowed: "an issuer without white space, or nothing",
+    description: "Issuer that a token must name; empty admits any",
+  },
+  jwtAudience: {
+    kind: "text",
+    variable: "WEBSOCKET_JWT_AUDIENCE",
+    default: "",
+    pattern: /[^\s]*/,
+    allowed: "an audience without white space, or nothing",
+    description: "Audience that a token must name; empty admits any",
+  },
+  jwtChannelClaim: {
+    kind: "text",
+    variable: "WEBSOCKET_JWT_CHANNEL_CLAIM",
+    default: "channels",
+    pattern: /[^\s]+/,
+    allowed: "the name of a claim",
+    description:
+      "Claim that lists the channels a token opens: names, with * at the end for any rest and / for the default channel; a token without it opens all",
   },
   allowedOrigins: {
     kind: "list",
@@ -219,10 +349,8 @@ export function fromEnvironment(environment: Readonly<Record<string, string | un
     if (text === undefined || text === "") return definition.default;
     const value = decode(definition, text);
     if (value === undefined) {
-      problems.push({
-        key: variable,
-        message: `is ${JSON.stringify(text)}, and must be ${allowedValues(definition)}.`,
-      });
+      const found = isSecret(name as SettingName) ? "is not usable" : `is ${JSON.stringify(text)}`;
+      problems.push({ key: variable, message: `${found}, and must be ${allowedValues(definition)}.` });
     }
     return value;
   });
@@ -243,12 +371,13 @@ export function fromEnvironment(environment: Readonly<Record<string, string | un
   return settings;
 }
 
-/** Renders settings as environment variables, the inverse of {@link fromEnvironment}. */
+/** Renders settings as environment variables, the inverse of {@link fromEnvironment}; secrets are left out. */
 export function toEnvironment(settings: Partial<Settings>): Record<string, string> {
   const environment: Record<string, string> = {};
   for (const name of settingNames()) {
     const value = settings[name];
-    if (value !== undefined) environment[settingDefinitions[name].variable] = encode(value);
+    if (value !== undefined && !isSecret(name))
+      environment[settingDefinitions[name].variable] = encode(value);
   }
   return environment;
 }
@@ -257,4 +386,10 @@ export function toEnvironment(settings: Partial<Settings>): Record<string, strin
 export function settingNames(): readonly SettingName[] {
   // Object.keys forgets the literal types of an object that is known to have no other keys.
   return Object.keys(settingDefinitions) as SettingName[];
+}
+
+/** Whether a setting must not stand in plain text where an environment is declared. */
+export function isSecret(name: SettingName): boolean {
+  const { secret }: SettingDefinition = settingDefinitions[name];
+  return secret === true;
 }

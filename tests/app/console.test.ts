@@ -1,12 +1,34 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import { readFile } from "node:fs/promises";
 
 import type { Browser, Page } from "playwright-core";
-import { WebSocketServer } from "ws";
 
 import { launchBrowser } from "../support/browser.ts";
 import { afterwards, startServer, tearDown } from "./support.ts";
+import type { TestServer } from "./support.ts";
+
+describe("the client's script", () => {
+  afterEach(tearDown);
+
+  it("is JavaScript, line by line the client's TypeScript", async () => {
+    const { origin } = await startServer();
+    const warnings: Error[] = [];
+    const listen = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", listen);
+    afterwards(() => process.off("warning", listen));
+
+    const [response] = await Promise.all([fetch(`${origin}/client.js`), fetch(`${origin}/client.js`)]);
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get("content-type"), "text/javascript; charset=utf-8");
+    const script = await response.text();
+    const exported: unknown = await import(`data:text/javascript,${encodeURIComponent(script)}`);
+    assert.ok(typeof exported === "object" && exported !== null && "connect" in exported);
+    const source = await readFile(new URL("../../client/src/index.ts", import.meta.url), "utf8");
+    assert.equal(script.split("\n").length, source.split("\n").length);
+
+    assert.deepEqual(warnings, []);
+  });
+});
 
 describe("the console page", function () {
   this.timeout(60_000);
@@ -21,34 +43,101 @@ describe("the console page", function () {
 
   afterEach(tearDown);
 
-  async function openPage(): Promise<Page> {
+  async function openPage(server?: TestServer): Promise<Page> {
     assert.ok(browser);
-    const { origin } = await startServer();
+    const { origin } = server ?? (await startServer());
     const page = await browser.newPage();
     afterwards(() => page.close());
     await page.goto(`${origin}/index.html`);
     return page;
   }
 
-  it("shows whatever a server says, JSON objects or not", async () => {
-    const texts = ["null", "5", '"text"', "[1]", "no JSON", '{"error":null}', '{"error":"late"}'];
-    const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
-    afterwards(() => {
-      for (const client of server.clients) client.terminate();
-      server.close();
-    });
-    server.on("connection", (webSocket) => {
-      for (const text of texts) webSocket.send(text);
-    });
-    await once(server, "listening");
-
-    const page = await openPage();
-    const complaints: string[] = [];
-    page.on("pageerror", ({ message }) => complaints.push(message));
-    await page.getByLabel("Server").fill(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  async function connect(page: Page): Promise<void> {
     await page.getByRole("button", { name: "Connect", exact: true }).click();
-    for (const text of texts) await page.getByRole("log").getByText(text, { exact: true }).waitFor();
-    assert.deepEqual(complaints, []);
+    await page.getByText("Connected", { exact: true }).waitFor();
+  }
+
+  const figure = (page: Page, name: string): Promise<string> =>
+    page.locator("dl div", { hasText: name }).locator("dd").innerText();
+
+  it("shows where a message stands, and which ones are its own", async () => {
+    const server = await startServer();
+    const [one, other] = [await openPage(server), await openPage(server)];
+    await connect(one);
+    await connect(other);
+    for (const [page, text] of [
+      [one, "1"],
+      [other, "2"],
+      [one, "3"],
+    ] as const) {
+      await page.getByLabel("Message, as JSON").fill(text);
+      await page.getByLabel("Message, as JSON").press("Enter");
+      await one.getByRole("log").getByText(`#${text}`).waitFor();
+    }
+    await one
+      .getByRole("log")
+      .getByText(/^yours, #3, \d/)
+      .waitFor();
+    assert.equal(await one.locator("#log [data-kind=own]").count(), 2);
+    assert.equal(await one.locator("#log [data-kind=message]").count(), 1);
+    assert.equal(await figure(one, "Received"), "3");
+    assert.equal(await figure(one, "Offset"), "3");
+    assert.equal(await figure(one, "Acknowledged"), "2");
+    assert.match(await figure(one, "Round trip"), /^[\d.]+ ms$/);
+  });
+
+  it("connects again by itself, publishes what was typed meanwhile, and shows the gap", async () => {
+    const server = await startServer();
+    const page = await openPage(server);
+    await connect(page);
+    await page.getByLabel("Message, as JSON").fill('"before"');
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByRole("log").getByText("yours, #1").waitFor();
+
+    await server.drain();
+    await server.close();
+    await page.getByText("Reconnecting", { exact: true }).waitFor();
+    await page.getByText(/^in \d+ s$/).waitFor();
+    await page.getByLabel("Message, as JSON").fill('"meanwhile"');
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByText("1 pending").waitFor();
+
+    await startServer({ port: server.address.port });
+    await page.getByRole("log").getByText("Connected again").waitFor();
+    await page.getByRole("log").getByText("Missed what came after #1").waitFor();
+    await page.getByRole("log").getByText('"meanwhile"').waitFor();
+    assert.equal(await figure(page, "Gaps"), "1");
+  });
+
+  it("keeps channels apart, and leaves one for another", async () => {
+    const server = await startServer();
+    const [one, other] = [await openPage(server), await openPage(server)];
+    const address = await one.getByLabel("Server").inputValue();
+    await one.getByLabel("Server").fill(`${address}/room`);
+    await connect(one);
+    await connect(other);
+    await one.getByRole("button", { name: "Send" }).click();
+    await one.getByRole("log").getByText("yours, #1").waitFor();
+    await one.getByRole("button", { name: "Disconnect" }).click();
+    await one.getByRole("button", { name: "Connect", exact: true }).waitFor();
+    await one.getByLabel("Server").fill(address);
+    await connect(one);
+    await one.getByLabel("Message, as JSON").fill('"for both"');
+    await one.getByRole("button", { name: "Send" }).click();
+    await other.getByRole("log").getByText('"for both"').waitFor();
+    assert.equal(await figure(other, "Received"), "1");
+  });
+
+  it("says that what is not JSON is not sent, and why the server refuses a message", async () => {
+    const page = await openPage(await startServer({ maxPayloadBytes: 100 }));
+    await connect(page);
+    await page.getByLabel("Message, as JSON").fill("{not json");
+    await page.getByText("This is not JSON: it cannot be sent.").waitFor();
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByRole("log").getByText("invalid_json").waitFor();
+    await page.getByLabel("Message, as JSON").fill(JSON.stringify("x".repeat(200)));
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByRole("log").getByText("too_large").waitFor();
   });
 
   it("names the address that it could not connect to", async () => {
@@ -56,7 +145,9 @@ describe("the console page", function () {
     const wrong = `${new URL(page.url()).origin.replace("http", "ws")}/nope`;
     await page.getByLabel("Server").fill(wrong);
     await page.getByRole("button", { name: "Connect", exact: true }).click();
-    await page.getByRole("log").getByText(`Could not connect to ${wrong}`).waitFor();
+    await page.getByRole("log").getByText(`Could not connect to ${wrong}`).first().waitFor();
+    await page.getByRole("button", { name: "Disconnect" }).click();
+    await page.getByText("Disconnected", { exact: true }).first().waitFor();
   });
 
   it("starts each tab with a message of its own", async () => {

@@ -1,17 +1,23 @@
 import assert from "node:assert/strict";
 
+import { setImmediate as nextTurn } from "node:timers/promises";
+
 import type { MessageLog } from "../../app/src/log/log.ts";
-import { createMemoryLog } from "../../app/src/log/memory.ts";
 import {
-  Client,
   clientFrame,
   closeFrameStart,
   connect,
   connectRaw,
+  connectResuming,
   createRemoteLog,
+  DEFAULT_CHANNEL,
+  ManualLog,
+  memoryLog,
   refusal,
+  RESUMING,
   startServer,
   tearDown,
+  upgradeRequest,
 } from "./support.ts";
 
 describe("the drain", () => {
@@ -20,7 +26,7 @@ describe("the drain", () => {
   it("delivers what was published before it, then closes with 1001", async () => {
     const server = await startServer();
     const clients = [await connect(server.url), await connect(server.url), await connect(server.url)];
-    const published = Promise.all([1, 2, 3].map((n) => server.hub.publish("default", String(n))));
+    const published = Promise.all([1, 2, 3].map(async (n) => server.hub.publish(DEFAULT_CHANNEL, String(n))));
     await server.drain();
     await published;
     for (const client of clients) {
@@ -30,7 +36,7 @@ describe("the drain", () => {
   });
 
   it("waits for messages that are still on their way into the log", async () => {
-    const server = await startServer({}, createRemoteLog(1024));
+    const server = await startServer({}, { log: createRemoteLog(1024) });
     const [sender, other] = [await connect(server.url), await connect(server.url)];
     sender.send("on its way");
     // The answer to a ping behind it: the server has read it.
@@ -83,7 +89,7 @@ describe("the drain", () => {
 
   it("publishes nothing that comes in behind its Close frame", async () => {
     const published: string[] = [];
-    const memory = createMemoryLog({ retainedBytes: 1024 });
+    const memory = memoryLog(1024);
     const log: MessageLog = {
       ...memory,
       append(channel, payload) {
@@ -91,7 +97,7 @@ describe("the drain", () => {
         return memory.append(channel, payload);
       },
     };
-    const server = await startServer({}, log);
+    const server = await startServer({}, { log });
     const stubborn = await connectRaw(server.address.port);
     stubborn.socket.write(clientFrame(0x1, Buffer.from('"in time"')));
     await stubborn.seen('{"message":"in time"}');
@@ -105,21 +111,69 @@ describe("the drain", () => {
   });
 
   it("sends away who has not joined yet, without waiting for the log", async () => {
-    const memory = createMemoryLog({ retainedBytes: 1024 });
-    const joining = Promise.withResolvers<undefined>();
-    const log: MessageLog = {
-      ...memory,
-      subscribe() {
-        joining.resolve(undefined);
-        return () => undefined;
-      },
-    };
-    const server = await startServer({}, log);
-    const client = new Client(server.url);
-    await joining.promise;
+    const log = new ManualLog();
+    const server = await startServer({}, { log });
+    const refused = refusal(server.url);
+    while (!log.readers.has(DEFAULT_CHANNEL)) await nextTurn();
     const drained = server.drain();
-    assert.equal((await client.closed).code, 1001);
+    assert.deepEqual(await refused, { status: 503, retryAfter: "5" });
     await drained;
+  });
+
+  it("answers what a client published before it, and refuses what the client publishes behind that", async () => {
+    const log = new ManualLog();
+    const server = await startServer({}, { log });
+    const raw = connectRaw(server.address.port, upgradeRequest("/wss", RESUMING));
+    while (!log.readers.has(DEFAULT_CHANNEL)) await nextTurn();
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    const client = await raw;
+    client.socket.write(clientFrame(0x1, '{"publish":1,"id":"before"}'));
+    while (log.appends.length === 0) await nextTurn();
+
+    const drained = server.drain();
+    while (server.drainProgress() === 0) {
+      // The flush waits for what is on its way, for its share of the drain time.
+      log.appends[0]?.answer.resolve({ epoch: "e", offset: 1, duplicate: false });
+      log.readers.get(DEFAULT_CHANNEL)?.entries([{ offset: 1, payload: "1" }]);
+      await nextTurn();
+    }
+    client.socket.write(clientFrame(0x1, '{"publish":2,"id":"behind"}'));
+    await client.seen(closeFrameStart(1001));
+    assert.match(client.received().toString("latin1"), /"ack":"before","offset":1.*"message":1,"offset":1/s);
+    assert.equal(log.appends.length, 1);
+    client.socket.write(clientFrame(0x8, closeFrameStart(1001)));
+    await drained;
+  });
+
+  it("asks its clients to go one after the other, over a part of its time", async () => {
+    const server = await startServer({ drainSeconds: 1 });
+    const clients = await Promise.all(Array.from({ length: 60 }, () => connect(server.url)));
+    const wentAt = clients.map(({ closed }) => closed.then(() => performance.now()));
+    const before = performance.now();
+    await server.drain();
+    const times = (await Promise.all(wentAt)).map((time) => time - before).toSorted((a, b) => a - b);
+    assert.equal(server.drainProgress(), 1);
+    const [first, last] = [times[0] ?? NaN, times.at(-1) ?? NaN];
+    // At least 200 go per second: 60 take six steps of 50 ms, the first of them at once.
+    assert.ok(last - first >= 5 * 50 - 25, `all went in ${last - first} ms`);
+    assert.ok(last <= 900, `the last went after ${last} ms`);
+  });
+
+  it("brings clients that resume to another server without a loss", async () => {
+    const log = memoryLog();
+    const [old, fresh] = [await startServer({}, { log }), await startServer({}, { log })];
+    const { client, greeting } = await connectResuming(old.url);
+    const other = await connect(fresh.url);
+    client.send({ publish: "one", id: "1" });
+    assert.deepEqual(await client.nextValue(), { ack: "1", offset: 1 });
+    assert.deepEqual(await client.nextValue(), { message: "one", offset: 1 });
+    await old.drain();
+    assert.equal((await client.closed).code, 1001);
+    other.send("two");
+    assert.equal(await other.nextMessage(), "one");
+    assert.equal(await other.nextMessage(), "two");
+    const again = await connectResuming(fresh.url, { epoch: greeting.epoch, offset: 1 });
+    assert.deepEqual(await again.client.nextValue(), { message: "two", offset: 2 });
   });
 
   it("terminates who has not closed when its time is over", async () => {

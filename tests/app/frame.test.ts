@@ -1,28 +1,9 @@
 import assert from "node:assert/strict";
 
 import fc from "fast-check";
-import * as ws from "ws";
 
 import { textFrame } from "../../app/src/frame.ts";
-
-/** The library's own decoder, which its types do not show. */
-interface Receiver {
-  on(event: "message", listener: (data: Buffer, isBinary: boolean) => void): void;
-  write(chunk: Buffer): void;
-}
-const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: boolean }) => Receiver };
-
-/** The text messages in a stream of frames, as a client of the library reads them. */
-function decode(stream: Buffer): string[] {
-  const texts: string[] = [];
-  const receiver = new Receiver({ isServer: false });
-  receiver.on("message", (data, isBinary) => {
-    assert.equal(isBinary, false);
-    texts.push(data.toString());
-  });
-  receiver.write(stream);
-  return texts;
-}
+import { textsOf } from "./support.ts";
 
 describe("a text frame", () => {
   // RFC 6455 §5.7
@@ -55,7 +36,7 @@ describe("a text frame", () => {
       fc.property(fc.array(text, { maxLength: 8 }), (texts) => {
         // A lone surrogate has no UTF-8, and becomes U+FFFD; none reaches a frame, as JSON escapes them.
         assert.deepEqual(
-          decode(Buffer.concat(texts.map(textFrame))),
+          textsOf(Buffer.concat(texts.map(textFrame))),
           texts.map((t) => t.toWellFormed()),
         );
       }),

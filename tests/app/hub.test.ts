@@ -1,245 +1,512 @@
 import assert from "node:assert/strict";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 
 import fc from "fast-check";
 
 import { textFrame } from "../../app/src/frame.ts";
-import { createHub } from "../../app/src/hub.ts";
-import type { Hub } from "../../app/src/hub.ts";
-import type { LogReader, MessageLog } from "../../app/src/log/log.ts";
-import { createMemoryLog } from "../../app/src/log/memory.ts";
-import { RetainedWindow } from "../../app/src/retainedWindow.ts";
-import { silent } from "./support.ts";
+import { Hub, TooManyChannelsError } from "../../app/src/hub.ts";
+import type { Cursor, HubParts, Joined, Listener } from "../../app/src/hub.ts";
+import type { LogEntry, LogReader } from "../../app/src/log/log.ts";
+import { broadcastText, encode } from "../../app/src/protocol.ts";
+import type { Dialect, Gap } from "../../app/src/protocol.ts";
+import { ManualLog, memoryInUse, memoryLog, silent, tearDown, textsOf } from "./support.ts";
 
-const frameOf = (json: string): Buffer => textFrame(`{"message":${json}}`);
-const nothing = (): void => undefined;
+const CHANNEL = "c";
+const HEARTBEAT_SECONDS = 30;
+
+const deaf: Listener = { onReadable: () => undefined };
+
+function hubOn(parts: Pick<HubParts, "log"> & Partial<HubParts>): Hub {
+  return new Hub({
+    retainedBytes: 1024,
+    maxChannels: 10,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
+    logger: silent,
+    lingerMs: 0,
+    ...parts,
+  });
+}
+
+function framesOf(dialect: Dialect, first: number, ...jsons: readonly string[]): Buffer {
+  return Buffer.concat(jsons.map((json, n) => textFrame(broadcastText(dialect, json, first + n))));
+}
+
+/** All that a cursor can read now. */
+function readAll(cursor: Cursor): Buffer {
+  const slices: Buffer[] = [];
+  for (let slice = cursor.read(); slice !== undefined; slice = cursor.read()) slices.push(slice.bytes);
+  return Buffer.concat(slices);
+}
+
+const entriesFrom = (first: number, ...payloads: readonly string[]): LogEntry[] =>
+  payloads.map((payload, n) => ({ offset: first + n, payload }));
+
+/** A hub whose channel has been read up to an offset. */
+async function followed(
+  next: number,
+  parts: Partial<HubParts> = {},
+  dialect: Dialect = "plain",
+): Promise<{ log: ManualLog; hub: Hub; reader: LogReader; first: Joined }> {
+  const log = new ManualLog();
+  const hub = hubOn({ log, ...parts });
+  const joining = hub.join(CHANNEL, dialect, undefined, deaf);
+  const reader = log.reader(CHANNEL);
+  reader.started({ epoch: "e", next }, next);
+  return { log, hub, reader, first: await joining };
+}
 
 describe("the hub", () => {
-  const retainedBytes = 1024;
-  const hubOn = (log: MessageLog): Hub => createHub({ log, retainedBytes, logger: silent });
-  const memory = (): MessageLog => createMemoryLog({ retainedBytes });
+  afterEach(tearDown);
 
-  /** A log whose acknowledgements and entries come when the test says so, as those of a remote one do. */
-  function manualLog(): {
-    log: MessageLog;
-    reader: () => LogReader;
-    acknowledge: (offset: number) => void;
-    stopped: () => boolean;
-  } {
-    const acknowledgements: ((appended: { offset: number; duplicate: boolean }) => void)[] = [];
-    let reader: LogReader | undefined;
-    let stopped = false;
-    return {
-      log: {
-        epoch: "e",
-        append: () => new Promise((resolve) => acknowledgements.push(resolve)),
-        subscribe(_channel, _from, given) {
-          reader = given;
-          stopped = false;
-          return () => (stopped = true);
-        },
-        close: () => Promise.resolve(),
-      },
-      reader() {
-        assert.ok(reader !== undefined);
-        return reader;
-      },
-      acknowledge(offset) {
-        acknowledgements.shift()?.({ offset, duplicate: false });
-      },
-      stopped: () => stopped,
-    };
+  it("encodes what came in one turn once for all readers of a dialect", async () => {
+    const hub = hubOn({ log: memoryLog() });
+    const join = async (dialect: Dialect): Promise<Cursor> =>
+      (await hub.join(CHANNEL, dialect, undefined, deaf)).cursor;
+    const [a, b, c] = [await join("plain"), await join("plain"), await join("resume")];
+    for (const json of ["1", '"two"', "[3]"]) await hub.publish(CHANNEL, json);
+    const slice = a.read();
+    assert.deepEqual(slice?.bytes, framesOf("plain", 1, "1", '"two"', "[3]"));
+    assert.equal(slice.frames, 3);
+    assert.equal(b.read(), slice, "the same");
+    assert.deepEqual(c.read()?.bytes, framesOf("resume", 1, "1", '"two"', "[3]"));
+    for (const cursor of [a, b, c]) assert.equal(cursor.read(), undefined);
+  });
+
+  it("tells each reader once of all that came in one turn", async () => {
+    const hub = hubOn({ log: memoryLog() });
+    let told = 0;
+    const { cursor } = await hub.join(CHANNEL, "plain", undefined, { onReadable: () => told++ });
+    for (let n = 0; n < 5; n++) void hub.publish(CHANNEL, String(n));
+    assert.equal(told, 0);
+    await nextTurn();
+    assert.equal(told, 1);
+    assert.deepEqual(readAll(cursor), framesOf("plain", 1, "0", "1", "2", "3", "4"));
+  });
+
+  for (const dialects of [["plain"], ["resume"], ["plain", "resume"], ["resume", "plain"]] as const) {
+    it(`tells readers of ${dialects.join(" and ")} early rather than evict what they could have read`, async () => {
+      const { hub, reader, first } = await followed(1_000_000, { retainedBytes: 4096 }, dialects[0]);
+      first.cursor.close();
+      const readers = await Promise.all(
+        dialects.map(async (dialect) => {
+          const read: Buffer[] = [];
+          const { cursor } = await hub.join(CHANNEL, dialect, undefined, {
+            onReadable: () => read.push(readAll(cursor)),
+          });
+          return { dialect, read, cursor };
+        }),
+      );
+      const payloads = Array.from({ length: 2000 }, (_, n) =>
+        n % 500 === 7 ? `"${"x".repeat(1000)}"` : "1",
+      );
+      reader.entries(entriesFrom(1_000_000, ...payloads));
+      await nextTurn();
+      for (const { dialect, read, cursor } of readers) {
+        assert.equal(cursor.state, "open", dialect);
+        assert.deepEqual(Buffer.concat(read), framesOf(dialect, 1_000_000, ...payloads), dialect);
+      }
+    });
   }
 
-  it("encodes a message once for all readers", async () => {
-    const hub = hubOn(memory());
-    const [a, b] = [await hub.subscribe("c", nothing), await hub.subscribe("c", nothing)];
-    assert.equal(await hub.publish("c", "1"), 1);
-    const [fromA, fromB] = [a.read(Infinity), b.read(Infinity)];
-    assert.deepEqual(fromA, frameOf("1"));
-    assert.equal(fromA, fromB, "the same buffer");
-    assert.equal(a.read(Infinity), undefined);
+  it("loses a cursor whose next frame is evicted, and says so, once and for all", async () => {
+    const { reader, first } = await followed(1, { retainedBytes: 1024 });
+    const payload = "1".repeat(100);
+    reader.entries(entriesFrom(1, payload));
+    assert.equal(first.cursor.state, "open");
+    for (let offset = 2; offset < 50; offset++) reader.entries(entriesFrom(offset, payload));
+    assert.equal(first.cursor.state, "lost");
+    assert.equal(first.cursor.read(), undefined);
+    assert.equal(first.cursor.state, "lost");
   });
 
-  it("joins what came in one turn once for all readers that keep up, and for each that does not", async () => {
-    const hub = hubOn(memory());
-    const [a, b, late] = [
-      await hub.subscribe("c", nothing),
-      await hub.subscribe("c", nothing),
-      await hub.subscribe("c", nothing),
-    ];
-    await hub.publish("c", "1");
-    for (const cursor of [a, b]) cursor.read(Infinity);
-    for (const json of ["2", "3"]) await hub.publish("c", json);
-    const joined = a.read(Infinity);
-    assert.deepEqual(joined, Buffer.concat([frameOf("2"), frameOf("3")]));
-    assert.equal(joined, b.read(Infinity), "the same buffer");
-    assert.deepEqual(late.read(Infinity), Buffer.concat(["1", "2", "3"].map(frameOf)));
+  it("keeps nothing for cursors that are lost", async () => {
+    const cursors: Cursor[] = [];
+    const log = memoryLog();
+    const busy = hubOn({ log, retainedBytes: 64 * 1024 });
+    const before = memoryInUse();
+    for (let n = 0; n < 100; n++) {
+      const { cursor } = await busy.join(CHANNEL, "plain", undefined, {
+        // What a connection does that cannot write.
+        onReadable: () => cursor.state,
+      });
+      cursors.push(cursor);
+      for (let m = 0; m < 5; m++) await busy.publish(CHANNEL, JSON.stringify("x".repeat(60_000)));
+      await nextTurn();
+    }
+    const grown = memoryInUse() - before;
+    // The log itself keeps 4 MiB.
+    assert.ok(grown < 8 * 1024 * 1024, `${grown} bytes`);
+    assert.equal(cursors.filter(({ state }) => state === "lost").length, cursors.length);
+    busy.close();
+    await log.close();
   });
 
-  it("wakes each reader once for all that came in one turn", async () => {
-    const hub = hubOn(memory());
-    let wakes = 0;
-    const cursor = await hub.subscribe("c", () => wakes++);
-    for (let n = 0; n < 5; n++) void hub.publish("c", String(n));
-    assert.equal(wakes, 0);
+  it("tells how far the slowest reader is behind, over all channels", async () => {
+    const hub = hubOn({ log: memoryLog() });
+    assert.equal(hub.slowestLagBytes, 0);
+    const joined = await Promise.all(["a", "b"].map((name) => hub.join(name, "plain", undefined, deaf)));
+    await hub.publish("a", "1");
+    await hub.publish("b", "22");
+    assert.equal(hub.slowestLagBytes, framesOf("plain", 1, "22").length);
+    joined[1]?.cursor.read();
+    assert.equal(hub.slowestLagBytes, framesOf("plain", 1, "1").length);
+    joined[0]?.cursor.close();
+    assert.equal(hub.slowestLagBytes, 0);
+  });
+
+  it("measures the fan-out from the arrival of a batch, however large it is", async () => {
+    const seconds: number[] = [];
+    const { reader } = await followed(1, {
+      retainedBytes: 1024,
+      onFannedOut: (duration) => seconds.push(duration),
+    });
+    reader.entries(entriesFrom(1, "1"));
     await nextTurn();
-    assert.equal(wakes, 1);
-    assert.deepEqual(cursor.read(Infinity), Buffer.concat(["0", "1", "2", "3", "4"].map(frameOf)));
-  });
-
-  it("wakes readers early rather than evict what they could have read", async () => {
-    const hub = hubOn(memory());
-    const read: Buffer[] = [];
-    const cursor = await hub.subscribe("c", () => read.push(cursor.read(Infinity) ?? Buffer.of()));
-    const texts = Array.from({ length: 1000 }, (_, n) => String(n));
-    for (const text of texts) void hub.publish("c", text);
+    const before = performance.now();
+    await delay(30);
+    reader.entries(entriesFrom(2, `"${"x".repeat(2000)}"`));
     await nextTurn();
-    assert.deepEqual(Buffer.concat(read), Buffer.concat(texts.map(frameOf)));
-    assert.equal(cursor.state, "open");
+    const quiet = (performance.now() - before) / 1000;
+    assert.ok(seconds.length >= 2);
+    for (const duration of seconds) assert.ok(duration < quiet / 2, `${duration} of ${quiet} s`);
   });
 
-  it("wakes readers before a large frame evicts what they could have read", async () => {
-    const hub = hubOn(memory());
-    const read: Buffer[] = [];
-    const cursor = await hub.subscribe("c", () => read.push(cursor.read(Infinity) ?? Buffer.of()));
-    const large = JSON.stringify("x".repeat(retainedBytes));
-    void hub.publish("c", "1");
-    void hub.publish("c", large);
-    void hub.publish("c", "2");
-    await nextTurn();
-    assert.deepEqual(Buffer.concat(read), Buffer.concat(["1", large, "2"].map(frameOf)));
+  describe("joins", () => {
+    it("when all is read that was there before, and shows nothing of it", async () => {
+      const log = new ManualLog();
+      const hub = hubOn({ log });
+      let joined = false;
+      const joining = hub.join(CHANNEL, "resume", undefined, deaf).then((result) => {
+        joined = true;
+        return result;
+      });
+      const reader = log.reader(CHANNEL);
+      reader.started({ epoch: "e", next: 7 }, 9);
+      reader.entries(entriesFrom(7, "7"));
+      await nextTurn();
+      assert.equal(joined, false);
+      reader.entries(entriesFrom(8, "8"));
+      const { cursor, epoch, offset, gap } = await joining;
+      assert.deepEqual([epoch, offset, gap], ["e", 8, undefined]);
+      assert.equal(cursor.atEnd, true);
+      reader.entries(entriesFrom(9, "9"));
+      assert.deepEqual(readAll(cursor), framesOf("resume", 9, "9"));
+    });
+
+    it("many while the channel is being read, with one reading", async () => {
+      const log = new ManualLog();
+      const hub = hubOn({ log });
+      const joining = [1, 2, 3].map((n) => hub.join(CHANNEL, n === 2 ? "resume" : "plain", undefined, deaf));
+      log.reader(CHANNEL).started({ epoch: "e", next: 1 }, 1);
+      for (const { offset } of await Promise.all(joining)) assert.equal(offset, 0);
+    });
+
+    it("at every offset that is retained, in both dialects, whichever was spoken first", async () => {
+      const json = fc.oneof(
+        fc.json({ stringUnit: "binary" }),
+        fc.constantFrom('","offset":7', '{"offset":1}'),
+      );
+      const canonical = json.map((text) => {
+        try {
+          return JSON.stringify(JSON.parse(text));
+        } catch {
+          return JSON.stringify(text);
+        }
+      });
+      const dialects = fc.shuffledSubarray<Dialect>(["plain", "resume"], { minLength: 2 });
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(canonical, { maxLength: 30 }),
+          fc.array(canonical, { maxLength: 5 }),
+          fc.integer({ min: 1, max: 2 ** 40 }),
+          dialects,
+          async (before, after, first, [original, other]) => {
+            assert.ok(original !== undefined && other !== undefined);
+            const log = new ManualLog();
+            const hub = hubOn({ log, retainedBytes: 1 << 20 });
+            const joining = hub.join(CHANNEL, original, undefined, deaf);
+            const reader = log.reader(CHANNEL);
+            const end = first + before.length;
+            reader.started({ epoch: "e", next: first }, end);
+            if (before.length > 0) reader.entries(entriesFrom(first, ...before));
+            await joining;
+            const cursors: { from: number; dialect: Dialect; cursor: Cursor }[] = [];
+            for (let from = first; from <= end; from++) {
+              for (const dialect of [other, original]) {
+                const resume = { epoch: "e", offset: from - 1 };
+                const { cursor, offset, gap } = await hub.join(CHANNEL, dialect, resume, deaf);
+                assert.deepEqual([offset, gap], [from - 1, undefined]);
+                cursors.push({ from, dialect, cursor });
+              }
+            }
+            if (after.length > 0) reader.entries(entriesFrom(end, ...after));
+            for (const { from, dialect, cursor } of cursors) {
+              const all = [...before, ...after].slice(from - first);
+              assert.deepEqual(readAll(cursor), framesOf(dialect, from, ...all));
+            }
+            hub.close();
+          },
+        ),
+        { numRuns: 60 },
+      );
+    });
+
+    for (const [what, offset, joinsAt, gap] of [
+      ["a client that is level", 19, 19, undefined],
+      ["a client that has seen all before the first that is retained", 9, 9, undefined],
+      ["a client that missed what is no longer retained", 3, 9, { epoch: "e", from: 4, to: 9 }],
+      ["a client that saw nothing", 0, 9, { epoch: "e", from: 1, to: 9 }],
+      ["a client that has seen more than the log has", 24, 19, { epoch: "e", from: 20 }],
+      ["the largest offset", Number.MAX_SAFE_INTEGER, 19, { epoch: "e", from: 20 }],
+    ] as const satisfies readonly (readonly [string, number, number, Gap | undefined])[]) {
+      it(`${what} where it belongs, and says what is missing`, async () => {
+        const { log, hub, reader } = await followed(10);
+        reader.entries(entriesFrom(10, ...Array<string>(10).fill("1")));
+        log.onEnd = () => Promise.resolve({ epoch: "e", next: 20 });
+        const joined = await hub.join(CHANNEL, "resume", { epoch: "e", offset }, deaf);
+        assert.deepEqual([joined.offset, joined.gap], [joinsAt, gap]);
+        assert.deepEqual(
+          readAll(joined.cursor),
+          framesOf("resume", joinsAt + 1, ...Array<string>(19 - joinsAt).fill("1")),
+        );
+      });
+    }
+
+    it("a client of another epoch at the first that is retained, and says that nobody knows what is missing", async () => {
+      const { hub, reader } = await followed(5);
+      reader.entries(entriesFrom(5, "5", "6"));
+      const joined = await hub.join(CHANNEL, "resume", { epoch: "older", offset: 41 }, deaf);
+      assert.deepEqual([joined.epoch, joined.offset, joined.gap], ["e", 4, { epoch: "older", from: 42 }]);
+      assert.deepEqual(readAll(joined.cursor), framesOf("resume", 5, "5", "6"));
+    });
+
+    it("a client that is ahead of this task when the task has read as far", async () => {
+      const { log, hub, reader } = await followed(5);
+      log.onEnd = () => Promise.resolve({ epoch: "e", next: 9 });
+      let joined = false;
+      const joining = hub.join(CHANNEL, "resume", { epoch: "e", offset: 7 }, deaf).then((result) => {
+        joined = true;
+        return result;
+      });
+      reader.entries(entriesFrom(5, "5", "6"));
+      await nextTurn();
+      assert.equal(joined, false);
+      reader.entries(entriesFrom(7, "7", "8"));
+      const { cursor, offset, gap } = await joining;
+      assert.deepEqual([offset, gap], [7, undefined]);
+      assert.deepEqual(readAll(cursor), framesOf("resume", 8, "8"));
+    });
+
+    it("a client that is ahead of this task also where the log begins anew meanwhile", async () => {
+      const { log, hub, reader } = await followed(5);
+      log.onEnd = () => Promise.resolve({ epoch: "e", next: 9 });
+      const joining = hub.join(CHANNEL, "resume", { epoch: "e", offset: 7 }, deaf);
+      await nextTurn();
+      reader.started({ epoch: "f", next: 1 }, 1);
+      const { epoch, offset, gap } = await joining;
+      assert.deepEqual([epoch, offset, gap], ["f", 0, { epoch: "e", from: 8 }]);
+    });
+
+    it("nobody where the log does not say how far it is, and keeps the others", async () => {
+      const { hub, reader, first } = await followed(5);
+      await assert.rejects(hub.join(CHANNEL, "resume", { epoch: "e", offset: 7 }, deaf), /away/);
+      reader.entries(entriesFrom(5, "5"));
+      assert.deepEqual(readAll(first.cursor), framesOf("plain", 5, "5"));
+    });
+
+    it("nobody while the log fails, and starts anew for the next", async () => {
+      const log = new ManualLog();
+      const hub = hubOn({ log });
+      const joining = hub.join(CHANNEL, "plain", undefined, deaf);
+      log.reader(CHANNEL).failed(new Error("broken"));
+      await assert.rejects(joining, /broken/);
+      assert.deepEqual([hub.channels, log.readers.size], [0, 0]);
+      const again = hub.join(CHANNEL, "plain", undefined, deaf);
+      log.reader(CHANNEL).started({ epoch: "e", next: 5 }, 5);
+      assert.equal((await again).offset, 4);
+    });
+
+    it("no more channels than it may, counting those that linger", async () => {
+      const { log, hub } = await followed(1, { maxChannels: 2 });
+      const second = hub.join("d", "plain", undefined, deaf);
+      await assert.rejects(hub.join("e", "plain", undefined, deaf), TooManyChannelsError);
+      log.reader("d").started({ epoch: "e", next: 1 }, 1);
+      (await second).cursor.close();
+      await assert.rejects(hub.join("e", "plain", undefined, deaf), TooManyChannelsError);
+      while (hub.channels > 1) await nextTurn();
+      void hub.join("e", "plain", undefined, deaf);
+      assert.ok(log.readers.has("e"));
+    });
   });
 
-  it("gives slices of whole frames, and at least one", async () => {
-    const hub = hubOn(memory());
-    const cursor = await hub.subscribe("c", nothing);
-    for (const json of ["1", "2", '"a long one"']) await hub.publish("c", json);
-    const length = frameOf("1").length;
-    assert.deepEqual(cursor.read(2 * length + 1), Buffer.concat([frameOf("1"), frameOf("2")]));
-    assert.deepEqual(cursor.read(1), frameOf('"a long one"'));
+  describe("when a log begins anew", () => {
+    it("tells readers the gap in the same epoch, behind what they had not read, and goes on", async () => {
+      const { hub, reader, first: plain } = await followed(5);
+      const { cursor } = await hub.join(CHANNEL, "resume", undefined, deaf);
+      reader.entries(entriesFrom(5, "5"));
+      reader.started({ epoch: "e", next: 9 }, 10);
+      reader.entries(entriesFrom(9, "9"));
+      assert.deepEqual(textsOf(readAll(cursor)), [
+        broadcastText("resume", "5", 5),
+        encode({ connection: "ok", epoch: "e", offset: 8, heartbeat: HEARTBEAT_SECONDS }),
+        encode({ gap: { epoch: "e", from: 6, to: 8 } }),
+        broadcastText("resume", "9", 9),
+      ]);
+      assert.deepEqual(readAll(plain.cursor), framesOf("plain", 5, "5", "9"), "plain clients know no gaps");
+    });
+
+    it("tells readers the gap in another epoch, and wakes them though nothing follows", async () => {
+      const { hub, reader } = await followed(5);
+      let told = 0;
+      const { cursor } = await hub.join(CHANNEL, "resume", undefined, { onReadable: () => told++ });
+      reader.started({ epoch: "f", next: 1 }, 1);
+      await nextTurn();
+      assert.equal(told, 1);
+      assert.deepEqual(textsOf(readAll(cursor)), [
+        encode({ connection: "ok", epoch: "f", offset: 0, heartbeat: HEARTBEAT_SECONDS }),
+        encode({ gap: { epoch: "e", from: 5 } }),
+      ]);
+    });
+
+    it("does not tell those who join later, who resume within the new life only", async () => {
+      const { hub, reader } = await followed(5, {}, "resume");
+      reader.entries(entriesFrom(5, "5"));
+      reader.started({ epoch: "e", next: 9 }, 10);
+      reader.entries(entriesFrom(9, "9"));
+      for (const dialect of ["resume", "plain"] as const) {
+        const level = await hub.join(CHANNEL, dialect, { epoch: "e", offset: 8 }, deaf);
+        assert.deepEqual([level.offset, level.gap], [8, undefined]);
+        assert.deepEqual(readAll(level.cursor), framesOf(dialect, 9, "9"));
+        const behind = await hub.join(CHANNEL, dialect, { epoch: "e", offset: 4 }, deaf);
+        assert.deepEqual([behind.offset, behind.gap], [8, { epoch: "e", from: 5, to: 8 }]);
+      }
+    });
+
+    it("tells nothing to those who wait for its first beginning", async () => {
+      const log = new ManualLog();
+      const hub = hubOn({ log });
+      const joining = hub.join(CHANNEL, "resume", undefined, deaf);
+      const reader = log.reader(CHANNEL);
+      reader.started({ epoch: "e", next: 1 }, 9);
+      reader.entries(entriesFrom(1, "1"));
+      reader.started({ epoch: "f", next: 3 }, 4);
+      reader.entries(entriesFrom(3, "3"));
+      const { cursor, epoch, offset } = await joining;
+      assert.deepEqual([epoch, offset, cursor.atEnd], ["f", 3, true]);
+    });
   });
 
-  it("loses a cursor whose next frame is evicted, and says so", async () => {
-    const hub = hubOn(memory());
-    const cursor = await hub.subscribe("c", nothing);
-    const size = frameOf("1").length;
-    const fitting = Math.floor(retainedBytes / size);
-    for (let n = 0; n < fitting; n++) await hub.publish("c", "1");
-    assert.equal(cursor.state, "open");
-    await hub.publish("c", "1");
-    assert.equal(cursor.state, "lost");
-    assert.equal(cursor.read(Infinity), undefined);
-  });
+  describe("flushes", () => {
+    it("when what was acknowledged has also come back from the log", async () => {
+      const { log, hub, reader } = await followed(1);
+      void hub.publish(CHANNEL, "1");
+      let flushed = false;
+      const flushing = hub.flush().then(() => (flushed = true));
+      await nextTurn();
+      assert.equal(flushed, false, "not acknowledged");
+      log.appends[0]?.answer.resolve({ epoch: "e", offset: 1, duplicate: false });
+      await nextTurn();
+      assert.equal(flushed, false, "not back yet");
+      reader.entries(entriesFrom(1, "1"));
+      await flushing;
+    });
 
-  it("joins a reader only when the log is being read", async () => {
-    const { log, reader } = manualLog();
-    const hub = hubOn(log);
-    let joined = false;
-    const joining = hub.subscribe("c", nothing).then((cursor) => ((joined = true), cursor));
-    await nextTurn();
-    assert.equal(joined, false);
-    reader().started(7);
-    const cursor = await joining;
-    reader().entries([{ offset: 7, payload: "1" }]);
-    assert.deepEqual(cursor.read(Infinity), frameOf("1"));
-  });
+    it("when every publish is answered that came before it, in whatever order, and under continuous load", async () => {
+      const { log, hub } = await followed(1);
+      const publish = async (name: string, json: string): Promise<unknown> => hub.publish(name, json);
+      const publishes = [publish(CHANNEL, "1"), publish("unread", "2")];
+      const flushed: string[] = [];
+      const first = hub.flush().then(() => flushed.push("first"));
+      publishes.push(publish("unread", "3"));
+      const second = hub.flush().then(() => flushed.push("second"));
+      publishes.push(publish("unread", "4"));
+      const settle = async (n: number): Promise<void> => {
+        log.appends[n]?.answer.reject(new Error("not stored"));
+        await assert.rejects(publishes[n] ?? Promise.resolve());
+        await nextTurn();
+      };
+      await settle(3);
+      await settle(2);
+      await settle(1);
+      assert.deepEqual(flushed, [], "the oldest is not answered");
+      await settle(0);
+      await Promise.all([first, second]);
+    });
 
-  it("flushes when what was acknowledged has also come back from the log", async () => {
-    const { log, reader, acknowledge } = manualLog();
-    const hub = hubOn(log);
-    const joining = hub.subscribe("c", nothing);
-    reader().started(1);
-    await joining;
-    void hub.publish("c", "1");
-    let flushed = false;
-    const flushing = hub.flush().then(() => (flushed = true));
-    await nextTurn();
-    assert.equal(flushed, false, "not acknowledged");
-    acknowledge(1);
-    await nextTurn();
-    assert.equal(flushed, false, "not back yet");
-    reader().entries([{ offset: 1, payload: "1" }]);
-    await flushing;
-  });
+    it("at once where a channel is not read yet", async () => {
+      const hub = hubOn({ log: new ManualLog() });
+      void hub.join(CHANNEL, "plain", undefined, deaf);
+      await hub.flush();
+    });
 
-  it("flushes when the log fails", async () => {
-    const { log, reader, acknowledge } = manualLog();
-    const hub = hubOn(log);
-    const joining = hub.subscribe("c", nothing);
-    reader().started(1);
-    await joining;
-    const publishing = hub.publish("c", "1");
-    acknowledge(1);
-    await publishing;
-    const flushing = hub.flush();
-    reader().failed(new Error("broken"));
-    await flushing;
-  });
-
-  it("wakes its readers and breaks their cursors when the log fails, and starts anew for the next", async () => {
-    const { log, reader } = manualLog();
-    const hub = hubOn(log);
-    let wakes = 0;
-    const joining = hub.subscribe("c", () => wakes++);
-    reader().started(1);
-    const cursor = await joining;
-    reader().failed(new Error("broken"));
-    assert.equal(cursor.state, "broken");
-    assert.equal(wakes, 1);
-    cursor.close();
-
-    const again = hub.subscribe("c", nothing);
-    reader().started(5);
-    assert.equal((await again).state, "open");
-  });
-
-  it("stops reading a channel with its last reader", async () => {
-    const { log, reader, stopped } = manualLog();
-    const hub = hubOn(log);
-    const joining = [hub.subscribe("c", nothing), hub.subscribe("c", nothing)] as const;
-    reader().started(1);
-    const [a, b] = await Promise.all(joining);
-    a.close();
-    a.close();
-    assert.equal(stopped(), false);
-    b.close();
-    assert.equal(stopped(), true);
-  });
-});
-
-describe("the retained window", () => {
-  it("holds the newest items that fit, under their offsets", () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.nat(50), { maxLength: 5000 }),
-        fc.integer({ min: 1, max: 300 }),
-        fc.nat(1000),
-        (sizes, maxBytes, first) => {
-          const window = new RetainedWindow<{ size: number }>(first, maxBytes, ({ size }) => size);
-          const items = sizes.map((size) => ({ size }));
-          items.forEach((item, n) => {
-            assert.equal(window.push(item), first + n);
-          });
-          assert.equal(window.end, first + items.length);
-
-          let bytes = 0;
-          let kept = 0;
-          for (const { size } of items.toReversed()) {
-            bytes += size;
-            if (bytes > maxBytes && kept > 0) break;
-            kept++;
-          }
-          assert.equal(window.first, window.end - kept);
-          items.forEach((item, n) => {
-            const retained = first + n >= window.first;
-            assert.equal(window.at(first + n), retained ? item : undefined);
-          });
-          assert.equal(window.at(window.end), undefined);
-          assert.equal(window.at(first - 1), undefined);
+    it("at once where nothing was published, when the log fails, and when it begins anew", async () => {
+      const { log, hub, reader } = await followed(1);
+      await hub.flush();
+      for (const end of [
+        () => {
+          reader.started({ epoch: "f", next: 1 }, 1);
         },
-      ),
-      { numRuns: 50 },
+        () => {
+          reader.failed(new Error("broken"));
+        },
+      ]) {
+        const epoch = log.appends.length === 0 ? "e" : "f";
+        const publishing = hub.publish(CHANNEL, "1");
+        log.appends.at(-1)?.answer.resolve({ epoch, offset: 1, duplicate: false });
+        await publishing;
+        const flushing = hub.flush();
+        end();
+        await flushing;
+      }
+    });
+  });
+
+  it("wakes its readers and breaks their cursors when the log fails", async () => {
+    const { hub, reader } = await followed(1);
+    let told = 0;
+    const { cursor } = await hub.join(CHANNEL, "plain", undefined, { onReadable: () => told++ });
+    reader.failed(new Error("broken"));
+    assert.deepEqual([cursor.state, told, hub.channels], ["broken", 1, 0]);
+    cursor.close();
+  });
+
+  it("lingers in a channel that nobody reads, for those who come back at once", async () => {
+    const { log, hub, reader, first } = await followed(1, { lingerMs: 20 });
+    first.cursor.close();
+    first.cursor.close();
+    reader.entries(entriesFrom(1, "1"));
+    const again = await hub.join(CHANNEL, "resume", { epoch: "e", offset: 0 }, deaf);
+    assert.deepEqual(readAll(again.cursor), framesOf("resume", 1, "1"));
+    await delay(30);
+    assert.deepEqual([hub.channels, log.readers.size], [1, 1], "somebody is here");
+    again.cursor.close();
+    assert.deepEqual([hub.channels, log.readers.size], [1, 1], "not at once");
+    while (hub.channels > 0) await nextTurn();
+    assert.equal(log.readers.size, 0);
+  });
+
+  it("stops reading the log when it is closed", async () => {
+    const { log, hub } = await followed(1);
+    hub.close();
+    hub.close();
+    assert.deepEqual([hub.channels, log.readers.size], [0, 0]);
+  });
+
+  it("keeps publishes in order, answers with where they are, and tells what the log says against them", async () => {
+    const log = new ManualLog();
+    const hub = hubOn({ log });
+    const [first, second] = [hub.publish("a", "1", "id"), hub.publish("a", "2")];
+    assert.deepEqual(
+      log.appends.map(({ channel, payload, id }) => [channel, payload, id]),
+      [
+        ["a", "1", "id"],
+        ["a", "2", undefined],
+      ],
     );
+    const appended = { epoch: "e", offset: 1, duplicate: true };
+    log.appends[0]?.answer.resolve(appended);
+    assert.deepEqual(await first, appended);
+    log.appends[1]?.answer.reject(new Error("full"));
+    await assert.rejects(async () => second, /full/);
   });
 });

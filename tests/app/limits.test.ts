@@ -1,17 +1,23 @@
 import assert from "node:assert/strict";
 
-import type { MessageLog } from "../../app/src/log/log.ts";
-import { createMemoryLog } from "../../app/src/log/memory.ts";
-import { createTokenBucket } from "../../app/src/tokenBucket.ts";
+import { once } from "node:events";
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+import type { LogReader, MessageLog } from "../../app/src/log/log.ts";
+import { TokenBucket } from "../../app/src/tokenBucket.ts";
 import {
-  Client,
   clientFrame,
   closeFrameStart,
   connect,
   connectRaw,
+  connectResuming,
+  DEFAULT_CHANNEL,
+  ManualLog,
+  memoryLog,
   refusal,
   startServer,
   tearDown,
+  waitUntil,
 } from "./support.ts";
 
 describe("limits", () => {
@@ -55,7 +61,9 @@ describe("limits", () => {
     const server = await startServer({ maxPayloadBytes: bytes, retainedBytes: bytes });
     const reader = await connect(server.url);
     const values = ["small", "x".repeat(bytes), "small again"];
-    await Promise.all(values.map((value) => server.hub.publish("default", JSON.stringify(value))));
+    await Promise.all(
+      values.map(async (value) => server.hub.publish(DEFAULT_CHANNEL, JSON.stringify(value))),
+    );
     for (const value of values) assert.equal(await reader.nextMessage(), value);
   });
 
@@ -153,18 +161,71 @@ describe("limits", () => {
     for (let n = 0; n < 40; n++) assert.deepEqual(await paused.nextMessage(), { n, text });
   });
 
-  it("closes a client with 1013 that makes mistakes and reads no answers", async () => {
-    const server = await startServer({ messagesPerSecond: 1_000_000, messageBurst: 1_000_000 });
+  it("reads no more from a client that makes mistakes and takes no answers, and in the end drops it", async () => {
+    const server = await startServer({
+      heartbeatSeconds: 0.2,
+      messagesPerSecond: 1_000_000,
+      messageBurst: 1_000_000,
+    });
     const raw = await connectRaw(server.address.port);
     raw.socket.pause();
-    const mistakes = Buffer.concat(Array<Buffer>(400_000).fill(clientFrame(0x1, Buffer.from("?"))));
-    // The server goes on reading, so all of it gets out, and the answers are more than the system buffers.
-    await new Promise((resolve) => raw.socket.write(mistakes, resolve));
-    raw.socket.resume();
-    await raw.seen(closeFrameStart(1013));
+    const mistakes = Buffer.concat(Array<Buffer>(100_000).fill(clientFrame(0x1, "?")));
+    // More than the buffers of the system hold: it is only gone when the server does not read any more.
+    for (let n = 0; n < 20; n++) raw.socket.write(mistakes);
+    await waitUntil(() => server.connections() === 0);
+    assert.ok(server.metrics.counts.received < 20 * 100_000, "it was not read to the end");
     const other = await connect(server.url);
     other.send("barrier");
     assert.equal(await other.nextMessage(), "barrier");
+  });
+
+  it("does not read on while too much of a client is unanswered, and goes on when it is answered", async () => {
+    const log = new ManualLog();
+    const server = await startServer({ messagesPerSecond: 1_000_000, messageBurst: 1_000_000 }, { log });
+    const connecting = connectResuming(server.url);
+    await waitUntil(() => log.readers.size > 0);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    const { client } = await connecting;
+
+    // Each is as large as what the server reads at once, so that it can stop behind each.
+    const value = "x".repeat(60_000);
+    const total = 300;
+    for (let n = 0; n < total; n++) client.send({ publish: value, id: String(n) });
+    await waitUntil(() => log.appends.length >= 256);
+    for (let turn = 0; turn < 100; turn++) await nextTurn();
+    assert.ok(log.appends.length < 256 + 10, `${log.appends.length} are on their way`);
+
+    for (let n = 0; n < total; n++) {
+      await waitUntil(() => log.appends.length > n);
+      log.appends[n]?.answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
+    }
+    for (let n = 0; n < total; n++) {
+      assert.deepEqual(await client.nextValue(), { ack: String(n), offset: n + 1 });
+    }
+  });
+
+  it("does not drop a client for being silent whose publishes wait for the log", async () => {
+    const log = new ManualLog();
+    const server = await startServer(
+      { heartbeatSeconds: 0.05, messagesPerSecond: 1_000_000, messageBurst: 1_000_000 },
+      { log },
+    );
+    const connecting = connectResuming(server.url);
+    await waitUntil(() => log.readers.size > 0);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    const { client } = await connecting;
+    // Much more than the server reads ahead, so that the pongs behind it are not read.
+    const value = "x".repeat(10_000);
+    for (let n = 0; n < 300; n++) client.send({ publish: value, id: String(n) });
+    await waitUntil(() => log.appends.length >= 256);
+    // Its pongs are not read any more; another client, which is, has been beaten many times meanwhile.
+    const other = await connect(server.url);
+    for (let pings = 0; pings < 8; pings++) await once(other.webSocket, "ping");
+    assert.equal(server.connections(), 2);
+    for (const [n, { answer }] of log.appends.entries()) {
+      answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
+    }
+    assert.deepEqual(await client.nextValue(), { ack: "0", offset: 1 });
   });
 
   it("answers 503 with Retry-After when full, and admits again when somebody left", async () => {
@@ -208,40 +269,65 @@ describe("limits", () => {
   });
 
   it("tells the sender when a message could not be stored", async () => {
-    const memory = createMemoryLog({ retainedBytes: 1024 });
+    const memory = memoryLog(1024);
     const failing: MessageLog = { ...memory, append: () => Promise.reject(new Error("out of order")) };
-    const { url } = await startServer({}, failing);
+    const { url } = await startServer({}, { log: failing });
     const client = await connect(url);
     client.send(1);
     assert.match(await client.next(), /^\{"error":\{"code":"unavailable",/);
   });
 
-  it("closes with 1011 when the log fails, and with 1013 while it cannot be read", async () => {
-    const memory = createMemoryLog({ retainedBytes: 1024 });
-    const readers: Parameters<MessageLog["subscribe"]>[2][] = [];
+  it("closes with 1011 when the log fails, refuses with 503 while it cannot be read, and recovers", async () => {
+    const memory = memoryLog(1024);
+    const readers: LogReader[] = [];
     let broken = false;
     const failing: MessageLog = {
       ...memory,
-      subscribe(channel, from, reader) {
+      subscribe(channel, reader) {
         readers.push(reader);
-        if (!broken) return memory.subscribe(channel, from, reader);
+        if (!broken) return memory.subscribe(channel, reader);
         reader.failed(new Error("still broken"));
         return () => undefined;
       },
     };
-    const { url } = await startServer({}, failing);
+    const { url } = await startServer({}, { log: failing });
     const client = await connect(url);
     broken = true;
     readers[0]?.failed(new Error("broken"));
     assert.equal((await client.closed).code, 1011);
-    assert.equal((await new Client(url).closed).code, 1013);
+    assert.deepEqual(await refusal(url), { status: 503, retryAfter: "5" });
+    broken = false;
+    await connect(url);
+  });
+
+  it("refuses a channel too many with 503, and admits it when another one is no longer used", async () => {
+    const { url, hub } = await startServer({ maxChannels: 2 });
+    const [a] = [await connect(`${url}/a`), await connect(`${url}/b`)];
+    assert.deepEqual(await refusal(`${url}/c`), { status: 503, retryAfter: "5" });
+    await connect(`${url}/b`);
+    a.webSocket.close();
+    await waitUntil(() => hub.channels === 1);
+    await connect(`${url}/c`);
+  });
+
+  it("keeps what a closing client has not read for nobody", async () => {
+    const server = await startServer({ messagesPerSecond: 1, messageBurst: 2, retainedBytes: 256 * 1024 });
+    const raw = await connectRaw(server.address.port);
+    for (let n = 0; n < 3; n++) raw.socket.write(clientFrame(0x1, '"too eager"'));
+    await raw.seen(closeFrameStart(1008));
+    // It does not answer the Close frame, so its connection lingers.
+    const text = JSON.stringify("x".repeat(50_000));
+    for (let n = 0; n < 100; n++) await server.hub.publish(DEFAULT_CHANNEL, text);
+    await nextTurn();
+    assert.equal(server.connections(), 1);
+    assert.equal(server.hub.slowestLagBytes, 0);
   });
 });
 
 describe("the token bucket", () => {
   it("gives the burst at once, then the rate, and never more than the burst", () => {
     let now = 0;
-    const bucket = createTokenBucket(10, 3, () => now);
+    const bucket = new TokenBucket(10, 3, () => now);
     const takeAll = (): number => {
       let taken = 0;
       while (bucket.take()) taken++;

@@ -2,176 +2,404 @@
 /* eslint-disable mocha/no-exports -- a suite that runs once per driver, from the test of each. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
 
-import type { LogEntry, LogReader, MessageLog } from "../../app/src/log/log.ts";
+import type { Appended, MessageLog } from "../../app/src/log/log.ts";
+import type { Retention } from "../../app/src/log/retention.ts";
+import { LogRecorder } from "./logRecorder.ts";
 
-/** Payload that the log under test must retain per channel, in bytes. It may retain up to twice as much. */
-export const RETAINED_BYTES = 64 * 1024;
+const RETENTION: Retention = {
+  retainedMessages: 10_000,
+  retainedBytes: 1024 * 1024,
+  retainedSeconds: 300,
+};
 
-const LARGE = "x".repeat(RETAINED_BYTES / 8);
+/** Valkey drops entries by whole nodes of a stream, which hold that many at most. */
+const NODE_ENTRIES = 100;
 
-/** A reader that notes what it is told, and lets a test wait for it. */
-class Recorder implements LogReader {
-  readonly all: LogEntry[] = [];
-  readonly live = Promise.withResolvers<number>();
-  #started = false;
-  #onEntries: (() => void)[] = [];
+/** A log whose appends all answer by a promise: whether one answers at once makes no difference to these tests. */
+type PromisingLog = Omit<MessageLog, "append"> & {
+  append(...entry: Parameters<MessageLog["append"]>): Promise<Appended>;
+};
 
-  started(next: number): void {
-    assert.ok(!this.#started, "started comes once");
-    this.#started = true;
-    this.live.resolve(next);
-  }
-
-  entries(entries: readonly LogEntry[]): void {
-    assert.ok(this.#started, "entries come after started");
-    assert.ok(entries.length > 0, "no batch is empty");
-    this.all.push(...entries);
-    for (const resolve of this.#onEntries.splice(0)) resolve();
-  }
-
-  failed(error: Error): void {
-    this.live.reject(error);
-  }
-
-  async payloads(wanted: number): Promise<readonly string[]> {
-    while (this.all.length < wanted) await new Promise<void>((resolve) => this.#onEntries.push(resolve));
-    return this.all.map(({ payload }) => payload);
-  }
+export interface LogDriver {
+  /** Each call gives a log of its own; the logs share their entries where `shared`. */
+  open(retention: Retention): Promise<MessageLog> | MessageLog;
+  /** Whether several processes can use the log at once. */
+  readonly shared: boolean;
 }
 
-/**
- * @param name of the driver.
- * @param open a log that retains {@link RETAINED_BYTES} per channel. It may hold entries of other tests' channels.
- */
-export function describeLogContract(name: string, open: () => Promise<MessageLog>): void {
+/** @param driver may hold entries of other tests' channels. */
+export function describeLogContract(name: string, driver: LogDriver): void {
   describe(`the log contract, by the ${name} driver`, () => {
-    let log: MessageLog;
+    const opened: PromisingLog[] = [];
+    let log: PromisingLog;
     let channel: string;
+
+    const open = async (retention: Partial<Retention> = {}): Promise<PromisingLog> => {
+      const another = await driver.open({ ...RETENTION, ...retention });
+      const promising: PromisingLog = { ...another, append: async (...entry) => another.append(...entry) };
+      opened.push(promising);
+      return promising;
+    };
 
     beforeEach(async () => {
       log = await open();
       channel = `channel-${randomUUID()}`;
     });
 
-    afterEach(() => log.close());
+    afterEach(async () => {
+      await Promise.all(opened.splice(0).map((each) => each.close()));
+    });
 
-    const follow = async (
-      from: number | "end",
-    ): Promise<{ reader: Recorder; next: number; stop: () => void }> => {
-      const reader = new Recorder();
-      const stop = log.subscribe(channel, from, reader);
-      return { reader, next: await reader.live.promise, stop };
+    const follow = async (of = log): Promise<LogRecorder> => {
+      const reader = new LogRecorder();
+      reader.stop = of.subscribe(channel, reader);
+      await reader.begun();
+      return reader;
     };
 
-    it("has an epoch", () => {
-      assert.match(log.epoch, /\S/);
+    /** What a new reader would be given. */
+    const retained = async (of = log): Promise<LogRecorder> => {
+      const reader = await follow(of);
+      // It may begin again, where entries are dropped in this moment.
+      await reader.until(() => reader.current.length === reader.end - reader.from);
+      reader.stop();
+      return reader;
+    };
+
+    const appendAll = (payloads: readonly string[], to = log): Promise<unknown> =>
+      Promise.all(payloads.map((payload) => to.append(channel, payload)));
+
+    describe("appending", () => {
+      it("gives consecutive offsets from 1 in one epoch, in the order of the calls", async () => {
+        const appended = await Promise.all(
+          ["a", "b", "c", "d"].map((payload) => log.append(channel, payload)),
+        );
+        const { epoch } = await log.end(channel);
+        assert.deepEqual(
+          appended,
+          [1, 2, 3, 4].map((offset) => ({ epoch, offset, duplicate: false })),
+        );
+        assert.deepEqual((await retained()).current, ["a", "b", "c", "d"]);
+      });
+
+      it("keeps the order of the calls with and without ids", async () => {
+        const payloads = Array.from({ length: 300 }, (_, n) => String(n));
+        for (const [n, payload] of payloads.entries()) {
+          void log.append(channel, payload, n % 3 === 1 ? `id-${n}` : undefined);
+          if (n % 50 === 0) await nextTurn();
+        }
+        await log.append(channel, "last");
+        assert.deepEqual((await retained()).current, [...payloads, "last"]);
+      });
+
+      it("counts each channel by itself, and keeps them apart", async () => {
+        const reader = await follow();
+        const other = `other-${randomUUID()}`;
+        assert.equal((await log.append(other, "elsewhere")).offset, 1);
+        assert.equal((await log.append(channel, "here")).offset, 1);
+        await reader.length(1);
+        assert.deepEqual(reader.payloads, ["here"]);
+      });
+
+      it("keeps text as it is", async () => {
+        const payloads = ["", "\u0000\r\n", "é €\u{1f600}", '"quoted"', "x".repeat(300_000)];
+        const reader = await follow();
+        await appendAll(payloads);
+        await reader.length(payloads.length);
+        assert.deepEqual(reader.payloads, payloads);
+        assert.deepEqual((await retained()).current, payloads);
+      });
+
+      it("takes any name of a channel", async () => {
+        for (channel of ["", `a:b {c}\r\n${randomUUID()}`, `\u{1f600}${randomUUID()}`]) {
+          const { offset } = await log.append(channel, "named");
+          const reader = await retained();
+          assert.equal(reader.current.at(-1), "named");
+          assert.equal(reader.end, offset + 1);
+        }
+      });
     });
 
-    it("gives consecutive offsets from 1, in the order of the calls", async () => {
-      const appended = await Promise.all(["a", "b", "c", "d"].map((payload) => log.append(channel, payload)));
-      assert.deepEqual(
-        appended,
-        [1, 2, 3, 4].map((offset) => ({ offset, duplicate: false })),
-      );
-      const { reader } = await follow(1);
-      assert.deepEqual(await reader.payloads(4), ["a", "b", "c", "d"]);
+    describe("appending by id", () => {
+      it("appends an id once, and answers a repetition with the first position", async () => {
+        const { epoch } = await log.end(channel);
+        assert.deepEqual(await log.append(channel, "once", "id"), { epoch, offset: 1, duplicate: false });
+        assert.deepEqual(await log.append(channel, "once", "id"), { epoch, offset: 1, duplicate: true });
+        assert.deepEqual(await log.append(channel, "other", "id2"), { epoch, offset: 2, duplicate: false });
+        assert.deepEqual((await retained()).current, ["once", "other"]);
+      });
+
+      it("appends an id once also when it is repeated before the answer", async () => {
+        const answers = await Promise.all([1, 2, 3].map(() => log.append(channel, "once", "id")));
+        assert.deepEqual(
+          answers.map(({ offset, duplicate }) => [offset, duplicate]),
+          [
+            [1, false],
+            [1, true],
+            [1, true],
+          ],
+        );
+      });
+
+      it("holds an id for its own channel only", async () => {
+        await log.append(channel, "here", "id");
+        const { duplicate } = await log.append(`other-${randomUUID()}`, "there", "id");
+        assert.equal(duplicate, false);
+      });
+
+      it("takes any text for an id", async () => {
+        for (const [index, id] of ["", "=", ":", "é\u0000 \r\n", "x".repeat(128)].entries()) {
+          assert.equal((await log.append(channel, "once", id)).offset, index + 1);
+          assert.equal((await log.append(channel, "again", id)).offset, index + 1);
+        }
+      });
+
+      it("knows the ids of as many entries as it retains, whether these have an id or not", async () => {
+        const retainedMessages = 100;
+        const small = await open({ retainedMessages });
+        const append = async (count: number, prefix?: string): Promise<void> => {
+          for (let n = 0; n < count; n++) {
+            void small.append(channel, "x", prefix === undefined ? undefined : `${prefix}${n}`);
+          }
+          await small.end(channel);
+        };
+        await append(37);
+        const first = await small.append(channel, "once", "id");
+        await append(retainedMessages / 2);
+        await append(retainedMessages / 2 - 1, "other");
+        assert.deepEqual(await small.append(channel, "once", "id"), { ...first, duplicate: true });
+      });
     });
 
-    it("counts each channel by itself, and keeps them apart", async () => {
-      const { reader } = await follow("end");
-      const other = `other-${randomUUID()}`;
-      assert.equal((await log.append(other, "elsewhere")).offset, 1);
-      assert.equal((await log.append(channel, "here")).offset, 1);
-      assert.deepEqual(await reader.payloads(1), ["here"]);
+    describe("the end of a channel", () => {
+      it("is at 1 where there is nothing, in the epoch of what follows", async () => {
+        const { epoch, next } = await log.end(channel);
+        assert.equal(next, 1);
+        assert.equal((await log.append(channel, "first")).epoch, epoch);
+      });
+
+      it("is behind every entry that was appended", async () => {
+        for (const offset of [1, 2, 3]) {
+          const { epoch } = await log.append(channel, "x");
+          const ends = await Promise.all([log.end(channel), log.end(channel)]);
+          for (const end of ends) assert.deepEqual(end, { epoch, next: offset + 1 });
+        }
+      });
     });
 
-    it("delivers to a subscription from the end what is appended from then on, in order, each once", async () => {
-      await log.append(channel, "earlier");
-      const { reader, next } = await follow("end");
-      assert.equal(next, 2);
-      const payloads = Array.from({ length: 200 }, (_, n) => String(n));
-      await Promise.all(payloads.map((payload) => log.append(channel, payload)));
-      assert.deepEqual(await reader.payloads(200), payloads);
-      assert.deepEqual(
-        reader.all.map(({ offset }) => offset),
-        payloads.map((_, n) => n + 2),
-      );
+    describe("reading", () => {
+      it("begins with what is retained, and says where that ends", async () => {
+        await appendAll(["1", "2", "3"]);
+        const reader = await follow();
+        const { epoch } = await log.end(channel);
+        assert.deepEqual([reader.epoch, reader.from, reader.end], [epoch, 1, 4]);
+        await reader.length(3);
+        await log.append(channel, "4");
+        await reader.length(4);
+        assert.deepEqual(reader.payloads, ["1", "2", "3", "4"]);
+      });
+
+      it("goes from the history to what comes without a break", async () => {
+        let count = 0;
+        const appending = (async () => {
+          while (count < 2000) {
+            for (let n = 0; n < 50; n++) void log.append(channel, String(count++));
+            await nextTurn();
+          }
+          await log.end(channel);
+        })();
+        const readers: LogRecorder[] = [];
+        while (count < 2000) {
+          readers.push(await follow());
+          await nextTurn();
+        }
+        await appending;
+        const expected = Array.from({ length: count }, (_, n) => String(n));
+        for (const reader of readers) {
+          await reader.length(count);
+          assert.deepEqual(reader.payloads, expected);
+          assert.equal(reader.starts, 1);
+        }
+      });
+
+      it("gives a second reader the history, and leaves the first one alone", async () => {
+        const first = await follow();
+        await appendAll(["1", "2"]);
+        await first.length(2);
+        const second = await follow();
+        await log.append(channel, "3");
+        for (const reader of [first, second]) {
+          await reader.length(3);
+          assert.deepEqual(reader.payloads, ["1", "2", "3"]);
+          assert.equal(reader.starts, 1);
+        }
+      });
+
+      it("reads one channel with each of several readers, however they come and go", async () => {
+        const total = 1500;
+        const lasting = await follow();
+        let sent = 0;
+        for (let turn = 0; sent < total; turn++) {
+          for (let n = 0; n < 30; n++) void log.append(channel, String(sent++));
+          const passing = new LogRecorder();
+          passing.stop = log.subscribe(channel, passing);
+          if (turn % 2 === 0) await passing.begun();
+          passing.stop();
+          await nextTurn();
+        }
+        await lasting.length(total);
+        assert.deepEqual(
+          lasting.payloads,
+          Array.from({ length: total }, (_, n) => String(n)),
+        );
+        assert.equal(lasting.starts, 1);
+      });
+
+      it("ends with its undo, which may be called twice", async () => {
+        const stopped = await follow();
+        const other = await follow();
+        await log.append(channel, "first");
+        await Promise.all([stopped.length(1), other.length(1)]);
+        stopped.stop();
+        stopped.stop();
+        await log.append(channel, "second");
+        await other.length(2);
+        assert.deepEqual(stopped.payloads, ["first"]);
+      });
+
+      it("ends with its undo also before it has begun", async () => {
+        const stopped = new LogRecorder();
+        log.subscribe(channel, stopped)();
+        const { starts } = stopped;
+        await log.append(channel, "first");
+        await retained();
+        assert.deepEqual([stopped.starts, stopped.payloads], [starts, []]);
+      });
     });
 
-    it("delivers to a subscription from an offset what is retained, and then what comes", async () => {
-      for (const payload of ["1", "2", "3"]) await log.append(channel, payload);
-      const { reader, next } = await follow(2);
-      assert.equal(next, 2);
-      await log.append(channel, "4");
-      assert.deepEqual(await reader.payloads(3), ["2", "3", "4"]);
+    describe("retaining", () => {
+      it("keeps entries up to their number", async () => {
+        const small = await open({ retainedMessages: 300 });
+        const payloads = Array.from({ length: 1000 }, (_, n) => String(n + 1));
+        await appendAll(payloads, small);
+        const { from, current: kept } = await retained(small);
+        assert.ok(from > 1000 - 2 * 300 - NODE_ENTRIES && from <= 701, `from ${from}`);
+        assert.deepEqual(kept, payloads.slice(from - 1));
+      });
+
+      it("keeps entries up to their size", async () => {
+        const small = await open({ retainedBytes: 64 * 1024 });
+        const live = await follow(small);
+        const payloads = Array.from({ length: 64 }, (_, n) => String(n + 1).padStart(8 * 1024, " "));
+        for (const payload of payloads) await small.append(channel, payload);
+        await live.length(payloads.length);
+        const { from, current: kept } = await retained(small);
+        assert.ok(kept.length >= 8 && kept.length <= 17, `${kept.length} kept`);
+        assert.deepEqual(kept, payloads.slice(from - 1));
+        assert.deepEqual(live.payloads, payloads);
+      });
+
+      it("keeps entries up to their age, and goes on counting", async () => {
+        const retainedSeconds = 0.2;
+        const small = await open({ retainedSeconds });
+        const live = await follow(small);
+        const { epoch } = await small.append(channel, "old");
+        await live.length(1);
+        while ((await retained(small)).current.length > 0);
+        assert.deepEqual(await small.append(channel, "new"), { epoch, offset: 2, duplicate: false });
+        await live.length(2);
+        const { from, current } = await retained(small);
+        // By now it may have gone too.
+        assert.deepEqual(current, from === 2 ? ["new"] : []);
+        assert.equal(live.starts, 1);
+      });
     });
 
-    it("says where it starts when older entries are gone", async () => {
-      const { reader: live } = await follow("end");
-      for (let n = 1; n <= 40; n++) await log.append(channel, LARGE + String(n));
-      await live.payloads(40);
+    describe("closing", () => {
+      it("stores what is pending", async () => {
+        const answers = Array.from({ length: 100 }, (_, n) => log.append(channel, "x", `id-${n}`));
+        await log.close();
+        const settled = await Promise.allSettled(answers);
+        assert.ok(settled.every(({ status }) => status === "fulfilled"));
+      });
 
-      const { reader, next } = await follow(1);
-      assert.ok(next > 1 && next <= 40 - RETAINED_BYTES / LARGE.length + 2, `starts at ${next}`);
-      const count = 40 - next + 1;
-      assert.deepEqual(
-        (await reader.payloads(count)).map((payload) => payload.slice(LARGE.length)),
-        Array.from({ length: count }, (_, n) => String(next + n)),
-      );
+      it("is done once, and rejects what comes after", async () => {
+        await log.close();
+        await log.close();
+        await assert.rejects(log.append(channel, "late"), /closed/);
+        await assert.rejects(log.append(channel, "late", "id"), /closed/);
+        await assert.rejects(log.end(channel), /closed/);
+      });
+
+      it("ends every reading", async () => {
+        const reader = await follow();
+        await log.append(channel, "x");
+        await reader.length(1);
+        await log.close();
+        assert.deepEqual(reader.payloads, ["x"]);
+        await assert.rejects(follow(), /closed/);
+      });
     });
 
-    it("keeps text as it is", async () => {
-      const { reader } = await follow("end");
-      const payloads = ["", "\u0000\r\n", "é €\u{1f600}", '"quoted"', LARGE.repeat(4)];
-      for (const payload of payloads) await log.append(channel, payload);
-      assert.deepEqual(await reader.payloads(payloads.length), payloads);
-    });
+    if (!driver.shared) return;
 
-    it("appends an id once, and answers a repetition with the first offset", async () => {
-      const { reader } = await follow("end");
-      assert.deepEqual(await log.append(channel, "once", "id-1"), { offset: 1, duplicate: false });
-      assert.deepEqual(await log.append(channel, "once", "id-1"), { offset: 1, duplicate: true });
-      assert.deepEqual(await log.append(channel, "barrier"), { offset: 2, duplicate: false });
-      assert.deepEqual(await reader.payloads(2), ["once", "barrier"]);
-    });
+    describe("among several processes", () => {
+      let other: PromisingLog;
 
-    it("appends an id once also when it is repeated before the answer", async () => {
-      const answers = await Promise.all([1, 2, 3].map(() => log.append(channel, "once", "id-1")));
-      assert.deepEqual(
-        answers.map(({ offset }) => offset),
-        [1, 1, 1],
-      );
-      assert.deepEqual(answers.filter(({ duplicate }) => !duplicate).length, 1);
-    });
+      beforeEach(async () => {
+        other = await open();
+      });
 
-    it("holds an id for its own channel only", async () => {
-      await log.append(channel, "here", "id-1");
-      const { duplicate } = await log.append(`other-${randomUUID()}`, "there", "id-1");
-      assert.equal(duplicate, false);
-    });
+      it("is the same log", async () => {
+        const first = await log.append(channel, "here");
+        const reader = await follow(other);
+        assert.deepEqual([reader.epoch, reader.end], [first.epoch, 2]);
+        assert.deepEqual(await other.append(channel, "there"), { ...first, offset: 2 });
+        await reader.length(2);
+        assert.deepEqual(reader.payloads, ["here", "there"]);
+        assert.deepEqual(await log.end(channel), { epoch: first.epoch, next: 3 });
+      });
 
-    it("delivers nothing after the undo, which may be called twice", async () => {
-      const { reader: stopped, stop } = await follow("end");
-      const { reader: other } = await follow("end");
-      await log.append(channel, "first");
-      await Promise.all([stopped.payloads(1), other.payloads(1)]);
-      stop();
-      stop();
-      await log.append(channel, "second");
-      await other.payloads(2);
-      assert.deepEqual(await stopped.payloads(1), ["first"]);
-    });
+      it("is opened once, however many open it at the same time", async () => {
+        const third = await open();
+        const answers = await Promise.all([log, other, third].map((each) => each.append(channel, "x")));
+        assert.equal(new Set(answers.map(({ epoch }) => epoch)).size, 1);
+        assert.deepEqual(answers.map(({ offset }) => offset).sort(), [1, 2, 3]);
+      });
 
-    it("rejects what is appended after the close, which may be called twice", async () => {
-      await log.close();
-      await log.close();
-      await assert.rejects(log.append(channel, "late"));
-    });
+      it("has one order for all", async () => {
+        const readers = [await follow(log), await follow(other)];
+        const count = 500;
+        const append = async (to: PromisingLog, name: string): Promise<void> => {
+          for (let n = 0; n < count; n++) {
+            void to.append(channel, `${name}${n}`, n % 5 === 0 ? `${name}${n}` : undefined);
+            if (n % 20 === 0) await nextTurn();
+          }
+        };
+        await Promise.all([append(log, "a"), append(other, "b")]);
+        for (const reader of readers) await reader.length(2 * count);
+        assert.deepEqual(readers[0]?.payloads, readers[1]?.payloads);
+        for (const name of ["a", "b"]) {
+          assert.deepEqual(
+            readers[0]?.payloads.filter((payload) => payload.startsWith(name)),
+            Array.from({ length: count }, (_, n) => `${name}${n}`),
+          );
+        }
+      });
 
-    it("fails a subscription after the close", async () => {
-      await log.close();
-      await assert.rejects(follow("end"));
+      it("appends an id once, whoever has it", async () => {
+        const ids = Array.from({ length: 50 }, (_, n) => `id-${n}`);
+        const answers = await Promise.all(
+          ids.map((id) => Promise.all([log.append(channel, id, id), other.append(channel, id, id)])),
+        );
+        for (const [one, two] of answers) {
+          assert.equal(one.offset, two.offset);
+          assert.notEqual(one.duplicate, two.duplicate);
+        }
+        assert.deepEqual([...(await retained()).current].sort(), ids.sort());
+      });
     });
   });
 }

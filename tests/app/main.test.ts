@@ -19,7 +19,9 @@ const STUCK = fileURLToPath(new URL("fixtures/stuck.ts", import.meta.url));
 const SIGNAL_ON_LOAD = new URL("fixtures/signalOnLoad.ts", import.meta.url).href;
 
 function messagesIn(output: string): string[] {
-  return output.split("\n").map((line) => (JSON.parse(line) as { msg: string }).msg);
+  const lines = output.split("\n").map((line) => JSON.parse(line) as { readonly msg?: string });
+  // Lines without a message are metrics.
+  return lines.flatMap(({ msg }) => msg ?? []);
 }
 
 describe("the process", () => {
@@ -45,6 +47,7 @@ describe("the process", () => {
       const { code, output } = await run(MAIN, [], {
         HOST: "127.0.0.1",
         PORT: "0",
+        WEBSOCKET_METRICS_PORT: "0",
         NODE_OPTIONS: `--import=${SIGNAL_ON_LOAD}`,
         SIGNAL: "SIGTERM",
         SIGNAL_ON_LOAD: specifier,
@@ -133,6 +136,17 @@ describe("the process", () => {
       errors,
       `Port ${first.port} on 127.0.0.1 is taken. Set PORT to another one, or to 0 for any.\n`,
     );
+  });
+
+  it("says that the port of the metrics is taken, and does not serve without them", async () => {
+    const first = await runServer();
+    const { code, errors } = await run(MAIN, [], {
+      HOST: "127.0.0.1",
+      PORT: "0",
+      WEBSOCKET_METRICS_PORT: String(first.port),
+    }).ended;
+    assert.equal(code, 1);
+    assert.match(errors, new RegExp(`^Port ${first.port} on 127\\.0\\.0\\.1 is taken\\.[^\\n]+\\n$`));
   });
 
   it("says what is wrong with HOST, in one line", async () => {

@@ -1,43 +1,145 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 
-import { CloseCode } from "../../app/src/protocol.ts";
+import fc from "fast-check";
+
+import { broadcastText, CloseCode, jsonOf, MAX_ID_BYTES, parse } from "../../app/src/protocol.ts";
+import type { ErrorCode } from "../../app/src/protocol.ts";
 import { settingDefinitions } from "../../app/src/settings.ts";
-import { Client, startServer, tearDown } from "./support.ts";
-
-const document = readFileSync(new URL("../../PROTOCOL.md", import.meta.url), "utf8");
+import type { SettingDefinition } from "../../app/src/settings.ts";
+import { Client, isGreeting, PROTOCOL, protocolTable, startServer, tearDown } from "./support.ts";
 
 describe("PROTOCOL.md", () => {
   afterEach(tearDown);
 
-  const transcripts = Array.from(document.matchAll(/```transcript\n(.*?)```/gs), ([, lines]) => lines ?? "");
+  const transcripts = Array.from(
+    PROTOCOL.matchAll(/^```transcript ?(.*)\n([^]*?)^```$/gm),
+    ([, protocol, lines]) => ({ protocol: protocol === "" ? undefined : protocol, lines: lines ?? "" }),
+  );
 
-  it("has transcripts", () => {
-    assert.ok(transcripts.length >= 2);
+  it("has transcripts of both dialects", () => {
+    assert.ok(transcripts.some(({ protocol }) => protocol === undefined));
+    assert.ok(transcripts.some(({ protocol }) => protocol === "resume.v1"));
+    assert.equal(PROTOCOL.match(/^```transcript/gm)?.length, transcripts.length);
   });
 
-  for (const transcript of transcripts) {
-    const lines = transcript.trimEnd().split("\n");
-    it(`tells the truth: ${lines[1] ?? ""}`, async () => {
+  for (const { protocol, lines } of transcripts) {
+    it(`tells the truth: ${protocol ?? "plain"}, ${lines.split("\n").slice(0, 2).join(" ")}`, async () => {
       const { url } = await startServer();
-      const client = new Client(url);
-      for (const line of lines) {
-        if (line.startsWith("> ")) client.webSocket.send(line.slice(2));
-        else assert.equal(await client.next(), line.slice(2));
+      // The epoch is not known before the first greeting, which is there in each life alike.
+      const probe = new Client(url, { protocol: "resume.v1" });
+      const greeting = await probe.nextValue();
+      assert.ok(isGreeting(greeting));
+      const known = (line: string): string => line.replaceAll("EPOCH", greeting.epoch);
+
+      let client: Client | undefined;
+      for (const line of lines.trimEnd().split("\n")) {
+        const [, direction, rest = ""] = /^(<|>|reconnect) (.*)$/.exec(line) ?? [];
+        if (direction === "reconnect") {
+          client?.webSocket.terminate();
+          client = new Client(url + known(rest), { protocol });
+          continue;
+        }
+        client ??= new Client(url, { protocol });
+        if (direction === ">") client.webSocket.send(known(rest));
+        else if (direction === "<") assert.equal(await client.next(), known(rest));
+        else assert.fail(`a transcript has no such line: ${line}`);
       }
     });
   }
 
-  it("lists every close code that the server names", () => {
-    for (const code of Object.values(CloseCode)) assert.match(document, new RegExp(`^\\| ${code} \\|`, "m"));
+  it("lists every close code that the server names, and no other", () => {
+    const codes = protocolTable("Closing").map(([code]) => Number(code));
+    assert.deepEqual(codes, Object.values(CloseCode));
   });
 
-  it("gives the defaults that hold", () => {
-    const rows = Array.from(document.matchAll(/^\| `(WEBSOCKET_\w+)` +\| +(\d+) \|/gm));
-    assert.ok(rows.length >= 7);
-    for (const [, variable, value] of rows) {
-      const definition = Object.values(settingDefinitions).find((known) => known.variable === variable);
-      assert.equal(String(definition?.default), value, variable);
-    }
+  const limits = protocolTable("Limits");
+
+  it("lists every setting that limits clients, with the default that holds", () => {
+    const named = limits.filter(([variable]) => variable !== "");
+    const ofOperators = /^(HOST|PORT|WEBSOCKET_(VALKEY|METRICS|JW|LOG_LEVEL|SERVICE_NAME).*)$/;
+    const defaults = Object.values<SettingDefinition>(settingDefinitions)
+      .filter(({ variable }) => !ofOperators.test(variable))
+      .map(({ variable, default: value }) => [variable, Array.isArray(value) ? "everyone" : String(value)]);
+    assert.deepEqual(
+      named
+        .filter(([, value]) => value !== "")
+        .map(([variable, value]) => [variable, value])
+        .toSorted(),
+      defaults.toSorted(),
+    );
+  });
+
+  it("gives the length of an id", () => {
+    const [, value] = limits.find(([, , what]) => what === "Bytes of an id") ?? [];
+    assert.equal(Number(value), MAX_ID_BYTES);
+  });
+});
+
+describe("what a client sends", () => {
+  const MAX_BYTES = 100;
+  const parsed = (text: string): ReturnType<typeof parse> => parse(text, "resume", MAX_BYTES);
+
+  for (const [text, json, id] of [
+    ['{"publish":1}', "1", undefined],
+    [' {"id" : "a" ,"publish":  [1.0, {"b":2, "b":3}]} ', '[1,{"b":3}]', "a"],
+    ['{"publish":null,"id":"é","more":true}', "null", "é"],
+    ['{"publish":{"publish":1},"id":"1","id":"2"}', '{"publish":1}', "2"],
+    [`{"publish":1,"id":"${"é".repeat(MAX_ID_BYTES / 2)}"}`, "1", "é".repeat(MAX_ID_BYTES / 2)],
+    ['{"publish":1,"id":"\\ud83d\\ude00"}', "1", "😀"],
+  ] as const) {
+    it(`publishes: ${text.slice(0, 60)}`, () => {
+      assert.deepEqual(parsed(text), { kind: "publish", json, ...(id === undefined ? {} : { id }) });
+    });
+  }
+
+  for (const [text, code, id] of [
+    ["", "invalid_json", undefined],
+    ['{"publish":1', "invalid_json", undefined],
+    ["null", "invalid_message", undefined],
+    ["[]", "invalid_message", undefined],
+    ['["publish"]', "invalid_message", undefined],
+    ['{"Publish":1}', "invalid_message", undefined],
+    ['{"__proto__":{"publish":1}}', "invalid_message", undefined],
+    ['{"publish":1,"id":""}', "invalid_message", undefined],
+    ['{"publish":1,"id":7}', "invalid_message", undefined],
+    ['{"publish":1,"id":null}', "invalid_message", undefined],
+    [`{"publish":1,"id":"${"é".repeat(MAX_ID_BYTES / 2)}x"}`, "invalid_message", undefined],
+    // What has no UTF-8 could become equal to another id in a store.
+    ['{"publish":1,"id":"\\ud800"}', "invalid_message", undefined],
+    [`{"publish":"${"x".repeat(MAX_BYTES)}","id":"a"}`, "too_large", "a"],
+    [`{"publish":${"[".repeat(20_000)}${"]".repeat(20_000)},"id":"a"}`, "invalid_json", "a"],
+  ] as const) {
+    it(`is refused as ${code}: ${text.slice(0, 60)}`, () => {
+      const message = parsed(text);
+      assert.ok(message.kind === "invalid");
+      const { message: forPeople, ...error } = message.error;
+      assert.deepEqual(error, id === undefined ? { code } : { code, id });
+      assert.ok(forPeople.length > 0);
+    });
+  }
+
+  it("can be refused by every code that PROTOCOL.md lists, and no other", () => {
+    const listed = protocolTable('Messages[^]*?### Server: `{"error":.*').map(([code]) => code);
+    assert.deepEqual(listed, [
+      "invalid_json",
+      "invalid_message",
+      "too_large",
+      "unavailable",
+    ] satisfies ErrorCode[]);
+  });
+
+  it("is delivered as JSON.stringify({ message }) in both dialects, and can be taken out of it again", () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ stringUnit: "binary" }), fc.nat(), (value, offset) => {
+        const message = parse(JSON.stringify(value), "plain", Infinity);
+        assert.ok(message.kind === "publish");
+        for (const dialect of ["plain", "resume"] as const) {
+          const text = broadcastText(dialect, message.json, offset);
+          const expected = dialect === "plain" ? { message: value } : { message: value, offset };
+          assert.equal(text, JSON.stringify(expected));
+          assert.equal(jsonOf(dialect, text), message.json);
+        }
+      }),
+    );
   });
 });

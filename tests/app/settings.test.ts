@@ -7,6 +7,7 @@ import {
   contradictions,
   defaultSettings,
   fromEnvironment,
+  isSecret,
   settingDefinitions,
   settingNames,
   SettingsError,
@@ -64,9 +65,23 @@ describe("the settings", () => {
     fc.assert(
       fc.property(settings, (given) => {
         fc.pre(contradictions(given, String).length === 0);
-        assert.deepEqual(fromEnvironment(toEnvironment(given)), given);
+        const { valkeyPassword, ...open } = given;
+        const environment = toEnvironment(given);
+        assert.deepEqual(
+          fromEnvironment({ ...environment, WEBSOCKET_VALKEY_PASSWORD: valkeyPassword }),
+          given,
+        );
+        assert.deepEqual(fromEnvironment(environment), { ...open, valkeyPassword: "" });
       }),
     );
+  });
+
+  it("leave secrets out of an environment, and out of what is said about it", () => {
+    assert.deepEqual(settingNames().filter(isSecret), ["valkeyPassword"]);
+    assert.deepEqual(toEnvironment({ valkeyPassword: "secret", port: 1 }), { PORT: "1" });
+    const { message } = problemsOf({ WEBSOCKET_VALKEY_PASSWORD: "a secret" });
+    assert.match(message, /WEBSOCKET_VALKEY_PASSWORD: is not usable, and must be a password /);
+    assert.doesNotMatch(message, /a secret/);
   });
 
   it("leave out of an environment what is not given", () => {
@@ -91,7 +106,8 @@ describe("the settings", () => {
         const { problems } = problemsOf({ [definition.variable]: text });
         assert.equal(problems.length, 1);
         assert.equal(problems[0]?.key, definition.variable);
-        assert.ok(problems[0].message.includes(JSON.stringify(text)), problems[0].message);
+        const found = isSecret(name) ? "not usable" : JSON.stringify(text);
+        assert.ok(problems[0].message.includes(found), problems[0].message);
         assert.ok(problems[0].message.includes(allowedValues(definition)), problems[0].message);
       }
     });

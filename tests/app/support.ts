@@ -2,20 +2,31 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { pino } from "pino";
+import * as ws from "ws";
 import { WebSocket } from "ws";
 import type { ClientOptions } from "ws";
 
-import { createHub } from "../../app/src/hub.ts";
-import type { Hub } from "../../app/src/hub.ts";
-import type { MessageLog } from "../../app/src/log/log.ts";
+import type { Authorizer } from "../../app/src/authorize.ts";
+import { headerLength, writeHeader } from "../../app/src/frame.ts";
+import type { Opcode } from "../../app/src/frame.ts";
+import { Hub } from "../../app/src/hub.ts";
+import type { ResumePoint } from "../../app/src/hub.ts";
+import type { Appended, LogPosition, LogReader, MessageLog } from "../../app/src/log/log.ts";
 import { createMemoryLog } from "../../app/src/log/memory.ts";
+import { createMetrics } from "../../app/src/metrics.ts";
+import type { Metrics } from "../../app/src/metrics.ts";
+import { RESUME_SUBPROTOCOL } from "../../app/src/protocol.ts";
+import type { Gap } from "../../app/src/protocol.ts";
 import { createServer } from "../../app/src/server.ts";
 import type { Server } from "../../app/src/server.ts";
 import { defaultSettings } from "../../app/src/settings.ts";
@@ -23,6 +34,10 @@ import type { Settings } from "../../app/src/settings.ts";
 
 export const silent = pino({ level: "silent" });
 
+/** The channel of `/wss` itself. */
+export const DEFAULT_CHANNEL = "";
+
+export const PROTOCOL = readFileSync(new URL("../../PROTOCOL.md", import.meta.url), "utf8");
 const CONSOLE_FOLDER = fileURLToPath(new URL("../../console", import.meta.url));
 export const MAIN = fileURLToPath(new URL("../../app/src/main.ts", import.meta.url));
 
@@ -40,29 +55,54 @@ export async function tearDown(): Promise<void> {
 
 export interface TestServer extends Server {
   readonly hub: Hub;
+  readonly metrics: Metrics;
   /** `ws://…/wss` */
   readonly url: string;
   /** `http://…`, without a path. */
   readonly origin: string;
 }
 
-export async function startServer(overrides: Partial<Settings> = {}, log?: MessageLog): Promise<TestServer> {
+export interface ServerOptions {
+  readonly log?: MessageLog;
+  /** @see HubParts.lingerMs */
+  readonly lingerMs?: number;
+  readonly authorize?: Authorizer;
+}
+
+export async function startServer(
+  overrides: Partial<Settings> = {},
+  { log, lingerMs = 0, authorize }: ServerOptions = {},
+): Promise<TestServer> {
   const settings: Settings = { ...defaultSettings(), host: "127.0.0.1", port: 0, ...overrides };
   const usedLog = log ?? createMemoryLog(settings);
-  const hub = createHub({ log: usedLog, retainedBytes: settings.retainedBytes, logger: silent });
-  const server = await createServer({ settings, hub, logger: silent, consoleFolder: CONSOLE_FOLDER });
+  const metrics = createMetrics();
+  const hub = new Hub({ ...settings, log: usedLog, logger: silent, lingerMs });
+  const server = await createServer({
+    settings,
+    hub,
+    metrics,
+    logger: silent,
+    consoleFolder: CONSOLE_FOLDER,
+    authorize,
+  });
   afterwards(async () => {
     await server.close();
     hub.close();
     await usedLog.close();
+    metrics.close();
   });
   const authority = `${server.address.host}:${server.address.port}`;
-  return { ...server, hub, url: `ws://${authority}/wss`, origin: `http://${authority}` };
+  return { ...server, hub, metrics, url: `ws://${authority}/wss`, origin: `http://${authority}` };
+}
+
+/** A log that keeps so many bytes. */
+export function memoryLog(retainedBytes = defaultSettings().retainedBytes): MessageLog {
+  return createMemoryLog({ ...defaultSettings(), retainedBytes });
 }
 
 /** A log that is far away: what it is asked to do takes that many turns of the event loop. */
 export function createRemoteLog(retainedBytes: number, turns = { append: 20, subscribe: 20 }): MessageLog {
-  const memory = createMemoryLog({ retainedBytes });
+  const memory = memoryLog(retainedBytes);
   const travel = async (distance: number): Promise<void> => {
     for (let turn = 0; turn < distance; turn++) await nextTurn();
   };
@@ -72,11 +112,11 @@ export function createRemoteLog(retainedBytes: number, turns = { append: 20, sub
       await travel(turns.append);
       return memory.append(...entry);
     },
-    subscribe(channel, from, reader) {
+    subscribe(channel, reader) {
       let stop: (() => void) | undefined;
       let stopped = false;
       void travel(turns.subscribe).then(() => {
-        if (!stopped) stop = memory.subscribe(channel, from, reader);
+        if (!stopped) stop = memory.subscribe(channel, reader);
       });
       return () => {
         stopped = true;
@@ -86,14 +126,55 @@ export function createRemoteLog(retainedBytes: number, turns = { append: 20, sub
   };
 }
 
+/** A log whose answers and entries come when the test says so. */
+export class ManualLog implements MessageLog {
+  readonly appends: {
+    readonly channel: string;
+    readonly payload: string;
+    readonly id: string | undefined;
+    readonly answer: PromiseWithResolvers<Appended>;
+  }[] = [];
+  /** Those that are subscribed now. */
+  readonly readers = new Map<string, LogReader>();
+  onEnd: (channel: string) => Promise<LogPosition> = () => Promise.reject(new Error("away"));
+
+  append(channel: string, payload: string, id?: string): Promise<Appended> {
+    const answer = Promise.withResolvers<Appended>();
+    this.appends.push({ channel, payload, id, answer });
+    return answer.promise;
+  }
+
+  end(channel: string): Promise<LogPosition> {
+    return this.onEnd(channel);
+  }
+
+  subscribe(channel: string, reader: LogReader): () => void {
+    assert.ok(!this.readers.has(channel), "one reader per channel");
+    this.readers.set(channel, reader);
+    return () => {
+      if (this.readers.get(channel) === reader) this.readers.delete(channel);
+    };
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  reader(channel: string): LogReader {
+    return this.readers.get(channel) ?? assert.fail(`nobody reads ${JSON.stringify(channel)}`);
+  }
+}
+
+type UpgradeOptions = ClientOptions & { readonly protocol?: string | undefined };
+
 export class Client {
   readonly webSocket: WebSocket;
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
   readonly #received: string[] = [];
   readonly #waiting: ((text: string) => void)[] = [];
 
-  constructor(url: string, options?: ClientOptions) {
-    this.webSocket = new WebSocket(url, options);
+  constructor(url: string, { protocol, ...options }: UpgradeOptions = {}) {
+    this.webSocket = new WebSocket(url, protocol === undefined ? [] : [protocol], options);
     this.webSocket.on("message", (data) => {
       assert.ok(Buffer.isBuffer(data));
       const text = data.toString();
@@ -120,11 +201,23 @@ export class Client {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** The next value that the server sends, or has sent. */
+  async nextValue(): Promise<unknown> {
+    return JSON.parse(await this.next());
+  }
+
   /** The next value that anybody published. */
   async nextMessage(): Promise<unknown> {
-    const value: unknown = JSON.parse(await this.next());
+    const value = await this.nextValue();
     assert.ok(typeof value === "object" && value !== null && "message" in value, JSON.stringify(value));
     return value.message;
+  }
+
+  /** Resolves when the server has read everything that was sent so far. */
+  async flushed(): Promise<void> {
+    const pong = once(this.webSocket, "pong");
+    this.webSocket.ping();
+    await pong;
   }
 }
 
@@ -136,6 +229,45 @@ export async function connect(url: string, options?: ClientOptions): Promise<Cli
   });
   assert.equal(await client.next(), '{"connection":"ok"}');
   return client;
+}
+
+export interface Greeting extends ResumePoint {
+  readonly connection: "ok";
+  /** In seconds. */
+  readonly heartbeat: number;
+}
+
+export function isGreeting(value: unknown): value is Greeting {
+  return typeof value === "object" && value !== null && "connection" in value;
+}
+
+export function isGap(value: unknown): value is { readonly gap: Gap } {
+  return typeof value === "object" && value !== null && "gap" in value;
+}
+
+/** A client of the dialect `resume.v1`, before its greeting. */
+export function resuming(url: string, point?: ResumePoint): Client {
+  const address = new URL(url);
+  if (point !== undefined) {
+    address.searchParams.set("epoch", point.epoch);
+    address.searchParams.set("offset", String(point.offset));
+  }
+  const client = new Client(address.href, { protocol: RESUME_SUBPROTOCOL });
+  afterwards(() => {
+    client.webSocket.terminate();
+  });
+  return client;
+}
+
+/** The same, behind its greeting. */
+export async function connectResuming(
+  url: string,
+  point?: ResumePoint,
+): Promise<{ readonly client: Client; readonly greeting: Greeting }> {
+  const client = resuming(url, point);
+  const greeting = await client.nextValue();
+  assert.ok(isGreeting(greeting), JSON.stringify(greeting));
+  return { client, greeting };
 }
 
 /** How an upgrade that is not granted is answered. */
@@ -165,45 +297,96 @@ export interface RawClient {
   seen(text: string | Buffer): Promise<void>;
 }
 
-export async function connectRaw(port: number): Promise<RawClient> {
+/** An upgrade request, as text. */
+export function upgradeRequest(target = "/wss", headers: readonly string[] = []): string {
+  return [
+    `GET ${target} HTTP/1.1`,
+    "Host: 127.0.0.1",
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+    ...headers,
+    "\r\n",
+  ].join("\r\n");
+}
+
+/** What makes an upgrade request one for the dialect `resume.v1`. */
+export const RESUMING = [`Sec-WebSocket-Protocol: ${RESUME_SUBPROTOCOL}`] as const;
+
+/** A socket that may be reset at any time, gone after the test. */
+export function openSocket(port: number): Socket {
   const socket = connectSocket(port, "127.0.0.1");
   afterwards(() => socket.destroy());
   socket.on("error", () => undefined);
-  socket.write(
-    [
-      "GET /wss HTTP/1.1",
-      "Host: 127.0.0.1",
-      "Connection: Upgrade",
-      "Upgrade: websocket",
-      "Sec-WebSocket-Version: 13",
-      "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
-      "\r\n",
-    ].join("\r\n"),
-  );
+  return socket;
+}
+
+/** @param request what is written first; it must be an upgrade that is granted. */
+export async function connectRaw(
+  port: number,
+  request: string | Buffer = upgradeRequest(),
+): Promise<RawClient> {
+  const socket = openSocket(port);
+  socket.write(request);
+  const chunks: Buffer[] = [];
   let bytes = Buffer.alloc(0);
-  socket.on("data", (chunk) => {
-    bytes = Buffer.concat([bytes, chunk]);
-  });
+  socket.on("data", (chunk) => chunks.push(chunk));
+  const all = (): Buffer => {
+    bytes = Buffer.concat([bytes, ...chunks.splice(0)]);
+    return bytes;
+  };
   const client: RawClient = {
     socket,
-    received: () => bytes.subarray(bytes.indexOf("\r\n\r\n") + 4),
+    received: () => all().subarray(bytes.indexOf("\r\n\r\n") + 4),
     async seen(text) {
-      while (!bytes.includes(text)) await once(socket, "data");
+      while (!all().includes(text)) await once(socket, "data");
     },
   };
-  await client.seen('{"connection":"ok"}');
+  await client.seen('{"connection":"ok"');
   return client;
 }
 
-/** A frame as a client sends it: masked, with a mask of zeros, and short. */
-export function clientFrame(opcode: number, payload: Buffer): Buffer {
-  assert.ok(payload.length < 126);
-  return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
+/** A frame as a client sends it: masked. */
+export function clientFrame(opcode: number, payload: Uint8Array | string, mask = Buffer.alloc(4)): Buffer {
+  const bytes = Buffer.from(payload);
+  const start = headerLength(bytes.length) + mask.length;
+  const frame = Buffer.alloc(start + bytes.length);
+  // Any opcode may be written in tests.
+  mask.copy(frame, writeHeader(frame, 0, opcode as Opcode, bytes.length));
+  frame.writeUInt8((frame[1] ?? 0) | 0x80, 1);
+  for (const [n, byte] of bytes.entries()) frame[start + n] = byte ^ (mask[n % 4] ?? 0);
+  return frame;
 }
 
 /** What the payload of a Close frame begins with. */
 export function closeFrameStart(code: number): Buffer {
   return Buffer.from([code >> 8, code & 0xff]);
+}
+
+/** What comes back for bytes written as they are, until the server hangs up. */
+export async function exchange(port: number, request: string): Promise<string> {
+  const socket = openSocket(port);
+  let answer = "";
+  socket.setEncoding("latin1").on("data", (text: string) => (answer += text));
+  socket.write(request, "latin1");
+  await once(socket, "close");
+  return answer;
+}
+
+/** The rows of the table in PROTOCOL.md below a heading, without its head, by cells. */
+export function protocolTable(heading: string): string[][] {
+  const [, section] = PROTOCOL.split(new RegExp(`^## ${heading}$`, "m"));
+  assert.ok(section !== undefined, `PROTOCOL.md has no section ${heading}`);
+  const lines = section.split("\n");
+  const start = lines.findIndex((line) => line.startsWith("|"));
+  const end = lines.findIndex((line, n) => n > start && !line.startsWith("|"));
+  return lines.slice(start + 2, end).map((line) =>
+    line
+      .slice(1, -1)
+      .split("|")
+      .map((cell) => cell.trim().replaceAll("`", "")),
+  );
 }
 
 export interface TestProcess {
@@ -248,9 +431,42 @@ export function run(script: string, args: readonly string[], env: Record<string,
 
 /** The server as a process of its own, on a port of the system's choice. */
 export async function runServer(env: Record<string, string> = {}): Promise<TestProcess & { port: number }> {
-  const child = run(MAIN, [], { HOST: "127.0.0.1", PORT: "0", ...env });
+  const child = run(MAIN, [], { HOST: "127.0.0.1", PORT: "0", WEBSOCKET_METRICS_PORT: "0", ...env });
   const line = await child.line((text) => text.includes('"msg":"listening"'));
   const { port }: { port?: unknown } = JSON.parse(line) as object;
   assert.ok(typeof port === "number");
   return { ...child, port };
+}
+
+/** Bytes of JavaScript values and buffers that are still reachable. */
+export function memoryInUse(): number {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+/** For what tells nobody when it happens. */
+export async function waitUntil(holds: () => boolean): Promise<void> {
+  while (!holds()) await nextTurn();
+}
+
+/** The library's own decoder, which its types leave out. */
+interface Receiver {
+  on(event: "message", listener: (data: Buffer, isBinary: boolean) => void): void;
+  write(chunk: Buffer): void;
+}
+const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: boolean }) => Receiver };
+
+/** The text messages in a server's stream of frames, as a client of the library reads them. */
+export function textsOf(stream: Buffer): string[] {
+  const texts: string[] = [];
+  const receiver = new Receiver({ isServer: false });
+  receiver.on("message", (data, isBinary) => {
+    assert.equal(isBinary, false);
+    texts.push(data.toString());
+  });
+  receiver.write(stream);
+  return texts;
 }

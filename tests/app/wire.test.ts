@@ -2,17 +2,21 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 
 import fc from "fast-check";
+import { WebSocket } from "ws";
 
+import { textFrame } from "../../app/src/frame.ts";
 import type { MessageLog } from "../../app/src/log/log.ts";
-import { createMemoryLog } from "../../app/src/log/memory.ts";
+import type { Client } from "./support.ts";
 import {
-  Client,
   clientFrame,
   connect,
   connectRaw,
+  connectResuming,
   createRemoteLog,
+  memoryLog,
   startServer,
   tearDown,
+  upgradeRequest,
 } from "./support.ts";
 
 describe("the wire for plain clients", () => {
@@ -118,14 +122,22 @@ describe("the wire for plain clients", () => {
     assert.equal(await late.nextMessage(), "after");
   });
 
-  it("brings back what a client sends before its greeting, also when joining takes longer than publishing", async () => {
-    const { url } = await startServer({}, createRemoteLog(1024, { append: 0, subscribe: 20 }));
-    const client = new Client(url);
-    await once(client.webSocket, "open");
-    client.send("at once");
-    assert.equal(await client.next(), '{"connection":"ok"}');
-    assert.equal(await client.nextMessage(), "at once");
-    client.webSocket.close();
+  it("grants the upgrade when it reads the channel, and brings back what came with it", async () => {
+    const server = await startServer({}, { log: createRemoteLog(1024, { append: 0, subscribe: 20 }) });
+    const { address } = server;
+    const early = Buffer.concat([
+      Buffer.from(upgradeRequest()),
+      clientFrame(0x1, '"at once"'),
+      clientFrame(0x1, '"and this"'),
+    ]);
+    const raw = await connectRaw(address.port, early);
+    await raw.seen('{"message":"and this"}');
+    assert.deepEqual(
+      raw.received(),
+      Buffer.concat(
+        ['{"connection":"ok"}', '{"message":"at once"}', '{"message":"and this"}'].map(textFrame),
+      ),
+    );
   });
 
   it("delivers frames of every length class", async () => {
@@ -145,14 +157,55 @@ describe("the wire for plain clients", () => {
     await connect(`${url}?epoch=1`);
   });
 
-  it("selects no subprotocol, not even the reserved one", async () => {
+  it("selects resume.v1 wherever it is offered, and nothing else", async () => {
     const { url } = await startServer();
-    // The library fails a connection whose server selects what the library did not ask for.
-    await connect(url, { headers: { "Sec-WebSocket-Protocol": "resume.v1, other" } });
+    for (const [offered, selected] of [
+      [[], ""],
+      [["resume.v1"], "resume.v1"],
+      [["other", "resume.v1", "bearer.x"], "resume.v1"],
+    ] as const) {
+      const webSocket = new WebSocket(url, [...offered]);
+      await once(webSocket, "open");
+      assert.equal(webSocket.protocol, selected);
+      webSocket.terminate();
+    }
+    // The library gives up a connection whose server selects none of what it asked for.
+    const { address } = await startServer();
+    const raw = await connectRaw(
+      address.port,
+      upgradeRequest("/wss", ["Sec-WebSocket-Protocol: resume.v2, Resume.v1"]),
+    );
+    assert.deepEqual(raw.received(), textFrame('{"connection":"ok"}'));
+  });
+
+  it("negotiates no extension", async () => {
+    const { url } = await startServer();
+    const { webSocket } = await connect(url, { perMessageDeflate: true });
+    assert.equal(webSocket.extensions, "");
+  });
+
+  it("keeps channels apart, whatever the dialect of their clients", async () => {
+    const { url, hub } = await startServer();
+    const longest = "n".repeat(64);
+    const names = ["", "/a", "/A", "/a.b_c~d-9", `/${longest}`];
+    const clients = await Promise.all(
+      names.map(async (name) => ({ name, client: await connect(url + name) })),
+    );
+    assert.equal(hub.channels, names.length);
+    for (const { name, client } of clients) client.send(name);
+    for (const { name, client } of clients) assert.equal(await client.nextMessage(), name);
+    for (const { client } of clients) client.send("barrier");
+    for (const { client } of clients) assert.equal(await client.nextMessage(), "barrier");
+
+    const { client: resumingClient, greeting } = await connectResuming(`${url}/a`);
+    assert.equal(greeting.offset, 2, "each channel counts for itself");
+    resumingClient.send({ publish: "for both dialects" });
+    assert.equal(await clients[1]?.client.nextMessage(), "for both dialects");
+    assert.deepEqual(await resumingClient.nextValue(), { message: "for both dialects", offset: 3 });
   });
 
   it("stops reading the log with its last client", async () => {
-    const memory = createMemoryLog({ retainedBytes: 1024 });
+    const memory = memoryLog(1024);
     const stopped = Promise.withResolvers<undefined>();
     let clients = 2;
     const log: MessageLog = {
@@ -166,7 +219,7 @@ describe("the wire for plain clients", () => {
         };
       },
     };
-    const { url } = await startServer({}, log);
+    const { url } = await startServer({}, { log });
     for (const client of [await connect(url), await connect(url)]) {
       clients -= 1;
       client.webSocket.close();

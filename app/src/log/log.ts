@@ -1,43 +1,58 @@
 /**
  * The message log: one ordered sequence of entries per channel. A driver keeps it in this process, or in a
  * store that several processes share. `tests/app/logContract.ts` holds every driver to what is said here.
+ *
+ * An entry is known by its channel's epoch and its offset. Offsets of an epoch are consecutive, from 1. Where a
+ * driver lost what it had stored, it takes a new epoch rather than give an offset twice.
  */
 
 export interface MessageLog {
   /**
-   * Names the life of the offsets. Offsets of different epochs MUST NOT be compared; a driver that cannot
-   * continue its sequence MUST take a new epoch.
-   */
-  readonly epoch: string;
-
-  /**
    * Adds an entry to the end of a channel.
    *
-   * - Entries MUST be in the order of the calls, and a channel's offsets MUST be consecutive, from 1.
-   * - A call with an `id` that a retained entry of the channel carries MUST NOT append anything, and answers
-   *   with that entry's offset.
-   * - It MUST reject, and not throw, where the entry was not stored or the driver does not know; a caller
-   *   that retries gives an `id`.
+   * - Entries MUST be in the order of the calls, those that are answered by a rejection left out.
+   * - A call with an `id` that one of the channel's newest entries carries (as many as the log retains) MUST NOT
+   *   append anything, and answers with that entry's position, whichever process appended it.
+   * - Where the store is away, a driver MUST hold the call for a bounded time. A call without an `id` that may
+   *   have been stored already MUST NOT be made again, but reject.
+   * - It MUST reject, and not throw, where the entry was not stored or the driver does not know; a caller that
+   *   tries again gives an `id`.
+   * - It MAY answer at once, with no promise: a message of a task that is alone then costs none.
    */
-  append(channel: string, payload: string, id?: string): Promise<Appended>;
+  append(channel: string, payload: string, id?: string): Appended | Promise<Appended>;
 
   /**
-   * Reads a channel in order, what is retained as well as what comes.
-   * @param from offset of the first entry wanted, or `"end"` for those appended from now on.
+   * The end of a channel: behind every entry whose append was answered before this call, in any process.
+   * @throws where the store does not answer in a bounded time.
+   */
+  end(channel: string): Promise<LogPosition>;
+
+  /**
+   * Reads a channel in order: all that is retained, then what comes.
    * @returns its undo: ends the reading at once. It MUST be idempotent.
    */
-  subscribe(channel: string, from: number | "end", reader: LogReader): () => void;
+  subscribe(channel: string, reader: LogReader): () => void;
 
   /**
-   * Gives up all resources and ends every subscription. It MUST be idempotent; `append` MUST reject afterwards.
+   * Stores or rejects what is pending, gives up all resources and ends every subscription. It MUST be idempotent;
+   * `append` MUST reject afterwards.
    */
   close(): Promise<void>;
 }
 
+/** A place between two entries of a channel. */
+export interface LogPosition {
+  /** Names the life of the offsets. Offsets of different epochs MUST NOT be compared. */
+  readonly epoch: string;
+  /** Offset of the entry behind it, which may not be there yet. */
+  readonly next: number;
+}
+
 export interface Appended {
+  readonly epoch: string;
   /** Offset of the entry. */
   readonly offset: number;
-  /** Whether an earlier call with the same id had appended it. */
+  /** Whether an earlier call with the same id had appended it, or an earlier attempt of this one. */
   readonly duplicate: boolean;
 }
 
@@ -52,18 +67,20 @@ export interface LogEntry {
  */
 export interface LogReader {
   /**
-   * The reading is live. Called once, before everything else.
-   * @param next offset of the first entry that will be delivered; larger than asked for where the older ones
-   * are no longer retained.
+   * The reading begins. Called before everything else, and again where it cannot go on at the next offset: in
+   * the same epoch when entries were dropped before they could be read, in another one when the log lost what it
+   * had stored.
+   * @param from where the entries begin that follow.
+   * @param end where the channel ended at this time: the entries before it follow at once.
    */
-  started(next: number): void;
+  started(from: LogPosition, end: number): void;
 
   /** The next entries: never empty, consecutive, each once, whether this process appended them or another. */
   entries(entries: readonly LogEntry[]): void;
 
   /**
-   * The reading cannot go on without leaving entries out. The last call. A driver MUST first try to recover
-   * where it can continue at the same offset.
+   * The reading is over, for good. The last call. A store that is away MUST NOT bring it about: the driver waits,
+   * and goes on where it stopped.
    */
   failed(error: Error): void;
 }

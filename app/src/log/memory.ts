@@ -1,93 +1,162 @@
 import { randomUUID } from "node:crypto";
 
-import { RetainedWindow } from "../retainedWindow.ts";
-import type { LogEntry, LogReader, MessageLog } from "./log.ts";
+import type { Appended, LogPosition, LogReader, MessageLog } from "./log.ts";
+import { PackedEntries } from "./packedEntries.ts";
+import type { Retention } from "./retention.ts";
 
 const FIRST_OFFSET = 1;
 
-interface Channel {
-  readonly entries: RetainedWindow<LogEntry>;
-  /** Offsets of the retained entries that carry an id, oldest first. */
-  readonly offsetsById: Map<string, number>;
-  readonly readers: Set<LogReader>;
+/** How often old entries and unused channels are dropped, as a share of the time that they are retained. */
+const SWEEP_SHARE = 0.25;
+
+export interface MemoryLogOptions extends Retention {
+  /** A monotonic clock, in milliseconds. */
+  readonly now?: () => number;
 }
 
-/**
- * The log of a single process: its entries end with it.
- * @param retainedBytes most that is kept per channel, in characters of payload.
- */
-export function createMemoryLog({ retainedBytes }: { readonly retainedBytes: number }): MessageLog {
+/** The log of a single process: its entries end with it. */
+export function createMemoryLog({
+  now = () => performance.now(),
+  ...retention
+}: MemoryLogOptions): MessageLog {
   const channels = new Map<string, Channel>();
+  const retainedMs = retention.retainedSeconds * 1000;
   let closed = false;
 
   const channelOf = (name: string): Channel => {
     let channel = channels.get(name);
     if (channel === undefined) {
-      const entries = new RetainedWindow<LogEntry>(
-        FIRST_OFFSET,
-        retainedBytes,
-        ({ payload }) => payload.length,
-      );
-      channel = { entries, offsetsById: new Map(), readers: new Set() };
+      channel = new Channel(retention);
       channels.set(name, channel);
     }
     return channel;
   };
 
-  return {
-    epoch: randomUUID(),
+  const sweep = setInterval(() => {
+    const horizon = now() - retainedMs;
+    for (const [name, channel] of channels) {
+      channel.evictBefore(horizon);
+      if (channel.unusedSince(horizon)) channels.delete(name);
+    }
+  }, retainedMs * SWEEP_SHARE);
+  sweep.unref();
 
+  return {
     append(name, payload, id) {
       if (closed) return Promise.reject(new Error("The log is closed."));
-      const { entries, offsetsById, readers } = channelOf(name);
-
-      const known = id === undefined ? undefined : offsetsById.get(id);
-      if (known !== undefined) return Promise.resolve({ offset: known, duplicate: true });
-
-      const offset = entries.end;
-      const entry = { offset, payload };
-      entries.push(entry);
-      if (id !== undefined) offsetsById.set(id, offset);
-      forgetBefore(entries.first, offsetsById);
-      for (const reader of readers) reader.entries([entry]);
-      return Promise.resolve({ offset, duplicate: false });
+      return channelOf(name).append(payload, id, now());
     },
 
-    subscribe(name, from, reader) {
+    end(name) {
+      if (closed) return Promise.reject(new Error("The log is closed."));
+      return Promise.resolve(channelOf(name).end(now()));
+    },
+
+    subscribe(name, reader) {
       if (closed) {
         reader.failed(new Error("The log is closed."));
         return () => undefined;
       }
-      const { entries, readers } = channelOf(name);
-      const next = from === "end" ? entries.end : Math.max(from, entries.first);
-      reader.started(next);
-      const retained = entriesFrom(next, entries);
-      if (retained.length > 0) reader.entries(retained);
-      readers.add(reader);
+      const channel = channelOf(name);
+      channel.evictBefore(now() - retainedMs);
+      channel.add(reader);
+      let reading = true;
       return () => {
-        readers.delete(reader);
+        if (reading) channel.remove(reader, now());
+        reading = false;
       };
     },
 
     close() {
       closed = true;
+      clearInterval(sweep);
+      for (const channel of channels.values()) channel.close();
       channels.clear();
       return Promise.resolve();
     },
   };
 }
 
-function entriesFrom(offset: number, entries: RetainedWindow<LogEntry>): readonly LogEntry[] {
-  const found: LogEntry[] = [];
-  for (let entry = entries.at(offset); entry !== undefined; entry = entries.at(entry.offset + 1)) {
-    found.push(entry);
+class Channel {
+  readonly #epoch = randomUUID();
+  readonly #entries: PackedEntries;
+  readonly #ids: RecentIds;
+  /** Copied on change, so that `append` walks an array that stays as it is. */
+  #readers: readonly LogReader[] = [];
+  #usedAt = 0;
+
+  constructor(retention: Retention) {
+    this.#entries = new PackedEntries(FIRST_OFFSET, retention);
+    this.#ids = new RecentIds(retention.retainedMessages);
   }
-  return found;
+
+  append(payload: string, id: string | undefined, at: number): Appended {
+    this.#usedAt = at;
+    if (id !== undefined) {
+      const known = this.#ids.find(id);
+      if (known !== undefined) return { epoch: this.#epoch, offset: known, duplicate: true };
+    }
+    const offset = this.#entries.push(payload, at);
+    if (id !== undefined) this.#ids.add(id, offset);
+    for (const reader of this.#readers) reader.entries([{ offset, payload }]);
+    return { epoch: this.#epoch, offset, duplicate: false };
+  }
+
+  end(at: number): LogPosition {
+    this.#usedAt = at;
+    return { epoch: this.#epoch, next: this.#entries.end };
+  }
+
+  add(reader: LogReader): void {
+    const { first, end } = this.#entries;
+    reader.started({ epoch: this.#epoch, next: first }, end);
+    if (first < end) reader.entries(this.#entries.all());
+    this.#readers = [...this.#readers, reader];
+  }
+
+  remove(reader: LogReader, at: number): void {
+    this.#usedAt = at;
+    // One of them: the same reader may have subscribed twice.
+    const index = this.#readers.indexOf(reader);
+    if (index >= 0) this.#readers = this.#readers.toSpliced(index, 1);
+  }
+
+  evictBefore(horizon: number): void {
+    this.#entries.evictBefore(horizon);
+  }
+
+  unusedSince(horizon: number): boolean {
+    return this.#readers.length === 0 && this.#usedAt < horizon;
+  }
+
+  close(): void {
+    this.#readers = [];
+  }
 }
 
-function forgetBefore(offset: number, offsetsById: Map<string, number>): void {
-  for (const [id, known] of offsetsById) {
-    if (known >= offset) return;
-    offsetsById.delete(id);
+/** The ids of the newest entries, of one to two windows of offsets: forgetting costs nothing per entry. */
+class RecentIds {
+  readonly #window: number;
+  #generation = 0;
+  #recent = new Map<string, number>();
+  #older = new Map<string, number>();
+
+  /** @param window entries whose ids are remembered at least. */
+  constructor(window: number) {
+    this.#window = window;
+  }
+
+  find(id: string): number | undefined {
+    return this.#recent.get(id) ?? this.#older.get(id);
+  }
+
+  add(id: string, offset: number): void {
+    const generation = Math.floor(offset / this.#window);
+    if (generation !== this.#generation) {
+      this.#older = generation === this.#generation + 1 ? this.#recent : new Map<string, number>();
+      this.#recent = new Map();
+      this.#generation = generation;
+    }
+    this.#recent.set(id, offset);
   }
 }

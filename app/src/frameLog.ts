@@ -1,0 +1,271 @@
+/**
+ * The recent frames of one channel in one dialect, back to back in memory, for all readers together. A reader is a
+ * place in it; what lies between its place and the end is a slice that can be written to a socket as it is.
+ */
+import { headerLength, Opcode, payloadStart, writeHeader } from "./frame.ts";
+
+/** Frames lie in segments that grow with the channel, so that a quiet one costs little. */
+const FIRST_SEGMENT_BYTES = 4 * 1024;
+const LARGEST_SEGMENT_BYTES = 64 * 1024;
+
+/** Segments into which a full log is divided at least: it forgets one at a time. */
+const LEAST_SEGMENTS = 8;
+
+/** A slice takes no further segment when it is as long: what waits in a slow reader's socket is bounded by it. */
+const LARGE_SLICE_BYTES = 64 * 1024;
+
+const MAX_HEADER_BYTES = 10;
+
+/** Of one UTF-16 code unit. */
+const MAX_UTF8_BYTES = 3;
+
+/** Frames that lie back to back. The bytes are shared with other readers and must not be changed. */
+export interface Slice {
+  readonly bytes: Buffer;
+  readonly frames: number;
+}
+
+/** A piece of the log. */
+interface Segment {
+  readonly bytes: Buffer;
+  /** Offset of the first message that begins here. Frames that are no messages lie before it. */
+  readonly firstOffset: number;
+  /** Where each message begins, in bytes. */
+  readonly starts: number[];
+  frames: number;
+  used: number;
+  next: Segment | undefined;
+  /** Its bytes are another's now. */
+  evicted: boolean;
+}
+
+/** A slice, and between which places it lies. */
+interface KnownSlice {
+  readonly slice: Slice;
+  readonly segment: Segment;
+  readonly at: number;
+  /** Of the log, when it was made. */
+  readonly pushes: number;
+  readonly endSegment: Segment;
+  readonly endAt: number;
+  readonly endFrame: number;
+}
+
+export class FrameLog {
+  readonly #maxBytes: number;
+  readonly #segmentBytes: number;
+  /** The oldest that is kept; the others follow by their `next`. */
+  #oldest: Segment;
+  /** The oldest whose offsets continue to the end. */
+  #first: Segment;
+  #last: Segment;
+  /** Of all but the last. */
+  #bytes = 0;
+  /** Of an evicted segment, for the next one: memory that lives as long is slow to come back from the garbage collector. */
+  #spare: Buffer | undefined;
+  #pushes = 0;
+  /** The last one that was asked for: readers that keep up are all at the same place in a turn. */
+  #known: KnownSlice | undefined;
+
+  /**
+   * @param next offset of the first message.
+   * @param maxBytes most that is kept; the newest segment always is.
+   */
+  constructor(next: number, maxBytes: number) {
+    this.#maxBytes = maxBytes;
+    this.#segmentBytes = Math.min(LARGEST_SEGMENT_BYTES, Math.ceil(maxBytes / LEAST_SEGMENTS));
+    const size = Math.min(FIRST_SEGMENT_BYTES, this.#segmentBytes);
+    this.#oldest = this.#first = this.#last = segmentOf(Buffer.allocUnsafeSlow(size), next);
+  }
+
+  /** Offset of the oldest message that can be read up to the end without a break. */
+  get first(): number {
+    return this.#first.firstOffset;
+  }
+
+  /** Offset of the next message. */
+  get next(): number {
+    return this.#last.firstOffset + this.#last.starts.length;
+  }
+
+  /** Adds a message as a text frame, and returns the frame's bytes. */
+  push(text: string): number {
+    const segment = this.#roomFor(text);
+    segment.starts.push(segment.used);
+    this.#pushes += 1;
+    return write(segment, text);
+  }
+
+  /**
+   * Goes on at another offset. Readers that are behind still read what came before, then `notices`, then what follows.
+   */
+  restart(next: number, notices: readonly string[]): void {
+    const size = notices.reduce((sum, text) => sum + MAX_HEADER_BYTES + MAX_UTF8_BYTES * text.length, 0);
+    const segment = this.#add(Math.max(size, FIRST_SEGMENT_BYTES), next);
+    this.#first = segment;
+    this.#pushes += 1;
+    for (const text of notices) write(segment, text);
+  }
+
+  /** A place before the message `offset`, which must be from {@link first} to {@link next}. */
+  at(offset: number): FramePlace {
+    let segment = this.#first;
+    while (offset >= segment.firstOffset + segment.starts.length && segment.next !== undefined) {
+      segment = segment.next;
+    }
+    const index = offset - segment.firstOffset;
+    const notices = segment.frames - segment.starts.length;
+    return new FramePlace(this, segment, segment.starts[index] ?? segment.used, notices + index);
+  }
+
+  /** The messages from {@link first} on, oldest first, as they were pushed. */
+  *texts(): Generator<string> {
+    for (let segment: Segment | undefined = this.#first; segment !== undefined; segment = segment.next) {
+      for (const [index, start] of segment.starts.entries()) {
+        const end = segment.starts[index + 1] ?? segment.used;
+        yield segment.bytes.toString("utf8", payloadStart(segment.bytes, start), end);
+      }
+    }
+  }
+
+  /** What lies ahead of a place that is neither lost nor at the end: whole frames, and up to the end if that is near. */
+  sliceFrom(segment: Segment, at: number, frame: number): KnownSlice {
+    const known = this.#known;
+    if (known?.segment === segment && known.at === at && known.pushes === this.#pushes) return known;
+
+    let bytes = segment.used - at;
+    let frames = segment.frames - frame;
+    let endSegment = segment;
+    for (let next = segment.next; next !== undefined && bytes < LARGE_SLICE_BYTES; next = next.next) {
+      bytes += next.used;
+      frames += next.frames;
+      endSegment = next;
+    }
+    // A copy, made once for all that are level: the segment itself is used again.
+    const copy = Buffer.allocUnsafe(bytes);
+    let copied = segment.bytes.copy(copy, 0, at, segment.used);
+    for (let next = segment; next !== endSegment && next.next !== undefined;) {
+      next = next.next;
+      copied += next.bytes.copy(copy, copied, 0, next.used);
+    }
+    this.#known = {
+      slice: { bytes: copy, frames },
+      segment,
+      at,
+      pushes: this.#pushes,
+      endSegment,
+      endAt: endSegment.used,
+      endFrame: endSegment.frames,
+    };
+    return this.#known;
+  }
+
+  #roomFor(text: string): Segment {
+    const last = this.#last;
+    const room = last.bytes.length - last.used - MAX_HEADER_BYTES;
+    if (room >= MAX_UTF8_BYTES * text.length) return last;
+    const length = Buffer.byteLength(text);
+    if (room >= length) return last;
+    const size = Math.min(2 * last.bytes.length, this.#segmentBytes);
+    return this.#add(Math.max(size, MAX_HEADER_BYTES + length), this.next);
+  }
+
+  #add(size: number, next: number): Segment {
+    const spare = this.#spare?.length === size ? this.#spare : undefined;
+    if (spare !== undefined) this.#spare = undefined;
+    const segment = segmentOf(spare ?? Buffer.allocUnsafeSlow(size), next);
+    this.#bytes += this.#last.used;
+    this.#last.next = segment;
+    this.#last = segment;
+    while (this.#bytes > this.#maxBytes && this.#oldest !== segment) this.#evict();
+    return segment;
+  }
+
+  #evict(): void {
+    const oldest = this.#oldest;
+    oldest.evicted = true;
+    this.#bytes -= oldest.used;
+    this.#spare = oldest.bytes;
+    // A slice that began in it would hold on to all that follows.
+    if (this.#known?.segment === oldest) this.#known = undefined;
+    // The last segment is never evicted, so there is a next one.
+    this.#oldest = oldest.next ?? this.#last;
+    if (this.#first === oldest) this.#first = this.#oldest;
+  }
+}
+
+/** A reader's place. */
+export class FramePlace {
+  readonly #log: FrameLog;
+  #segment: Segment;
+  /** In bytes of the segment. */
+  #at: number;
+  /** In frames of the segment. */
+  #frame: number;
+
+  constructor(log: FrameLog, segment: Segment, at: number, frame: number) {
+    this.#log = log;
+    this.#segment = segment;
+    this.#at = at;
+    this.#frame = frame;
+  }
+
+  /** Whether what comes next is no longer kept. Such a place holds on to all that followed: it is to be dropped. */
+  get lost(): boolean {
+    const segment = this.#here();
+    return segment.evicted && this.#at < segment.used;
+  }
+
+  /** Whether there is nothing to read now. */
+  get atEnd(): boolean {
+    return this.#at === this.#here().used;
+  }
+
+  /** Bytes that lie ahead. */
+  get lagBytes(): number {
+    let bytes = -this.#at;
+    for (let segment: Segment | undefined = this.#segment; segment !== undefined; segment = segment.next) {
+      bytes += segment.used;
+    }
+    return bytes;
+  }
+
+  /** Takes what lies ahead, or a part of it. `undefined` at the end of the log, and where it is lost. */
+  read(): Slice | undefined {
+    const segment = this.#here();
+    if (segment.evicted || this.#at === segment.used) return undefined;
+    const { slice, endSegment, endAt, endFrame } = this.#log.sliceFrom(segment, this.#at, this.#frame);
+    this.#segment = endSegment;
+    this.#at = endAt;
+    this.#frame = endFrame;
+    return slice;
+  }
+
+  /** The segment of what comes next, where that is there already. */
+  #here(): Segment {
+    let segment = this.#segment;
+    while (this.#at === segment.used && segment.next !== undefined) {
+      segment = this.#segment = segment.next;
+      this.#at = this.#frame = 0;
+    }
+    return segment;
+  }
+}
+
+function segmentOf(bytes: Buffer, firstOffset: number): Segment {
+  return { bytes, firstOffset, starts: [], frames: 0, used: 0, next: undefined, evicted: false };
+}
+
+/** Adds a text frame to a segment that has room for it, and returns the frame's bytes. */
+function write(segment: Segment, text: string): number {
+  const { bytes, used: start } = segment;
+  // As it is for ASCII, which nearly all text is: so that the text is not gone through twice.
+  const assumed = headerLength(text.length);
+  const length = bytes.write(text, start + assumed);
+  const header = headerLength(length);
+  if (header !== assumed) bytes.copyWithin(start + header, start + assumed, start + assumed + length);
+  writeHeader(bytes, start, Opcode.text, length);
+  segment.used = start + header + length;
+  segment.frames += 1;
+  return header + length;
+}

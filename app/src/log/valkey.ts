@@ -1,0 +1,167 @@
+import { randomBytes } from "node:crypto";
+
+import type { Logger } from "pino";
+
+import type { Appended, LogPosition, MessageLog } from "./log.ts";
+import type { Retention } from "./retention.ts";
+import { ValkeyAppends } from "./valkeyAppends.ts";
+import { TASKS_KEY, wakeKey } from "./valkeyChannel.ts";
+import { ValkeyChannels } from "./valkeyChannels.ts";
+import { connectToValkey } from "./valkeyConnection.ts";
+import type { ValkeyAddress } from "./valkeyConnection.ts";
+import { ValkeyEnds } from "./valkeyEnds.ts";
+import { ValkeyReader } from "./valkeyReader.ts";
+import { evalCommand, reportScript } from "./valkeyScripts.ts";
+
+/** How often channels are refreshed: a share of the time that entries are retained, and in milliseconds at most. */
+const REFRESH_SHARE = 0.25;
+const LONGEST_REFRESH_MS = 30_000;
+
+/** Channels that are refreshed at once. */
+const REFRESH_BATCH = 50;
+
+/**
+ * Time after which a task that has not reported is taken for gone, in milliseconds: soon, as the others would go on to make
+ * room for it. One that is only late is left out for a moment, which does no harm.
+ */
+const REPORT_EXPIRY_MS = 3_500;
+
+/** Time that everything pending gets at the close, in milliseconds. */
+const CLOSE_MS = 2000;
+
+/** Bytes of the random name of a task. */
+const TASK_BYTES = 9;
+
+export interface ValkeyLogOptions extends ValkeyAddress, Retention {
+  /** Longest time that one read waits for news, in milliseconds. */
+  readonly blockMs: number;
+  /** Time that an append is held while Valkey is away, and that any answer may take, in seconds. */
+  readonly publishTimeoutSeconds: number;
+  readonly logger: Logger;
+  /** Told the seconds that each append took. */
+  readonly onAppended?: (seconds: number) => void;
+}
+
+/** A log that several tasks share, and where they know of each other. */
+export interface ValkeyLog extends MessageLog {
+  append(channel: string, payload: string, id?: string): Promise<Appended>;
+  readonly peers: Peers;
+}
+
+export interface Peers {
+  /**
+   * Notes how many connections this task has. To be repeated every two seconds: a task is forgotten after 3.5.
+   * @returns the numbers of all tasks, this one's among them.
+   * @throws where Valkey does not answer.
+   */
+  report(connections: number): Promise<readonly number[]>;
+}
+
+/**
+ * The log in a Valkey, or a Redis, of version 7 or later. It needs no connection to begin with: until there is one, appends
+ * are held and subscriptions wait.
+ */
+export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
+  const { logger, blockMs, retainedSeconds, publishTimeoutSeconds: timeoutSeconds } = options;
+  const task = randomBytes(TASK_BYTES).toString("base64url");
+  const timeoutMs = timeoutSeconds * 1000;
+  const commands = connectToValkey({ ...options, name: `websocket-${task}`, answerTimeoutMs: timeoutMs });
+  const connection = connectToValkey({
+    ...options,
+    name: `websocket-${task}-reader`,
+    answerTimeoutMs: blockMs + timeoutMs,
+  });
+  const channels = new ValkeyChannels(options);
+  const appends = new ValkeyAppends({
+    connection: commands,
+    channels,
+    task,
+    retainedMessages: options.retainedMessages,
+    timeoutSeconds,
+    onAppended: options.onAppended ?? (() => undefined),
+    logger,
+  });
+  const ends = new ValkeyEnds({ connection: commands, channels, timeoutSeconds });
+  const reader = new ValkeyReader({
+    connection,
+    commands,
+    channels,
+    task,
+    retention: options,
+    blockMs,
+    logger,
+  });
+  let closing: Promise<void> | undefined;
+
+  /** Keeps the channels in use from expiring, and notices what was lost of them without a lost connection. */
+  const refresh = async (): Promise<void> => {
+    const horizon = performance.now() - retainedSeconds * 1000;
+    const used = [...channels.all()].filter((channel) => {
+      const isUsed = reader.follows(channel) || channel.usedAt >= horizon;
+      if (!isUsed) channels.forget(channel);
+      return isUsed;
+    });
+    reader.trim();
+    // In parts, so that no append has to wait for all of it.
+    for (let start = 0; start < used.length; start += REFRESH_BATCH) {
+      const part = used.slice(start, start + REFRESH_BATCH);
+      const opened = await channels.open(commands, part);
+      for (const [index, channel] of part.entries()) {
+        const answer = opened[index];
+        if (answer !== undefined && !(answer instanceof Error)) reader.noteOpened(channel, answer);
+      }
+    }
+  };
+  const refreshing = setInterval(
+    () => {
+      if (commands.ready) void refresh();
+    },
+    Math.min(LONGEST_REFRESH_MS, retainedSeconds * 1000 * REFRESH_SHARE),
+  );
+
+  const close = async (): Promise<void> => {
+    clearInterval(refreshing);
+    const giveUp = setTimeout(() => {
+      appends.giveUp();
+      commands.close();
+    }, CLOSE_MS);
+    await Promise.all([reader.close(), appends.close()]);
+    await commands.send([
+      ["hdel", TASKS_KEY, task],
+      ["del", wakeKey(task)],
+    ]);
+    clearTimeout(giveUp);
+    ends.close();
+    commands.close();
+  };
+
+  return {
+    append: (name, payload, id) => appends.append(channels.get(name), payload, id),
+
+    end: (name): Promise<LogPosition> => ends.end(channels.get(name)),
+
+    subscribe(name, logReader) {
+      if (closing !== undefined) {
+        logReader.failed(new Error("The log is closed."));
+        return () => undefined;
+      }
+      return reader.subscribe(channels.get(name), logReader);
+    },
+
+    close() {
+      closing ??= close();
+      return closing;
+    },
+
+    peers: {
+      async report(connections) {
+        const [outcome] = await commands.send([
+          evalCommand(reportScript, TASKS_KEY, task, connections, REPORT_EXPIRY_MS),
+        ]);
+        if (outcome?.kind !== "answered") throw outcome?.error ?? new Error("Valkey has not answered.");
+        // By the script.
+        return outcome.reply as readonly number[];
+      },
+    },
+  };
+}

@@ -1,0 +1,344 @@
+import type { Logger } from "pino";
+
+import type { Appended } from "./log.ts";
+import { offsetOf } from "./valkeyChannel.ts";
+import type { ValkeyChannel } from "./valkeyChannel.ts";
+import type { ValkeyChannels } from "./valkeyChannels.ts";
+import type { Command, Outcome, ValkeyConnection } from "./valkeyConnection.ts";
+import { appendScript, evalCommand, evalshaCommand, isOlderEpoch, isUnknownScript } from "./valkeyScripts.ts";
+
+/** Most appends that are sent at once: more would only keep the first answers waiting. */
+const MAX_BATCH = 2000;
+
+/** Characters of all appends that are not answered yet, of which each counts as this many at least. */
+const MAX_PENDING_CHARACTERS = 64 * 1024 * 1024;
+const APPEND_OVERHEAD_CHARACTERS = 256;
+
+/** Time after which a server that refused something is asked again, in milliseconds. */
+const REFUSED_RETRY_MS = 50;
+
+/** The name of an entry says what may be appended once only: an id, or a single call. */
+const ID_PREFIX = "=";
+const CALL_PREFIX = "-";
+
+export interface ValkeyAppendsParts {
+  readonly connection: ValkeyConnection;
+  readonly channels: ValkeyChannels;
+  /** Unique to this process; part of the name of each entry. */
+  readonly task: string;
+  readonly retainedMessages: number;
+  /** Seconds for which an append waits for its answer. */
+  readonly timeoutSeconds: number;
+  /** Told the seconds from the call to the answer. */
+  readonly onAppended: (seconds: number) => void;
+  readonly logger: Logger;
+}
+
+interface Pending {
+  readonly channel: ValkeyChannel;
+  readonly payload: string;
+  readonly name: string;
+  readonly hasId: boolean;
+  /** When it was called, in milliseconds of `performance.now()`. */
+  readonly calledAt: number;
+  readonly resolve: (appended: Appended) => void;
+  readonly reject: (error: Error) => void;
+  /** Answered already, by its time running out. */
+  settled: boolean;
+  /** Whether Valkey has said so. */
+  stored: boolean;
+  /** What was known of the channel when it was sent. */
+  epoch: string;
+  newestOffset: number;
+}
+
+/**
+ * Appends in the order of the calls: one batch is under way at a time, and what is called meanwhile makes the next one. What is
+ * not stored for sure goes before the next batch, unless something behind it in its channel was stored.
+ */
+export class ValkeyAppends {
+  readonly #parts: ValkeyAppendsParts;
+  #waiting: Pending[] = [];
+  #underWay: readonly Pending[] = [];
+  #characters = 0;
+  #calls = 0;
+  #sending: NodeJS.Immediate | undefined;
+  #pausing: NodeJS.Timeout | undefined;
+  #expiring: NodeJS.Timeout | undefined;
+  /** Whether the server of this connection has the script. */
+  #scriptLoaded = false;
+  #closed = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(parts: ValkeyAppendsParts) {
+    this.#parts = parts;
+    parts.connection.onReady(() => {
+      this.#scriptLoaded = false;
+      this.#schedule();
+    });
+  }
+
+  append(channel: ValkeyChannel, payload: string, id: string | undefined): Promise<Appended> {
+    if (this.#closed) return Promise.reject(new Error("The log is closed."));
+    const characters = this.#characters + charactersOf(payload);
+    if (characters > MAX_PENDING_CHARACTERS) {
+      return Promise.reject(new Error("Too much waits for Valkey already."));
+    }
+    this.#characters = characters;
+
+    return new Promise<Appended>((resolve, reject) => {
+      this.#waiting.push({
+        channel,
+        payload,
+        name:
+          id === undefined
+            ? `${CALL_PREFIX}${this.#parts.task}${(this.#calls++).toString(36)}`
+            : ID_PREFIX + id,
+        hasId: id !== undefined,
+        calledAt: performance.now(),
+        resolve,
+        reject,
+        settled: false,
+        stored: false,
+        epoch: "",
+        newestOffset: 0,
+      });
+      this.#schedule();
+      this.#expiring ??= setTimeout(this.#expire, this.#parts.timeoutSeconds * 1000);
+    });
+  }
+
+  /** Takes nothing more. Resolves when everything that is pending is stored, or rejected. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (!this.#idle) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    clearImmediate(this.#sending);
+    clearTimeout(this.#pausing);
+    clearTimeout(this.#expiring);
+  }
+
+  /** Rejects everything that is pending. */
+  giveUp(): void {
+    const error = new Error("The log was closed before Valkey had answered.");
+    for (const pending of [...this.#underWay, ...this.#waiting.splice(0)]) this.#reject(pending, error);
+    this.#onIdle?.();
+  }
+
+  get #idle(): boolean {
+    return this.#underWay.length + this.#waiting.length === 0;
+  }
+
+  /** Sends what waits at the end of this turn, so that one write takes all of it. */
+  #schedule(): void {
+    if (this.#waiting.length === 0 || this.#underWay.length > 0) return;
+    if (this.#pausing !== undefined || !this.#parts.connection.ready) return;
+    this.#sending ??= setImmediate(this.#send);
+  }
+
+  readonly #send = (): void => {
+    this.#sending = undefined;
+    if (this.#underWay.length > 0) return;
+    const batch =
+      this.#waiting.length <= MAX_BATCH ? this.#waiting.splice(0) : this.#waiting.splice(0, MAX_BATCH);
+    this.#underWay = batch;
+    void this.#store(batch).then((again) => {
+      this.#underWay = [];
+      if (again.length > 0) this.#waiting.unshift(...again);
+      this.#schedule();
+      if (this.#idle) this.#onIdle?.();
+    });
+  };
+
+  /** @returns those that are to be sent again. */
+  async #store(batch: readonly Pending[]): Promise<readonly Pending[]> {
+    const problem = await this.#open(batch);
+    if (problem !== undefined) {
+      this.#pause(problem);
+      return batch.filter(({ settled }) => !settled);
+    }
+    const sent = batch.filter(({ settled }) => !settled);
+    const outcomes = await this.#parts.connection.send(this.#commands(sent));
+    return this.#settle(sent, outcomes);
+  }
+
+  /** Makes sure that the epoch of each channel is known. */
+  async #open(batch: readonly Pending[]): Promise<Error | undefined> {
+    let unopened: Set<ValkeyChannel> | undefined;
+    for (const { channel } of batch) {
+      if (!channel.open) (unopened ??= new Set()).add(channel);
+    }
+    if (unopened === undefined) return undefined;
+    const { channels, connection } = this.#parts;
+    const opened = await channels.open(connection, [...unopened]);
+    return opened.find((answer) => answer instanceof Error);
+  }
+
+  #commands(batch: readonly Pending[]): readonly Command[] {
+    const { retainedMessages, channels } = this.#parts;
+    let loaded = this.#scriptLoaded;
+    return batch.map((pending) => {
+      const { channel, name, payload, hasId } = pending;
+      const epoch = channel.epoch ?? "";
+      pending.epoch = epoch;
+      pending.newestOffset = channel.offset;
+      if (!hasId) {
+        return [
+          "xadd",
+          channel.key,
+          "NOMKSTREAM",
+          "MAXLEN",
+          "~",
+          retainedMessages,
+          `${epoch}-*`,
+          name,
+          payload,
+        ];
+      }
+      const run = loaded ? evalshaCommand : evalCommand;
+      loaded = true;
+      return run(
+        appendScript,
+        channel.key,
+        ...channel.idKeys,
+        epoch,
+        name,
+        payload,
+        retainedMessages,
+        retainedMessages,
+        channels.expiryMs,
+      );
+    });
+  }
+
+  /** @returns those that are to be sent again. */
+  #settle(batch: readonly Pending[], outcomes: readonly Outcome[]): readonly Pending[] {
+    const now = performance.now();
+    let allStored = true;
+    for (const [index, pending] of batch.entries()) {
+      const appended = appendedBy(pending, outcomes[index]);
+      if (appended === undefined) {
+        allStored = false;
+        continue;
+      }
+      pending.stored = true;
+      pending.channel.note(appended.epoch, appended.offset, pending.name);
+      if (pending.hasId) this.#scriptLoaded = true;
+      this.#resolve(pending, appended, now);
+    }
+    return allStored ? [] : this.#sortOut(batch, outcomes);
+  }
+
+  /** Rejects those of a batch that cannot be sent again, and returns the others. */
+  #sortOut(batch: readonly Pending[], outcomes: readonly Outcome[]): readonly Pending[] {
+    const again: Pending[] = [];
+    const storedBehind = new Set<ValkeyChannel>();
+    for (let index = batch.length - 1; index >= 0; index--) {
+      const pending = batch[index];
+      if (pending === undefined) continue;
+      if (pending.stored) storedBehind.add(pending.channel);
+      else if (!pending.settled) {
+        const error = this.#obstacle(pending, outcomes[index]);
+        if (error !== undefined) this.#reject(pending, error);
+        else if (storedBehind.has(pending.channel))
+          this.#reject(pending, new Error("Valkey has refused it."));
+        else again.push(pending);
+      }
+    }
+    return again.reverse();
+  }
+
+  /** Why an append that was not stored, as far as the answer says, cannot be sent again. */
+  #obstacle({ channel, epoch, hasId }: Pending, outcome: Outcome | undefined): Error | undefined {
+    switch (outcome?.kind) {
+      case "unsent":
+        return undefined;
+      case "refused":
+        if (isUnknownScript(outcome.error)) this.#scriptLoaded = false;
+        else if (isOlderEpoch(outcome.error)) channel.suspect(epoch);
+        else this.#pause(outcome.error);
+        return undefined;
+      case "answered":
+        channel.suspect(epoch);
+        if (outcome.reply === null) return undefined;
+        return hasId ? undefined : new Error("Valkey has lost what it had stored, and maybe this too.");
+      case "unknown":
+      case undefined:
+        return hasId
+          ? undefined
+          : new Error("The connection to Valkey was lost, and the message may be stored or not.", {
+              cause: outcome?.error,
+            });
+    }
+  }
+
+  #pause(problem: Error): void {
+    if (this.#pausing !== undefined) return;
+    this.#parts.logger.warn({ reason: problem.message }, "Valkey refuses to append");
+    // It has become a replica: the connection leads to where the primary was.
+    if (problem.message.startsWith("READONLY")) this.#parts.connection.drop();
+    this.#pausing = setTimeout(() => {
+      this.#pausing = undefined;
+      this.#schedule();
+    }, REFUSED_RETRY_MS);
+  }
+
+  readonly #expire = (): void => {
+    this.#expiring = undefined;
+    const { timeoutSeconds } = this.#parts;
+    const horizon = performance.now() - timeoutSeconds * 1000;
+    const error = new Error(`Valkey has not answered for ${timeoutSeconds} seconds.`);
+
+    const isExpired = ({ calledAt }: Pending): boolean => calledAt <= horizon;
+    for (const pending of this.#underWay.filter(isExpired)) this.#reject(pending, error);
+    const firstAlive = this.#waiting.findIndex((pending) => !isExpired(pending));
+    for (const pending of this.#waiting.splice(0, firstAlive < 0 ? Infinity : firstAlive)) {
+      this.#reject(pending, error);
+    }
+
+    const oldest = this.#underWay.find(({ settled }) => !settled) ?? this.#waiting[0];
+    if (oldest === undefined) return;
+    this.#expiring = setTimeout(this.#expire, Math.ceil(oldest.calledAt - horizon));
+  };
+
+  #resolve(pending: Pending, appended: Appended, now: number): void {
+    if (pending.settled) return;
+    pending.settled = true;
+    this.#characters -= charactersOf(pending.payload);
+    pending.resolve(appended);
+    this.#parts.onAppended((now - pending.calledAt) / 1000);
+  }
+
+  #reject(pending: Pending, error: Error): void {
+    if (pending.settled) return;
+    pending.settled = true;
+    this.#characters -= charactersOf(pending.payload);
+    pending.reject(error);
+  }
+}
+
+/** @returns nothing where the answer does not say that it was stored in the present epoch. */
+function appendedBy(
+  { hasId, epoch, newestOffset }: Pending,
+  outcome: Outcome | undefined,
+): Appended | undefined {
+  if (outcome?.kind !== "answered" || outcome.reply === null) return undefined;
+  if (hasId) {
+    // By the script.
+    const [offset, duplicate] = outcome.reply as [string, 0 | 1];
+    return duplicate === 1 || Number(offset) > newestOffset
+      ? { epoch, offset: Number(offset), duplicate: duplicate === 1 }
+      : undefined;
+  }
+  // By XADD.
+  const offset = offsetOf(outcome.reply as string);
+  // An offset that was given already: the server has lost what had it.
+  return offset > newestOffset ? { epoch, offset, duplicate: false } : undefined;
+}
+
+function charactersOf(payload: string): number {
+  return payload.length + APPEND_OVERHEAD_CHARACTERS;
+}

@@ -1,0 +1,334 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+import type { Logger } from "pino";
+
+import type { LogEntry, LogReader } from "./log.ts";
+import type { Retention } from "./retention.ts";
+import { TrimPoints } from "./trimPoints.ts";
+import { entryId, epochOf, offsetOf, wakeKey } from "./valkeyChannel.ts";
+import type { ValkeyChannel } from "./valkeyChannel.ts";
+import type { OpenedChannel, ValkeyChannels } from "./valkeyChannels.ts";
+import type { Command, Outcome, ValkeyConnection } from "./valkeyConnection.ts";
+
+/** Most entries of a channel that one read takes. */
+const READ_COUNT = 1000;
+
+/** Most streams of one command: ElastiCache Serverless takes 3,999 arguments, and each stream is two. */
+const MAX_STREAMS = 1900;
+
+/** Interval of reads where they cannot wait for news, in milliseconds. */
+const POLL_MS = 10;
+/** Time after which a server that refused a read that waits is asked again, in milliseconds. */
+const BLOCK_AGAIN_MS = 60_000;
+
+/** Time after which a server that refused a read is asked again, in milliseconds. */
+const REFUSED_RETRY_MS = 100;
+
+/** How long the stream that wakes a task outlives its last use, in milliseconds. */
+const WAKE_EXPIRY_MS = 60_000;
+
+export interface ValkeyReaderParts {
+  /** Of its own: it is busy with waiting. */
+  readonly connection: ValkeyConnection;
+  /** The one that everything else goes through. */
+  readonly commands: ValkeyConnection;
+  readonly channels: ValkeyChannels;
+  readonly task: string;
+  readonly retention: Retention;
+  /** Longest time that a read waits for news, in milliseconds. */
+  readonly blockMs: number;
+  readonly logger: Logger;
+}
+
+interface Subscription {
+  readonly reader: LogReader;
+  /** Whether the server was asked for its place. */
+  asked: boolean;
+  /** Of the entries that it was told; undefined before the beginning. */
+  epoch: string | undefined;
+  next: number;
+}
+
+/** A channel that is read. It is read once, from the place of the subscription that is the furthest behind. */
+interface Followed {
+  readonly channel: ValkeyChannel;
+  readonly subscriptions: Set<Subscription>;
+  trimPoints: TrimPoints;
+  /** Whether every subscription has a place in the present epoch. */
+  placed: boolean;
+  epoch: string;
+  /** Offset of the next entry to read. */
+  next: number;
+  /** Where the entries go on behind a hole in the stream. */
+  skipTo: number;
+}
+
+/** Streams as a server answers them: key, then entries of id, name and payload. */
+type Streams = readonly (readonly [key: string, entries: readonly StoredEntry[]])[];
+type StoredEntry = readonly [id: string, fields: readonly [name: string, payload: string]];
+
+/** Reads all channels that have subscriptions, by one command that waits for news of any of them. */
+export class ValkeyReader {
+  readonly #parts: ValkeyReaderParts;
+  readonly #followed = new Map<string, Followed>();
+  readonly #wakeKey: string;
+  #wakeId = "0-0";
+  /** Whether some channel is not placed. */
+  #displaced = false;
+  /** Whether a read waits for news. */
+  #waiting = false;
+  #woken = Promise.withResolvers<undefined>();
+  #blockAgainAt = 0;
+  #closed = false;
+  readonly #running: Promise<void>;
+
+  constructor(parts: ValkeyReaderParts) {
+    this.#parts = parts;
+    this.#wakeKey = wakeKey(parts.task);
+    this.#running = this.#run();
+  }
+
+  subscribe(channel: ValkeyChannel, reader: LogReader): () => void {
+    let followed = this.#followed.get(channel.key);
+    if (followed === undefined) {
+      followed = {
+        channel,
+        subscriptions: new Set(),
+        trimPoints: new TrimPoints(this.#parts.retention),
+        placed: false,
+        epoch: "",
+        next: 0,
+        skipTo: 0,
+      };
+      this.#followed.set(channel.key, followed);
+    }
+    const { subscriptions } = followed;
+    const subscription: Subscription = { reader, asked: false, epoch: undefined, next: 0 };
+    subscriptions.add(subscription);
+    this.#displace(followed);
+    return () => {
+      subscriptions.delete(subscription);
+      if (subscriptions.size === 0 && this.#followed.get(channel.key) === followed) {
+        this.#followed.delete(channel.key);
+      }
+    };
+  }
+
+  follows(channel: ValkeyChannel): boolean {
+    return this.#followed.has(channel.key);
+  }
+
+  /** A channel was opened for another reason; its readers may have to know. */
+  noteOpened(channel: ValkeyChannel, { epoch }: OpenedChannel): void {
+    const followed = this.#followed.get(channel.key);
+    if (followed?.placed === true && followed.epoch !== epoch) this.#displace(followed);
+  }
+
+  /** Drops what is older than it must be retained. */
+  trim(): void {
+    for (const followed of this.#followed.values()) this.#trim(followed);
+  }
+
+  /** Ends all subscriptions at once. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#followed.clear();
+    this.#parts.connection.close();
+    this.#woken.resolve(undefined);
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { connection, logger } = this.#parts;
+    while (!this.#closed) {
+      if (this.#followed.size === 0) {
+        this.#woken = Promise.withResolvers();
+        await this.#woken.promise;
+        continue;
+      }
+      await connection.whenReady();
+      try {
+        await this.#place();
+        await this.#read();
+      } catch (error) {
+        if (connection.closed) return;
+        // What the server did meanwhile is unknown: each channel has to show that it is what it was.
+        for (const followed of this.#followed.values()) followed.placed = false;
+        this.#displaced = true;
+        if (connection.ready) {
+          logger.warn({ reason: String(error) }, "Valkey could not be read");
+          await delay(REFUSED_RETRY_MS);
+        }
+      }
+    }
+  }
+
+  #displace(followed: Followed): void {
+    followed.placed = false;
+    this.#displaced = true;
+    this.#woken.resolve(undefined);
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    void this.#parts.commands.send([
+      ["xadd", this.#wakeKey, "MAXLEN", 1, "*", "", ""],
+      ["pexpire", this.#wakeKey, WAKE_EXPIRY_MS],
+    ]);
+  }
+
+  /** Gives every subscription a place, where it has none, or none that it can go on from. */
+  async #place(): Promise<void> {
+    if (!this.#displaced) return;
+    this.#displaced = false;
+    const unplaced = [...this.#followed.values()].filter(({ placed }) => !placed);
+    for (const followed of unplaced) {
+      followed.placed = true;
+      for (const subscription of followed.subscriptions) subscription.asked = true;
+    }
+    const { channels, connection } = this.#parts;
+    const opened = await channels.open(
+      connection,
+      unplaced.map(({ channel }) => channel),
+    );
+    for (const [index, followed] of unplaced.entries()) {
+      const answer = opened[index];
+      if (answer instanceof Error) throw answer;
+      if (answer !== undefined) this.#placeAt(followed, answer);
+    }
+  }
+
+  #placeAt(followed: Followed, { epoch, first, end }: OpenedChannel): void {
+    const goesOn = followed.epoch === epoch;
+    const from = goesOn ? Math.max(first, followed.skipTo) : first;
+    if (!goesOn) followed.trimPoints = new TrimPoints(this.#parts.retention);
+    followed.epoch = epoch;
+    followed.skipTo = 0;
+    followed.next = end;
+    for (const subscription of followed.subscriptions) {
+      // It came meanwhile, and the channel may have a later end for it.
+      if (!subscription.asked) continue;
+      if (subscription.epoch !== epoch || subscription.next < from) {
+        subscription.epoch = epoch;
+        subscription.next = from;
+        subscription.reader.started({ epoch, next: from }, end);
+      }
+      followed.next = Math.min(followed.next, subscription.next);
+    }
+  }
+
+  async #read(): Promise<void> {
+    if (this.#displaced) return;
+    const followed = [...this.#followed.values()];
+    const waits = followed.length < MAX_STREAMS && performance.now() >= this.#blockAgainAt;
+    const news = new Map<Followed, LogEntry[]>();
+    try {
+      this.#take(await (waits ? this.#wait(followed) : this.#ask(followed)), news);
+      // A server ends the wait at the first entry of a batch; the others are there a moment later.
+      if (news.size > 0) this.#take(await this.#ask(followed), news);
+      else if (!waits) await delay(POLL_MS);
+    } finally {
+      for (const [one, entries] of news) this.#deliver(one, entries);
+    }
+  }
+
+  /** Reads what there is, and waits where there is nothing. */
+  async #wait(followed: readonly Followed[]): Promise<Streams> {
+    const { connection, blockMs, logger } = this.#parts;
+    this.#waiting = true;
+    const [outcome] = await connection.send([this.#command(followed, "BLOCK", blockMs)]);
+    this.#waiting = false;
+    if (outcome?.kind !== "refused") return streamsOf(outcome);
+
+    const streams = await this.#ask(followed);
+    // It does not refuse to read, but to wait.
+    this.#blockAgainAt = performance.now() + BLOCK_AGAIN_MS;
+    logger.warn(
+      { reason: outcome.error.message, intervalMs: POLL_MS },
+      "Valkey does not let reads wait, and is polled",
+    );
+    return streams;
+  }
+
+  /** Reads what there is. */
+  async #ask(followed: readonly Followed[]): Promise<Streams> {
+    const commands: Command[] = [];
+    for (let start = 0; start < followed.length; start += MAX_STREAMS) {
+      commands.push(this.#command(followed.slice(start, start + MAX_STREAMS)));
+    }
+    const outcomes = await this.#parts.connection.send(commands);
+    return outcomes.flatMap(streamsOf);
+  }
+
+  #command(followed: readonly Followed[], ...options: readonly (string | number)[]): Command {
+    return [
+      "xread",
+      ...options,
+      "COUNT",
+      READ_COUNT,
+      "STREAMS",
+      this.#wakeKey,
+      ...followed.map(({ channel }) => channel.key),
+      this.#wakeId,
+      ...followed.map(({ epoch, next }) => entryId(epoch, next - 1)),
+    ];
+  }
+
+  #take(streams: Streams, news: Map<Followed, LogEntry[]>): void {
+    for (const [key, stored] of streams) {
+      const followed = this.#followed.get(key);
+      if (key === this.#wakeKey) this.#wakeId = stored.at(-1)?.[0] ?? this.#wakeId;
+      else if (followed?.placed === true) {
+        const entries = this.#takeFrom(followed, stored);
+        const earlier = news.get(followed);
+        if (earlier !== undefined) earlier.push(...entries);
+        else if (entries.length > 0) news.set(followed, entries);
+      }
+    }
+  }
+
+  #takeFrom(followed: Followed, stored: readonly StoredEntry[]): LogEntry[] {
+    const { epoch, channel } = followed;
+    const last = stored.at(-1);
+    const entries: LogEntry[] = [];
+    // Ids only grow: where the last one is as far as there are entries, none is missing.
+    const whole = last?.[0] === entryId(epoch, followed.next + stored.length - 1);
+    for (const [id, [, payload]] of stored) {
+      if (!whole && id !== entryId(epoch, followed.next)) {
+        if (epochOf(id) === epoch) followed.skipTo = offsetOf(id);
+        followed.placed = false;
+        this.#displaced = true;
+        return entries;
+      }
+      entries.push({ offset: followed.next, payload });
+      followed.next += 1;
+    }
+    if (last !== undefined) channel.note(epoch, followed.next - 1, last[1][0]);
+    return entries;
+  }
+
+  #deliver(followed: Followed, entries: readonly LogEntry[]): void {
+    const [first] = entries;
+    if (first === undefined) return;
+    for (const subscription of followed.subscriptions) {
+      if (subscription.epoch !== followed.epoch) continue;
+      const unread = entries.slice(Math.max(0, subscription.next - first.offset));
+      if (unread.length === 0) continue;
+      subscription.next += unread.length;
+      subscription.reader.entries(unread);
+    }
+    followed.trimPoints.add(entries, performance.now());
+    this.#trim(followed);
+  }
+
+  #trim({ channel, epoch, trimPoints }: Followed): void {
+    const offset = trimPoints.due(performance.now());
+    if (offset === undefined) return;
+    void this.#parts.commands.send([["xtrim", channel.key, "MINID", entryId(epoch, offset)]]);
+  }
+}
+
+/** @throws where there is no answer, or a refusal. */
+function streamsOf(outcome: Outcome | undefined): Streams {
+  if (outcome?.kind !== "answered") throw outcome?.error ?? new Error("Valkey has not answered.");
+  // By XREAD.
+  return (outcome.reply as Streams | null) ?? [];
+}

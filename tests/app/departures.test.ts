@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+
+import fc from "fast-check";
+
+import { askToLeave } from "../../app/src/departures.ts";
+
+const ASK = { code: 1001, reason: "going" };
+
+/** Leavers that note when they were asked, in milliseconds since now. */
+function leavers(count: number): { readonly asked: number[]; readonly all: { leave(): void }[] } {
+  const since = performance.now();
+  const asked: number[] = [];
+  const leave = (): void => {
+    asked.push(performance.now() - since);
+  };
+  return { asked, all: Array.from({ length: count }, () => ({ leave })) };
+}
+
+describe("departures", () => {
+  it("asks each once, in order, with the code and the reason, and tells how many it has asked", async () => {
+    const asked: unknown[] = [];
+    const progress: number[] = [];
+    const all = Array.from({ length: 25 }, (_, n) => ({
+      leave: (code: number, reason: string) => asked.push([n, code, reason]),
+    }));
+    await askToLeave(all, { ...ASK, overMs: 100, onAsked: (count) => progress.push(count) });
+    assert.deepEqual(
+      asked,
+      all.map((_, n) => [n, 1001, "going"]),
+    );
+    assert.equal(progress.at(-1), 25);
+    assert.deepEqual(
+      progress,
+      progress.toSorted((a, b) => a - b),
+    );
+  });
+
+  it("asks a few at a time, and all within the time", async () => {
+    const { asked, all } = leavers(1000);
+    await askToLeave(all, { ...ASK, overMs: 500 });
+    const [last = NaN] = asked.slice(-1);
+    assert.equal(asked.length, 1000);
+    // Ten groups, so nine pauses between them; a busy machine may make each longer.
+    assert.ok(last >= 400 && last < 1000, `the last was asked after ${last} ms`);
+    const busiest = Math.max(...asked.map((time) => asked.filter((t) => t >= time && t < time + 40).length));
+    assert.ok(busiest <= 200, `${busiest} were asked at once`);
+  });
+
+  it("does not stretch a few over a long time", async () => {
+    const { asked, all } = leavers(20);
+    await askToLeave(all, { ...ASK, overMs: 60_000 });
+    const [last = NaN] = asked.slice(-1);
+    assert.ok(last < 1000, `the last was asked after ${last} ms`);
+  });
+
+  it("ends at the signal, and asks nobody any more", async () => {
+    const stop = new AbortController();
+    const { asked, all } = leavers(1000);
+    await askToLeave(all, {
+      ...ASK,
+      overMs: 60_000,
+      signal: stop.signal,
+      onAsked: () => {
+        if (asked.length >= 20) stop.abort();
+      },
+    });
+    assert.equal(asked.length, 20);
+  });
+
+  it("asks everybody of any number, at once where there is no time", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(300), async (count) => {
+        const { asked, all } = leavers(count);
+        await askToLeave(all, { ...ASK, overMs: 0 });
+        assert.equal(asked.length, count);
+      }),
+      { numRuns: 20 },
+    );
+  });
+});

@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+
+import fc from "fast-check";
+
+import { textFrame } from "../../app/src/frame.ts";
+import { FrameLog } from "../../app/src/frameLog.ts";
+import type { FramePlace } from "../../app/src/frameLog.ts";
+import { textsOf } from "./support.ts";
+
+/** The same log, kept as simply as can be: every frame ever, and what a reader at each place would see. */
+interface Model {
+  readonly texts: string[];
+  /** Where the messages of the current life begin in `texts`, behind their notices. */
+  lifeStart: number;
+  /** Offset of the first message of the current life. */
+  firstOffset: number;
+}
+
+interface Reader {
+  readonly place: FramePlace;
+  /** Index of the next text in the model. */
+  next: number;
+  lost: boolean;
+}
+
+type Step =
+  | { readonly kind: "push"; readonly text: string }
+  | { readonly kind: "restart"; readonly ahead: number; readonly notices: readonly string[] }
+  | { readonly kind: "enter"; readonly at: number }
+  | { readonly kind: "read"; readonly reader: number; readonly slices: number };
+
+const text = fc.oneof(
+  { weight: 8, arbitrary: fc.string({ maxLength: 30 }) },
+  { weight: 2, arbitrary: fc.constantFrom(0, 124, 125, 126, 200, 1000).map((length) => "x".repeat(length)) },
+  { weight: 1, arbitrary: fc.constantFrom("é".repeat(40), "x".repeat(5000), "€".repeat(30_000)) },
+);
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 12, arbitrary: fc.record({ kind: fc.constant("push"), text }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("restart"),
+      ahead: fc.nat(20),
+      notices: fc.array(text, { maxLength: 2 }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("enter"), at: fc.nat(10_000) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant("read"),
+      reader: fc.nat(100),
+      slices: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+);
+
+describe("the frame log", () => {
+  it("gives each reader exactly the frames from its place on, or says that it is lost", () => {
+    fc.assert(
+      fc.property(
+        fc.array(step, { maxLength: 200, size: "max" }),
+        fc.integer({ min: 1, max: 1000 }),
+        fc.constantFrom(64, 1000, 8192, 100_000),
+        (steps, start, maxBytes) => {
+          const log = new FrameLog(start, maxBytes);
+          const model: Model = { texts: [], lifeStart: 0, firstOffset: start };
+          const readers: Reader[] = [];
+          const nextOffset = (): number => model.firstOffset + model.texts.length - model.lifeStart;
+
+          const readOnce = (reader: Reader): boolean => {
+            if (reader.place.lost) {
+              const firstKept = model.lifeStart + log.first - model.firstOffset;
+              assert.ok(reader.next < firstKept, "what comes next is still there");
+              reader.lost = true;
+            }
+            const slice = reader.place.read();
+            if (slice === undefined) return false;
+            assert.equal(reader.lost, false, "a lost reader stays lost");
+            const texts = textsOf(slice.bytes);
+            assert.equal(texts.length, slice.frames);
+            assert.ok(texts.length > 0);
+            assert.deepEqual(texts, model.texts.slice(reader.next, reader.next + texts.length));
+            reader.next += texts.length;
+            return true;
+          };
+
+          for (const done of steps) {
+            switch (done.kind) {
+              case "push":
+                assert.equal(log.push(done.text), textFrame(done.text).length);
+                model.texts.push(done.text);
+                break;
+              case "restart": {
+                const next = nextOffset() + done.ahead;
+                log.restart(next, done.notices);
+                model.texts.push(...done.notices);
+                model.lifeStart = model.texts.length;
+                model.firstOffset = next;
+                break;
+              }
+              case "enter": {
+                const offset = log.first + (done.at % (log.next - log.first + 1));
+                const index = model.lifeStart + offset - model.firstOffset;
+                readers.push({ place: log.at(offset), next: index, lost: false });
+                break;
+              }
+              case "read": {
+                const reader = readers[done.reader % (readers.length || 1)];
+                if (reader === undefined) break;
+                for (let n = 0; n < done.slices; n++) readOnce(reader);
+                break;
+              }
+            }
+            assert.equal(log.next, nextOffset());
+            assert.ok(log.first >= model.firstOffset && log.first <= log.next);
+            const kept = model.texts.slice(model.lifeStart + log.first - model.firstOffset);
+            assert.deepEqual(Array.from(log.texts()), kept);
+          }
+
+          for (const reader of readers) {
+            const lag = model.texts.slice(reader.next).reduce((sum, t) => sum + textFrame(t).length, 0);
+            assert.equal(reader.place.lagBytes, lag);
+            while (readOnce(reader));
+            if (reader.lost) assert.equal(reader.place.read(), undefined);
+            else assert.deepEqual([reader.next, reader.place.atEnd], [model.texts.length, true]);
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it("keeps at least what it must, and at most so much more as one segment", () => {
+    const maxBytes = 64 * 1024;
+    const sizes = fc.oneof(fc.integer({ min: 2, max: 50 }), fc.integer({ min: 2, max: maxBytes / 4 }));
+    fc.assert(
+      fc.property(fc.array(sizes, { minLength: 50, maxLength: 400 }), (lengths) => {
+        const log = new FrameLog(1, maxBytes);
+        const frames: number[] = [];
+        for (const length of lengths) {
+          frames.push(log.push("x".repeat(length)));
+          const kept = frames.slice(log.first - 1).reduce((sum, bytes) => sum + bytes, 0);
+          const evicted = frames[log.first - 2];
+          // The segment that went last, and the newest one, may each be as large as the largest message.
+          if (evicted !== undefined) assert.ok(kept > maxBytes - maxBytes / 4 - 4, `${kept} are kept`);
+          assert.ok(kept <= maxBytes + maxBytes / 4 + 4, `${kept} are kept`);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("gives readers at one place the same slice", () => {
+    const log = new FrameLog(1, 1024);
+    const [a, b, later] = [log.at(1), log.at(1), log.at(1)];
+    log.push("1");
+    assert.equal(a.read(), b.read());
+    log.push("2");
+    const slice = a.read();
+    assert.deepEqual([slice?.bytes, slice?.frames], [textFrame("2"), 1]);
+    const both = later.read();
+    assert.deepEqual([both?.bytes, both?.frames], [Buffer.concat([textFrame("1"), textFrame("2")]), 2]);
+    assert.deepEqual(b.read()?.bytes, slice?.bytes);
+  });
+
+  it("leaves the bytes alone that it gave away, also when it has forgotten them", () => {
+    const log = new FrameLog(1, 1024);
+    const place = log.at(1);
+    log.push("the first");
+    const slice = place.read();
+    const copy = Buffer.from(slice?.bytes ?? []);
+    for (let n = 0; n < 1000; n++) log.push(`number ${n}`);
+    assert.deepEqual(slice?.bytes, copy);
+  });
+});

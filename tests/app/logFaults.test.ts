@@ -1,0 +1,417 @@
+/** The Valkey driver on a real server that fails in every way that a test can bring about. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+
+import fc from "fast-check";
+import { pino } from "pino";
+
+import { createValkeyLog } from "../../app/src/log/valkey.ts";
+import type { ValkeyLog, ValkeyLogOptions } from "../../app/src/log/valkey.ts";
+import { requireValkey, startGuardedValkey, startProxy, startValkey } from "../support/valkey.ts";
+import type { Proxy, TestValkey } from "../support/valkey.ts";
+import { LogRecorder } from "./logRecorder.ts";
+import { afterwards, silent, tearDown } from "./support.ts";
+import { Publisher } from "./publisher.ts";
+
+/** Long enough for any way back, and short enough for a test that waits for its end. */
+const TIMEOUT_SECONDS = 5;
+
+/** Each takes about half a second. */
+const PROPERTY_RUNS = 8;
+
+describe("the Valkey log, when Valkey fails", () => {
+  let binary: string;
+  let valkey: TestValkey;
+  let channel: string;
+
+  before(async function () {
+    binary = await requireValkey(this);
+  });
+
+  beforeEach(async () => {
+    valkey = await startValkey(binary);
+    afterwards(() => valkey.close());
+    channel = `channel-${randomUUID()}`;
+  });
+
+  afterEach(tearDown);
+
+  const open = (options: Partial<ValkeyLogOptions> = {}): ValkeyLog => {
+    const log = createValkeyLog({
+      ...valkey.address,
+      retainedMessages: 100_000,
+      retainedBytes: 16 * 1024 * 1024,
+      retainedSeconds: 300,
+      blockMs: 2000,
+      publishTimeoutSeconds: TIMEOUT_SECONDS,
+      logger: silent,
+      ...options,
+    });
+    afterwards(() => log.close());
+    return log;
+  };
+
+  const proxied = async (port = 0): Promise<Proxy & { readonly url: string }> => {
+    const proxy = await startProxy({ to: valkey.port, port });
+    afterwards(() => proxy.close());
+    return { ...proxy, url: `redis://127.0.0.1:${proxy.port}` };
+  };
+
+  const follow = async (log: ValkeyLog): Promise<LogRecorder> => {
+    const reader = new LogRecorder();
+    reader.stop = log.subscribe(channel, reader);
+    await reader.begun();
+    return reader;
+  };
+
+  const streamKey = (): string => `{websocket}:channel:${channel}`;
+
+  /** Strikes, one after the other, while the logs publish to each other, and holds them to what they have promised. */
+  const publishThrough = async (
+    logs: readonly ValkeyLog[],
+    strikes: readonly (() => unknown)[],
+  ): Promise<void> => {
+    const readers = await Promise.all(logs.map(follow));
+    const publishers = logs.map((log, index) => new Publisher(log, channel, `p${index}-`));
+    const publishing = publishers.map((publisher) => publisher.publishUntilStopped());
+    for (const strike of strikes) {
+      await delay(20 + 30 * Math.random());
+      await strike();
+      // Each gets something through before the next strike.
+      await Promise.all(publishers.map((publisher) => publisher.progress()));
+    }
+    for (const publisher of publishers) publisher.stop();
+    await Promise.all(publishing);
+
+    const next = Math.max(...(await Promise.all(logs.map((log) => log.end(channel)))).map((end) => end.next));
+    for (const reader of readers) {
+      await reader.length(next - 1);
+      assert.equal(reader.starts, 1);
+      assert.deepEqual(reader.payloads, readers[0]?.payloads);
+      for (const publisher of publishers) publisher.check(reader.payloads);
+    }
+  };
+
+  describe("under load", () => {
+    it("loses and doubles nothing where connections are cut on the way", async () => {
+      const { url, cut } = await proxied();
+      await publishThrough([open({ url }), open({ url })], times(10, cut));
+    });
+
+    it("loses and doubles nothing where a cluster's connections through TLS are cut", async () => {
+      const guarded = await startGuardedValkey(binary);
+      afterwards(() => guarded.close());
+      await publishThrough([open(guarded.address), open(guarded.address)], times(5, guarded.cut));
+    });
+
+    const faults = {
+      "connections are killed by the server": () => valkey.command("CLIENT", "KILL", "TYPE", "normal"),
+      "scripts are forgotten": () => valkey.command("SCRIPT", "FLUSH"),
+      "the server is restarted with its data": async () => {
+        await valkey.shutDown();
+        await valkey.start();
+      },
+      "the server does not answer for a while": async () => {
+        await valkey.pause();
+        await delay(100);
+        await valkey.resume();
+      },
+    };
+
+    for (const [fault, strike] of Object.entries(faults)) {
+      it(`loses and doubles nothing where ${fault}`, () =>
+        publishThrough([open(), open()], times(4, strike)));
+    }
+
+    it("loses and doubles nothing, whatever happens in whatever order", async () => {
+      const { url, cut } = await proxied();
+      const strikes = { ...faults, "connections are cut": cut };
+      const names = fc.constantFrom(...(Object.keys(strikes) as (keyof typeof strikes)[]));
+      await fc.assert(
+        fc.asyncProperty(fc.array(names, { minLength: 1, maxLength: 5 }), async (schedule) => {
+          channel = `channel-${randomUUID()}`;
+          const logs = [open({ url }), open()];
+          await publishThrough(
+            logs,
+            schedule.map((name) => strikes[name]),
+          );
+          await Promise.all(logs.map((log) => log.close()));
+        }),
+        { numRuns: PROPERTY_RUNS, endOnFailure: true },
+      );
+    });
+  });
+
+  describe("away", () => {
+    it("holds what is appended, and keeps its order", async () => {
+      const log = open();
+      const reader = await follow(log);
+      await log.append(channel, "before");
+      await valkey.shutDown();
+      await assert.rejects(log.peers.report(1));
+      const payloads = Array.from({ length: 100 }, (_, n) => String(n));
+      const appending = payloads.map((payload, n) =>
+        log.append(channel, payload, n % 2 === 0 ? payload : undefined),
+      );
+      await valkey.start();
+      await Promise.all(appending);
+      await reader.length(101);
+      assert.deepEqual(reader.payloads, ["before", ...payloads]);
+      assert.equal(reader.starts, 1);
+    });
+
+    it("needs no server to begin with", async () => {
+      await valkey.kill();
+      const log = open();
+      const reader = new LogRecorder();
+      log.subscribe(channel, reader);
+      const appending = log.append(channel, "early");
+      const asking = log.end(channel);
+      await valkey.start();
+      assert.equal((await appending).offset, 1);
+      await asking;
+      await reader.length(1);
+      assert.deepEqual(reader.payloads, ["early"]);
+    });
+
+    it("rejects what it cannot store in time, and goes on with the next", async () => {
+      const log = open({ publishTimeoutSeconds: 0.3 });
+      const reader = await follow(log);
+      await log.append(channel, "before");
+      await valkey.shutDown();
+      await assert.rejects(log.peers.report(1));
+      const answers = await Promise.allSettled([
+        log.append(channel, "plain"),
+        log.append(channel, "with id", "id"),
+        log.end(channel),
+        log.peers.report(1),
+      ]);
+      assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set(["rejected"]));
+      await valkey.start();
+      const { offset } = await untilStored(() => log.append(channel, "with id", "id"));
+      assert.equal(offset, 2);
+      await reader.length(2);
+      assert.deepEqual(reader.payloads, ["before", "with id"]);
+    });
+
+    it("rejects what is unanswered in time by a server that hangs, and what it stored after all is known by its id", async () => {
+      const log = open({ publishTimeoutSeconds: 0.3 });
+      const reader = await follow(log);
+      await log.append(channel, "before");
+      await valkey.pause();
+      await assert.rejects(log.append(channel, "with id", "id"), /not answered for 0.3 seconds/);
+      await valkey.resume();
+      await untilStored(() => log.append(channel, "with id", "id"));
+      await log.append(channel, "after");
+      await reader.length(3);
+      assert.deepEqual(reader.payloads, ["before", "with id", "after"]);
+      assert.equal(reader.starts, 1);
+    });
+
+    it("gives up connections that nobody answers on, and nobody closes", async () => {
+      const proxy = await proxied();
+      const log = open({ url: proxy.url, publishTimeoutSeconds: 0.3, blockMs: 50 });
+      const reader = await follow(log);
+      await log.append(channel, "before");
+      proxy.hang();
+      await assert.rejects(log.append(channel, "lost"), /not answered|was lost/);
+      await open().append(channel, "elsewhere");
+      await reader.length(2);
+      await untilStored(() => log.append(channel, "after"));
+      await reader.length(3);
+      assert.deepEqual(reader.payloads, ["before", "elsewhere", "after"]);
+      assert.equal(reader.starts, 1);
+    });
+
+    it("holds no more than it has room for", async () => {
+      await valkey.kill();
+      const log = open();
+      const payload = "x".repeat(1024 * 1024);
+      const answers = Array.from({ length: 70 }, () => log.append(channel, payload));
+      for (const answer of answers) answer.catch(() => undefined);
+      await assert.rejects(log.append(channel, payload), /Too much waits/);
+    });
+
+    it("closes in time, and rejects what it could not store", async () => {
+      const log = open({ publishTimeoutSeconds: 60 });
+      await log.append(channel, "before");
+      await valkey.pause();
+      const answer = assert.rejects(log.append(channel, "x", "id"), /closed before Valkey had answered/);
+      await log.close();
+      await answer;
+      await valkey.resume();
+    });
+  });
+
+  describe("having lost what it had stored", () => {
+    it("takes a new epoch, where the server comes back without its data", async () => {
+      const log = open();
+      const reader = await follow(log);
+      const first = await log.append(channel, "lost");
+      await reader.length(1);
+      await valkey.kill();
+      await valkey.start();
+      await reader.until(() => reader.starts === 2);
+      assert.notEqual(reader.epoch, first.epoch);
+      assert.deepEqual([reader.from, reader.end], [1, 1]);
+      assert.deepEqual(await log.append(channel, "new"), {
+        epoch: reader.epoch,
+        offset: 1,
+        duplicate: false,
+      });
+      await reader.length(2);
+      assert.deepEqual(reader.payloads, ["lost", "new"]);
+    });
+
+    it("takes a new epoch, where the server comes back without the newest entries", async () => {
+      const log = open();
+      const reader = await follow(log);
+      const first = await log.append(channel, "kept");
+      await valkey.command("SAVE");
+      await log.append(channel, "lost");
+      await reader.length(2);
+      await valkey.kill();
+      await valkey.start();
+      await reader.until(() => reader.starts === 2);
+      assert.notEqual(reader.epoch, first.epoch);
+      assert.equal((await log.append(channel, "new")).epoch, reader.epoch);
+      await reader.until(() => reader.payloads.at(-1) === "new");
+    });
+
+    it("takes a new epoch, where others have appended in their place", async () => {
+      const proxy = await proxied();
+      const log = open({ url: proxy.url });
+      const reader = await follow(log);
+      const first = await log.append(channel, "kept");
+      await valkey.command("SAVE");
+      await log.append(channel, "lost");
+      await reader.length(2);
+      await proxy.close();
+      await valkey.kill();
+      await valkey.start();
+
+      const other = open();
+      const second = await other.append(channel, "in its place");
+      assert.deepEqual([second.epoch, second.offset], [first.epoch, 2]);
+      await proxied(proxy.port);
+      await reader.until(() => reader.starts === 2);
+      assert.notEqual(reader.epoch, first.epoch);
+      // The other one learns of it too.
+      assert.equal((await other.append(channel, "new")).epoch, reader.epoch);
+      await reader.until(() => reader.payloads.at(-1) === "new");
+    });
+
+    it("takes a new epoch, where an entry that only its publisher knows of is lost", async () => {
+      const log = open();
+      const first = await log.append(channel, "kept");
+      await valkey.command("SAVE");
+      await log.append(channel, "lost");
+      await valkey.kill();
+      await valkey.start();
+      const reader = await follow(log);
+      assert.notEqual(reader.epoch, first.epoch);
+    });
+
+    it("takes a new epoch, where no connection was lost over it", async () => {
+      const log = open();
+      const reader = await follow(log);
+      const { epoch } = await log.append(channel, "1");
+      await log.append(channel, "2");
+      await reader.length(2);
+      await valkey.command("DEL", streamKey());
+      await valkey.command("XADD", streamKey(), `${epoch}-0`, "", "");
+
+      await assert.rejects(log.append(channel, "plain"), /lost/);
+      const third = await log.append(channel, "with id", "id");
+      assert.notEqual(third.epoch, epoch);
+      await reader.until(() => reader.payloads.at(-1) === "with id");
+      assert.deepEqual([reader.epoch, reader.starts], [third.epoch, 2]);
+    });
+
+    it("takes a new epoch, where a channel is gone from the server", async () => {
+      const log = open();
+      const reader = await follow(log);
+      const first = await log.append(channel, "1");
+      await reader.length(1);
+      await valkey.command("DEL", streamKey());
+      const [second, third] = await Promise.all([log.append(channel, "2"), log.append(channel, "3", "id")]);
+      assert.notEqual(second.epoch, first.epoch);
+      assert.deepEqual([second.offset, third.offset], [1, 2]);
+      await reader.length(3);
+      assert.deepEqual([reader.payloads, reader.starts], [["1", "2", "3"], 2]);
+    });
+
+    it("notices it also where nobody appends", async () => {
+      const log = open({ retainedSeconds: 1 });
+      const reader = await follow(log);
+      await valkey.command("DEL", streamKey());
+      await reader.until(() => reader.starts === 2);
+    });
+  });
+
+  it("begins again in the same epoch, where entries were dropped before they could be read", async () => {
+    const proxy = await proxied();
+    const log = open({ url: proxy.url, retainedMessages: 100 });
+    const reader = await follow(log);
+    const { epoch } = await log.append(channel, "1");
+    await reader.length(1);
+    await proxy.close();
+
+    const other = open({ retainedMessages: 100 });
+    for (let n = 2; n <= 1000; n++) void other.append(channel, String(n));
+    await other.end(channel);
+    await proxied(proxy.port);
+    await reader.until(() => reader.payloads.at(-1) === "1000");
+    assert.deepEqual([reader.epoch, reader.starts, reader.end], [epoch, 2, 1001]);
+    assert.ok(reader.from > 2);
+  });
+
+  it("polls where the server does not let reads wait, and says so", async () => {
+    await valkey.command("ACL", "SETUSER", "default", "-xread", "+xread|count");
+    const lines: string[] = [];
+    const logger = pino({ level: "warn" }, { write: (line: string) => lines.push(line) });
+    const log = open({ logger });
+    const reader = await follow(log);
+    for (const payload of ["1", "2", "3"]) await log.append(channel, payload);
+    await reader.length(3);
+    assert.deepEqual([reader.payloads, reader.starts], [["1", "2", "3"], 1]);
+    assert.equal(lines.filter((line) => line.includes("does not let reads wait")).length, 1);
+  });
+
+  it("leaves nothing behind that does not expire", async () => {
+    const log = open();
+    const reader = await follow(log);
+    await log.append(channel, "x", "id");
+    await follow(log);
+    await log.peers.report(1);
+    await reader.length(1);
+    const keys = await valkey.command("KEYS", "*");
+    assert.ok(Array.isArray(keys) && keys.length >= 3, String(keys));
+    for (const key of keys) assert.ok(Number(await valkey.command("PTTL", String(key))) > 0, String(key));
+  });
+
+  it("counts the connections of all tasks that live", async () => {
+    const [one, two] = [open(), open()];
+    await untilStored(() => one.peers.report(3));
+    await untilStored(() => two.peers.report(4));
+    assert.deepEqual([...(await one.peers.report(5))].sort(), [4, 5]);
+    await two.close();
+    assert.deepEqual(await one.peers.report(5), [5]);
+  });
+});
+
+function times<Item>(count: number, item: Item): readonly Item[] {
+  return Array.from({ length: count }, () => item);
+}
+
+/** Tries again until the server is there. */
+async function untilStored<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+  for (;;) {
+    try {
+      return await call();
+    } catch {
+      await delay(10);
+    }
+  }
+}

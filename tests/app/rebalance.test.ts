@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+import fc from "fast-check";
+
+import { keepBalanced, surplus } from "../../app/src/rebalance.ts";
+import type { RebalanceParts } from "../../app/src/rebalance.ts";
+import { afterwards, silent, tearDown, waitUntil } from "./support.ts";
+
+const connections = fc.oneof(fc.nat(50), fc.nat(20_000));
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+
+describe("the surplus of a task", () => {
+  it("never takes a task below the average, and is none where a task is near it", () => {
+    fc.assert(
+      fc.property(fc.array(connections, { minLength: 1, maxLength: 20 }), (all) => {
+        const average = sum(all) / all.length;
+        for (const own of all) {
+          const count = surplus(own, all);
+          assert.ok(Number.isInteger(count) && count >= 0);
+          if (count > 0) assert.ok(own - count >= Math.floor(average));
+          if (own <= average * 1.1 || own <= average + 10) assert.equal(count, 0);
+        }
+      }),
+    );
+  });
+
+  it("brings tasks near even in a few rounds, whoever takes those who went", () => {
+    fc.assert(
+      fc.property(fc.array(connections, { minLength: 2, maxLength: 10 }), (start) => {
+        let all = [...start];
+        const average = sum(all) / all.length;
+        for (let round = 0; round < 20; round++) {
+          const released = all.map((own) => surplus(own, all));
+          all = all.map((own, task) => own - (released[task] ?? 0));
+          // A load balancer gives each to the task that has the fewest.
+          for (let n = sum(released); n > 0; n--) {
+            const fewest = Math.min(...all);
+            all[all.indexOf(fewest)] = fewest + 1;
+          }
+        }
+        const tolerated = Math.max(average * 0.1, 10);
+        for (const own of all) assert.ok(own <= average + tolerated + 1, `${own} of ${average}`);
+        for (const own of all) assert.equal(surplus(own, all), 0);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("is none for a task that knows of no other", () => {
+    assert.equal(surplus(20_000, []), 0);
+    assert.equal(surplus(20_000, [20_000]), 0);
+  });
+
+  it("is half of what is above the average", () => {
+    assert.equal(surplus(1000, [1000, 0]), 250);
+    assert.equal(surplus(120, [120, 100, 80]), 10);
+    assert.equal(surplus(111, [111, 89]), 6);
+    assert.equal(surplus(110, [110, 90]), 0);
+  });
+});
+
+describe("rebalancing", () => {
+  afterEach(tearDown);
+
+  /** Balances a task of 100 connections beside an empty one, with what a test puts in its place. */
+  function balance(parts: Partial<RebalanceParts>): {
+    readonly rounds: () => number;
+    readonly stop: () => void;
+  } {
+    let rounds = 0;
+    const { registry = { report: (own: number) => Promise.resolve([own, 0]) }, ...others } = parts;
+    const stop = keepBalanced({
+      connections: () => 100,
+      release: () => Promise.resolve(),
+      logger: silent,
+      intervalMs: 1,
+      registry: {
+        report(own) {
+          rounds += 1;
+          return registry.report(own);
+        },
+      },
+      ...others,
+    });
+    afterwards(stop);
+    return { rounds: () => rounds, stop };
+  }
+
+  it("tells its connections, and asks its surplus to go when it has seen it twice", async () => {
+    const released: number[] = [];
+    const reported: number[] = [];
+    balance({
+      registry: {
+        report(own) {
+          reported.push(own);
+          return Promise.resolve([own, 0]);
+        },
+      },
+      release: (count) => {
+        released.push(count);
+        return new Promise(() => undefined);
+      },
+    });
+    await waitUntil(() => released.length > 0);
+    assert.deepEqual(reported, [100, 100]);
+    assert.deepEqual(released, [25]);
+  });
+
+  it("asks no more to go than were too many in both of two looks", async () => {
+    const others = [0, 100, 0, 60];
+    const released: number[] = [];
+    balance({
+      registry: { report: (own) => Promise.resolve([own, others.shift() ?? own]) },
+      release: (count) => {
+        released.push(count);
+        return Promise.resolve();
+      },
+    });
+    await waitUntil(() => others.length === 0 && released.length > 0);
+    // 25, none, 25 and 10 were too many.
+    assert.deepEqual(released, [10]);
+  });
+
+  it("waits for one round before the next", async () => {
+    const releases: PromiseWithResolvers<undefined>[] = [];
+    const { rounds } = balance({
+      release: () => {
+        const release = Promise.withResolvers<undefined>();
+        releases.push(release);
+        return release.promise;
+      },
+    });
+    await waitUntil(() => releases.length === 1);
+    const before = rounds();
+    const since = performance.now();
+    await waitUntil(() => performance.now() - since > 20);
+    assert.equal(rounds(), before);
+    releases[0]?.resolve(undefined);
+    await waitUntil(() => rounds() > before);
+  });
+
+  it("asks nobody while all is even", async () => {
+    const { rounds } = balance({
+      registry: { report: (own) => Promise.resolve([own, own]) },
+      release: () => assert.fail("somebody was asked to go"),
+    });
+    await waitUntil(() => rounds() > 3);
+  });
+
+  it("goes on when the others are not known for a while", async () => {
+    let released = 0;
+    let fails = 3;
+    balance({
+      registry: {
+        report: (own) => (fails-- > 0 ? Promise.reject(new Error("away")) : Promise.resolve([own, 0])),
+      },
+      release: () => {
+        released += 1;
+        return Promise.resolve();
+      },
+    });
+    await waitUntil(() => released > 0);
+  });
+
+  it("does nothing more when it is stopped, also in the midst of a round", async () => {
+    const report = Promise.withResolvers<readonly number[]>();
+    const { stop, rounds } = balance({
+      registry: { report: () => report.promise },
+      release: () => assert.fail("somebody was asked to go"),
+    });
+    await waitUntil(() => rounds() === 1);
+    stop();
+    stop();
+    report.resolve([100, 0]);
+    const since = performance.now();
+    while (performance.now() - since < 20) await nextTurn();
+    assert.equal(rounds(), 1);
+  });
+});
