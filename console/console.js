@@ -1,30 +1,33 @@
-// The console page: one WebSocket, what it receives, and a box to send from.
-/* global document, location, performance, setTimeout, WebSocket */
+// The console page: one channel through the client, what it receives, and a box to publish from.
+/* global document, location, performance, setTimeout, setInterval, clearInterval */
+import { connect as openChannel } from "./client.js";
 
 /** Entries that the log keeps; older ones leave. */
 const MAX_ENTRIES = 500;
 /** Round trips of which the median is shown. */
 const MAX_ROUND_TRIPS = 100;
-/** Own messages whose return is waited for; only what comes back is timed. */
-const MAX_PENDING = 100;
 /** How near to the end, in pixels, the log must be scrolled to follow new entries. */
 const FOLLOW_DISTANCE = 40;
+/** How often the time until the next attempt is shown anew, in milliseconds. */
+const COUNTDOWN_INTERVAL = 200;
 
 /** What the server's close codes mean for people; PROTOCOL.md has the whole list. */
 const CLOSE_REASONS = {
   1000: "closed",
-  1001: "the server goes away; connect again",
+  1001: "the server goes away",
   1005: "closed without a reason",
   1006: "the connection was lost, or refused",
-  1008: "the server refused what was sent",
+  1008: "the server refused what was sent, or the token has expired",
   1009: "the message was too big",
   1011: "the server failed",
-  1012: "the server restarts; connect again",
-  1013: "the server is busy, or this page read too slowly; try again later",
+  1012: "another server has more room",
+  1013: "the server is busy, or this page read too slowly",
 };
 
 const byId = (id) => document.getElementById(id);
 const state = byId("state");
+const words = byId("words");
+const countdown = byId("countdown");
 const url = byId("url");
 const connectButton = byId("connect");
 const log = byId("log");
@@ -35,11 +38,15 @@ const hint = byId("hint");
 /** Told in the message that the box starts with, so that the messages of two tabs differ. */
 const tabName = `tab ${Math.random().toString(36).slice(2, 6)}`;
 
-let socket;
-let received = 0;
+let channel;
+/** Whether this channel was open before. */
+let opened = false;
+let stopCountdown = () => undefined;
+let figures = noFigures();
 let roundTrips = [];
-/** Own messages on their way, oldest first: what the server makes of each, and when it left. */
-let pending = [];
+/** Entries of messages by their place, and round trips of own ones whose message is still to come. */
+let entries = new Map();
+let acknowledged = new Map();
 /** Entries of this frame, added together: a burst costs one layout. */
 let arrived = [];
 
@@ -48,117 +55,138 @@ message.value = JSON.stringify({ from: tabName, text: "Hello" });
 
 function connect() {
   try {
-    socket = new WebSocket(url.value);
+    channel = openChannel(url.value);
   } catch (error) {
-    // The address is malformed, or insecure on a secure page.
-    add("error", error.message);
+    add("error", error.message, error.code);
     return;
   }
-  pending = [];
-  show("connecting");
+  opened = false;
+  entries = new Map();
+  acknowledged = new Map();
+  channel.on("state", showState);
+  channel.on("message", receive);
+  channel.on("gap", ({ from, to }) => {
+    figures.gaps += 1;
+    add("error", `Missed ${to === undefined ? `what came after #${from - 1}` : `#${from} to #${to}`}`, "gap");
+  });
+  showState(channel.state);
+}
 
-  const current = socket;
-  let opened = false;
-  const whenCurrent = (listener) => (event) => {
-    if (socket === current) listener(event);
-  };
-  socket.addEventListener(
-    "open",
-    whenCurrent(() => {
+function showState(next) {
+  stopCountdown();
+  show(next.name);
+  switch (next.name) {
+    case "open":
+      figures.offset = next.offset;
+      add("event", `${opened ? "Connected again" : "Connected"} to ${url.value}`, `after #${next.offset}`);
+      if (!opened) message.focus();
       opened = true;
-      show("open");
-      add("event", `Connected to ${current.url}`);
-      message.focus();
-    }),
-  );
-  socket.addEventListener(
-    "message",
-    whenCurrent(({ data }) => receive(String(data))),
-  );
-  socket.addEventListener(
-    "close",
-    whenCurrent(({ code, reason }) => {
-      socket = undefined;
-      show("closed");
-      const meaning = CLOSE_REASONS[code] ?? "closed";
-      const what = opened ? "Disconnected" : `Could not connect to ${current.url}`;
-      add("event", `${what}: ${reason || meaning}`, `code ${code}`);
-    }),
-  );
-}
-
-function receive(text) {
-  received += 1;
-  const frame = objectOf(text);
-  if (typeof frame.error?.message === "string") {
-    add("error", frame.error.message, frame.error.code);
-  } else if ("message" in frame) {
-    const body = JSON.stringify(frame.message);
-    const roundTrip = takeRoundTrip(body);
-    if (roundTrip === undefined) add("message", body);
-    else add("own", body, `as you sent, ${milliseconds(roundTrip)}`);
-  } else {
-    // Another server may say anything.
-    add("message", text, "connection" in frame ? "greeting" : "");
+      break;
+    case "waiting": {
+      const why = next.reason || (CLOSE_REASONS[next.code] ?? "closed");
+      add(
+        "event",
+        `${opened ? "Disconnected" : `Could not connect to ${url.value}`}: ${why}`,
+        next.code === undefined ? "" : `code ${next.code}`,
+      );
+      countDown(performance.now() + next.delay);
+      break;
+    }
+    case "closed":
+      channel = undefined;
+      if (next.error === undefined) add("event", "Disconnected");
+      else add("error", next.error.message, next.error.code);
+      break;
   }
 }
 
-/** The object that a text is the JSON of; an empty one where it is of none. */
-function objectOf(text) {
-  try {
-    const value = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : {};
-  } catch {
-    return {};
-  }
+function countDown(until) {
+  const showRest = () => {
+    countdown.textContent = `in ${Math.max(0, Math.ceil((until - performance.now()) / 1000))} s`;
+  };
+  showRest();
+  const timer = setInterval(showRest, COUNTDOWN_INTERVAL);
+  stopCountdown = () => {
+    clearInterval(timer);
+    countdown.textContent = "";
+  };
 }
 
-/**
- * The time that an own message took to come back, or undefined where this page waits for none of that text. A
- * message does not carry its sender: where two send the same, the first to arrive counts.
- */
-function takeRoundTrip(body) {
-  const index = pending.findIndex((sent) => sent.body === body);
-  if (index < 0) return undefined;
-  const [sent] = pending.splice(index, 1);
-  const elapsed = performance.now() - sent.at;
-  roundTrips = [...roundTrips, elapsed].slice(-MAX_ROUND_TRIPS);
-  return elapsed;
+function receive({ message: value, epoch, offset }) {
+  figures.received += 1;
+  figures.offset = offset;
+  const place = `${epoch} ${offset}`;
+  const entry = add("message", JSON.stringify(value), `#${offset}`);
+  remember(entries, place, entry);
+  const roundTrip = acknowledged.get(place);
+  if (roundTrip !== undefined) markOwn(entry, offset, roundTrip);
 }
 
 function sendMessage() {
-  if (socket?.readyState !== WebSocket.OPEN) return;
-  const body = canonical(message.value);
-  // What is not JSON is sent all the same: the server's answer is worth seeing.
-  if (body !== undefined) pending = [...pending, { body, at: performance.now() }].slice(-MAX_PENDING);
-  socket.send(message.value);
+  if (channel === undefined) return;
+  const value = parse(message.value);
+  if (value === undefined) {
+    add("error", "This is not JSON, and was not sent.", "invalid_json");
+    return;
+  }
   message.select();
+  const start = performance.now();
+  const published = channel.publish(value);
+  showFigures();
+  published.then(
+    ({ epoch, offset }) => {
+      const roundTrip = performance.now() - start;
+      roundTrips = [...roundTrips, roundTrip].slice(-MAX_ROUND_TRIPS);
+      figures.acknowledged += 1;
+      const place = `${epoch} ${offset}`;
+      remember(acknowledged, place, roundTrip);
+      const entry = entries.get(place);
+      if (entry !== undefined) markOwn(entry, offset, roundTrip);
+      showFigures();
+    },
+    (error) => add("error", error.message, error.code),
+  );
 }
 
-function canonical(text) {
+/** An own message is known by the place that its acknowledgement tells. */
+function markOwn(entry, offset, roundTrip) {
+  entry.dataset.kind = "own";
+  entry.querySelector(".note").textContent = `yours, #${offset}, ${milliseconds(roundTrip)}`;
+}
+
+/** Keeps the newest ones. */
+function remember(map, key, value) {
+  map.set(key, value);
+  if (map.size > MAX_ENTRIES) map.delete(map.keys().next().value);
+}
+
+/** The value that a text is the JSON of; undefined where it is of none. */
+function parse(text) {
   try {
-    return JSON.stringify(JSON.parse(text));
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
 }
 
 const STATES = {
-  closed: { words: "Disconnected", action: "connect", label: "Connect" },
-  connecting: { words: "Connecting …", action: "disconnect", label: "Cancel" },
-  open: { words: "Connected", action: "disconnect", label: "Disconnect" },
-  closing: { words: "Disconnecting …", action: "disconnect", label: "Disconnect" },
+  closed: { text: "Disconnected", action: "connect", label: "Connect" },
+  connecting: { text: "Connecting …", action: "disconnect", label: "Cancel" },
+  open: { text: "Connected", action: "disconnect", label: "Disconnect" },
+  waiting: { text: "Reconnecting", action: "disconnect", label: "Disconnect" },
+  closing: { text: "Disconnecting …", action: "disconnect", label: "Disconnect" },
 };
 
 function show(name) {
-  const { words, action, label } = STATES[name];
+  const { text, action, label } = STATES[name];
   state.dataset.state = name;
-  state.textContent = words;
+  words.textContent = text;
   connectButton.dataset.action = action;
   connectButton.textContent = label;
   connectButton.disabled = name === "closing";
   url.readOnly = name !== "closed";
-  send.disabled = name !== "open";
+  // The client keeps what is published while there is no connection.
+  send.disabled = name === "closed" || name === "closing";
 }
 
 /** @param kind message, own, event or error. */
@@ -176,6 +204,7 @@ function add(kind, body, note = "") {
   arrived.push(entry);
   // Not by animation frame, which a page in the background does not get.
   if (arrived.length === 1) setTimeout(flush);
+  return entry;
 }
 
 function flush() {
@@ -187,8 +216,17 @@ function flush() {
   showFigures();
 }
 
+function noFigures() {
+  return { received: 0, gaps: 0, acknowledged: 0, offset: undefined };
+}
+
 function showFigures() {
-  byId("received").textContent = received.toLocaleString();
+  byId("received").textContent = figures.received.toLocaleString();
+  byId("offset").textContent = figures.offset?.toLocaleString() ?? "–";
+  byId("gaps").textContent = figures.gaps.toLocaleString();
+  const pending = channel?.pending ?? 0;
+  byId("acknowledged").textContent =
+    figures.acknowledged.toLocaleString() + (pending === 0 ? "" : `, ${pending.toLocaleString()} pending`);
   byId("latency").textContent = milliseconds(roundTrips.at(-1));
   byId("median").textContent = milliseconds(
     [...roundTrips].sort((a, b) => a - b)[Math.floor(roundTrips.length / 2)],
@@ -196,11 +234,11 @@ function showFigures() {
 }
 
 function showHint() {
-  const valid = canonical(message.value) !== undefined;
+  const valid = parse(message.value) !== undefined;
   hint.toggleAttribute("data-invalid", !valid);
   hint.textContent = valid
     ? "Enter sends, Shift+Enter starts a new line."
-    : "This is not JSON: the server will answer with an error, to you alone.";
+    : "This is not JSON: it cannot be sent.";
 }
 
 function element(name, text, className = "") {
@@ -216,12 +254,13 @@ function milliseconds(value) {
 
 byId("connection").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (socket === undefined) {
+  if (channel === undefined) {
     connect();
-  } else {
-    show("closing");
-    socket.close();
+    return;
   }
+  stopCountdown();
+  show("closing");
+  void channel.close();
 });
 
 byId("composer").addEventListener("submit", (event) => {
@@ -239,7 +278,7 @@ message.addEventListener("input", showHint);
 
 byId("clear").addEventListener("click", () => {
   log.replaceChildren();
-  received = 0;
+  figures = { ...noFigures(), offset: figures.offset };
   roundTrips = [];
   showFigures();
 });

@@ -55,8 +55,13 @@ describe("the console page in a browser", function () {
     if (SCREENSHOTS !== undefined) await one.screenshot({ path: path.join(SCREENSHOTS, "console.png") });
   });
 
-  it("warns of a message that is not JSON, and shows the server's answer to it", async () => {
+  it("acknowledges what was sent, and does not send what is not JSON", async () => {
     const page = await openPage();
+    await page.getByRole("button", { name: "Send" }).click();
+    await page
+      .getByRole("log")
+      .getByText(/^yours, #\d+/)
+      .waitFor();
     await page.getByLabel("Message, as JSON").fill("{not json");
     await page.getByText("This is not JSON").waitFor();
     await page.getByRole("button", { name: "Send" }).click();

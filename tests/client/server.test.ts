@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+import { connect } from "../../client/src/index.ts";
+import type { Channel, ConnectOptions, Delivery } from "../../client/src/index.ts";
+import { afterwards, run, startServer, tearDown } from "../app/support.ts";
+import { becomes } from "./support.ts";
+
+/** Waits no longer than this between two attempts, in milliseconds. */
+const SOON = { backoffBaseMs: 10, backoffCapMs: 50 };
+
+function open(url: string, options: ConnectOptions = {}): Channel {
+  const channel = connect(url, { ...SOON, ...options });
+  afterwards(() => channel.close());
+  return channel;
+}
+
+async function read(
+  iterator: AsyncIterator<Delivery<unknown>, undefined>,
+  count: number,
+): Promise<readonly unknown[]> {
+  const seen: unknown[] = [];
+  while (seen.length < count) {
+    const { value } = await iterator.next();
+    assert.ok(value);
+    seen.push(value.gap ?? value.message);
+  }
+  return seen;
+}
+
+describe("the client and the server", () => {
+  afterEach(tearDown);
+
+  it("tell everybody on a channel the same, in the same order", async () => {
+    const { url } = await startServer();
+    const clients = [open(`${url}/room`), open(`${url}/room`), open(`${url}/another-room`)] as const;
+    await Promise.all(clients.map((client) => becomes(client, "open")));
+    const iterators = clients.map((client) => client[Symbol.asyncIterator]());
+    const places = await Promise.all([
+      ...[1, 2, 3].map((value) => clients[0].publish({ value })),
+      clients[1].publish(null),
+      clients[2].publish("elsewhere"),
+    ]);
+    const [one, two, three] = await Promise.all(
+      iterators.map((iterator, index) => read(iterator, index === 2 ? 1 : 4)),
+    );
+    assert.deepEqual(one, two);
+    assert.deepEqual(three, ["elsewhere"]);
+    places.slice(0, 3).forEach(({ offset }, index) => {
+      assert.deepEqual(one?.[offset - 1], { value: index + 1 });
+    });
+  });
+
+  it("do what the first example of the README shows", async () => {
+    const { url } = await startServer();
+    const folder = await mkdtemp(path.join(tmpdir(), "client-"));
+    afterwards(() => rm(folder, { recursive: true }));
+    const client = new URL("../../client/", import.meta.url);
+    const readme = await readFile(new URL("README.md", client), "utf8");
+    const [, example = ""] = /^```js\n(.*?)^```/ms.exec(readme) ?? [];
+    const script = example
+      .replace("@pulumi-websocket-server/client", new URL("src/index.ts", client).href)
+      .replace("wss://example.com/wss", url);
+    const file = path.join(folder, "example.mjs");
+    await writeFile(file, script);
+    const { ended } = run(file, [], {});
+    const { code, output, errors } = await ended;
+    assert.deepEqual({ code, errors }, { code: 0, errors: "" });
+    // The acknowledgement may come before the message, and be followed by the end.
+    assert.match(output, /^open\n(1 \{ text: 'Hello' \}\n)?closed$/);
+  });
+
+  it("lose and double nothing when connections are dropped all the time", async function () {
+    this.timeout(30_000);
+    const { url } = await startServer();
+    let count = 0;
+    const opened: WebSocket[] = [];
+    class Recorded extends WebSocket {
+      constructor(address: string, protocols: string[]) {
+        super(address, protocols);
+        opened.push(this);
+        count += 1;
+      }
+    }
+    const options = { WebSocket: Recorded, maxInFlight: 8 };
+    const [reader, writer] = [open(url, options), open(url, options)];
+    await Promise.all([becomes(reader, "open"), becomes(writer, "open")]);
+    const iterator = reader[Symbol.asyncIterator]();
+    const values = Array.from({ length: 60 }, (_, value) => value);
+    const published = Promise.all(values.map((value) => writer.publish(value)));
+    const seen: unknown[] = [];
+    while (seen.length < values.length) {
+      seen.push(...(await read(iterator, 1)));
+      if (seen.length % 7 === 0) for (const webSocket of opened.splice(0)) webSocket.close();
+    }
+    assert.deepEqual(seen, values);
+    assert.ok(count > 4);
+    assert.deepEqual(
+      (await published).map(({ offset }) => offset),
+      values.map((value) => value + 1),
+    );
+  });
+
+  it("go on after the server has gone and another one has come, with a gap", async () => {
+    const first = await startServer();
+    const channel = open(first.url);
+    const iterator = channel[Symbol.asyncIterator]();
+    await channel.publish("before");
+    await read(iterator, 1);
+    const { epoch } = channel.position ?? {};
+
+    await first.drain();
+    await first.close();
+    const published = channel.publish("meanwhile");
+    await startServer({ port: first.address.port });
+    assert.deepEqual(await read(iterator, 1), [{ epoch, from: 2 }]);
+    await published;
+    assert.notEqual(channel.position?.epoch, epoch);
+  });
+
+  it("say which message is too large, and keep the others", async () => {
+    const { url } = await startServer({ maxPayloadBytes: 1000 });
+    const channel = open(url);
+    const published = ["x".repeat(1200), "small", "x".repeat(5000), "smaller"].map((value) =>
+      channel.publish(value),
+    );
+    const results = await Promise.allSettled(published);
+    assert.deepEqual(
+      results.map((result) =>
+        result.status === "fulfilled" ? "stored" : (result.reason as { readonly code: string }).code,
+      ),
+      ["too_large", "stored", "too_large", "stored"],
+    );
+  });
+
+  it("stay together when more is published than the rate allows at once", async function () {
+    this.timeout(30_000);
+    const { url } = await startServer();
+    const channel = open(url);
+    const losses: unknown[] = [];
+    channel.on("state", (state) => {
+      if (state.name === "waiting") losses.push(state);
+    });
+    // More than the server's burst.
+    await Promise.all(Array.from({ length: 260 }, (_, value) => channel.publish(value)));
+    assert.deepEqual(losses, []);
+  });
+});
