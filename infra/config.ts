@@ -102,6 +102,31 @@ export const infrastructureDefinitions = {
     max: 3600,
     description: "Time between taking a task out of the target group and its SIGTERM",
   },
+  backplane: {
+    kind: "choice",
+    choices: ["memory", "valkey"],
+    // Every other default allows several tasks, and a rolling deployment runs two even of one.
+    default: "valkey",
+    description: "What the tasks share their messages by; memory is one task's own, and allows no second one",
+  },
+  backplaneMaxGB: {
+    kind: "integer",
+    unit: "GB",
+    default: 2,
+    // ElastiCache API reference, DataStorage.
+    min: 1,
+    max: 5000,
+    description: "Most that the valkey backplane may hold, and be paid for",
+  },
+  backplaneMaxEcpus: {
+    kind: "integer",
+    unit: "ECPUs per second",
+    default: 5000,
+    // ElastiCache API reference, ECPUPerSecond.
+    min: 1000,
+    max: 15_000_000,
+    description: "Most ElastiCache processing units per second of the valkey backplane; a KiB is about one",
+  },
   originHeaderName: {
     kind: "text",
     default: "X-Origin-Secret",
@@ -129,8 +154,20 @@ export const infrastructureDefinitions = {
   },
 } as const satisfies Record<string, Definition>;
 
-/** Host and port are not a stack's to choose: inside a container they follow from the task definition. */
-const { host, port, ...configurableSettings } = settingDefinitions;
+/**
+ * Where a container listens is not a stack's to choose: nothing else lives in it, and the ports are told to whoever
+ * must know them. How it reaches Valkey follows from the backplane.
+ */
+const {
+  host,
+  port,
+  serviceName,
+  metricsPort,
+  valkeyUrl,
+  valkeyPassword,
+  valkeyCluster,
+  ...configurableSettings
+} = settingDefinitions;
 
 /** Every key of the project's own namespace, in the order of Pulumi.yaml. */
 export const configDefinitions = { ...infrastructureDefinitions, ...configurableSettings };
@@ -212,7 +249,11 @@ export function readConfig(): StackConfig {
     stack,
     region: region ?? aws.Region.USEast1,
     ...provider,
-    settings: { ...defaultSettings(), ...pick(values, configurableSettings) },
+    settings: {
+      ...defaultSettings(),
+      ...pick(values, configurableSettings),
+      serviceName: `${project}-${stack}`,
+    },
   };
   // What relates several values makes sense only where each is legal by itself.
   if (problems.length === 0) problems.push(...contradictions(config, set));
@@ -248,10 +289,10 @@ function readProviderConfig(
 
 /** What a legal configuration should still be told about. */
 export function configWarnings(config: StackConfig): readonly string[] {
-  if (config.maxTasks === 1) return [];
+  if (config.backplane !== "memory") return [];
   return [
-    `${config.project}:maxTasks is ${config.maxTasks}, and tasks do not share their messages yet: clients on ` +
-      "different tasks do not hear each other. Set it to 1 where every client must see every message.",
+    `${config.project}:backplane is memory: a deployment stops the task before it starts the next one, so clients ` +
+      "find nobody for about a minute, and what the task retained is lost.",
   ];
 }
 
@@ -270,6 +311,16 @@ function contradictions(
     });
   }
 
+  if (config.backplane === "memory" && config.maxTasks > 1) {
+    problems.push({
+      key: key("backplane"),
+      message:
+        `is memory, which several tasks do not share, and ${key("maxTasks")} is ${config.maxTasks}: it must be valkey, or ` +
+        `${key("maxTasks")} 1.`,
+      fix: set(key("backplane"), "valkey"),
+    });
+  }
+
   const sizes = memoryChoices(config.cpu);
   const [smallest] = sizes;
   if (!sizes.includes(config.memoryMiB) && smallest !== undefined) {
@@ -279,6 +330,15 @@ function contradictions(
         `is ${config.memoryMiB}, and Fargate has no such size: with ${key("cpu")} ${config.cpu} it must be ` +
         `one of ${sizes.join(", ")}.`,
       fix: set(key("memoryMiB"), sizes.findLast((size) => size <= config.memoryMiB) ?? smallest),
+    });
+  }
+
+  const { jwksUrl } = config.settings;
+  if (jwksUrl !== "" && !isReachable(jwksUrl)) {
+    problems.push({
+      key: key("jwksUrl"),
+      message: `is ${JSON.stringify(jwksUrl)}, and must be https:// without a port: tasks may call port 443 only.`,
+      fix: set(key("jwksUrl"), "https://auth.example.com/.well-known/jwks.json"),
     });
   }
 
@@ -295,6 +355,12 @@ function contradictions(
     problems.push({ key: key(name), message, fix: set(key(name), value) });
   }
   return problems;
+}
+
+/** Whether a task's security group lets it call this URL. */
+function isReachable(url: string): boolean {
+  // The URL of a default port has none.
+  return URL.canParse(url) && new URL(url).protocol === "https:" && new URL(url).port === "";
 }
 
 /** Keys that nobody reads: with a typo, a setting would silently keep its default. */

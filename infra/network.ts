@@ -111,7 +111,7 @@ export class Network extends pulumi.ComponentResource {
       `${name}-to-aws`,
       {
         securityGroupId: tasks.id,
-        description: "HTTPS to AWS: images, logs and ECS Exec",
+        description: "HTTPS: images, logs and ECS Exec of AWS, keys of tokens",
         ipProtocol: "tcp",
         fromPort: HTTPS_PORT,
         toPort: HTTPS_PORT,

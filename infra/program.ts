@@ -4,6 +4,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { PATHS } from "../app/src/settings.ts";
 import { Autoscaling } from "./autoscaling.ts";
+import { Backplane } from "./backplane.ts";
 import { configWarnings, readConfig } from "./config.ts";
 import type { StackConfig } from "./config.ts";
 import { Edge } from "./edge.ts";
@@ -99,6 +100,21 @@ export function declareStack(config: StackConfig): StackOutputs {
 
   const image = new Image("websocket-service", { contentHash, retain: config.retainData }, inProvider);
 
+  const backplane =
+    config.backplane === "valkey"
+      ? new Backplane(
+          "backplane",
+          {
+            vpcId: network.vpcId,
+            subnetIds: network.subnetIds,
+            taskSecurityGroupId: network.taskSecurityGroupId,
+            maxGB: config.backplaneMaxGB,
+            maxEcpus: config.backplaneMaxEcpus,
+          },
+          inProvider,
+        )
+      : undefined;
+
   const service = new Service(
     "websocket-service",
     {
@@ -113,6 +129,7 @@ export function declareStack(config: StackConfig): StackOutputs {
       initialTasks: config.minTasks,
       stopTimeoutSeconds: config.stopTimeoutSeconds,
       settings: config.settings,
+      ...(backplane !== undefined && { backplane }),
       logRetentionDays: config.logRetentionDays,
       retainLogs: config.retainData,
     },

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as awsx from "@pulumi/awsx";
 import * as pulumi from "@pulumi/pulumi";
-import { toEnvironment } from "../app/src/settings.ts";
+import { settingDefinitions, toEnvironment } from "../app/src/settings.ts";
 import type { Settings } from "../app/src/settings.ts";
 
 export const CONTAINER_NAME = "websocket-service";
@@ -24,6 +24,22 @@ const CONTAINER_HEALTH = {
 
 /** Log lines wait here when CloudWatch is slow; past it they are dropped, rather than holding up the server. */
 const LOG_BUFFER = "25m";
+
+/** How a deployment, and a change of availability zone, replace a task, in per cent of the desired count. */
+const ONE_BESIDE_THE_OTHER = {
+  // A new task runs before an old one stops, so nothing takes capacity away.
+  deploymentMinimumHealthyPercent: 100,
+  deploymentMaximumPercent: 200,
+  availabilityZoneRebalancing: "ENABLED",
+} as const;
+
+/** Tasks that share nothing must never be two: clients of one would not hear those of the other. */
+const ONE_AFTER_THE_OTHER = {
+  deploymentMinimumHealthyPercent: 0,
+  deploymentMaximumPercent: 100,
+  // ECS refuses it together with a maximum of 100.
+  availabilityZoneRebalancing: "DISABLED",
+} as const;
 
 const TRUST_ECS_TASKS = JSON.stringify({
   Version: "2012-10-17",
@@ -50,9 +66,18 @@ export interface ServiceArgs {
   readonly stopTimeoutSeconds: number;
   /** What the server is told; its port is the container's. */
   readonly settings: Settings;
+  /** The Valkey that the tasks share; without one there is never more than one task. */
+  readonly backplane?: BackplaneAccess;
   readonly logRetentionDays: number;
   /** Whether the logs outlive the stack. */
   readonly retainLogs: boolean;
+}
+
+/** How a task reaches the backplane, which speaks the cluster protocol. */
+export interface BackplaneAccess {
+  readonly url: pulumi.Input<string>;
+  /** ARN of the SSM parameter that holds the password. */
+  readonly passwordArn: pulumi.Input<string>;
 }
 
 /** The cluster, the task definition and the service that keeps its tasks registered with the load balancer. */
@@ -77,7 +102,7 @@ export class Service extends pulumi.ComponentResource {
     const taskRoleArn = role(`${name}-task`, ecsExecStatements(), child);
     const executionRoleArn = role(
       `${name}-execution`,
-      startStatements(args.repositoryArn, logGroup.arn),
+      startStatements(args.repositoryArn, logGroup.arn, args.backplane?.passwordArn),
       child,
     );
 
@@ -99,11 +124,8 @@ export class Service extends pulumi.ComponentResource {
           },
         ],
         healthCheckGracePeriodSeconds: HEALTH_GRACE_SECONDS,
-        // A new task runs before an old one stops, so a deployment never takes capacity away.
-        deploymentMinimumHealthyPercent: 100,
-        deploymentMaximumPercent: 200,
+        ...(args.backplane === undefined ? ONE_AFTER_THE_OTHER : ONE_BESIDE_THE_OTHER),
         deploymentCircuitBreaker: { enable: true, rollback: true },
-        availabilityZoneRebalancing: "ENABLED",
         enableExecuteCommand: true,
         enableEcsManagedTags: true,
         propagateTags: "SERVICE",
@@ -122,7 +144,7 @@ export class Service extends pulumi.ComponentResource {
             portMappings: [
               { containerPort: args.settings.port, hostPort: args.settings.port, protocol: "tcp" },
             ],
-            environment: environmentOf(args.settings),
+            ...environmentOf(args),
             healthCheck: { ...CONTAINER_HEALTH, command: [...CONTAINER_HEALTH.command] },
             stopTimeout: args.stopTimeoutSeconds,
             ulimits: [{ name: "nofile", softLimit: MAX_OPEN_FILES, hardLimit: MAX_OPEN_FILES }],
@@ -158,9 +180,22 @@ export const leaveCountToAutoscaler: pulumi.ResourceTransform = ({ type, props, 
     ? { props, opts: pulumi.mergeOptions(opts, { ignoreChanges: ["desiredCount"] }) }
     : undefined;
 
-/** In a stable order, so that the same settings never look like a new task definition. */
-function environmentOf(settings: Settings): { name: string; value: string }[] {
-  return Object.entries(toEnvironment(settings)).map(([name, value]) => ({ name, value }));
+/** In a stable order, so that the same settings never look like a new task definition. Secrets apart. */
+function environmentOf({ settings, backplane }: Pick<ServiceArgs, "settings" | "backplane">): {
+  environment: pulumi.Input<{ name: string; value: pulumi.Input<string> }>[];
+  secrets?: { name: string; valueFrom: pulumi.Input<string> }[];
+} {
+  const environment = toEnvironment({ ...settings, valkeyCluster: backplane !== undefined });
+  const { valkeyUrl, valkeyPassword } = settingDefinitions;
+  return {
+    environment: Object.entries(environment).map(([name, value]) => ({
+      name,
+      value: name === valkeyUrl.variable ? (backplane?.url ?? value) : value,
+    })),
+    ...(backplane !== undefined && {
+      secrets: [{ name: valkeyPassword.variable, valueFrom: backplane.passwordArn }],
+    }),
+  };
 }
 
 /** A role for ECS's tasks. Its ARN is known only when it has its permissions. */
@@ -197,10 +232,11 @@ function ecsExecStatements(): pulumi.Inputs[] {
   ];
 }
 
-/** What ECS needs to start a task: its image, and its log stream. */
+/** What ECS needs to start a task: its image, its log stream, and its secret. */
 function startStatements(
   repositoryArn: pulumi.Input<string>,
   logGroupArn: pulumi.Input<string>,
+  parameterArn: pulumi.Input<string> | undefined,
 ): pulumi.Inputs[] {
   return [
     // GetAuthorizationToken knows no resource (Service Authorization Reference, Amazon ECR).
@@ -215,5 +251,9 @@ function startStatements(
       Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
       Resource: pulumi.interpolate`${logGroupArn}:*`,
     },
+    // The key that AWS manages for SSM lets whoever may read the parameter decrypt it.
+    ...(parameterArn === undefined
+      ? []
+      : [{ Effect: "Allow", Action: "ssm:GetParameters", Resource: parameterArn }]),
   ];
 }

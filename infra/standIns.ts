@@ -77,7 +77,13 @@ function computedOutputs(type: string, name: string, inputs: Values, region: str
     case "random:index/randomPassword:RandomPassword":
       return { result: randomText(Number(inputs["length"])) };
     case "random:index/randomId:RandomId":
-      return { hex: randomText(Number(inputs["byteLength"]) * HEX_PER_BYTE) };
+      return {
+        hex: `${typeof inputs["prefix"] === "string" ? inputs["prefix"] : ""}${randomText(Number(inputs["byteLength"]) * HEX_PER_BYTE)}`,
+      };
+    case "aws:elasticache/serverlessCache:ServerlessCache":
+      return {
+        endpoints: [{ address: `${name}-${unique}.serverless.${region}.cache.amazonaws.com`, port: 6379 }],
+      };
     case "awsx:ec2:Vpc":
       return {
         vpcId: `vpc-${unique}`,

@@ -9,6 +9,7 @@ import { linesOutput } from "./output/lines.ts";
 import { liveOutput } from "./output/live.ts";
 import { type Output, untilBroken } from "./output/output.ts";
 import { startStack } from "./stack.ts";
+import { findValkeyServer } from "./valkeyServer.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 const ENTRY = path.join(ROOT, "app", "src", "main.ts");
@@ -66,6 +67,7 @@ async function run(options: Options, output: Output, { stop, hurry }: Wishes): P
     graph,
     {
       ...options,
+      valkeyServer: await findValkeyServer(process.env["PATH"]),
       entry: ENTRY,
       cacheDirectory: CACHE_DIRECTORY,
       baseEnvironment: Object.fromEntries(

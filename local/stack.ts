@@ -1,9 +1,11 @@
 /** The whole path on this machine, from a declared graph: edge, load balancer, tasks. */
 import { type DeclaredGraph } from "../infra/graph.ts";
+import { startBackplane } from "./backplane.ts";
 import { localCertificate } from "./certificate.ts";
 import { startEdge } from "./edge.ts";
 import type { Emit, StackUrls } from "./events.ts";
 import { startLoadBalancer } from "./loadBalancer.ts";
+import { reachingFrom, readBackplane } from "./model/backplane.ts";
 import { coverage } from "./model/coverage.ts";
 import { Declared } from "./model/declared.ts";
 import { declaration } from "./model/declaration.ts";
@@ -26,6 +28,8 @@ export interface StackOptions {
   readonly loadBalancerPort: number;
   /** Number of tasks; by default what the stack declares. */
   readonly tasks?: number | undefined;
+  /** A program that plays the declared backplane, as `findValkeyServer` finds it; without one an embedded stand-in does. */
+  readonly valkeyServer?: string | undefined;
   /** The server's source file. */
   readonly entry: string;
   readonly cacheDirectory: string;
@@ -56,22 +60,33 @@ export async function startStack(
   const edge = readEdge(graph);
   const loadBalancers = readLoadBalancers(graph);
   const targetGroups = readTargetGroups(graph);
-  const service = readService(graph, options.tasks);
+  const declaredService = readService(graph, options.tasks);
+  const backplane = readBackplane(graph);
   const path = webSocketPath(graph);
 
-  emit({ event: "declared", ...declaration(graph, { edge, loadBalancers, targetGroups, service }) });
+  const { valkeyServer } = options;
+  const parts = { edge, loadBalancers, targetGroups, service: declaredService, backplane, valkeyServer };
+  emit({ event: "declared", ...declaration(graph, parts) });
   for (const { type, names, verdict, reason } of coverage(graph)) {
     if (verdict === "not-played" || verdict === "unknown") emit({ event: "not-played", type, names, reason });
   }
   for (const message of graph.warnings) emit({ event: "warning", message });
 
   const groups = new Map(targetGroups.map((group) => [group.arn, createTargets(group)]));
-  const targets = groups.get(service.targetGroupArn);
+  const targets = groups.get(declaredService.targetGroupArn);
   if (targets === undefined) {
-    throw new Error(`${service.name} registers its tasks with a target group that is not declared.`);
+    throw new Error(`${declaredService.name} registers its tasks with a target group that is not declared.`);
   }
 
   await using starting = new AsyncDisposableStack();
+  let service = declaredService;
+  if (backplane !== undefined) {
+    const running = await startBackplane(backplane, valkeyServer);
+    starting.defer(() => running.close());
+    const { container } = service;
+    const environment = reachingFrom(container.environment, backplane, running.address);
+    service = { ...service, container: { ...container, environment } };
+  }
   const ports = new Map<string, number>();
   const listeners = loadBalancers.flatMap((loadBalancer) =>
     loadBalancer.listeners.map((listener) => ({ loadBalancer, listener })),
@@ -139,7 +154,7 @@ export async function startStack(
       stopTimeoutSeconds: service.container.stopTimeoutSeconds,
       secondSignal: "kills",
     });
-    // Tasks first: what they say last still travels through load balancer and edge.
+    // Tasks first: what they say last still travels through load balancer, edge and backplane.
     await tasks.close();
     await doors.disposeAsync();
     emit({ event: "stopped" });

@@ -2,6 +2,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { settingDefinitions } from "../app/src/settings.ts";
 import { LOOPBACK } from "./listen.ts";
 import { type Health, INITIAL_HEALTH, judge } from "./model/health.ts";
 import type { Container, ContainerHealthCheck } from "./model/service.ts";
@@ -56,7 +57,9 @@ export function startTask(options: TaskOptions): Task {
     ...options.baseEnvironment,
     ...container.environment,
     HOST: LOOPBACK,
-    PORT: "0", // Several tasks share one machine, so the system chooses each one's port.
+    // Several tasks share one machine, so the system chooses each one's ports.
+    PORT: "0",
+    [settingDefinitions.metricsPort.variable]: "0",
   };
   const child = spawn(process.execPath, ["--import", underParent(container), entry], {
     env: environment,
@@ -85,6 +88,7 @@ export function startTask(options: TaskOptions): Task {
   }
 
   function onLine(line: string): void {
+    if (isMetrics(line)) return;
     output.push(line);
     if (output.length > KEPT_OUTPUT_LINES) output.shift();
     options.onOutput(line);
@@ -191,6 +195,14 @@ export function startTask(options: TaskOptions): Task {
 function together({ target, container }: { readonly target: Health; readonly container: Health }): Health {
   if (target === "unhealthy" || container === "unhealthy") return "unhealthy";
   return target === "healthy" && container === "healthy" ? "healthy" : "initial";
+}
+
+/**
+ * Whether CloudWatch would make metrics of a line, and nobody would read it (Amazon CloudWatch User Guide, "Specification:
+ * Embedded metric format").
+ */
+function isMetrics(line: string): boolean {
+  return line.startsWith('{"_aws":');
 }
 
 /** The port in the message of `underParent.ts`. */

@@ -131,14 +131,16 @@ export function startTasks({ service, targets, entry, baseEnvironment, emit }: T
     later(afterMs, start);
   }
 
-  /** The desired count never falls: the successor starts before the task stops. */
+  /** Where the declared percentages allow it, the successor starts before the task stops. */
   function replace(task: Task): void {
     const state = tasks.get(task);
     if (state === undefined || state.stopping) return;
     state.stopping = true;
     countFailure(state.wasHealthy);
-    start();
-    void task.stop();
+    if (service.successorFirst) start();
+    void task.stop().then(() => {
+      if (!service.successorFirst && closing === undefined) start();
+    });
   }
 
   function healthy(): number {

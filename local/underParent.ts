@@ -11,7 +11,10 @@ const stopTimeoutMs = Number(new URL(import.meta.url).searchParams.get("stopTime
 // Node's own account of every server that listens: it depends neither on what the server logs nor on how it is built.
 subscribe("tracing:net.server.listen:asyncEnd", (message) => {
   if (typeof message !== "object" || message === null || !("server" in message)) return;
-  const address = message.server instanceof Server ? message.server.address() : null;
+  const { server } = message;
+  // A task has other servers too, as for its metrics. The one that clients come to is the one that takes WebSockets.
+  if (!(server instanceof Server) || server.listenerCount("upgrade") === 0) return;
+  const address = server.address();
   if (address === null || typeof address === "string") return;
   // A parent that is gone already shows in "disconnect"; nobody needs this error.
   process.send?.({ port: address.port }, undefined, undefined, () => undefined);

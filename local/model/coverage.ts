@@ -8,6 +8,9 @@ import type { DeclaredGraph } from "../../infra/graph.ts";
 const PLAYED = [
   "aws:appautoscaling/target:Target",
   "aws:cloudfront/distribution:Distribution",
+  "aws:elasticache/serverlessCache:ServerlessCache",
+  "aws:elasticache/user:User",
+  "aws:elasticache/userGroup:UserGroup",
   "aws:lb/listener:Listener",
   "aws:lb/listenerRule:ListenerRule",
   "aws:lb/loadBalancer:LoadBalancer",
@@ -53,6 +56,7 @@ const PASSIVE: Readonly<Record<string, readonly string[]>> = {
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
   ],
   "its value is used where it is referred to": [
+    "aws:ssm/parameter:Parameter",
     "random:index/randomId:RandomId",
     "random:index/randomPassword:RandomPassword",
     "random:index/randomString:RandomString",

@@ -1,5 +1,7 @@
 /** What the program declares, in the few words that a newcomer needs. */
+import path from "node:path";
 import type { DeclaredGraph } from "../../infra/graph.ts";
+import type { Backplane } from "./backplane.ts";
 import { coverage, type Verdict } from "./coverage.ts";
 import type { Edge } from "./edge.ts";
 import type { LoadBalancer, TargetGroup } from "./loadBalancer.ts";
@@ -19,6 +21,9 @@ export interface Parts {
   readonly loadBalancers: readonly LoadBalancer[];
   readonly targetGroups: readonly TargetGroup[];
   readonly service: Service;
+  readonly backplane: Backplane | undefined;
+  /** The program of this machine that plays the backplane; an embedded stand-in without one. */
+  readonly valkeyServer: string | undefined;
 }
 
 export function declaration(graph: DeclaredGraph, parts: Parts): Declaration {
@@ -27,7 +32,8 @@ export function declaration(graph: DeclaredGraph, parts: Parts): Declaration {
   return { stack: graph.stack, resources: graph.resources.length, counts, path: describePath(parts) };
 }
 
-function describePath({ edge, loadBalancers, targetGroups, service }: Parts): Declaration["path"] {
+function describePath(parts: Parts): Declaration["path"] {
+  const { edge, loadBalancers, targetGroups, service, backplane, valkeyServer } = parts;
   const headers = edge.origins.flatMap(({ customHeaders }) => customHeaders.map(([name]) => name));
   return [
     {
@@ -64,5 +70,17 @@ function describePath({ edge, loadBalancers, targetGroups, service }: Parts): De
         `SIGKILL ${service.container.stopTimeoutSeconds} s after SIGTERM`,
       ].join(", "),
     },
+    ...(backplane === undefined
+      ? []
+      : [
+          {
+            part: "backplane",
+            text: [
+              backplane.engine,
+              ...(backplane.maxGB === undefined ? [] : [`at most ${backplane.maxGB} GB`]),
+              `played by ${valkeyServer === undefined ? "an embedded stand-in" : path.basename(valkeyServer)}`,
+            ].join(", "),
+          },
+        ]),
   ];
 }

@@ -10,6 +10,7 @@ const AWS_DEFAULTS = {
   healthCheckIntervalSeconds: 30,
   healthCheckTimeoutSeconds: 5,
   healthCheckRetries: 3,
+  deploymentMaximumPercent: 200,
 } as const;
 
 /** The deployment circuit breaker's threshold: half the desired count, within these bounds (ECS developer guide). */
@@ -23,6 +24,8 @@ export interface Service {
   readonly container: Container;
   readonly targetGroupArn: string;
   readonly desiredCount: number;
+  /** Whether a task may run beside the one that it replaces. */
+  readonly successorFirst: boolean;
   /** Largest count that the autoscaler may set; `undefined` where nothing scales the service. */
   readonly maxCount: number | undefined;
   /** Time after a task's start in which a failed health check does not stop it. */
@@ -34,6 +37,7 @@ export interface Service {
 export interface Container {
   readonly name: string;
   readonly port: number;
+  /** With what the declared secrets hold. */
   readonly environment: Readonly<Record<string, string>>;
   /** Time from SIGTERM to SIGKILL. */
   readonly stopTimeoutSeconds: number;
@@ -62,6 +66,7 @@ export function readService(graph: DeclaredGraph, tasks?: number): Service {
     throw new Error(`${inputs.where}: loadBalancers must hold one target group to be played here.`);
   }
   const container = readContainer(
+    graph,
     inputs.object("taskDefinitionArgs"),
     attachment.text("containerName"),
     attachment.number("containerPort"),
@@ -74,11 +79,13 @@ export function readService(graph: DeclaredGraph, tasks?: number): Service {
     );
   }
   const desiredCount = tasks ?? scaling?.min ?? inputs.number("desiredCount", AWS_DEFAULTS.desiredCount);
+  const maximumPercent = inputs.number("deploymentMaximumPercent", AWS_DEFAULTS.deploymentMaximumPercent);
   return {
     name: resource.name,
     container,
     targetGroupArn: attachment.text("targetGroupArn"),
     desiredCount,
+    successorFirst: Math.floor((desiredCount * maximumPercent) / 100) > desiredCount,
     maxCount: scaling?.max,
     healthCheckGraceSeconds: inputs.number("healthCheckGracePeriodSeconds", 0),
     circuitBreakerThreshold: inputs.objectOrEmpty("deploymentCircuitBreaker").flag("enable", false)
@@ -94,9 +101,9 @@ function readScaling(graph: DeclaredGraph): { name: string; min: number; max: nu
   return { name: target.name, min: inputs.number("minCapacity"), max: inputs.number("maxCapacity") };
 }
 
-function readContainer(task: Declared, name: string, port: number): Container {
+function readContainer(graph: DeclaredGraph, task: Declared, name: string, port: number): Container {
   const container = oneContainer(task);
-  for (const key of ["command", "entryPoint", "environmentFiles", "secrets"]) {
+  for (const key of ["command", "entryPoint", "environmentFiles"]) {
     if (container.has(key)) throw new Error(`${container.where}: ${key} cannot be played here.`);
   }
   const mapped = container.list("portMappings").some((mapping) => mapping.number("containerPort") === port);
@@ -106,12 +113,25 @@ function readContainer(task: Declared, name: string, port: number): Container {
   return {
     name,
     port,
-    environment: Object.fromEntries(
-      container.list("environment").map((entry) => [entry.text("name"), entry.text("value")] as const),
-    ),
+    environment: Object.fromEntries([
+      ...container.list("environment").map((entry) => [entry.text("name"), entry.text("value")] as const),
+      ...container.list("secrets").map((entry) => [entry.text("name"), readSecret(graph, entry)] as const),
+    ]),
     stopTimeoutSeconds: container.number("stopTimeout", AWS_DEFAULTS.stopTimeoutSeconds),
     healthCheck: container.has("healthCheck") ? readHealthCheck(container.object("healthCheck")) : undefined,
   };
+}
+
+/** What ECS would read for a task that starts. */
+function readSecret(graph: DeclaredGraph, secret: Declared): string {
+  const arn = secret.text("valueFrom");
+  const parameter = ofType(graph, "aws:ssm/parameter:Parameter").find(
+    ({ outputs }) => outputs["arn"] === arn,
+  );
+  if (parameter === undefined) {
+    throw new Error(`${secret.where}: valueFrom is no declared parameter, and cannot be played here.`);
+  }
+  return Declared.inputsOf(parameter).text("value");
 }
 
 function oneContainer(task: Declared): Declared {

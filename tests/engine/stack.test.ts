@@ -14,7 +14,9 @@ const LISTENER_RULE = "aws:lb/listenerRule:ListenerRule";
 const POLICY = "aws:appautoscaling/policy:Policy";
 const SCALABLE_TARGET = "aws:appautoscaling/target:Target";
 const SERVICE = "aws:ecs/service:Service";
+const SERVERLESS_CACHE = "aws:elasticache/serverlessCache:ServerlessCache";
 const TASK_DEFINITION = "aws:ecs/taskDefinition:TaskDefinition";
+const USER = "aws:elasticache/user:User";
 
 describe("the real Pulumi engine", function () {
   this.timeout(COMMAND_TIMEOUT_MS);
@@ -62,6 +64,8 @@ describe("the real Pulumi engine", function () {
     let project: Project;
     /** The origin secret, as CloudFront was told it. */
     let secret = "";
+    /** The backplane's password, as ElastiCache was told it. */
+    let password = "";
 
     before(async () => {
       project = await projectOf("dev");
@@ -89,17 +93,25 @@ describe("the real Pulumi engine", function () {
       assert.ok(project.cloud.changes().every(({ method }) => method === "create"));
       assert.equal(theOnlyCall(project, "create", SERVICE).inputs?.["desiredCount"], 1);
       secret = secretHeader(theOnlyCall(project, "create", DISTRIBUTION));
+      password = firstPassword(theOnlyCall(project, "create", USER));
+      const task = JSON.stringify(theOnlyCall(project, "create", TASK_DEFINITION).inputs);
+      assert.match(task, /rediss:\/\/websocket@backplane-[^"]+\.cache\.amazonaws\.com:6379/);
+      assert.match(task, /WEBSOCKET_VALKEY_PASSWORD[^}]+arn:aws:ssm:/);
+      assert.ok(!task.includes(password));
     });
 
     // That one thing happened to come after another proves nothing: the state says what the engine waited for.
-    it("creates the service only when it is forwarded to, may start tasks, and is behind its firewall", async () => {
+    it("creates the service only when it is forwarded to, may start tasks, and reaches its backplane", async () => {
       const awaited = await awaitedByTheOnly(SERVICE, project);
 
       for (const [type, count] of [
         [LISTENER_RULE, 1],
         ["aws:iam/rolePolicy:RolePolicy", 2],
-        ["aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", 2],
-        ["aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", 2],
+        ["aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", 3],
+        ["aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", 3],
+        [SERVERLESS_CACHE, 1],
+        [USER, 1],
+        ["aws:ssm/parameter:Parameter", 1],
       ] as const) {
         assert.equal(awaited.filter((urn) => urn.includes(type)).length, count, type);
       }
@@ -126,14 +138,17 @@ describe("the real Pulumi engine", function () {
       assert.equal(outputs["websocketUrl"], `wss://${outputs["distributionDomainName"] ?? ""}/wss`);
     });
 
-    it("keeps the origin secret out of all that it prints and stores", async () => {
+    it("keeps the origin secret and the backplane's password out of all that it prints and stores", async () => {
       await project.pulumi("stack", "export");
 
-      assert.match(secret, /^[0-9A-Za-z]{32,}$/);
-      assert.ok(!project.transcript.includes(secret), "printed");
-      assert.ok(!project.written().includes(secret), "stored");
-      // The state does have it, encrypted: the search above looked for the right value.
-      assert.ok((await project.pulumi("stack", "export", "--show-secrets")).includes(secret));
+      for (const value of [secret, password]) {
+        assert.match(value, /^[0-9A-Za-z]{32,}$/);
+        assert.ok(!project.transcript.includes(value), "printed");
+        assert.ok(!project.written().includes(value), "stored");
+      }
+      // The state does have them, encrypted: the search above looked for the right values.
+      const revealed = await project.pulumi("stack", "export", "--show-secrets");
+      for (const value of [secret, password]) assert.ok(revealed.includes(value));
     });
 
     it("sees no change when nothing has changed", async () => {
@@ -174,6 +189,13 @@ describe("the real Pulumi engine", function () {
       });
       await project.pulumi("refresh", "--yes", "--skip-preview");
       await project.pulumi("preview", "--expect-no-changes");
+    });
+
+    it("raises the backplane's limits in place, and touches no task", async () => {
+      await set(project, "backplaneMaxGB", "2");
+      await up(project);
+
+      assert.deepEqual(changes(project), [`update ${SERVERLESS_CACHE} cacheUsageLimits`]);
     });
 
     it("deploys changed content, and content that comes back, without losing an image", async () => {
@@ -275,6 +297,12 @@ function theOnlyCall(project: Project, method: Call["method"], type: string): Ca
 function secretHeader({ inputs }: Call): string {
   const [, value = ""] =
     /"customHeaders":\[\{"name":"[^"]+","value":"([^"]+)"/.exec(JSON.stringify(inputs)) ?? [];
+  return value;
+}
+
+/** The password that the backplane's user may come with. */
+function firstPassword({ inputs }: Call): string {
+  const [, value = ""] = /"passwords":\["([^"]+)"/.exec(JSON.stringify(inputs)) ?? [];
   return value;
 }
 

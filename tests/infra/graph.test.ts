@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { fromEnvironment } from "../../app/src/settings.ts";
+import { fromEnvironment, settingDefinitions } from "../../app/src/settings.ts";
+import { configDefinitions } from "../../infra/config.ts";
 import { evaluateStack } from "../../infra/evaluate.ts";
 import { ofType, theOnly } from "../../infra/graph.ts";
-import type { DeclaredGraph } from "../../infra/graph.ts";
+import type { DeclaredGraph, DeclaredResource } from "../../infra/graph.ts";
 import { brokenLinks } from "../../infra/timeouts.ts";
 import { at, list, number, text } from "../support/values.ts";
 
@@ -66,7 +67,9 @@ for (const stack of ["dev", "prod"]) {
           graph.outputs["loadBalancerDnsName"],
           theOnly(graph, "aws:lb/loadBalancer:LoadBalancer").outputs["dnsName"],
         );
-        assert.ok(!JSON.stringify(graph.outputs).includes(secretOf(graph)));
+        for (const secret of [ORIGIN_SECRET, BACKPLANE_PASSWORD]) {
+          assert.ok(!JSON.stringify(graph.outputs).includes(secretOf(graph, secret)));
+        }
         assert.deepEqual(graph.secretOutputs, []);
       });
     });
@@ -77,24 +80,20 @@ for (const stack of ["dev", "prod"]) {
         const asked = at(rule(graph), "conditions[0].httpHeader");
         assert.equal(text(asked, "httpHeaderName"), text(sent, "name"));
         assert.deepEqual(list(asked, "values"), [text(sent, "value")]);
-        assert.equal(text(sent, "value"), secretOf(graph));
+        assert.equal(text(sent, "value"), secretOf(graph, ORIGIN_SECRET));
       });
 
       it("is secret wherever it stands, and stands nowhere else", () => {
-        const holders = graph.resources.filter(({ inputs }) =>
-          JSON.stringify(inputs).includes(secretOf(graph)),
-        );
-        assert.deepEqual(holders.map(({ type }) => type).sort(), [
+        assert.deepEqual(holdersOf(graph, ORIGIN_SECRET), [
           "aws:cloudfront/distribution:Distribution",
           "aws:lb/listenerRule:ListenerRule",
         ]);
-        for (const { name, secretInputs } of holders) assert.ok(secretInputs.length > 0, name);
       });
 
       it("has no character that a listener rule would read as a wildcard", () => {
-        const password = theOnly(graph, "random:index/randomPassword:RandomPassword").inputs;
-        assert.equal(password["special"], false);
-        assert.ok(number(password, "length") <= 128);
+        const { inputs } = randomPassword(graph, ORIGIN_SECRET);
+        assert.equal(inputs["special"], false);
+        assert.ok(number(inputs, "length") <= 128);
       });
     });
 
@@ -152,7 +151,7 @@ for (const stack of ["dev", "prod"]) {
     });
 
     describe("security groups", () => {
-      it("let only CloudFront reach the load balancer, and only the load balancer reach the tasks", () => {
+      it("let CloudFront reach the load balancer, that the tasks, these the backplane, and nobody else", () => {
         const rules = ofType(graph, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule");
         const prefixList = rules.find(({ inputs }) => "prefixListId" in inputs);
         assert.deepEqual(rules.map(({ inputs: { description, ...inputs } }) => inputs).toSorted(byPort), [
@@ -164,11 +163,45 @@ for (const stack of ["dev", "prod"]) {
             prefixListId: prefixList?.inputs["prefixListId"],
           },
           {
+            securityGroupId: backplaneGroup(graph),
+            ipProtocol: "tcp",
+            fromPort: 6379,
+            toPort: 6380,
+            referencedSecurityGroupId: taskGroup(graph),
+          },
+          {
             securityGroupId: taskGroup(graph),
             ipProtocol: "tcp",
             fromPort: 8080,
             toPort: 8080,
             referencedSecurityGroupId: loadBalancerGroup(graph),
+          },
+        ]);
+      });
+
+      it("let the tasks out to AWS and to the backplane, the load balancer to the tasks, and the backplane nowhere", () => {
+        const rules = ofType(graph, "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule");
+        assert.deepEqual(rules.map(({ inputs: { description, ...inputs } }) => inputs).toSorted(byPort), [
+          {
+            securityGroupId: taskGroup(graph),
+            ipProtocol: "tcp",
+            fromPort: 443,
+            toPort: 443,
+            cidrIpv4: "0.0.0.0/0",
+          },
+          {
+            securityGroupId: taskGroup(graph),
+            ipProtocol: "tcp",
+            fromPort: 6379,
+            toPort: 6380,
+            referencedSecurityGroupId: backplaneGroup(graph),
+          },
+          {
+            securityGroupId: loadBalancerGroup(graph),
+            ipProtocol: "tcp",
+            fromPort: 8080,
+            toPort: 8080,
+            referencedSecurityGroupId: taskGroup(graph),
           },
         ]);
       });
@@ -331,9 +364,82 @@ for (const stack of ["dev", "prod"]) {
       }
     });
 
-    it("warns that tasks do not share their messages yet", () => {
-      assert.equal(graph.warnings.length, 1);
-      assert.match(String(graph.warnings[0]), /websocket:maxTasks/);
+    describe("the backplane", () => {
+      it("is a Valkey that the tasks reach by TLS, at the address of its own endpoint", () => {
+        const { inputs, outputs } = cache(graph);
+        assert.equal(inputs["engine"], "valkey");
+        const { valkeyUrl, valkeyCluster } = serverSettings(graph);
+        const url = new URL(valkeyUrl);
+        assert.equal(url.protocol, "rediss:");
+        assert.equal(url.hostname, text(outputs, "endpoints[0].address"));
+        assert.equal(Number(url.port), number(outputs, "endpoints[0].port"));
+        assert.equal(url.username, text(user(graph), "userName"));
+        assert.equal(url.password, "");
+        assert.equal(valkeyCluster, true);
+      });
+
+      it("admits one user, by a password that a task gets as a secret and never in plain", () => {
+        const group = theOnly(graph, "aws:elasticache/userGroup:UserGroup").inputs;
+        assert.equal(cache(graph).inputs["userGroupId"], group["userGroupId"]);
+        assert.deepEqual(list(group, "userIds"), [user(graph)["userId"]]);
+        assert.equal(text(user(graph), "authenticationMode.type"), "password");
+        assert.deepEqual(list(user(graph), "authenticationMode.passwords"), [
+          secretOf(graph, BACKPLANE_PASSWORD),
+        ]);
+
+        const parameter = theOnly(graph, "aws:ssm/parameter:Parameter");
+        assert.equal(parameter.inputs["type"], "SecureString");
+        assert.equal(parameter.inputs["value"], secretOf(graph, BACKPLANE_PASSWORD));
+        assert.deepEqual(list(container(graph), "secrets"), [
+          { name: settingDefinitions.valkeyPassword.variable, valueFrom: parameter.outputs["arn"] },
+        ]);
+        assert.deepEqual(holdersOf(graph, BACKPLANE_PASSWORD), [
+          "aws:elasticache/user:User",
+          "aws:ssm/parameter:Parameter",
+        ]);
+      });
+
+      it("has a password that is long enough for ElastiCache, and legal in it", () => {
+        const { inputs } = randomPassword(graph, BACKPLANE_PASSWORD);
+        assert.equal(inputs["special"], false);
+        assert.ok(number(inputs, "length") >= 32 && number(inputs, "length") <= 128);
+      });
+
+      it("lets ECS read that one parameter", () => {
+        const statements = ofType(graph, "aws:iam/rolePolicy:RolePolicy")
+          .flatMap(({ inputs }) => list(JSON.parse(text(inputs, "policy")), "Statement"))
+          .filter((statement) => JSON.stringify(statement).includes("ssm:"));
+        assert.deepEqual(statements, [
+          {
+            Effect: "Allow",
+            Action: "ssm:GetParameters",
+            Resource: theOnly(graph, "aws:ssm/parameter:Parameter").outputs["arn"],
+          },
+        ]);
+      });
+
+      it("allows its user the log's keys, and no command of those that rule over a server", () => {
+        const words = text(user(graph), "accessString").split(" ");
+        assert.deepEqual(words.slice(0, 3), ["on", "~{websocket}:*", "-@all"]);
+        for (const word of words.slice(3)) assert.match(word, /^\+[a-z]+(\|[a-z]+)?$/);
+        for (const command of ["config", "keys", "flushall", "acl", "debug", "cluster", "client", "script"]) {
+          assert.ok(!words.includes(`+${command}`), command);
+        }
+      });
+
+      it("is in the tasks' subnets, and capped", () => {
+        assert.deepEqual(
+          list(cache(graph).inputs, "subnetIds"),
+          list(service(graph), "networkConfiguration.subnets"),
+        );
+        const limits = at(cache(graph).inputs, "cacheUsageLimits");
+        assert.ok(number(limits, "dataStorage.maximum") > 0);
+        assert.ok(number(limits, "ecpuPerSeconds[0].maximum") > 0);
+      });
+
+      it("gives nobody a reason for a warning", () => {
+        assert.deepEqual(graph.warnings, []);
+      });
     });
   });
 }
@@ -353,6 +459,42 @@ describe("the stacks", () => {
     assert.deepEqual(await scaling("prod"), { minCapacity: 2, maxCapacity: 20, targetValue: 1000 });
   });
 
+  it("offer no secret setting as a key, which would stand in plain text in their files", () => {
+    const secrets = Object.entries(settingDefinitions).flatMap(([name, definition]) =>
+      "secret" in definition ? [name] : [],
+    );
+    assert.ok(secrets.length > 0);
+    for (const name of secrets) assert.ok(!(name in configDefinitions), name);
+  });
+
+  describe("with messages in the memory of one task", () => {
+    let graph: DeclaredGraph;
+
+    before(async () => {
+      graph = await evaluateStack({
+        stack: "dev",
+        config: { "websocket:backplane": "memory", "websocket:maxTasks": "1" },
+      });
+    });
+
+    it("declare no backplane, and give the task no word of one", () => {
+      for (const { type } of graph.resources) assert.doesNotMatch(type, /elasticache|ssm/i);
+      assert.equal(container(graph)["secrets"], undefined);
+      const { valkeyUrl, valkeyCluster } = serverSettings(graph);
+      assert.deepEqual({ valkeyUrl, valkeyCluster }, { valkeyUrl: "", valkeyCluster: false });
+    });
+
+    it("never run two tasks, not even while one replaces the other, and say what that costs", () => {
+      const { deploymentMinimumHealthyPercent, deploymentMaximumPercent, availabilityZoneRebalancing } =
+        service(graph);
+      assert.deepEqual(
+        [deploymentMinimumHealthyPercent, deploymentMaximumPercent, availabilityZoneRebalancing],
+        [0, 100, "DISABLED"],
+      );
+      assert.match(graph.warnings.join(), /backplane is memory.*what the task retained is lost/);
+    });
+  });
+
   it("follow their configuration: a changed value reaches the resource that it is about", async () => {
     const graph = await evaluateStack({
       stack: "dev",
@@ -362,6 +504,9 @@ describe("the stacks", () => {
         "websocket:originHeaderName": "X-Origin-Other",
         "websocket:cpu": "2048",
         "websocket:memoryMiB": "4096",
+        "websocket:backplaneMaxGB": "3",
+        "websocket:backplaneMaxEcpus": "3000",
+        "websocket:jwksUrl": "https://auth.example/keys",
         "websocket:allowedOrigins": '["https://a.example","https://b.example"]',
         "aws:region": "eu-west-1",
       },
@@ -372,11 +517,19 @@ describe("the stacks", () => {
     assert.equal(text(distribution(graph), "origins[0].customHeaders[0].name"), "X-Origin-Other");
     assert.equal(taskDefinition(graph)["cpu"], "2048");
     assert.equal(taskDefinition(graph)["memory"], "4096");
+    assert.deepEqual(cache(graph).inputs["cacheUsageLimits"], {
+      dataStorage: { maximum: 3, unit: "GB" },
+      ecpuPerSeconds: [{ maximum: 3000 }],
+    });
+    assert.equal(serverSettings(graph).jwksUrl, "https://auth.example/keys");
     assert.deepEqual(serverSettings(graph).allowedOrigins, ["https://a.example", "https://b.example"]);
     assert.equal(theOnly(graph, "pulumi:providers:aws").inputs["region"], "eu-west-1");
     assert.equal(at(container(graph), "logConfiguration.options")["awslogs-region"], "eu-west-1");
   });
 });
+
+const ORIGIN_SECRET = "origin-secret-value";
+const BACKPLANE_PASSWORD = "backplane-password";
 
 type Inputs = Readonly<Record<string, unknown>>;
 
@@ -388,6 +541,9 @@ const targetGroup = (graph: DeclaredGraph) => theOnly(graph, "aws:lb/targetGroup
 const service = (graph: DeclaredGraph): Inputs => theOnly(graph, "awsx:ecs:FargateService").inputs;
 const taskDefinition = (graph: DeclaredGraph): Inputs => at(service(graph), "taskDefinitionArgs");
 const container = (graph: DeclaredGraph): Inputs => at(taskDefinition(graph), "container");
+const cache = (graph: DeclaredGraph) => theOnly(graph, "aws:elasticache/serverlessCache:ServerlessCache");
+const user = (graph: DeclaredGraph): Inputs => theOnly(graph, "aws:elasticache/user:User").inputs;
+const backplaneGroup = (graph: DeclaredGraph) => list(cache(graph).inputs, "securityGroupIds")[0];
 const loadBalancerGroup = (graph: DeclaredGraph) => list(loadBalancer(graph).inputs, "securityGroups")[0];
 const taskGroup = (graph: DeclaredGraph) => list(service(graph), "networkConfiguration.securityGroups")[0];
 
@@ -396,8 +552,25 @@ function serverSettings(graph: DeclaredGraph): ReturnType<typeof fromEnvironment
   return fromEnvironment(Object.fromEntries(variables.map(({ name, value }) => [name, value])));
 }
 
-function secretOf(graph: DeclaredGraph): string {
-  return String(theOnly(graph, "random:index/randomPassword:RandomPassword").outputs["result"]);
+function randomPassword(graph: DeclaredGraph, secret: string): DeclaredResource {
+  const found = ofType(graph, "random:index/randomPassword:RandomPassword").find(
+    ({ name }) => name === secret,
+  );
+  assert.ok(found, secret);
+  return found;
+}
+
+function secretOf(graph: DeclaredGraph, secret: string): string {
+  return String(randomPassword(graph, secret).outputs["result"]);
+}
+
+/** Types of the resources that get a secret, sorted; each knows it for one. */
+function holdersOf(graph: DeclaredGraph, secret: string): readonly string[] {
+  const holders = graph.resources.filter(({ inputs }) =>
+    JSON.stringify(inputs).includes(secretOf(graph, secret)),
+  );
+  for (const { name, secretInputs } of holders) assert.ok(secretInputs.length > 0, name);
+  return holders.map(({ type }) => type).sort();
 }
 
 function byPort(a: Inputs, b: Inputs): number {

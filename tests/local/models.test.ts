@@ -15,9 +15,19 @@ import {
 } from "../../local/model/loadBalancer.ts";
 import { decide as decideAtEdge, originHeaders, readEdge } from "../../local/model/edge.ts";
 import { readService } from "../../local/model/service.ts";
+import { reachingFrom, readBackplane } from "../../local/model/backplane.ts";
+import { declaration } from "../../local/model/declaration.ts";
 import { matchesWildcard } from "../../local/model/wildcard.ts";
 import { restartDelayMs } from "../../local/tasks.ts";
-import { type Changes, resource, rule, SECRET, SECRET_HEADER, wholePath } from "./support/graph.ts";
+import {
+  BACKPLANE_USER,
+  type Changes,
+  resource,
+  rule,
+  SECRET,
+  SECRET_HEADER,
+  wholePath,
+} from "./support/graph.ts";
 
 function onlyBalancer(changes: Changes = {}) {
   const [balancer] = loadBalancers(wholePath(changes));
@@ -320,6 +330,20 @@ describe("local model: service", () => {
     assert.equal(service.healthCheckGraceSeconds, 0);
   });
 
+  it("gives a container what its secrets hold, and refuses those that nobody declares", () => {
+    const { environment } = readService(wholePath({ backplane: {} })).container;
+    assert.equal(environment["BACKPLANE_PASSWORD"], BACKPLANE_USER.password);
+    const secrets = [{ name: "OTHER", valueFrom: "arn:elsewhere" }];
+    assert.throws(() => readService(wholePath({ container: { secrets } })), /secrets\[0\]: valueFrom/);
+  });
+
+  it("starts a successor first, unless the declared percentage leaves no room for it", () => {
+    const first = (deploymentMaximumPercent: number | undefined, tasks: number): boolean =>
+      readService(wholePath({ service: { deploymentMaximumPercent } }), tasks).successorFirst;
+    assert.deepEqual([first(undefined, 1), first(200, 1), first(100, 1)], [true, true, false]);
+    assert.deepEqual([first(150, 1), first(150, 2)], [false, true]);
+  });
+
   it("counts as asked, else the scalable minimum, and never above the declared maximum", () => {
     assert.equal(readService(wholePath({ scaling: { minCapacity: 2 } })).desiredCount, 2);
     assert.equal(readService(wholePath(), 3).desiredCount, 3);
@@ -341,6 +365,59 @@ describe("local model: service", () => {
 
   it("restarts at once after a healthy life, and backs off after failures", () => {
     assert.deepEqual([0, 1, 2, 3, 10].map(restartDelayMs), [0, 1000, 2000, 4000, 30_000]);
+  });
+});
+
+describe("local model: backplane", () => {
+  it("takes every value from the declaration, the user by way of its group", () => {
+    assert.deepEqual(readBackplane(wholePath({ backplane: {} })), {
+      name: "cache",
+      engine: "valkey 9",
+      address: "cache.internal.example",
+      port: 7000,
+      maxGB: 4,
+      user: { ...BACKPLANE_USER, access: "on ~key* -@all +xadd +client|setname" },
+    });
+    assert.equal(readBackplane(wholePath()), undefined);
+  });
+
+  it("refuses another engine, and users that it does not know", () => {
+    assert.throws(() => readBackplane(wholePath({ backplane: { engine: "memcached" } })), /engine .* valkey/);
+    assert.throws(() => readBackplane(wholePath({ backplane: { userGroupId: "x" } })), /id x is declared/);
+  });
+
+  it("leads to the started one whatever names its endpoint, and to nothing else", () => {
+    const backplane = readBackplane(wholePath({ backplane: {} }));
+    assert.ok(backplane);
+    const environment = {
+      A: "rediss://tasks@cache.internal.example:7000",
+      B: "rediss://cache.internal.example:7000",
+      C: "rediss://tasks@cache.internal.example:7001",
+      D: "cache.internal.example",
+      E: "",
+    };
+    const started = { host: "127.0.0.1", port: 42, cluster: false };
+    assert.deepEqual(reachingFrom(environment, backplane, started), {
+      ...environment,
+      A: "redis://tasks@127.0.0.1:42",
+      B: "redis://127.0.0.1:42",
+      WEBSOCKET_VALKEY_CLUSTER: "false",
+    });
+  });
+
+  it("is one line of the declaration, which says who plays it", () => {
+    const graph = wholePath({ backplane: {} });
+    const lineFor = (valkeyServer?: string): string | undefined =>
+      declaration(graph, {
+        edge: readEdge(graph),
+        loadBalancers: loadBalancers(graph),
+        targetGroups: targetGroups(graph),
+        service: readService(graph),
+        backplane: readBackplane(graph),
+        valkeyServer,
+      }).path.find(({ part }) => part === "backplane")?.text;
+    assert.equal(lineFor("/opt/bin/valkey-server"), "valkey 9, at most 4 GB, played by valkey-server");
+    assert.equal(lineFor(), "valkey 9, at most 4 GB, played by an embedded stand-in");
   });
 });
 

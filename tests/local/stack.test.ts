@@ -254,6 +254,21 @@ describe("local stack: tasks", () => {
     await fixture.next("task-healthy", ({ id }) => id === "task-2");
   });
 
+  it("stops a task before its successor starts where the declared percentage wants it so", async () => {
+    await using fixture = await running(wholePath({ service: { deploymentMaximumPercent: 100 } }));
+    await ask(`${fixture.stack.urls.loadBalancer}/sicken`, { headers: WITH_SECRET });
+    await fixture.next("task-healthy", ({ id }) => id === "task-2");
+    const order = fixture.events.map(({ event }) => event);
+    assert.ok(order.lastIndexOf("task-started") > order.indexOf("task-stopped"));
+  });
+
+  it("shows what its tasks log, but not the lines that are metrics", async () => {
+    await using fixture = await running(wholePath());
+    await fixture.next("task-output", ({ line }) => line === "read on");
+    const output = fixture.events.flatMap((event) => (event.event === "task-output" ? [event.line] : []));
+    assert.deepEqual(output, ["read on"]);
+  });
+
   it("gives up after the circuit breaker's threshold, and says what the tasks said", async () => {
     await using fixture = await launch(
       wholePath({ environment: { MODE: "crash" }, service: { desiredCount: 1 } }),

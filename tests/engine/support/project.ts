@@ -128,7 +128,7 @@ export class Project {
 }
 
 /** What the program and the image are made of; a test may change its own copy. */
-const COPIED = /^(Pulumi.*\.yaml|package.*\.json|index\.ts|infra|app|console|\.dockerignore)$/;
+const COPIED = /^(Pulumi.*\.yaml|package.*\.json|index\.ts|infra|app|client|console|\.dockerignore)$/;
 
 function imitateRepository(folder: string): void {
   for (const name of readdirSync(ROOT).filter((entry) => COPIED.test(entry))) {

@@ -6,6 +6,8 @@ type Fields = Readonly<Record<string, unknown>>;
 export const SECRET = "s3cretValue";
 export const SECRET_HEADER = "X-From-Edge";
 const DNS_NAME = "balancer.internal.example";
+export const BACKPLANE_USER = { name: "tasks", password: "s3cretPassword" } as const;
+const BACKPLANE_ADDRESS = "cache.internal.example";
 
 export function resource(type: string, name: string, inputs: Fields, outputs: Fields = {}): DeclaredResource {
   return {
@@ -50,11 +52,14 @@ export interface Changes {
   readonly originConfig?: Fields;
   readonly distribution?: Fields;
   readonly rules?: readonly DeclaredResource[];
+  /** A declared backplane, which the container knows by BACKPLANE_URL and BACKPLANE_PASSWORD. */
+  readonly backplane?: Fields;
   readonly warnings?: readonly string[];
 }
 
 /** Edge → load balancer (only with the secret header) → one task at least, at most three. */
 export function wholePath(changes: Changes = {}): DeclaredGraph {
+  const backplane = changes.backplane === undefined ? [] : backplaneResources(changes.backplane);
   const forward = rule(7, [{ httpHeader: { httpHeaderName: SECRET_HEADER, values: [SECRET] } }], {
     type: "forward",
     targetGroupArn: "arn:group",
@@ -110,9 +115,17 @@ export function wholePath(changes: Changes = {}): DeclaredGraph {
               timeout: 5,
               retries: 2,
             },
-            environment: Object.entries({ PORT: "9000", GREETING: "declared", ...changes.environment }).map(
-              ([name, value]) => ({ name, value }),
-            ),
+            environment: Object.entries({
+              PORT: "9000",
+              GREETING: "declared",
+              ...(changes.backplane && {
+                BACKPLANE_URL: `rediss://${BACKPLANE_USER.name}@${BACKPLANE_ADDRESS}:7000`,
+              }),
+              ...changes.environment,
+            }).map(([name, value]) => ({ name, value })),
+            ...(changes.backplane && {
+              secrets: [{ name: "BACKPLANE_PASSWORD", valueFrom: "arn:password" }],
+            }),
             ...changes.container,
           },
         },
@@ -152,6 +165,7 @@ export function wholePath(changes: Changes = {}): DeclaredGraph {
         },
         { domainName: "edge.example" },
       ),
+      ...backplane,
     ],
     changes.warnings,
   );
@@ -164,4 +178,30 @@ export function rule(priority: number, conditions: readonly Fields[], action: Fi
     conditions,
     actions: [action],
   });
+}
+
+function backplaneResources(cache: Fields): readonly DeclaredResource[] {
+  const { name, password } = BACKPLANE_USER;
+  return [
+    resource(
+      "aws:elasticache/serverlessCache:ServerlessCache",
+      "cache",
+      {
+        engine: "valkey",
+        majorEngineVersion: "9",
+        userGroupId: "group",
+        cacheUsageLimits: { dataStorage: { maximum: 4, unit: "GB" } },
+        ...cache,
+      },
+      { endpoints: [{ address: BACKPLANE_ADDRESS, port: 7000 }] },
+    ),
+    resource("aws:elasticache/userGroup:UserGroup", "group", { userGroupId: "group", userIds: ["one"] }),
+    resource("aws:elasticache/user:User", "user", {
+      userId: "one",
+      userName: name,
+      accessString: "on ~key* -@all +xadd +client|setname",
+      authenticationMode: { type: "password", passwords: [password] },
+    }),
+    resource("aws:ssm/parameter:Parameter", "password", { type: "SecureString", value: password }),
+  ];
 }

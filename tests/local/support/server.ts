@@ -70,5 +70,10 @@ process.on("SIGTERM", () => {
   setTimeout(() => process.exit(0), 300).unref();
 });
 
+// The real server has a port for its metrics too, and writes some to its log.
+createServer().listen(Number(process.env["WEBSOCKET_METRICS_PORT"]), HOST).unref();
+console.log(JSON.stringify({ _aws: { Timestamp: 0 }, Connections: 1 }));
+console.log("read on");
+
 if (MODE === "mute") setInterval(() => undefined, 1000);
 else http.listen(Number(PORT), HOST);

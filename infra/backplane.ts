@@ -1,0 +1,145 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+
+const ENGINE = "valkey";
+/** The newest that ElastiCache Serverless has everywhere. The server needs 7. */
+const MAJOR_VERSION = "8";
+
+/** ElastiCache Serverless answers on both; the client's map of the cluster names the second one too. */
+const PORTS = { first: 6379, last: 6380 } as const;
+
+/** ElastiCache takes 16 to 128 characters, and not all of them: letters and digits only. */
+const PASSWORD_LENGTH = 64;
+const USER_NAME = "websocket";
+const ID_BYTES = 4;
+
+/**
+ * What a task may do: what its message log (app/src/log) asks for, on its keys, and what its client needs to say hello.
+ * Tests run the log against a Valkey that allows no more than this.
+ */
+const ALLOWED_KEYS = "{websocket}:*";
+const ALLOWED_COMMANDS = [
+  ...["eval", "evalsha", "xadd", "xread", "xrange", "xtrim", "xinfo|stream"],
+  ...["hmget", "hgetall", "hset", "hdel", "exists", "del", "pexpire", "time"],
+  ...["info", "readonly", "client|setname", "cluster|slots", "cluster|info"],
+] as const;
+const ACCESS = ["on", `~${ALLOWED_KEYS}`, "-@all", ...ALLOWED_COMMANDS.map((command) => `+${command}`)].join(
+  " ",
+);
+
+export interface BackplaneArgs {
+  readonly vpcId: pulumi.Input<string>;
+  readonly subnetIds: pulumi.Input<string[]>;
+  /** Security group of the only ones that reach it. */
+  readonly taskSecurityGroupId: pulumi.Input<string>;
+  /** Most that it may hold, in GB; 1 to 5,000. */
+  readonly maxGB: number;
+  /** Most ElastiCache processing units per second; 1,000 to 15,000,000. */
+  readonly maxEcpus: number;
+}
+
+/**
+ * The Valkey by which the tasks share their messages: ElastiCache Serverless, with a user that may do what the message
+ * log does, and nothing else. It holds minutes of messages: nothing is backed up, and nothing outlives the stack.
+ */
+export class Backplane extends pulumi.ComponentResource {
+  /** Without the password, such as `rediss://user@host:6379`. Known only when the tasks can reach it. */
+  readonly url: pulumi.Output<string>;
+  /** ARN of the parameter that holds the password. */
+  readonly passwordArn: pulumi.Output<string>;
+
+  constructor(name: string, args: BackplaneArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("websocket:infra:Backplane", name, {}, opts);
+    const child = { parent: this };
+
+    const password = new random.RandomPassword(
+      `${name}-password`,
+      { length: PASSWORD_LENGTH, special: false },
+      child,
+    );
+    const parameter = new aws.ssm.Parameter(
+      `${name}-password`,
+      {
+        type: "SecureString",
+        value: password.result,
+        description: "Password of the tasks at their backplane",
+      },
+      child,
+    );
+
+    // Pulumi names neither users nor groups, and their ids are the region's.
+    const id = new random.RandomId(`${name}-id`, { byteLength: ID_BYTES, prefix: `${name}-` }, child).hex;
+    const user = new aws.elasticache.User(
+      `${name}-tasks`,
+      {
+        engine: ENGINE,
+        userId: id,
+        userName: USER_NAME,
+        accessString: ACCESS,
+        authenticationMode: { type: "password", passwords: [password.result] },
+      },
+      child,
+    );
+    // In a group of this engine nobody is admitted without a password, and no default user is asked for.
+    const users = new aws.elasticache.UserGroup(
+      `${name}-users`,
+      { engine: ENGINE, userGroupId: id, userIds: [user.userId] },
+      child,
+    );
+
+    const securityGroup = new aws.ec2.SecurityGroup(
+      name,
+      { vpcId: args.vpcId, description: "Backplane: the tasks only" },
+      child,
+    );
+    const fromTasks = new aws.vpc.SecurityGroupIngressRule(
+      `${name}-from-tasks`,
+      {
+        securityGroupId: securityGroup.id,
+        description: "Valkey from the tasks",
+        ipProtocol: "tcp",
+        fromPort: PORTS.first,
+        toPort: PORTS.last,
+        referencedSecurityGroupId: args.taskSecurityGroupId,
+      },
+      child,
+    );
+    const toBackplane = new aws.vpc.SecurityGroupEgressRule(
+      `tasks-to-${name}`,
+      {
+        securityGroupId: args.taskSecurityGroupId,
+        description: "Valkey at the backplane",
+        ipProtocol: "tcp",
+        fromPort: PORTS.first,
+        toPort: PORTS.last,
+        referencedSecurityGroupId: securityGroup.id,
+      },
+      child,
+    );
+
+    const cache = new aws.elasticache.ServerlessCache(
+      name,
+      {
+        engine: ENGINE,
+        majorEngineVersion: MAJOR_VERSION,
+        description: "Messages that the tasks share",
+        subnetIds: args.subnetIds,
+        securityGroupIds: [securityGroup.id],
+        userGroupId: users.userGroupId,
+        cacheUsageLimits: {
+          dataStorage: { maximum: args.maxGB, unit: "GB" },
+          ecpuPerSeconds: [{ maximum: args.maxEcpus }],
+        },
+      },
+      child,
+    );
+
+    this.url = pulumi.all([cache.endpoints, fromTasks.id, toBackplane.id]).apply(([[endpoint]]) => {
+      if (endpoint === undefined) throw new Error(`ElastiCache gave ${name} no endpoint.`);
+      return `rediss://${USER_NAME}@${endpoint.address}:${endpoint.port}`;
+    });
+    this.passwordArn = parameter.arn;
+    this.registerOutputs({ url: this.url, passwordArn: this.passwordArn });
+  }
+}

@@ -1,0 +1,103 @@
+/** Several tasks of the real server, and the backplane that the program declares, by everything that can play it. */
+import assert from "node:assert/strict";
+import path from "node:path";
+import { createValkeyLog } from "../../app/src/log/valkey.ts";
+import { evaluateStack } from "../../infra/evaluate.ts";
+import type { DeclaredGraph } from "../../infra/graph.ts";
+import { type RunningBackplane, startBackplane } from "../../local/backplane.ts";
+import { type Backplane, readBackplane } from "../../local/model/backplane.ts";
+import { describeLogContract } from "../app/logContract.ts";
+import { silent } from "../app/support.ts";
+import { connectTo } from "../support/localStack.ts";
+import { requireValkey } from "../support/valkey.ts";
+import { ROOT } from "./support/paths.ts";
+import { type StackFixture, running } from "./support/stack.ts";
+
+const TASKS = 3;
+
+describe("the local backplane", function () {
+  // Three servers start at once, on a busy machine.
+  this.timeout(60_000);
+
+  let graph: DeclaredGraph;
+
+  before(async () => {
+    graph = await evaluateStack({ stack: "dev" });
+  });
+
+  for (const player of ["a real server", "the embedded stand-in"]) {
+    describe(`played by ${player}`, () => {
+      let fixture: StackFixture;
+
+      before(async function () {
+        const valkeyServer = player === "a real server" ? await requireValkey(this) : undefined;
+        fixture = await running(graph, {
+          tasks: TASKS,
+          valkeyServer,
+          entry: path.join(ROOT, "app", "src", "main.ts"),
+        });
+      });
+
+      after(() => fixture.stack.close());
+
+      it("brings every message to the clients of all tasks, in one order", async () => {
+        const { websocket } = fixture.stack.urls;
+        const clients = await Promise.all(Array.from({ length: 2 * TASKS }, () => connectTo(websocket)));
+        const open = fixture.stack.status().map(({ open: count }) => count);
+        assert.ok(
+          open.every((count) => count > 0),
+          `a client on every task: ${open.join()}`,
+        );
+
+        for (const [index, client] of clients.entries()) client.send({ from: index });
+        const heard = await Promise.all(
+          clients.map(async (client) => {
+            const frames: unknown[] = [];
+            while (frames.length < clients.length) frames.push(await client.next());
+            return frames;
+          }),
+        );
+        for (const frames of heard) assert.deepEqual(frames, heard[0]);
+        assert.equal(new Set(heard[0]?.map((frame) => JSON.stringify(frame))).size, clients.length);
+        for (const client of clients) client.close();
+      });
+
+      it("says who plays it, and never the password", () => {
+        const told = JSON.stringify(fixture.events);
+        assert.match(told, /valkey 8, at most 1 GB, played by /);
+        assert.ok(!told.includes(readBackplane(graph)?.user.password ?? ""));
+      });
+    });
+  }
+
+  describe("of a real server", () => {
+    let backplane: Backplane;
+    let real: RunningBackplane | undefined;
+
+    before(async function () {
+      const declared = readBackplane(graph);
+      assert.ok(declared);
+      backplane = declared;
+      real = await startBackplane(backplane, await requireValkey(this));
+    });
+
+    after(() => real?.close());
+
+    // The access string of the program is all that the log needs.
+    describeLogContract("Valkey, with the declared user's rights,", {
+      shared: true,
+      open: (retention) => {
+        const { user } = backplane;
+        return createValkeyLog({
+          ...retention,
+          url: `redis://${user.name}@127.0.0.1:${real?.address.port ?? 0}`,
+          password: user.password,
+          cluster: false,
+          blockMs: 2000,
+          publishTimeoutSeconds: 5,
+          logger: silent,
+        });
+      },
+    });
+  });
+});

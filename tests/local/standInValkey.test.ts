@@ -1,0 +1,180 @@
+/** The embedded stand-in for Valkey: the message log's driver cannot tell it from a real one. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { createValkeyLog } from "../../app/src/log/valkey.ts";
+import { evaluateStack } from "../../infra/evaluate.ts";
+import { readBackplane } from "../../local/model/backplane.ts";
+import { type StandIn, type StandInUser, startStandIn } from "../../local/standInValkey/server.ts";
+import { describeLogContract } from "../app/logContract.ts";
+import { silent } from "../app/support.ts";
+
+const FREE: StandInUser = { name: "tasks", password: "letmein", access: "on ~* +@all" };
+
+describe("the stand-in for Valkey", () => {
+  let standIn: StandIn;
+
+  describe("with the user that the program declares", () => {
+    let user: StandInUser;
+
+    before(async () => {
+      const backplane = readBackplane(await evaluateStack({ stack: "dev" }));
+      assert.ok(backplane);
+      ({ user } = backplane);
+      standIn = await startStandIn(user);
+    });
+
+    after(() => standIn.close());
+
+    for (const cluster of [false, true]) {
+      describeLogContract(`Valkey, on the stand-in${cluster ? " as a cluster" : ""},`, {
+        shared: true,
+        open: (retention) =>
+          createValkeyLog({
+            ...retention,
+            url: `redis://${user.name}@127.0.0.1:${standIn.port}`,
+            password: user.password,
+            cluster,
+            blockMs: 2000,
+            publishTimeoutSeconds: 5,
+            logger: silent,
+          }),
+      });
+    }
+
+    it("refuses what is not allowed, in scripts too", async () => {
+      using client = await Client.authorized(standIn, user);
+      assert.match(await client.ask("INFO"), /redis_version/);
+      assert.match(await client.ask("CLIENT", "SETNAME", "x"), /^\+OK/);
+      assert.match(await client.ask("CLIENT", "LIST"), /^-NOPERM/);
+      assert.match(await client.ask("FLUSHALL"), /^-NOPERM/);
+      assert.match(await client.ask("EVAL", "return redis.call('FLUSHALL')", "0"), /^-NOPERM/);
+    });
+  });
+
+  describe("on the wire", () => {
+    before(async () => {
+      standIn = await startStandIn(FREE);
+    });
+
+    after(() => standIn.close());
+
+    it("admits nobody without the password", async () => {
+      using client = await Client.connect(standIn);
+      assert.match(await client.ask("XREAD", "STREAMS", "s", "0"), /^-NOAUTH/);
+      assert.match(await client.ask("AUTH", FREE.name, "guessed"), /^-WRONGPASS/);
+      assert.match(await client.ask("AUTH", FREE.password), /^-WRONGPASS/);
+      assert.match(await client.ask("AUTH", FREE.name, FREE.password), /^\+OK/);
+    });
+
+    it("takes commands in any pieces, and several at once", async () => {
+      using client = await Client.authorized(standIn, FREE);
+      const bytes = Buffer.from(command("HSET", "h", "ü", "€\r\n") + command("HMGET", "h", "ü", "none"));
+      for (const byte of bytes) {
+        client.socket.write(Uint8Array.of(byte));
+        await nextTurn();
+      }
+      const expected = ":1\r\n*2\r\n$5\r\n€\r\n\r\n$-1\r\n";
+      assert.equal(await client.read(expected.length), expected);
+    });
+
+    it("hangs up on what is no command, and serves the others", async () => {
+      using other = await Client.authorized(standIn, FREE);
+      for (const bytes of ["GET / HTTP/1.1\r\n\r\n", "*1\r\n:1\r\n", "*-1\r\n", "*1\r\n$-3\r\n"]) {
+        using client = await Client.connect(standIn);
+        const closed = once(client.socket, "close");
+        client.socket.write(bytes);
+        await closed;
+      }
+      assert.match(await other.ask("EXISTS", "nothing"), /^:0/);
+    });
+
+    it("refuses what it does not play, by name", async () => {
+      using client = await Client.authorized(standIn, FREE);
+      assert.match(await client.ask("SUBSCRIBE", "x"), /^-ERR unknown command 'subscribe'/);
+    });
+
+    it("ends the wait of a reader at news, at the end of its time, and with its connection", async () => {
+      using writer = await Client.authorized(standIn, FREE);
+      using reader = await Client.authorized(standIn, FREE);
+      const waiting = reader.ask("XREAD", "BLOCK", "0", "STREAMS", "news", "$");
+      // Answered behind the wait, by a connection that is served in its turn.
+      assert.match(await writer.ask("XADD", "news", "5-*", "name", "value"), /5-0/);
+      assert.match(await waiting, /news[^]*5-0[^]*value/);
+      assert.match(await reader.ask("XREAD", "BLOCK", "10", "STREAMS", "news", "5-0"), /^\$-1/);
+
+      const abandoned = await Client.authorized(standIn, FREE);
+      abandoned.socket.write(command("XREAD", "BLOCK", "0", "STREAMS", "news", "$"));
+      abandoned.socket.destroy();
+      assert.match(await writer.ask("XADD", "news", "5-*", "name", "value"), /5-1/);
+    });
+
+    it("forgets keys when they expire", async () => {
+      using client = await Client.authorized(standIn, FREE);
+      await client.ask("HSET", "brief", "a", "b");
+      assert.match(await client.ask("PEXPIRE", "brief", "1"), /^:1/);
+      while ((await client.ask("EXISTS", "brief")) !== ":0\r\n") await nextTurn();
+      assert.match(await client.ask("PEXPIRE", "brief", "1"), /^:0/);
+    });
+
+    it("runs scripts on any text, and remembers them by their digest", async () => {
+      using client = await Client.authorized(standIn, FREE);
+      const text = "\0\uE000\uE0000é";
+      const echo = "return {KEYS[1], ARGV[1], 7, false}";
+      const expected = `*4\r\n$1\r\nk\r\n$${Buffer.byteLength(text)}\r\n${text}\r\n:7\r\n$-1\r\n`;
+      assert.equal(await client.ask("EVAL", echo, "1", "k", text), expected);
+      assert.match(await client.ask("EVALSHA", "0".repeat(40), "0"), /^-NOSCRIPT/);
+      assert.match(await client.ask("EVAL", "return (", "0"), /^-ERR Error running script/);
+      const wrongType =
+        "redis.call('HSET', KEYS[1], 'a', 'b') return redis.call('XRANGE', KEYS[1], '-', '+')";
+      assert.match(await client.ask("EVAL", wrongType, "1", "typed"), /^-WRONGTYPE/);
+    });
+  });
+});
+
+function command(...words: readonly string[]): string {
+  return `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("")}`;
+}
+
+/** Asks one thing after the other: an answer is whatever has come by the time that something has. */
+class Client implements Disposable {
+  readonly socket: Socket;
+  #received = "";
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.setEncoding("utf8");
+    socket.on("error", () => undefined);
+    socket.on("data", (text: string) => (this.#received += text));
+  }
+
+  static async connect({ port }: StandIn): Promise<Client> {
+    const socket = connect(port, "127.0.0.1");
+    await once(socket, "connect");
+    return new Client(socket);
+  }
+
+  static async authorized(to: StandIn, { name, password }: StandInUser): Promise<Client> {
+    const client = await Client.connect(to);
+    assert.match(await client.ask("AUTH", name, password), /^\+OK/);
+    return client;
+  }
+
+  async ask(...words: readonly string[]): Promise<string> {
+    this.socket.write(command(...words));
+    return this.read(1);
+  }
+
+  /** What has come, once it has so many characters. */
+  async read(length: number): Promise<string> {
+    while (this.#received.length < length) await once(this.socket, "data");
+    const received = this.#received;
+    this.#received = "";
+    return received;
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.destroy();
+  }
+}
