@@ -1,0 +1,56 @@
+/** The servers that are compared. */
+import { fileURLToPath } from "node:url";
+
+import { settingDefinitions, toEnvironment } from "../app/src/settings.ts";
+import type { ProtocolName } from "./generator/protocols.ts";
+
+export const CONTESTANT_NAMES = ["naive", "socket.io", "this"] as const;
+export type ContestantName = (typeof CONTESTANT_NAMES)[number];
+
+export interface Contestant {
+  readonly name: ContestantName;
+  readonly protocol: ProtocolName;
+  /** The source file that Node runs. */
+  readonly entry: string;
+  /** @param storeUrl of the Valkey that several tasks share. */
+  readonly environment: (storeUrl?: string) => Readonly<Record<string, string>>;
+}
+
+/** @param peersFolder has Socket.IO; without it there is none. */
+export function contestants(peersFolder: string | undefined): readonly Contestant[] {
+  return [
+    { name: "naive", protocol: "plain", entry: file("./peers/naive.ts"), environment: peerEnvironment },
+    ...(peersFolder === undefined
+      ? []
+      : [
+          {
+            name: "socket.io",
+            protocol: "socket.io",
+            entry: file("./peers/socketIo.ts"),
+            environment: (storeUrl) => ({ ...peerEnvironment(storeUrl), PEERS_FOLDER: peersFolder }),
+          } satisfies Contestant,
+        ]),
+    {
+      name: "this",
+      protocol: "plain",
+      entry: file("../app/src/main.ts"),
+      // As in production, but for the two limits that a publisher of the generator would meet.
+      environment: (storeUrl) =>
+        toEnvironment({
+          messagesPerSecond: settingDefinitions.messagesPerSecond.max,
+          messageBurst: settingDefinitions.messageBurst.max,
+          // Several tasks share this machine.
+          metricsPort: 0,
+          ...(storeUrl === undefined ? {} : { valkeyUrl: storeUrl }),
+        }),
+    },
+  ];
+}
+
+function peerEnvironment(storeUrl?: string): Readonly<Record<string, string>> {
+  return storeUrl === undefined ? {} : { VALKEY_URL: storeUrl };
+}
+
+function file(relative: string): string {
+  return fileURLToPath(new URL(relative, import.meta.url));
+}

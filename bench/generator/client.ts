@@ -1,0 +1,147 @@
+/** One WebSocket on a bare socket: a library for each of thousands of clients would be what is measured. */
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+
+import { clientFrame, OPCODES, readFrame } from "./frames.ts";
+import type { Protocol } from "./protocols.ts";
+
+/** As in RFC 6455, section 1.3; the server's part of the handshake depends on the key alone. */
+const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+const END_OF_HEADERS = "\r\n\r\n";
+
+const READ_BYTES = 256 * 1024;
+/** One for all: a read is over before the next one begins. */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+
+export interface ClientOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+  /** Appended to the protocol's path. */
+  readonly query?: string;
+  /** Called once it is ready, with the last greeting, before any later byte. */
+  readonly onReady: (greeting: string) => void;
+  /** What comes behind the greetings; valid during the call. Whatever it throws fails the client. */
+  readonly onBytes: (bytes: Buffer) => void;
+  /** The client is of no use any more. */
+  readonly onFailed: (error: Error) => void;
+}
+
+export interface Client {
+  write(bytes: Buffer): void;
+  /** Takes nothing more from the network, for good. */
+  stopReading(): void;
+  /** Ends at once, by a reset: thousands of closed connections would keep their ports for a minute. */
+  destroy(): void;
+}
+
+export function openClient(options: ClientOptions): Client {
+  const { host, port, protocol, query = "" } = options;
+  let state: "handshake" | "greeting" | "ready" | "over" = "handshake";
+  let rest: Buffer = Buffer.alloc(0);
+  let greeted = 0;
+
+  const socket: Socket = connect({
+    host,
+    port,
+    noDelay: true,
+    onread: {
+      buffer: readBuffer,
+      callback(length) {
+        try {
+          receive(readBuffer.subarray(0, length));
+        } catch (error) {
+          fail(error instanceof Error ? error : new Error(String(error)));
+        }
+        return true;
+      },
+    },
+  });
+  socket.on("connect", () => {
+    socket.write(
+      [
+        `GET ${protocol.path}${query} HTTP/1.1`,
+        `Host: ${host}:${port}`,
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        `Sec-WebSocket-Key: ${KEY}`,
+        "Sec-WebSocket-Version: 13",
+        ...(protocol.subprotocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${protocol.subprotocol}`]),
+      ].join("\r\n") + END_OF_HEADERS,
+    );
+  });
+  socket.on("error", fail);
+  socket.on("close", () => {
+    fail(new Error("the server closed a connection"));
+  });
+
+  return {
+    write: (bytes) => void socket.write(bytes),
+    stopReading: () => void socket.pause(),
+    destroy() {
+      state = "over";
+      socket.resetAndDestroy();
+    },
+  };
+
+  function receive(bytes: Buffer): void {
+    if (state === "ready") options.onBytes(bytes);
+    else if (state !== "over") prepare(Buffer.concat([rest, bytes]));
+  }
+
+  function prepare(bytes: Buffer): void {
+    let at = 0;
+    if (state === "handshake") {
+      const end = bytes.indexOf(END_OF_HEADERS);
+      if (end === -1) {
+        rest = bytes;
+        return;
+      }
+      checkHandshake(bytes.toString("latin1", 0, end), protocol);
+      at = end + END_OF_HEADERS.length;
+      state = "greeting";
+    }
+    for (let frame = readFrame(bytes, at); frame !== undefined; frame = readFrame(bytes, at)) {
+      at = frame.end;
+      greet(bytes.toString("utf8", frame.payload, frame.end));
+      if (greeted === protocol.greetings.length) break;
+    }
+    rest = Buffer.from(bytes.subarray(at));
+    if (greeted === protocol.greetings.length && rest.length > 0) options.onBytes(rest);
+  }
+
+  function greet(text: string): void {
+    const expected = protocol.greetings[greeted];
+    if (expected === undefined || !text.startsWith(expected.begins)) {
+      throw new Error(`the server's greeting is ${JSON.stringify(text)}`);
+    }
+    if (expected.answer !== undefined) socket.write(clientFrame(Buffer.from(expected.answer), OPCODES.text));
+    greeted++;
+    if (greeted < protocol.greetings.length) return;
+    state = "ready";
+    options.onReady(text);
+  }
+
+  function fail(error: Error): void {
+    if (state === "over") return;
+    state = "over";
+    socket.destroy();
+    options.onFailed(error);
+  }
+}
+
+function checkHandshake(head: string, { subprotocol }: Protocol): void {
+  const [status = "", ...headers] = head.split("\r\n");
+  if (!status.startsWith("HTTP/1.1 101 "))
+    throw new Error(`the server answered the handshake with ${status}`);
+  const valueOf = (name: string) =>
+    headers
+      .find((line) => line.toLowerCase().startsWith(`${name}:`))
+      ?.slice(name.length + 1)
+      .trim();
+  if (valueOf("sec-websocket-accept") !== ACCEPT) throw new Error("the handshake's answer has another key");
+  if (valueOf("sec-websocket-protocol") !== subprotocol) {
+    throw new Error(`the server selected the subprotocol ${valueOf("sec-websocket-protocol") ?? "none"}`);
+  }
+}

@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { openClients } from "./clients.ts";
+import { difference, ownCpuSeconds } from "./load.ts";
+import { cpuSeconds, residentBytes } from "./processes.ts";
+import type { ConnectionsFigures, ConnectionsRun, Target } from "./runs.ts";
+
+export async function runConnections(run: ConnectionsRun, target: Target): Promise<ConnectionsFigures> {
+  const failure = Promise.withResolvers<never>();
+  const memoryBefore = residentBytes(target.pids);
+  const cpuBefore = cpuSeconds(target.pids);
+  const ownCpuBefore = ownCpuSeconds();
+  const startedAt = performance.now();
+  const clients = openClients({
+    target,
+    count: run.clients,
+    concurrency: run.concurrency,
+    onBytes: () => undefined,
+    onFailed: failure.reject,
+  });
+  try {
+    await Promise.race([clients.ready, failure.promise]);
+    const seconds = (performance.now() - startedAt) / 1000;
+    const serverCpu = difference(cpuSeconds(target.pids), cpuBefore);
+    const generatorCpu = ownCpuSeconds() - ownCpuBefore;
+    await Promise.race([sleep(run.idleSeconds * 1000), failure.promise]);
+    const memoryGrowthBytes = difference(residentBytes(target.pids), memoryBefore);
+    return { seconds, serverCpu, generatorCpu, memoryGrowthBytes };
+  } finally {
+    clients.destroy();
+  }
+}

@@ -1,0 +1,137 @@
+/** The command line of the benchmark. */
+import { parseArgs } from "node:util";
+
+import { nearest } from "../app/src/nearest.ts";
+import { CASES, FULL_EFFORT, GROUPS, QUICK_EFFORT } from "./cases.ts";
+import type { Case, Effort } from "./cases.ts";
+
+const MAX_REPETITIONS = 100;
+
+const OPTIONS = {
+  cases: { type: "string", value: "a,b", description: "Only these cases or groups of cases" },
+  reps: {
+    type: "string",
+    value: "N",
+    description: `Repetitions of each case (default ${FULL_EFFORT.repetitions})`,
+  },
+  quick: { type: "boolean", description: "Once each, and shorter: to see that it works, not to quote" },
+  peers: { type: "boolean", description: "Measure Socket.IO, too; installs it the first time" },
+  json: {
+    type: "string",
+    value: "FILE",
+    description: "Where the figures go (default bench/results/TIME.json)",
+  },
+  help: { type: "boolean", description: "Print this" },
+} as const;
+
+export interface Options {
+  /** In the order in which they are measured. */
+  readonly cases: readonly Case[];
+  readonly effort: Effort;
+  readonly peers: boolean;
+  /** A file for the figures; `undefined` for the usual place. */
+  readonly json: string | undefined;
+}
+
+/** Everything that is wrong with a command line, a line each. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/**
+ * Reads a command line, given without the program's own name. `--help` asks for {@link usage} instead.
+ * @throws {UsageError} naming the nearest legal word for each unknown one.
+ */
+export function parseOptions(args: readonly string[]): Options | "help" {
+  const problems: string[] = [];
+  // Not strict: problems are collected, and told in this project's words.
+  const { values, tokens } = parseArgs({
+    args: [...args],
+    options: OPTIONS,
+    strict: false,
+    tokens: true,
+  });
+  for (const token of tokens) {
+    if (token.kind === "positional") {
+      problems.push(
+        `${JSON.stringify(token.value)} is not an option${suggest(`--${token.value}`, optionNames())}`,
+      );
+    } else if (token.kind === "option") {
+      const definition = Object.entries(OPTIONS).find(([name]) => name === token.name)?.[1];
+      if (definition === undefined) {
+        problems.push(`${token.rawName} is not an option${suggest(token.rawName, optionNames())}`);
+      } else if (definition.type === "boolean") {
+        if (token.value !== undefined) problems.push(`${token.rawName} takes no value.`);
+      } else if (!token.value || (!token.inlineValue && token.value.startsWith("-"))) {
+        problems.push(`${token.rawName} needs a value.`);
+      }
+    }
+  }
+  // A problem found so far makes a value worthless, and a second complaint about it noise.
+  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+  if (values.help) return "help";
+
+  const effort = values.quick === true ? QUICK_EFFORT : FULL_EFFORT;
+  const text = (value: string | boolean | undefined) => (typeof value === "string" ? value : undefined);
+  const options: Options = {
+    cases: readCases(text(values.cases), problems),
+    effort: { ...effort, repetitions: readRepetitions(text(values.reps), problems) ?? effort.repetitions },
+    peers: values.peers === true,
+    json: text(values.json),
+  };
+  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+  return options;
+}
+
+/** What the command line may say, for people. */
+export function usage(): string {
+  const optionLines = Object.entries(OPTIONS).map(([name, definition]) =>
+    line(`--${name}${"value" in definition ? ` ${definition.value}` : ""}`, definition.description),
+  );
+  return [
+    "Usage: npm run bench [-- options]",
+    "",
+    ...optionLines,
+    ...GROUPS.flatMap((group) => [
+      "",
+      group,
+      ...CASES.filter((each) => each.group === group).map(({ name, title }) => line(name, title)),
+    ]),
+    "",
+    "Ends with 0 when every run counts, 1 when one is void or a server does not start, 2 when the command line is wrong.",
+    "",
+  ].join("\n");
+}
+
+function readCases(text: string | undefined, problems: string[]): readonly Case[] {
+  if (text === undefined) return CASES;
+  const words = text.split(",");
+  const names = [...CASES.map(({ name }) => name), ...GROUPS];
+  for (const word of words) {
+    if (!names.includes(word)) problems.push(`${JSON.stringify(word)} is not a case${suggest(word, names)}`);
+  }
+  return CASES.filter(({ name, group }) => words.includes(name) || words.includes(group));
+}
+
+function readRepetitions(text: string | undefined, problems: string[]): number | undefined {
+  if (text === undefined) return undefined;
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (value >= 1 && value <= MAX_REPETITIONS) return value;
+  problems.push(
+    `--reps is ${JSON.stringify(text)}, and must be a whole number from 1 to ${MAX_REPETITIONS}.`,
+  );
+  return undefined;
+}
+
+function optionNames(): readonly string[] {
+  return Object.keys(OPTIONS).map((name) => `--${name}`);
+}
+
+function suggest(word: string, candidates: readonly string[]): string {
+  const meant = nearest(word, candidates);
+  return meant === undefined ? `; there are ${candidates.join(", ")}.` : `; did you mean ${meant}?`;
+}
+
+function line(word: string, description: string): string {
+  return `  ${word.padEnd("tasks-f1000p10".length)}  ${description}`;
+}

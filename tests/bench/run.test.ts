@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+
+import { runConnections } from "../../bench/generator/connections.ts";
+import { runLoad } from "../../bench/generator/load.ts";
+import type { LoadFigures, LoadRun } from "../../bench/generator/runs.ts";
+import { NotSustainedError, VoidError } from "../../bench/generator/verifier.ts";
+import { broadcast, startServer } from "../load-test/server.ts";
+import type { TestServer } from "../load-test/server.ts";
+
+type Deliver = NonNullable<NonNullable<Parameters<typeof startServer>[0]>["deliver"]>;
+
+const RUN: LoadRun = {
+  kind: "load",
+  clients: 5,
+  publishers: 2,
+  messageBytes: 64,
+  pace: { inFlight: 4 },
+  idleReader: false,
+  warmSeconds: 0.02,
+  seconds: 0.1,
+};
+
+/** The message, counted over all publishers, at which a server begins to lie. */
+const LIE_AT = 50;
+
+async function load(deliver: Deliver, run: Partial<LoadRun> = {}): Promise<LoadFigures> {
+  await using server = await startServer({ deliver });
+  return await runLoad({ ...RUN, ...run }, targetOf(server));
+}
+
+function targetOf({ url }: TestServer) {
+  return { host: url.hostname, ports: [Number(url.port)], pids: [process.pid], protocol: "plain" } as const;
+}
+
+/** Does `lie` with one message to one client, and is honest otherwise. */
+function lieOnce(
+  lie: (send: (frame: string) => void, frame: string, next: Promise<string>) => void,
+): Deliver {
+  let messages = 0;
+  const next = Promise.withResolvers<string>();
+  return (clients, frame) => {
+    messages++;
+    const [victim, ...others] = clients;
+    for (const client of others) client.send(frame);
+    const send = (text: string) => victim?.send(text);
+    if (messages === LIE_AT) lie(send, frame, next.promise);
+    else send(frame);
+    if (messages > LIE_AT) next.resolve(frame);
+  };
+}
+
+describe("a run of the benchmark", () => {
+  it("counts what an honest server delivers", async () => {
+    const figures = await load(broadcast);
+    assert.ok(figures.messages >= LIE_AT, `${figures.messages} messages`);
+    assert.ok(Math.abs(figures.deliveries - RUN.clients * figures.messages) <= RUN.clients * 8);
+    assert.ok((figures.p99Ms ?? 0) >= (figures.p50Ms ?? Infinity));
+    assert.equal(figures.sameOrder, true);
+  });
+
+  it("is void when a message is lost", async () => {
+    await assert.rejects(load(lieOnce(() => undefined)), voided(/lost/));
+  });
+
+  it("is void when a message comes twice", async () => {
+    const deliver = lieOnce((send, frame) => {
+      send(frame);
+      send(frame);
+    });
+    await assert.rejects(load(deliver), voided(/twice/));
+  });
+
+  it("is void when a message is altered", async () => {
+    const deliver = lieOnce((send, frame) => {
+      send(frame.replace("abc", "abd"));
+    });
+    await assert.rejects(load(deliver), voided(/none of the messages sent/));
+  });
+
+  it("is void when the first to receive a message gets it altered", async () => {
+    let messages = 0;
+    const deliver: Deliver = (clients, frame) => {
+      messages++;
+      broadcast(clients, messages < LIE_AT ? frame : frame.replace("abc", "abd"));
+    };
+    await assert.rejects(load(deliver), voided(/none of the messages sent/));
+  });
+
+  it("is void when the messages of a publisher change places", async () => {
+    let held: string | undefined;
+    let messages = 0;
+    const deliver: Deliver = (clients, frame) => {
+      messages++;
+      if (messages === LIE_AT) held = frame;
+      else broadcast(clients, frame);
+      if (messages > LIE_AT && held !== undefined) {
+        broadcast(clients, held);
+        held = undefined;
+      }
+    };
+    await assert.rejects(load(deliver, { publishers: 1 }), voided(/lost, or overtaken/));
+  });
+
+  it("is void when a connection ends", async () => {
+    let messages = 0;
+    const deliver: Deliver = (clients, frame, from) => {
+      messages++;
+      broadcast(clients, frame);
+      if (messages === LIE_AT) from.terminate();
+    };
+    await assert.rejects(load(deliver), /closed a connection|ECONNRESET/);
+  });
+
+  it("says when clients see different orders, which is no lie", async () => {
+    const held: string[] = [];
+    let messages = 0;
+    // Two publishers' messages change places for one client, as with tasks that share no order.
+    const deliver: Deliver = (clients, frame) => {
+      messages++;
+      const [odd, ...others] = clients;
+      for (const client of others) client.send(frame);
+      if (messages === LIE_AT) held.push(frame);
+      else odd?.send(frame);
+      if (messages > LIE_AT) for (const text of held.splice(0)) odd?.send(text);
+    };
+    const figures = await load(deliver, { pace: { inFlight: 1 } });
+    assert.equal(figures.sameOrder, false);
+  });
+
+  it("in an open loop measures from the time at which a message was due", async () => {
+    const figures = await load(broadcast, { pace: { rate: 500 } });
+    assert.ok(figures.messages >= 40 && figures.messages <= 60, `${figures.messages} messages`);
+  });
+
+  it("in an open loop ends where the server does not keep up", async () => {
+    const nothing = () => undefined;
+    await assert.rejects(load(nothing, { pace: { rate: 200_000 } }), NotSustainedError);
+  });
+
+  it("can have a client that never reads", async () => {
+    const figures = await load(broadcast, { idleReader: true });
+    assert.ok(figures.messages >= LIE_AT);
+  });
+
+  it("opens connections, and says when they are refused", async () => {
+    const run = { kind: "connections", clients: 20, concurrency: 4, idleSeconds: 0 } as const;
+    await using server = await startServer();
+    assert.ok((await runConnections(run, targetOf(server))).seconds > 0);
+    assert.equal(server.mostClients(), 20);
+
+    await using full = await startServer({ refuseWith: 503 });
+    await assert.rejects(runConnections(run, targetOf(full)), /503/);
+  });
+});
+
+function voided(message: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof VoidError, String(error));
+    assert.match(error.message, message);
+    return true;
+  };
+}

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+
+import fc from "fast-check";
+
+import { mask, OPCODES, serverFrame } from "../../bench/generator/frames.ts";
+import { PROTOCOLS } from "../../bench/generator/protocols.ts";
+import { createTemplate } from "../../bench/generator/template.ts";
+import { Receiver, Verifier, VoidError } from "../../bench/generator/verifier.ts";
+
+const MESSAGE_BYTES = 64;
+const RECEIVERS = 3;
+const PUBLISHERS = 2;
+const WINDOW = 4;
+const MESSAGES = PUBLISHERS * WINDOW;
+const PING = serverFrame(Buffer.from("ping"), OPCODES.ping);
+
+const template = createTemplate(PROTOCOLS.plain, MESSAGE_BYTES);
+const { d } = JSON.parse(textOf(template.publication(0, 0))) as { d: string };
+
+/** The frames of all messages, in the order of their publishing. */
+const frames = Array.from({ length: MESSAGES }, (_, index) => {
+  const p = String(index % PUBLISHERS).padStart(2, "0");
+  const s = String(Math.floor(index / PUBLISHERS)).padStart(10, "0");
+  return serverFrame(Buffer.from(`{"message":${JSON.stringify({ p, s, d })}}`));
+});
+
+/** What each receiver reads, and where its reads end, as parts of the whole; and who reads when. */
+const reads = fc.record({
+  cuts: fc.array(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 6 }), {
+    minLength: RECEIVERS,
+    maxLength: RECEIVERS,
+  }),
+  turns: fc.array(fc.nat(RECEIVERS - 1), { maxLength: 30 }),
+});
+
+/** @returns the number of complete messages, and that of pings. */
+function verify(
+  streams: readonly Buffer[],
+  { cuts, turns }: { cuts: readonly (readonly number[])[]; turns: readonly number[] },
+): { completed: number; pings: number; diverged: number } {
+  const verifier = new Verifier({
+    template,
+    receivers: RECEIVERS,
+    publishers: PUBLISHERS,
+    window: WINDOW,
+    onDelivery: () => undefined,
+    onComplete: () => undefined,
+  });
+  for (let index = 0; index < MESSAGES; index++) verifier.publish(index % PUBLISHERS, 0);
+  let pings = 0;
+  const pending = streams.map((stream, index) => chunks(stream, cuts[index] ?? []));
+  const receivers = streams.map(() => new Receiver());
+  const rest = pending.flatMap((each, index) => each.map(() => index));
+  for (const turn of [...turns, ...rest]) {
+    const receiver = receivers[turn];
+    const bytes = pending[turn]?.shift();
+    if (receiver === undefined || bytes === undefined) continue;
+    verifier.receive(receiver, bytes, (opcode) => {
+      pings++;
+      return opcode === OPCODES.ping;
+    });
+  }
+  return { completed: verifier.completed, pings, diverged: verifier.diverged };
+}
+
+describe("the benchmark's verifier", () => {
+  it("takes every message wherever the reads end and pings come", () => {
+    fc.assert(
+      fc.property(
+        reads,
+        fc.array(fc.nat(MESSAGES), { minLength: RECEIVERS, maxLength: RECEIVERS }),
+        (how, at) => {
+          const streams = at.map((index) => Buffer.concat(frames.toSpliced(index, 0, PING)));
+          assert.deepEqual(verify(streams, how), { completed: MESSAGES, pings: RECEIVERS, diverged: 0 });
+        },
+      ),
+    );
+  });
+
+  it("takes other orders, as long as each publisher's own stays", () => {
+    fc.assert(
+      fc.property(reads, fc.nat(MESSAGES - 2), (how, at) => {
+        // Neighbours are of different publishers.
+        const swapped = frames.with(at, frames[at + 1] ?? PING).with(at + 1, frames[at] ?? PING);
+        const streams = [frames, swapped, frames].map((each) => Buffer.concat(each));
+        const { completed, diverged } = verify(streams, how);
+        assert.equal(completed, MESSAGES);
+        // It is the others' order that is another one where its own came first.
+        assert.ok(diverged === 1 || diverged === 2);
+      }),
+    );
+  });
+
+  it("takes no stream in which one byte is altered, and none that lacks a message or has one twice", () => {
+    const whole = Buffer.concat(frames);
+    const wrong = fc.oneof(
+      fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 255 })).map(([index, change]) => {
+        const altered = Buffer.from(whole);
+        altered[index] = (altered[index] ?? 0) ^ change;
+        return altered;
+      }),
+      fc.nat(MESSAGES - 1).map((index) => Buffer.concat(frames.toSpliced(index, 1))),
+      fc.nat(MESSAGES - 1).map((index) => Buffer.concat(frames.toSpliced(index, 0, frames[index] ?? PING))),
+    );
+    fc.assert(
+      fc.property(reads, wrong, fc.nat(RECEIVERS - 1), (how, stream, liedTo) => {
+        try {
+          const { completed } = verify([whole, whole, whole].with(liedTo, stream), how);
+          // What is missing at the end, or is a frame that does not end, can only be waited for.
+          assert.ok(completed < MESSAGES);
+        } catch (error) {
+          assert.ok(error instanceof VoidError, String(error));
+        }
+      }),
+    );
+  });
+});
+
+function chunks(stream: Buffer, parts: readonly number[]): Buffer[] {
+  const ends = [...parts.map((part) => Math.round(part * stream.length)), stream.length].toSorted(
+    (a, b) => a - b,
+  );
+  return ends
+    .map((end, index) => stream.subarray(ends[index - 1] ?? 0, end))
+    .filter(({ length }) => length > 0);
+}
+
+/** The payload is the end of the frame. */
+function textOf(publication: Buffer): string {
+  const start = publication.length - MESSAGE_BYTES;
+  mask(publication, start);
+  return publication.toString("utf8", start);
+}
