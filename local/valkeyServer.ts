@@ -96,11 +96,13 @@ async function start(
     // Away from the terminal's Ctrl-C, which is for whoever started it.
     detached: process.platform !== "win32",
   });
+  const unguard = child.pid === undefined ? undefined : guard(child.pid);
   const ended = new Promise<void>((resolve) => {
     child.once("error", () => {
       resolve();
     });
     child.once("exit", () => {
+      unguard?.();
       resolve();
     });
   });
@@ -143,6 +145,23 @@ async function start(
       await ended;
       clearTimeout(timer);
     },
+  };
+}
+
+/**
+ * Ends a process with this one, however this one ends: a shell reads from this process, and when that is over, it kills.
+ * @returns its undo.
+ */
+function guard(pid: number): () => void {
+  const shell = spawn("sh", ["-c", 'read -r _; kill -9 "$0"', String(pid)], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
+  // Without a shell, the process outlives this one where this one is killed.
+  shell.on("error", () => undefined);
+  shell.stdin.on("error", () => undefined);
+  return () => {
+    shell.kill("SIGKILL");
   };
 }
 
