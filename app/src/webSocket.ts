@@ -89,6 +89,8 @@ export class ServerWebSocket {
   /** The beginning of a frame that has not arrived whole. */
   #partial: Buffer = NO_BYTES;
   #library: Writable | undefined;
+  /** Payload of the last ping that is not answered yet. */
+  #duePong: Buffer | undefined;
   #open = true;
   #closeCode = ABNORMAL_CLOSURE;
   #closeTimer: NodeJS.Timeout | undefined;
@@ -250,10 +252,18 @@ export class ServerWebSocket {
     library.write(bytes);
   }
 
+  /** RFC 6455 §5.5.3: where answers are due to several pings, the last one's will do. So a peer that does not read costs one. */
   #answerPing(payload: Buffer): void {
     if (!this.#open) return;
-    this.write(controlFrame(Opcode.pong, payload));
+    if (this.writable) this.write(controlFrame(Opcode.pong, payload));
+    else this.#duePong = Buffer.from(payload);
     this.#events.onPing();
+  }
+
+  #sendDuePong(): void {
+    if (this.#duePong === undefined) return;
+    this.write(controlFrame(Opcode.pong, this.#duePong));
+    this.#duePong = undefined;
   }
 
   #onCloseFrame(code: number): void {
@@ -289,7 +299,9 @@ export class ServerWebSocket {
 
   static #onDrain(this: OwnedSocket): void {
     const webSocket = this[owner];
-    if (webSocket.#open) webSocket.#events.onDrained();
+    if (!webSocket.#open) return;
+    webSocket.#sendDuePong();
+    webSocket.#events.onDrained();
   }
 
   /** The peer sends nothing more, and without a Close frame it is not interested either. */
