@@ -115,8 +115,10 @@ describe("the drain", () => {
     const server = await startServer({}, { log });
     const refused = refusal(server.url);
     while (!log.readers.has(DEFAULT_CHANNEL)) await nextTurn();
+    const before = performance.now();
     const drained = server.drain();
     assert.deepEqual(await refused, { status: 503, retryAfter: "5" });
+    assert.ok(performance.now() - before < 3000, "long before an upgrade is given up by itself");
     await drained;
   });
 

@@ -119,7 +119,7 @@ describe("the hub", () => {
     assert.equal(first.cursor.state, "lost");
   });
 
-  it("keeps nothing for cursors that are lost", async () => {
+  it("needs no memory for cursors that are lost", async () => {
     const cursors: Cursor[] = [];
     const log = memoryLog();
     const busy = hubOn({ log, retainedBytes: 64 * 1024 });

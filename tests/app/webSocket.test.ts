@@ -119,7 +119,7 @@ function encode({ opcode, fin, rsv, masked, payload, lengthBytes }: Frame): Buff
   const length = Buffer.alloc(bytes);
   if (bytes === 2) length.writeUInt16BE(payload.length);
   if (bytes === 8) length.writeBigUInt64BE(BigInt(payload.length));
-  const mask = Buffer.from(masked ? [0x12, 0x9b, 0x00, 0xff] : []);
+  const mask = Buffer.from(masked ? [0x12, 0x9b, 0x3c, 0xff] : []);
   return Buffer.concat([
     Buffer.from([(fin ? 0x80 : 0) | (rsv << 4) | opcode, (masked ? 0x80 : 0) | marker]),
     length,
