@@ -251,7 +251,9 @@ class Channel implements LogReader {
     clearTimeout(this.#lingering);
     try {
       await this.#live.promise;
-      if (resume?.epoch === this.#epoch && resume.offset >= this.#next) await this.#catchUpWith(resume);
+      if (resume !== undefined && (resume.epoch !== this.#epoch || resume.offset >= this.#next)) {
+        await this.#catchUpWith(resume);
+      }
       if (this.#broken) throw new Error("The message log failed.");
       return this.#enter(dialect, resume, listener);
     } finally {
@@ -359,12 +361,13 @@ class Channel implements LogReader {
     return spoken;
   }
 
-  /** Another task may have shown a client what this one has not read yet. */
+  /** Another task may have shown a client what this one has not read yet: messages, or that the log began anew. */
   async #catchUpWith(resume: ResumePoint): Promise<void> {
+    const known = this.#epoch;
     const end = await this.#parts.log.end(this.#name);
+    while (!this.#broken && end.epoch !== known && this.#epoch === known) await this.#advance();
     if (end.epoch !== resume.epoch || end.next <= resume.offset) return;
-    while (!this.#broken && this.#epoch === resume.epoch && this.#next <= resume.offset)
-      await this.#advance();
+    while (!this.#broken && this.#epoch === end.epoch && this.#next <= resume.offset) await this.#advance();
   }
 
   #advance(): Promise<void> {

@@ -312,7 +312,7 @@ describe("delivery", () => {
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40, size: "max" }), async (steps) => {
         await play(steps);
       }),
-      { numRuns: 200, interruptAfterTimeLimit: 40_000 },
+      { numRuns: 120, interruptAfterTimeLimit: 40_000 },
     );
   });
 });

@@ -5,7 +5,7 @@ import fc from "fast-check";
 
 import { textFrame } from "../../app/src/frame.ts";
 import { Hub, TooManyChannelsError } from "../../app/src/hub.ts";
-import type { Cursor, HubParts, Joined, Listener } from "../../app/src/hub.ts";
+import type { Cursor, HubParts, Joined, Listener, ResumePoint } from "../../app/src/hub.ts";
 import type { LogEntry, LogReader } from "../../app/src/log/log.ts";
 import { broadcastText, encode } from "../../app/src/protocol.ts";
 import type { Dialect, Gap } from "../../app/src/protocol.ts";
@@ -273,7 +273,8 @@ describe("the hub", () => {
     }
 
     it("a client of another epoch at the first that is retained, and says that nobody knows what is missing", async () => {
-      const { hub, reader } = await followed(5);
+      const { log, hub, reader } = await followed(5);
+      log.onEnd = () => Promise.resolve({ epoch: "e", next: 7 });
       reader.entries(entriesFrom(5, "5", "6"));
       const joined = await hub.join(CHANNEL, "resume", { epoch: "older", offset: 41 }, deaf);
       assert.deepEqual([joined.epoch, joined.offset, joined.gap], ["e", 4, { epoch: "older", from: 42 }]);
@@ -306,6 +307,26 @@ describe("the hub", () => {
       const { epoch, offset, gap } = await joining;
       assert.deepEqual([epoch, offset, gap], ["f", 0, { epoch: "e", from: 8 }]);
     });
+
+    for (const [what, resume, gap] of [
+      ["has seen", { epoch: "f", offset: 2 }, undefined],
+      ["has not seen", { epoch: "e", offset: 7 }, { epoch: "e", from: 8 }],
+    ] as const satisfies readonly (readonly [string, ResumePoint, Gap | undefined])[]) {
+      it(`a client behind a new beginning of the log that it ${what}, and this task has not`, async () => {
+        const { log, hub, reader } = await followed(5);
+        log.onEnd = () => Promise.resolve({ epoch: "f", next: 4 });
+        const joining = hub.join(CHANNEL, "resume", resume, deaf);
+        await nextTurn();
+        reader.started({ epoch: "f", next: 1 }, 4);
+        reader.entries(entriesFrom(1, "1", "2", "3"));
+        const joined = await joining;
+        assert.deepEqual([joined.epoch, joined.gap], ["f", gap]);
+        assert.deepEqual(
+          readAll(joined.cursor),
+          framesOf("resume", joined.offset + 1, ...["1", "2", "3"].slice(joined.offset)),
+        );
+      });
+    }
 
     it("nobody where the log does not say how far it is, and keeps the others", async () => {
       const { hub, reader, first } = await followed(5);

@@ -88,7 +88,7 @@ describe("rebalancing", () => {
     return { rounds: () => rounds, stop };
   }
 
-  it("tells its connections, and asks its surplus to go when it has seen it twice", async () => {
+  it("tells its connections, and asks its surplus to go when it has seen it repeatedly", async () => {
     const released: number[] = [];
     const reported: number[] = [];
     balance({
@@ -104,23 +104,23 @@ describe("rebalancing", () => {
       },
     });
     await waitUntil(() => released.length > 0);
-    assert.deepEqual(reported, [100, 100]);
+    assert.ok(reported.length > 1 && reported.every((count) => count === 100));
     assert.deepEqual(released, [25]);
   });
 
-  it("asks no more to go than were too many in both of two looks", async () => {
-    const others = [0, 100, 0, 60];
+  it("asks no more to go than were too many in each of its last looks", async () => {
+    // What is too much comes and goes, then is 25, and then 10 for good.
+    const others = [0, 100, 0, 100, 0, 60, 60, 60, 60];
     const released: number[] = [];
     balance({
-      registry: { report: (own) => Promise.resolve([own, others.shift() ?? own]) },
+      registry: { report: (own) => Promise.resolve([own, others.shift() ?? 60]) },
       release: (count) => {
         released.push(count);
         return Promise.resolve();
       },
     });
     await waitUntil(() => others.length === 0 && released.length > 0);
-    // 25, none, 25 and 10 were too many.
-    assert.deepEqual(released, [10]);
+    assert.deepEqual(new Set(released), new Set([10]));
   });
 
   it("waits for one round before the next", async () => {

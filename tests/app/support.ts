@@ -447,9 +447,16 @@ export function memoryInUse(): number {
   return heapUsed + arrayBuffers;
 }
 
+/** Less than what a test may take. */
+const WAIT_TIMEOUT_MS = 15_000;
+
 /** For what tells nobody when it happens. */
 export async function waitUntil(holds: () => boolean): Promise<void> {
-  while (!holds()) await nextTurn();
+  const deadline = performance.now() + WAIT_TIMEOUT_MS;
+  while (!holds()) {
+    assert.ok(performance.now() < deadline, `does not come true: ${holds.toString()}`);
+    await nextTurn();
+  }
 }
 
 /** The library's own decoder, which its types leave out. */

@@ -81,7 +81,14 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     onAppended: options.onAppended ?? (() => undefined),
     logger,
   });
-  const ends = new ValkeyEnds({ connection: commands, channels, timeoutSeconds });
+  const ends = new ValkeyEnds({
+    connection: commands,
+    channels,
+    timeoutSeconds,
+    onOpened: (channel, opened) => {
+      reader.noteOpened(channel, opened);
+    },
+  });
   const reader = new ValkeyReader({
     connection,
     commands,

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import type { LogPosition } from "./log.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
-import type { ValkeyChannels } from "./valkeyChannels.ts";
+import type { OpenedChannel, ValkeyChannels } from "./valkeyChannels.ts";
 import type { ValkeyConnection } from "./valkeyConnection.ts";
 
 /** Time after which a server that has not answered is asked again, in milliseconds. */
@@ -13,6 +13,8 @@ export interface ValkeyEndsParts {
   readonly channels: ValkeyChannels;
   /** Seconds for which a question waits for its answer. */
   readonly timeoutSeconds: number;
+  /** Told what was found, whose epoch may be news. */
+  readonly onOpened: (channel: ValkeyChannel, opened: OpenedChannel) => void;
 }
 
 /** Asks for the ends of channels, once per channel and turn however many want to know. */
@@ -56,7 +58,7 @@ export class ValkeyEnds {
 
   /** Ends when nobody waits for an answer any more. */
   async #answer(asked: Map<ValkeyChannel, PromiseWithResolvers<LogPosition>>): Promise<void> {
-    const { connection, channels } = this.#parts;
+    const { connection, channels, onOpened } = this.#parts;
     while (asked.size > 0) {
       await connection.whenReady();
       const names = [...asked.keys()];
@@ -65,7 +67,10 @@ export class ValkeyEnds {
         const answer = opened[index];
         if (answer === undefined || (answer instanceof Error && !this.#closed)) continue;
         if (answer instanceof Error) asked.get(channel)?.reject(answer);
-        else asked.get(channel)?.resolve({ epoch: answer.epoch, next: answer.end });
+        else {
+          onOpened(channel, answer);
+          asked.get(channel)?.resolve({ epoch: answer.epoch, next: answer.end });
+        }
         asked.delete(channel);
       }
       if (asked.size > 0) await delay(RETRY_MS);

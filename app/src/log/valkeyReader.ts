@@ -61,6 +61,8 @@ interface Followed {
   next: number;
   /** Where the entries go on behind a hole in the stream. */
   skipTo: number;
+  /** Where the channel ended when it was placed: as far as there are entries to read at once. */
+  end: number;
 }
 
 /** Streams as a server answers them: key, then entries of id, name and payload. */
@@ -99,6 +101,7 @@ export class ValkeyReader {
         epoch: "",
         next: 0,
         skipTo: 0,
+        end: 0,
       };
       this.#followed.set(channel.key, followed);
     }
@@ -203,6 +206,7 @@ export class ValkeyReader {
     followed.epoch = epoch;
     followed.skipTo = 0;
     followed.next = end;
+    followed.end = end;
     for (const subscription of followed.subscriptions) {
       // It came meanwhile, and the channel may have a later end for it.
       if (!subscription.asked) continue;
@@ -218,7 +222,9 @@ export class ValkeyReader {
   async #read(): Promise<void> {
     if (this.#displaced) return;
     const followed = [...this.#followed.values()];
-    const waits = followed.length < MAX_STREAMS && performance.now() >= this.#blockAgainAt;
+    const behind = followed.filter(({ next, end }) => next < end);
+    const mayWait = behind.length === 0 && followed.length < MAX_STREAMS;
+    const waits = mayWait && performance.now() >= this.#blockAgainAt;
     const news = new Map<Followed, LogEntry[]>();
     try {
       this.#take(await (waits ? this.#wait(followed) : this.#ask(followed)), news);
@@ -228,6 +234,8 @@ export class ValkeyReader {
     } finally {
       for (const [one, entries] of news) this.#deliver(one, entries);
     }
+    // What was there when they were placed has been dropped since.
+    for (const one of behind) if (!news.has(one)) this.#displace(one);
   }
 
   /** Reads what there is, and waits where there is nothing. */
