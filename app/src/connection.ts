@@ -110,6 +110,8 @@ export class Connection implements WebSocketEvents, Listener, Beating {
     }
     this.#bytesReadAtBeat = bytesRead;
     this.#webSocket.ping();
+    // Browsers show no pings to their pages.
+    if (this.dialect === "resume") this.#answer({ heartbeat: this.#context.settings.heartbeatSeconds });
   }
 
   /** Writes what the cursor has, as far as the socket takes it. */
@@ -121,14 +123,9 @@ export class Connection implements WebSocketEvents, Listener, Beating {
       this.#stopReading();
       return;
     }
-    switch (cursor.state) {
-      case "lost":
-        this.#webSocket.close(CloseCode.tryAgainLater, "reads too slowly");
-        return;
-      case "broken":
-        this.#webSocket.close(CloseCode.internalError, "the message log failed");
-        return;
-      case "open":
+    if (cursor.lost) {
+      this.#webSocket.close(CloseCode.tryAgainLater, "reads too slowly");
+      return;
     }
     if (!this.#webSocket.writable) return;
     const { counts } = this.#context.metrics;
@@ -213,12 +210,12 @@ export class Connection implements WebSocketEvents, Listener, Beating {
     if (this.#leaving !== undefined && this.#publishing === 0) this.onReadable();
   }
 
-  #stored({ offset, duplicate }: Appended, id: string | undefined): void {
+  #stored({ epoch, offset, duplicate }: Appended, id: string | undefined): void {
     const { counts } = this.#context.metrics;
     if (duplicate) counts.duplicates += 1;
     else counts.published += 1;
     if (id === undefined) return;
-    this.#answer({ ack: id, offset });
+    this.#answer({ ack: id, epoch, offset });
     this.#pauseIfBehind();
   }
 

@@ -20,6 +20,9 @@ const LENGTH_IS_64_BIT = 127;
 /** Longest payload of a Close, a Ping or a Pong. */
 export const MAX_CONTROL_PAYLOAD_BYTES = 125;
 
+/** Most bytes before a payload that a server sends. */
+export const MAX_HEADER_BYTES = 10;
+
 /** Bytes before a payload of `length` bytes. */
 export function headerLength(length: number): number {
   return length <= MAX_7_BIT_LENGTH ? 2 : length <= MAX_16_BIT_LENGTH ? 4 : 10;

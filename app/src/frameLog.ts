@@ -2,19 +2,17 @@
  * The recent frames of one channel in one dialect, back to back in memory, for all readers together. A reader is a
  * place in it; what lies between its place and the end is a slice that can be written to a socket as it is.
  */
-import { headerLength, Opcode, payloadStart, writeHeader } from "./frame.ts";
+import { headerLength, MAX_HEADER_BYTES, Opcode, payloadStart, writeHeader } from "./frame.ts";
 
 /** Frames lie in segments that grow with the channel, so that a quiet one costs little. */
 const FIRST_SEGMENT_BYTES = 4 * 1024;
 const LARGEST_SEGMENT_BYTES = 64 * 1024;
 
-/** Segments into which a full log is divided at least: it forgets one at a time. */
+/** Segments into which what must be kept is divided at least: the log forgets one at a time. */
 const LEAST_SEGMENTS = 8;
 
-/** A slice takes no further segment when it is as long: what waits in a slow reader's socket is bounded by it. */
-const LARGE_SLICE_BYTES = 64 * 1024;
-
-const MAX_HEADER_BYTES = 10;
+/** A slice takes no further segment beyond this length: what waits in a slow reader's socket is bounded by it. */
+const MAX_SLICE_BYTES = 64 * 1024;
 
 /** Of one UTF-16 code unit. */
 const MAX_UTF8_BYTES = 3;
@@ -52,11 +50,11 @@ interface KnownSlice {
 }
 
 export class FrameLog {
-  readonly #maxBytes: number;
+  readonly #minBytes: number;
   readonly #segmentBytes: number;
   /** The oldest that is kept; the others follow by their `next`. */
   #oldest: Segment;
-  /** The oldest whose offsets continue to the end. */
+  /** The oldest of the present numbering. */
   #first: Segment;
   #last: Segment;
   /** Of all but the last. */
@@ -69,16 +67,16 @@ export class FrameLog {
 
   /**
    * @param next offset of the first message.
-   * @param maxBytes most that is kept; the newest segment always is.
+   * @param minBytes least that is kept, of the newest frames.
    */
-  constructor(next: number, maxBytes: number) {
-    this.#maxBytes = maxBytes;
-    this.#segmentBytes = Math.min(LARGEST_SEGMENT_BYTES, Math.ceil(maxBytes / LEAST_SEGMENTS));
+  constructor(next: number, minBytes: number) {
+    this.#minBytes = minBytes;
+    this.#segmentBytes = Math.min(LARGEST_SEGMENT_BYTES, Math.ceil(minBytes / LEAST_SEGMENTS));
     const size = Math.min(FIRST_SEGMENT_BYTES, this.#segmentBytes);
     this.#oldest = this.#first = this.#last = segmentOf(Buffer.allocUnsafeSlow(size), next);
   }
 
-  /** Offset of the oldest message that can be read up to the end without a break. */
+  /** Offset of the oldest message that can be read up to the end, through the holes that notices tell of. */
   get first(): number {
     return this.#first.firstOffset;
   }
@@ -97,33 +95,48 @@ export class FrameLog {
   }
 
   /**
-   * Goes on at another offset. Readers that are behind still read what came before, then `notices`, then what follows.
+   * Goes on at a later offset. Readers that are behind still read what came before, then `notices`, then what follows.
    */
-  restart(next: number, notices: readonly string[]): void {
+  skipTo(next: number, notices: readonly string[]): void {
     const size = notices.reduce((sum, text) => sum + MAX_HEADER_BYTES + MAX_UTF8_BYTES * text.length, 0);
     const segment = this.#add(Math.max(size, FIRST_SEGMENT_BYTES), next);
-    this.#first = segment;
     this.#pushes += 1;
     for (const text of notices) write(segment, text);
   }
 
-  /** A place before the message `offset`, which must be from {@link first} to {@link next}. */
+  /** The same at any offset, of a new numbering: who comes from now on begins there. */
+  restart(next: number, notices: readonly string[]): void {
+    this.skipTo(next, notices);
+    this.#first = this.#last;
+  }
+
+  /**
+   * The first offset, not below `offset`, that a reader can begin at: before a message, or behind the last one before a
+   * hole, so that it reads the notices.
+   * @param offset at most {@link next}.
+   */
+  nearest(offset: number): number {
+    const { firstOffset, starts, next } = this.#segmentAt(offset);
+    if (offset <= firstOffset) return firstOffset;
+    const end = firstOffset + starts.length;
+    return offset <= end ? offset : (next?.firstOffset ?? end);
+  }
+
+  /** A place before the message `offset`, which must be as {@link nearest} gives it. */
   at(offset: number): FramePlace {
-    let segment = this.#first;
-    while (offset >= segment.firstOffset + segment.starts.length && segment.next !== undefined) {
-      segment = segment.next;
-    }
+    const segment = this.#segmentAt(offset);
     const index = offset - segment.firstOffset;
     const notices = segment.frames - segment.starts.length;
     return new FramePlace(this, segment, segment.starts[index] ?? segment.used, notices + index);
   }
 
   /** The messages from {@link first} on, oldest first, as they were pushed. */
-  *texts(): Generator<string> {
+  *messages(): Generator<{ readonly offset: number; readonly text: string }> {
     for (let segment: Segment | undefined = this.#first; segment !== undefined; segment = segment.next) {
       for (const [index, start] of segment.starts.entries()) {
         const end = segment.starts[index + 1] ?? segment.used;
-        yield segment.bytes.toString("utf8", payloadStart(segment.bytes, start), end);
+        const text = segment.bytes.toString("utf8", payloadStart(segment.bytes, start), end);
+        yield { offset: segment.firstOffset + index, text };
       }
     }
   }
@@ -136,7 +149,8 @@ export class FrameLog {
     let bytes = segment.used - at;
     let frames = segment.frames - frame;
     let endSegment = segment;
-    for (let next = segment.next; next !== undefined && bytes < LARGE_SLICE_BYTES; next = next.next) {
+    for (let next = segment.next; next !== undefined; next = next.next) {
+      if (bytes + next.used > MAX_SLICE_BYTES) break;
       bytes += next.used;
       frames += next.frames;
       endSegment = next;
@@ -160,6 +174,13 @@ export class FrameLog {
     return this.#known;
   }
 
+  /** The last one of the present numbering that begins at `offset` or before it; the first where none does. */
+  #segmentAt(offset: number): Segment {
+    let segment = this.#first;
+    while (segment.next !== undefined && segment.next.firstOffset <= offset) segment = segment.next;
+    return segment;
+  }
+
   #roomFor(text: string): Segment {
     const last = this.#last;
     const room = last.bytes.length - last.used - MAX_HEADER_BYTES;
@@ -177,7 +198,7 @@ export class FrameLog {
     this.#bytes += this.#last.used;
     this.#last.next = segment;
     this.#last = segment;
-    while (this.#bytes > this.#maxBytes && this.#oldest !== segment) this.#evict();
+    while (this.#bytes - this.#oldest.used >= this.#minBytes) this.#evict();
     return segment;
   }
 

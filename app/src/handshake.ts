@@ -9,11 +9,22 @@ import { RESUME_SUBPROTOCOL } from "./protocol.ts";
 import type { Dialect } from "./protocol.ts";
 import { PATHS } from "./settings.ts";
 
+/**
+ * A target in origin-form or in absolute-form, RFC 9112 §3.2: of the path, what follows `PATHS.websocket`, and the query.
+ * The path is taken as it came, so that whoever looks at it before this server sees the same channel in it.
+ */
+const TARGET = new RegExp(
+  String.raw`^(?:https?://(?:[\w.~-]+|\[[\da-fA-F:.]+\])(?::\d*)?)?${PATHS.websocket}(/[^?#]*)?(?:\?([^#]*))?$`,
+);
+
 /** The channel of `PATHS.websocket` itself; the others have a name. */
 const DEFAULT_CHANNEL = "";
 
-/** Names of channels: what needs no escape in a path. RFC 3986 §2.3 calls these characters unreserved. */
-const CHANNEL_NAME = /^[A-Za-z0-9._~-]{1,64}$/;
+/**
+ * Names of channels: what needs no escape in a path. RFC 3986 §2.3 calls these characters unreserved. `.` and `..` are
+ * no names: clients resolve them before they ask, as §5.2.4 has it.
+ */
+const CHANNEL_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64}$/;
 
 /** @see https://www.rfc-editor.org/rfc/rfc6455#section-1.3 */
 const ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -49,12 +60,14 @@ export function readHandshake(request: IncomingMessage): Handshake | Refusal {
   if (!hasOneHost(request)) return bad("One Host is needed.");
   if (hasBody(request)) return bad("An upgrade has no body.");
 
-  // A target in origin-form or in absolute-form: RFC 9112 §3.2.
-  const target = URL.parse(url.startsWith("/") ? `http://any${url}` : url);
-  const channel = target === null ? undefined : channelOf(target.pathname);
-  if (target === null || channel === undefined) return { status: 404 };
-  if (channel !== DEFAULT_CHANNEL && !CHANNEL_NAME.test(channel)) {
-    return bad("A channel's name has 1 to 64 letters, digits, '.', '_', '~' and '-'.");
+  const target = TARGET.exec(url);
+  if (target === null) return { status: 404 };
+  const [, below, query] = target;
+  const channel = below?.slice(1) ?? DEFAULT_CHANNEL;
+  if (below !== undefined && !CHANNEL_NAME.test(channel)) {
+    return bad(
+      "A channel's name has 1 to 64 letters, digits, '.', '_', '~' and '-', and is not '.' or '..'.",
+    );
   }
 
   const key = headers["sec-websocket-key"];
@@ -65,14 +78,14 @@ export function readHandshake(request: IncomingMessage): Handshake | Refusal {
       headers: { "Sec-WebSocket-Version": VERSION },
     };
   }
-  const subprotocols = headers["sec-websocket-protocol"]?.split(",").map((name) => name.trim()) ?? [];
+  const subprotocols = elementsOf(headers["sec-websocket-protocol"]);
   if (!subprotocols.every((name) => SUBPROTOCOL.test(name)))
     return bad("Sec-WebSocket-Protocol is malformed.");
 
   if (!subprotocols.includes(RESUME_SUBPROTOCOL)) {
     return { channel, dialect: "plain", resume: undefined, subprotocols, key };
   }
-  const resume = resumePointOf(target.searchParams);
+  const resume = resumePointOf(new URLSearchParams(query));
   if (resume === "malformed") {
     return bad("epoch and offset belong together, and offset is a whole number from 0 to 9007199254740991.");
   }
@@ -118,11 +131,12 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
-function channelOf(path: string): string | undefined {
-  if (path === PATHS.websocket) return DEFAULT_CHANNEL;
-  const prefix = `${PATHS.websocket}/`;
-  // An empty name is a malformed one, not the default channel.
-  return path.startsWith(prefix) ? path.slice(prefix.length) || "/" : undefined;
+/** A list's elements; those that are empty do not count: RFC 9110 §5.6.1.2. */
+function elementsOf(list = ""): string[] {
+  return list
+    .split(",")
+    .map((element) => element.trim())
+    .filter((element) => element !== "");
 }
 
 function resumePointOf(query: URLSearchParams): ResumePoint | undefined | "malformed" {

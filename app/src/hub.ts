@@ -3,29 +3,31 @@
  * as a ready WebSocket frame, and keeps the recent frames for all readers together. A reader is a place among
  * them: it has no queue of its own, so what a slow one costs does not grow.
  */
-import type { Logger } from "pino";
-
+import { Condition } from "./condition.ts";
 import { FrameLog } from "./frameLog.ts";
 import type { FramePlace, Slice } from "./frameLog.ts";
 import type { Appended, LogEntry, LogPosition, LogReader, MessageLog } from "./log/log.ts";
-import { broadcastText, encode, jsonOf } from "./protocol.ts";
+import { broadcastText, encode, jsonOf, MAX_ENVELOPE_BYTES } from "./protocol.ts";
 import type { Dialect, Gap } from "./protocol.ts";
 
 /** Readers are told in the middle of a turn rather than let more than this share of the window be news to them. */
 const URGENT_SHARE = 0.5;
 
-/** How long a channel without readers is kept: a client that comes back at once finds it as it was. */
+/** How long what has no readers any more is kept, a channel or its frames in a dialect: for a client that comes back at once. */
 const LINGER_MS = 10_000;
+
+/** The epoch of a channel that has not been read yet. */
+const UNKNOWN = "";
 
 export interface HubParts {
   readonly log: MessageLog;
-  /** Most frames that are kept per channel and dialect, in bytes. */
+  /** Messages, and bytes of their canonical text, that are kept per channel at least: whichever is reached first. */
+  readonly retainedMessages: number;
   readonly retainedBytes: number;
   /** Most channels that are followed at once. */
   readonly maxChannels: number;
   /** Told to clients when a channel begins anew, in seconds. */
   readonly heartbeatSeconds: number;
-  readonly logger: Logger;
   /** Told the time from the moment when a batch was there until it was with every reader that took it, in seconds. */
   readonly onFannedOut?: (seconds: number) => void;
   /** @default LINGER_MS */
@@ -40,7 +42,7 @@ export interface ResumePoint {
 
 export interface Listener {
   /**
-   * There is news: frames, or the cursor is no longer `open`. Called at most once per turn of the event loop in quiet
+   * There is news: frames, or the cursor is lost. Called at most once per turn of the event loop in quiet
    * times. It must not throw.
    */
   onReadable(): void;
@@ -60,14 +62,9 @@ export class TooManyChannelsError extends Error {
   override readonly name = "TooManyChannelsError";
 }
 
-/**
- * `open`: there is more to read, now or later. `lost`: the next frame is no longer retained. `broken`: the log
- * failed, and nothing more will arrive.
- */
-export type CursorState = "open" | "lost" | "broken";
-
 export interface Cursor {
-  readonly state: CursorState;
+  /** Whether the next frame is no longer retained. Otherwise there is more to read, now or later. */
+  readonly lost: boolean;
   /** Whether all that is there has been read. */
   readonly atEnd: boolean;
   /** Takes the next frames, in order. `undefined` at the end of the channel, and where the cursor is lost. */
@@ -124,20 +121,21 @@ export class Hub {
   }
 
   /**
-   * Joins a channel. The cursor sees what is published after the promise has resolved, and nothing earlier; with a
-   * resume point, what came after that.
+   * Joins a channel. The cursor sees what is published after the promise has resolved, and of what was published
+   * earlier at most what this task had not read yet; with a resume point, what came after that.
    * @throws {TooManyChannelsError} where the channel would be one too many.
+   * @throws the reason of the signal, when that is aborted first.
    * @throws where the log cannot be read.
    */
-  join(name: string, dialect: Dialect, resume: ResumePoint | undefined, listener: Listener): Promise<Joined> {
-    let channel = this.#channels.get(name);
-    if (channel === undefined) {
-      if (this.#channels.size >= this.#parts.maxChannels) {
-        return Promise.reject(new TooManyChannelsError(`There are ${this.#channels.size} channels already.`));
-      }
-      channel = this.#open(name, dialect);
-    }
-    return channel.join(dialect, resume, listener);
+  async join(
+    name: string,
+    dialect: Dialect,
+    resume: ResumePoint | undefined,
+    listener: Listener,
+    signal?: AbortSignal,
+  ): Promise<Joined> {
+    const channel = this.#channels.get(name) ?? this.#open(name, dialect);
+    return channel.join(dialect, resume, listener, signal);
   }
 
   /** Resolves when all that was published so far is readable, or has failed. */
@@ -159,13 +157,35 @@ export class Hub {
   }
 
   #open(name: string, dialect: Dialect): Channel {
+    this.#makeRoom();
     const channel = new Channel(name, dialect, this.#parts, () => {
-      channel.stop();
-      if (this.#channels.get(name) === channel) this.#channels.delete(name);
+      this.#end(name, channel);
     });
-    this.#channels.set(name, channel);
     channel.follow();
+    this.#channels.set(name, channel);
     return channel;
+  }
+
+  #end(name: string, channel: Channel): void {
+    channel.stop();
+    if (this.#channels.get(name) === channel) this.#channels.delete(name);
+  }
+
+  /** Where there are as many channels as there may be, the one that has been without readers for longest goes. */
+  #makeRoom(): void {
+    if (this.#channels.size < this.#parts.maxChannels) return;
+    let longest: readonly [name: string, channel: Channel] | undefined;
+    let since = Infinity;
+    for (const entry of this.#channels) {
+      const { unusedSince } = entry[1];
+      if (unusedSince >= since) continue;
+      since = unusedSince;
+      longest = entry;
+    }
+    if (longest === undefined) {
+      throw new TooManyChannelsError(`There are ${this.#channels.size} channels already.`);
+    }
+    this.#end(...longest);
   }
 }
 
@@ -190,42 +210,43 @@ interface Spoken {
 class Channel implements LogReader {
   readonly #name: string;
   readonly #parts: HubParts;
-  readonly #onOver: () => void;
+  readonly #onUnused: () => void;
+  /** Frames that are kept per dialect at least, in bytes. */
+  readonly #window: number;
   readonly #cursors = new Set<ChannelCursor>();
   /** One for each dialect that is spoken here, and never none: they hold what is retained. */
   #spoken: readonly [Spoken, ...Spoken[]];
-  /** Resolves when all is read that was there when the channel was opened. */
-  readonly #live = Promise.withResolvers<undefined>();
-  #isLive = false;
   #stopFollowing: () => void = () => undefined;
-  #broken = false;
   #joining = 0;
   /** The end of what has been read. */
-  #epoch = "";
+  #epoch = UNKNOWN;
   #next = 1;
-  /** Where the channel ended when the reading began. */
-  #liveAt = 0;
+  /** Told whenever that moves. */
+  readonly #moved = new Condition();
+  /** Where the channel ended when the reading began, or began anew. */
+  #liveAt = Infinity;
   /** Largest offset that the log has acknowledged to this process, in this epoch. */
   #expected = 0;
-  #onAdvance: (() => void)[] = [];
   /** Bytes that arrived since the readers were last told, and when the first of them did. */
   #news = 0;
   #newsSince = 0;
   #telling: NodeJS.Immediate | undefined;
+  /** When somebody who needed it last went, on the clock of `performance.now()`. */
+  #leftAt = 0;
   #lingering: NodeJS.Timeout | undefined;
 
-  /** @param onOver told when nobody needs the channel any more, or it broke. */
-  constructor(name: string, dialect: Dialect, parts: HubParts, onOver: () => void) {
+  /** @param onUnused told when nobody has needed the channel for a while. */
+  constructor(name: string, dialect: Dialect, parts: HubParts, onUnused: () => void) {
     this.#name = name;
     this.#parts = parts;
-    this.#onOver = onOver;
-    this.#spoken = [{ dialect, frames: new FrameLog(this.#next, parts.retainedBytes), readers: 0 }];
-    // Whoever joins handles the rejection; where nobody is left to, it is no news either.
-    this.#live.promise.catch(() => undefined);
+    this.#onUnused = onUnused;
+    this.#window = parts.retainedBytes + MAX_ENVELOPE_BYTES * parts.retainedMessages;
+    this.#spoken = [{ dialect, frames: new FrameLog(this.#next, this.#window), readers: 0 }];
   }
 
-  get broken(): boolean {
-    return this.#broken;
+  /** Since when nobody needs it; `Infinity` while somebody does. */
+  get unusedSince(): number {
+    return this.#isUsed ? Infinity : this.#leftAt;
   }
 
   get slowestLagBytes(): number {
@@ -234,10 +255,9 @@ class Channel implements LogReader {
     return slowest;
   }
 
+  /** @throws where the log is closed. */
   follow(): void {
-    const stop = this.#parts.log.subscribe(this.#name, this);
-    if (this.#broken) stop();
-    else this.#stopFollowing = stop;
+    this.#stopFollowing = this.#parts.log.subscribe(this.#name, this);
   }
 
   stop(): void {
@@ -246,28 +266,29 @@ class Channel implements LogReader {
     clearTimeout(this.#lingering);
   }
 
-  async join(dialect: Dialect, resume: ResumePoint | undefined, listener: Listener): Promise<Joined> {
+  async join(
+    dialect: Dialect,
+    resume: ResumePoint | undefined,
+    listener: Listener,
+    signal: AbortSignal | undefined,
+  ): Promise<Joined> {
     this.#joining += 1;
-    clearTimeout(this.#lingering);
     try {
-      await this.#live.promise;
+      await this.#moved.until(this.#isLive, signal);
       if (resume !== undefined && (resume.epoch !== this.#epoch || resume.offset >= this.#next)) {
-        await this.#catchUpWith(resume);
+        await this.#catchUpWith(resume, signal);
       }
-      if (this.#broken) throw new Error("The message log failed.");
       return this.#enter(dialect, resume, listener);
     } finally {
       this.#joining -= 1;
-      this.#lingerIfUnused();
+      if (!this.#isUsed) this.#linger();
     }
   }
 
   leave(cursor: ChannelCursor): void {
     if (!this.#cursors.delete(cursor)) return;
     cursor.spoken.readers -= 1;
-    const [first, ...others] = this.#spoken.filter(({ readers }) => readers > 0);
-    if (first !== undefined) this.#spoken = [first, ...others];
-    this.#lingerIfUnused();
+    if (cursor.spoken.readers === 0) this.#linger();
   }
 
   expect({ epoch, offset }: Appended): void {
@@ -277,21 +298,24 @@ class Channel implements LogReader {
   /** Resolves when every message that is acknowledged by now has come back from the log. */
   async delivered(): Promise<void> {
     const [epoch, expected] = [this.#epoch, this.#expected];
-    while (!this.#broken && this.#epoch === epoch && this.#next <= expected) await this.#advance();
+    await this.#moved.until(() => this.#epoch !== epoch || this.#next > expected);
   }
 
   started(from: LogPosition, end: number): void {
     const before: LogPosition = { epoch: this.#epoch, next: this.#next };
+    const isNewLife = from.epoch !== before.epoch;
     this.#epoch = from.epoch;
     this.#next = from.next;
     this.#liveAt = end;
-    if (from.epoch !== before.epoch) this.#expected = 0;
+    if (isNewLife) this.#expected = 0;
 
-    const notices = this.#isLive ? noticesOf(before, from, this.#parts.heartbeatSeconds) : [];
-    for (const { dialect, frames } of this.#spoken)
-      frames.restart(from.next, dialect === "resume" ? notices : []);
-    if (this.#isLive) this.#tellSoon();
-    this.#advanced();
+    for (const { dialect, frames } of this.#spoken) {
+      const notices = this.#noticesOf(dialect, before, from);
+      if (isNewLife) frames.restart(from.next, notices);
+      else frames.skipTo(from.next, notices);
+    }
+    if (this.#cursors.size > 0) this.#tellSoon();
+    this.#moved.notify();
   }
 
   entries(entries: readonly LogEntry[]): void {
@@ -303,39 +327,27 @@ class Channel implements LogReader {
       }
       this.#news += bytes;
       this.#tellSoon();
-      if (this.#news > this.#parts.retainedBytes * URGENT_SHARE) this.#tell();
+      if (this.#news > this.#window * URGENT_SHARE) this.#tell();
     }
-    this.#advanced();
-  }
-
-  failed(error: Error): void {
-    this.#parts.logger.error({ err: error, channel: this.#name }, "channel lost");
-    this.#broken = true;
-    this.#live.reject(error);
-    this.#onOver();
-    this.#advanced();
-    this.#tellSoon();
-    this.#tell();
+    this.#moved.notify();
   }
 
   #enter(dialect: Dialect, resume: ResumePoint | undefined, listener: Listener): Joined {
     const spoken = this.#speak(dialect);
-    const { first, next } = spoken.frames;
-    let start = next;
+    const { frames } = spoken;
+    let start = frames.next;
     let gap: Gap | undefined;
     if (resume !== undefined) {
       const wanted = resume.offset + 1;
       if (resume.epoch !== this.#epoch) {
-        start = first;
+        start = frames.first;
         gap = { epoch: resume.epoch, from: wanted };
-      } else if (wanted < first) {
-        start = first;
-        gap = { epoch: resume.epoch, from: wanted, to: first - 1 };
-      } else if (wanted > next) {
+      } else if (wanted > frames.next) {
         // The log does not have what the client says it has seen.
-        gap = { epoch: resume.epoch, from: next };
+        gap = { epoch: resume.epoch, from: frames.next };
       } else {
-        start = wanted;
+        start = frames.nearest(wanted);
+        if (start > wanted) gap = { epoch: resume.epoch, from: wanted, to: start - 1 };
       }
     }
     const cursor = new ChannelCursor(this, spoken, start, listener);
@@ -349,39 +361,50 @@ class Channel implements LogReader {
     const known = this.#spoken.find((spoken) => spoken.dialect === dialect);
     if (known !== undefined) return known;
 
-    const [other] = this.#spoken;
-    let offset = other.frames.first;
-    const frames = new FrameLog(offset, this.#parts.retainedBytes);
-    for (const text of other.frames.texts()) {
+    const other = this.#spoken[0];
+    const frames = new FrameLog(other.frames.first, this.#window);
+    const epoch = this.#epoch;
+    const goOnAt = (next: number): void => {
+      if (next !== frames.next) {
+        frames.skipTo(next, this.#noticesOf(dialect, { epoch, next: frames.next }, { epoch, next }));
+      }
+    };
+    for (const { offset, text } of other.frames.messages()) {
+      goOnAt(offset);
       frames.push(broadcastText(dialect, jsonOf(other.dialect, text), offset));
-      offset += 1;
     }
+    goOnAt(other.frames.next);
     const spoken: Spoken = { dialect, frames, readers: 0 };
     this.#spoken = [...this.#spoken, spoken];
     return spoken;
   }
 
+  /** Tells clients that the log does not continue at the next offset; plain ones know no offsets. */
+  #noticesOf(dialect: Dialect, before: LogPosition, from: LogPosition): readonly string[] {
+    if (dialect === "plain" || before.epoch === UNKNOWN) return [];
+    const { epoch, next } = from;
+    const gap: Gap =
+      epoch === before.epoch
+        ? { epoch, from: before.next, to: next - 1 }
+        : { epoch: before.epoch, from: before.next };
+    const { heartbeatSeconds: heartbeat } = this.#parts;
+    return [encode({ connection: "ok", epoch, offset: next - 1, heartbeat }), encode({ gap })];
+  }
+
   /** Another task may have shown a client what this one has not read yet: messages, or that the log began anew. */
-  async #catchUpWith(resume: ResumePoint): Promise<void> {
+  async #catchUpWith(resume: ResumePoint, signal: AbortSignal | undefined): Promise<void> {
     const known = this.#epoch;
     const end = await this.#parts.log.end(this.#name);
-    while (!this.#broken && end.epoch !== known && this.#epoch === known) await this.#advance();
-    if (end.epoch !== resume.epoch || end.next <= resume.offset) return;
-    while (!this.#broken && this.#epoch === end.epoch && this.#next <= resume.offset) await this.#advance();
+    const isAhead = end.epoch === resume.epoch && end.next > resume.offset;
+    await this.#moved.until(() => {
+      if (!this.#isLive()) return false;
+      if (this.#epoch !== end.epoch) return this.#epoch !== known;
+      return !isAhead || this.#next > resume.offset;
+    }, signal);
   }
 
-  #advance(): Promise<void> {
-    return new Promise((resolve) => this.#onAdvance.push(resolve));
-  }
-
-  #advanced(): void {
-    if (!this.#isLive && this.#next >= this.#liveAt) {
-      this.#isLive = true;
-      this.#live.resolve(undefined);
-    }
-    if (this.#onAdvance.length === 0) return;
-    for (const resolve of this.#onAdvance.splice(0)) resolve();
-  }
+  /** Whether all is read that was there when the reading began. */
+  readonly #isLive = (): boolean => this.#next >= this.#liveAt;
 
   /** Once per turn: a burst becomes one write per socket. */
   #tellSoon(): void {
@@ -398,21 +421,25 @@ class Channel implements LogReader {
     this.#parts.onFannedOut?.((performance.now() - this.#newsSince) / 1000);
   };
 
-  #lingerIfUnused(): void {
-    if (this.#cursors.size + this.#joining > 0 || this.#broken) return;
-    clearTimeout(this.#lingering);
-    this.#lingering = setTimeout(this.#onOver, this.#parts.lingerMs ?? LINGER_MS).unref();
+  get #isUsed(): boolean {
+    return this.#cursors.size + this.#joining > 0;
   }
-}
 
-/** What tells clients that a log does not continue at the next offset. */
-function noticesOf(before: LogPosition, from: LogPosition, heartbeat: number): readonly string[] {
-  const { epoch, next } = from;
-  const gap: Gap =
-    epoch === before.epoch
-      ? { epoch, from: before.next, to: next - 1 }
-      : { epoch: before.epoch, from: before.next };
-  return [encode({ connection: "ok", epoch, offset: next - 1, heartbeat }), encode({ gap })];
+  #linger(): void {
+    this.#leftAt = performance.now();
+    clearTimeout(this.#lingering);
+    this.#lingering = setTimeout(this.#forget, this.#parts.lingerMs ?? LINGER_MS).unref();
+  }
+
+  /** Drops what nobody has come back for. */
+  readonly #forget = (): void => {
+    if (!this.#isUsed) {
+      this.#onUnused();
+      return;
+    }
+    const [first, ...others] = this.#spoken.filter(({ readers }) => readers > 0);
+    if (first !== undefined) this.#spoken = [first, ...others];
+  };
 }
 
 class ChannelCursor implements Cursor {
@@ -429,10 +456,9 @@ class ChannelCursor implements Cursor {
     this.listener = listener;
   }
 
-  get state(): CursorState {
+  get lost(): boolean {
     if (this.#place?.lost === true) this.#place = undefined;
-    if (this.#place === undefined) return "lost";
-    return this.#channel.broken ? "broken" : "open";
+    return this.#place === undefined;
   }
 
   get atEnd(): boolean {

@@ -105,7 +105,6 @@ async function boot(settings: Settings): Promise<Running> {
   const hub = new Hub({
     ...settings,
     log,
-    logger,
     onFannedOut: (seconds) => {
       metrics.observeFanOut(seconds);
     },

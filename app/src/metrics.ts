@@ -154,7 +154,11 @@ export function createMetrics(): Metrics {
   };
 
   gauge("websocket_connections", "Open WebSockets.", () => gauges.connections());
-  gauge("websocket_channels", "Channels with a connection.", () => gauges.channels());
+  gauge(
+    "websocket_channels",
+    "Channels that are read: those with a connection, and for a moment longer.",
+    () => gauges.channels(),
+  );
   gauge("websocket_slowest_cursor_lag_bytes", "Bytes that the slowest reader is behind its channel.", () =>
     gauges.slowestLagBytes(),
   );

@@ -60,7 +60,11 @@ export function createPages({ isReady, consoleFolder, logger }: PagesParts): Exp
 
   let clientScript: Promise<string> | undefined;
   const client: RequestHandler = async (_request, response) => {
-    clientScript ??= readAsJavaScript(path.join(consoleFolder, CLIENT.file));
+    clientScript ??= readAsJavaScript(path.join(consoleFolder, CLIENT.file)).catch((error: unknown) => {
+      // The next request tries again.
+      clientScript = undefined;
+      throw error;
+    });
     response
       .type("js")
       .set("Cache-Control", "public, max-age=0")

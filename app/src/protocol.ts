@@ -1,6 +1,8 @@
 /**
  * What client and server say to each other; PROTOCOL.md describes it for the authors of clients.
  */
+import { MAX_HEADER_BYTES } from "./frame.ts";
+
 /** Which of the two ways of talking a client has chosen. */
 export type Dialect = "plain" | "resume";
 
@@ -18,15 +20,13 @@ export const CloseCode = {
   protocolError: 1002,
   /** A text frame is not UTF-8. */
   invalidPayload: 1007,
-  /** The client sent more than its rate allows, or its token has expired. */
+  /** The client sent more than its rate allows, or a message in too many parts, or its token has expired. */
   policyViolation: 1008,
   /** A message was larger than the limit. */
   messageTooBig: 1009,
-  /** The server lost its message log. */
-  internalError: 1011,
   /** Connect again, so that another server takes over. */
   serviceRestart: 1012,
-  /** The client reads too slowly, or the server cannot serve it now: connect again, later. */
+  /** The client reads too slowly: connect again, later. */
   tryAgainLater: 1013,
 } as const;
 
@@ -68,7 +68,9 @@ export type ServerMessage =
       readonly heartbeat: number;
     }
   | { readonly gap: Gap }
-  | { readonly ack: string; readonly offset: number }
+  | { readonly ack: string; readonly epoch: string; readonly offset: number }
+  /** In seconds. */
+  | { readonly heartbeat: number }
   | { readonly error: ErrorBody };
 
 /**
@@ -118,6 +120,10 @@ const MAX_UTF8_BYTES = 3;
 
 const MESSAGE_START = '{"message":';
 const OFFSET_START = ',"offset":';
+
+/** Most bytes that a message's frame has beside the message. */
+export const MAX_ENVELOPE_BYTES =
+  MAX_HEADER_BYTES + `${MESSAGE_START}${OFFSET_START}${Number.MAX_SAFE_INTEGER}}`.length;
 
 /** What a `resume` client sends: `{"publish":…,"id":…}`. */
 function envelopeOf(value: unknown, maxBytes: number): ClientMessage {

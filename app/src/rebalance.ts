@@ -47,7 +47,7 @@ export function surplus(own: number, all: readonly number[]): number {
 export interface RebalanceParts {
   readonly registry: TaskRegistry;
   readonly connections: () => number;
-  /** Asks so many clients to connect again, and resolves when it has. */
+  /** Asks so many clients to connect again, and resolves when it has. It must not reject. */
   readonly release: (count: number, overMs: number) => Promise<void>;
   readonly logger: Logger;
   /** @default INTERVAL_MS */
@@ -58,18 +58,26 @@ export interface RebalanceParts {
 export function keepBalanced(parts: RebalanceParts): () => void {
   const { registry, connections, release, logger, intervalMs = INTERVAL_MS } = parts;
   let stopped = false;
+  let releasing = false;
   let timer: NodeJS.Timeout;
   /** What was too much at the last looks. */
   let looks: readonly number[] = [];
+
+  const ask = async (count: number): Promise<void> => {
+    releasing = true;
+    await release(count, RELEASE_MS);
+    releasing = false;
+  };
 
   const round = async (): Promise<void> => {
     try {
       const own = connections();
       looks = [...looks, surplus(own, await registry.report(own))].slice(-LOOKS);
       const count = looks.length < LOOKS ? 0 : Math.min(...looks);
-      if (count > 0 && !stopped) {
+      if (count > 0 && !releasing && !stopped) {
         logger.info({ connections: own, released: count }, "rebalancing");
-        await release(count, RELEASE_MS);
+        // Nobody waits for it: a task that does not report is taken for gone.
+        void ask(count);
       }
     } catch (error) {
       logger.warn({ err: error }, "no rebalancing: the other tasks are not known");

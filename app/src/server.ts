@@ -8,13 +8,13 @@ import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promi
 import type { Logger } from "pino";
 
 import type { Authorizer } from "./authorize.ts";
+import { Condition } from "./condition.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionContext } from "./connection.ts";
 import { askToLeave } from "./departures.ts";
 import { acceptance, readHandshake, refuse } from "./handshake.ts";
 import type { Handshake, Refusal } from "./handshake.ts";
 import { Heartbeats } from "./heartbeats.ts";
-import { TooManyChannelsError } from "./hub.ts";
 import type { Hub } from "./hub.ts";
 import { ListenError } from "./listenError.ts";
 import type { Metrics } from "./metrics.ts";
@@ -105,7 +105,8 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   const upgrades = new Set<Upgrade>();
   let draining = false;
   let progress = 0;
-  let onEmpty: (() => void) | undefined;
+  /** Told whenever a connection has ended. */
+  const departed = new Condition();
 
   const http = createHttpServer(
     {
@@ -115,7 +116,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
       // Some clients offer h2c on every request, health checks included; that is no reason to refuse them.
-      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
+      shouldUpgradeCallback: ({ headers }) => offersWebSocket(headers.upgrade),
     },
     createPages({ isReady: () => !draining, consoleFolder, logger }),
   );
@@ -129,7 +130,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     logger,
     onClosed(connection) {
       connections.delete(connection);
-      if (connections.size === 0) onEmpty?.();
+      departed.notify();
     },
   };
 
@@ -152,7 +153,9 @@ export async function createServer(parts: ServerParts): Promise<Server> {
 
   /** Answers an upgrade that waits no longer. */
   const giveUp = (upgrade: Upgrade, refusal: Refusal): void => {
-    if (upgrades.delete(upgrade)) refuseUpgrade(upgrade.request.socket, refusal);
+    if (!upgrades.delete(upgrade)) return;
+    upgrade.givenUp.abort();
+    refuseUpgrade(upgrade.request.socket, refusal);
   };
 
   /** Grants an upgrade, when the client may have the channel and the channel can be had. */
@@ -172,7 +175,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     }
 
     const connection = new Connection(socket, channel, dialect, context);
-    const joined = await hub.join(channel, dialect, resume, connection);
+    const joined = await hub.join(channel, dialect, resume, connection, upgrade.givenUp.signal);
     // Given up meanwhile, by this side or the other.
     if (!upgrades.delete(upgrade) || socket.destroyed) {
       joined.cursor.close();
@@ -193,18 +196,22 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     // The peer may go at any time; there is nobody left to tell.
     socket.on("error", ignore);
     const handshake = readHandshake(request);
-    const refusal = "status" in handshake ? handshake : objection(request);
-    if (refusal !== undefined || "status" in handshake) {
-      refuseUpgrade(socket, refusal ?? BUSY);
+    if ("status" in handshake) {
+      refuseUpgrade(socket, handshake);
+      return;
+    }
+    const refusal = objection(request);
+    if (refusal !== undefined) {
+      refuseUpgrade(socket, refusal);
       return;
     }
     socket.setTimeout(0);
-    const upgrade: Upgrade = { request, head, handshake, since: performance.now() };
+    const givenUp = new AbortController();
+    const upgrade: Upgrade = { request, head, handshake, since: performance.now(), givenUp };
     upgrades.add(upgrade);
     open(upgrade).catch((error: unknown) => {
-      if (!(error instanceof TooManyChannelsError)) {
-        logger.warn({ err: error, channel: handshake.channel }, "channel not available");
-      }
+      if (!upgrades.has(upgrade)) return;
+      logger.debug({ err: error, channel: handshake.channel }, "channel not available");
       giveUp(upgrade, BUSY);
     });
   });
@@ -228,11 +235,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   // A server that listens on TCP has an address of this shape; a string is a pipe's.
   const { port } = http.address() as AddressInfo;
 
-  const allClosed = (): Promise<void> =>
-    new Promise((resolve) => {
-      if (connections.size === 0) resolve();
-      else onEmpty = resolve;
-    });
+  const allClosed = (): Promise<void> => departed.until(() => connections.size === 0);
   const terminateAll = async (): Promise<void> => {
     for (const connection of connections) connection.terminate();
     await allClosed();
@@ -305,9 +308,16 @@ interface Upgrade {
   readonly handshake: Handshake;
   /** On the clock of `performance.now()`. */
   readonly since: number;
+  /** Aborted when it is refused after all. */
+  readonly givenUp: AbortController;
 }
 
 const BUSY: Refusal = { status: 503, headers: { "Retry-After": RETRY_AFTER_SECONDS } };
+
+/** Whether a list of protocols has WebSocket, as RFC 9110 §7.8 has it. */
+function offersWebSocket(upgrade = ""): boolean {
+  return upgrade.split(",").some((protocol) => protocol.trim().toLowerCase() === "websocket");
+}
 
 /** Closes a connection when its token expires. */
 function closeAt(expiresAt: number, connection: Connection, socket: Socket): void {

@@ -92,6 +92,7 @@ export class ServerWebSocket {
   /** Payload of the last ping that is not answered yet. */
   #duePong: Buffer | undefined;
   #open = true;
+  #failed = false;
   #closeCode = ABNORMAL_CLOSURE;
   #closeTimer: NodeJS.Timeout | undefined;
 
@@ -182,6 +183,7 @@ export class ServerWebSocket {
     let end = this.#ordinaryEnd(bytes, at);
     while (end <= bytes.length) {
       this.#readOrdinary(bytes, at, end);
+      if (this.#failed) return;
       at = end;
       end = this.#ordinaryEnd(bytes, at);
     }
@@ -278,6 +280,7 @@ export class ServerWebSocket {
 
   /** RFC 6455 §7.1.7: the connection is failed; nothing that follows is read. */
   #fail(code: number, reason: string): void {
+    this.#failed = true;
     this.close(code, reason);
     this.#socket.removeListener("data", ServerWebSocket.#onData);
     // What still comes goes nowhere.

@@ -22,7 +22,7 @@ type Step =
   | { readonly kind: "publish"; readonly client: number; readonly count: number }
   | { readonly kind: "connect"; readonly client: number; readonly server: number }
   | { readonly kind: "disconnect" | "pause" | "read"; readonly client: number }
-  | { readonly kind: "hold" | "release" | "fail" | "replace"; readonly server: number }
+  | { readonly kind: "hold" | "release" | "replace"; readonly server: number }
   | { readonly kind: "mode"; readonly mode: AppendMode }
   | { readonly kind: "trim"; readonly kept: number }
   | { readonly kind: "restart" | "flood" }
@@ -41,7 +41,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: constant("wait"), turns: fc.integer({ min: 1, max: 10 }) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("disconnect", "pause", "read"), client }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("hold", "release"), server }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("fail", "replace"), server }) },
+  { weight: 1, arbitrary: fc.record({ kind: constant("replace"), server }) },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -210,9 +210,6 @@ class World {
         return;
       case "release":
         this.log.release(done.server);
-        return;
-      case "fail":
-        this.log.fail(done.server);
         return;
       case "replace": {
         const old = this.#servers[done.server];

@@ -18,6 +18,7 @@ import {
   startServer,
   tearDown,
   upgradeRequest,
+  waitUntil,
 } from "./support.ts";
 
 describe("the drain", () => {
@@ -141,7 +142,10 @@ describe("the drain", () => {
     }
     client.socket.write(clientFrame(0x1, '{"publish":2,"id":"behind"}'));
     await client.seen(closeFrameStart(1001));
-    assert.match(client.received().toString("latin1"), /"ack":"before","offset":1.*"message":1,"offset":1/s);
+    assert.match(
+      client.received().toString("latin1"),
+      /"ack":"before","epoch":"e","offset":1.*"message":1,"offset":1/s,
+    );
     assert.equal(log.appends.length, 1);
     client.socket.write(clientFrame(0x8, closeFrameStart(1001)));
     await drained;
@@ -167,7 +171,7 @@ describe("the drain", () => {
     const { client, greeting } = await connectResuming(old.url);
     const other = await connect(fresh.url);
     client.send({ publish: "one", id: "1" });
-    assert.deepEqual(await client.nextValue(), { ack: "1", offset: 1 });
+    assert.deepEqual(await client.nextValue(), { ack: "1", epoch: greeting.epoch, offset: 1 });
     assert.deepEqual(await client.nextValue(), { message: "one", offset: 1 });
     await old.drain();
     assert.equal((await client.closed).code, 1001);
@@ -186,6 +190,21 @@ describe("the drain", () => {
     await server.drain();
     assert.ok(performance.now() - before >= 190);
     await closed;
+  });
+
+  it("ends at its time also where not all have been asked to go by then", async () => {
+    const drainSeconds = 0.3;
+    const server = await startServer({ drainSeconds });
+    const clients = await Promise.all(Array.from({ length: 60 }, () => connect(server.url)));
+    const before = performance.now();
+    const drained = server.drain();
+    await waitUntil(() => server.drainProgress() > 0);
+    // The event loop has too much to do.
+    while (performance.now() - before < drainSeconds * 1000);
+    await drained;
+    assert.equal(server.connections(), 0);
+    const codes = await Promise.all(clients.map(({ closed }) => closed.then(({ code }) => code)));
+    assert.ok(codes.includes(1006), "some were terminated");
   });
 
   it("may be asked for twice, as may the close", async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
-import { textFrame } from "../../app/src/frame.ts";
+import { MAX_HEADER_BYTES, textFrame } from "../../app/src/frame.ts";
 import { FrameLog } from "../../app/src/frameLog.ts";
 import type { FramePlace } from "../../app/src/frameLog.ts";
 import { textsOf } from "./support.ts";
@@ -10,10 +10,17 @@ import { textsOf } from "./support.ts";
 /** The same log, kept as simply as can be: every frame ever, and what a reader at each place would see. */
 interface Model {
   readonly texts: string[];
-  /** Where the messages of the current life begin in `texts`, behind their notices. */
-  lifeStart: number;
-  /** Offset of the first message of the current life. */
-  firstOffset: number;
+  /** The present numbering, hole by hole; the last run may have no messages yet. */
+  runs: [Run, ...Run[]];
+}
+
+/** Messages without a hole. */
+interface Run {
+  /** Offset of the first message. */
+  readonly from: number;
+  /** Its index in `texts`. */
+  readonly index: number;
+  messages: number;
 }
 
 interface Reader {
@@ -25,7 +32,7 @@ interface Reader {
 
 type Step =
   | { readonly kind: "push"; readonly text: string }
-  | { readonly kind: "restart"; readonly ahead: number; readonly notices: readonly string[] }
+  | { readonly kind: "restart" | "skip"; readonly ahead: number; readonly notices: readonly string[] }
   | { readonly kind: "enter"; readonly at: number }
   | { readonly kind: "read"; readonly reader: number; readonly slices: number };
 
@@ -38,9 +45,9 @@ const text = fc.oneof(
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: fc.record({ kind: fc.constant("push"), text }) },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc.record({
-      kind: fc.constant("restart"),
+      kind: fc.constantFrom("restart", "skip"),
       ahead: fc.nat(20),
       notices: fc.array(text, { maxLength: 2 }),
     }),
@@ -63,15 +70,24 @@ describe("the frame log", () => {
         fc.array(step, { maxLength: 200, size: "max" }),
         fc.integer({ min: 1, max: 1000 }),
         fc.constantFrom(64, 1000, 8192, 100_000),
-        (steps, start, maxBytes) => {
-          const log = new FrameLog(start, maxBytes);
-          const model: Model = { texts: [], lifeStart: 0, firstOffset: start };
+        (steps, start, minBytes) => {
+          const log = new FrameLog(start, minBytes);
+          const model: Model = { texts: [], runs: [{ from: start, index: 0, messages: 0 }] };
+          const lastRun = (): Run => model.runs.at(-1) ?? assert.fail();
+          const nextOffset = (): number => lastRun().from + lastRun().messages;
+          /** Where a reader of `offset` may begin, and the index of what it reads first. */
+          const placeOf = (offset: number): { readonly at: number; readonly index: number } => {
+            for (const { from, index, messages } of model.runs) {
+              if (offset <= from) return { at: from, index };
+              // Behind the last message before a hole come its notices.
+              if (offset <= from + messages) return { at: offset, index: index + offset - from };
+            }
+            return assert.fail(`${offset} is beyond the end`);
+          };
           const readers: Reader[] = [];
-          const nextOffset = (): number => model.firstOffset + model.texts.length - model.lifeStart;
-
           const readOnce = (reader: Reader): boolean => {
             if (reader.place.lost) {
-              const firstKept = model.lifeStart + log.first - model.firstOffset;
+              const firstKept = placeOf(log.first).index;
               assert.ok(reader.next < firstKept, "what comes next is still there");
               reader.lost = true;
             }
@@ -91,19 +107,25 @@ describe("the frame log", () => {
               case "push":
                 assert.equal(log.push(done.text), textFrame(done.text).length);
                 model.texts.push(done.text);
+                lastRun().messages += 1;
                 break;
-              case "restart": {
-                const next = nextOffset() + done.ahead;
-                log.restart(next, done.notices);
+              case "restart":
+              case "skip": {
+                // A hole is never empty.
+                const next = nextOffset() + done.ahead + (done.kind === "skip" ? 1 : 0);
+                if (done.kind === "skip") log.skipTo(next, done.notices);
+                else log.restart(next, done.notices);
                 model.texts.push(...done.notices);
-                model.lifeStart = model.texts.length;
-                model.firstOffset = next;
+                const run: Run = { from: next, index: model.texts.length, messages: 0 };
+                if (done.kind === "skip") model.runs.push(run);
+                else model.runs = [run];
                 break;
               }
               case "enter": {
-                const offset = log.first + (done.at % (log.next - log.first + 1));
-                const index = model.lifeStart + offset - model.firstOffset;
-                readers.push({ place: log.at(offset), next: index, lost: false });
+                const offset = Math.max(log.first, log.next - (done.at % (log.next - log.first + 3)));
+                const { at, index } = placeOf(offset);
+                assert.equal(log.nearest(offset), at);
+                readers.push({ place: log.at(at), next: index, lost: false });
                 break;
               }
               case "read": {
@@ -114,9 +136,17 @@ describe("the frame log", () => {
               }
             }
             assert.equal(log.next, nextOffset());
-            assert.ok(log.first >= model.firstOffset && log.first <= log.next);
-            const kept = model.texts.slice(model.lifeStart + log.first - model.firstOffset);
-            assert.deepEqual(Array.from(log.texts()), kept);
+            assert.ok(log.first >= model.runs[0].from && log.first <= log.next);
+            assert.equal(log.nearest(0), log.first);
+            const kept = model.runs
+              .flatMap(({ from, index, messages }) =>
+                Array.from({ length: messages }, (_, n) => ({
+                  offset: from + n,
+                  text: model.texts[index + n],
+                })),
+              )
+              .filter(({ offset }) => offset >= log.first);
+            assert.deepEqual(Array.from(log.messages()), kept);
           }
 
           for (const reader of readers) {
@@ -132,21 +162,37 @@ describe("the frame log", () => {
     );
   });
 
-  it("keeps at least what it must, and at most so much more as one segment", () => {
-    const maxBytes = 64 * 1024;
-    const sizes = fc.oneof(fc.integer({ min: 2, max: 50 }), fc.integer({ min: 2, max: maxBytes / 4 }));
+  it("keeps at least what it must, and at most so much more as two segments", () => {
+    const minBytes = 64 * 1024;
+    const largest = minBytes / 4;
+    const sizes = fc.oneof(fc.integer({ min: 2, max: 50 }), fc.integer({ min: 2, max: largest }));
     fc.assert(
       fc.property(fc.array(sizes, { minLength: 50, maxLength: 400 }), (lengths) => {
-        const log = new FrameLog(1, maxBytes);
+        const log = new FrameLog(1, minBytes);
         const frames: number[] = [];
         for (const length of lengths) {
           frames.push(log.push("x".repeat(length)));
           const kept = frames.slice(log.first - 1).reduce((sum, bytes) => sum + bytes, 0);
-          const evicted = frames[log.first - 2];
-          // The segment that went last, and the newest one, may each be as large as the largest message.
-          if (evicted !== undefined) assert.ok(kept > maxBytes - maxBytes / 4 - 4, `${kept} are kept`);
-          assert.ok(kept <= maxBytes + maxBytes / 4 + 4, `${kept} are kept`);
+          if (log.first > 1) assert.ok(kept >= minBytes, `${kept} are kept`);
+          // The oldest segment, and the newest one, may each be as large as the largest message.
+          assert.ok(kept <= minBytes + 2 * (largest + MAX_HEADER_BYTES), `${kept} are kept`);
         }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("gives slices of at most 64 KiB, or one message", () => {
+    const sizes = fc.oneof(fc.integer({ min: 0, max: 70_000 }), fc.integer({ min: 0, max: 2000 }));
+    fc.assert(
+      fc.property(fc.array(sizes, { minLength: 20, maxLength: 100 }), (lengths) => {
+        const log = new FrameLog(1, 1 << 22);
+        const place = log.at(1);
+        for (const length of lengths) log.push("x".repeat(length));
+        for (let slice = place.read(); slice !== undefined; slice = place.read()) {
+          assert.ok(slice.bytes.length <= 64 * 1024 || slice.frames === 1);
+        }
+        assert.equal(place.atEnd, true);
       }),
       { numRuns: 30 },
     );

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
 
-import { connect, exchange, refusal, startServer, tearDown } from "./support.ts";
+import { createPages } from "../../app/src/pages.ts";
+import { afterwards, connect, exchange, refusal, silent, startServer, tearDown } from "./support.ts";
 
 describe("plain HTTP", () => {
   afterEach(tearDown);
@@ -58,6 +64,28 @@ describe("plain HTTP", () => {
     assert.equal((await fetch(`${origin}/%ff`)).status, 404);
   });
 
+  it("serves the client's script once it can be read, also where it could not be at first", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "console-"));
+    afterwards(() => rm(folder, { recursive: true }));
+    const pages = createPages({
+      isReady: () => true,
+      consoleFolder: path.join(folder, "console"),
+      logger: silent,
+    });
+    const http = pages.listen(0, "127.0.0.1");
+    afterwards(() => http.close());
+    await once(http, "listening");
+    const { port } = http.address() as AddressInfo;
+    const script = (): Promise<Response> =>
+      fetch(`http://127.0.0.1:${port}/client.js`, { headers: { Connection: "close" } });
+    assert.equal((await script()).status, 500);
+    await mkdir(path.join(folder, "client/src"), { recursive: true });
+    await writeFile(path.join(folder, "client/src/index.ts"), "export const one: number = 1;");
+    const answer = await script();
+    assert.equal(answer.status, 200);
+    assert.match(await answer.text(), /^export const one {9}= 1;/);
+  });
+
   it("answers upgrades on other paths with 404", async () => {
     const { origin } = await startServer();
     for (const path of ["/", "/health", "/wssx", "/WSS", "/other"]) {
@@ -82,7 +110,13 @@ describe("plain HTTP", () => {
     "Connection: Upgrade\r\nUpgrade: websocket\r\n" +
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
 
-  for (const target of ["/wss", "http://x/wss", "http://x:80/wss?a=b"]) {
+  for (const target of [
+    "/wss",
+    "/wss/...",
+    "http://x/wss",
+    "http://x:80/wss?a=b",
+    "https://[::1]:80/wss/a",
+  ]) {
     it(`grants upgrades on ${target}`, async () => {
       const { address } = await startServer();
       // A client's Close frame, so that the server hangs up.
@@ -92,7 +126,7 @@ describe("plain HTTP", () => {
     });
   }
 
-  for (const target of ["*", "//x/wss", "http://x", "http://[/wss"]) {
+  for (const target of ["*", "//x/wss", "http://x", "http://[/wss", "/x/../wss/a", "/wss\\a", "/./wss"]) {
     it(`answers upgrades on ${target} with 404`, async () => {
       const { address } = await startServer();
       const request = `GET ${target} HTTP/1.1\r\nHost: x\r\n${handshake}\r\n`;
@@ -113,6 +147,12 @@ describe("plain HTTP", () => {
       assert.match(await exchange(address.port, request), /^HTTP\/1\.1 400 /);
     });
   }
+
+  it("grants upgrades that offer another protocol beside WebSocket", async () => {
+    const { address } = await startServer();
+    const request = `GET /wss HTTP/1.1\r\nHost: x\r\n${handshake.replace("Upgrade: websocket", "Upgrade: x, WebSocket")}\r\n`;
+    assert.match(await exchange(address.port, `${request}\x88\x80\0\0\0\0`), /^HTTP\/1\.1 101 /);
+  });
 
   it("answers requests that offer another protocol than WebSocket as if they did not", async () => {
     const { address } = await startServer();

@@ -9,7 +9,7 @@ import type { Cursor, HubParts, Joined, Listener, ResumePoint } from "../../app/
 import type { LogEntry, LogReader } from "../../app/src/log/log.ts";
 import { broadcastText, encode } from "../../app/src/protocol.ts";
 import type { Dialect, Gap } from "../../app/src/protocol.ts";
-import { ManualLog, memoryInUse, memoryLog, silent, tearDown, textsOf } from "./support.ts";
+import { ManualLog, memoryInUse, memoryLog, tearDown, textsOf } from "./support.ts";
 
 const CHANNEL = "c";
 const HEARTBEAT_SECONDS = 30;
@@ -21,7 +21,7 @@ function hubOn(parts: Pick<HubParts, "log"> & Partial<HubParts>): Hub {
     retainedBytes: 1024,
     maxChannels: 10,
     heartbeatSeconds: HEARTBEAT_SECONDS,
-    logger: silent,
+    retainedMessages: 1,
     lingerMs: 0,
     ...parts,
   });
@@ -102,7 +102,7 @@ describe("the hub", () => {
       reader.entries(entriesFrom(1_000_000, ...payloads));
       await nextTurn();
       for (const { dialect, read, cursor } of readers) {
-        assert.equal(cursor.state, "open", dialect);
+        assert.equal(cursor.lost, false, dialect);
         assert.deepEqual(Buffer.concat(read), framesOf(dialect, 1_000_000, ...payloads), dialect);
       }
     });
@@ -112,11 +112,11 @@ describe("the hub", () => {
     const { reader, first } = await followed(1, { retainedBytes: 1024 });
     const payload = "1".repeat(100);
     reader.entries(entriesFrom(1, payload));
-    assert.equal(first.cursor.state, "open");
+    assert.equal(first.cursor.lost, false);
     for (let offset = 2; offset < 50; offset++) reader.entries(entriesFrom(offset, payload));
-    assert.equal(first.cursor.state, "lost");
+    assert.equal(first.cursor.lost, true);
     assert.equal(first.cursor.read(), undefined);
-    assert.equal(first.cursor.state, "lost");
+    assert.equal(first.cursor.lost, true);
   });
 
   it("needs no memory for cursors that are lost", async () => {
@@ -127,7 +127,7 @@ describe("the hub", () => {
     for (let n = 0; n < 100; n++) {
       const { cursor } = await busy.join(CHANNEL, "plain", undefined, {
         // What a connection does that cannot write.
-        onReadable: () => cursor.state,
+        onReadable: () => cursor.lost,
       });
       cursors.push(cursor);
       for (let m = 0; m < 5; m++) await busy.publish(CHANNEL, JSON.stringify("x".repeat(60_000)));
@@ -136,7 +136,7 @@ describe("the hub", () => {
     const grown = memoryInUse() - before;
     // The log itself keeps 4 MiB.
     assert.ok(grown < 8 * 1024 * 1024, `${grown} bytes`);
-    assert.equal(cursors.filter(({ state }) => state === "lost").length, cursors.length);
+    assert.equal(cursors.filter(({ lost }) => lost).length, cursors.length);
     busy.close();
     await log.close();
   });
@@ -335,28 +335,60 @@ describe("the hub", () => {
       assert.deepEqual(readAll(first.cursor), framesOf("plain", 5, "5"));
     });
 
-    it("nobody while the log fails, and starts anew for the next", async () => {
-      const log = new ManualLog();
+    it("nobody in a log that is closed", async () => {
+      const log = memoryLog();
       const hub = hubOn({ log });
-      const joining = hub.join(CHANNEL, "plain", undefined, deaf);
-      log.reader(CHANNEL).failed(new Error("broken"));
-      await assert.rejects(joining, /broken/);
-      assert.deepEqual([hub.channels, log.readers.size], [0, 0]);
-      const again = hub.join(CHANNEL, "plain", undefined, deaf);
-      log.reader(CHANNEL).started({ epoch: "e", next: 5 }, 5);
-      assert.equal((await again).offset, 4);
+      await log.close();
+      await assert.rejects(hub.join(CHANNEL, "plain", undefined, deaf), /closed/);
+      assert.equal(hub.channels, 0);
     });
 
-    it("no more channels than it may, counting those that linger", async () => {
-      const { log, hub } = await followed(1, { maxChannels: 2 });
-      const second = hub.join("d", "plain", undefined, deaf);
-      await assert.rejects(hub.join("e", "plain", undefined, deaf), TooManyChannelsError);
-      log.reader("d").started({ epoch: "e", next: 1 }, 1);
-      (await second).cursor.close();
-      await assert.rejects(hub.join("e", "plain", undefined, deaf), TooManyChannelsError);
-      while (hub.channels > 1) await nextTurn();
-      void hub.join("e", "plain", undefined, deaf);
-      assert.ok(log.readers.has("e"));
+    it("nobody who gives up, and keeps nothing for them", async () => {
+      const log = new ManualLog();
+      const hub = hubOn({ log });
+      const giveUp = new AbortController();
+      const join = (resume?: ResumePoint): Promise<Joined> =>
+        hub.join(CHANNEL, "resume", resume, deaf, giveUp.signal);
+      const [waiting, staying] = [join(), hub.join(CHANNEL, "resume", undefined, deaf)];
+      giveUp.abort(new Error("given up"));
+      await assert.rejects(waiting, /given up/, "the log has not begun");
+      await assert.rejects(join(), /given up/, "before it came");
+
+      const reader = log.reader(CHANNEL);
+      reader.started({ epoch: "e", next: 5 }, 5);
+      const { cursor } = await staying;
+      log.onEnd = () => Promise.resolve({ epoch: "e", next: 9 });
+      const later = new AbortController();
+      const ahead = hub.join(CHANNEL, "resume", { epoch: "e", offset: 7 }, deaf, later.signal);
+      await nextTurn();
+      later.abort(new Error("given up too"));
+      await assert.rejects(ahead, /given up too/, "this task has not read as far");
+      cursor.close();
+      while (hub.channels > 0) await nextTurn();
+      assert.equal(log.readers.size, 0);
+    });
+
+    it("no more channels than it may; those that only linger make room, the oldest first", async () => {
+      const { log, hub, first } = await followed(1, { maxChannels: 4, lingerMs: 60_000 });
+      const join = async (name: string): Promise<Joined> => {
+        const joining = hub.join(name, "plain", undefined, deaf);
+        // A rejected one has no reader.
+        log.readers.get(name)?.started({ epoch: "e", next: 1 }, 1);
+        return joining;
+      };
+      const [d, e] = [await join("d"), await join("e"), await join("f")];
+      await assert.rejects(join("g"), TooManyChannelsError);
+      // Neither the order in which they were opened, nor the reverse.
+      for (const { cursor } of [d, e, first]) cursor.close();
+      const left: string[] = [];
+      for (const name of ["g", "h", "i"]) {
+        const before = [...log.readers.keys()];
+        await join(name);
+        left.push(...before.filter((each) => !log.readers.has(each)));
+      }
+      assert.deepEqual(left, ["d", "e", CHANNEL]);
+      await assert.rejects(join("j"), TooManyChannelsError);
+      assert.equal(hub.channels, 4);
     });
   });
 
@@ -389,17 +421,62 @@ describe("the hub", () => {
       ]);
     });
 
-    it("does not tell those who join later, who resume within the new life only", async () => {
-      const { hub, reader } = await followed(5, {}, "resume");
+    it("gives those who resume later what there is before the gap, the gap, and what follows it", async () => {
+      for (const spoken of ["plain", "resume"] as const) {
+        const { hub, reader } = await followed(4, { retainedBytes: 8192 }, spoken);
+        reader.entries(entriesFrom(4, "4", "5"));
+        reader.started({ epoch: "e", next: 9 }, 10);
+        reader.entries(entriesFrom(9, "9"));
+        const notices = [
+          encode({ connection: "ok", epoch: "e", offset: 8, heartbeat: HEARTBEAT_SECONDS }),
+          encode({ gap: { epoch: "e", from: 6, to: 8 } }),
+        ];
+        const [four, five, nine] = [4, 5, 9].map((n) => broadcastText("resume", String(n), n));
+        for (const [offset, startsAt, gap, texts] of [
+          [3, 3, undefined, [four, five, ...notices, nine]],
+          [4, 4, undefined, [five, ...notices, nine]],
+          [5, 5, undefined, [...notices, nine]],
+          // Another task has shown it what this one could not read.
+          [6, 8, { epoch: "e", from: 7, to: 8 }, [nine]],
+          [8, 8, undefined, [nine]],
+          [9, 9, undefined, []],
+        ] as const) {
+          const joined = await hub.join(CHANNEL, "resume", { epoch: "e", offset }, deaf);
+          assert.deepEqual([joined.offset, joined.gap], [startsAt, gap], `${spoken}, ${offset}`);
+          assert.deepEqual(textsOf(readAll(joined.cursor)), texts, `${spoken}, ${offset}`);
+        }
+      }
+    });
+
+    it("does not tell those who join later of another epoch, who resume within the new life only", async () => {
+      const { log, hub, reader } = await followed(5, {}, "resume");
+      log.onEnd = () => Promise.resolve({ epoch: "f", next: 2 });
       reader.entries(entriesFrom(5, "5"));
-      reader.started({ epoch: "e", next: 9 }, 10);
-      reader.entries(entriesFrom(9, "9"));
+      reader.started({ epoch: "f", next: 1 }, 2);
+      reader.entries(entriesFrom(1, "1"));
       for (const dialect of ["resume", "plain"] as const) {
-        const level = await hub.join(CHANNEL, dialect, { epoch: "e", offset: 8 }, deaf);
-        assert.deepEqual([level.offset, level.gap], [8, undefined]);
-        assert.deepEqual(readAll(level.cursor), framesOf(dialect, 9, "9"));
+        const level = await hub.join(CHANNEL, dialect, { epoch: "f", offset: 0 }, deaf);
+        assert.deepEqual([level.offset, level.gap], [0, undefined]);
+        assert.deepEqual(readAll(level.cursor), framesOf(dialect, 1, "1"));
         const behind = await hub.join(CHANNEL, dialect, { epoch: "e", offset: 4 }, deaf);
-        assert.deepEqual([behind.offset, behind.gap], [8, { epoch: "e", from: 5, to: 8 }]);
+        assert.deepEqual([behind.offset, behind.gap], [0, { epoch: "e", from: 5 }]);
+      }
+    });
+
+    it("shows those who join then nothing of what was there before them", async () => {
+      const { hub, reader } = await followed(5);
+      for (const [epoch, from] of [
+        ["e", 8],
+        ["f", 1],
+      ] as const) {
+        reader.started({ epoch, next: from }, from + 3);
+        const joining = hub.join(CHANNEL, "resume", undefined, deaf);
+        await nextTurn();
+        reader.entries(entriesFrom(from, "1", "2", "3"));
+        reader.entries(entriesFrom(from + 3, "new"));
+        const { cursor, offset } = await joining;
+        assert.equal(offset, from + 3);
+        assert.equal(cursor.atEnd, true);
       }
     });
 
@@ -460,35 +537,72 @@ describe("the hub", () => {
       await hub.flush();
     });
 
-    it("at once where nothing was published, when the log fails, and when it begins anew", async () => {
+    it("at once where nothing was published, and when the log begins anew", async () => {
       const { log, hub, reader } = await followed(1);
       await hub.flush();
-      for (const end of [
-        () => {
-          reader.started({ epoch: "f", next: 1 }, 1);
-        },
-        () => {
-          reader.failed(new Error("broken"));
-        },
-      ]) {
-        const epoch = log.appends.length === 0 ? "e" : "f";
-        const publishing = hub.publish(CHANNEL, "1");
-        log.appends.at(-1)?.answer.resolve({ epoch, offset: 1, duplicate: false });
-        await publishing;
-        const flushing = hub.flush();
-        end();
-        await flushing;
-      }
+      const publishing = hub.publish(CHANNEL, "1");
+      log.appends[0]?.answer.resolve({ epoch: "e", offset: 1, duplicate: false });
+      await publishing;
+      const flushing = hub.flush();
+      reader.started({ epoch: "f", next: 1 }, 1);
+      await flushing;
     });
   });
 
-  it("wakes its readers and breaks their cursors when the log fails", async () => {
-    const { hub, reader } = await followed(1);
-    let told = 0;
-    const { cursor } = await hub.join(CHANNEL, "plain", undefined, { onReadable: () => told++ });
-    reader.failed(new Error("broken"));
-    assert.deepEqual([cursor.state, told, hub.channels], ["broken", 1, 0]);
-    cursor.close();
+  it("retains what it must for those who resume, whatever frames take, and forgets the rest", async () => {
+    const retention = { retainedMessages: 1000, retainedBytes: 16 * 1024 };
+    const count = 4000;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.nat(4 * 1024 - 2), { minLength: 1, maxLength: 4 }),
+        fc.boolean(),
+        async (lengths, tiny) => {
+          const { log, hub, reader } = await followed(1, retention, "resume");
+          log.onEnd = () => Promise.resolve({ epoch: "e", next: count + 1 });
+          const texts = lengths.map((length) => JSON.stringify("x".repeat(tiny ? length % 5 : length)));
+          const payloads = Array.from({ length: count }, (_, n) => texts[n % texts.length] ?? "");
+          reader.entries(entriesFrom(1, ...payloads));
+          const newest = payloads.toReversed();
+          let [bytes, must] = [0, 0];
+          while (must < retention.retainedMessages) {
+            bytes += newest[must]?.length ?? 0;
+            if (bytes > retention.retainedBytes) break;
+            must += 1;
+          }
+          const resume = { epoch: "e", offset: count - must };
+          const { cursor, gap } = await hub.join(CHANNEL, "resume", resume, deaf);
+          assert.equal(gap, undefined, `${must} must be there`);
+          assert.deepEqual(
+            readAll(cursor),
+            framesOf("resume", count + 1 - must, ...payloads.slice(count - must)),
+          );
+          const oldest = await hub.join(CHANNEL, "resume", { epoch: "e", offset: 0 }, deaf);
+          assert.notEqual(oldest.gap, undefined);
+          hub.close();
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  it("keeps the frames of a dialect for a while when its last reader goes, and then makes them anew", async () => {
+    const { hub, reader, first } = await followed(1, { lingerMs: 20 }, "plain");
+    const resume = async (): Promise<Cursor> =>
+      (await hub.join(CHANNEL, "resume", { epoch: "e", offset: 0 }, deaf)).cursor;
+    reader.entries(entriesFrom(1, "1"));
+    const one = await resume();
+    const slice = one.read();
+    one.close();
+    const again = await resume();
+    assert.equal(again.read(), slice, "the same");
+    again.close();
+    await delay(40);
+    const later = await resume();
+    const anew = later.read();
+    assert.notEqual(anew, slice);
+    assert.deepEqual(anew, slice);
+    assert.equal(hub.channels, 1);
+    assert.deepEqual(readAll(first.cursor), framesOf("plain", 1, "1"));
   });
 
   it("lingers in a channel that nobody reads, for those who come back at once", async () => {

@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
-import type { LogReader, MessageLog } from "../../app/src/log/log.ts";
+import { pino } from "pino";
+
+import type { MessageLog } from "../../app/src/log/log.ts";
+import type { Joined } from "../../app/src/hub.ts";
 import { TokenBucket } from "../../app/src/tokenBucket.ts";
 import {
   clientFrame,
@@ -200,7 +203,7 @@ describe("limits", () => {
       log.appends[n]?.answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
     }
     for (let n = 0; n < total; n++) {
-      assert.deepEqual(await client.nextValue(), { ack: String(n), offset: n + 1 });
+      assert.deepEqual(await client.nextValue(), { ack: String(n), epoch: "e", offset: n + 1 });
     }
   });
 
@@ -225,7 +228,10 @@ describe("limits", () => {
     for (const [n, { answer }] of log.appends.entries()) {
       answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
     }
-    assert.deepEqual(await client.nextValue(), { ack: "0", offset: 1 });
+    let answer = await client.nextValue();
+    while (typeof answer === "object" && answer !== null && "heartbeat" in answer)
+      answer = await client.nextValue();
+    assert.deepEqual(answer, { ack: "0", epoch: "e", offset: 1 });
   });
 
   it("answers 503 with Retry-After when full, and admits again when somebody left", async () => {
@@ -256,6 +262,16 @@ describe("limits", () => {
     }
   });
 
+  it("says with each ping that it is there, to those who speak resume.v1", async () => {
+    const { url } = await startServer({ heartbeatSeconds: 0.05 });
+    const { client } = await connectResuming(url);
+    for (let beats = 0; beats < 3; beats++) assert.deepEqual(await client.nextValue(), { heartbeat: 0.05 });
+    const plain = await connect(url);
+    for (let pings = 0; pings < 3; pings++) await once(plain.webSocket, "ping");
+    plain.send("the first that comes");
+    assert.equal(await plain.nextMessage(), "the first that comes");
+  });
+
   it("drops a peer that is silent for a whole heartbeat, and keeps one that answers", async () => {
     const { url } = await startServer({ heartbeatSeconds: 0.1 });
     const alive = await connect(url);
@@ -277,27 +293,39 @@ describe("limits", () => {
     assert.match(await client.next(), /^\{"error":\{"code":"unavailable",/);
   });
 
-  it("closes with 1011 when the log fails, refuses with 503 while it cannot be read, and recovers", async () => {
-    const memory = memoryLog(1024);
-    const readers: LogReader[] = [];
-    let broken = false;
-    const failing: MessageLog = {
-      ...memory,
-      subscribe(channel, reader) {
-        readers.push(reader);
-        if (!broken) return memory.subscribe(channel, reader);
-        reader.failed(new Error("still broken"));
-        return () => undefined;
-      },
+  it("keeps nothing of an upgrade that is given up because the log is away, and makes no noise of it", async () => {
+    const lines: string[] = [];
+    const logger = pino({ level: "info" }, { write: (line) => void lines.push(line) });
+    const log = new ManualLog();
+    const server = await startServer({}, { log, logger });
+    const joins: Promise<Joined>[] = [];
+    const join = server.hub.join.bind(server.hub);
+    server.hub.join = (...args) => {
+      const joining = join(...args);
+      joins.push(joining);
+      return joining;
     };
-    const { url } = await startServer({}, { log: failing });
-    const client = await connect(url);
-    broken = true;
-    readers[0]?.failed(new Error("broken"));
-    assert.equal((await client.closed).code, 1011);
+    const refused = [refusal(server.url), refusal(server.url)];
+    await waitUntil(() => joins.length === 2);
+    const draining = server.drain();
+    for (const answer of refused) assert.deepEqual(await answer, { status: 503, retryAfter: "5" });
+    for (const { status } of await Promise.allSettled(joins)) assert.equal(status, "rejected");
+    await waitUntil(() => server.hub.channels === 0);
+    await draining;
+    assert.deepEqual(
+      lines.map((line) => (JSON.parse(line) as { msg: string }).msg),
+      ["draining", "drained"],
+    );
+  });
+
+  it("makes no noise of each upgrade that fails, either", async () => {
+    const lines: string[] = [];
+    const logger = pino({ level: "info" }, { write: (line) => void lines.push(line) });
+    const log = memoryLog();
+    const { url } = await startServer({}, { log, logger });
+    await log.close();
     assert.deepEqual(await refusal(url), { status: 503, retryAfter: "5" });
-    broken = false;
-    await connect(url);
+    assert.deepEqual(lines, []);
   });
 
   it("refuses a channel too many with 503, and admits it when another one is no longer used", async () => {

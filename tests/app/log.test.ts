@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 
 import type { MessageLog } from "../../app/src/log/log.ts";
 import { createMemoryLog } from "../../app/src/log/memory.ts";
+import { TrimPoints } from "../../app/src/log/trimPoints.ts";
 import type { Retention } from "../../app/src/log/retention.ts";
 import { createValkeyLog } from "../../app/src/log/valkey.ts";
 import { requireValkey, startGuardedValkey, startValkey } from "../support/valkey.ts";
 import type { TestValkey } from "../support/valkey.ts";
 import { describeLogContract } from "./logContract.ts";
+import { LogRecorder } from "./logRecorder.ts";
 import { silent } from "./support.ts";
 
 describeLogContract("memory", { open: createMemoryLog, shared: false });
@@ -64,10 +66,124 @@ describe("the memory log", () => {
     await log.close();
   });
 
+  describe("without readers", () => {
+    /** Room for 64 channels that are full. */
+    const small = { retainedMessages: 100, retainedBytes: 4096, retainedSeconds: 10 };
+    const names = Array.from({ length: 1000 }, (_, n) => `channel ${n}`);
+
+    /** How many of the channels that were made last are still there, asked from the last one on. */
+    const keptOf = async (log: MessageLog, epochs: readonly string[]): Promise<number> => {
+      for (let kept = 0; kept < epochs.length; kept++) {
+        const index = epochs.length - 1 - kept;
+        if ((await log.end(String(names[index]))).epoch !== epochs[index]) return kept;
+      }
+      return epochs.length;
+    };
+
+    it("keeps channels within one budget, those that were used last", async () => {
+      const log = createMemoryLog(small);
+      const epochs: string[] = [];
+      for (const name of names) epochs.push((await log.append(name, "x".repeat(4096))).epoch);
+      const kept = await keptOf(log, epochs);
+      assert.ok(kept >= 16 && kept <= 64, `${kept} kept`);
+      await log.close();
+    });
+
+    it("counts channels that are empty, and what ids take", async () => {
+      for (const append of [
+        undefined,
+        (log: MessageLog, name: string) => log.append(name, "", "x".repeat(4096)),
+      ]) {
+        const log = createMemoryLog(small);
+        const epochs: string[] = [];
+        for (const name of names) {
+          await append?.(log, name);
+          epochs.push((await log.end(name)).epoch);
+        }
+        const kept = await keptOf(log, epochs);
+        assert.ok(kept >= 16 && kept <= 256, `${kept} kept`);
+        await log.close();
+      }
+    });
+
+    it("keeps one that is used, or read, however many come and go", async () => {
+      const log = createMemoryLog(small);
+      const reader = new LogRecorder();
+      const left = new LogRecorder();
+      const stop = log.subscribe("read", reader);
+      const leave = log.subscribe("left", left);
+      const { epoch } = await log.append("used", "x");
+      const follow = async (): Promise<void> => {
+        for (const name of names) {
+          await log.append(name, "x".repeat(4096));
+          await log.end("used");
+        }
+      };
+      await follow();
+      assert.equal((await log.end("used")).epoch, epoch);
+      assert.equal((await log.append("read", "x")).epoch, reader.epoch);
+      assert.equal((await log.append("left", "x")).epoch, left.epoch);
+      leave();
+      leave();
+      await follow();
+      assert.equal((await log.end("read")).epoch, reader.epoch);
+      assert.notEqual((await log.end("left")).epoch, left.epoch);
+      stop();
+      await log.close();
+    });
+
+    it("keeps the one that is in use even where it is beyond the budget by itself", async () => {
+      const log = createMemoryLog({ ...small, retainedBytes: 16 });
+      const { epoch } = await log.append("c", "x".repeat(100_000));
+      assert.equal((await log.append("c", "x")).epoch, epoch);
+      assert.equal((await log.append("c", "x".repeat(100_000), "id")).epoch, epoch);
+      await log.close();
+    });
+  });
+
   it("has an epoch of its own", async () => {
     const logs = [createMemoryLog(retention), createMemoryLog(retention)];
     const ends = await Promise.all(logs.map((log) => log.end("c")));
     assert.notEqual(ends[0]?.epoch, ends[1]?.epoch);
     await Promise.all(logs.map((log) => log.close()));
+  });
+});
+
+describe("the points at which a log is trimmed", () => {
+  const retention = { retainedMessages: 100, retainedBytes: 160, retainedSeconds: 16 };
+  const entry = (offset: number, bytes = 1): { offset: number; payload: string; bytes: number } => ({
+    offset,
+    payload: "x".repeat(bytes),
+    bytes,
+  });
+
+  it("come with the size, and never before there is enough behind them", () => {
+    const points = new TrimPoints(retention);
+    for (let offset = 1; offset <= 1000; offset++) {
+      points.add([entry(offset, 10)], 0);
+      const due = points.due(0);
+      if (due !== undefined) assert.equal(due, offset + 1 - 16);
+      else assert.ok(offset < 17);
+    }
+  });
+
+  it("come with the age, of every entry", () => {
+    const points = new TrimPoints(retention);
+    points.add([entry(1)], 0);
+    // So soon afterwards that it makes no point of its own.
+    points.add([entry(2)], 500);
+    assert.equal(points.due(15_999), undefined);
+    assert.equal(points.due(16_000), 2);
+    assert.equal(points.due(16_499), undefined);
+    assert.equal(points.due(16_500), 3);
+    assert.equal(points.due(60_000), undefined);
+  });
+
+  it("are not put off where entries are read once more", () => {
+    const points = new TrimPoints(retention);
+    points.add([entry(1)], 0);
+    points.add([entry(2)], 500);
+    points.add([entry(1), entry(2)], 15_000);
+    assert.equal(points.due(16_500), 3);
   });
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
-import type { Appended, MessageLog } from "../../app/src/log/log.ts";
+import type { Appended, LogEntry, MessageLog } from "../../app/src/log/log.ts";
 import type { Retention } from "../../app/src/log/retention.ts";
 import { LogRecorder } from "./logRecorder.ts";
 
@@ -301,6 +301,16 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         assert.deepEqual(live.payloads, payloads);
       });
 
+      it("measures them as UTF-8", async () => {
+        const small = await open({ retainedBytes: 64 * 1024 });
+        const live = await follow(small);
+        const payload = "€".repeat((8 * 1024) / Buffer.byteLength("€"));
+        for (let n = 0; n < 64; n++) await small.append(channel, payload);
+        await live.length(64);
+        const { current: kept } = await retained(small);
+        assert.ok(kept.length >= 8 && kept.length <= 17, `${kept.length} kept`);
+      });
+
       it("keeps entries up to their age, and goes on counting", async () => {
         const retainedSeconds = 0.2;
         const small = await open({ retainedSeconds });
@@ -367,6 +377,84 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const answers = await Promise.all([log, other, third].map((each) => each.append(channel, "x")));
         assert.equal(new Set(answers.map(({ epoch }) => epoch)).size, 1);
         assert.deepEqual(answers.map(({ offset }) => offset).sort(), [1, 2, 3]);
+      });
+
+      describe("where much comes at once", () => {
+        const retainedBytes = 64 * 1024;
+        const payloads = Array.from({ length: 500 }, (_, n) => String(n).padStart(1024));
+
+        class TurnRecorder extends LogRecorder {
+          /** Most that was told in one turn. */
+          mostBytes = 0;
+          /** Called in the turn after each that brought something. */
+          onTurn: () => void = () => undefined;
+          #bytes = 0;
+
+          override entries(entries: readonly LogEntry[]): void {
+            if (this.#bytes === 0) {
+              setImmediate(() => {
+                this.#bytes = 0;
+                this.onTurn();
+              });
+            }
+            for (const { payload } of entries) this.#bytes += Buffer.byteLength(payload);
+            this.mostBytes = Math.max(this.mostBytes, this.#bytes);
+            super.entries(entries);
+          }
+        }
+
+        let reading: PromisingLog;
+        let reader: TurnRecorder;
+
+        beforeEach(async () => {
+          reading = await open({ retainedBytes });
+          reader = new TurnRecorder();
+          reader.stop = reading.subscribe(channel, reader);
+          await reader.begun();
+        });
+
+        it("gives it in pieces, each in a turn of its own", async () => {
+          await appendAll(payloads, other);
+          await reader.length(payloads.length);
+          assert.deepEqual(reader.payloads, payloads);
+          assert.equal(reader.starts, 1);
+          assert.ok(reader.mostBytes <= retainedBytes / 4, `${reader.mostBytes} bytes in one turn`);
+        });
+
+        it("goes on where subscriptions come and go between the pieces", async () => {
+          const going = await follow(reading);
+          const coming = new LogRecorder();
+          let seen: number | undefined;
+          reader.onTurn = () => {
+            if (seen !== undefined) return;
+            going.stop();
+            seen = going.payloads.length;
+            coming.stop = reading.subscribe(channel, coming);
+          };
+          await appendAll(payloads, other);
+          await reader.length(payloads.length);
+          assert.deepEqual([reader.payloads, reader.starts], [payloads, 1]);
+          await coming.until(() => coming.payloads.at(-1) === payloads.at(-1));
+          assert.deepEqual(coming.current, payloads.slice(coming.from - 1));
+          assert.ok(seen !== undefined && seen > 0 && seen < payloads.length);
+          assert.equal(going.payloads.length, seen);
+        });
+
+        it("ends with the log between two pieces", async () => {
+          const closed = new Promise<number>((resolve) => {
+            reader.onTurn = () => {
+              const seen = reader.payloads.length;
+              reader.onTurn = () => undefined;
+              void reading.close().then(() => {
+                resolve(seen);
+              });
+            };
+          });
+          await appendAll(payloads, other);
+          const seen = await closed;
+          assert.equal(reader.payloads.length, seen);
+          assert.ok(seen < payloads.length);
+        });
       });
 
       it("has one order for all", async () => {

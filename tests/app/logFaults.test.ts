@@ -350,6 +350,104 @@ describe("the Valkey log, when Valkey fails", () => {
     });
   });
 
+  it("takes a new epoch, where the server comes back with an older one", async () => {
+    const log = open();
+    const reader = await follow(log);
+    await log.append(channel, "1");
+    await valkey.command("SAVE");
+    await valkey.command("DEL", streamKey());
+    const second = await log.append(channel, "2", "id");
+    await reader.until(() => reader.payloads.at(-1) === "2");
+    await valkey.kill();
+    await valkey.start();
+    await reader.until(() => reader.starts === 3);
+    const third = await log.append(channel, "3");
+    assert.ok(Number(third.epoch) > Number(second.epoch));
+    await reader.until(() => reader.payloads.at(-1) === "3");
+    assert.deepEqual([reader.epoch, reader.starts], [third.epoch, 3]);
+  });
+
+  describe("refusing one channel", () => {
+    /** Something that is no stream, where the stream of a channel should be. */
+    const spoil = async (): Promise<void> => {
+      await valkey.command("DEL", streamKey());
+      await valkey.command("SET", streamKey(), "no stream");
+    };
+
+    const appendAndMend = async (log: ValkeyLog): Promise<void> => {
+      let settled = false;
+      const refused = Promise.all(["1", "2", "3"].map((payload) => log.append(channel, payload, payload)));
+      refused.finally(() => (settled = true)).catch(() => undefined);
+      // One after the other: were all of them held up each time, the refused ones would run out of time.
+      for (let n = 1; n <= 150; n++)
+        await log.append(`good-${channel}`, "x", n % 2 === 0 ? String(n) : undefined);
+      const last = log.append(channel, "4");
+      assert.equal(settled, false);
+      await valkey.command("DEL", streamKey());
+      const offsets = (await refused).map(({ offset }) => offset);
+      assert.deepEqual([...offsets, (await last).offset], [1, 2, 3, 4]);
+    };
+
+    it("goes on with appends to the others, and keeps the order in it", async () => {
+      await spoil();
+      await appendAndMend(open());
+    });
+
+    it("goes on with them also where the channel was open already", async () => {
+      const log = open();
+      await log.append(channel, "before");
+      await spoil();
+      await appendAndMend(log);
+    });
+
+    it("rejects in time what cannot be stored in it, and closes", async () => {
+      const log = open({ publishTimeoutSeconds: 0.3 });
+      await spoil();
+      await assert.rejects(log.append(channel, "x", "id"), /not answered for 0.3 seconds/);
+      const answer = assert.rejects(log.append(channel, "x"), /not answered for 0.3 seconds/);
+      await log.close();
+      await answer;
+    });
+
+    it("goes on reading the others, and reads it when it can", async () => {
+      const lines: string[] = [];
+      const logger = pino({ level: "warn" }, { write: (line: string) => lines.push(line) });
+      const log = open({ logger });
+      await spoil();
+      const refused = new LogRecorder();
+      log.subscribe(channel, refused);
+      const good = new LogRecorder();
+      log.subscribe(`good-${channel}`, good);
+      for (let n = 0; n < 150; n++) {
+        await log.append(`good-${channel}`, String(n));
+        await good.length(n + 1);
+      }
+      assert.equal(good.starts, 1);
+      assert.equal(refused.starts, 0);
+      await valkey.command("DEL", streamKey());
+      await log.append(channel, "mended");
+      await refused.length(1);
+      assert.deepEqual(refused.payloads, ["mended"]);
+      assert.equal(lines.filter((line) => line.includes("refuses to open a channel")).length, 1);
+    });
+
+    it("goes on reading the others also where it had begun with it", async () => {
+      const log = open();
+      const spoilt = await follow(log);
+      const good = new LogRecorder();
+      log.subscribe(`good-${channel}`, good);
+      await log.append(channel, "before");
+      await spoilt.length(1);
+      await spoil();
+      for (let n = 0; n < 150; n++) {
+        await log.append(`good-${channel}`, String(n));
+        await good.length(n + 1);
+      }
+      await valkey.command("DEL", streamKey());
+      await spoilt.until(() => spoilt.starts === 2);
+    });
+  });
+
   it("begins again in the same epoch, where entries were dropped before they could be read", async () => {
     const proxy = await proxied();
     const log = open({ url: proxy.url, retainedMessages: 100 });

@@ -17,7 +17,6 @@ export class LogRecorder implements LogReader {
   /** Those since the last beginning. */
   current: string[] = [];
   #next = 0;
-  #error: Error | undefined;
   #waiting: (() => void)[] = [];
 
   started(from: LogPosition, end: number): void {
@@ -44,11 +43,6 @@ export class LogRecorder implements LogReader {
     this.#tell();
   }
 
-  failed(error: Error): void {
-    this.#error = error;
-    this.#tell();
-  }
-
   /** Resolves when the reading has begun. */
   begun(): Promise<void> {
     return this.until(() => this.starts > 0);
@@ -60,10 +54,7 @@ export class LogRecorder implements LogReader {
   }
 
   async until(condition: () => boolean): Promise<void> {
-    while (!condition()) {
-      if (this.#error !== undefined) throw this.#error;
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
+    while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   #tell(): void {

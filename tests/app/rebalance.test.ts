@@ -123,7 +123,7 @@ describe("rebalancing", () => {
     assert.deepEqual(new Set(released), new Set([10]));
   });
 
-  it("waits for one round before the next", async () => {
+  it("goes on telling its connections while clients are asked to go, and asks no more of them meanwhile", async () => {
     const releases: PromiseWithResolvers<undefined>[] = [];
     const { rounds } = balance({
       release: () => {
@@ -134,11 +134,21 @@ describe("rebalancing", () => {
     });
     await waitUntil(() => releases.length === 1);
     const before = rounds();
+    await waitUntil(() => rounds() > before + 5);
+    assert.equal(releases.length, 1);
+    releases[0]?.resolve(undefined);
+    await waitUntil(() => releases.length === 2);
+  });
+
+  it("waits for the answer to what it told before it tells more", async () => {
+    const report = Promise.withResolvers<readonly number[]>();
+    const { rounds } = balance({ registry: { report: () => report.promise } });
+    await waitUntil(() => rounds() === 1);
     const since = performance.now();
     await waitUntil(() => performance.now() - since > 20);
-    assert.equal(rounds(), before);
-    releases[0]?.resolve(undefined);
-    await waitUntil(() => rounds() > before);
+    assert.equal(rounds(), 1);
+    report.resolve([100, 0]);
+    await waitUntil(() => rounds() > 1);
   });
 
   it("asks nobody while all is even", async () => {

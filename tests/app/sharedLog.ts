@@ -96,15 +96,6 @@ export class SharedLog {
     this.#first = Math.max(this.#first, this.#payloads.length + 1 - kept);
   }
 
-  /** A process can read no more. */
-  fail(view: number): void {
-    for (const subscription of this.#subscriptions) {
-      if (subscription.view !== view) continue;
-      this.#subscriptions.delete(subscription);
-      subscription.reader.failed(new Error("cannot be read"));
-    }
-  }
-
   #append(payload: string, id: string | undefined): Appended {
     const known = id === undefined ? undefined : this.#ids.get(id);
     if (known !== undefined) return { epoch: this.#epoch, offset: known, duplicate: true };

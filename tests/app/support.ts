@@ -12,6 +12,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 import { pino } from "pino";
+import type { Logger } from "pino";
 import * as ws from "ws";
 import { WebSocket } from "ws";
 import type { ClientOptions } from "ws";
@@ -67,21 +68,22 @@ export interface ServerOptions {
   /** @see HubParts.lingerMs */
   readonly lingerMs?: number;
   readonly authorize?: Authorizer;
+  readonly logger?: Logger;
 }
 
 export async function startServer(
   overrides: Partial<Settings> = {},
-  { log, lingerMs = 0, authorize }: ServerOptions = {},
+  { log, lingerMs = 0, authorize, logger = silent }: ServerOptions = {},
 ): Promise<TestServer> {
   const settings: Settings = { ...defaultSettings(), host: "127.0.0.1", port: 0, ...overrides };
   const usedLog = log ?? createMemoryLog(settings);
   const metrics = createMetrics();
-  const hub = new Hub({ ...settings, log: usedLog, logger: silent, lingerMs });
+  const hub = new Hub({ ...settings, log: usedLog, lingerMs });
   const server = await createServer({
     settings,
     hub,
     metrics,
-    logger: silent,
+    logger,
     consoleFolder: CONSOLE_FOLDER,
     authorize,
   });

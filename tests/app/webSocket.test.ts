@@ -312,6 +312,24 @@ describe("the server's end of a WebSocket", () => {
   }
 });
 
+describe("a connection that is failed", () => {
+  it("reads nothing of what follows", () => {
+    const [, socket] = duplexPair();
+    const broken = clientFrame(0x1, Buffer.from([0xff]));
+    const ping = clientFrame(0x9, "a payload", Buffer.from("mask"));
+    const head = Buffer.concat([broken, ping]);
+    const fail = (): void => assert.fail();
+    new ServerWebSocket(socket as unknown as Socket, 1000, {
+      onMessage: fail,
+      onPing: fail,
+      onDrained: () => undefined,
+      onClosed: () => undefined,
+    }).start(head);
+    // It reads in place: what it has read has no mask any more.
+    assert.deepEqual(head.subarray(broken.length), ping);
+  });
+});
+
 function fragments(count: number): Buffer[] {
   return Array.from({ length: count }, (_, n) =>
     encode({

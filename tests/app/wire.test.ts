@@ -178,6 +178,17 @@ describe("the wire for plain clients", () => {
     assert.deepEqual(raw.received(), textFrame('{"connection":"ok"}'));
   });
 
+  it("does not mind empty elements among the subprotocols", async () => {
+    const { address } = await startServer();
+    for (const offered of ["resume.v1,", ", resume.v1", "other,, resume.v1"]) {
+      const raw = await connectRaw(
+        address.port,
+        upgradeRequest("/wss", [`Sec-WebSocket-Protocol: ${offered}`]),
+      );
+      await raw.seen('"epoch"');
+    }
+  });
+
   it("negotiates no extension", async () => {
     const { url } = await startServer();
     const { webSocket } = await connect(url, { perMessageDeflate: true });

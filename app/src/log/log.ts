@@ -3,7 +3,8 @@
  * store that several processes share. `tests/app/logContract.ts` holds every driver to what is said here.
  *
  * An entry is known by its channel's epoch and its offset. Offsets of an epoch are consecutive, from 1. Where a
- * driver lost what it had stored, it takes a new epoch rather than give an offset twice.
+ * driver lost what it had stored, or forgot a channel that nobody reads, as it has no room for any number of them, it
+ * takes a new epoch rather than give an offset twice.
  */
 
 export interface MessageLog {
@@ -28,8 +29,10 @@ export interface MessageLog {
   end(channel: string): Promise<LogPosition>;
 
   /**
-   * Reads a channel in order: all that is retained, then what comes.
+   * Reads a channel in order: all that is retained, then what comes. A store that is away MUST NOT end the reading: the
+   * driver waits, and goes on where it stopped.
    * @returns its undo: ends the reading at once. It MUST be idempotent.
+   * @throws where the log is closed.
    */
   subscribe(channel: string, reader: LogReader): () => void;
 
@@ -75,12 +78,10 @@ export interface LogReader {
    */
   started(from: LogPosition, end: number): void;
 
-  /** The next entries: never empty, consecutive, each once, whether this process appended them or another. */
-  entries(entries: readonly LogEntry[]): void;
-
   /**
-   * The reading is over, for good. The last call. A store that is away MUST NOT bring it about: the driver waits,
-   * and goes on where it stopped.
+   * The next entries: never empty, consecutive, each once, whether this process appended them or another. Of what it
+   * has read from a store, a driver MUST give at most a quarter of what the log retains by size in one turn of the event
+   * loop, but for a single larger entry: a reader that passes it on keeps no more than the log does.
    */
-  failed(error: Error): void;
+  entries(entries: readonly LogEntry[]): void;
 }

@@ -3,11 +3,24 @@ import { randomUUID } from "node:crypto";
 import type { Appended, LogPosition, LogReader, MessageLog } from "./log.ts";
 import { PackedEntries } from "./packedEntries.ts";
 import type { Retention } from "./retention.ts";
+import { UnreadChannels } from "./unreadChannels.ts";
 
 const FIRST_OFFSET = 1;
 
 /** How often old entries and unused channels are dropped, as a share of the time that they are retained. */
 const SWEEP_SHARE = 0.25;
+
+/**
+ * Channels without a reader share as much memory as so many take that are full of entries. They must be worth
+ * something, as a channel has no reader while its only one reconnects; and they must not be worth all the memory of a task,
+ * as one client may go through any number of names.
+ */
+const UNREAD_FULL_CHANNELS = 64;
+
+/** What a channel takes besides its entries and ids, in bytes, as measured: 1.3 KiB, and the administration of a block. */
+const CHANNEL_BYTES = 2048;
+/** What an id takes besides its text, in bytes, as measured. */
+const ID_OVERHEAD_BYTES = 72;
 
 export interface MemoryLogOptions extends Retention {
   /** A monotonic clock, in milliseconds. */
@@ -21,6 +34,9 @@ export function createMemoryLog({
 }: MemoryLogOptions): MessageLog {
   const channels = new Map<string, Channel>();
   const retainedMs = retention.retainedSeconds * 1000;
+  const unread = new UnreadChannels(UNREAD_FULL_CHANNELS * retention.retainedBytes, (name) => {
+    channels.delete(name);
+  });
   let closed = false;
 
   const channelOf = (name: string): Channel => {
@@ -31,46 +47,61 @@ export function createMemoryLog({
     }
     return channel;
   };
+  const noteUse = (name: string, channel: Channel): void => {
+    if (!channel.isRead) unread.use(name, channel);
+  };
 
   const sweep = setInterval(() => {
     const horizon = now() - retainedMs;
     for (const [name, channel] of channels) {
       channel.evictBefore(horizon);
-      if (channel.unusedSince(horizon)) channels.delete(name);
+      if (!channel.unusedSince(horizon)) continue;
+      channels.delete(name);
+      unread.remove(name);
     }
+    unread.measure();
   }, retainedMs * SWEEP_SHARE);
   sweep.unref();
 
   return {
     append(name, payload, id) {
       if (closed) return Promise.reject(new Error("The log is closed."));
-      return channelOf(name).append(payload, id, now());
+      const channel = channelOf(name);
+      const appended = channel.append(payload, id, now());
+      noteUse(name, channel);
+      return appended;
     },
 
     end(name) {
       if (closed) return Promise.reject(new Error("The log is closed."));
-      return Promise.resolve(channelOf(name).end(now()));
+      const channel = channelOf(name);
+      const end = channel.end(now());
+      noteUse(name, channel);
+      return Promise.resolve(end);
     },
 
     subscribe(name, reader) {
-      if (closed) {
-        reader.failed(new Error("The log is closed."));
-        return () => undefined;
-      }
+      if (closed) throw new Error("The log is closed.");
       const channel = channelOf(name);
       channel.evictBefore(now() - retainedMs);
       channel.add(reader);
+      unread.remove(name);
       let reading = true;
       return () => {
-        if (reading) channel.remove(reader, now());
+        if (!reading) return;
         reading = false;
+        channel.remove(reader, now());
+        if (!closed) noteUse(name, channel);
       };
     },
 
     close() {
       closed = true;
       clearInterval(sweep);
-      for (const channel of channels.values()) channel.close();
+      for (const [name, channel] of channels) {
+        channel.close();
+        unread.remove(name);
+      }
       channels.clear();
       return Promise.resolve();
     },
@@ -88,6 +119,14 @@ class Channel {
   constructor(retention: Retention) {
     this.#entries = new PackedEntries(FIRST_OFFSET, retention);
     this.#ids = new RecentIds(retention.retainedMessages);
+  }
+
+  get isRead(): boolean {
+    return this.#readers.length > 0;
+  }
+
+  get memoryBytes(): number {
+    return CHANNEL_BYTES + this.#entries.memoryBytes + this.#ids.memoryBytes;
   }
 
   append(payload: string, id: string | undefined, at: number): Appended {
@@ -126,7 +165,7 @@ class Channel {
   }
 
   unusedSince(horizon: number): boolean {
-    return this.#readers.length === 0 && this.#usedAt < horizon;
+    return !this.isRead && this.#usedAt < horizon;
   }
 
   close(): void {
@@ -138,25 +177,35 @@ class Channel {
 class RecentIds {
   readonly #window: number;
   #generation = 0;
-  #recent = new Map<string, number>();
-  #older = new Map<string, number>();
+  #recent = new Ids();
+  #older = new Ids();
 
   /** @param window entries whose ids are remembered at least. */
   constructor(window: number) {
     this.#window = window;
   }
 
+  get memoryBytes(): number {
+    return this.#recent.memoryBytes + this.#older.memoryBytes;
+  }
+
   find(id: string): number | undefined {
-    return this.#recent.get(id) ?? this.#older.get(id);
+    return this.#recent.offsets.get(id) ?? this.#older.offsets.get(id);
   }
 
   add(id: string, offset: number): void {
     const generation = Math.floor(offset / this.#window);
     if (generation !== this.#generation) {
-      this.#older = generation === this.#generation + 1 ? this.#recent : new Map<string, number>();
-      this.#recent = new Map();
+      this.#older = generation === this.#generation + 1 ? this.#recent : new Ids();
+      this.#recent = new Ids();
       this.#generation = generation;
     }
-    this.#recent.set(id, offset);
+    this.#recent.offsets.set(id, offset);
+    this.#recent.memoryBytes += Buffer.byteLength(id) + ID_OVERHEAD_BYTES;
   }
+}
+
+class Ids {
+  readonly offsets = new Map<string, number>();
+  memoryBytes = 0;
 }

@@ -7,6 +7,9 @@ const FIRST_BLOCK_BYTES = 1024;
 /** Blocks into which a full log is divided at least: it forgets one at a time. */
 const LEAST_BLOCKS = 8;
 
+/** What is kept of an entry besides its payload, in bytes, as measured: where it begins, in a list that has room for more. */
+const ENTRY_OVERHEAD_BYTES = 16;
+
 interface Block {
   readonly bytes: Buffer;
   /** Offset of the first entry. */
@@ -33,7 +36,10 @@ export class PackedEntries {
   /** Of a dropped block, for the next one. */
   #spare: Buffer | undefined;
   #end: number;
+  /** Of all payloads. */
   #bytes = 0;
+  /** Of all blocks, and of the spare one. */
+  #allocated = 0;
 
   /** @param next offset of the first entry. */
   constructor(next: number, retention: Retention) {
@@ -52,6 +58,11 @@ export class PackedEntries {
   /** Offset that the next entry gets. */
   get end(): number {
     return this.#end;
+  }
+
+  /** What the entries take, in bytes. */
+  get memoryBytes(): number {
+    return this.#allocated + (this.#end - this.first) * ENTRY_OVERHEAD_BYTES;
   }
 
   /**
@@ -100,7 +111,8 @@ export class PackedEntries {
     const wanted = Math.min(2 * (last?.bytes.length ?? FIRST_BLOCK_BYTES / 2), this.#blockBytes);
     const size = Math.max(wanted, length);
     const spare = this.#spare?.length === size ? this.#spare : undefined;
-    if (spare !== undefined) this.#spare = undefined;
+    if (spare === undefined) this.#allocated += size;
+    else this.#spare = undefined;
     const bytes = spare ?? Buffer.allocUnsafeSlow(size);
     const block: Block = { bytes, first: this.#end, starts: [], used: 0, since: at, at };
     this.#blocks.push(block);
@@ -121,6 +133,7 @@ export class PackedEntries {
 
   #drop({ bytes, used }: Block): void {
     this.#bytes -= used;
+    this.#allocated -= this.#spare?.length ?? 0;
     this.#spare = bytes;
   }
 }

@@ -148,10 +148,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     end: (name): Promise<LogPosition> => ends.end(channels.get(name)),
 
     subscribe(name, logReader) {
-      if (closing !== undefined) {
-        logReader.failed(new Error("The log is closed."));
-        return () => undefined;
-      }
+      if (closing !== undefined) throw new Error("The log is closed.");
       return reader.subscribe(channels.get(name), logReader);
     },
 

@@ -10,11 +10,11 @@ import { appendScript, evalCommand, evalshaCommand, isOlderEpoch, isUnknownScrip
 /** Most appends that are sent at once: more would only keep the first answers waiting. */
 const MAX_BATCH = 2000;
 
-/** Characters of all appends that are not answered yet, of which each counts as this many at least. */
-const MAX_PENDING_CHARACTERS = 64 * 1024 * 1024;
-const APPEND_OVERHEAD_CHARACTERS = 256;
+/** Most that all appends together may have which are not answered yet, in bytes, and what each has besides its payload. */
+const MAX_PENDING_BYTES = 64 * 1024 * 1024;
+const APPEND_OVERHEAD_BYTES = 256;
 
-/** Time after which a server that refused something is asked again, in milliseconds. */
+/** Time after which a server that refused something of a channel is asked again, in milliseconds. */
 const REFUSED_RETRY_MS = 50;
 
 /** The name of an entry says what may be appended once only: an id, or a single call. */
@@ -39,6 +39,7 @@ interface Pending {
   readonly payload: string;
   readonly name: string;
   readonly hasId: boolean;
+  readonly bytes: number;
   /** When it was called, in milliseconds of `performance.now()`. */
   readonly calledAt: number;
   readonly resolve: (appended: Appended) => void;
@@ -54,16 +55,20 @@ interface Pending {
 
 /**
  * Appends in the order of the calls: one batch is under way at a time, and what is called meanwhile makes the next one. What is
- * not stored for sure goes before the next batch, unless something behind it in its channel was stored.
+ * not stored for sure goes before the next batch, unless something behind it in its channel was stored. Where the server
+ * refuses a channel, that one waits, and the others go on.
  */
 export class ValkeyAppends {
   readonly #parts: ValkeyAppendsParts;
+  /** By the time of the call. */
   #waiting: Pending[] = [];
   #underWay: readonly Pending[] = [];
-  #characters = 0;
+  /** Of channels that were refused, until they are tried again; each by the time of the call. */
+  readonly #held = new Map<ValkeyChannel, Pending[]>();
+  #bytes = 0;
   #calls = 0;
   #sending: NodeJS.Immediate | undefined;
-  #pausing: NodeJS.Timeout | undefined;
+  #holding: NodeJS.Timeout | undefined;
   #expiring: NodeJS.Timeout | undefined;
   /** Whether the server of this connection has the script. */
   #scriptLoaded = false;
@@ -80,11 +85,11 @@ export class ValkeyAppends {
 
   append(channel: ValkeyChannel, payload: string, id: string | undefined): Promise<Appended> {
     if (this.#closed) return Promise.reject(new Error("The log is closed."));
-    const characters = this.#characters + charactersOf(payload);
-    if (characters > MAX_PENDING_CHARACTERS) {
+    const bytes = Buffer.byteLength(payload) + APPEND_OVERHEAD_BYTES;
+    if (this.#bytes + bytes > MAX_PENDING_BYTES) {
       return Promise.reject(new Error("Too much waits for Valkey already."));
     }
-    this.#characters = characters;
+    this.#bytes += bytes;
 
     return new Promise<Appended>((resolve, reject) => {
       this.#waiting.push({
@@ -95,6 +100,7 @@ export class ValkeyAppends {
             ? `${CALL_PREFIX}${this.#parts.task}${(this.#calls++).toString(36)}`
             : ID_PREFIX + id,
         hasId: id !== undefined,
+        bytes,
         calledAt: performance.now(),
         resolve,
         reject,
@@ -117,64 +123,95 @@ export class ValkeyAppends {
       });
     }
     clearImmediate(this.#sending);
-    clearTimeout(this.#pausing);
+    clearTimeout(this.#holding);
     clearTimeout(this.#expiring);
   }
 
   /** Rejects everything that is pending. */
   giveUp(): void {
     const error = new Error("The log was closed before Valkey had answered.");
+    this.#release();
     for (const pending of [...this.#underWay, ...this.#waiting.splice(0)]) this.#reject(pending, error);
     this.#onIdle?.();
   }
 
   get #idle(): boolean {
-    return this.#underWay.length + this.#waiting.length === 0;
+    return this.#underWay.length + this.#waiting.length + this.#held.size === 0;
   }
 
   /** Sends what waits at the end of this turn, so that one write takes all of it. */
   #schedule(): void {
     if (this.#waiting.length === 0 || this.#underWay.length > 0) return;
-    if (this.#pausing !== undefined || !this.#parts.connection.ready) return;
+    if (!this.#parts.connection.ready) return;
     this.#sending ??= setImmediate(this.#send);
   }
 
   readonly #send = (): void => {
     this.#sending = undefined;
     if (this.#underWay.length > 0) return;
-    const batch =
-      this.#waiting.length <= MAX_BATCH ? this.#waiting.splice(0) : this.#waiting.splice(0, MAX_BATCH);
+    const batch = this.#nextBatch();
     this.#underWay = batch;
     void this.#store(batch).then((again) => {
       this.#underWay = [];
-      if (again.length > 0) this.#waiting.unshift(...again);
+      this.#putBack(again);
       this.#schedule();
       if (this.#idle) this.#onIdle?.();
     });
   };
 
+  /** Takes what waits, and puts aside what is of a channel that was refused. */
+  #nextBatch(): readonly Pending[] {
+    if (this.#held.size === 0) {
+      return this.#waiting.length <= MAX_BATCH ? this.#waiting.splice(0) : this.#waiting.splice(0, MAX_BATCH);
+    }
+    const batch: Pending[] = [];
+    let taken = 0;
+    for (const pending of this.#waiting) {
+      if (batch.length === MAX_BATCH) break;
+      taken += 1;
+      (this.#held.get(pending.channel) ?? batch).push(pending);
+    }
+    this.#waiting.splice(0, taken);
+    return batch;
+  }
+
+  /** What was called before the rest goes before it. */
+  #putBack(again: readonly Pending[]): void {
+    if (again.length === 0) return;
+    this.#waiting = [...again, ...this.#waiting].sort((one, other) => one.calledAt - other.calledAt);
+  }
+
   /** @returns those that are to be sent again. */
   async #store(batch: readonly Pending[]): Promise<readonly Pending[]> {
-    const problem = await this.#open(batch);
-    if (problem !== undefined) {
-      this.#pause(problem);
-      return batch.filter(({ settled }) => !settled);
-    }
-    const sent = batch.filter(({ settled }) => !settled);
-    const outcomes = await this.#parts.connection.send(this.#commands(sent));
-    return this.#settle(sent, outcomes);
+    await this.#open(batch);
+    const unsettled = batch.filter(({ settled }) => !settled);
+    if (this.#held.size === 0) return this.#sendAll(unsettled);
+    const refused = unsettled.filter(({ channel }) => this.#held.has(channel));
+    const again = await this.#sendAll(unsettled.filter(({ channel }) => !this.#held.has(channel)));
+    return [...refused, ...again];
   }
 
   /** Makes sure that the epoch of each channel is known. */
-  async #open(batch: readonly Pending[]): Promise<Error | undefined> {
+  async #open(batch: readonly Pending[]): Promise<void> {
     let unopened: Set<ValkeyChannel> | undefined;
     for (const { channel } of batch) {
       if (!channel.open) (unopened ??= new Set()).add(channel);
     }
-    if (unopened === undefined) return undefined;
+    if (unopened === undefined) return;
     const { channels, connection } = this.#parts;
-    const opened = await channels.open(connection, [...unopened]);
-    return opened.find((answer) => answer instanceof Error);
+    const asked = [...unopened];
+    const opened = await channels.open(connection, asked);
+    for (const [index, channel] of asked.entries()) {
+      const answer = opened[index];
+      if (answer instanceof Error) this.#hold(channel, answer);
+    }
+  }
+
+  /** @returns those that are to be sent again. */
+  async #sendAll(batch: readonly Pending[]): Promise<readonly Pending[]> {
+    if (batch.length === 0) return [];
+    const outcomes = await this.#parts.connection.send(this.#commands(batch));
+    return this.#settle(batch, outcomes);
   }
 
   #commands(batch: readonly Pending[]): readonly Command[] {
@@ -259,7 +296,10 @@ export class ValkeyAppends {
       case "refused":
         if (isUnknownScript(outcome.error)) this.#scriptLoaded = false;
         else if (isOlderEpoch(outcome.error)) channel.suspect(epoch);
-        else this.#pause(outcome.error);
+        else {
+          channel.suspect(epoch);
+          this.#hold(channel, outcome.error);
+        }
         return undefined;
       case "answered":
         channel.suspect(epoch);
@@ -275,15 +315,25 @@ export class ValkeyAppends {
     }
   }
 
-  #pause(problem: Error): void {
-    if (this.#pausing !== undefined) return;
+  /** Keeps what is appended to a channel for a while. */
+  #hold(channel: ValkeyChannel, problem: Error): void {
+    if (!this.#held.has(channel)) this.#held.set(channel, []);
+    if (this.#holding !== undefined) return;
     this.#parts.logger.warn({ reason: problem.message }, "Valkey refuses to append");
     // It has become a replica: the connection leads to where the primary was.
     if (problem.message.startsWith("READONLY")) this.#parts.connection.drop();
-    this.#pausing = setTimeout(() => {
-      this.#pausing = undefined;
+    this.#holding = setTimeout(() => {
+      this.#release();
       this.#schedule();
+      if (this.#idle) this.#onIdle?.();
     }, REFUSED_RETRY_MS);
+  }
+
+  #release(): void {
+    clearTimeout(this.#holding);
+    this.#holding = undefined;
+    this.#putBack([...this.#held.values()].flat());
+    this.#held.clear();
   }
 
   readonly #expire = (): void => {
@@ -294,20 +344,22 @@ export class ValkeyAppends {
 
     const isExpired = ({ calledAt }: Pending): boolean => calledAt <= horizon;
     for (const pending of this.#underWay.filter(isExpired)) this.#reject(pending, error);
-    const firstAlive = this.#waiting.findIndex((pending) => !isExpired(pending));
-    for (const pending of this.#waiting.splice(0, firstAlive < 0 ? Infinity : firstAlive)) {
-      this.#reject(pending, error);
+    let oldest = this.#underWay.find(({ settled }) => !settled)?.calledAt ?? Infinity;
+    for (const queue of [this.#waiting, ...this.#held.values()]) {
+      const firstAlive = queue.findIndex((pending) => !isExpired(pending));
+      for (const pending of queue.splice(0, firstAlive < 0 ? Infinity : firstAlive)) {
+        this.#reject(pending, error);
+      }
+      oldest = Math.min(oldest, queue[0]?.calledAt ?? Infinity);
     }
-
-    const oldest = this.#underWay.find(({ settled }) => !settled) ?? this.#waiting[0];
-    if (oldest === undefined) return;
-    this.#expiring = setTimeout(this.#expire, Math.ceil(oldest.calledAt - horizon));
+    if (oldest === Infinity) return;
+    this.#expiring = setTimeout(this.#expire, Math.ceil(oldest - horizon));
   };
 
   #resolve(pending: Pending, appended: Appended, now: number): void {
     if (pending.settled) return;
     pending.settled = true;
-    this.#characters -= charactersOf(pending.payload);
+    this.#bytes -= pending.bytes;
     pending.resolve(appended);
     this.#parts.onAppended((now - pending.calledAt) / 1000);
   }
@@ -315,7 +367,7 @@ export class ValkeyAppends {
   #reject(pending: Pending, error: Error): void {
     if (pending.settled) return;
     pending.settled = true;
-    this.#characters -= charactersOf(pending.payload);
+    this.#bytes -= pending.bytes;
     pending.reject(error);
   }
 }
@@ -337,8 +389,4 @@ function appendedBy(
   const offset = offsetOf(outcome.reply as string);
   // An offset that was given already: the server has lost what had it.
   return offset > newestOffset ? { epoch, offset, duplicate: false } : undefined;
-}
-
-function charactersOf(payload: string): number {
-  return payload.length + APPEND_OVERHEAD_CHARACTERS;
 }

@@ -1,10 +1,11 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 
 import type { Logger } from "pino";
 
-import type { LogEntry, LogReader } from "./log.ts";
+import type { LogReader } from "./log.ts";
 import type { Retention } from "./retention.ts";
 import { TrimPoints } from "./trimPoints.ts";
+import type { MeasuredEntry } from "./trimPoints.ts";
 import { entryId, epochOf, offsetOf, wakeKey } from "./valkeyChannel.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 import type { OpenedChannel, ValkeyChannels } from "./valkeyChannels.ts";
@@ -22,6 +23,14 @@ const POLL_MS = 10;
 const BLOCK_AGAIN_MS = 60_000;
 /** Reads for what has come meanwhile, before news is delivered: a round trip to Valkey costs less than a write to everybody. */
 const MAX_DRAIN_READS = 4;
+
+/**
+ * Most that a reader is given in one turn, as a share of what the log retains. A reader that passes it on keeps as much for
+ * whoever is slow: were it given more, it would have dropped the beginning before anybody could take it.
+ */
+const DELIVERY_SHARE = 0.25;
+/** What an entry is longer than its payload when it is passed on, in bytes, about. */
+const ENTRY_OVERHEAD_BYTES = 48;
 
 /** Time after which a server that refused a read is asked again, in milliseconds. */
 const REFUSED_RETRY_MS = 100;
@@ -65,7 +74,12 @@ interface Followed {
   skipTo: number;
   /** Where the channel ended when it was placed: as far as there are entries to read at once. */
   end: number;
+  /** Whether the server refuses to open it. */
+  refused: boolean;
 }
+
+/** What was read, and nobody has been given yet. */
+type News = Map<Followed, MeasuredEntry[]>;
 
 /** Streams as a server answers them: key, then entries of id, name and payload. */
 type Streams = readonly (readonly [key: string, entries: readonly StoredEntry[]])[];
@@ -75,6 +89,7 @@ type StoredEntry = readonly [id: string, fields: readonly [name: string, payload
 export class ValkeyReader {
   readonly #parts: ValkeyReaderParts;
   readonly #followed = new Map<string, Followed>();
+  readonly #deliveryBytes: number;
   readonly #wakeKey: string;
   #wakeId = "0-0";
   /** Whether some channel is not placed. */
@@ -88,6 +103,7 @@ export class ValkeyReader {
 
   constructor(parts: ValkeyReaderParts) {
     this.#parts = parts;
+    this.#deliveryBytes = parts.retention.retainedBytes * DELIVERY_SHARE;
     this.#wakeKey = wakeKey(parts.task);
     this.#running = this.#run();
   }
@@ -104,6 +120,7 @@ export class ValkeyReader {
         next: 0,
         skipTo: 0,
         end: 0,
+        refused: false,
       };
       this.#followed.set(channel.key, followed);
     }
@@ -137,6 +154,7 @@ export class ValkeyReader {
   /** Ends all subscriptions at once. */
   async close(): Promise<void> {
     this.#closed = true;
+    for (const { subscriptions } of this.#followed.values()) subscriptions.clear();
     this.#followed.clear();
     this.#parts.connection.close();
     this.#woken.resolve(undefined);
@@ -185,20 +203,31 @@ export class ValkeyReader {
     if (!this.#displaced) return;
     this.#displaced = false;
     const unplaced = [...this.#followed.values()].filter(({ placed }) => !placed);
+    if (unplaced.length === 0) return;
     for (const followed of unplaced) {
       followed.placed = true;
       for (const subscription of followed.subscriptions) subscription.asked = true;
     }
-    const { channels, connection } = this.#parts;
+    const { channels, connection, logger } = this.#parts;
     const opened = await channels.open(
       connection,
       unplaced.map(({ channel }) => channel),
     );
+    const refused: Followed[] = [];
     for (const [index, followed] of unplaced.entries()) {
       const answer = opened[index];
-      if (answer instanceof Error) throw answer;
-      if (answer !== undefined) this.#placeAt(followed, answer);
+      if (answer instanceof Error) {
+        if (!connection.ready) throw answer;
+        followed.placed = false;
+        if (!followed.refused) logger.warn({ reason: answer.message }, "Valkey refuses to open a channel");
+        followed.refused = true;
+        refused.push(followed);
+      } else if (answer !== undefined) this.#placeAt(followed, answer);
     }
+    if (refused.length === 0) return;
+    setTimeout(() => {
+      for (const followed of refused) if (!followed.placed) this.#displace(followed);
+    }, REFUSED_RETRY_MS).unref();
   }
 
   #placeAt(followed: Followed, { epoch, first, end }: OpenedChannel): void {
@@ -209,6 +238,7 @@ export class ValkeyReader {
     followed.skipTo = 0;
     followed.next = end;
     followed.end = end;
+    followed.refused = false;
     for (const subscription of followed.subscriptions) {
       // It came meanwhile, and the channel may have a later end for it.
       if (!subscription.asked) continue;
@@ -223,20 +253,22 @@ export class ValkeyReader {
 
   async #read(): Promise<void> {
     if (this.#displaced) return;
-    const followed = [...this.#followed.values()];
+    const followed = [...this.#followed.values()].filter(({ placed }) => placed);
     const behind = followed.filter(({ next, end }) => next < end);
     const mayWait = behind.length === 0 && followed.length < MAX_STREAMS;
     const waits = mayWait && performance.now() >= this.#blockAgainAt;
-    const news = new Map<Followed, LogEntry[]>();
+    const news: News = new Map();
     try {
-      let found = this.#take(await (waits ? this.#wait(followed) : this.#ask(followed)), news);
-      if (!found && !waits) await delay(POLL_MS);
+      let bytes = this.#take(await (waits ? this.#wait(followed) : this.#ask(followed)), news);
+      if (bytes === 0 && !waits) await delay(POLL_MS);
       // A server ends the wait at the first entry of a batch; the others are there a moment later.
-      for (let read = 0; found && read < MAX_DRAIN_READS; read++) {
+      let found = bytes;
+      for (let read = 0; read < MAX_DRAIN_READS && found > 0 && bytes < this.#deliveryBytes; read++) {
         found = this.#take(await this.#ask(followed), news);
+        bytes += found;
       }
     } finally {
-      for (const [one, entries] of news) this.#deliver(one, entries);
+      await this.#deliver(news);
     }
     // What was there when they were placed has been dropped since.
     for (const one of behind) if (!news.has(one)) this.#displace(one);
@@ -284,28 +316,28 @@ export class ValkeyReader {
     ];
   }
 
-  /** Returns whether there were entries. */
-  #take(streams: Streams, news: Map<Followed, LogEntry[]>): boolean {
-    let found = false;
+  /** @returns the bytes of what was new. */
+  #take(streams: Streams, news: News): number {
+    let bytes = 0;
     for (const [key, stored] of streams) {
       const followed = this.#followed.get(key);
       if (key === this.#wakeKey) this.#wakeId = stored.at(-1)?.[0] ?? this.#wakeId;
       else if (followed?.placed === true) {
         const entries = this.#takeFrom(followed, stored);
         if (entries.length === 0) continue;
-        found = true;
+        for (const entry of entries) bytes += passedOn(entry);
         const earlier = news.get(followed);
         if (earlier === undefined) news.set(followed, entries);
         else earlier.push(...entries);
       }
     }
-    return found;
+    return bytes;
   }
 
-  #takeFrom(followed: Followed, stored: readonly StoredEntry[]): LogEntry[] {
+  #takeFrom(followed: Followed, stored: readonly StoredEntry[]): MeasuredEntry[] {
     const { epoch, channel } = followed;
     const last = stored.at(-1);
-    const entries: LogEntry[] = [];
+    const entries: MeasuredEntry[] = [];
     // Ids only grow: where the last one is as far as there are entries, none is missing.
     const whole = last?.[0] === entryId(epoch, followed.next + stored.length - 1);
     for (const [id, [, payload]] of stored) {
@@ -315,14 +347,30 @@ export class ValkeyReader {
         this.#displaced = true;
         return entries;
       }
-      entries.push({ offset: followed.next, payload });
+      entries.push({ offset: followed.next, payload, bytes: Buffer.byteLength(payload) });
       followed.next += 1;
     }
     if (last !== undefined) channel.note(epoch, followed.next - 1, last[1][0]);
     return entries;
   }
 
-  #deliver(followed: Followed, entries: readonly LogEntry[]): void {
+  /** In pieces, with a turn between them in which readers can pass on what they were given. */
+  async #deliver(news: News): Promise<void> {
+    let undelivered: readonly (readonly [Followed, readonly MeasuredEntry[]])[] = [...news];
+    for (;;) {
+      const later: (readonly [Followed, readonly MeasuredEntry[]])[] = [];
+      for (const [followed, entries] of undelivered) {
+        const count = countWithin(entries, this.#deliveryBytes);
+        this.#tell(followed, count < entries.length ? entries.slice(0, count) : entries);
+        if (count < entries.length) later.push([followed, entries.slice(count)]);
+      }
+      if (later.length === 0 || this.#closed) return;
+      undelivered = later;
+      await nextTurn();
+    }
+  }
+
+  #tell(followed: Followed, entries: readonly MeasuredEntry[]): void {
     const [first] = entries;
     if (first === undefined) return;
     for (const subscription of followed.subscriptions) {
@@ -348,4 +396,15 @@ function streamsOf(outcome: Outcome | undefined): Streams {
   if (outcome?.kind !== "answered") throw outcome?.error ?? new Error("Valkey has not answered.");
   // By XREAD.
   return (outcome.reply as Streams | null) ?? [];
+}
+
+function passedOn({ bytes }: MeasuredEntry): number {
+  return bytes + ENTRY_OVERHEAD_BYTES;
+}
+
+/** How many of the first entries have so many bytes at most when they are passed on; one at least. */
+function countWithin(entries: readonly MeasuredEntry[], maxBytes: number): number {
+  let bytes = 0;
+  const beyond = entries.findIndex((entry) => (bytes += passedOn(entry)) > maxBytes);
+  return beyond < 0 ? entries.length : Math.max(1, beyond);
 }

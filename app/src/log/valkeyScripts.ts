@@ -12,7 +12,7 @@ export interface Script {
 
 /**
  * Opens a channel: makes its stream where there is none, and sets its expiry. Where the stream does not hold what the caller
- * knows of it, it has lost some of what it stored: the channel begins anew.
+ * knows of it, or has an older epoch, it has lost some of what it stored: the channel begins anew.
  *
  * Arguments: expiry in milliseconds; epoch that the caller knows, or 0; the newest offset that it knows, and the name of that
  * entry. Answers the epoch, the offset of the oldest entry, and that of the next one.
@@ -30,7 +30,7 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
   if fields.length > 0 then first = string.match(fields['recorded-first-entry-id'], '%d+$') end
 end
 
-local lost = epoch == nil
+local lost = epoch == nil or tonumber(epoch) < tonumber(ARGV[2])
 if epoch == ARGV[2] then
   local id = epoch .. '-' .. ARGV[3]
   local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
