@@ -11,12 +11,18 @@ export interface RunningBackplane {
 }
 
 /**
- * Starts it with the declared user, and nobody else.
+ * What ElastiCache Serverless does at its cap: keys that expire leave, the least recently used first.
+ * @see https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Scaling.html
+ */
+const EVICTION_POLICY = "volatile-lru";
+
+/**
+ * Starts it with the declared user, and nobody else, and with the declared cap.
  * @param binary a valkey-server; the stand-in without one.
  * @throws {Error} with the server's last words, where it does not start.
  */
 export async function startBackplane(
-  { user }: Backplane,
+  { user, maxGB }: Backplane,
   binary: string | undefined,
 ): Promise<RunningBackplane> {
   if (binary === undefined) {
@@ -31,6 +37,12 @@ export async function startBackplane(
     directives: [
       ["user", "default", "off"],
       ["user", user.name, `>${user.password}`, ...user.access.split(" ")],
+      ...(maxGB === undefined
+        ? []
+        : ([
+            ["maxmemory", `${maxGB}gb`],
+            ["maxmemory-policy", EVICTION_POLICY],
+          ] as const)),
     ],
   });
   return {

@@ -49,7 +49,7 @@ export type State =
   | { readonly name: "connecting"; readonly failures: number }
   /** The server has greeted. `heartbeat` is the interval of its pings in seconds. */
   | ({ readonly name: "open"; readonly heartbeat: number } & Position)
-  /** The next attempt is in `delay` milliseconds, or when the page comes back, whichever is first. */
+  /** The next attempt is in `delay` milliseconds, or sooner where the page or the network comes back. */
   | ({ readonly name: "waiting"; readonly delay: number } & Loss)
   /** For good. `error` where nobody asked for it. */
   | { readonly name: "closed"; readonly error?: ChannelError };
@@ -66,10 +66,12 @@ export type ChannelErrorCode =
   | "closed"
   /** More waits for its acknowledgement than `maxQueueMessages` or `maxQueueBytes` allow; it was not sent. */
   | "queue_full"
-  /** The server does not take messages of that size; it was not stored. */
+  /** The server does not take messages of that size, or it is above `maxQueueBytes` by itself; it was not stored. */
   | "too_large"
   /** The address is none, or the page may not connect to it (such as `ws:` on an `https:` page). */
   | "invalid_url"
+  /** There is no global WebSocket, and none was given. */
+  | "no_websocket"
   /** Codes of the server, such as `invalid_message`. */
   | (string & {});
 
@@ -87,7 +89,8 @@ export class ChannelError extends Error {
 export interface Limits {
   /**
    * Milliseconds. The wait after the n-th failure in a row is a time at random from 0 to
-   * `min(backoffCapMs, backoffBaseMs * 2 ** (n - 1))`: full jitter.
+   * `min(backoffCapMs, backoffBaseMs * 2 ** (n - 1))`: full jitter. After a code that says "later" (1008 without a
+   * `token`, 1011, 1013 and the like), it is from `backoffBaseMs` on, and n is at least 4.
    * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
    * @default 1000
    */
@@ -116,7 +119,7 @@ export interface Limits {
   readonly publishBurst: number;
   /** Publishes that may wait for their acknowledgement, sent or not; beyond it `publish` rejects. @default 1000 */
   readonly maxQueueMessages: number;
-  /** Bytes of the same. @default 1048576 */
+  /** Bytes of the same; a single publish that is larger is `too_large`. @default 1048576 */
   readonly maxQueueBytes: number;
   /** Messages that one iterator holds for its reader; what comes beyond it, the reader finds as a gap. @default 10000 */
   readonly maxBufferMessages: number;
@@ -142,7 +145,7 @@ export const DEFAULT_LIMITS: Limits = {
 export interface ConnectOptions extends Partial<Limits> {
   /** Called for each connection; the token goes along as the subprotocol `bearer.TOKEN`. A failure is tried again. */
   readonly token?: () => string | Promise<string>;
-  /** Where an earlier client stopped (`channel.position`). Without it, the channel begins with what comes next. */
+  /** The place of the last message that was handled earlier. Without it, the channel begins with what comes next. */
   readonly from?: Position;
   /** Instead of the global one. */
   readonly WebSocket?: WebSocketConstructor;
@@ -167,6 +170,8 @@ export interface WebSocketLike {
   readonly bufferedAmount: number;
   send(text: string): void;
   close(code?: number): void;
+  /** Ends the connection at once; called, where there is one, on a connection that is given up as dead. */
+  terminate?(): void;
   addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
   addEventListener(
     type: "close",
@@ -194,7 +199,7 @@ export interface PageEvent {
  * Opens a channel, and keeps it open until `close()`.
  * @param url of the channel: `wss://HOST/wss/NAME`. `http` and `https` are taken for `ws` and `wss`; in a page, the
  * address may be relative.
- * @throws {ChannelError} `invalid_url`.
+ * @throws {ChannelError} `invalid_url`, `no_websocket`.
  * @throws {RangeError} where a limit is not a number of at least 1.
  */
 export function connect<Message = unknown>(
@@ -235,6 +240,13 @@ const SUSPENDED_MS = 75_000;
 /** An attempt older than this is begun anew when the page comes back: a hidden page's may hang. */
 const IMPATIENT_MS = 2000;
 
+/** The longest wait that is left when the page or the network comes back; at random, as a network does so for many. */
+const COMEBACK_MS = 1000;
+
+/** A server that says when it is alive is taken for dead after this many of its intervals without a frame, and the slack. */
+const SILENT_HEARTBEATS = 2;
+const SILENCE_SLACK_MS = 1000;
+
 const PAGE_EVENTS = ["visibilitychange", "pageshow", "resume", "online", "offline"];
 
 const CLOSE_NORMAL = 1000;
@@ -262,8 +274,6 @@ interface Publish {
   readonly id: string;
   readonly frame: string;
   readonly bytes: number;
-  /** On this connection. */
-  sent: boolean;
   readonly resolve: (position: Position) => void;
   readonly reject: (reason: unknown) => void;
   /** Stops listening to the caller's signal. */
@@ -274,6 +284,7 @@ interface Publish {
 class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, AsyncDisposable {
   readonly #url: URL;
   readonly #options: ConnectOptions;
+  readonly #WebSocket: WebSocketConstructor;
   readonly #limits: Limits;
   readonly #clock: Clock;
   readonly #random: () => number;
@@ -283,6 +294,8 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
 
   #state: State = { name: "connecting", failures: 0 };
   readonly #listeners = new Map<keyof ChannelEvents<Message>, Set<(detail: never) => void>>();
+  /** Calls of listeners, in order, while one of them runs. */
+  readonly #calls: (() => void)[] = [];
   readonly #deliveries = new Set<Deliveries<Message>>();
   readonly #states = new Set<Latest<State>>();
 
@@ -298,11 +311,25 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
   #failures = 0;
   #nextTickAt = Infinity;
   #wasOffline = false;
+  /** Of the wait for the next attempt. */
+  #retryAt = 0;
+  /** Whether the server has asked for that wait. */
+  #isLater = false;
+
+  #heardAt = 0;
+  /** Milliseconds without a frame after which a server that sends heartbeats is taken for dead. */
+  #silenceMs = Infinity;
+  /**
+   * Whether silence tells that a connection is dead. Until one was silent: then that may have been an older server, which
+   * sends no heartbeats, and the next one has to send one first.
+   */
+  #beats = true;
 
   /** Everything without an acknowledgement, in the order of the calls. */
   readonly #queue = new Map<string, Publish>();
   #queuedBytes = 0;
-  #inFlight = 0;
+  /** Bytes of what was sent on this connection and not answered, by id; the server works on what was given up, too. */
+  readonly #inFlight = new Map<string, number>();
   #inFlightBytes = 0;
   /** What the socket had not sent yet, when it was last looked at. */
   #buffered = 0;
@@ -313,6 +340,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
   readonly #connectTimer: Timer;
   readonly #retryTimer: Timer;
   readonly #tickTimer: Timer;
+  readonly #silenceTimer: Timer;
   readonly #ackTimer: Timer;
   /** While it runs, nothing is sent. */
   readonly #holdTimer: Timer;
@@ -321,6 +349,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
   constructor(url: string | URL, options: ConnectOptions) {
     this.#url = webSocketUrl(url);
     this.#options = options;
+    this.#WebSocket = options.WebSocket ?? globalWebSocket();
     this.#limits = limitsOf(options);
     this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#random = options.random ?? Math.random;
@@ -340,6 +369,9 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
     this.#tickTimer = timer(() => {
       this.#tick();
     });
+    this.#silenceTimer = timer(() => {
+      this.#missHeartbeat();
+    });
     this.#ackTimer = timer(() => {
       this.#missAck();
     });
@@ -358,7 +390,10 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
     return this.#state;
   }
 
-  /** The last message seen, or where the server said that the channel begins; undefined before the first greeting. */
+  /**
+   * The last message that has come, or where the server said that the channel begins; undefined before the first greeting.
+   * An iterator may still hold messages up to here: to go on in another client, keep the place of the last one handled.
+   */
   get position(): Position | undefined {
     return this.#position;
   }
@@ -388,6 +423,12 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
     const frame = `{"publish":${json},"id":"${id}"}`;
     const bytes = new TextEncoder().encode(frame).length;
     const { maxQueueMessages, maxQueueBytes } = this.#limits;
+    if (bytes > maxQueueBytes) {
+      throw new ChannelError(
+        "too_large",
+        `A publish of ${bytes} bytes is above ${maxQueueBytes}, maxQueueBytes.`,
+      );
+    }
     if (this.#queue.size >= maxQueueMessages || this.#queuedBytes + bytes > maxQueueBytes) {
       throw new ChannelError(
         "queue_full",
@@ -407,7 +448,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
       const release = (): void => {
         signal?.removeEventListener("abort", abort);
       };
-      const publish: Publish = { id, frame, bytes, sent: false, resolve, reject, release };
+      const publish: Publish = { id, frame, bytes, resolve, reject, release };
       signal?.addEventListener("abort", abort);
       this.#queue.set(id, publish);
       this.#queuedBytes += bytes;
@@ -416,7 +457,8 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
   }
 
   /**
-   * Calls `listener` for each event from now on, in order. An error that it throws is reported as uncaught.
+   * Calls `listener` for each event from now on, in order. An error that it throws is reported as uncaught. The first
+   * attempt begins before anybody can listen: `state` tells that.
    * @returns how to stop it.
    */
   on<Type extends keyof ChannelEvents<Message>>(
@@ -441,7 +483,8 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
    * error where nobody asked for that.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Delivery<Message>, undefined> {
-    return this.#stream(this.#deliveries, new Deliveries<Message>(this.#limits));
+    const error = this.#state.name === "closed" ? this.#state.error : undefined;
+    return this.#stream(this.#deliveries, new Deliveries<Message>(this.#limits), error);
   }
 
   /** The state now, and each one that follows; of several since the last look, the newest. Ends with `closed`. */
@@ -453,7 +496,8 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
 
   /**
    * Takes no more publishes, and closes the channel when all are acknowledged or `closeTimeoutMs` have passed; what is
-   * then left is rejected with `closed`. Idempotent.
+   * then left is rejected with `closed`. It does not wait for the WebSocket, which may say goodbye for some time longer.
+   * Idempotent.
    */
   close(): Promise<void> {
     if (this.#closing === undefined) {
@@ -492,10 +536,10 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
 
     let socket;
     try {
-      const WebSocket: WebSocketConstructor = this.#options.WebSocket ?? globalThis.WebSocket;
-      socket = new WebSocket(this.#address(), protocols);
+      socket = new this.#WebSocket(this.#address(), protocols);
     } catch (error) {
-      this.#end(new ChannelError("invalid_url", messageOf(error), { cause: error }));
+      if (isRefusal(error)) this.#end(new ChannelError("invalid_url", messageOf(error), { cause: error }));
+      else this.#lose({ reason: `no WebSocket: ${messageOf(error)}` });
       return;
     }
     this.#socket = socket;
@@ -519,6 +563,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
   }
 
   #receive(data: unknown): void {
+    this.#heardAt = this.#clock.now();
     const frame = parse(data);
     if (frame.kind === "greeting") {
       this.#greet(frame);
@@ -531,6 +576,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
     }
     if (frame.kind === "gap") this.#unreported = frame.gap;
     this.#reportUnreported();
+    if (this.#isClosed()) return;
     switch (frame.kind) {
       case "message":
         this.#deliver(position, frame);
@@ -538,13 +584,17 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
       case "ack":
         this.#answer(frame.id, (publish) => {
           this.#settle(publish);
-          publish.resolve({ epoch: position.epoch, offset: frame.offset });
+          publish.resolve({ epoch: frame.epoch ?? position.epoch, offset: frame.offset });
         });
         break;
       case "error":
         this.#answer(frame.id, (publish) => {
           this.#refuse(publish, frame);
         });
+        break;
+      case "heartbeat":
+        this.#beats = true;
+        this.#watchSilence(frame.seconds);
         break;
       case "gap":
       case "unknown":
@@ -554,6 +604,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
   #greet({ epoch, offset, heartbeat }: Frame & { readonly kind: "greeting" }): void {
     this.#connectTimer.stop();
     this.#reportUnreported();
+    if (this.#isClosed()) return;
     const before = this.#position;
     if (before?.epoch !== epoch) {
       if (before !== undefined) this.#unreported = { epoch: before.epoch, from: before.offset + 1 };
@@ -561,9 +612,14 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
     } else if (before.offset < offset) {
       this.#unreported = { epoch, from: before.offset + 1, to: offset };
       this.#position = { epoch, offset };
+    } else if (before.offset > offset) {
+      // The log does not have what was seen: other messages will have these numbers.
+      this.#unreported = { epoch, from: offset + 1 };
+      this.#position = { epoch, offset };
     }
     this.#openedAt ??= this.#clock.now();
     this.#startTicking();
+    if (this.#beats) this.#watchSilence(heartbeat);
     this.#unsend();
     this.#become({ name: "open", epoch, offset, heartbeat });
     this.#flush();
@@ -573,6 +629,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
     if (offset <= last) return;
     // The server does not leave any out; if it did, that would not go unnoticed.
     if (offset > last + 1) this.#miss({ epoch, from: last + 1, to: offset - 1 });
+    if (this.#isClosed()) return;
     this.#position = { epoch, offset };
     // Whoever chose the type of the messages knows what is published.
     const delivered = { message: message as Message, epoch, offset };
@@ -596,28 +653,31 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
     const socket = this.#socket;
     if (socket === undefined || this.#state.name !== "open" || this.#holdTimer.running) return;
     for (const publish of this.#queue.values()) {
-      if (this.#inFlight >= this.#limits.maxInFlight) break;
-      if (publish.sent) continue;
-      if (this.#inFlight > 0 && this.#inFlightBytes + publish.bytes > MAX_IN_FLIGHT_BYTES) break;
+      if (this.#inFlight.size >= this.#limits.maxInFlight) break;
+      if (this.#inFlight.has(publish.id)) continue;
+      if (this.#inFlight.size > 0 && this.#inFlightBytes + publish.bytes > MAX_IN_FLIGHT_BYTES) break;
       const wait = this.#bucket.take();
       if (wait > 0) {
         this.#holdTimer.start(wait);
         break;
       }
-      publish.sent = true;
-      this.#inFlight += 1;
+      this.#inFlight.set(publish.id, publish.bytes);
       this.#inFlightBytes += publish.bytes;
       socket.send(publish.frame);
     }
     this.#buffered = socket.bufferedAmount;
-    if (this.#inFlight > 0 && !this.#ackTimer.running) this.#ackTimer.start(this.#limits.ackTimeoutMs);
+    if (this.#inFlight.size > 0 && !this.#ackTimer.running) this.#ackTimer.start(this.#limits.ackTimeoutMs);
   }
 
   #answer(id: string | undefined, act: (publish: Publish) => void): void {
     this.#ackTimer.stop();
-    const publish = id === undefined ? undefined : this.#queue.get(id);
-    // None where it was answered before, or given up.
-    if (publish !== undefined) act(publish);
+    if (id !== undefined) {
+      this.#inFlightBytes -= this.#inFlight.get(id) ?? 0;
+      this.#inFlight.delete(id);
+      const publish = this.#queue.get(id);
+      // None where it was answered before, or given up.
+      if (publish !== undefined) act(publish);
+    }
     this.#flush();
   }
 
@@ -627,7 +687,6 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
       publish.reject(new ChannelError(code, message));
       return;
     }
-    this.#unsendOne(publish);
     this.#holdTimer.start(UNAVAILABLE_PAUSE_MS * (0.5 + 0.5 * this.#random()));
   }
 
@@ -645,9 +704,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
   #settle(publish: Publish): void {
     if (!this.#queue.delete(publish.id)) return;
     this.#queuedBytes -= publish.bytes;
-    this.#unsendOne(publish);
     publish.release();
-    if (this.#inFlight === 0) this.#ackTimer.stop();
     // After the promise has settled.
     if (this.#closing !== undefined)
       queueMicrotask(() => {
@@ -655,44 +712,59 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
       });
   }
 
-  #unsendOne(publish: Publish): void {
-    if (!publish.sent) return;
-    publish.sent = false;
-    this.#inFlight -= 1;
-    this.#inFlightBytes -= publish.bytes;
+  #unsend(): void {
+    this.#inFlight.clear();
+    this.#inFlightBytes = 0;
+    this.#ackTimer.stop();
   }
 
-  #unsend(): void {
-    for (const publish of this.#queue.values()) this.#unsendOne(publish);
-    this.#ackTimer.stop();
+  #watchSilence(heartbeat: number): void {
+    this.#silenceMs = SILENT_HEARTBEATS * heartbeat * 1000 + SILENCE_SLACK_MS;
+    this.#silenceTimer.start(this.#silenceMs);
+  }
+
+  /** Not once per frame: the timer runs out, and looks how long it has been silent. */
+  #missHeartbeat(): void {
+    const rest = this.#heardAt + this.#silenceMs - this.#clock.now();
+    if (rest > 0) {
+      this.#silenceTimer.start(rest);
+    } else {
+      this.#beats = false;
+      this.#lose({ reason: `nothing came for ${this.#silenceMs} ms` });
+    }
   }
 
   /** Waits, and connects again. */
   #lose(loss: Loss): void {
     if (loss.code === CLOSE_TOO_BIG) this.#rejectLargest();
     const openFor = this.#openedAt === undefined ? 0 : this.#clock.now() - this.#openedAt;
-    this.#hangUp();
+    this.#hangUp({ dead: true });
     if (this.#isClosed()) return;
     this.#failures = openFor < STABLE_MS ? this.#failures + 1 : 1;
-    const delay = this.#backoff(loss.code);
+    this.#isLater = !this.#isSoon(loss.code);
+    const delay = this.#backoff();
+    this.#retryAt = this.#clock.now() + delay;
     this.#retryTimer.start(delay);
     this.#become({ name: "waiting", delay, ...loss });
   }
 
-  /** Milliseconds until the next attempt. */
-  #backoff(code: number | undefined): number {
-    const { backoffBaseMs, backoffCapMs } = this.#limits;
+  #isSoon(code: number | undefined): boolean {
     // A new token may be all that was missing.
-    const soon = SOON.has(code) || (code === CLOSE_POLICY_VIOLATION && this.#options.token !== undefined);
-    const failures = soon ? this.#failures : Math.max(this.#failures, LATER_FAILURES);
+    return SOON.has(code) || (code === CLOSE_POLICY_VIOLATION && this.#options.token !== undefined);
+  }
+
+  /** Milliseconds until the next attempt. */
+  #backoff(): number {
+    const { backoffBaseMs, backoffCapMs } = this.#limits;
+    const failures = this.#isLater ? Math.max(this.#failures, LATER_FAILURES) : this.#failures;
     const longest = Math.min(backoffCapMs, backoffBaseMs * 2 ** (failures - 1));
-    const shortest = soon ? 0 : Math.min(backoffBaseMs, longest);
+    const shortest = this.#isLater ? Math.min(backoffBaseMs, longest) : 0;
     return shortest + this.#random() * (longest - shortest);
   }
 
   /** If any message on its way was too big, the largest one was. */
   #rejectLargest(): void {
-    const sent = [...this.#queue.values()].filter((publish) => publish.sent);
+    const sent = [...this.#queue.values()].filter(({ id }) => this.#inFlight.has(id));
     if (sent.length === 0) return;
     const largest = sent.reduce((one, other) => (other.bytes > one.bytes ? other : one));
     this.#settle(largest);
@@ -701,17 +773,28 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
     );
   }
 
-  /** Gives the connection up, or what there is of it. */
-  #hangUp(): void {
+  /**
+   * Ends the connection, or what there is of it.
+   * @param dead whether no Close frame is to be expected from the other side; some WebSockets wait for one.
+   */
+  #hangUp({ dead }: { readonly dead: boolean }): void {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#attempt = undefined;
     this.#openedAt = undefined;
     this.#nextTickAt = Infinity;
-    for (const timer of [this.#connectTimer, this.#retryTimer, this.#tickTimer, this.#holdTimer])
+    for (const timer of [
+      this.#connectTimer,
+      this.#retryTimer,
+      this.#tickTimer,
+      this.#silenceTimer,
+      this.#holdTimer,
+    ]) {
       timer.stop();
+    }
     this.#unsend();
     socket?.close(CLOSE_NORMAL);
+    if (dead) socket?.terminate?.();
     this.#reportUnreported();
   }
 
@@ -728,7 +811,8 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
     if (this.#state.name === "closed") return;
     this.#closing ??= Promise.resolve();
     for (const type of PAGE_EVENTS) this.#page.removeEventListener?.(type, this.#onPage);
-    this.#hangUp();
+    // Who acknowledges nothing answers no Close frame.
+    this.#hangUp({ dead: this.#queue.size > 0 });
     for (const publish of [...this.#queue.values()]) {
       this.#settle(publish);
       publish.reject(
@@ -758,7 +842,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
 
   /** A new connection resumes where the old one stopped, whether that one was dead or not. */
   #redial(): void {
-    this.#hangUp();
+    this.#hangUp({ dead: true });
     if (!this.#isClosed()) this.#dial();
   }
 
@@ -773,7 +857,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
 
     switch (this.#state.name) {
       case "waiting":
-        this.#redial();
+        if (!this.#isLater) this.#hurry();
         break;
       case "connecting":
         if (this.#clock.now() - this.#attemptedAt > IMPATIENT_MS) this.#redial();
@@ -785,6 +869,13 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
     }
   };
 
+  #hurry(): void {
+    const rest = Math.max(0, this.#retryAt - this.#clock.now());
+    const delay = this.#random() * Math.min(rest, COMEBACK_MS);
+    this.#retryAt = this.#clock.now() + delay;
+    this.#retryTimer.start(delay);
+  }
+
   #become(state: State): void {
     this.#state = state;
     for (const stream of this.#states) stream.push(state);
@@ -792,10 +883,19 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
   }
 
   #emit<Type extends keyof ChannelEvents<Message>>(type: Type, detail: ChannelEvents<Message>[Type]): void {
-    for (const listener of this.#listeners.get(type) ?? []) {
-      try {
+    const listeners = this.#listeners.get(type);
+    // What a listener does may be an event, too: it comes when all have been told of this one.
+    const isCalling = this.#calls.length > 0;
+    for (const listener of listeners ?? []) {
+      this.#calls.push(() => {
         // `on` has put it under its own type.
-        listener(detail as never);
+        if (listeners?.has(listener) === true) listener(detail as never);
+      });
+    }
+    if (isCalling) return;
+    for (const call of this.#calls) {
+      try {
+        call();
       } catch (error) {
         // One listener's error must not keep the channel from working.
         queueMicrotask(() => {
@@ -803,11 +903,16 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
         });
       }
     }
+    this.#calls.length = 0;
   }
 
-  #stream<Kind extends Pick<Stream<unknown>, "end" | "onReturn">>(streams: Set<Kind>, stream: Kind): Kind {
+  #stream<Kind extends Pick<Stream<unknown>, "end" | "onReturn">>(
+    streams: Set<Kind>,
+    stream: Kind,
+    error?: Error,
+  ): Kind {
     if (this.#state.name === "closed") {
-      stream.end();
+      stream.end(error);
       return stream;
     }
     streams.add(stream);
@@ -978,7 +1083,8 @@ class TokenBucket {
 type Frame =
   | { readonly kind: "greeting"; readonly epoch: string; readonly offset: number; readonly heartbeat: number }
   | { readonly kind: "message"; readonly message: unknown; readonly offset: number; readonly size: number }
-  | { readonly kind: "ack"; readonly id: string; readonly offset: number }
+  /** Older servers tell no epoch. */
+  | { readonly kind: "ack"; readonly id: string; readonly epoch: string | undefined; readonly offset: number }
   | {
       readonly kind: "error";
       readonly id: string | undefined;
@@ -986,6 +1092,7 @@ type Frame =
       readonly message: string;
     }
   | { readonly kind: "gap"; readonly gap: Gap }
+  | { readonly kind: "heartbeat"; readonly seconds: number }
   /** Of a later version of the protocol. */
   | { readonly kind: "unknown" }
   | { readonly kind: "malformed" };
@@ -1006,12 +1113,13 @@ function parse(data: unknown): Frame {
     return isOffset(offset) ? { kind: "message", message, offset, size: data.length } : MALFORMED;
   }
   if (connection !== undefined) {
-    return typeof epoch === "string" && isOffset(offset) && typeof heartbeat === "number"
+    return typeof epoch === "string" && isOffset(offset) && isInterval(heartbeat)
       ? { kind: "greeting", epoch, offset, heartbeat }
       : MALFORMED;
   }
   if (ack !== undefined) {
-    return typeof ack === "string" && isOffset(offset) ? { kind: "ack", id: ack, offset } : MALFORMED;
+    if (typeof ack !== "string" || !isOffset(offset)) return MALFORMED;
+    return { kind: "ack", id: ack, epoch: typeof epoch === "string" ? epoch : undefined, offset };
   }
   if (error !== undefined) {
     if (!isObject(error)) return MALFORMED;
@@ -1024,6 +1132,9 @@ function parse(data: unknown): Frame {
     };
   }
   if (gap !== undefined) return gapOf(gap);
+  if (heartbeat !== undefined) {
+    return isInterval(heartbeat) ? { kind: "heartbeat", seconds: heartbeat } : MALFORMED;
+  }
   return { kind: "unknown" };
 }
 
@@ -1041,6 +1152,29 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function isOffset(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function isInterval(value: unknown): value is number {
+  return typeof value === "number" && value > 0;
+}
+
+function globalWebSocket(): WebSocketConstructor {
+  const { WebSocket } = globalThis as { readonly WebSocket?: WebSocketConstructor };
+  if (WebSocket === undefined) {
+    throw new ChannelError(
+      "no_websocket",
+      "There is no global WebSocket (Node has one since version 22): give one as the option WebSocket.",
+    );
+  }
+  return WebSocket;
+}
+
+/**
+ * Whether a constructor's error is about the address, and so for good; whatever else it is may pass.
+ * @see https://websockets.spec.whatwg.org/#dom-websocket-websocket
+ */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && (error.name === "SyntaxError" || error.name === "SecurityError");
 }
 
 function webSocketUrl(text: string | URL): URL {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 
 import { WebSocket } from "ws";
 
@@ -246,6 +247,19 @@ describe("the client's connection", () => {
     assert.equal((await messages.next()).value?.offset, 2);
   });
 
+  it("tells all listeners one event after the other, also where one of them closes the channel", async () => {
+    const server = await startServer();
+    const { channel } = open(server.url);
+    const seen: string[] = [];
+    channel.on("state", ({ name }) => {
+      if (name === "open") void channel.close();
+    });
+    channel.on("state", ({ name }) => seen.push(name));
+    (await server.accept()).greet();
+    await becomes(channel, "closed");
+    assert.deepEqual(seen, ["open", "closed"]);
+  });
+
   it("stops calling a listener that was taken off, and not its double", async () => {
     const server = await startServer();
     const { channel } = open(server.url);
@@ -279,7 +293,10 @@ describe("the client's connection", () => {
     const { channel } = open("ws://127.0.0.1:1/wss", {
       WebSocket: new Proxy(WebSocket, {
         construct() {
-          throw new Error("An insecure connection may not be made from a secure page.");
+          throw new DOMException(
+            "An insecure connection may not be made from a secure page.",
+            "SecurityError",
+          );
         },
       }),
     });
@@ -291,7 +308,102 @@ describe("the client's connection", () => {
     assert.equal((await messages.next()).done, true);
     const { error } = await becomes(channel, "closed");
     assert.equal(error?.code, "invalid_url");
+    await assert.rejects(channel[Symbol.asyncIterator]().next(), { code: "invalid_url" });
     await channel.close();
+  });
+
+  it("tries again where no WebSocket can be made for another reason", async () => {
+    const server = await startServer();
+    let failures = 1;
+    const opened = open(server.url, {
+      WebSocket: new Proxy(WebSocket, {
+        construct(target, args: ConstructorParameters<typeof WebSocket>) {
+          if (failures-- > 0) throw new Error("There are too many.");
+          return new target(...args);
+        },
+      }),
+    });
+    assert.equal((await becomes(opened.channel, "waiting")).reason, "no WebSocket: There are too many.");
+    await retry(opened);
+    (await server.accept()).greet();
+    await becomes(opened.channel, "open");
+  });
+
+  it("says that there is no WebSocket, where there is none", () => {
+    const global = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
+    assert.ok(global);
+    Reflect.deleteProperty(globalThis, "WebSocket");
+    afterwards(() => Object.defineProperty(globalThis, "WebSocket", global));
+    assert.throws(() => connect("ws://127.0.0.1/wss"), { name: "ChannelError", code: "no_websocket" });
+  });
+
+  it("is given up after two silent heartbeats, and resumes", async () => {
+    const server = await startServer();
+    const opened = open(server.url);
+    const { channel, clock } = opened;
+    const messages = channel[Symbol.asyncIterator]();
+    const accepted = (await server.accept()).greet("e", 3);
+    await becomes(channel, "open");
+    clock.advance(60_000);
+    // Whatever comes is a sign of life.
+    accepted.deliver(4);
+    await messages.next();
+    clock.advance(60_000);
+    accepted.say({ heartbeat: 30 }).deliver(5);
+    await messages.next();
+    clock.advance(60_999);
+    assert.equal(channel.state.name, "open");
+    clock.advance(1);
+    assert.equal((await becomes(channel, "waiting")).reason, "nothing came for 61000 ms");
+    await retry(opened);
+    assert.deepEqual((await server.accept()).resumes, { epoch: "e", offset: "5" });
+  });
+
+  it("is not given up again and again at a server that sends no heartbeats", async () => {
+    const server = await startServer();
+    const opened = open(server.url);
+    const { channel, clock } = opened;
+    (await server.accept()).greet();
+    await becomes(channel, "open");
+    clock.advance(61_000);
+    await retry(opened);
+    const older = (await server.accept()).greet();
+    await becomes(channel, "open");
+    clock.advance(3_600_000);
+    assert.equal(channel.state.name, "open");
+    // It has learned them.
+    const messages = channel[Symbol.asyncIterator]();
+    older.say({ heartbeat: 10 }).deliver(1);
+    await messages.next();
+    clock.advance(21_000);
+    await becomes(channel, "waiting");
+  });
+
+  it("leaves no WebSocket behind that waits for a dead server's Close frame", async () => {
+    const server = await startServer();
+    const made: WebSocket[] = [];
+    class Recorded extends WebSocket {
+      constructor(address: string, protocols: string[]) {
+        super(address, protocols);
+        made.push(this);
+      }
+    }
+    const { channel, clock } = open(server.url, { WebSocket: Recorded, closeTimeoutMs: 100 });
+    const first = (await server.accept()).greet();
+    await becomes(channel, "open");
+    first.deafen();
+    clock.advance(61_000);
+    await becomes(channel, "waiting");
+    clock.advance(1000);
+    const second = (await server.accept()).greet();
+    await becomes(channel, "open");
+    second.deafen();
+    void channel.publish("never answered").catch(() => undefined);
+    void channel.close();
+    clock.advance(100);
+    assert.equal(made.length, 2);
+    for (const webSocket of made)
+      if (webSocket.readyState !== WebSocket.CLOSED) await once(webSocket, "close");
   });
 
   it("works with another WebSocket, such as that of ws", async () => {
@@ -316,16 +428,32 @@ describe("the client in a page", () => {
   afterEach(tearDown);
 
   for (const type of ["visibilitychange", "pageshow", "online", "resume"]) {
-    it(`connects at once on ${type} when it waits`, async () => {
+    it(`waits no longer than a second on ${type}, at random`, async () => {
       const server = await startServer();
-      const { channel, page } = open(server.url);
+      const { channel, clock, page } = open(server.url, { random: () => 0.5, backoffBaseMs: 20_000 });
       (await server.accept()).terminate();
       await becomes(channel, "waiting");
       page.dispatch(type);
+      clock.advance(499);
+      assert.equal(channel.state.name, "waiting");
+      clock.advance(1);
       (await server.accept()).greet();
       await becomes(channel, "open");
     });
   }
+
+  it("waits as long as the server has asked for", async () => {
+    const server = await startServer();
+    const { channel, clock, page } = open(server.url);
+    (await server.accept()).close(1013);
+    const { delay } = await becomes(channel, "waiting");
+    page.dispatch("visibilitychange");
+    page.dispatch("online");
+    clock.advance(delay - 1);
+    assert.equal(channel.state.name, "waiting");
+    clock.advance(1);
+    await server.accept();
+  });
 
   it("does nothing when the page is hidden, or the network goes", async () => {
     const server = await startServer();
@@ -362,7 +490,12 @@ describe("the client in a page", () => {
     const { channel, clock, page } = open(server.url);
     const accepted = (await server.accept()).greet();
     await becomes(channel, "open");
-    clock.advance(600_000);
+    const messages = channel[Symbol.asyncIterator]();
+    for (let offset = 1; offset <= 10; offset++) {
+      clock.advance(30_000);
+      accepted.say({ heartbeat: 30 }).deliver(offset);
+      await messages.next();
+    }
     for (const type of ["visibilitychange", "pageshow", "online", "resume"]) page.dispatch(type);
     assert.equal(channel.state.name, "open");
     const published = channel.publish("still here");

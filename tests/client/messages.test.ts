@@ -79,7 +79,7 @@ describe("the client's messages", () => {
     assert.deepEqual(await read(iterator, 3), ["e 4", "e 5", "e 6"]);
     first.terminate();
     await retry(opened);
-    (await server.accept()).greet("e", 4).deliver(5, 6, 7);
+    (await server.accept()).greet("e", 6).deliver(5, 6, 7);
     assert.deepEqual(await read(iterator, 1), ["e 7"]);
     assert.deepEqual(opened.channel.position, { epoch: "e", offset: 7 });
   });
@@ -118,6 +118,41 @@ describe("the client's messages", () => {
     await retry(opened);
     assert.deepEqual((await server.accept()).resumes, { epoch: "new", offset: "7" });
   });
+
+  it("goes on from where the log ends, where that does not have what it has seen", async () => {
+    const server = await startServer();
+    const opened = open(server.url, { from: { epoch: "e", offset: 50 } });
+    const iterator = opened.channel[Symbol.asyncIterator]();
+    const accepted = (await server.accept()).greet("e", 1);
+    accepted.say({ gap: { epoch: "e", from: 2 } }).deliver(2, 3);
+    assert.deepEqual(await read(iterator, 3), ["gap e 2-", "e 2", "e 3"]);
+    assert.deepEqual(opened.channel.position, { epoch: "e", offset: 3 });
+    // Also where it does not say so.
+    accepted.greet("e", 2).deliver(3);
+    assert.deepEqual(await read(iterator, 2), ["gap e 3-", "e 3"]);
+  });
+
+  for (const [where, epoch, frames] of [
+    ["told by the server", "old", [{ gap: { epoch: "old", from: 8 } }, { message: 8, offset: 8 }]],
+    ["found out by a message", "old", [{ message: 8, offset: 8 }]],
+    ["found out by a number", "new", [{ message: 9, offset: 9 }]],
+    ["found out by a greeting", "old", [{ connection: "ok", epoch: "newest", offset: 0, heartbeat: 30 }]],
+  ] as const) {
+    it(`tells nothing more to a listener that closes the channel at a gap ${where}`, async () => {
+      const server = await startServer();
+      const { channel } = open(server.url, { from: { epoch, offset: 7 } });
+      const seen: string[] = [];
+      channel.on("message", ({ offset }) => seen.push(`message ${offset}`));
+      channel.on("state", ({ name }) => seen.push(name));
+      channel.on("gap", () => {
+        seen.push("gap");
+        void channel.close();
+      });
+      const accepted = (await server.accept()).greet("new", 7).say(...frames);
+      await accepted.closed;
+      assert.deepEqual(seen, ["open", "gap", "closed"]);
+    });
+  }
 
   it("finds a gap out that the server did not tell", async () => {
     const server = await startServer();

@@ -30,6 +30,15 @@ describe("the client's publishes", () => {
     assert.equal(channel.pending, 0);
   });
 
+  it("resolve with the epoch that the acknowledgement tells", async () => {
+    const { channel, accepted } = await openGreeted(await startServer());
+    const published = channel.publish("one");
+    const frame = await accepted.next();
+    // Stored in the one, acknowledged when the other has begun.
+    accepted.greet("f", 0).ack(frame, 501, "e");
+    assert.deepEqual(await published, { epoch: "e", offset: 501 });
+  });
+
   it("take ids that no other channel takes", async () => {
     const server = await startServer();
     const ids = new Set<string>();
@@ -165,7 +174,11 @@ describe("the client's publishes", () => {
       maxQueueMessages: 2,
       maxQueueBytes: 400,
     });
-    await assert.rejects(channel.publish("ü".repeat(200)), { name: "ChannelError", code: "queue_full" });
+    await assert.rejects(channel.publish("ü".repeat(200)), { name: "ChannelError", code: "too_large" });
+    const half = channel.publish("x".repeat(200));
+    await assert.rejects(channel.publish("x".repeat(200)), { code: "queue_full" });
+    accepted.ack(await accepted.next(), 1);
+    await half;
     const published = [channel.publish("one"), channel.publish("two")];
     await assert.rejects(channel.publish("three"), {
       code: "queue_full",
@@ -202,11 +215,15 @@ describe("the client's publishes", () => {
     const published = ["sent", "waiting"].map((value) => channel.publish(value, { signal }));
     const other = new AbortController();
     const kept = channel.publish("kept", { signal: other.signal });
-    assert.equal((await accepted.next()).publish, "sent");
+    const given = await accepted.next();
+    assert.equal(given.publish, "sent");
     abort.abort(reason);
     for (const promise of published) await assert.rejects(promise, reason);
     await assert.rejects(channel.publish("late", { signal }), reason);
     assert.equal(channel.pending, 1);
+    // The server still works on the one.
+    assert.equal(await accepted.untaken(), 0);
+    accepted.ack(given, 1);
     const frame = await accepted.next();
     assert.equal(frame.publish, "kept");
     accepted.ack(frame, 1);

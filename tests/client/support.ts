@@ -90,8 +90,9 @@ export class Accepted {
     return this.say(...offsets.map((offset) => ({ message: `message ${offset}`, offset })));
   }
 
-  ack({ id }: PublishFrame, offset: number): this {
-    return this.say({ ack: id, offset });
+  /** @param epoch older servers do not tell it. */
+  ack({ id }: PublishFrame, offset: number, epoch?: string): this {
+    return this.say({ ack: id, epoch, offset });
   }
 
   refuse({ id }: PublishFrame, code: string): this {
@@ -115,6 +116,11 @@ export class Accepted {
     this.#webSocket.ping();
     await once(this.#webSocket, "pong");
     return this.#inbox.waiting;
+  }
+
+  /** Reads nothing any more, and so answers no Close frame. */
+  deafen(): void {
+    this.#webSocket.pause();
   }
 
   close(code: number, reason = ""): void {

@@ -1,6 +1,7 @@
 /** Several tasks of the real server, and the backplane that the program declares, by everything that can play it. */
 import assert from "node:assert/strict";
 import path from "node:path";
+import { Redis } from "iovalkey";
 import { createValkeyLog } from "../../app/src/log/valkey.ts";
 import { evaluateStack } from "../../infra/evaluate.ts";
 import type { DeclaredGraph } from "../../infra/graph.ts";
@@ -82,6 +83,25 @@ describe("the local backplane", function () {
     });
 
     after(() => real?.close());
+
+    it("has the declared cap, and evicts as the cloud's does", async function () {
+      const { user } = backplane;
+      const curious: Backplane = {
+        ...backplane,
+        maxGB: 3,
+        user: { ...user, access: `${user.access} +config|get` },
+      };
+      const server = await startBackplane(curious, await requireValkey(this));
+      const { host, port } = server.address;
+      const asking = new Redis({ host, port, username: user.name, password: user.password });
+      try {
+        const told = (await asking.call("CONFIG", "GET", "maxmemory", "maxmemory-policy")) as string[];
+        assert.deepEqual(told.sort(), ["3221225472", "maxmemory", "maxmemory-policy", "volatile-lru"]);
+      } finally {
+        asking.disconnect();
+        await server.close();
+      }
+    });
 
     // The access string of the program is all that the log needs.
     describeLogContract("Valkey, with the declared user's rights,", {

@@ -1,0 +1,50 @@
+/** `preview` and `refresh`: looking, and at most changing the state. */
+import { writeFileSync } from "node:fs";
+import { EXIT, type Context } from "../context.ts";
+import { previewMarkdown } from "../markdown.ts";
+import { operate, OperationFailed } from "../operate.ts";
+import { openStack, readState } from "../workspace.ts";
+
+export async function preview(context: Context): Promise<number> {
+  const { options, workspace, say } = context;
+  const stack = await openStack(workspace, options.stack, { create: true });
+  try {
+    const { progress } = await operate(context, stack, {
+      name: "preview",
+      planned: true,
+      run: (engine) => stack.preview({ ...engine, refresh: options.refresh }),
+    });
+    if (options.markdown !== undefined)
+      writeFileSync(options.markdown, previewMarkdown(stack.name, progress));
+    if (!options.expectNoChanges || progress.changed.length === 0) return EXIT.done;
+    say(`There are changes, and none were expected in ${stack.name}.`);
+    return EXIT.failed;
+  } catch (error) {
+    if (error instanceof OperationFailed && options.markdown !== undefined) {
+      writeFileSync(options.markdown, previewMarkdown(stack.name, error.progress, error.message));
+    }
+    throw error;
+  }
+}
+
+export async function refresh(context: Context): Promise<number> {
+  const { options, workspace, say } = context;
+  const stack = await openStack(workspace, options.stack, { create: false });
+  const { pending } = await readState(stack);
+  const { progress } = await operate(context, stack, {
+    name: "refresh",
+    planned: false,
+    run: (engine) => stack.refresh({ ...engine, clearPendingCreates: true }),
+  });
+  if (pending.length > 0) {
+    say(
+      `Forgotten: ${pending.join(", ")}. What AWS made of it, delete there, or take over with npx pulumi import.`,
+    );
+  }
+  say(
+    progress.changed.length === 0
+      ? `AWS has what the state of ${stack.name} says.`
+      : `The state of ${stack.name} now says what AWS has; npm run deploy -- up ${stack.name} makes it as declared.`,
+  );
+  return EXIT.done;
+}

@@ -1,0 +1,33 @@
+/** `status`: the stack at a glance. */
+import type { UpdateSummary } from "@pulumi/pulumi/automation/index.js";
+import { EXIT, type Context } from "../context.ts";
+import { expiryOf } from "../ephemeral.ts";
+import { isInCloud } from "../progress/progress.ts";
+import { duration, plural } from "../progress/text.ts";
+import { describePending, lastUpdate, openStack, readState } from "../workspace.ts";
+import { describeOutputs } from "./outputs.ts";
+
+const LABEL_WIDTH = "last update".length;
+
+export async function status({ workspace, options, today, say }: Context): Promise<number> {
+  const stack = await openStack(workspace, options.stack, { create: false });
+  const [update, state, outputs] = await Promise.all([lastUpdate(stack), readState(stack), stack.outputs()]);
+  const expires = expiryOf(update);
+  const row = (label: string, text: string): void => {
+    say(`${label.padEnd(LABEL_WIDTH)}  ${text}`.trimEnd());
+  };
+
+  row("stack", `${stack.name} of ${workspace.project}`);
+  row("last update", update === undefined ? "none" : describeUpdate(update));
+  row("resources", plural(state.resources.filter(isInCloud).length, "resource"));
+  row("pending", state.pending.length === 0 ? "nothing" : describePending(stack.name, state.pending));
+  if (expires !== undefined) row(expires <= today() ? "expired" : "expires", expires.toISOString());
+  if (Object.keys(outputs).length > 0) row("outputs", "");
+  for (const line of describeOutputs(outputs)) say(line);
+  return EXIT.done;
+}
+
+function describeUpdate({ kind, result, startTime, endTime }: UpdateSummary): string {
+  const took = endTime.getTime() - startTime.getTime();
+  return `${kind} ${result}, ${startTime.toISOString()}, ${duration(took)}`;
+}

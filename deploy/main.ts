@@ -1,0 +1,80 @@
+/** `npm run deploy`: the stack's program, deployed to AWS. */
+import { homedir } from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline/promises";
+import { styleText } from "node:util";
+import { checkPreconditions } from "./preconditions.ts";
+import { HELP, type Options, parseOptions } from "./options.ts";
+
+const ROOT = path.dirname(import.meta.dirname);
+
+/** As context.ts says; that is loaded later, with all that takes time. */
+const NOT_STARTED = 2;
+
+const STYLES = {
+  plain: [],
+  dim: ["dim"],
+  good: ["green"],
+  warn: ["yellow"],
+  bad: ["red"],
+  strong: ["bold"],
+} as const satisfies Record<string, readonly Parameters<typeof styleText>[0][]>;
+
+async function ask(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return await lines.question(question);
+  } finally {
+    lines.close();
+  }
+}
+
+async function run(options: Options, cliRoot: string | undefined): Promise<number> {
+  const { runCommand } = await import("./run.ts");
+  const { linesView, liveView } = await import("./progress/view.ts");
+  const { env, stdin, stdout } = process;
+  const nowMs = (): number => performance.now();
+  return runCommand({
+    options,
+    root: ROOT,
+    cliRoot,
+    env,
+    openView: stdout.isTTY
+      ? // styleText itself heeds NO_COLOR and what the terminal can do.
+        liveView(stdout, {
+          nowMs,
+          paint: (tone, text) => styleText([...STYLES[tone]], text, { stream: stdout }),
+        })
+      : linesView(stdout),
+    interrupts: { signals: process, keyboard: stdin.isTTY ? stdin : undefined, nowMs },
+    nowMs,
+    today: () => new Date(),
+    say: (line) => {
+      stdout.write(`${line}\n`);
+    },
+    fail: (message) => {
+      process.stderr.write(`${message}\n`);
+    },
+    ask: stdin.isTTY && stdout.isTTY ? ask : undefined,
+    exit: (code) => process.exit(code),
+  });
+}
+
+async function main(): Promise<number> {
+  let options: Options | undefined;
+  let cliRoot: string | undefined;
+  try {
+    options = parseOptions(process.argv.slice(2));
+    if (options === undefined) {
+      process.stdout.write(HELP);
+      return 0;
+    }
+    cliRoot = checkPreconditions(options, { root: ROOT, home: homedir(), env: process.env });
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return NOT_STARTED;
+  }
+  return run(options, cliRoot);
+}
+
+process.exitCode = await main();

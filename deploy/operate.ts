@@ -1,0 +1,96 @@
+/** One operation of the engine, watched, and cancelled where the user wants that. */
+import type { EngineEvent, Stack } from "@pulumi/pulumi/automation/index.js";
+import { EXIT, type Context } from "./context.ts";
+import { describeFailures } from "./failures.ts";
+import { watchInterrupts } from "./interrupt.ts";
+import { explainCliError, PreconditionError } from "./preconditions.ts";
+import { isInCloud, Progress } from "./progress/progress.ts";
+import { plural } from "./progress/text.ts";
+import { describePending, readState } from "./workspace.ts";
+
+/** The engine has said why; so does the message. */
+export class OperationFailed extends Error {
+  override readonly name = "OperationFailed";
+  readonly progress: Progress;
+
+  constructor(message: string, progress: Progress, options: ErrorOptions) {
+    super(message, options);
+    this.progress = progress;
+  }
+}
+
+/** The user has cancelled; the message says how things stand. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
+export interface Operation<Result> {
+  /** Such as `up`. */
+  readonly name: string;
+  readonly planned: boolean;
+  readonly run: (options: EngineOptions) => Promise<Result>;
+}
+
+/** What every operation of the Automation API takes. */
+export interface EngineOptions {
+  readonly onEvent: (event: EngineEvent) => void;
+  readonly signal: AbortSignal;
+  readonly color: "never";
+}
+
+/** @throws {OperationFailed | Interrupted | PreconditionError} */
+export async function operate<Result>(
+  context: Context,
+  stack: Stack,
+  { name, planned, run }: Operation<Result>,
+): Promise<{ readonly result: Result; readonly progress: Progress; readonly ms: number }> {
+  const startedAt = context.nowMs();
+  const progress = new Progress();
+  const view = context.openView({ title: `${name} ${stack.name}`, planned, progress });
+  const interrupts = watchInterrupts(context.interrupts, {
+    onFirst: () => {
+      view.note("cancelling: what has been begun is finished first; a second Ctrl-C ends at once");
+    },
+    onSecond: () => {
+      interrupts.close();
+      view.close();
+      context.say(
+        `Ended at once: what had been begun may have happened or not. npm run deploy -- status ${stack.name} names it as pending.`,
+      );
+      context.exit(EXIT.interrupted);
+    },
+  });
+  try {
+    const result = await run({
+      color: "never",
+      signal: interrupts.signal,
+      onEvent: (event) => {
+        const happening = progress.apply(event, context.nowMs());
+        if (happening !== undefined) view.happened(happening);
+      },
+    });
+    return { result, progress, ms: context.nowMs() - startedAt };
+  } catch (error) {
+    view.close();
+    const said = error instanceof Error ? error.message : String(error);
+    // Later the same words may be about something else.
+    const explained = progress.resources.size === 0 ? explainCliError(said, stack.name) : undefined;
+    if (explained !== undefined) throw new PreconditionError(explained, { cause: error });
+    const failures = describeFailures(progress, context.workspace.programError());
+    if (!interrupts.signal.aborted) throw new OperationFailed(failures || said, progress, { cause: error });
+    const state = planned ? "Nothing has been changed." : await describeState(stack, name);
+    throw new Interrupted([`${name} ${stack.name} was cancelled. ${state}`, failures].join("\n").trim(), {
+      cause: error,
+    });
+  } finally {
+    interrupts.close();
+    view.close();
+  }
+}
+
+async function describeState(stack: Stack, command: string): Promise<string> {
+  const { resources, pending } = await readState(stack);
+  const exist = plural(resources.filter(isInCloud).length, "resource");
+  if (pending.length > 0) return `${exist} exist. ${describePending(stack.name, pending)}`;
+  return `The state is whole: ${exist} exist, nothing is pending. npm run deploy -- ${command} ${stack.name} goes on from here.`;
+}

@@ -1,0 +1,227 @@
+/** The command line. */
+import { parseArgs } from "node:util";
+import { nearest } from "../app/src/nearest.ts";
+
+export type CommandName =
+  "up" | "preview" | "refresh" | "destroy" | "outputs" | "status" | "smoke" | "rotate-secret" | "sweep";
+
+export interface Options {
+  readonly command: CommandName;
+  /** Empty for `sweep`, which is about all stacks. */
+  readonly stack: string;
+  /** Answer to every question. */
+  readonly yes: boolean;
+  readonly refresh: boolean;
+  readonly smoke: boolean;
+  readonly smokeTimeoutSeconds: number;
+  /** Stack whose configuration a new, ephemeral one gets, and how long that one lives. */
+  readonly ephemeral: { readonly from: string; readonly lifetimeMs: number } | undefined;
+  readonly expectNoChanges: boolean;
+  /** File that gets the summary of a preview. */
+  readonly markdown: string | undefined;
+  readonly json: boolean;
+}
+
+/** An error of the user's, which no stack trace explains. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+export const DEFAULT_SMOKE_TIMEOUT_SECONDS = 300;
+const MAX_SMOKE_TIMEOUT_SECONDS = 3600;
+
+const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const MAX_LIFETIME_MS = 30 * UNIT_MS.d;
+
+/** What every backend takes, and a file name as well. */
+const STACK_NAME = /^[A-Za-z0-9_.-]{1,100}$/;
+
+/** What stands where a value should be, and is the next option. */
+const LOOKS_LIKE_OPTION = /^-\D/;
+
+const COMMANDS: Readonly<
+  Record<CommandName, { readonly does: string; readonly options: readonly string[] }>
+> = {
+  up: {
+    does: "create or update the stack, then prove that it works",
+    options: ["yes", "refresh", "no-smoke", "smoke-timeout", "from", "expires"],
+  },
+  preview: { does: "what up would change", options: ["refresh", "expect-no-changes", "markdown"] },
+  refresh: { does: "take over into the state what has changed in AWS", options: [] },
+  destroy: { does: "delete everything that the stack has created", options: ["yes"] },
+  outputs: { does: "the stack's outputs", options: ["json"] },
+  status: { does: "the stack at a glance", options: [] },
+  smoke: {
+    does: "send a message through the edge and back, and try to go around it",
+    options: ["smoke-timeout"],
+  },
+  "rotate-secret": {
+    does: "give CloudFront and the load balancer a new secret, without downtime",
+    options: ["yes", "no-smoke", "smoke-timeout"],
+  },
+  sweep: { does: "destroy the stacks that have expired", options: ["yes"] },
+};
+
+const OPTIONS = {
+  yes: { type: "boolean" },
+  refresh: { type: "boolean" },
+  "no-smoke": { type: "boolean" },
+  "smoke-timeout": { type: "string" },
+  from: { type: "string" },
+  expires: { type: "string" },
+  "expect-no-changes": { type: "boolean" },
+  markdown: { type: "string" },
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+export const HELP = `Deploys the stack to AWS: the same program and the same stack files as \`pulumi up\`.
+
+Usage: npm run deploy -- COMMAND STACK [options]
+
+${Object.entries(COMMANDS)
+  .map(([name, { does }]) => `  ${name.padEnd("rotate-secret".length)}  ${does}`)
+  .join("\n")}
+
+  --yes                   (up, destroy, rotate-secret, sweep) do not ask; for CI
+  --refresh               (up, preview) look first at what has changed in AWS
+  --no-smoke              (up, rotate-secret) do not prove that it works
+  --smoke-timeout SECONDS (up, rotate-secret, smoke) how long it may take until it works (${DEFAULT_SMOKE_TIMEOUT_SECONDS})
+  --from STACK            (up) make an ephemeral stack with that stack's configuration ...
+  --expires TIME          (up) ... which sweep destroys after that time: 90m, 24h, 7d
+  --expect-no-changes     (preview) exit code 1 where there are any
+  --markdown FILE         (preview) write a summary for a pull request
+  --json                  (outputs) as JSON
+  -h, --help              this text
+
+SMOKE_TOKEN is the token that the smoke test connects with, where the stack asks for one.
+Exit codes: 0 done, 1 failed, 2 not even started, 130 interrupted. Ctrl-C cancels; a second one ends at once.
+`;
+
+/**
+ * @returns `undefined` where help is asked for.
+ * @throws {UsageError} listing everything that is wrong, each with what is allowed.
+ */
+export function parseOptions(args: readonly string[]): Options | undefined {
+  const { values, positionals, tokens } = parseArgs({
+    args: [...args],
+    options: OPTIONS,
+    strict: false, // The errors below say more than parseArgs' own.
+    allowPositionals: true,
+    tokens: true,
+  });
+  if (values.help === true) return undefined;
+
+  const [commandText, stack = "", ...rest] = positionals;
+  const command = findCommand(commandText);
+  const problems = tokens.flatMap((token) =>
+    token.kind === "option" ? (problemOf(token, command) ?? []) : [],
+  );
+  problems.push(...rest.map((word) => `${JSON.stringify(word)} is one word too many.`));
+  if (command === "sweep") {
+    if (stack !== "") problems.push(`sweep takes no stack: it looks at all of them.`);
+  } else if (stack === "") {
+    problems.push(`${command} needs a stack, such as: npm run deploy -- ${command} dev`);
+  } else if (!STACK_NAME.test(stack)) {
+    problems.push(
+      `${JSON.stringify(stack)} is no name of a stack: 1 to 100 letters, digits, hyphens, dots and underscores.`,
+    );
+  }
+  // A problem found so far makes a value worthless, and a second complaint about it noise.
+  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+
+  const smokeTimeoutSeconds = Number(values["smoke-timeout"] ?? DEFAULT_SMOKE_TIMEOUT_SECONDS);
+  if (!(
+    Number.isInteger(smokeTimeoutSeconds) &&
+    smokeTimeoutSeconds >= 1 &&
+    smokeTimeoutSeconds <= MAX_SMOKE_TIMEOUT_SECONDS
+  )) {
+    problems.push(
+      `--smoke-timeout is ${JSON.stringify(values["smoke-timeout"])}, and must be a whole number of seconds from 1 to ${MAX_SMOKE_TIMEOUT_SECONDS}.`,
+    );
+  }
+  const ephemeral = parseEphemeral(stack, text(values.from), text(values.expires), problems);
+  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+
+  return {
+    command,
+    stack,
+    yes: values.yes === true,
+    refresh: values.refresh === true,
+    smoke: values["no-smoke"] !== true,
+    smokeTimeoutSeconds,
+    ephemeral,
+    expectNoChanges: values["expect-no-changes"] === true,
+    markdown: text(values.markdown),
+    json: values.json === true,
+  };
+}
+
+function findCommand(word: string | undefined): CommandName {
+  const names = Object.keys(COMMANDS) as CommandName[]; // Object.keys forgets which keys it was given.
+  const command = names.find((name) => name === word);
+  if (command !== undefined) return command;
+  const all = `there are ${names.join(", ")}.`;
+  if (word === undefined) throw new UsageError(`A command is missing; ${all}`);
+  const meant = nearest(word, names);
+  throw new UsageError(
+    `${JSON.stringify(word)} is not a command; ${meant === undefined ? all : `did you mean ${meant}?`}`,
+  );
+}
+
+function problemOf(
+  token: {
+    readonly name: string;
+    readonly rawName: string;
+    readonly value?: string | undefined;
+    readonly inlineValue?: boolean | undefined;
+  },
+  command: CommandName,
+): string | undefined {
+  const allowed = [...COMMANDS[command].options, "help"];
+  const definition = Object.entries(OPTIONS).find(([name]) => name === token.name)?.[1];
+  if (definition === undefined) {
+    const meant = nearest(token.name, allowed);
+    const hint =
+      meant === undefined ? `there are ${allowed.map(dashed).join(", ")}.` : `did you mean ${dashed(meant)}?`;
+    return `${token.rawName} is not an option; ${hint}`;
+  }
+  if (!allowed.includes(token.name)) {
+    return `${token.rawName} means nothing to ${command}, which takes ${allowed.map(dashed).join(", ")}.`;
+  }
+  if (definition.type === "boolean") {
+    return token.value === undefined ? undefined : `${token.rawName} takes no value.`;
+  }
+  const isNextOption = token.inlineValue !== true && LOOKS_LIKE_OPTION.test(token.value ?? "");
+  return !token.value || isNextOption ? `${token.rawName} needs a value.` : undefined;
+}
+
+function parseEphemeral(
+  stack: string,
+  from: string | undefined,
+  expires: string | undefined,
+  problems: string[],
+): Options["ephemeral"] {
+  if (from === undefined && expires === undefined) return undefined;
+  if (from === undefined || expires === undefined) {
+    problems.push("--from and --expires come together, such as --from dev --expires 24h.");
+    return undefined;
+  }
+  if (from === stack) problems.push(`--from is ${from}, the stack itself.`);
+  const [, count, unit = ""] = /^(\d+)([mhd])$/.exec(expires) ?? [];
+  const lifetimeMs = unit === "" ? NaN : Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]; // As matched.
+  if (!(lifetimeMs > 0 && lifetimeMs <= MAX_LIFETIME_MS)) {
+    problems.push(
+      `--expires is ${JSON.stringify(expires)}, and must be minutes, hours or days, such as 90m, 24h or 7d, up to ${MAX_LIFETIME_MS / UNIT_MS.d}d.`,
+    );
+  }
+  return { from, lifetimeMs };
+}
+
+function text(value: string | boolean | undefined): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function dashed(name: string): string {
+  return `--${name}`;
+}

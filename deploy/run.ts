@@ -1,0 +1,60 @@
+/** Runs one command, and turns what goes wrong into a message and an exit code. */
+import { destroy, sweep } from "./commands/destroy.ts";
+import { outputs } from "./commands/outputs.ts";
+import { preview, refresh } from "./commands/preview.ts";
+import { smokeCommand } from "./commands/smoke.ts";
+import { status } from "./commands/status.ts";
+import { rotateSecret, up } from "./commands/up.ts";
+import { EXIT, type Context } from "./context.ts";
+import { Interrupted, OperationFailed } from "./operate.ts";
+import type { CommandName } from "./options.ts";
+import { explainCliError, PreconditionError, secretsProviderOf } from "./preconditions.ts";
+import { openWorkspace } from "./workspace.ts";
+
+const COMMANDS: Readonly<Record<CommandName, (context: Context) => Promise<number>>> = {
+  up,
+  preview,
+  refresh,
+  destroy,
+  outputs,
+  status,
+  smoke: smokeCommand,
+  "rotate-secret": rotateSecret,
+  sweep,
+};
+
+export interface Surroundings extends Omit<Context, "workspace"> {
+  /** @see checkPreconditions */
+  readonly cliRoot: string | undefined;
+  /** Prints why the command failed. */
+  readonly fail: (message: string) => void;
+}
+
+/** @returns the exit code. */
+export async function runCommand({ fail, ...surroundings }: Surroundings): Promise<number> {
+  const { root, options } = surroundings;
+  const { command, stack, ephemeral } = options;
+  try {
+    const secretsProvider = secretsProviderOf(root, ephemeral?.from ?? stack);
+    const workspace = await openWorkspace({ ...surroundings, secretsProvider });
+    return await COMMANDS[command]({ ...surroundings, workspace });
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    if (error instanceof PreconditionError) {
+      fail(said);
+      return EXIT.notStarted;
+    }
+    if (error instanceof Interrupted) {
+      fail(`\n${said}`);
+      return EXIT.interrupted;
+    }
+    if (error instanceof OperationFailed) {
+      fail(`\n${command} ${stack} failed\n\n${said}`);
+      return EXIT.failed;
+    }
+    // The CLI itself did not start to work.
+    const explained = explainCliError(said, stack);
+    fail(explained ?? said);
+    return explained === undefined ? EXIT.failed : EXIT.notStarted;
+  }
+}

@@ -1,0 +1,307 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { linesView } from "../../deploy/progress/view.ts";
+import { parseOptions } from "../../deploy/options.ts";
+import { runCommand } from "../../deploy/run.ts";
+import { cliRoot, needCli } from "../engine/support/cli.ts";
+import { startServer, tearDown } from "../app/support.ts";
+import { startForbidding } from "./forbidding.ts";
+import { createDeployProject, type DeployProject } from "./support.ts";
+
+/** A command starts the engine and up to four providers, several times over: seconds, and on a busy machine many. */
+const COMMAND_TIMEOUT_MS = 120_000;
+const DAY_MS = 86_400_000;
+
+const CACHE = "aws:elasticache/serverlessCache:ServerlessCache";
+const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";
+const LISTENER_RULE = "aws:lb/listenerRule:ListenerRule";
+const SERVICE = "aws:ecs/service:Service";
+
+describe("npm run deploy", function () {
+  this.timeout(COMMAND_TIMEOUT_MS);
+
+  let target: DeployProject;
+
+  before(function () {
+    needCli(this);
+    target = createDeployProject();
+  });
+
+  beforeEach(() => {
+    target.project.cloud.forget();
+  });
+
+  afterEach(tearDown);
+
+  after(() => {
+    target.project.close();
+  });
+
+  function changes(): readonly string[] {
+    return target.project.cloud.changes().map(({ method, type }) => `${method} ${type}`);
+  }
+
+  function read(file: string): string {
+    return readFileSync(join(target.project.folder, file), "utf8");
+  }
+
+  it("starts nothing without a stack file, a passphrase or credentials", async () => {
+    const { PULUMI_CONFIG_PASSPHRASE: _passphrase, ...noPassphrase } = target.environment;
+    const { AWS_ACCESS_KEY_ID: _key, ...noCredentials } = target.environment;
+    for (const [run, told] of [
+      [target.deploy("up", "devv"), /^There is no Pulumi\.devv\.yaml; .* Did you mean dev\?\n$/],
+      [
+        target.deployWith(noPassphrase, "up", "dev"),
+        /^The stack's secrets are encrypted with a passphrase: .*\n$/,
+      ],
+      [target.deployWith(noCredentials, "up", "dev"), /^There are no AWS credentials: .*\n$/],
+      [target.deploy("status", "dev"), /^The stack is not there: npm run deploy -- up dev creates it\.\n$/],
+    ] as const) {
+      const { code, stdout, stderr } = await run;
+      assert.equal(code, 2);
+      assert.equal(stdout, "");
+      assert.match(stderr, told);
+    }
+  });
+
+  it("previews, one line per resource, and as a comment", async () => {
+    const { code, stdout } = await target.deploy(
+      "preview",
+      "dev",
+      "--expect-no-changes",
+      "--markdown",
+      "preview.md",
+    );
+
+    assert.equal(code, 1, "there are changes");
+    assert.match(stdout, /^ {2}\+ create websocket-service \(aws:ecs:Service\)$/m);
+    assert.match(stdout, /^preview dev: \d+ to create$/m);
+    assert.match(stdout, /There are changes, and none were expected in dev/);
+    assert.match(read("preview.md"), /^<!-- deploy preview dev -->\n### Preview of `dev`: \d+ to create\n/);
+    assert.match(read("preview.md"), /\| `\+` create \| `edge` \| `aws:cloudfront:Distribution` \|/);
+    assert.deepEqual(changes(), []);
+  });
+
+  it("says which resource failed, what AWS said, and what helps", async () => {
+    target.project.cloud.setFailure(
+      SERVICE,
+      "operation error ECS: CreateService, https response error StatusCode: 400, RequestID: 0-1-a, " +
+        "InvalidParameterException: Unable to assume the service linked role.",
+    );
+    const { code, stdout, stderr } = await target.deploy("up", "dev", "--yes", "--no-smoke");
+
+    assert.equal(code, 1);
+    assert.match(stdout, /✗ websocket-service \(aws:ecs:Service\) failed after/);
+    assert.equal(
+      stderr,
+      [
+        "",
+        "up dev failed",
+        "",
+        "websocket-service (aws:ecs:Service) could not be created:",
+        "  ECS CreateService InvalidParameterException: Unable to assume the service linked role.",
+        "  likely fix: The account has never used this service: aws iam create-service-linked-role --aws-service-name " +
+          "ecs.amazonaws.com (or that of the service named above), wait a minute, then run the command again: it goes on from here.",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("goes on from there, and ends with the outputs and what to do next", async () => {
+    const { code, stdout, stderr } = await target.deploy("up", "dev", "--yes", "--no-smoke");
+
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(
+      changes().filter((change) => change.includes(SERVICE)),
+      [`create ${SERVICE}`],
+    );
+    assert.match(stdout, /✓ created websocket-service \(aws:ecs:Service\) in \d/);
+    assert.match(stdout, /^up dev took .*: 3 created, \d+ unchanged$/m);
+    assert.match(stdout, /^ {2}websocketUrl +wss:\/\/\w+\.cloudfront\.net\/wss$/m);
+    assert.match(stdout, /npx wscat -c wss:\/\/\w+\.cloudfront\.net\/wss/);
+  });
+
+  it("tells the outputs and how the stack stands", async () => {
+    const [outputs, status] = await Promise.all([
+      target.deploy("outputs", "dev", "--json"),
+      target.deploy("status", "dev"),
+    ]);
+
+    const { websocketUrl } = JSON.parse(outputs.stdout) as { websocketUrl: string };
+    assert.match(websocketUrl, /^wss:/);
+    assert.match(
+      status.stdout,
+      /^stack +dev of websocket\nlast update +update succeeded, 20\d\d-.*\nresources +\d+ resources\npending +nothing\noutputs\n/,
+    );
+    assert.ok(status.stdout.includes(websocketUrl));
+  });
+
+  it("proves that the stack works, through the edge and around it", async () => {
+    const server = await startServer();
+    const forbidding = await startForbidding();
+    await pretendOutputs({ websocketUrl: server.url, loadBalancerDnsName: forbidding });
+    const { code, stdout } = await target.deploy("smoke", "dev", "--smoke-timeout", "5");
+
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /✓ a message went through ws:.* and back in \d+\.\d ms/);
+    assert.match(stdout, /✓ the load balancer refuses a direct request: 403/);
+  });
+
+  it("rotates the secret: the rule takes the new one before the edge sends it", async () => {
+    const { code, stdout, stderr } = await target.deploy("rotate-secret", "dev", "--yes", "--no-smoke");
+
+    assert.equal(code, 0, stderr);
+    assert.match(read("Pulumi.dev.yaml"), /websocket:originSecretGeneration: "2"/);
+    assert.match(stdout, /originSecretGeneration 2: commit it/);
+    const done = changes();
+    const rule = done.findIndex((change) => change.endsWith(LISTENER_RULE));
+    assert.ok(rule >= 0 && rule < done.indexOf(`update ${DISTRIBUTION}`), done.join("\n"));
+    const [, secret] = /"values":\["(\w{64})"/.exec(JSON.stringify(target.project.cloud.changes())) ?? [];
+    assert.ok(secret !== undefined && !(stdout + stderr).includes(secret), "the secret is printed");
+  });
+
+  it("sees what has changed in AWS, and takes it over", async () => {
+    target.project.cloud.setDrift(DISTRIBUTION, { comment: "by hand" });
+    const preview = await target.deploy("preview", "dev", "--refresh", "--expect-no-changes");
+    assert.equal(preview.code, 1);
+    assert.match(
+      preview.stdout,
+      /~ update edge \(aws:cloudfront:Distribution\) \[comment: "by hand" → "websocket dev"\]/,
+    );
+
+    const refresh = await target.deploy("refresh", "dev");
+    assert.equal(refresh.code, 0);
+    assert.match(refresh.stdout, /✓ updated edge \(aws:cloudfront:Distribution\)/);
+    assert.match(refresh.stdout, /refresh dev: 1 updated, \d+ unchanged/);
+    assert.deepEqual(changes(), []);
+  });
+
+  it("asks before something is lost, and refuses where nobody can be asked", async () => {
+    target.project.configure("dev", { backplane: "memory", maxTasks: "1" });
+    const { code, stdout, stderr } = await target.deploy("up", "dev");
+
+    assert.equal(code, 2);
+    assert.match(
+      stdout,
+      /backplane \(aws:elasticache:ServerlessCache\) would be deleted: the retained messages would be lost/,
+    );
+    assert.equal(stderr, "up dev needs --yes, because there is no terminal to ask on.\n");
+    assert.deepEqual(changes(), []);
+  });
+
+  it("destroys only when it is told so twice", async () => {
+    const refused = await target.deploy("destroy", "dev");
+    assert.equal(refused.code, 2);
+    assert.equal(refused.stderr, "destroy dev needs --yes, because there is no terminal to ask on.\n");
+
+    const { code, stdout } = await target.deploy("destroy", "dev", "--yes");
+    assert.equal(code, 0);
+    assert.match(stdout, /Its configuration and history are still there/);
+    assert.ok(changes().includes(`delete ${CACHE}`));
+  });
+
+  describe("with an ephemeral stack", () => {
+    const MAKE = ["up", "pr-1", "--from", "dev", "--expires", "24h", "--yes", "--no-smoke"] as const;
+
+    before(async () => {
+      await target.project.pulumi(
+        "config",
+        "set",
+        "--secret",
+        "vendor:token",
+        "open sesame",
+        "--stack",
+        "dev",
+      );
+    });
+
+    it("cancels on Ctrl-C, and says how things stand", async () => {
+      target.project.cloud.setDelay(DISTRIBUTION, 2000);
+      const { code, stdout, stderr } = await target.interruptAt(
+        "creating edge (aws:cloudfront:Distribution)",
+        ...MAKE,
+      );
+      target.project.cloud.setDelay(DISTRIBUTION, 0);
+
+      assert.equal(code, 130, stderr);
+      assert.match(stdout, /cancelling: what has been begun is finished first/);
+      assert.match(stdout, /✓ created edge \(aws:cloudfront:Distribution\)/);
+      assert.match(
+        stderr,
+        /^\nup pr-1 was cancelled\. The state is whole: \d+ resources exist, nothing is pending\. npm run deploy -- up pr-1 goes on/,
+      );
+      assert.ok(!changes().includes(`create ${SERVICE}`));
+    });
+
+    it("has the configuration of the other, encrypted anew, and a time to expire", async () => {
+      const yaml = read("Pulumi.pr-1.yaml");
+      assert.match(yaml, /deploy:expires: /);
+      assert.match(yaml, /websocket:backplane: memory/);
+      const cipher = (text: string): string | undefined => /vendor:token:\s+secure: (\S+)/.exec(text)?.[1];
+      assert.ok(cipher(yaml));
+      assert.notEqual(cipher(yaml), cipher(read("Pulumi.dev.yaml")));
+      assert.equal(
+        (await target.project.pulumi("config", "get", "vendor:token", "--stack", "pr-1")).trim(),
+        "open sesame",
+      );
+    });
+
+    it("is swept when it has expired, also from another machine", async () => {
+      rmSync(join(target.project.folder, "Pulumi.pr-1.yaml"));
+
+      const early = await sweep(new Date());
+      assert.match(early.printed, /^pr-1 expires 20.*\nNo stack has expired\.\n$/);
+      assert.deepEqual(changes(), []);
+
+      const { code, printed } = await sweep(new Date(Date.now() + 2 * DAY_MS));
+      assert.equal(code, 0, printed);
+      assert.match(printed, /^pr-1 expired 20/);
+      assert.ok(changes().includes(`delete ${DISTRIBUTION}`));
+      assert.doesNotMatch(await target.project.pulumi("stack", "ls"), /pr-1/);
+      assert.ok(!existsSync(join(target.project.folder, "Pulumi.pr-1.yaml")));
+    });
+
+    /** In this process, because its clock can be set. */
+    async function sweep(today: Date): Promise<{ readonly code: number; readonly printed: string }> {
+      let printed = "";
+      const write = (text: string): void => {
+        printed += text;
+      };
+      const options = parseOptions(["sweep", "--yes"]);
+      assert.ok(options);
+      const code = await runCommand({
+        options,
+        root: target.project.folder,
+        cliRoot: cliRoot(),
+        env: target.environment,
+        openView: linesView({ write }),
+        interrupts: { signals: new EventEmitter(), keyboard: undefined, nowMs: () => performance.now() },
+        nowMs: () => performance.now(),
+        today: () => today,
+        say: (line) => {
+          write(`${line}\n`);
+        },
+        fail: write,
+        ask: undefined,
+        exit: (exitCode) => assert.fail(`exit ${exitCode}`),
+      });
+      return { code, printed };
+    }
+  });
+
+  /** Puts other outputs into the state, as if the stack were elsewhere. */
+  async function pretendOutputs(outputs: Readonly<Record<string, string>>): Promise<void> {
+    const state = join(target.project.folder, "state.json");
+    await target.project.pulumi("stack", "export", "--stack", "dev", "--file", state);
+    const exported = JSON.parse(readFileSync(state, "utf8")) as {
+      deployment: { resources: { type: string; outputs?: Record<string, unknown> }[] };
+    };
+    const stack = exported.deployment.resources.find(({ type }) => type === "pulumi:pulumi:Stack");
+    assert.ok(stack);
+    Object.assign((stack.outputs ??= {}), outputs);
+    writeFileSync(state, JSON.stringify(exported));
+    await target.project.pulumi("stack", "import", "--stack", "dev", "--file", state);
+  }
+});

@@ -1,0 +1,40 @@
+/** Events as the engine sends them. */
+import type { EngineEvent, OpType, StepEventStateMetadata } from "@pulumi/pulumi/automation/index.js";
+
+export const STACK_URN = urn("pulumi:pulumi:Stack", "websocket-dev");
+
+export function urn(type: string, name: string): string {
+  return `urn:pulumi:dev::websocket::${type}::${name}`;
+}
+
+export interface StepOptions {
+  /** URN; the stack's unless it is given. */
+  readonly parent?: string;
+  readonly custom?: boolean;
+  readonly old?: Record<string, unknown>;
+  readonly inputs?: Record<string, unknown>;
+  readonly diffs?: string[];
+}
+
+export function step(
+  kind: "resourcePreEvent" | "resOutputsEvent" | "resOpFailedEvent",
+  op: OpType,
+  of: string,
+  { parent = STACK_URN, custom = true, old, inputs = {}, diffs = [] }: StepOptions = {},
+): EngineEvent {
+  const type = of.split("::")[2] ?? "";
+  const state = (values: Record<string, unknown>): StepEventStateMetadata => ({
+    type,
+    urn: of,
+    custom,
+    id: "",
+    parent: of === STACK_URN ? "" : parent,
+    inputs: values,
+    outputs: {},
+    provider: "",
+  });
+  // The engine sends null for what is not there.
+  const before = old === undefined ? null : state(old);
+  const metadata = { op, urn: of, type, provider: "", diffs, old: before, new: state(inputs) };
+  return { sequence: 0, timestamp: 0, [kind]: { metadata, status: 0, steps: 0 } };
+}

@@ -1,0 +1,21 @@
+/** A server that answers everything with one status, as the load balancer's default action does. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { afterwards } from "../app/support.ts";
+
+/** @returns `127.0.0.1:PORT`; it ends with the test. */
+export async function startForbidding(status = 403): Promise<string> {
+  const server = createServer((_request, response) => {
+    response.writeHead(status).end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  afterwards(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  assert.ok(typeof address === "object" && address !== null);
+  return `127.0.0.1:${address.port}`;
+}

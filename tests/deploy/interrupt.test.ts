@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { PassThrough } from "node:stream";
+import { watchInterrupts, type Interrupts } from "../../deploy/interrupt.ts";
+
+describe("Ctrl-C in deploy", () => {
+  let now: number;
+  let heard: string[];
+  let signals: EventEmitter;
+  let keyboard: PassThrough & { raw: boolean; setRawMode: (raw: boolean) => void };
+  let interrupts: Interrupts;
+
+  beforeEach(() => {
+    now = 0;
+    heard = [];
+    signals = new EventEmitter();
+    const keys = Object.assign(new PassThrough(), {
+      raw: false,
+      setRawMode(raw: boolean) {
+        keys.raw = raw;
+      },
+    });
+    keyboard = keys;
+    interrupts = watchInterrupts(
+      { signals, keyboard, nowMs: () => now },
+      { onFirst: () => heard.push("first"), onSecond: () => heard.push("second") },
+    );
+  });
+
+  afterEach(() => {
+    interrupts.close();
+  });
+
+  it("cancels with the first, and ends with a later one", () => {
+    signals.emit("SIGINT");
+    assert.ok(interrupts.signal.aborted);
+    // The same Ctrl-C, passed on by npm.
+    now = 100;
+    signals.emit("SIGINT");
+    assert.deepEqual(heard, ["first"]);
+
+    now = 5000;
+    signals.emit("SIGTERM");
+    assert.deepEqual(heard, ["first", "second"]);
+  });
+
+  it("takes Ctrl-C as a key, so that the terminal gives it to nobody else", () => {
+    assert.ok(keyboard.raw);
+    keyboard.write("abc");
+    keyboard.read(0);
+    assert.deepEqual(heard, []);
+    keyboard.emit("data", Buffer.from("\x03"));
+    assert.deepEqual(heard, ["first"]);
+  });
+
+  it("gives signals and keyboard back", () => {
+    interrupts.close();
+    interrupts.close();
+
+    assert.equal(keyboard.raw, false);
+    assert.equal(keyboard.listenerCount("data"), 0);
+    assert.deepEqual(signals.eventNames(), []);
+  });
+});
