@@ -7,4 +7,5 @@ export const {
   clusterName,
   serviceName,
   imageUri,
+  readme,
 } = runProgram();

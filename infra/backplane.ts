@@ -1,6 +1,9 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { generationsInUse } from "./generations.ts";
+import type { Generations } from "./generations.ts";
+import type { Suppression } from "./suppressions.ts";
 
 const ENGINE = "valkey";
 /** The newest that ElastiCache Serverless has everywhere. The server needs 7. */
@@ -35,9 +38,22 @@ export interface BackplaneArgs {
   readonly taskSecurityGroupId: pulumi.Input<string>;
   /** Most that it may hold, in GB; 1 to 5,000. */
   readonly maxGB: number;
-  /** Most ElastiCache processing units per second; 1,000 to 15,000,000. */
+  /** Most ElastiCache processing units per second; 1,000 to 30,000. */
   readonly maxEcpus: number;
+  /** Raised by one, it makes a new password; see {@link generationsInUse}. */
+  readonly passwordGeneration: number;
+  /** Whether deleting and replacing the cache is refused. */
+  readonly protect: boolean;
 }
+
+/** What the policy pack finds here, and why it stands. */
+export const suppressions: readonly Suppression[] = [
+  {
+    rule: "AEC5",
+    resource: "websocket:infra:Backplane$aws:elasticache/serverlessCache:ServerlessCache",
+    reason: "ElastiCache Serverless has no other port. Its security group admits the tasks and nobody else.",
+  },
+];
 
 /**
  * The Valkey by which the tasks share their messages: ElastiCache Serverless, with a user that may do what the message
@@ -46,27 +62,31 @@ export interface BackplaneArgs {
 export class Backplane extends pulumi.ComponentResource {
   /** Without the password, such as `rediss://user@host:6379`. Known only when the tasks can reach it. */
   readonly url: pulumi.Output<string>;
-  /** ARN of the parameter that holds the password. */
-  readonly passwordArn: pulumi.Output<string>;
+  /** ARNs of the parameters that hold the password, and the one before it, which tasks of the last deployment come with. */
+  readonly passwordArns: Generations<pulumi.Output<string>>;
 
   constructor(name: string, args: BackplaneArgs, opts?: pulumi.ComponentResourceOptions) {
     super("websocket:infra:Backplane", name, {}, opts);
     const child = { parent: this };
 
-    const password = new random.RandomPassword(
-      `${name}-password`,
-      { length: PASSWORD_LENGTH, special: false },
-      child,
-    );
-    const parameter = new aws.ssm.Parameter(
-      `${name}-password`,
-      {
-        type: "SecureString",
-        value: password.result,
-        description: "Password of the tasks at their backplane",
-      },
-      child,
-    );
+    // A new generation has a parameter of its own: its ARN is another, and so ECS starts new tasks.
+    const [current, ...previous] = generationsInUse(args.passwordGeneration, (generation) => {
+      const { result: password } = new random.RandomPassword(
+        `${name}-password-${generation}`,
+        { length: PASSWORD_LENGTH, special: false },
+        child,
+      );
+      const { arn } = new aws.ssm.Parameter(
+        `${name}-password-${generation}`,
+        {
+          type: "SecureString",
+          value: password,
+          description: "Password of the tasks at their backplane",
+        },
+        child,
+      );
+      return { password, arn };
+    });
 
     // Pulumi names neither users nor groups, and their ids are the region's.
     const id = new random.RandomId(`${name}-id`, { byteLength: ID_BYTES, prefix: `${name}-` }, child).hex;
@@ -77,7 +97,10 @@ export class Backplane extends pulumi.ComponentResource {
         userId: id,
         userName: USER_NAME,
         accessString: ACCESS,
-        authenticationMode: { type: "password", passwords: [password.result] },
+        authenticationMode: {
+          type: "password",
+          passwords: [current, ...previous].map(({ password }) => password),
+        },
       },
       child,
     );
@@ -132,14 +155,14 @@ export class Backplane extends pulumi.ComponentResource {
           ecpuPerSeconds: [{ maximum: args.maxEcpus }],
         },
       },
-      child,
+      { ...child, protect: args.protect },
     );
 
     this.url = pulumi.all([cache.endpoints, fromTasks.id, toBackplane.id]).apply(([[endpoint]]) => {
       if (endpoint === undefined) throw new Error(`ElastiCache gave ${name} no endpoint.`);
       return `rediss://${USER_NAME}@${endpoint.address}:${endpoint.port}`;
     });
-    this.passwordArn = parameter.arn;
-    this.registerOutputs({ url: this.url, passwordArn: this.passwordArn });
+    this.passwordArns = [current.arn, ...previous.map(({ arn }) => arn)];
+    this.registerOutputs({ url: this.url, passwordArns: this.passwordArns });
   }
 }

@@ -22,6 +22,9 @@ const LOG_RETENTION_DAYS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ] as const;
 
+/** More than a secret is ever renewed. */
+const LAST_GENERATION = 1_000_000;
+
 /** What the infrastructure adds to the server's own settings. */
 export const infrastructureDefinitions = {
   minTasks: {
@@ -122,10 +125,21 @@ export const infrastructureDefinitions = {
     kind: "integer",
     unit: "ECPUs per second",
     default: 5000,
-    // ElastiCache API reference, ECPUPerSecond.
+    // ElastiCache API reference, ECPUPerSecond; and a slot, in which all channels lie, has 30,000 (ElastiCache User Guide,
+    // ElastiCache Serverless scaling).
     min: 1000,
-    max: 15_000_000,
-    description: "Most ElastiCache processing units per second of the valkey backplane; a KiB is about one",
+    max: 30_000,
+    description:
+      "Most ElastiCache processing units per second of the valkey backplane; a KiB is about one, written or read",
+  },
+  backplanePasswordGeneration: {
+    kind: "integer",
+    unit: "generations",
+    default: 1,
+    min: 1,
+    max: LAST_GENERATION,
+    description:
+      "Raised by one, the tasks get a new password for the valkey backplane; the one before stays valid",
   },
   originHeaderName: {
     kind: "text",
@@ -134,6 +148,14 @@ export const infrastructureDefinitions = {
     pattern: /X-Origin-[A-Za-z0-9-]{1,31}/,
     allowed: "X-Origin- and up to 31 letters, digits and hyphens",
     description: "Header in which CloudFront sends the origin secret to the load balancer",
+  },
+  originSecretGeneration: {
+    kind: "integer",
+    unit: "generations",
+    default: 1,
+    min: 1,
+    max: LAST_GENERATION,
+    description: "Raised by one, CloudFront sends a new origin secret; the one before stays valid",
   },
   priceClass: {
     kind: "choice",
@@ -151,6 +173,12 @@ export const infrastructureDefinitions = {
     kind: "boolean",
     default: false,
     description: "Whether logs and images outlive the stack",
+  },
+  protect: {
+    kind: "boolean",
+    default: false,
+    description:
+      "Whether deleting or replacing the distribution, the load balancer, the service or the backplane is refused",
   },
 } as const satisfies Record<string, Definition>;
 

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import type { Suppression } from "./suppressions.ts";
 
 const ORIGIN_ID = "load-balancer";
 
@@ -24,7 +25,41 @@ export interface EdgeArgs {
   readonly priceClass: string;
   /** ARN of the bucket, with a prefix, that receives the access logs. */
   readonly accessLogDestination: pulumi.Input<string>;
+  /** Whether its deletion and its replacement are refused: with it goes the name that clients know. */
+  readonly protect: boolean;
 }
+
+const DISTRIBUTION = "websocket:infra:Edge$aws:cloudfront/distribution:Distribution";
+
+/** What the policy pack finds here, and why it stands. */
+export const suppressions: readonly Suppression[] = [
+  {
+    rule: "CFR1",
+    resource: DISTRIBUTION,
+    reason: "The service is for clients wherever they are; which countries it is not for, its owner knows.",
+  },
+  {
+    rule: "CFR2",
+    resource: DISTRIBUTION,
+    reason:
+      "A web ACL sees a handshake and never a frame, and is paid for by the request. The server itself limits " +
+      "connections, rates and sizes, and knows origins and tokens.",
+  },
+  {
+    rule: "CFR4",
+    resource: DISTRIBUTION,
+    findings: ["viewers may use TLS 1.0, as CloudFront's own certificate lets them"],
+    reason: "The stack has no domain name of its own, and so no certificate but CloudFront's.",
+  },
+  {
+    rule: "CFR5",
+    resource: DISTRIBUTION,
+    findings: [`origin ${ORIGIN_ID} is reached by http-only`],
+    reason:
+      "No certificate names a load balancer's own domain. Its port is open to CloudFront's addresses only, and " +
+      "only a request with the secret header gets further: docs/decisions/0009-tls-ends-at-cloudfront.md.",
+  },
+];
 
 /**
  * A CloudFront distribution that gives the load balancer TLS: HTTPS only, nothing cached, every header of the
@@ -78,7 +113,7 @@ export class Edge extends pulumi.ComponentResource {
         restrictions: { geoRestriction: { restrictionType: "none" } },
         viewerCertificate: { cloudfrontDefaultCertificate: true, ...MINIMUM_TLS },
       },
-      { ...child, ignoreChanges: NOT_COMPARED },
+      { ...child, ignoreChanges: NOT_COMPARED, protect: args.protect },
     );
     this.domainName = distribution.domainName;
 

@@ -1,11 +1,9 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { PATHS } from "../app/src/settings.ts";
+import type { Generations } from "./generations.ts";
 
 const HTTP_PORT = 80;
-
-/** The rule is the listener's first and only one. */
-const RULE_PRIORITY = 1;
 
 /** Seconds between the load balancer's health checks of a task. */
 const HEALTH_CHECK_INTERVAL_SECONDS = 10;
@@ -20,13 +18,23 @@ export interface LoadBalancerArgs {
   readonly securityGroupId: pulumi.Input<string>;
   /** Port of the tasks. */
   readonly taskPort: number;
-  /** What a request must carry to reach a task. */
-  readonly requiredHeader: { readonly name: string; readonly value: pulumi.Input<string> };
+  readonly requiredHeader: RequiredHeader;
   /** Silence in seconds after which a connection is cut; 1 to 4000. */
   readonly idleTimeoutSeconds: number;
   /** Seconds that a leaving task stays without new connections before it is stopped; 0 to 3600. */
   readonly deregistrationDelaySeconds: number;
   readonly accessLogs: { readonly bucket: pulumi.Input<string>; readonly prefix: string };
+  /** Whether its deletion and its replacement are refused. */
+  readonly protect: boolean;
+}
+
+/** What a request must carry to reach a task. */
+export interface RequiredHeader {
+  readonly name: string;
+  /** Tells two sets of values apart. */
+  readonly generation: number;
+  /** A request carries one of them. Secret. */
+  readonly values: Generations<pulumi.Input<string>>;
 }
 
 /**
@@ -35,11 +43,11 @@ export interface LoadBalancerArgs {
  */
 export class LoadBalancer extends pulumi.ComponentResource {
   readonly dnsName: pulumi.Output<string>;
-  /** The required header's value, known only when the rule accepts it. Secret. */
+  /** The required header's newest value, there only when the rule accepts it. Secret. */
   readonly acceptedHeaderValue: pulumi.Output<string>;
   /** The load balancer's part of a CloudWatch dimension: `app/NAME/ID`. */
   readonly arnSuffix: pulumi.Output<string>;
-  /** Known only when the rule forwards to it: ECS refuses a target group that no listener uses. */
+  /** There only when the rule forwards to it: ECS refuses a target group that no listener uses. */
   readonly targetGroupArn: pulumi.Output<string>;
   /** The target group's part of a CloudWatch dimension: `targetgroup/NAME/ID`. */
   readonly targetGroupArnSuffix: pulumi.Output<string>;
@@ -59,7 +67,7 @@ export class LoadBalancer extends pulumi.ComponentResource {
         dropInvalidHeaderFields: true,
         accessLogs: { enabled: true, ...args.accessLogs },
       },
-      child,
+      { ...child, protect: args.protect },
     );
 
     const targetGroup = new aws.lb.TargetGroup(
@@ -102,23 +110,25 @@ export class LoadBalancer extends pulumi.ComponentResource {
       child,
     );
 
+    // CloudFront takes minutes to send another header or value everywhere. So a rule for another one is another rule,
+    // beside the one that stands: that goes at the end of the update, when CloudFront says that it is through. Two rules
+    // of a listener need two priorities: without one, AWS gives each the next that is free.
+    const { name: headerName, generation, values } = args.requiredHeader;
     const rule = new aws.lb.ListenerRule(
-      `${name}-from-cloudfront`,
+      `${name}-${headerName}-${generation}`,
       {
         listenerArn: listener.arn,
-        priority: RULE_PRIORITY,
-        conditions: [
-          { httpHeader: { httpHeaderName: args.requiredHeader.name, values: [args.requiredHeader.value] } },
-        ],
+        conditions: [{ httpHeader: { httpHeaderName: headerName, values: [...values] } }],
         actions: [{ type: "forward", targetGroupArn: targetGroup.arn }],
       },
       child,
     );
 
     this.dnsName = loadBalancer.dnsName;
-    this.acceptedHeaderValue = pulumi.all([args.requiredHeader.value, rule.arn]).apply(([value]) => value);
+    const [newest] = values;
+    this.acceptedHeaderValue = after(rule, newest);
     this.arnSuffix = loadBalancer.arnSuffix;
-    this.targetGroupArn = pulumi.all([targetGroup.arn, rule.arn]).apply(([arn]) => arn);
+    this.targetGroupArn = after(rule, targetGroup.arn);
     this.targetGroupArnSuffix = targetGroup.arnSuffix;
     this.registerOutputs({
       dnsName: this.dnsName,
@@ -127,4 +137,12 @@ export class LoadBalancer extends pulumi.ComponentResource {
       targetGroupArnSuffix: this.targetGroupArnSuffix,
     });
   }
+}
+
+/**
+ * The value, when the resource is created or updated. By its URN, which a preview knows of a resource that is not there
+ * yet: by its ARN, a new rule would make everything that waits for it look changed.
+ */
+function after(resource: pulumi.Resource, value: pulumi.Input<string>): pulumi.Output<string> {
+  return pulumi.all([value, resource.urn]).apply(([known]) => known);
 }

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import type { Suppression } from "./suppressions.ts";
 
 /** Where in the bucket each service writes; AWS appends paths of its own. */
 const PREFIXES = { loadBalancer: "load-balancer", edge: "edge", network: "network" } as const;
@@ -10,6 +11,17 @@ export interface LogBucketArgs {
   /** Whether the bucket and its files outlive the stack. */
   readonly retain: boolean;
 }
+
+/** What the policy pack finds here, and why it stands. */
+export const suppressions: readonly Suppression[] = [
+  {
+    rule: "S1",
+    resource: "websocket:infra:LogBucket$aws:s3/bucket:Bucket",
+    reason:
+      "It is the bucket of the logs: the log of its own requests would be written to it and logged again, and a " +
+      "second bucket for them would have the same finding.",
+  },
+];
 
 /**
  * A closed bucket for the access logs of the load balancer and of the edge and for the network's flow logs. AWS's

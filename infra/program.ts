@@ -1,4 +1,5 @@
 /** The stack's table of contents: its configuration in, its components, its outputs. */
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
@@ -13,7 +14,7 @@ import { LoadBalancer } from "./loadBalancer.ts";
 import { LogBucket } from "./logs.ts";
 import { Network } from "./network.ts";
 import { OriginSecret } from "./originSecret.ts";
-import { leaveCountToAutoscaler, Service } from "./service.ts";
+import { Service, serviceOptions } from "./service.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 
@@ -30,15 +31,22 @@ export interface StackOutputs {
   readonly imageUri: pulumi.Output<string>;
 }
 
+const README = "Pulumi.README.md";
+
+/** What Pulumi Cloud shows on the stack's page, with the outputs filled in (Pulumi docs, Stack README). */
+export interface Readme {
+  readonly readme: string;
+}
+
 /**
  * The program as the engine runs it: reads the configuration of the current stack, and declares the stack.
  * @throws {ConfigError} before anything is declared, where the configuration is not usable.
  */
-export function runProgram(): StackOutputs {
+export function runProgram(): StackOutputs & Readme {
   const config = readConfig();
   for (const warning of configWarnings(config)) void pulumi.log.warn(warning);
-  pulumi.runtime.registerResourceTransform(leaveCountToAutoscaler);
-  return declareStack(config);
+  pulumi.runtime.registerResourceTransform(serviceOptions(config));
+  return { ...declareStack(config), readme: readFileSync(path.join(ROOT, README), "utf8") };
 }
 
 /** Declares the whole stack. */
@@ -69,7 +77,7 @@ export function declareStack(config: StackConfig): StackOutputs {
     inProvider,
   );
 
-  const secret = new OriginSecret("origin-secret");
+  const secret = new OriginSecret("origin-secret", { generation: config.originSecretGeneration });
 
   const loadBalancer = new LoadBalancer(
     "websocket",
@@ -78,10 +86,15 @@ export function declareStack(config: StackConfig): StackOutputs {
       subnetIds: network.subnetIds,
       securityGroupId: network.loadBalancerSecurityGroupId,
       taskPort: config.settings.port,
-      requiredHeader: { name: config.originHeaderName, value: secret.value },
+      requiredHeader: {
+        name: config.originHeaderName,
+        generation: config.originSecretGeneration,
+        values: secret.values,
+      },
       idleTimeoutSeconds: config.idleTimeoutSeconds,
       deregistrationDelaySeconds: config.deregistrationDelaySeconds,
       accessLogs: { bucket: logs.bucket, prefix: logs.prefixes.loadBalancer },
+      protect: config.protect,
     },
     inProvider,
   );
@@ -94,6 +107,7 @@ export function declareStack(config: StackConfig): StackOutputs {
       defaultRootObject: PATHS.console.slice(1),
       priceClass: config.priceClass,
       accessLogDestination: pulumi.interpolate`${logs.arn}/${logs.prefixes.edge}`,
+      protect: config.protect,
     },
     inProvider,
   );
@@ -110,6 +124,8 @@ export function declareStack(config: StackConfig): StackOutputs {
             taskSecurityGroupId: network.taskSecurityGroupId,
             maxGB: config.backplaneMaxGB,
             maxEcpus: config.backplaneMaxEcpus,
+            passwordGeneration: config.backplanePasswordGeneration,
+            protect: config.protect,
           },
           inProvider,
         )

@@ -3,6 +3,9 @@ import * as awsx from "@pulumi/awsx";
 import * as pulumi from "@pulumi/pulumi";
 import { settingDefinitions, toEnvironment } from "../app/src/settings.ts";
 import type { Settings } from "../app/src/settings.ts";
+import type { StackConfig } from "./config.ts";
+import type { Generations } from "./generations.ts";
+import type { Suppression } from "./suppressions.ts";
 
 export const CONTAINER_NAME = "websocket-service";
 
@@ -76,8 +79,8 @@ export interface ServiceArgs {
 /** How a task reaches the backplane, which speaks the cluster protocol. */
 export interface BackplaneAccess {
   readonly url: pulumi.Input<string>;
-  /** ARN of the SSM parameter that holds the password. */
-  readonly passwordArn: pulumi.Input<string>;
+  /** ARNs of the SSM parameters that hold the password, and the one before it. */
+  readonly passwordArns: Generations<pulumi.Input<string>>;
 }
 
 /** The cluster, the task definition and the service that keeps its tasks registered with the load balancer. */
@@ -102,7 +105,7 @@ export class Service extends pulumi.ComponentResource {
     const taskRoleArn = role(`${name}-task`, ecsExecStatements(), child);
     const executionRoleArn = role(
       `${name}-execution`,
-      startStatements(args.repositoryArn, logGroup.arn, args.backplane?.passwordArn),
+      startStatements(args.repositoryArn, logGroup.arn, args.backplane?.passwordArns),
       child,
     );
 
@@ -172,13 +175,15 @@ export class Service extends pulumi.ComponentResource {
 }
 
 /**
- * Keeps updates from sending the desired count, which would undo what the autoscaler did since. The ECS service is a
- * child inside awsx's component, and resource options given to the component do not reach it: a transform does.
+ * Options of the ECS service. It is a child inside awsx's component, and resource options given to the component do not
+ * reach it, or reach its siblings too: a transform reaches it alone.
  */
-export const leaveCountToAutoscaler: pulumi.ResourceTransform = ({ type, props, opts }) =>
-  type === "aws:ecs/service:Service"
-    ? { props, opts: pulumi.mergeOptions(opts, { ignoreChanges: ["desiredCount"] }) }
-    : undefined;
+export function serviceOptions({ protect }: Pick<StackConfig, "protect">): pulumi.ResourceTransform {
+  // An update that sent the desired count would undo what the autoscaler did since.
+  const own = { ignoreChanges: ["desiredCount"], protect };
+  return ({ type, props, opts }) =>
+    type === "aws:ecs/service:Service" ? { props, opts: pulumi.mergeOptions(opts, own) } : undefined;
+}
 
 /** In a stable order, so that the same settings never look like a new task definition. Secrets apart. */
 function environmentOf({ settings, backplane }: Pick<ServiceArgs, "settings" | "backplane">): {
@@ -193,7 +198,7 @@ function environmentOf({ settings, backplane }: Pick<ServiceArgs, "settings" | "
       value: name === valkeyUrl.variable ? (backplane?.url ?? value) : value,
     })),
     ...(backplane !== undefined && {
-      secrets: [{ name: valkeyPassword.variable, valueFrom: backplane.passwordArn }],
+      secrets: [{ name: valkeyPassword.variable, valueFrom: backplane.passwordArns[0] }],
     }),
   };
 }
@@ -216,6 +221,39 @@ function role(
   return pulumi.all([created.arn, policy.id]).apply(([arn]) => arn);
 }
 
+const ROLE_POLICY = "websocket:infra:Service$aws:iam/rolePolicy:RolePolicy";
+
+/** What the policy pack finds in the statements below, and why it stands. */
+export const suppressions: readonly Suppression[] = [
+  {
+    rule: "IAM5",
+    resource: ROLE_POLICY,
+    findings: [
+      "ssmmessages:CreateControlChannel on every resource",
+      "ssmmessages:CreateDataChannel on every resource",
+      "ssmmessages:OpenControlChannel on every resource",
+      "ssmmessages:OpenDataChannel on every resource",
+    ],
+    reason: "ECS Exec needs these actions, and they know no resource.",
+  },
+  {
+    rule: "IAM5",
+    resource: ROLE_POLICY,
+    findings: ["ecr:GetAuthorizationToken on every resource"],
+    reason: "The action knows no resource. Images are pulled from the stack's own repository only.",
+  },
+  {
+    rule: "IAM5",
+    resource: ROLE_POLICY,
+    findings: [
+      "logs:CreateLogStream on resources by a wildcard",
+      "logs:PutLogEvents on resources by a wildcard",
+    ],
+    reason:
+      "A task's log stream has its id in its name. They are the streams of the service's own log group only.",
+  },
+];
+
 /** Amazon ECS Developer Guide, "Monitor Amazon ECS containers with ECS Exec": these actions know no resource. */
 function ecsExecStatements(): pulumi.Inputs[] {
   return [
@@ -232,11 +270,11 @@ function ecsExecStatements(): pulumi.Inputs[] {
   ];
 }
 
-/** What ECS needs to start a task: its image, its log stream, and its secret. */
+/** What ECS needs to start a task, also one of the deployment before: its image, its log stream, and its secret. */
 function startStatements(
   repositoryArn: pulumi.Input<string>,
   logGroupArn: pulumi.Input<string>,
-  parameterArn: pulumi.Input<string> | undefined,
+  parameterArns: Generations<pulumi.Input<string>> | undefined,
 ): pulumi.Inputs[] {
   return [
     // GetAuthorizationToken knows no resource (Service Authorization Reference, Amazon ECR).
@@ -252,8 +290,8 @@ function startStatements(
       Resource: pulumi.interpolate`${logGroupArn}:*`,
     },
     // The key that AWS manages for SSM lets whoever may read the parameter decrypt it.
-    ...(parameterArn === undefined
+    ...(parameterArns === undefined
       ? []
-      : [{ Effect: "Allow", Action: "ssm:GetParameters", Resource: parameterArn }]),
+      : [{ Effect: "Allow", Action: "ssm:GetParameters", Resource: [...parameterArns] }]),
   ];
 }

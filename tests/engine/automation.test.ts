@@ -24,7 +24,7 @@ describe("the Automation API", function () {
       { stackName: "dev", projectName: "websocket", program: () => Promise.resolve(runProgram()) },
       {
         workDir: project.folder,
-        envVars: project.environment,
+        envVars: { ...(await project.attached()) },
         pulumiCommand: await PulumiCommand.get({ root: cliRoot() }),
       },
     );

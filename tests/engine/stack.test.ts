@@ -1,28 +1,45 @@
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { text } from "../support/values.ts";
 import { needCli } from "./support/cli.ts";
-import type { Call } from "./support/cloud.ts";
 import { Project } from "./support/project.ts";
+import { awaitedByTheOnly, notDeleted, resources, theOnlyCall } from "./support/state.ts";
+import { Traffic } from "./support/traffic.ts";
+import { make } from "./support/transition.ts";
+import type { Life, Transition } from "./support/transition.ts";
+import {
+  DISTRIBUTION,
+  IMAGE,
+  LISTENER_RULE,
+  SERVERLESS_CACHE,
+  SERVICE,
+  TASK_DEFINITION,
+  USER,
+} from "./support/types.ts";
+import { BEGINNINGS, CHANGES, ENDINGS } from "./transitions.ts";
 
 /** A command starts the engine, the program and up to four providers: seconds, and on a busy machine many. */
 const COMMAND_TIMEOUT_MS = 60_000;
 
-const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";
-const IMAGE = "docker-build:index:Image";
-const LISTENER_RULE = "aws:lb/listenerRule:ListenerRule";
-const POLICY = "aws:appautoscaling/policy:Policy";
-const SCALABLE_TARGET = "aws:appautoscaling/target:Target";
-const SERVICE = "aws:ecs/service:Service";
-const SERVERLESS_CACHE = "aws:elasticache/serverlessCache:ServerlessCache";
-const TASK_DEFINITION = "aws:ecs/taskDefinition:TaskDefinition";
-const USER = "aws:elasticache/user:User";
+interface OtherLife {
+  readonly what: string;
+  readonly stack: string;
+  readonly transitions: readonly Transition[];
+}
+
+const OTHER_LIVES: readonly OtherLife[] = [
+  { what: "with a stack that begins small", stack: "dev", transitions: BEGINNINGS },
+  { what: "with the stack prod", stack: "prod", transitions: ENDINGS },
+];
 
 describe("the real Pulumi engine", function () {
   this.timeout(COMMAND_TIMEOUT_MS);
 
+  /** These go on beside the tests of the stack dev, as most of a command's time is waiting. */
+  let others: readonly (readonly Promise<void>[])[] = [];
+
   before(function () {
     needCli(this);
+    others = startLives(OTHER_LIVES);
   });
 
   describe("with an unusable configuration", () => {
@@ -61,6 +78,7 @@ describe("the real Pulumi engine", function () {
 
   // Each test goes on from the stack that the one before it left, as the life of a stack does.
   describe("with the stack dev", () => {
+    let life: Life;
     let project: Project;
     /** The origin secret, as CloudFront was told it. */
     let secret = "";
@@ -68,11 +86,8 @@ describe("the real Pulumi engine", function () {
     let password = "";
 
     before(async () => {
-      project = await projectOf("dev");
-    });
-
-    beforeEach(() => {
-      project.cloud.forget();
+      life = await lifeOf("dev");
+      ({ project } = life);
     });
 
     after(() => {
@@ -84,17 +99,18 @@ describe("the real Pulumi engine", function () {
 
       assert.match(preview, /aws:ecs:Service websocket-service create/);
       assert.match(preview, /\+ \d+ to create/);
-      assert.deepEqual(changes(project), []);
+      assert.deepEqual(project.cloud.changes(), []);
     });
 
     it("creates it", async () => {
-      await up(project);
+      await make({ when: "it is created" }, life);
 
-      assert.ok(project.cloud.changes().every(({ method }) => method === "create"));
-      assert.equal(theOnlyCall(project, "create", SERVICE).inputs?.["desiredCount"], 1);
-      secret = secretHeader(theOnlyCall(project, "create", DISTRIBUTION));
-      password = firstPassword(theOnlyCall(project, "create", USER));
-      const task = JSON.stringify(theOnlyCall(project, "create", TASK_DEFINITION).inputs);
+      const { cloud } = project;
+      assert.ok(cloud.changes().every(({ method }) => method === "create"));
+      assert.equal(theOnlyCall(cloud, "create", SERVICE).inputs?.["desiredCount"], 1);
+      secret = text(theOnlyCall(cloud, "create", DISTRIBUTION).inputs, "origins[0].customHeaders[0].value");
+      password = text(theOnlyCall(cloud, "create", USER).inputs, "authenticationMode.passwords[0]");
+      const task = JSON.stringify(theOnlyCall(cloud, "create", TASK_DEFINITION).inputs);
       assert.match(task, /rediss:\/\/websocket@backplane-[^"]+\.cache\.amazonaws\.com:6379/);
       assert.match(task, /WEBSOCKET_VALKEY_PASSWORD[^}]+arn:aws:ssm:/);
       assert.ok(!task.includes(password));
@@ -132,6 +148,7 @@ describe("the real Pulumi engine", function () {
         "distributionDomainName",
         "imageUri",
         "loadBalancerDnsName",
+        "readme",
         "serviceName",
         "websocketUrl",
       ]);
@@ -155,110 +172,46 @@ describe("the real Pulumi engine", function () {
       await project.pulumi("preview", "--expect-no-changes");
     });
 
-    it("changes the scaling policy in place, and nothing else, with requestsPerTarget", async () => {
-      await set(project, "requestsPerTarget", "7");
-      await up(project);
-
-      assert.deepEqual(changes(project), [`update ${POLICY} targetTrackingScalingPolicyConfiguration`]);
-    });
-
-    it("leaves the running tasks alone when minTasks changes", async () => {
-      await set(project, "minTasks", "2");
-      await up(project);
-
-      assert.deepEqual(changes(project), [`update ${SCALABLE_TARGET} minCapacity`]);
-    });
-
-    it("keeps the number of tasks that the autoscaler chose when the task definition changes", async () => {
-      project.cloud.setDrift(SERVICE, { desiredCount: 4 });
-      await project.pulumi("refresh", "--yes", "--skip-preview");
-      await set(project, "stopTimeoutSeconds", "45");
-      await up(project);
-
-      assert.deepEqual(changes(project), [
-        `create ${TASK_DEFINITION}`,
-        `delete ${TASK_DEFINITION}`,
-        `update ${SERVICE} taskDefinition`,
-      ]);
-      assert.equal(theOnlyCall(project, "update", SERVICE).inputs?.["desiredCount"], 4);
-    });
-
-    it("does not touch the distribution because CloudFront answers with another TLS version", async () => {
-      project.cloud.setDrift(DISTRIBUTION, {
-        viewerCertificate: { cloudfrontDefaultCertificate: true, minimumProtocolVersion: "TLSv1" },
-      });
-      await project.pulumi("refresh", "--yes", "--skip-preview");
-      await project.pulumi("preview", "--expect-no-changes");
-    });
-
-    it("raises the backplane's limits in place, and touches no task", async () => {
-      await set(project, "backplaneMaxGB", "2");
-      await up(project);
-
-      assert.deepEqual(changes(project), [`update ${SERVERLESS_CACHE} cacheUsageLimits`]);
-    });
-
-    it("deploys changed content, and content that comes back, without losing an image", async () => {
-      const file = join(project.folder, "console", "extra.txt");
-      writeFileSync(file, "new content");
-      await up(project);
-      rmSync(file);
-      await up(project);
-
-      const tags = project.cloud.pushedTags();
-      assert.equal(new Set(tags).size, 3);
-      const [first, second, third] = tags.map((tag) => tag.replace(/-\w+$/, ""));
-      assert.equal(first, third);
-      assert.notEqual(first, second);
-      assert.ok(!project.cloud.changes().some(({ method, type }) => method === "delete" && type === IMAGE));
-    });
+    for (const transition of CHANGES) it(`when ${transition.when}`, () => make(transition, life));
 
     it("destroys everything; the image goes with its repository", async () => {
       const existing = await resources(project);
-      await destroy(project);
+      await project.pulumi("destroy", "--yes", "--skip-preview");
 
-      assert.deepEqual(notDeleted(existing, project), [IMAGE]);
+      assert.deepEqual(notDeleted(existing, project.cloud), [IMAGE]);
       assert.deepEqual(await resources(project), []);
     });
   });
 
-  describe("with the stack prod", () => {
-    let project: Project;
-
-    before(async () => {
-      project = await projectOf("prod");
+  for (const [index, { what, transitions }] of OTHER_LIVES.entries()) {
+    describe(what, () => {
+      for (const [step, { when }] of transitions.entries()) {
+        it(`when ${when}`, () => others[index]?.[step]);
+      }
     });
-
-    after(() => {
-      project.close();
-    });
-
-    it("previews it and creates it with two tasks", async () => {
-      const output = await project.pulumi("up", "--yes");
-
-      assert.match(output, /Previewing update \(prod\)/);
-      assert.equal(theOnlyCall(project, "create", SERVICE).inputs?.["desiredCount"], 2);
-    });
-
-    it("destroys it, and leaves logs and images", async () => {
-      const existing = await resources(project);
-      await destroy(project);
-
-      assert.deepEqual(notDeleted(existing, project), [
-        "aws:cloudwatch/logGroup:LogGroup",
-        "aws:ecr/lifecyclePolicy:LifecyclePolicy",
-        "aws:ecr/repository:Repository",
-        "aws:s3/bucket:Bucket",
-        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
-        "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
-        "aws:s3/bucketPolicy:BucketPolicy",
-        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
-        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
-        IMAGE,
-      ]);
-    });
-  });
+  }
 });
+
+/** Lives one life after the other. @returns how each transition of each life ends. */
+function startLives(lives: readonly OtherLife[]): readonly (readonly Promise<void>[])[] {
+  let before: Promise<unknown> = Promise.resolve();
+  return lives.map(({ stack, transitions }) => {
+    const life = before.then(() => lifeOf(stack));
+    const ends = transitions.map((transition) => {
+      const end = Promise.all([life, before]).then(([begun]) => make(transition, begun));
+      before = end.catch(() => undefined);
+      return end;
+    });
+    before = before.then(async () => {
+      (await life).project.close();
+    });
+    return ends;
+  });
+}
+
+async function lifeOf(stack: string): Promise<Life> {
+  return { stack, project: await projectOf(stack), traffic: new Traffic() };
+}
 
 async function projectOf(stack: string): Promise<Project> {
   const project = new Project();
@@ -268,80 +221,4 @@ async function projectOf(stack: string): Promise<Project> {
 
 function set(project: Project, key: string, value: string): Promise<string> {
   return project.pulumi("config", "set", `websocket:${key}`, value);
-}
-
-function up(project: Project): Promise<string> {
-  return project.pulumi("up", "--yes", "--skip-preview");
-}
-
-function destroy(project: Project): Promise<string> {
-  return project.pulumi("destroy", "--yes", "--skip-preview");
-}
-
-/** What was changed, as `METHOD TYPE CHANGED-INPUT…`, sorted: what does not depend on one another runs in any order. */
-function changes(project: Project): readonly string[] {
-  return project.cloud
-    .changes()
-    .map(({ method, type, changed = [] }) => [method, type, ...changed].join(" "))
-    .sort();
-}
-
-function theOnlyCall(project: Project, method: Call["method"], type: string): Call {
-  const calls = project.cloud.calls().filter((call) => call.method === method && call.type === type);
-  const [call] = calls;
-  assert.ok(call !== undefined && calls.length === 1, `${calls.length} calls to ${method} ${type}`);
-  return call;
-}
-
-/** The value of the header that CloudFront sends to the load balancer. */
-function secretHeader({ inputs }: Call): string {
-  const [, value = ""] =
-    /"customHeaders":\[\{"name":"[^"]+","value":"([^"]+)"/.exec(JSON.stringify(inputs)) ?? [];
-  return value;
-}
-
-/** The password that the backplane's user may come with. */
-function firstPassword({ inputs }: Call): string {
-  const [, value = ""] = /"passwords":\["([^"]+)"/.exec(JSON.stringify(inputs)) ?? [];
-  return value;
-}
-
-interface Resource {
-  readonly urn: string;
-  readonly type: string;
-  readonly custom: boolean;
-  /** URNs of what the engine creates before it and deletes after it. */
-  readonly dependencies?: readonly string[];
-}
-
-/** What the providers hold for the stack, as far as its state knows. */
-async function resources(project: Project): Promise<readonly Resource[]> {
-  const { deployment } = JSON.parse(await project.pulumi("stack", "export")) as {
-    deployment: { resources?: readonly Resource[] };
-  };
-  return (deployment.resources ?? []).filter(({ type, custom }) => custom && !type.startsWith("pulumi:"));
-}
-
-/** URNs of the resources that exist before the only one of its type is created, and after it is deleted. */
-async function awaitedByTheOnly(type: string, project: Project): Promise<readonly string[]> {
-  const existing = new Map((await resources(project)).map((resource) => [resource.urn, resource]));
-  const awaited = new Set<string>();
-  const follow = (urn: string): void => {
-    for (const dependency of existing.get(urn)?.dependencies ?? []) {
-      if (awaited.has(dependency)) continue;
-      awaited.add(dependency);
-      follow(dependency);
-    }
-  };
-  for (const { urn } of [...existing.values()].filter((resource) => resource.type === type)) follow(urn);
-  return [...awaited];
-}
-
-/** The types of the existing resources that were never deleted, sorted. */
-function notDeleted(existing: readonly Resource[], project: Project): readonly string[] {
-  const deleted = project.cloud.calls().filter(({ method }) => method === "delete");
-  return existing
-    .filter(({ urn, type }) => !deleted.some((call) => call.type === type && urn.endsWith(`::${call.name}`)))
-    .map(({ type }) => type)
-    .sort();
 }

@@ -71,6 +71,7 @@ describe("the configuration", () => {
       ["websocket:originHeaderName", "Cookie", "X-Origin- and up to 31"],
       ["websocket:originHeaderName", "X-Origin-My Secret", "letters, digits and hyphens"],
       ["websocket:originHeaderName", `X-Origin-${"x".repeat(32)}`, "up to 31"],
+      ["websocket:originSecretGeneration", "0", "whole number from 1 to 1000000 (generations)"],
       ["websocket:allowedOrigins", '["https://a.example/path"]', "without a path"],
       [
         "websocket:allowedOrigins",
@@ -87,7 +88,7 @@ describe("the configuration", () => {
         "set websocket:backplane valkey ",
       ],
       ["websocket:backplane", "redis", '"redis"', "one of memory, valkey", "set websocket:backplane valkey "],
-      ["websocket:backplaneMaxEcpus", "999", "from 1000 to 15000000"],
+      ["websocket:backplaneMaxEcpus", "999", "from 1000 to 30000"],
       ["websocket:jwksUrl", "http://auth.example/keys", "https:// without a port", "port 443 only"],
       ["websocket:jwksUrl", "https://auth.example:8443/keys", "https:// without a port"],
       ["websocket:valkeyPassword", "x", "is not a key", "config rm websocket:valkeyPassword "],

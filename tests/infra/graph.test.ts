@@ -105,7 +105,6 @@ for (const stack of ["dev", "prod"]) {
         assert.equal(text(listener.inputs, "defaultActions[0].type"), "fixed-response");
         assert.equal(text(listener.inputs, "defaultActions[0].fixedResponse.statusCode"), "403");
         assert.equal(rule(graph)["listenerArn"], listener.outputs["arn"]);
-        assert.equal(rule(graph)["priority"], 1);
         assert.equal(text(rule(graph), "actions[0].type"), "forward");
         assert.equal(text(rule(graph), "actions[0].targetGroupArn"), targetGroup(graph).outputs["arn"]);
       });
@@ -350,6 +349,22 @@ for (const stack of ["dev", "prod"]) {
       });
     });
 
+    it("protects what carries its traffic as the stack says, and nothing that an update must replace", () => {
+      assert.deepEqual(
+        graph.resources
+          .filter(({ options }) => options.protect)
+          .map(({ type }) => type)
+          .sort(),
+        stack === "prod"
+          ? [
+              "aws:cloudfront/distribution:Distribution",
+              "aws:elasticache/serverlessCache:ServerlessCache",
+              "aws:lb/loadBalancer:LoadBalancer",
+            ]
+          : [],
+      );
+    });
+
     it("keeps or removes logs and images as the stack says, all of them", () => {
       const keep = stack === "prod";
       const data = graph.resources.filter(({ type }) => /^aws:(s3|ecr)\/|logGroup:/.test(type));
@@ -413,7 +428,7 @@ for (const stack of ["dev", "prod"]) {
           {
             Effect: "Allow",
             Action: "ssm:GetParameters",
-            Resource: theOnly(graph, "aws:ssm/parameter:Parameter").outputs["arn"],
+            Resource: [theOnly(graph, "aws:ssm/parameter:Parameter").outputs["arn"]],
           },
         ]);
       });
@@ -495,6 +510,59 @@ describe("the stacks", () => {
     });
   });
 
+  describe("with later generations of their secrets", () => {
+    let graph: DeclaredGraph;
+
+    before(async () => {
+      graph = await evaluateStack({
+        stack: "dev",
+        config: { "websocket:originSecretGeneration": "7", "websocket:backplanePasswordGeneration": "3" },
+      });
+    });
+
+    it("send the newest origin secret, and accept the one before it too", () => {
+      const [newest, previous] = [secretOf(graph, "origin-secret-7"), secretOf(graph, "origin-secret-6")];
+      assert.notEqual(newest, previous);
+      assert.equal(text(distribution(graph), "origins[0].customHeaders[0].value"), newest);
+      assert.deepEqual(list(rule(graph), "conditions[0].httpHeader.values"), [newest, previous]);
+      for (const name of ["origin-secret-7", "origin-secret-6"]) {
+        assert.ok(holdersOf(graph, name).includes("aws:lb/listenerRule:ListenerRule"));
+      }
+    });
+
+    it("give tasks the newest password of the backplane, which accepts the one before it too", () => {
+      const generations = ["backplane-password-3", "backplane-password-2"];
+      assert.deepEqual(
+        list(user(graph), "authenticationMode.passwords"),
+        generations.map((name) => secretOf(graph, name)),
+      );
+      const parameters = ofType(graph, "aws:ssm/parameter:Parameter");
+      assert.deepEqual(
+        parameters.map(({ inputs }) => inputs["value"]),
+        generations.map((name) => secretOf(graph, name)),
+      );
+      assert.equal(text(container(graph), "secrets[0].valueFrom"), parameters[0]?.outputs["arn"]);
+    });
+
+    it("let ECS still start tasks of the deployment before", () => {
+      const policies = ofType(graph, "aws:iam/rolePolicy:RolePolicy").map(({ inputs }) =>
+        text(inputs, "policy"),
+      );
+      for (const { outputs } of ofType(graph, "aws:ssm/parameter:Parameter")) {
+        assert.ok(policies.some((policy) => policy.includes(text(outputs, "arn"))));
+      }
+    });
+
+    it("keep no other generation", () => {
+      assert.deepEqual(
+        ofType(graph, "random:index/randomPassword:RandomPassword")
+          .map(({ name }) => name)
+          .sort(),
+        ["backplane-password-2", "backplane-password-3", "origin-secret-6", "origin-secret-7"],
+      );
+    });
+  });
+
   it("follow their configuration: a changed value reaches the resource that it is about", async () => {
     const graph = await evaluateStack({
       stack: "dev",
@@ -528,8 +596,8 @@ describe("the stacks", () => {
   });
 });
 
-const ORIGIN_SECRET = "origin-secret-value";
-const BACKPLANE_PASSWORD = "backplane-password";
+const ORIGIN_SECRET = "origin-secret-1";
+const BACKPLANE_PASSWORD = "backplane-password-1";
 
 type Inputs = Readonly<Record<string, unknown>>;
 

@@ -2,7 +2,7 @@
  * The stand-in cloud: a folder that the stand-in providers and the tests share. The providers append every call
  * to it, and a test can change there what "really runs", behind Pulumi's back.
  */
-import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export type Properties = Readonly<Record<string, unknown>>;
@@ -24,11 +24,17 @@ export class Cloud {
   readonly #calls: string;
   readonly #drift: string;
   readonly #tags: string;
+  readonly #failures: string;
+  readonly #delays: string;
+  readonly #held: string;
 
   constructor(folder: string) {
     this.#calls = join(folder, "calls.jsonl");
     this.#drift = join(folder, "drift.json");
     this.#tags = join(folder, "tags");
+    this.#failures = join(folder, "failures");
+    this.#delays = join(folder, "delays");
+    this.#held = join(folder, "held");
   }
 
   /** Several providers write at once: one append of one line does not mix with another. */
@@ -78,9 +84,65 @@ export class Cloud {
     return this.#drifts()[type] ?? {};
   }
 
+  /**
+   * The next create or update of this type fails with this message, and changes nothing; the one after it works again. A
+   * replacement fails where it is created.
+   */
+  setFailure(type: string, message: string): void {
+    writeEntry(this.#failures, type, message);
+  }
+
+  /** @throws {Error} what {@link setFailure} asked for, once. */
+  failIfAsked(type: string): void {
+    const message = readEntry(this.#failures, type);
+    if (message === undefined) return;
+    rmSync(fileOf(this.#failures, type));
+    throw new Error(message);
+  }
+
+  /** From now on every create, update and delete of this type takes this long, in milliseconds; with 0 no time, as before. */
+  setDelay(type: string, ms: number): void {
+    writeEntry(this.#delays, type, String(ms));
+  }
+
+  /** In milliseconds. */
+  delayOf(type: string): number {
+    return Number(readEntry(this.#delays, type) ?? 0);
+  }
+
+  /** From now on there is a resource with these inputs, also when Pulumi lets go of it. */
+  hold(type: string, id: string, inputs: Properties): void {
+    writeEntry(this.#held, `${type} ${id}`, JSON.stringify(inputs));
+  }
+
+  /** The inputs of a resource, where there is one. */
+  held(type: string, id: string): Properties | undefined {
+    const inputs = readEntry(this.#held, `${type} ${id}`);
+    // Written by hold() above.
+    return inputs === undefined ? undefined : (JSON.parse(inputs) as Properties);
+  }
+
+  release(type: string, id: string): void {
+    rmSync(fileOf(this.#held, `${type} ${id}`), { force: true });
+  }
+
   #drifts(): Readonly<Record<string, Properties>> {
     if (!existsSync(this.#drift)) return {};
     // Written by setDrift() above.
     return JSON.parse(readFileSync(this.#drift, "utf8")) as Record<string, Properties>;
   }
+}
+
+function fileOf(folder: string, key: string): string {
+  return join(folder, encodeURIComponent(key));
+}
+
+function writeEntry(folder: string, key: string, content: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(fileOf(folder, key), content);
+}
+
+function readEntry(folder: string, key: string): string | undefined {
+  const file = fileOf(folder, key);
+  return existsSync(file) ? readFileSync(file, "utf8") : undefined;
 }

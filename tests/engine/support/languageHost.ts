@@ -67,6 +67,33 @@ async function run(request: messages.RunRequest): Promise<messages.RunResponse> 
   return response;
 }
 
+/**
+ * Starts a policy pack, and hands on what it prints, the port that it listens on first, until the engine calls off.
+ *
+ * Source: as above, method RunPlugin, without the proxy that tells the pack the stack's configuration.
+ */
+function runPolicyPack(
+  call: grpc.ServerWritableStream<messages.RunPluginRequest, messages.RunPluginResponse>,
+): void {
+  const directory = call.request.getInfo()?.getProgramDirectory() ?? "";
+  const pack = spawn(
+    process.execPath,
+    [
+      createRequire(join(directory, "package.json")).resolve("@pulumi/pulumi/cmd/run-policy-pack/index.js"),
+      ...call.request.getArgsList(),
+      directory,
+    ],
+    { cwd: directory, stdio: ["ignore", "pipe", "pipe"] },
+  );
+  pack.stdout.on("data", (chunk: Buffer) => call.write(new messages.RunPluginResponse().setStdout(chunk)));
+  pack.stderr.on("data", (chunk: Buffer) => call.write(new messages.RunPluginResponse().setStderr(chunk)));
+  pack.on("close", (code) => {
+    call.write(new messages.RunPluginResponse().setExitcode(code ?? 1));
+    call.end();
+  });
+  call.on("cancelled", () => pack.kill());
+}
+
 const server = new grpc.Server();
 server.addService(service.LanguageRuntimeService, {
   getPluginInfo: (_call: unknown, reply: grpc.sendUnaryData<plugin.PluginInfo>) => {
@@ -90,6 +117,7 @@ server.addService(service.LanguageRuntimeService, {
       },
     );
   },
+  runPlugin: runPolicyPack,
 });
 server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
   if (error) throw error;

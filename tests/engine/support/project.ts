@@ -2,7 +2,7 @@
  * The project as the real Pulumi CLI sees it, with stand-ins for the providers: a temporary folder that looks like the
  * repository and has a configuration, a state and a cloud of its own. Nothing leaves the machine.
  */
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import {
   cpSync,
@@ -16,12 +16,15 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { parse, stringify } from "yaml";
 import { cliPath } from "./cli.ts";
 import { Cloud } from "./cloud.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 const STAND_INS = ["aws", "awsx", "docker-build", "random"] as const;
+const PROVIDER_MAIN = join(import.meta.dirname, "providers", "main.ts");
 
 /** Enough for the states of tests; real stacks have one of their own. */
 const PASSPHRASE = "stand-in passphrase";
@@ -38,6 +41,7 @@ export class Project {
   /** What a program that runs Pulumi here needs: state, secrets and providers of the test's own. */
   readonly environment: Readonly<Record<string, string>>;
   readonly #root: string;
+  #providers: Promise<Providers> | undefined;
   #transcript = "";
 
   constructor() {
@@ -49,8 +53,7 @@ export class Project {
     imitateRepository(this.#folder("project"));
     writeExecutable(join(bin, "pulumi-language-nodejs"), [join(import.meta.dirname, "languageHost.ts")]);
     for (const name of STAND_INS) {
-      const main = join(import.meta.dirname, "providers", "main.ts");
-      writeExecutable(join(bin, `pulumi-resource-${name}`), [main, name, cloud]);
+      writeExecutable(join(bin, `pulumi-resource-${name}`), [PROVIDER_MAIN, name, cloud]);
     }
 
     this.cloud = new Cloud(cloud);
@@ -62,9 +65,15 @@ export class Project {
       PULUMI_CONFIG_PASSPHRASE: PASSPHRASE,
       PULUMI_SKIP_UPDATE_CHECK: "true",
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-      // Every command starts the same processes anew.
-      NODE_COMPILE_CACHE: this.#folder("compile-cache"),
+      NODE_COMPILE_CACHE: compileCache(),
     };
+  }
+
+  /** {@link environment}, with providers that keep running between commands: starting them anew costs most of the time. */
+  async attached(): Promise<Readonly<Record<string, string>>> {
+    this.#providers ??= startProviders(this.#inside("cloud"), this.environment);
+    const { debugProviders } = await this.#providers;
+    return { ...this.environment, PULUMI_DEBUG_PROVIDERS: debugProviders };
   }
 
   /** The folder that looks like the repository. */
@@ -86,11 +95,33 @@ export class Project {
 
   /** Runs the CLI in the project and waits for it, however it ends. */
   async run(...args: readonly string[]): Promise<Run> {
-    const cli = spawn(cliPath(), [...args, "--non-interactive", "--color", "never"], {
+    return this.#end(await this.#start(args));
+  }
+
+  /** Runs the CLI, and presses Ctrl-C when it prints what matches. */
+  async interruptedRun(when: RegExp, ...args: readonly string[]): Promise<Run> {
+    const cli = await this.#start(args);
+    const ended = this.#end(cli);
+    let printed = "";
+    let pressed = false;
+    cli.stdout.on("data", (chunk: Buffer) => {
+      printed += chunk.toString();
+      if (pressed || !when.test(printed)) return;
+      pressed = true;
+      cli.kill("SIGINT");
+    });
+    return ended;
+  }
+
+  async #start(args: readonly string[]): Promise<ChildProcessByStdio<null, Readable, Readable>> {
+    return spawn(cliPath(), [...args, "--non-interactive", "--color", "never"], {
       cwd: this.folder,
-      env: this.environment,
+      env: await this.attached(),
       stdio: ["ignore", "pipe", "pipe"],
     });
+  }
+
+  async #end(cli: ChildProcessByStdio<null, Readable, Readable>): Promise<Run> {
     const [stdout, stderr, [code]] = await Promise.all([
       text(cli.stdout),
       text(cli.stderr),
@@ -98,6 +129,17 @@ export class Project {
     ]);
     this.#transcript += stdout + stderr;
     return { code, stdout, stderr };
+  }
+
+  /** Writes values of the project's own namespace into a stack's file, as an editor would. */
+  configure(stack: string, values: Readonly<Record<string, string>>): void {
+    const file = join(this.folder, `Pulumi.${stack}.yaml`);
+    // Stack files of this repository have a mapping there.
+    const { config, ...rest } = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
+    // The CLI writes a key with its namespace, people without.
+    const others = Object.entries(config).filter(([key]) => !(key.replace(/^websocket:/, "") in values));
+    const own = Object.entries(values).map(([key, value]) => [`websocket:${key}`, value]);
+    writeFileSync(file, stringify({ ...rest, config: Object.fromEntries([...others, ...own]) as unknown }));
   }
 
   /**
@@ -113,6 +155,9 @@ export class Project {
   }
 
   close(): void {
+    void this.#providers?.then(({ stop }) => {
+      stop();
+    });
     rmSync(this.#root, { recursive: true, force: true });
   }
 
@@ -127,8 +172,51 @@ export class Project {
   }
 }
 
+let compiled: string | undefined;
+
+/** Every command of every project starts the same programs anew; what Node makes of them is kept until this process ends. */
+function compileCache(): string {
+  if (compiled === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), "pulumi-engine-compiled-"));
+    process.once("exit", () => {
+      rmSync(folder, { recursive: true, force: true });
+    });
+    compiled = folder;
+  }
+  return compiled;
+}
+
+interface Providers {
+  /** For PULUMI_DEBUG_PROVIDERS: `NAME:PORT,…`. */
+  readonly debugProviders: string;
+  readonly stop: () => void;
+}
+
+/** Two processes: one for the components of awsx, and one for all that has custom resources. */
+async function startProviders(cloud: string, env: NodeJS.ProcessEnv): Promise<Providers> {
+  const start = async (name: (typeof STAND_INS)[number]): Promise<{ port: string; stop: () => void }> => {
+    const provider = spawn(process.execPath, [PROVIDER_MAIN, name, cloud], {
+      env,
+      // It ends with its standard input, and so with this process.
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const [port] = (await once(provider.stdout, "data")) as [Buffer];
+    return { port: port.toString().trim(), stop: () => provider.kill() };
+  };
+  const [components, custom] = await Promise.all([start("awsx"), start("aws")]);
+  return {
+    debugProviders: STAND_INS.map((name) => `${name}:${(name === "awsx" ? components : custom).port}`).join(
+      ",",
+    ),
+    stop: () => {
+      components.stop();
+      custom.stop();
+    },
+  };
+}
+
 /** What the program and the image are made of; a test may change its own copy. */
-const COPIED = /^(Pulumi.*\.yaml|package.*\.json|index\.ts|infra|app|client|console|\.dockerignore)$/;
+const COPIED = /^(Pulumi.*\.(?:yaml|md)|package.*\.json|index\.ts|infra|policy|app|client|console|\.dockerignore)$/;
 
 function imitateRepository(folder: string): void {
   for (const name of readdirSync(ROOT).filter((entry) => COPIED.test(entry))) {

@@ -1,12 +1,15 @@
 /**
- * The stand-in for a provider of custom resources: `aws`, `random` and `docker-build`. It answers with the inputs that it
- * was given: where AWS would change a value, a test has to say so (`Cloud.setDrift`).
+ * The stand-in for a provider of custom resources: `aws`, `random` and `docker-build`. It refuses what AWS refuses
+ * (`limits.ts`), and answers with the inputs that it was given: where AWS would change a value, a test has to say so
+ * (`Cloud.setDrift`).
  */
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { provider } from "@pulumi/pulumi";
 import { standInsFor } from "../../../../infra/standIns.ts";
 import type { Call, Cloud, Properties } from "../cloud.ts";
+import { refusals } from "./limits.ts";
 import { replacing } from "./replacing.ts";
 
 const REGION = "us-east-1";
@@ -18,8 +21,9 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
     version,
 
     check(urn, _olds, news: Properties) {
-      cloud.record({ method: "check", ...identity(urn) });
-      return Promise.resolve({ inputs: news });
+      const { type, name } = identity(urn);
+      cloud.record({ method: "check", type, name });
+      return Promise.resolve({ inputs: news, failures: [...refusals(type, name, revealed(news))] });
     },
 
     diff(_id, urn, olds: Properties, news: Properties) {
@@ -31,32 +35,47 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
       });
     },
 
-    create(urn, inputs: Properties) {
+    async create(urn, inputs: Properties) {
+      await setTimeout(cloud.delayOf(identity(urn).type));
+      cloud.failIfAsked(identity(urn).type);
       if (identity(urn).type === IMAGE) for (const tag of inputs["tags"] as string[]) cloud.push(tag);
       cloud.record({ method: "create", ...identity(urn), inputs: revealed(inputs) });
-      return Promise.resolve(created(urn, inputs));
+      // A resource that replaces another one is another one.
+      const id = randomUUID();
+      cloud.hold(identity(urn).type, id, inputs);
+      return { id, outs: outputsOf(urn, inputs) };
     },
 
     read(id, urn, state: Properties) {
-      cloud.record({ method: "read", ...identity(urn) });
-      const drift = cloud.driftOf(identity(urn).type);
-      const inputs = { ...inputsIn(state), ...drift };
-      return Promise.resolve({ id, props: { ...state, ...drift, [INPUTS_KEY]: inputs }, inputs });
+      const { type, name } = identity(urn);
+      cloud.record({ method: "read", type, name });
+      const held = cloud.held(type, id);
+      // Without an id, there is none.
+      if (held === undefined) return Promise.resolve({});
+      const drift = cloud.driftOf(type);
+      const inputs = { ...held, ...drift };
+      // What is imported has no state yet.
+      const known = INPUTS_KEY in state ? state : outputsOf(urn, held);
+      return Promise.resolve({ id, props: { ...known, ...drift, [INPUTS_KEY]: inputs }, inputs });
     },
 
-    update(_id, urn, olds: Properties, news: Properties) {
+    async update(id, urn, olds: Properties, news: Properties) {
+      await setTimeout(cloud.delayOf(identity(urn).type));
+      cloud.failIfAsked(identity(urn).type);
       cloud.record({
         method: "update",
         ...identity(urn),
         changed: changedKeys(olds, news),
         inputs: revealed(news),
       });
-      return Promise.resolve({ outs: { ...olds, ...news, [INPUTS_KEY]: news } });
+      cloud.hold(identity(urn).type, id, news);
+      return { outs: { ...olds, ...news, [INPUTS_KEY]: news } };
     },
 
-    delete(_id, urn) {
+    async delete(id, urn) {
+      await setTimeout(cloud.delayOf(identity(urn).type));
       cloud.record({ method: "delete", ...identity(urn) });
-      return Promise.resolve();
+      cloud.release(identity(urn).type, id);
     },
 
     invoke(token, args: Properties) {
@@ -83,10 +102,11 @@ const FUNCTION_RESULTS: Readonly<Record<string, Properties>> = {
   },
 };
 
-function created(urn: string, inputs: Properties): { readonly id: string; readonly outs: Properties } {
+/** What a provider tells of a resource with these inputs. */
+function outputsOf(urn: string, inputs: Properties): Properties {
   const { type, name } = identity(urn);
-  const { id, outputs } = mocked.resource(type, name, inputs);
-  return { id, outs: { ...outputs, ...contentOutputs(type, outputs), [INPUTS_KEY]: inputs } };
+  const { outputs } = mocked.resource(type, name, inputs);
+  return { ...outputs, ...contentOutputs(type, outputs), [INPUTS_KEY]: inputs };
 }
 
 /** The outputs that differ when the content does, which the mocks, evaluated once, need not tell apart. */

@@ -1,9 +1,11 @@
 /**
- * The executable of every stand-in provider: `node main.ts PACKAGE FOLDER ENGINE_ADDRESS`, where FOLDER holds the
- * stand-in cloud.
+ * The executable of every stand-in provider: `node main.ts PACKAGE FOLDER [ENGINE_ADDRESS]`, where FOLDER holds the
+ * stand-in cloud. Without an engine it waits for those that attach to it, until its standard input ends.
  */
 import { createRequire } from "node:module";
 import { provider } from "@pulumi/pulumi";
+import messages from "@pulumi/pulumi/proto/provider_pb.js";
+import struct from "google-protobuf/google/protobuf/struct_pb.js";
 import { Cloud } from "../cloud.ts";
 
 const [, , name = "", folder = "", ...engineArgs] = process.argv;
@@ -13,5 +15,16 @@ const { version } = createRequire(import.meta.url)(`@pulumi/${name}/package.json
 
 // Only the stand-in for awsx needs the SDK of AWS, which takes a second to load.
 const { standIn } = name === "awsx" ? await import("./awsxProvider.ts") : await import("./customProvider.ts");
+
+// The engine leaves out the state of what is imported, and the SDK's server counts on one.
+const { ReadRequest } = messages;
+const propertiesOf = Object.getOwnPropertyDescriptor(ReadRequest.prototype, "getProperties")?.value as (
+  this: messages.ReadRequest,
+) => struct.Struct | undefined; // The SDK's own method.
+ReadRequest.prototype.getProperties = function () {
+  return propertiesOf.call(this) ?? new struct.Struct();
+};
+
+if (engineArgs.length === 0) process.stdin.resume().once("end", () => process.exit());
 
 await provider.main(standIn(cloud, version), engineArgs);

@@ -1,0 +1,53 @@
+/** What the engine knows of a stack, and what it asked of the cloud. */
+import assert from "node:assert/strict";
+import type { Call, Cloud } from "./cloud.ts";
+import type { Project } from "./project.ts";
+
+export interface Resource {
+  readonly urn: string;
+  readonly type: string;
+  readonly custom: boolean;
+  readonly id?: string;
+  /** URNs of what the engine creates before it and deletes after it. */
+  readonly dependencies?: readonly string[];
+}
+
+/** What the providers hold for the stack, as far as its state knows. */
+export async function resources(project: Project): Promise<readonly Resource[]> {
+  const { deployment } = JSON.parse(await project.pulumi("stack", "export")) as {
+    deployment: { resources?: readonly Resource[] };
+  };
+  return (deployment.resources ?? []).filter(({ type, custom }) => custom && !type.startsWith("pulumi:"));
+}
+
+/** URNs of the resources that exist before the only one of its type is created, and after it is deleted. */
+export async function awaitedByTheOnly(type: string, project: Project): Promise<readonly string[]> {
+  const existing = new Map((await resources(project)).map((resource) => [resource.urn, resource]));
+  const awaited = new Set<string>();
+  const follow = (urn: string): void => {
+    for (const dependency of existing.get(urn)?.dependencies ?? []) {
+      if (awaited.has(dependency)) continue;
+      awaited.add(dependency);
+      follow(dependency);
+    }
+  };
+  for (const { urn } of [...existing.values()].filter((resource) => resource.type === type)) follow(urn);
+  return [...awaited];
+}
+
+/** The types of the existing resources that were never deleted, sorted. */
+export function notDeleted(existing: readonly Resource[], cloud: Cloud): readonly string[] {
+  const deleted = cloud.calls().filter(({ method }) => method === "delete");
+  return existing
+    .filter(({ urn, type }) => !deleted.some((call) => call.type === type && urn.endsWith(`::${call.name}`)))
+    .map(({ type }) => type)
+    .sort();
+}
+
+/** @throws {assert.AssertionError} where there was none, or were several. */
+export function theOnlyCall(cloud: Cloud, method: Call["method"], type: string): Call {
+  const calls = cloud.calls().filter((call) => call.method === method && call.type === type);
+  const [call] = calls;
+  assert.ok(call !== undefined && calls.length === 1, `${calls.length} calls to ${method} ${type}`);
+  return call;
+}
