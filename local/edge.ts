@@ -1,32 +1,28 @@
-/** The edge's shell: the distribution on one local port that takes HTTPS and plain HTTP. */
+/** The edge's shell: one distribution on a local port that takes HTTPS and plain HTTP. */
 import { randomUUID } from "node:crypto";
-import { createServer as createTcpServer, type Socket } from "node:net";
-import { createServer as createTlsServer, TLSSocket } from "node:tls";
+import { TLSSocket } from "node:tls";
 import type { Certificate } from "./certificate.ts";
 import { answer, createExchanges, type Exchange } from "./exchange.ts";
-import { type Door, listen, type Listening } from "./listen.ts";
-import { decide, type Edge, originHeaders, WEBSOCKET_IDLE_SECONDS } from "./model/edge.ts";
+import { type Door, listen, type Listening, type PortAddress } from "./listen.ts";
+import { decide, type Distribution, originHeaders, WEBSOCKET_IDLE_SECONDS } from "./model/distribution.ts";
 import { type Headers, valuesOf } from "./model/headers.ts";
-import { forward } from "./proxy.ts";
-
-/** First byte of a TLS connection: a handshake record (RFC 8446 §5.1). */
-const TLS_HANDSHAKE = 0x16;
-/** Time that a connection has to say its first byte. */
-const FIRST_BYTE_TIMEOUT_MS = 10_000;
+import type { Origin } from "./model/origin.ts";
+import { forward, type Upstream } from "./proxy.ts";
+import { tlsServers } from "./tlsPort.ts";
 
 export interface EdgeOptions {
-  readonly edge: Edge;
-  /** Local port of each origin, by its id. */
-  readonly originPorts: ReadonlyMap<string, number>;
+  readonly distribution: Distribution;
+  /** By the origin's id. */
+  readonly origins: ReadonlyMap<string, Upstream>;
   readonly certificate: Certificate;
   readonly door: Door;
   /** Time that open connections get at the end to write out their last bytes. */
   readonly flushMs: number;
 }
 
-export async function startEdge(options: EdgeOptions): Promise<Listening> {
-  const { edge, originPorts, certificate, door, flushMs } = options;
-  const via = `1.1 ${edge.domainName} (CloudFront)`;
+export async function startEdge(options: EdgeOptions): Promise<Listening<PortAddress>> {
+  const { distribution, origins, certificate, door, flushMs } = options;
+  const via = `1.1 ${distribution.domainName} (CloudFront)`;
 
   function ownHeaders(xCache: string): Headers {
     return [
@@ -45,10 +41,16 @@ export async function startEdge(options: EdgeOptions): Promise<Listening> {
     answer(exchange, { status, headers, body: `${body}\n` });
   }
 
+  function upstreamOf({ id }: Origin): Upstream {
+    const upstream = origins.get(id);
+    if (upstream === undefined) throw new Error(`${distribution.name}: nobody plays origin ${id}.`);
+    return upstream;
+  }
+
   function handle(exchange: Exchange): void {
     const { request, headers, method, target } = exchange;
     const secure = request.socket instanceof TLSSocket;
-    const decision = decide(edge, { secure, method, target });
+    const decision = decide(distribution, { secure, method, target });
     switch (decision.type) {
       case "refuse":
         refuse(exchange, decision.status, decision.reason);
@@ -64,9 +66,9 @@ export async function startEdge(options: EdgeOptions): Promise<Listening> {
       case "forward": {
         const { origin } = decision;
         forward(exchange, {
-          port: originPorts.get(origin.id) ?? 0,
+          to: upstreamOf(origin),
           target: decision.target,
-          headers: originHeaders(edge, decision, headers, request.socket.remoteAddress ?? ""),
+          headers: originHeaders(distribution, decision, headers, request.socket.remoteAddress ?? ""),
           responseTimeoutMs: origin.readTimeoutSeconds * 1000,
           tunnelIdle: { ms: WEBSOCKET_IDLE_SECONDS * 1000, counts: "from-server" },
           responseHeaders: (fields) => [...fields, ...ownHeaders("Miss")],
@@ -79,41 +81,12 @@ export async function startEdge(options: EdgeOptions): Promise<Listening> {
   }
 
   const exchanges = createExchanges(handle);
-  const http = exchanges.createServer();
-  const tls = createTlsServer({ ...certificate, ALPNProtocols: ["http/1.1"] }, (socket) => {
-    http.emit("connection", socket);
-  });
-  // A browser that does not trust the certificate hangs up in the handshake; that is its right.
-  tls.on("tlsClientError", (_error, socket) => socket.destroy());
-
-  function accept(socket: Socket): void {
-    socket.setNoDelay(true);
-    socket.setTimeout(FIRST_BYTE_TIMEOUT_MS, () => socket.destroy());
-    socket.on("error", () => undefined);
-    socket.once("data", (first: Buffer) => {
-      socket.setTimeout(0);
-      socket.removeAllListeners("timeout");
-      handOver(socket, first, first[0] === TLS_HANDSHAKE ? tls : http);
-    });
-  }
-  const listening = await listen(() => createTcpServer(accept), door);
+  const listening = await listen(tlsServers(exchanges.createServer(), certificate), door);
   return {
-    port: listening.port,
+    address: listening.address,
     async close() {
       await exchanges.settle(flushMs);
       await listening.close();
     },
   };
-}
-
-/** Gives a connection to another server as though nothing of it had been read. */
-function handOver(
-  socket: Socket,
-  first: Buffer,
-  server: { emit(event: "connection", socket: Socket): boolean },
-) {
-  socket.pause();
-  socket.unshift(first);
-  server.emit("connection", socket);
-  process.nextTick(() => socket.resume());
 }

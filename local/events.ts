@@ -4,10 +4,14 @@ import type { Declaration } from "./model/declaration.ts";
 export interface StackUrls {
   /** Where WebSocket clients connect, through the edge. */
   readonly websocket: string;
-  /** The distribution's default root object. */
-  readonly page: string;
-  /** The load balancer itself, which answers as declared to who goes around the edge. */
-  readonly loadBalancer: string;
+  /** The console; absent where the stack has no service. */
+  readonly page?: string | undefined;
+  /** The load balancer itself, which answers as declared to who goes around the edge; absent where nobody can. */
+  readonly loadBalancer?: string | undefined;
+  /** The load balancer's listener for plain HTTP, where the load balancer is the edge. */
+  readonly plainHttp?: string | undefined;
+  /** The edge of the API Gateway, beside that of the service. */
+  readonly apiGateway?: string | undefined;
 }
 
 interface OfTask {
@@ -23,10 +27,10 @@ export type StackEvent =
   | ({ readonly event: "declared" } & Declaration)
   /** From the program's own configuration checks. */
   | { readonly event: "warning"; readonly message: string }
-  /** A declared type whose behaviour is missing here. */
+  /** Declared resources whose behaviour is missing here, all for one reason. */
   | {
       readonly event: "not-played";
-      readonly type: string;
+      readonly types: readonly string[];
       readonly names: readonly string[];
       readonly reason: string;
     }
@@ -48,7 +52,7 @@ export type StackEvent =
   | ({ readonly event: "task-restarting"; readonly afterMs: number } & OfTask)
   /** A line of a task's output. */
   | ({ readonly event: "task-output"; readonly line: string } & OfTask)
-  /** Every task is healthy. `seconds` since the process started. */
+  /** Every task is healthy, where there are any. `seconds` since the process started. */
   | { readonly event: "ready"; readonly urls: StackUrls; readonly seconds: number }
   /** Every task gets SIGTERM now, and SIGKILL after its stop timeout, or at once at a second signal to the stack. */
   | {

@@ -1,16 +1,15 @@
-/** The load balancer's shell: one declared listener on a local port. */
+/** The load balancer's shell: one declared listener. */
+import { TLSSocket } from "node:tls";
+import type { Certificate } from "./certificate.ts";
 import { answer, createExchanges, type Exchange } from "./exchange.ts";
-import { type Door, listen, type Listening } from "./listen.ts";
+import { type Door, listen, type Listening, listenPrivately, LOOPBACK } from "./listen.ts";
+import { redirectLocation } from "./model/action.ts";
 import { endToEnd, type Headers } from "./model/headers.ts";
-import {
-  decide,
-  forwardedHeaders,
-  type Listener,
-  type LoadBalancer,
-  redirectLocation,
-} from "./model/loadBalancer.ts";
+import { decide, type Listener } from "./model/listener.ts";
+import { forwardedHeaders, type LoadBalancer } from "./model/loadBalancer.ts";
 import { forward } from "./proxy.ts";
 import type { Targets } from "./targets.ts";
+import { tlsServers } from "./tlsPort.ts";
 
 /** What an Application Load Balancer calls itself in the answers that are its own. */
 const SERVER: Headers = [["Server", "awselb/2.0"]];
@@ -20,19 +19,30 @@ export interface LoadBalancerOptions {
   readonly listener: Listener;
   /** By ARN. */
   readonly targets: ReadonlyMap<string, Targets>;
-  readonly door: Door;
+  /** Of an `HTTPS` listener. */
+  readonly certificate: Certificate;
+  /** `private` for no port at all. */
+  readonly door: Door | "private";
+  /** Port of this machine that plays a declared one of this load balancer; the declared one itself where none does. */
+  readonly localPort: (declared: number) => number;
   /** Time that open connections get at the end to write out their last bytes. */
   readonly flushMs: number;
 }
 
 export async function startLoadBalancer(options: LoadBalancerOptions): Promise<Listening> {
-  const { loadBalancer, listener, targets, door, flushMs } = options;
+  const { loadBalancer, listener, targets, certificate, door, localPort, flushMs } = options;
   const idleMs = loadBalancer.idleTimeoutSeconds * 1000;
 
   function handle(exchange: Exchange): void {
     const { request, target, method } = exchange;
-    const peer = { address: request.socket.remoteAddress ?? "", port: listener.port };
-    const headers = forwardedHeaders(loadBalancer, endToEnd(exchange.headers), peer);
+    if (listener.protocol === "HTTPS" && !(request.socket instanceof TLSSocket)) {
+      const body = "The plain HTTP request was sent to HTTPS port\n";
+      answer(exchange, { status: 400, headers: SERVER, body });
+      return;
+    }
+    // Only a socket without a port has no address.
+    const peerAddress = request.socket.remoteAddress ?? LOOPBACK;
+    const headers = forwardedHeaders(loadBalancer, listener, endToEnd(exchange.headers), peerAddress);
     const head = { method, target, headers };
     const action = decide(listener, head);
     switch (action.type) {
@@ -44,7 +54,7 @@ export async function startLoadBalancer(options: LoadBalancerOptions): Promise<L
         });
         return;
       case "redirect": {
-        const location = redirectLocation(action.location, head, request.socket.localPort ?? listener.port);
+        const location = redirectLocation(action.location, head, listener, localPort);
         answer(exchange, { status: action.status, headers: [...SERVER, ["Location", location]] });
         return;
       }
@@ -61,7 +71,7 @@ export async function startLoadBalancer(options: LoadBalancerOptions): Promise<L
     }
     exchange.response.once("close", target.begin());
     forward(exchange, {
-      port: target.port,
+      to: { address: { host: LOOPBACK, port: target.port }, tls: undefined },
       target: exchange.target,
       headers,
       responseTimeoutMs: idleMs,
@@ -75,13 +85,16 @@ export async function startLoadBalancer(options: LoadBalancerOptions): Promise<L
   }
 
   const exchanges = createExchanges(handle);
-  const listening = await listen(() => {
+  function createHttpServer() {
     const server = exchanges.createServer();
     server.keepAliveTimeout = idleMs;
     return server;
-  }, door);
+  }
+  const createServer =
+    listener.protocol === "HTTPS" ? tlsServers(createHttpServer(), certificate) : createHttpServer;
+  const listening = await (door === "private" ? listenPrivately(createServer) : listen(createServer, door));
   return {
-    port: listening.port,
+    address: listening.address,
     async close() {
       await exchanges.settle(flushMs);
       await listening.close();

@@ -2,6 +2,7 @@
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { DeclaredGraph } from "../infra/graph.ts";
+import { readStackFiles } from "../infra/stackFiles.ts";
 import type { StackEvent } from "./events.ts";
 import { HELP, type Options, parseOptions } from "./options.ts";
 import { jsonOutput } from "./output/json.ts";
@@ -51,9 +52,16 @@ function wishesBySignal(): Wishes {
   return { stop, hurry };
 }
 
-async function evaluate({ stack }: Options): Promise<DeclaredGraph> {
+async function evaluate({ stack, config }: Options): Promise<DeclaredGraph> {
   const { evaluateStack } = await import("../infra/evaluate.ts");
-  const graph = await evaluateStack({ stack });
+  const { project } = readStackFiles(ROOT, stack);
+  const graph = await evaluateStack({
+    stack,
+    // As the CLI does it: a key without a namespace is the project's own.
+    config: Object.fromEntries(
+      Object.entries(config).map(([key, value]) => [key.includes(":") ? key : `${project}:${key}`, value]),
+    ),
+  });
   // It keeps the process busy; a signal that came meanwhile is heard in this turn.
   await setImmediate();
   return graph;

@@ -8,12 +8,23 @@ export interface Options {
   readonly tasks: number | undefined;
   readonly edgePort: number;
   readonly loadBalancerPort: number;
+  readonly apiGatewayPort: number;
+  /** What plays the API Gateway. */
+  readonly apiGatewayOrigin: URL | undefined;
+  /** Values over those of the stack's file, by key. */
+  readonly config: Readonly<Record<string, string>>;
   readonly json: boolean;
   readonly verbose: boolean;
   readonly help: boolean;
 }
 
+const PORT_OPTIONS = ["edge-port", "load-balancer-port", "api-gateway-port"] as const;
+type PortOption = (typeof PORT_OPTIONS)[number];
+
 const MAX_PORT = 65_535;
+/** The local stack calls nothing but this machine. */
+const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+const WEB_SCHEMES = ["ws:", "wss:", "http:", "https:"];
 /** What stands where a value should be, and is the next option. A negative number is a value, if a wrong one. */
 const LOOKS_LIKE_OPTION = /^-\D/;
 
@@ -22,6 +33,9 @@ const OPTIONS = {
   tasks: { type: "string" },
   "edge-port": { type: "string", default: "8443" },
   "load-balancer-port": { type: "string", default: "8081" },
+  "api-gateway-port": { type: "string", default: "8444" },
+  "api-gateway-origin": { type: "string" },
+  config: { type: "string", short: "c", multiple: true },
   json: { type: "boolean", default: false },
   verbose: { type: "boolean", default: false },
   help: { type: "boolean", short: "h", default: false },
@@ -33,9 +47,14 @@ that the Pulumi program declares. A development tool; production is AWS.
 Usage: npm start -- [options]
 
   --stack NAME                stack whose Pulumi.NAME.yaml is read (${OPTIONS.stack.default})
+  -c, --config KEY=VALUE      a value over that of the stack's file, as for pulumi up; may be repeated
   --tasks N                   tasks to run, up to the declared maximum (the declared minimum)
-  --edge-port PORT            HTTPS and WSS, as CloudFront (${OPTIONS["edge-port"].default})
-  --load-balancer-port PORT   HTTP, as the load balancer (${OPTIONS["load-balancer-port"].default})
+  --edge-port PORT            HTTPS and WSS, as CloudFront, or as the load balancer without it
+                              (${OPTIONS["edge-port"].default})
+  --load-balancer-port PORT   the load balancer itself (${OPTIONS["load-balancer-port"].default})
+  --api-gateway-origin URL    WebSocket server of this machine that plays the API Gateway and its
+                              stage, such as ws://127.0.0.1:9000/prod
+  --api-gateway-port PORT     HTTPS and WSS, as CloudFront in front of it (${OPTIONS["api-gateway-port"].default})
   --json                      one JSON object per line, for programs
   --verbose                   also what the tasks log
   -h, --help                  this text
@@ -72,7 +91,7 @@ export function parseOptions(args: readonly string[]): Options {
     }
   }
 
-  function wholeNumber(name: "tasks" | "edge-port" | "load-balancer-port", min: number, max: number): number {
+  function wholeNumber(name: "tasks" | PortOption, min: number, max: number): number {
     const text = String(values[name]);
     const value = /^\d+$/.test(text) ? Number(text) : NaN;
     if (!(value >= min && value <= max)) {
@@ -82,6 +101,22 @@ export function parseOptions(args: readonly string[]): Options {
     return value;
   }
 
+  function loopbackUrl(text: string): URL | undefined {
+    const url = URL.parse(text);
+    if (url !== null && WEB_SCHEMES.includes(url.protocol) && LOOPBACK_HOST.test(url.hostname)) return url;
+    problems.push(
+      `--api-gateway-origin is ${JSON.stringify(text)}, and must be the URL of a server of this machine, such as ` +
+        "ws://127.0.0.1:9000/prod.",
+    );
+    return undefined;
+  }
+
+  function keyAndValue(text: string): readonly [string, string] {
+    const [, key = "", value = ""] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+    if (key === "") problems.push(`--config is ${JSON.stringify(text)}, and must be KEY=VALUE.`);
+    return [key, value];
+  }
+
   // A problem found so far makes a value worthless, and a second complaint about it noise.
   if (problems.length > 0) throw new Error(problems.join("\n"));
   const options: Options = {
@@ -89,15 +124,31 @@ export function parseOptions(args: readonly string[]): Options {
     tasks: values.tasks === undefined ? undefined : wholeNumber("tasks", 1, Infinity),
     edgePort: wholeNumber("edge-port", 0, MAX_PORT),
     loadBalancerPort: wholeNumber("load-balancer-port", 0, MAX_PORT),
+    apiGatewayPort: wholeNumber("api-gateway-port", 0, MAX_PORT),
+    apiGatewayOrigin:
+      values["api-gateway-origin"] === undefined
+        ? undefined
+        : loopbackUrl(String(values["api-gateway-origin"])),
+    config: Object.fromEntries((values.config ?? []).map((text) => keyAndValue(String(text)))),
     json: values.json === true,
     verbose: values.verbose === true,
     help: values.help === true,
   };
-  if (options.edgePort !== 0 && options.edgePort === options.loadBalancerPort) {
-    problems.push(`--edge-port and --load-balancer-port are both ${options.edgePort}, and must differ.`);
-  }
+  problems.push(...samePorts(options));
   if (problems.length > 0) throw new Error(problems.join("\n"));
   return options;
+}
+
+function samePorts({ edgePort, loadBalancerPort, apiGatewayPort }: Options): readonly string[] {
+  const ports = [edgePort, loadBalancerPort, apiGatewayPort].map(
+    (port, at) => [PORT_OPTIONS[at], port] as const,
+  );
+  return ports.flatMap(([name, port], at) =>
+    ports
+      .slice(0, at)
+      .filter(([, other]) => port !== 0 && other === port)
+      .map(([other]) => `--${other} and --${name} are both ${port}, and must differ.`),
+  );
 }
 
 function unknownOption(rawName: string, name: string, names: readonly string[]): string {

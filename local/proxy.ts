@@ -1,13 +1,22 @@
 /** One hop of an exchange to a server on this machine; the edge and the load balancer share it. */
 import { type IncomingMessage, request as httpRequest, STATUS_CODES } from "node:http";
+import { request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
 import { pipeline } from "node:stream";
+import type { ConnectionOptions } from "node:tls";
 import { type Exchange, LINGER_MS } from "./exchange.ts";
-import { LOOPBACK } from "./listen.ts";
+import type { Address } from "./listen.ts";
 import { endToEnd, fromRaw, type Headers, without } from "./model/headers.ts";
 
+/** The server behind a hop. */
+export interface Upstream {
+  readonly address: Address;
+  /** How its certificate is checked; `undefined` for plain HTTP. */
+  readonly tls: Pick<ConnectionOptions, "ca" | "servername" | "rejectUnauthorized"> | undefined;
+}
+
 export interface Hop {
-  readonly port: number;
+  readonly to: Upstream;
   /** Path and query. */
   readonly target: string;
   /** End-to-end fields only. */
@@ -27,9 +36,10 @@ export function forward(exchange: Exchange, hop: Hop): void {
   const { request, response, upgrade } = exchange;
   const body = upgrade === undefined ? bodyFraming(request) : [];
   let timedOut = false;
-  const outgoing = httpRequest({
-    host: LOOPBACK,
-    port: hop.port,
+  const { address, tls } = hop.to;
+  const outgoing = (tls === undefined ? httpRequest : httpsRequest)({
+    ...address,
+    ...tls,
     method: exchange.method,
     path: hop.target,
     headers: [...without(hop.headers, "content-length"), ...body, ...upgrading(exchange)].flat(),

@@ -1,18 +1,15 @@
 /** One task: a process that runs the server with the declared environment, and its health. */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { settingDefinitions } from "../app/src/settings.ts";
+import { watchContainer, watchSilence } from "./containerHealth.ts";
 import { LOOPBACK } from "./listen.ts";
-import { type Health, INITIAL_HEALTH, judge } from "./model/health.ts";
-import type { Container, ContainerHealthCheck } from "./model/service.ts";
+import type { Health } from "./model/health.ts";
+import type { Container } from "./model/service.ts";
 import type { Registration, Targets } from "./targets.ts";
 
 /** Lines of output that are kept to explain a task's end. */
 const KEPT_OUTPUT_LINES = 10;
-/** Checks of a container whose health is still unknown: nobody waits for an interval to hear that it is healthy. */
-const INITIAL_CHECK_SPACING_MS = 500;
-const NOT_LISTENING = "it does not listen";
 
 export interface TaskOptions {
   readonly id: string;
@@ -104,50 +101,6 @@ export function startTask(options: TaskOptions): Task {
     listening.abort();
   }
 
-  /** From the start: a process that never listens is as unhealthy as one that does not answer. */
-  async function watchContainer(check: ContainerHealthCheck): Promise<void> {
-    const { intervalSeconds, startPeriodSeconds, timeoutSeconds, thresholds } = check;
-    // While the health is unknown, a failure counts at the declared pace only.
-    let countsAt = performance.now() + Math.max(startPeriodSeconds, intervalSeconds) * 1000;
-    let state = INITIAL_HEALTH;
-    while (!gone.signal.aborted) {
-      const port = registration?.target.port;
-      const passed =
-        port !== undefined &&
-        (await runs(
-          [entry, ...check.args],
-          { ...environment, PORT: String(port) },
-          timeoutSeconds * 1000,
-          gone.signal,
-        ));
-      const now = performance.now();
-      if (passed || state.health !== "initial" || now >= countsAt) {
-        state = judge(state, passed, thresholds);
-        countsAt = now + intervalSeconds * 1000;
-      }
-      note(
-        "container",
-        state.health,
-        port === undefined ? NOT_LISTENING : `its health check "${check.args.join(" ")}" failed`,
-      );
-      const pause = state.health === "initial" ? INITIAL_CHECK_SPACING_MS : intervalSeconds * 1000;
-      const woken = port === undefined ? AbortSignal.any([gone.signal, listening.signal]) : gone.signal;
-      await sleep(pause, undefined, { signal: woken }).catch(() => undefined);
-    }
-  }
-
-  /** The target group's verdict on a process that never listens, where the container has no check of its own. */
-  async function watchSilence(): Promise<void> {
-    const { intervalSeconds, thresholds } = targets.group.healthCheck;
-    const signal = AbortSignal.any([gone.signal, listening.signal]);
-    await sleep(intervalSeconds * thresholds.unhealthy * 1000, undefined, { signal }).then(
-      () => {
-        note("target", "unhealthy", NOT_LISTENING);
-      },
-      () => undefined,
-    );
-  }
-
   async function stop(): Promise<void> {
     await registration?.deregister();
     child.kill("SIGTERM");
@@ -165,9 +118,25 @@ export function startTask(options: TaskOptions): Task {
   });
   if (container.healthCheck === undefined) {
     health.container = "healthy";
-    void watchSilence();
+    void watchSilence(
+      targets.group.healthCheck,
+      AbortSignal.any([gone.signal, listening.signal]),
+      (reason) => {
+        note("target", "unhealthy", reason);
+      },
+    );
   } else {
-    void watchContainer(container.healthCheck);
+    void watchContainer({
+      check: container.healthCheck,
+      entry,
+      environment,
+      port: () => registration?.target.port,
+      listening: listening.signal,
+      gone: gone.signal,
+      onHealth: (value, reason) => {
+        note("container", value, reason);
+      },
+    });
   }
 
   return {
@@ -225,20 +194,6 @@ function endOf(child: ChildProcess): Promise<Pick<TaskEnd, "code" | "signal">> {
     });
     child.once("error", () => {
       if (child.pid === undefined) resolve({ code: null, signal: null });
-    });
-  });
-}
-
-/** Whether Node runs this command to its end with exit code 0 in time. */
-function runs(
-  args: readonly string[],
-  env: Record<string, string>,
-  timeout: number,
-  signal: AbortSignal,
-): Promise<boolean> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, args, { env, timeout, signal, killSignal: "SIGKILL" }, (error) => {
-      resolve(error === null);
     });
   });
 }

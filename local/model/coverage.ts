@@ -3,11 +3,14 @@
  * has thought of is reported, so that nothing is skipped silently.
  */
 import type { DeclaredGraph } from "../../infra/graph.ts";
+import type { Unplayed } from "./parts.ts";
 
 /** Played from their declared values. */
 const PLAYED = [
   "aws:appautoscaling/target:Target",
   "aws:cloudfront/distribution:Distribution",
+  "aws:cloudfront/originRequestPolicy:OriginRequestPolicy",
+  "aws:cloudfront/vpcOrigin:VpcOrigin",
   "aws:elasticache/serverlessCache:ServerlessCache",
   "aws:elasticache/user:User",
   "aws:elasticache/userGroup:UserGroup",
@@ -18,9 +21,14 @@ const PLAYED = [
   "awsx:ecs:FargateService",
 ];
 
-/** Behaviour that the cloud has and this machine does not show yet. */
-const NOT_PLAYED: Readonly<Record<string, string>> = {
-  "aws:appautoscaling/policy:Policy": "the number of tasks stays as started",
+/** Behaviour that the cloud has and this machine does not show, by the reason. */
+const NOT_PLAYED: Readonly<Record<string, readonly string[]>> = {
+  "the number of tasks stays as started": ["aws:appautoscaling/policy:Policy"],
+  "the stack's name is localhost here, and its certificate one that this machine made": [
+    "aws:acm/certificate:Certificate",
+    "aws:acm/certificateValidation:CertificateValidation",
+    "aws:route53/record:Record",
+  ],
 };
 
 /** Nothing that a client could notice, by the reason why not. */
@@ -78,22 +86,56 @@ export interface Coverage {
   readonly reason: string;
 }
 
-/** One entry for each declared type, in the order of registration. */
-export function coverage(graph: DeclaredGraph): readonly Coverage[] {
-  const byType = Map.groupBy(graph.resources, ({ type }) => type);
-  return [...byType].map(([type, resources]) => ({
-    type,
-    names: resources.map(({ name }) => name),
-    ...verdictOn(type),
+/**
+ * What becomes of every declared resource, by type and verdict, in the order of registration.
+ * @param unplayed resources that are not played, though their type is.
+ */
+export function coverage(graph: DeclaredGraph, unplayed: readonly Unplayed[] = []): readonly Coverage[] {
+  const judged = graph.resources.map(({ type, name }) => {
+    const exception = unplayed.find((resource) => resource.type === type && resource.name === name);
+    return {
+      type,
+      name,
+      ...(exception === undefined
+        ? verdictOn(type)
+        : { verdict: "not-played" as const, reason: exception.reason }),
+    };
+  });
+  const groups = Map.groupBy(judged, ({ type, reason }) => `${type} ${reason}`);
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const { type, verdict, reason } = first;
+    return { type, names: group.map(({ name }) => name), verdict, reason };
+  });
+}
+
+/** What a user misses here, by the reason. */
+export interface Gap {
+  readonly types: readonly string[];
+  readonly names: readonly string[];
+  readonly reason: string;
+}
+
+/** One entry for each reason. */
+export function gaps(covered: readonly Coverage[]): readonly Gap[] {
+  const missing = covered.filter(({ verdict }) => verdict === "not-played" || verdict === "unknown");
+  return [...Map.groupBy(missing, ({ reason }) => reason)].map(([reason, entries]) => ({
+    types: entries.map(({ type }) => type),
+    names: entries.flatMap(({ names }) => names),
+    reason,
   }));
 }
 
 function verdictOn(type: string): Pick<Coverage, "verdict" | "reason"> {
   if (PLAYED.includes(type)) return { verdict: "played", reason: "" };
-  const missing = NOT_PLAYED[type];
-  if (missing !== undefined) return { verdict: "not-played", reason: missing };
   if (type.startsWith(OWN_COMPONENT)) return { verdict: "passive", reason: "it only groups its children" };
-  const passive = Object.entries(PASSIVE).find(([, types]) => types.includes(type));
-  if (passive !== undefined) return { verdict: "passive", reason: passive[0] };
+  for (const [verdict, lists] of [
+    ["not-played", NOT_PLAYED],
+    ["passive", PASSIVE],
+  ] as const) {
+    const found = Object.entries(lists).find(([, types]) => types.includes(type));
+    if (found !== undefined) return { verdict, reason: found[0] };
+  }
   return { verdict: "unknown", reason: "the local stack does not know this type" };
 }

@@ -1,11 +1,16 @@
 /** What the program declares, in the few words that a newcomer needs. */
 import path from "node:path";
 import type { DeclaredGraph } from "../../infra/graph.ts";
+import type { Action } from "./action.ts";
 import type { Backplane } from "./backplane.ts";
-import { coverage, type Verdict } from "./coverage.ts";
-import type { Edge } from "./edge.ts";
-import type { LoadBalancer, TargetGroup } from "./loadBalancer.ts";
+import type { Coverage, Verdict } from "./coverage.ts";
+import { Declared } from "./declared.ts";
+import type { Distribution } from "./distribution.ts";
+import type { Listener } from "./listener.ts";
+import type { LoadBalancer } from "./loadBalancer.ts";
+import type { Parts, ServicePath } from "./parts.ts";
 import type { Service } from "./service.ts";
+import type { TargetGroup } from "./targetGroup.ts";
 
 export interface Declaration {
   readonly stack: string;
@@ -13,74 +18,125 @@ export interface Declaration {
   /** Declared resources by what becomes of them here. */
   readonly counts: Readonly<Record<Verdict, number>>;
   /** One sentence for each part of the path, from the viewer to the task. */
-  readonly path: readonly { readonly part: string; readonly text: string }[];
+  readonly path: readonly Part[];
 }
 
-export interface Parts {
-  readonly edge: Edge;
-  readonly loadBalancers: readonly LoadBalancer[];
-  readonly targetGroups: readonly TargetGroup[];
-  readonly service: Service;
-  readonly backplane: Backplane | undefined;
-  /** The program of this machine that plays the backplane; an embedded stand-in without one. */
-  readonly valkeyServer: string | undefined;
+interface Part {
+  readonly part: string;
+  readonly text: string;
 }
 
-export function declaration(graph: DeclaredGraph, parts: Parts): Declaration {
+/** Who plays what this machine may have a program for. */
+export interface Players {
+  /** Plays the backplane; an embedded stand-in without one. */
+  readonly valkeyServer?: string | undefined;
+  /** Plays the API Gateway. */
+  readonly apiGatewayOrigin?: URL | undefined;
+}
+
+export function declaration(
+  graph: DeclaredGraph,
+  covered: readonly Coverage[],
+  { servicePath, apiGatewayEdge }: Parts,
+  players: Players,
+): Declaration {
   const counts = { played: 0, passive: 0, "not-played": 0, unknown: 0 };
-  for (const { verdict, names } of coverage(graph)) counts[verdict] += names.length;
-  return { stack: graph.stack, resources: graph.resources.length, counts, path: describePath(parts) };
+  for (const { verdict, names } of covered) counts[verdict] += names.length;
+  const path = [
+    ...(servicePath === undefined ? [] : describeServicePath(graph, servicePath, players)),
+    ...(apiGatewayEdge === undefined ? [] : [describeApiGatewayEdge(apiGatewayEdge, players)]),
+  ];
+  return { stack: graph.stack, resources: graph.resources.length, counts, path };
 }
 
-function describePath(parts: Parts): Declaration["path"] {
-  const { edge, loadBalancers, targetGroups, service, backplane, valkeyServer } = parts;
-  const headers = edge.origins.flatMap(({ customHeaders }) => customHeaders.map(([name]) => name));
+function describeServicePath(
+  graph: DeclaredGraph,
+  { edge, loadBalancers, targetGroups, service, backplane }: ServicePath,
+  players: Players,
+): readonly Part[] {
   return [
-    {
-      part: "edge",
-      text: [
-        ...new Set(edge.behaviors.map(({ viewerProtocolPolicy }) => viewerProtocolPolicy)),
-        ...(headers.length > 0 ? [`adds ${headers.join(", ")}`] : []),
-      ].join(", "),
-    },
+    ...describeName(graph, edge),
+    ...(edge === undefined ? [] : [{ part: "edge", text: describeEdge(edge) }]),
     ...loadBalancers.flatMap((balancer) =>
       balancer.listeners.map((listener) => ({
         part: "load balancer",
-        text: [
-          `port ${listener.port}`,
-          `${listener.rules.length} rule${listener.rules.length === 1 ? "" : "s"}`,
-          `else ${listener.defaultAction.type === "fixed-response" ? listener.defaultAction.status : listener.defaultAction.type}`,
-          `idle ${balancer.idleTimeoutSeconds} s`,
-        ].join(", "),
+        text: describeListener(balancer, listener),
       })),
     ),
-    ...targetGroups.map(({ algorithm, healthCheck: check }) => ({
-      part: "targets",
-      text: [
-        algorithm.replaceAll("_", " "),
-        `GET ${check.path} every ${check.intervalSeconds} s`,
-        `unhealthy after ${check.thresholds.unhealthy}`,
-      ].join(", "),
-    })),
-    {
-      part: "tasks",
-      text: [
-        `${service.desiredCount}${service.maxCount === undefined ? "" : ` of at most ${service.maxCount}`}`,
-        `port ${service.container.port}`,
-        `SIGKILL ${service.container.stopTimeoutSeconds} s after SIGTERM`,
-      ].join(", "),
-    },
-    ...(backplane === undefined
-      ? []
-      : [
-          {
-            part: "backplane",
-            text: [
-              backplane.engine,
-              ...(backplane.maxGB === undefined ? [] : [`at most ${backplane.maxGB} GB`]),
-              `played by ${valkeyServer === undefined ? "an embedded stand-in" : path.basename(valkeyServer)}`,
-            ].join(", "),
-          },
-        ]),
+    ...targetGroups.map((group) => ({ part: "targets", text: describeTargets(group) })),
+    { part: "tasks", text: describeTasks(service) },
+    ...(backplane === undefined ? [] : [{ part: "backplane", text: describeBackplane(backplane, players) }]),
   ];
+}
+
+/** An own name of the stack's. */
+function describeName(graph: DeclaredGraph, edge: Distribution | undefined): readonly Part[] {
+  const outputs = new Declared(`outputs of stack ${graph.stack}`, graph.outputs);
+  const { hostname } = new URL(outputs.text("websocketUrl"));
+  return hostname === edge?.domainName ? [] : [{ part: "name", text: `${hostname}, here localhost` }];
+}
+
+function describeEdge({ behaviors, origins }: Distribution): string {
+  const added = origins.flatMap(({ customHeaders }) => customHeaders.map(([name]) => name));
+  return [
+    ...new Set(behaviors.map(({ viewerProtocolPolicy }) => viewerProtocolPolicy)),
+    ...(added.length > 0 ? [`adds ${added.join(", ")}`] : []),
+    ...(origins.some(({ protocol }) => protocol === "https") ? ["TLS to its origin"] : []),
+  ].join(", ");
+}
+
+function describeListener(
+  { internal, idleTimeoutSeconds }: LoadBalancer,
+  { protocol, port, rules, defaultAction }: Listener,
+): string {
+  return [
+    `port ${port}${protocol === "HTTPS" ? " with TLS" : ""}`,
+    ...(rules.length === 0
+      ? [describeAction(defaultAction)]
+      : [`${rules.length} rule${rules.length === 1 ? "" : "s"}`, `else ${describeAction(defaultAction)}`]),
+    `idle ${idleTimeoutSeconds} s`,
+    ...(internal ? ["private: only the edge reaches it, and here it has no port"] : []),
+  ].join(", ");
+}
+
+function describeAction(action: Action): string {
+  switch (action.type) {
+    case "forward":
+      return "forward";
+    case "fixed-response":
+      return String(action.status);
+    case "redirect":
+      return `${action.status} to port ${action.location.port}, here to what stands for it`;
+  }
+}
+
+function describeTargets({ algorithm, healthCheck: check }: TargetGroup): string {
+  return [
+    algorithm.replaceAll("_", " "),
+    `GET ${check.path} every ${check.intervalSeconds} s`,
+    `unhealthy after ${check.thresholds.unhealthy}`,
+  ].join(", ");
+}
+
+function describeTasks({ desiredCount, maxCount, container }: Service): string {
+  return [
+    `${desiredCount}${maxCount === undefined ? "" : ` of at most ${maxCount}`}`,
+    `port ${container.port}`,
+    `SIGKILL ${container.stopTimeoutSeconds} s after SIGTERM`,
+  ].join(", ");
+}
+
+function describeBackplane({ engine, maxGB }: Backplane, { valkeyServer }: Players): string {
+  return [
+    engine,
+    ...(maxGB === undefined ? [] : [`at most ${maxGB} GB`]),
+    `played by ${valkeyServer === undefined ? "an embedded stand-in" : path.basename(valkeyServer)}`,
+  ].join(", ");
+}
+
+function describeApiGatewayEdge(edge: Distribution, { apiGatewayOrigin }: Players): Part {
+  return {
+    part: "API Gateway",
+    text: `${describeEdge(edge)}, played by ${apiGatewayOrigin?.href ?? "nobody"}`,
+  };
 }

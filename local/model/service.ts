@@ -3,6 +3,8 @@ import { type DeclaredGraph, ofType, theOnly } from "../../infra/graph.ts";
 import { Declared } from "./declared.ts";
 import type { HealthThresholds } from "./health.ts";
 
+export const SERVICE = "awsx:ecs:FargateService";
+
 /** What ECS assumes where the program leaves a value out (ECS API reference). */
 const AWS_DEFAULTS = {
   desiredCount: 1,
@@ -59,7 +61,7 @@ export interface ContainerHealthCheck {
  * @throws {Error} naming the resource and the input that cannot be played, or the bound that `tasks` breaks.
  */
 export function readService(graph: DeclaredGraph, tasks?: number): Service {
-  const resource = theOnly(graph, "awsx:ecs:FargateService");
+  const resource = theOnly(graph, SERVICE);
   const inputs = Declared.inputsOf(resource);
   const [attachment, ...others] = inputs.list("loadBalancers");
   if (attachment === undefined || others.length > 0) {

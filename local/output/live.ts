@@ -51,10 +51,10 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly v
   function draw(): void {
     if (stack === undefined) return;
     const urls = ready ? ["", ...describeUrls(stack.urls, paint)] : [];
+    const tasks = stack.status();
     const lines = [
       ...urls,
-      "",
-      ...taskTable(stack.status(), width(), paint),
+      ...(tasks.length > 0 ? ["", ...taskTable(tasks, width(), paint)] : []),
       "",
       ...wrapped(paint("dim", note)),
     ];

@@ -31,7 +31,9 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
     case "warning":
       return [`${paint("warn", "warning")}: ${event.message}`];
     case "not-played":
-      return [`${paint("warn", "not played")}: ${event.names.join(", ")} (${event.type}): ${event.reason}`];
+      return [
+        `${paint("warn", "not played")}: ${event.names.join(", ")} (${event.types.join(", ")}): ${event.reason}`,
+      ];
     case "task-started":
       return [about(event.id, `started, pid ${event.pid}`)];
     case "task-listening":
@@ -73,11 +75,20 @@ export function describeStopping({ tasks, stopTimeoutSeconds }: EventOf<"stoppin
 
 /** Where the stack runs, and how to talk to it. */
 export function describeUrls(urls: StackUrls, paint: Paint): readonly string[] {
+  const { websocket, page, loadBalancer, plainHttp, apiGateway } = urls;
+  const { host } = new URL(websocket);
+  const lines: readonly (readonly [url: string | undefined, note: string])[] = [
+    [websocket, ""],
+    [page, ""],
+    [loadBalancer, "behind the edge"],
+    [plainHttp, `redirects to https://${host}, which stands for port 443`],
+    [apiGateway, "in front of the API Gateway"],
+  ];
   return [
-    `  ${paint("strong", urls.websocket)}`,
-    `  ${paint("strong", urls.page)}`,
-    `  ${paint("strong", urls.loadBalancer)}${paint("dim", "  behind the edge")}`,
-    `  ${paint("dim", "try")} npx wscat --no-check -c ${urls.websocket}`,
+    ...lines.flatMap(([url, note]) =>
+      url === undefined ? [] : [`  ${paint("strong", url)}${note && paint("dim", `  ${note}`)}`],
+    ),
+    `  ${paint("dim", "try")} npx wscat --no-check -c ${websocket}`,
   ];
 }
 

@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
 import { evaluateStack } from "../../infra/evaluate.ts";
 import { coverage } from "../../local/model/coverage.ts";
+import { EDGE_CONFIGS, fullKeys } from "./support/edgeConfigs.ts";
 import { graphOf, resource, wholePath } from "./support/graph.ts";
 import { launch } from "./support/stack.ts";
 
 describe("local coverage", () => {
-  for (const stack of ["dev", "prod"]) {
-    it(`knows every type that stack ${stack} declares`, async () => {
-      const entries = coverage(await evaluateStack({ stack }));
+  const stacks = ["dev", "prod"].map((stack) => [`stack ${stack}`, { stack }] as const);
+  const edges = Object.entries(EDGE_CONFIGS).map(
+    ([name, config]) => [`the edge that is ${name}`, { stack: "dev", config: fullKeys(config) }] as const,
+  );
+  for (const [what, args] of [...stacks, ...edges]) {
+    it(`knows every type that ${what} declares`, async () => {
+      const entries = coverage(await evaluateStack(args));
       assert.deepEqual(
         entries.filter(({ verdict }) => verdict === "unknown").map(({ type }) => type),
         [],
@@ -32,7 +37,7 @@ describe("local coverage", () => {
     const policy = resource("aws:appautoscaling/policy:Policy", "scale", {});
     await using fixture = await launch({ ...graph, resources: [...graph.resources, strange, policy] });
     const told = fixture.events.flatMap((event) =>
-      event.event === "not-played" ? [[event.type, ...event.names]] : [],
+      event.event === "not-played" ? [[...event.types, ...event.names]] : [],
     );
     assert.deepEqual(told, [
       ["aws:sqs/queue:Queue", "jobs"],

@@ -33,6 +33,9 @@ describe("local main: the command line", () => {
       "--tasks",
       "--edge-port",
       "--load-balancer-port",
+      "--api-gateway-origin",
+      "--api-gateway-port",
+      "--config",
       "--json",
       "--verbose",
     ]) {

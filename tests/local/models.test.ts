@@ -1,19 +1,26 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { evaluateStack } from "../../infra/evaluate.ts";
+import type { DeclaredGraph } from "../../infra/graph.ts";
 import { endToEnd, fromRaw, type Headers } from "../../local/model/headers.ts";
 import { type HealthState, INITIAL_HEALTH, judge } from "../../local/model/health.ts";
+import { redirectLocation } from "../../local/model/action.ts";
+import { decide, type Listener } from "../../local/model/listener.ts";
+import { forwardedHeaders, readLoadBalancers } from "../../local/model/loadBalancer.ts";
 import {
   type Candidate,
   chooseTarget,
-  decide,
-  forwardedHeaders,
-  type Listener,
-  loadBalancers,
   matchesStatus,
-  redirectLocation,
-  targetGroups,
-} from "../../local/model/loadBalancer.ts";
-import { decide as decideAtEdge, originHeaders, readEdge } from "../../local/model/edge.ts";
+  readTargetGroups,
+} from "../../local/model/targetGroup.ts";
+import {
+  decide as decideAtEdge,
+  type Distribution,
+  originHeaders,
+  readDistributions,
+} from "../../local/model/distribution.ts";
+import { coverage } from "../../local/model/coverage.ts";
+import { readParts } from "../../local/model/parts.ts";
 import { readService } from "../../local/model/service.ts";
 import { reachingFrom, readBackplane } from "../../local/model/backplane.ts";
 import { declaration } from "../../local/model/declaration.ts";
@@ -30,7 +37,7 @@ import {
 } from "./support/graph.ts";
 
 function onlyBalancer(changes: Changes = {}) {
-  const [balancer] = loadBalancers(wholePath(changes));
+  const [balancer] = readLoadBalancers(wholePath(changes));
   assert.ok(balancer);
   return balancer;
 }
@@ -39,6 +46,12 @@ function onlyListener(changes: Changes = {}): Listener {
   const [listener] = onlyBalancer(changes).listeners;
   assert.ok(listener);
   return listener;
+}
+
+function onlyDistribution(graph: DeclaredGraph): Distribution {
+  const [distribution] = readDistributions(graph);
+  assert.ok(distribution);
+  return distribution;
 }
 
 const get = (headers: Headers, target = "/") => ({ method: "GET", target, headers });
@@ -67,7 +80,7 @@ describe("local model: load balancer", () => {
     });
     assert.equal(balancer.idleTimeoutSeconds, 40);
     assert.equal(balancer.xffHeaderProcessingMode, "remove");
-    const [group] = targetGroups(wholePath());
+    const [group] = readTargetGroups(wholePath());
     assert.ok(group);
     assert.equal(group.healthCheck.path, "/alive");
     assert.equal(group.healthCheck.matcher, "200");
@@ -107,6 +120,35 @@ describe("local model: load balancer", () => {
     );
   });
 
+  it("asks a rule without a priority last, as AWS counts on from the highest", () => {
+    const forward = { type: "forward", targetGroupArn: "arn:group" };
+    const { inputs, ...unnumbered } = rule(1, [{ pathPattern: { values: ["/*"] } }], {
+      ...forward,
+      targetGroupArn: "arn:last",
+    });
+    const { priority: _, ...others } = inputs;
+    const rules = [
+      { ...unnumbered, inputs: others },
+      rule(9, [{ pathPattern: { values: ["/x"] } }], forward),
+    ];
+    const listener = onlyListener({ rules });
+    assert.deepEqual(decide(listener, get([], "/x")), forward);
+    assert.deepEqual(decide(listener, get([], "/y")), { ...forward, targetGroupArn: "arn:last" });
+  });
+
+  it("forwards with a renewed secret, and with the one before it, as the program declares them", async () => {
+    const graph = await evaluateStack({ stack: "dev", config: { "websocket:originSecretGeneration": "3" } });
+    const [listener] = readLoadBalancers(graph)[0]?.listeners ?? [];
+    assert.ok(listener);
+    const [condition] = listener.rules[0]?.conditions ?? [];
+    assert.ok(condition?.header);
+    assert.equal(condition.values.length, 2);
+    for (const value of condition.values) {
+      assert.equal(decide(listener, get([[condition.header, value]])).type, "forward");
+    }
+    assert.equal(decide(listener, get([[condition.header, "older"]])).type, "fixed-response");
+  });
+
   it("holds a rule only where all of its conditions hold, each by any of its values", () => {
     const rules = [
       rule(
@@ -136,7 +178,7 @@ describe("local model: load balancer", () => {
         /"rule-1" conditions\[0\].*sourceIp/,
       ],
       [{ rules: [rule(1, [{ httpHeader: { httpHeaderName: "A" } }], action)] }, /conditions\[0\]/],
-      [{ listener: { protocol: "HTTPS" } }, /Listener "http": protocol .* HTTP to be played here/],
+      [{ listener: { protocol: "TCP" } }, /Listener "http": protocol .* HTTP, HTTPS to be played here/],
       [{ listener: { defaultActions: [] } }, /"http": defaultActions must hold one action/],
       [
         { loadBalancer: { idleTimeout: "soon" } },
@@ -155,7 +197,16 @@ describe("local model: load balancer", () => {
       query: "#{query}&from=#{port}",
     };
     const request = get([["Host", "a.example:80"]], "/deep/page?x=1");
-    assert.equal(redirectLocation(parts, request, 80), "https://a.example:443/deep/page?x=1&from=80");
+    const location = (localPort: (declared: number) => number) =>
+      redirectLocation(parts, request, { protocol: "HTTP", port: 80 }, localPort);
+    assert.equal(
+      location((declared) => declared),
+      "https://a.example:443/deep/page?x=1&from=80",
+    );
+    assert.equal(
+      location((declared) => declared + 8000),
+      "https://a.example:8443/deep/page?x=1&from=80",
+    );
   });
 
   it("drops invalid header fields only where declared, and treats X-Forwarded-For as declared", () => {
@@ -164,9 +215,9 @@ describe("local model: load balancer", () => {
       ["x_bad", "2"],
       ["X-Forwarded-For", "9.9.9.9"],
     ];
-    const peer = { address: "10.0.0.1", port: 80 };
+    const listener = { protocol: "HTTP", port: 80 } as const;
     const seen = (loadBalancer: Changes["loadBalancer"] & object) =>
-      Object.fromEntries(forwardedHeaders(onlyBalancer({ loadBalancer }), headers, peer));
+      Object.fromEntries(forwardedHeaders(onlyBalancer({ loadBalancer }), listener, headers, "10.0.0.1"));
     const plain = { "X-Good": "1", "X-Forwarded-Proto": "http", "X-Forwarded-Port": "80" };
     assert.deepEqual(seen({}), { ...plain, "X-Forwarded-For": "9.9.9.9, 10.0.0.1" });
     assert.deepEqual(seen({ xffHeaderProcessingMode: "preserve" }), {
@@ -245,14 +296,14 @@ describe("local model: edge", () => {
   it("admits, redirects or refuses plain HTTP as declared", () => {
     const policies = { "https-only": "refuse", "redirect-to-https": "redirect", "allow-all": "forward" };
     for (const [viewerProtocolPolicy, type] of Object.entries(policies)) {
-      const edge = readEdge(wholePath({ behavior: { viewerProtocolPolicy } }));
+      const edge = onlyDistribution(wholePath({ behavior: { viewerProtocolPolicy } }));
       assert.equal(decideAtEdge(edge, { ...secureGet, secure: false }).type, type);
       assert.equal(decideAtEdge(edge, secureGet).type, "forward");
     }
   });
 
   it("serves the default root object at the root alone, with the query kept", () => {
-    const edge = readEdge(wholePath());
+    const edge = onlyDistribution(wholePath());
     const targetOf = (target: string) => {
       const decision = decideAtEdge(edge, { ...secureGet, target });
       return decision.type === "forward" ? decision.target : decision.type;
@@ -263,7 +314,7 @@ describe("local model: edge", () => {
   });
 
   it("refuses a method that is not declared", () => {
-    const decision = decideAtEdge(readEdge(wholePath()), { ...secureGet, method: "DELETE" });
+    const decision = decideAtEdge(onlyDistribution(wholePath()), { ...secureGet, method: "DELETE" });
     assert.equal(decision.type, "refuse");
   });
 
@@ -276,13 +327,13 @@ describe("local model: edge", () => {
         allowedMethods: ["GET"],
       },
     ];
-    const edge = readEdge(wholePath({ distribution: { orderedCacheBehaviors } }));
+    const edge = onlyDistribution(wholePath({ distribution: { orderedCacheBehaviors } }));
     assert.equal(decideAtEdge(edge, { secure: false, method: "GET", target: "/open/x" }).type, "forward");
     assert.equal(decideAtEdge(edge, { secure: false, method: "GET", target: "/else" }).type, "refuse");
   });
 
   it("replaces what a viewer sends under the secret header's name, and says who forwarded", () => {
-    const edge = readEdge(wholePath());
+    const edge = onlyDistribution(wholePath());
     const decision = decideAtEdge(edge, secureGet);
     assert.equal(decision.type, "forward");
     const headers: Headers = [
@@ -295,6 +346,7 @@ describe("local model: edge", () => {
     assert.deepEqual(originHeaders(edge, decision, headers, "::1"), [
       ["Host", "localhost"],
       ["Sec-WebSocket-Key", "k"],
+      ["User-Agent", "Amazon CloudFront"],
       ["X-Forwarded-For", "::1"],
       ["Via", "1.1 edge.example (CloudFront)"],
       [SECRET_HEADER, SECRET],
@@ -302,11 +354,11 @@ describe("local model: edge", () => {
   });
 
   it("passes on no header of the viewer's without an origin request policy", () => {
-    const edge = readEdge(wholePath({ behavior: { originRequestPolicyId: undefined } }));
+    const edge = onlyDistribution(wholePath({ behavior: { originRequestPolicyId: undefined } }));
     const decision = decideAtEdge(edge, secureGet);
     assert.equal(decision.type, "forward");
     const names = originHeaders(edge, decision, [["Sec-WebSocket-Key", "k"]], "::1").map(([name]) => name);
-    assert.deepEqual(names, ["Host", "X-Forwarded-For", "Via", SECRET_HEADER]);
+    assert.deepEqual(names, ["Host", "User-Agent", "X-Forwarded-For", "Via", SECRET_HEADER]);
   });
 });
 
@@ -408,14 +460,9 @@ describe("local model: backplane", () => {
   it("is one line of the declaration, which says who plays it", () => {
     const graph = wholePath({ backplane: {} });
     const lineFor = (valkeyServer?: string): string | undefined =>
-      declaration(graph, {
-        edge: readEdge(graph),
-        loadBalancers: loadBalancers(graph),
-        targetGroups: targetGroups(graph),
-        service: readService(graph),
-        backplane: readBackplane(graph),
-        valkeyServer,
-      }).path.find(({ part }) => part === "backplane")?.text;
+      declaration(graph, coverage(graph), readParts(graph, {}), { valkeyServer }).path.find(
+        ({ part }) => part === "backplane",
+      )?.text;
     assert.equal(lineFor("/opt/bin/valkey-server"), "valkey 9, at most 4 GB, played by valkey-server");
     assert.equal(lineFor(), "valkey 9, at most 4 GB, played by an embedded stand-in");
   });
@@ -472,7 +519,7 @@ describe("local model: errors", () => {
     );
     const graph = { ...wholePath(), resources: [wrong] };
     assert.throws(
-      () => loadBalancers(graph),
+      () => readLoadBalancers(graph),
       (error: Error) => !error.message.includes("topsecret"),
     );
   });

@@ -8,6 +8,9 @@ describe("local options", () => {
       tasks: undefined,
       edgePort: 8443,
       loadBalancerPort: 8081,
+      apiGatewayPort: 8444,
+      apiGatewayOrigin: undefined,
+      config: {},
       json: false,
       verbose: false,
       help: false,
@@ -15,14 +18,21 @@ describe("local options", () => {
   });
 
   it("are read", () => {
-    const args = "--stack prod --tasks 3 --edge-port=0 --load-balancer-port 90 --json --verbose -h".split(
-      " ",
-    );
+    const args = [
+      "--stack prod --tasks 3 --edge-port=0 --load-balancer-port 90 --json --verbose -h",
+      "--api-gateway-port 91 --api-gateway-origin ws://[::1]:9000/prod",
+      "-c edge=load-balancer --config aws:profile=a=b --config domain=",
+    ]
+      .join(" ")
+      .split(" ");
     assert.deepEqual(parseOptions(args), {
       stack: "prod",
       tasks: 3,
       edgePort: 0,
       loadBalancerPort: 90,
+      apiGatewayPort: 91,
+      apiGatewayOrigin: new URL("ws://[::1]:9000/prod"),
+      config: { edge: "load-balancer", "aws:profile": "a=b", domain: "" },
       json: true,
       verbose: true,
       help: true,
@@ -40,6 +50,19 @@ describe("local options", () => {
       ["--edge-port 65536", '--edge-port is "65536", and must be a whole number from 0 to 65535.'],
       ["--json=yes", "--json takes no value."],
       ["--edge-port 9 --load-balancer-port 9", "--edge-port and --load-balancer-port are both 9"],
+      [
+        "--api-gateway-port 9 --edge-port 9",
+        "--edge-port and --api-gateway-port are both 9, and must differ.",
+      ],
+      [
+        "--api-gateway-origin wss://abcdef1234.example/prod",
+        '--api-gateway-origin is "wss://abcdef1234.example/prod", and must',
+      ],
+      [
+        "--api-gateway-origin 127.0.0.1:9000",
+        '--api-gateway-origin is "127.0.0.1:9000", and must be the URL of',
+      ],
+      ["--config edge", '--config is "edge", and must be KEY=VALUE.'],
       ["-x", "-x is not an option"],
     ];
     for (const [line, message] of cases) {

@@ -77,6 +77,29 @@ describe("local output", () => {
     assert.equal(errors.text, "broken\n");
   });
 
+  it("says what each address is, of those that there are", () => {
+    const stream = new Text();
+    const output = linesOutput(stream, stream, { verbose: false });
+    const websocket = "wss://localhost:1/wss";
+    const ready = { event: "ready", seconds: 1 } as const;
+    output.event({
+      ...ready,
+      urls: { websocket, page: "https://localhost:1/p", plainHttp: "http://localhost:2" },
+    });
+    output.event({ ...ready, urls: { websocket: "wss://localhost:1/", apiGateway: "wss://localhost:3/" } });
+    assert.deepEqual(stream.text.trimEnd().split("\n"), [
+      "ready after 1.0 s",
+      "  wss://localhost:1/wss",
+      "  https://localhost:1/p",
+      "  http://localhost:2  redirects to https://localhost:1, which stands for port 443",
+      "  try npx wscat --no-check -c wss://localhost:1/wss",
+      "ready after 1.0 s",
+      "  wss://localhost:1/",
+      "  wss://localhost:3/  in front of the API Gateway",
+      "  try npx wscat --no-check -c wss://localhost:1/",
+    ]);
+  });
+
   it("says what the end waits for, and how to have it at once", () => {
     const stream = new Text();
     const output = linesOutput(stream, stream, { verbose: false });

@@ -27,7 +27,7 @@ describe("local stack: requests", () => {
 
   before(async () => {
     fixture = await running(wholePath());
-    const { urls } = fixture.stack;
+    const { urls } = fixture;
     balancer = urls.loadBalancer;
     edge = new URL("/", urls.page).href.slice(0, -1);
     webSocketAtBalancer = `${balancer.replace("http", "ws")}/chat`;
@@ -36,8 +36,8 @@ describe("local stack: requests", () => {
   after(() => fixture.stack.close());
 
   it("takes its paths from the stack's output and the default root object", () => {
-    assert.match(fixture.stack.urls.websocket, /^wss:\/\/localhost:\d+\/chat$/);
-    assert.match(fixture.stack.urls.page, /^https:\/\/localhost:\d+\/start\.html$/);
+    assert.match(fixture.urls.websocket, /^wss:\/\/localhost:\d+\/chat$/);
+    assert.match(fixture.urls.page, /^https:\/\/localhost:\d+\/start\.html$/);
   });
 
   it("gives the load balancer's declared answer to who goes around the edge", async () => {
@@ -112,7 +112,7 @@ describe("local stack: requests", () => {
 
   it("listens on every address of localhost", async function () {
     if (!hasIpv6()) this.skip();
-    const { page, loadBalancer } = fixture.stack.urls;
+    const { page, loadBalancer } = fixture.urls;
     const atIpv6 = (url: string): string => url.replace("localhost", "[::1]");
     assert.equal((await ask(atIpv6(page))).status, 200);
     const reply = await ask(atIpv6(loadBalancer), { headers: WITH_SECRET });
@@ -147,7 +147,7 @@ describe("local stack: requests", () => {
   });
 
   it("carries a WebSocket through both hops, bytes both ways, of any size", async () => {
-    using client = await connect(fixture.stack.urls.websocket);
+    using client = await connect(fixture.urls.websocket);
     for (const size of [0, 1, 125, 70_000, 2_000_000]) {
       const sent = Buffer.alloc(size, "x");
       client.socket.send(sent);
@@ -174,20 +174,20 @@ describe("local stack: requests", () => {
 describe("local stack: timeouts and policies", () => {
   it("answers 504 when the target stays silent for the declared idle timeout", async () => {
     await using fixture = await running(wholePath({ loadBalancer: { idleTimeout: 0.2 } }));
-    const reply = await ask(`${fixture.stack.urls.loadBalancer}/hang`, { headers: WITH_SECRET });
+    const reply = await ask(`${fixture.urls.loadBalancer}/hang`, { headers: WITH_SECRET });
     assert.equal(reply.status, 504);
   });
 
   it("answers 504 at the edge after the declared read timeout", async () => {
     await using fixture = await running(wholePath({ originConfig: { originReadTimeout: 0.2 } }));
-    const reply = await ask(new URL("/hang", fixture.stack.urls.page).href);
+    const reply = await ask(new URL("/hang", fixture.urls.page).href);
     assert.equal(reply.status, 504);
     assert.equal(reply.headers["x-cache"], "Error from cloudfront");
   });
 
   it("cuts a WebSocket that is silent for the declared idle timeout", async () => {
     await using fixture = await running(wholePath({ loadBalancer: { idleTimeout: 0.2 } }));
-    using client = await connect(fixture.stack.urls.websocket);
+    using client = await connect(fixture.urls.websocket);
     const [code] = (await once(client.socket, "close")) as [number];
     assert.equal(code, 1006);
   });
@@ -195,7 +195,7 @@ describe("local stack: timeouts and policies", () => {
   it("redirects plain HTTP where declared", async () => {
     const graph = wholePath({ behavior: { viewerProtocolPolicy: "redirect-to-https" } });
     await using fixture = await running(graph);
-    const { page } = fixture.stack.urls;
+    const { page } = fixture.urls;
     const reply = await ask(page.replace("https", "http"), { headers: { Host: new URL(page).host } });
     assert.equal(reply.status, 301);
     assert.equal(reply.headers.location, page);
@@ -203,7 +203,7 @@ describe("local stack: timeouts and policies", () => {
 
   it("answers 503 while no task is registered", async () => {
     await using fixture = await launch(wholePath({ environment: { MODE: "crash" } }));
-    const reply = await ask(fixture.stack.urls.loadBalancer, { headers: WITH_SECRET });
+    const reply = await ask(fixture.urls.loadBalancer, { headers: WITH_SECRET });
     assert.equal(reply.status, 503);
   });
 
@@ -215,14 +215,14 @@ describe("local stack: timeouts and policies", () => {
 describe("local stack: tasks", () => {
   it("spreads WebSockets by open connections", async () => {
     await using fixture = await running(wholePath(), { tasks: 3 });
-    const { websocket } = fixture.stack.urls;
+    const { websocket } = fixture.urls;
     const clients = [await connect(websocket), await connect(websocket), await connect(websocket)];
     assert.equal(new Set(clients.map(({ pid }) => pid)).size, 3);
     const [first] = clients;
     assert.ok(first);
     first.socket.close();
     await once(first.socket, "close");
-    while (fixture.stack.status().every(({ open }) => open > 0)) await ask(fixture.stack.urls.page);
+    while (fixture.stack.status().every(({ open }) => open > 0)) await ask(fixture.urls.page);
     using next = await connect(websocket);
     assert.equal(next.pid, first.pid);
     for (const { socket } of clients) socket.terminate();
@@ -231,20 +231,20 @@ describe("local stack: tasks", () => {
   it("replaces a killed task by a new one with a new name, and cuts its clients", async () => {
     await using fixture = await running(wholePath());
     const { pid } = await fixture.next("task-healthy", ({ id }) => id === "task-1");
-    using client = await connect(fixture.stack.urls.websocket);
+    using client = await connect(fixture.urls.websocket);
     process.kill(pid, "SIGKILL");
     const [code] = (await once(client.socket, "close")) as [number];
     assert.equal(code, 1006);
     const stopped = await fixture.next("task-stopped");
     assert.deepEqual([stopped.id, stopped.signal, stopped.expected], ["task-1", "SIGKILL", false]);
     await fixture.next("task-healthy", ({ id }) => id === "task-2");
-    using again = await connect(fixture.stack.urls.websocket);
+    using again = await connect(fixture.urls.websocket);
     assert.notEqual(again.pid, pid);
   });
 
   it("replaces a task that turns unhealthy, the successor first", async () => {
     await using fixture = await running(wholePath());
-    await ask(`${fixture.stack.urls.loadBalancer}/sicken`, { headers: WITH_SECRET });
+    await ask(`${fixture.urls.loadBalancer}/sicken`, { headers: WITH_SECRET });
     const unhealthy = await fixture.next("task-unhealthy");
     assert.match(unhealthy.reason, /\/alive did not answer 200/);
     const stopped = await fixture.next("task-stopped");
@@ -256,7 +256,7 @@ describe("local stack: tasks", () => {
 
   it("stops a task before its successor starts where the declared percentage wants it so", async () => {
     await using fixture = await running(wholePath({ service: { deploymentMaximumPercent: 100 } }));
-    await ask(`${fixture.stack.urls.loadBalancer}/sicken`, { headers: WITH_SECRET });
+    await ask(`${fixture.urls.loadBalancer}/sicken`, { headers: WITH_SECRET });
     await fixture.next("task-healthy", ({ id }) => id === "task-2");
     const order = fixture.events.map(({ event }) => event);
     assert.ok(order.lastIndexOf("task-started") > order.indexOf("task-stopped"));
@@ -282,7 +282,7 @@ describe("local stack: tasks", () => {
 
   it("is ready only when the container's own health check passes too", async () => {
     const command = ["CMD", "node", "server.mjs", "nonsense"];
-    const healthCheck = { command, interval: 0.1, timeout: 1, retries: 1 };
+    const healthCheck = { command, interval: 1, timeout: 1, retries: 1 };
     await using fixture = await launch(wholePath({ container: { healthCheck } }));
     // Without "health" the fixture starts as a second server, on a port that is taken.
     const { reason } = await fixture.next("task-unhealthy");
@@ -316,7 +316,7 @@ describe("local stack: a deregistration delay that nobody would sit out", () => 
   it("ends with the task, though a reader still has a backlog of it", async () => {
     await using fixture = await running(wholePath(PATIENT));
     const { pid } = await fixture.next("task-healthy");
-    const { hostname, port } = new URL(fixture.stack.urls.loadBalancer.replace("localhost", "127.0.0.1"));
+    const { hostname, port } = new URL(fixture.urls.loadBalancer.replace("localhost", "127.0.0.1"));
     const reader = connectTcp(Number(port), hostname).pause();
     reader.on("error", () => undefined);
     reader.write(`GET /flood HTTP/1.1\r\nHost: x\r\n${SECRET_HEADER}: ${SECRET}\r\n\r\n`);
@@ -329,9 +329,9 @@ describe("local stack: a deregistration delay that nobody would sit out", () => 
 
   it("is cut short by the end of the stack", async () => {
     const fixture = await running(wholePath(PATIENT));
-    using client = await connect(fixture.stack.urls.websocket);
+    using client = await connect(fixture.urls.websocket);
     const closed = once(client.socket, "close");
-    await ask(`${fixture.stack.urls.loadBalancer}/sicken`, { headers: WITH_SECRET });
+    await ask(`${fixture.urls.loadBalancer}/sicken`, { headers: WITH_SECRET });
     await fixture.next("task-started", ({ id }) => id === "task-2");
     await fixture.stack.close();
     assert.deepEqual((await closed)[0], 1001);
@@ -341,7 +341,7 @@ describe("local stack: a deregistration delay that nobody would sit out", () => 
 describe("local stack: the end", () => {
   it("closes clients with 1001 through the whole path, and leaves no process", async () => {
     const fixture = await running(wholePath(), { tasks: 2 });
-    const clients = await Promise.all([1, 2, 3, 4].map(() => connect(fixture.stack.urls.websocket)));
+    const clients = await Promise.all([1, 2, 3, 4].map(() => connect(fixture.urls.websocket)));
     const codes = Promise.all(
       clients.map(async ({ socket }) => {
         const [code] = (await once(socket, "close")) as [number];
@@ -359,8 +359,8 @@ describe("local stack: the end", () => {
       fixture.events.slice(-4).map(({ event }) => event),
       ["stopping", "task-stopped", "task-stopped", "stopped"],
     );
-    await assert.rejects(ask(fixture.stack.urls.page), { code: "ECONNREFUSED" });
-    await assert.rejects(ask(fixture.stack.urls.loadBalancer), { code: "ECONNREFUSED" });
+    await assert.rejects(ask(fixture.urls.page), { code: "ECONNREFUSED" });
+    await assert.rejects(ask(fixture.urls.loadBalancer), { code: "ECONNREFUSED" });
   });
 
   it("holds no socket of a connection that has ended in order", async () => {
@@ -369,8 +369,8 @@ describe("local stack: the end", () => {
     await using fixture = await running(wholePath({ healthCheck: { interval: 60 } }));
     // Connections of earlier tests may still be on their way out.
     while (sockets() > 0) await new Promise((resolve) => setImmediate(resolve));
-    for (const page of [fixture.stack.urls.page, fixture.stack.urls.page]) {
-      const client = await connect(fixture.stack.urls.websocket);
+    for (const page of [fixture.urls.page, fixture.urls.page]) {
+      const client = await connect(fixture.urls.websocket);
       client.socket.close();
       await once(client.socket, "close");
       await ask(page);

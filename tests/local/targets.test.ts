@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { targetGroups } from "../../local/model/loadBalancer.ts";
+import { readTargetGroups } from "../../local/model/targetGroup.ts";
 import { createTargets, type Registration } from "../../local/targets.ts";
 import { wholePath } from "./support/graph.ts";
 
@@ -19,7 +19,7 @@ describe("local targets", () => {
   after(() => server.close());
 
   beforeEach(() => {
-    const [group] = targetGroups(wholePath({ targetGroup: { deregistrationDelay: DELAY_SECONDS } }));
+    const [group] = readTargetGroups(wholePath({ targetGroup: { deregistrationDelay: DELAY_SECONDS } }));
     assert.ok(group);
     const address = server.address();
     assert.ok(typeof address === "object" && address !== null);

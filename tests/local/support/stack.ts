@@ -2,12 +2,14 @@
 import { EventEmitter } from "node:events";
 import path from "node:path";
 import type { DeclaredGraph } from "../../../infra/graph.ts";
-import type { EventOf, StackEvent } from "../../../local/events.ts";
+import type { EventOf, StackEvent, StackUrls } from "../../../local/events.ts";
 import { type RunningStack, type StackOptions, startStack } from "../../../local/stack.ts";
 import { ROOT } from "./paths.ts";
 
 export interface StackFixture extends AsyncDisposable {
   readonly stack: RunningStack;
+  /** The stack's; empty where it has none. */
+  readonly urls: Readonly<Record<keyof StackUrls, string>>;
   readonly events: readonly StackEvent[];
   /** The first event of this name that passes, of those gone by and those to come. */
   next<Name extends StackEvent["event"]>(
@@ -19,6 +21,7 @@ export interface StackFixture extends AsyncDisposable {
 export const FIXTURE_OPTIONS: StackOptions = {
   edgePort: 0,
   loadBalancerPort: 0,
+  apiGatewayPort: 0,
   entry: path.join(import.meta.dirname, "server.ts"),
   cacheDirectory: path.join(ROOT, "node_modules", ".cache", "local-stack-tests"),
   baseEnvironment: {},
@@ -38,6 +41,7 @@ export async function launch(
   });
   return {
     stack,
+    urls: { page: "", loadBalancer: "", plainHttp: "", apiGateway: "", ...present(stack.urls) },
     events,
     next(name, passes = () => true) {
       return new Promise((resolve) => {
@@ -58,6 +62,11 @@ export async function launch(
       await stack.close();
     },
   };
+}
+
+function present(urls: StackUrls): Record<"websocket", string> & Partial<Record<keyof StackUrls, string>> {
+  const entries = Object.entries(urls).filter(([, url]) => url !== undefined);
+  return { websocket: urls.websocket, ...Object.fromEntries(entries) };
 }
 
 /** Starts it and waits until every task is healthy. */

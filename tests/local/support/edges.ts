@@ -1,0 +1,159 @@
+/** Graphs of the other edges, made by hand from the whole path. */
+import type { DeclaredGraph, DeclaredResource } from "../../../infra/graph.ts";
+import { type Changes, graphOf, resource, SECRET, SECRET_HEADER, wholePath } from "./graph.ts";
+
+const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";
+const LISTENER = "aws:lb/listener:Listener";
+
+/** As declared; nobody needs to know them here. */
+export const DECLARED_PORTS = { http: 8000, https: 4430 } as const;
+/** A name that only the origin's certificate has. */
+const ORIGIN_NAME = "origin.example.com";
+
+export const API_GATEWAY_HOST = "abcdef1234.execute-api.us-east-1.amazonaws.com";
+export const WEBSOCKET_HEADERS = [
+  "Sec-WebSocket-Key",
+  "Sec-WebSocket-Version",
+  "Sec-WebSocket-Protocol",
+  "Sec-WebSocket-Accept",
+  "Sec-WebSocket-Extensions",
+] as const;
+
+/** The load balancer is the edge: TLS on one listener, and a redirect to it on the other. */
+export function loadBalancerEdge(changes: Changes = {}): DeclaredGraph {
+  const { https, http } = DECLARED_PORTS;
+  const secure = httpsListener({ defaultActions: [{ type: "forward", targetGroupArn: "arn:group" }] });
+  const redirect = {
+    type: "redirect",
+    redirect: {
+      statusCode: "HTTP_301",
+      protocol: "HTTPS",
+      port: String(https),
+      host: "#{host}",
+      path: "/#{path}",
+      query: "#{query}",
+    },
+  };
+  const { resources, ...graph } = wholePath({
+    ...changes,
+    rules: [],
+    loadBalancer: { internal: false, ...changes.loadBalancer },
+    listener: { port: http, defaultActions: [redirect], ...changes.listener },
+  });
+  return {
+    ...graph,
+    resources: [secure, ...resources.filter(({ type }) => type !== DISTRIBUTION)],
+    outputs: { websocketUrl: "wss://ws.example.com/chat" },
+  };
+}
+
+/** The load balancer is inside a private network, and a VPC origin leads to it. */
+export function privateOrigin(changes: Changes = {}): DeclaredGraph {
+  const vpcOrigin = resource("aws:cloudfront/vpcOrigin:VpcOrigin", "way", {
+    vpcOriginEndpointConfig: {
+      arn: "arn:balancer",
+      httpPort: DECLARED_PORTS.http,
+      httpsPort: DECLARED_PORTS.https,
+      originProtocolPolicy: "http-only",
+    },
+  });
+  const graph = wholePath({
+    ...changes,
+    loadBalancer: { internal: true, ...changes.loadBalancer },
+    distribution: {
+      origins: [
+        {
+          originId: "balancer",
+          domainName: "internal-balancer.example",
+          vpcOriginConfig: { vpcOriginId: vpcOrigin.id },
+          customHeaders: [{ name: SECRET_HEADER, value: SECRET }],
+        },
+      ],
+      ...changes.distribution,
+    },
+  });
+  return { ...graph, resources: [vpcOrigin, ...graph.resources] };
+}
+
+/** TLS goes on to the load balancer, which has a name of its own for that. */
+export function tlsToOrigin(changes: Changes = {}): DeclaredGraph {
+  const graph = wholePath({
+    ...changes,
+    listener: { protocol: "HTTPS", port: DECLARED_PORTS.https, ...changes.listener },
+    originConfig: {
+      originProtocolPolicy: "https-only",
+      httpPort: DECLARED_PORTS.http,
+      httpsPort: DECLARED_PORTS.https,
+      ...changes.originConfig,
+    },
+  });
+  return graph;
+}
+
+/** The same, by the name that the certificate has. */
+export function tlsToNamedOrigin(): DeclaredGraph {
+  const graph = tlsToOrigin();
+  return {
+    ...graph,
+    resources: graph.resources.map((declared) =>
+      declared.type === DISTRIBUTION ? { ...declared, inputs: renamed(declared.inputs) } : declared,
+    ),
+  };
+}
+
+/** A distribution of its own in front of an API Gateway. */
+export function apiGatewayResources(
+  queryStringsConfig: Readonly<Record<string, unknown>> = { queryStringBehavior: "none" },
+): readonly DeclaredResource[] {
+  return [
+    resource("aws:cloudfront/originRequestPolicy:OriginRequestPolicy", "handshake", {
+      headersConfig: { headerBehavior: "whitelist", headers: { items: WEBSOCKET_HEADERS } },
+      cookiesConfig: { cookieBehavior: "none" },
+      queryStringsConfig,
+    }),
+    resource(
+      DISTRIBUTION,
+      "api",
+      {
+        origins: [
+          {
+            originId: "api",
+            domainName: API_GATEWAY_HOST,
+            originPath: "/declared",
+            customOriginConfig: { originProtocolPolicy: "https-only", httpPort: 80, httpsPort: 443 },
+          },
+        ],
+        defaultCacheBehavior: {
+          targetOriginId: "api",
+          viewerProtocolPolicy: "https-only",
+          allowedMethods: ["GET", "HEAD"],
+          originRequestPolicyId: "handshake",
+        },
+      },
+      { domainName: "api-edge.example" },
+    ),
+  ];
+}
+
+export function apiGatewayAlone(): DeclaredGraph {
+  return graphOf(apiGatewayResources());
+}
+
+export function apiGatewayBeside(): DeclaredGraph {
+  const graph = wholePath();
+  return { ...graph, resources: [...graph.resources, ...apiGatewayResources()] };
+}
+
+function httpsListener(inputs: Readonly<Record<string, unknown>>): DeclaredResource {
+  return resource(LISTENER, "https", {
+    loadBalancerArn: "arn:balancer",
+    port: DECLARED_PORTS.https,
+    protocol: "HTTPS",
+    ...inputs,
+  });
+}
+
+function renamed(inputs: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const origins = inputs["origins"] as readonly Readonly<Record<string, unknown>>[]; // As wholePath made them.
+  return { ...inputs, origins: origins.map((origin) => ({ ...origin, domainName: ORIGIN_NAME })) };
+}
