@@ -117,7 +117,7 @@ export const KNOWN_ERRORS: readonly KnownError[] = [
   },
   {
     pattern: /resource "(.+?)" cannot be deleted|marked for protection|is protected/i,
-    fix: "It is protected, so that nobody deletes it by mistake: npx pulumi state unprotect URN lifts that.",
+    fix: "It is protected, so that nobody deletes it by mistake: set protect to false in the stack's file, bring the stack up, and try again.",
   },
   {
     pattern: /no such host|connection refused|i\/o timeout|ENOTFOUND|dial tcp/i,

@@ -11,9 +11,12 @@ export async function outputs({ workspace, options, say }: Context): Promise<num
   return EXIT.done;
 }
 
+/** A page of text, for Pulumi Cloud. */
+const PAGE = "readme";
+
 /** One line for each, in alphabetical order. */
 export function describeOutputs(values: OutputMap): readonly string[] {
-  const entries = Object.entries(masked(values));
+  const entries = Object.entries(masked(values)).filter(([name]) => name !== PAGE);
   const width = Math.max(0, ...entries.map(([name]) => name.length));
   return entries
     .sort(([one], [other]) => one.localeCompare(other))

@@ -16,8 +16,10 @@ const ALLOWED: Readonly<Record<string, readonly (RegExp | string)[]>> = {
   // The client comes from the server, under this name.
   console: ["console/client.js"],
   infra: [SETTINGS],
+  deploy: ["infra/", SETTINGS],
   local: ["infra/", SETTINGS],
   "load-test": [SETTINGS],
+  policy: ["infra/", SETTINGS],
 };
 
 /** Static imports, re-exports and dynamic imports of a text; a dynamic one of a value that is no literal is none. */

@@ -71,7 +71,7 @@ const SAID: readonly (readonly [message: string, fix: RegExp])[] = [
     "failed to connect to the docker API: Cannot connect to the Docker daemon at unix:///var/run/docker.sock",
     /start it/,
   ],
-  ['resource "urn:pulumi:prod" cannot be deleted\nbecause it is protected.', /state unprotect/],
+  ['resource "urn:pulumi:prod" cannot be deleted\nbecause it is protected.', /set protect to false/],
   ["dial tcp: lookup ecs.us-east-1.amazonaws.com: no such host", /cannot be reached/],
 ];
 
