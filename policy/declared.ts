@@ -1,0 +1,54 @@
+/** The declared graph as the rules read it. */
+import type { DeclaredGraph, DeclaredResource } from "../infra/graph.ts";
+import type { Resource, Stack } from "./rule.ts";
+import { isRecord, valueAt } from "./values.ts";
+import type { Values } from "./values.ts";
+
+/**
+ * The resources of a declared graph. It ends at awsx's components, which the engine has expanded: what they declare for
+ * AWS is added, as far as a rule looks at it (pulumi/pulumi-awsx: awsx/ec2/vpc.ts, awsx/ecs/fargateService.ts).
+ */
+export function stackOf(graph: DeclaredGraph): Stack {
+  return graph.resources.flatMap((resource) => [
+    toResource(resource, resource.type, { ...resource.outputs, ...resource.inputs, id: resource.id }),
+    ...childrenOf(resource),
+  ]);
+}
+
+function childrenOf(component: DeclaredResource): readonly Resource[] {
+  const { inputs, outputs } = component;
+  switch (component.type) {
+    case "awsx:ec2:Vpc":
+      return [toResource(component, "aws:ec2/vpc:Vpc", { id: outputs["vpcId"] })];
+    case "awsx:ecs:FargateService": {
+      const { taskDefinitionArgs, ...service } = inputs;
+      const { container, ...task } = isRecord(taskDefinitionArgs) ? taskDefinitionArgs : {};
+      const containers = container === undefined ? valueAt(task, "containers") : [container];
+      return [
+        toResource(component, "aws:ecs/service:Service", service),
+        toResource(component, "aws:ecs/taskDefinition:TaskDefinition", {
+          ...task,
+          containerDefinitions: JSON.stringify(containers),
+        }),
+      ];
+    }
+    default:
+      return [];
+  }
+}
+
+/** A declared resource, or a child of its name. */
+function toResource(
+  { type: declared, name, urn }: DeclaredResource,
+  type: string,
+  properties: Values,
+): Resource {
+  return {
+    type,
+    name,
+    urn: type === declared ? urn : urn.replace(/::[^:]*$/, (rest) => `$${type}${rest}`),
+    properties,
+    // Every value is known here.
+    sources: () => [],
+  };
+}

@@ -1,0 +1,32 @@
+/** The command line. */
+import { parseArgs } from "node:util";
+
+export interface Options {
+  /** `undefined` for all that have a file. */
+  readonly stack: string | undefined;
+  readonly help: boolean;
+}
+
+export const HELP = `Holds the declared resources of the stacks against the rules of the policy pack (docs/policy.md),
+without a cloud. Ends with 1 where something is found that no suppression lets stand, and
+where a suppression lets nothing stand.
+
+Usage: npm run policy -- [options]
+
+  --stack NAME   stack whose Pulumi.NAME.yaml is read (all that there are)
+  -h, --help     this text
+`;
+
+/** @throws {Error} that says what is wrong with the first argument that is, and names the options. */
+export function parseOptions(args: readonly string[]): Options {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: { stack: { type: "string" }, help: { type: "boolean", short: "h", default: false } },
+    });
+    return { stack: values.stack, help: values.help };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Error(`${message}\nThere are --stack NAME and --help.`, { cause: error });
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Every rule. The ids are those of cdk-nag's AwsSolutions pack, without that name, for the types of resource that
+ * this project declares or might; no pack for Pulumi has them for the current provider. The last two are the project's
+ * own.
+ *
+ * Source: https://github.com/cdklabs/cdk-nag/blob/main/RULES.md
+ */
+import type { Rule } from "./rule.ts";
+import { accessRules } from "./rules/access.ts";
+import { cacheRules } from "./rules/cache.ts";
+import { containerRules } from "./rules/containers.ts";
+import { edgeRules } from "./rules/edge.ts";
+import { networkRules } from "./rules/network.ts";
+import { storageRules } from "./rules/storage.ts";
+import { timeoutRules } from "./rules/timeouts.ts";
+
+export const rules: readonly Rule[] = [
+  ...edgeRules,
+  ...networkRules,
+  ...containerRules,
+  ...accessRules,
+  ...storageRules,
+  ...cacheRules,
+  ...timeoutRules,
+];

@@ -1,0 +1,97 @@
+import { referringTo } from "../rule.ts";
+import type { Resource, Rule, Stack } from "../rule.ts";
+import { jsonAt, listAt, textsAt, valueAt } from "../values.ts";
+
+const BUCKET = "aws:s3/bucket:Bucket";
+
+const PUBLIC_ACCESS_BLOCKS = [
+  "blockPublicAcls",
+  "blockPublicPolicy",
+  "ignorePublicAcls",
+  "restrictPublicBuckets",
+] as const;
+
+export const storageRules: readonly Rule[] = [
+  {
+    id: "S1",
+    level: "mandatory",
+    what: "Buckets keep server access logs.",
+    why: "They say who read or wrote which object.",
+    fix: "Declare a BucketLogging with another bucket as its target.",
+    types: [BUCKET],
+    scope: "stack",
+    *faults(bucket, stack) {
+      const logged =
+        listAt(bucket.properties, "logging").length > 0 ||
+        belongingTo(bucket, stack, "aws:s3/bucketLogging:BucketLogging").length > 0;
+      if (!logged) yield "requests to it are not logged";
+    },
+  },
+  {
+    id: "S2",
+    level: "mandatory",
+    what: "Buckets block public access, in all four ways.",
+    why: "One careless policy or ACL publishes everything otherwise.",
+    fix: `Declare a BucketPublicAccessBlock with ${PUBLIC_ACCESS_BLOCKS.join(", ")}.`,
+    types: [BUCKET],
+    scope: "stack",
+    *faults(bucket, stack) {
+      const blocks = belongingTo(bucket, stack, "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock");
+      for (const way of PUBLIC_ACCESS_BLOCKS) {
+        if (!blocks.some(({ properties }) => valueAt(properties, way) === true)) yield `${way} is off`;
+      }
+    },
+  },
+  {
+    id: "S10",
+    level: "mandatory",
+    what: "Buckets refuse requests without TLS.",
+    why: "S3 takes plain HTTP from everyone who may read or write.",
+    fix: 'Deny s3:* to "*" on the bucket and its objects where aws:SecureTransport is false.',
+    types: [BUCKET],
+    scope: "stack",
+    *faults(bucket, stack) {
+      const statements = belongingTo(bucket, stack, "aws:s3/bucketPolicy:BucketPolicy").flatMap(
+        ({ properties }) => listAt(jsonAt(properties, "policy"), "Statement"),
+      );
+      if (!statements.some((statement) => deniesPlainHttp(statement))) yield "it takes requests without TLS";
+    },
+  },
+  {
+    id: "ECR1",
+    level: "mandatory",
+    what: "Repositories are private.",
+    why: "An image shows how a service is made, and with a slip what it knows.",
+    fix: "Use a private repository, and name the accounts that may pull in its policy.",
+    types: ["aws:ecr/repositoryPolicy:RepositoryPolicy", "aws:ecrpublic/repository:Repository"],
+    scope: "resource",
+    *faults({ type, properties }) {
+      if (type.startsWith("aws:ecrpublic/")) yield "it is public";
+      for (const statement of listAt(jsonAt(properties, "policy"), "Statement")) {
+        if (valueAt(statement, "Effect") === "Allow" && isForEveryone(statement)) {
+          yield `everyone may ${textsAt(statement, "Action").join(", ")}`;
+        }
+      }
+    },
+  },
+];
+
+function belongingTo(bucket: Resource, stack: Stack, type: string): Stack {
+  return referringTo(bucket, stack, type, "bucket");
+}
+
+function deniesPlainHttp(statement: unknown): boolean {
+  const resources = textsAt(statement, "Resource");
+  return (
+    valueAt(statement, "Effect") === "Deny" &&
+    isForEveryone(statement) &&
+    textsAt(statement, "Action").some((action) => action === "s3:*" || action === "*") &&
+    String(valueAt(statement, "Condition.Bool.aws:SecureTransport")) === "false" &&
+    (resources.includes("*") || (resources.some((arn) => arn.endsWith("/*")) && resources.length > 1))
+  );
+}
+
+function isForEveryone(statement: unknown): boolean {
+  const principal = valueAt(statement, "Principal");
+  return principal === "*" || textsAt(principal, "AWS").includes("*");
+}

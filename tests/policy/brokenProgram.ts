@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+/** Two mistakes, and one suppression that is no longer needed. */
+const EDITS = [
+  ["infra/loadBalancer.ts", "accessLogs: { enabled: true,", "accessLogs: { enabled: false,"],
+  ["infra/logs.ts", "ignorePublicAcls: true", "ignorePublicAcls: false"],
+  ["infra/edge.ts", '{ restrictionType: "none" }', '{ restrictionType: "whitelist", locations: ["DE"] }'],
+] as const;
+
+/** Makes mistakes in the program in a folder that looks like the repository. */
+export function breakProgram(folder: string): void {
+  for (const [file, right, wrong] of EDITS) edit(folder, file, right, wrong);
+}
+
+/** Replaces the only occurrence of a text. */
+export function edit(folder: string, file: string, before: string, after: string): void {
+  const target = path.join(folder, file);
+  const parts = readFileSync(target, "utf8").split(before);
+  assert.equal(parts.length, 2, `${file} has ${JSON.stringify(before)} once`);
+  writeFileSync(target, parts.join(after));
+}

@@ -1,0 +1,67 @@
+/** `npm run policy`'s own process. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import path from "node:path";
+import { suppressions } from "../../infra/suppressions.ts";
+import { Project } from "../engine/support/project.ts";
+import { breakProgram } from "./brokenProgram.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+
+describe("npm run policy", function () {
+  // Each evaluates the program, which takes its time on a busy machine.
+  this.timeout(60_000);
+
+  it("shows a table for each stack, with the reason of all that is let stand", async () => {
+    const { code, stdout } = await policyIn(ROOT);
+    assert.equal(code, 0, stdout);
+    for (const stack of ["dev", "prod"]) assert.match(stdout, new RegExp(`^Stack ${stack}: 0 found`, "m"));
+    const unwrapped = stdout.replace(/\s+/g, " ");
+    for (const { reason } of suppressions) assert.ok(unwrapped.includes(reason), reason);
+  });
+
+  it("judges one stack where one is asked for", async () => {
+    const { code, stdout } = await policyIn(ROOT, "--stack", "prod");
+    assert.equal(code, 0);
+    assert.match(stdout, /^Stack prod/);
+    assert.doesNotMatch(stdout, /Stack dev/);
+  });
+
+  it("ends with 1 and says what is wrong, how to mend it, and what is suppressed in vain", async () => {
+    const project = new Project();
+    try {
+      breakProgram(project.folder);
+      const { code, stdout } = await policyIn(project.folder);
+      assert.equal(code, 1);
+      assert.match(
+        stdout,
+        /ELB2 +LoadBalancer websocket +access logs are off\n +mandatory; fix: Set `accessLogs`/,
+      );
+      assert.match(stdout, /S2 +Bucket logs-bucket +ignorePublicAcls is off/);
+      assert.match(stdout, /CFR1 +CFR1 finds nothing at\s+websocket:infra:Edge\$aws:cloudfront/);
+    } finally {
+      project.close();
+    }
+  });
+
+  it("ends with 1 for an option that there is not, and for a stack without a file", async () => {
+    const option = await policyIn(ROOT, "--stak", "dev");
+    assert.equal(option.code, 1);
+    assert.match(option.stderr, /--stak.*\nThere are --stack NAME and --help\.\n$/);
+    const stack = await policyIn(ROOT, "--stack", "prd");
+    assert.equal(stack.code, 1);
+    assert.match(stack.stderr, /Did you mean prod\?\n$/);
+  });
+});
+
+function policyIn(
+  folder: string,
+  ...args: readonly string[]
+): Promise<{ code: number | undefined; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const main = path.join(folder, "policy", "main.ts");
+    const child = execFile(process.execPath, [main, ...args], (_error, stdout, stderr) => {
+      resolve({ code: child.exitCode ?? undefined, stdout, stderr });
+    });
+  });
+}

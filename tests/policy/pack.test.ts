@@ -1,0 +1,78 @@
+/** The pack in the real Pulumi CLI: `--policy-pack policy`, on the program as it is and on programs with mistakes. */
+import assert from "node:assert/strict";
+import { needCli } from "../engine/support/cli.ts";
+import { Project } from "../engine/support/project.ts";
+import { breakProgram, edit } from "./brokenProgram.ts";
+
+const POLICY_PACK = ["--policy-pack", "policy"] as const;
+const PASSED = /✅ websocket@v[\d.]+ \(local: policy\)/;
+const COMPLAINT = /\[(mandatory|advisory)\]/;
+
+/** An update is a preview, the update, and a pack for each: seconds, and on a busy machine many. */
+const TIMEOUT_MS = 120_000;
+
+describe("the policy pack in the real Pulumi CLI", function () {
+  this.timeout(TIMEOUT_MS);
+
+  let project: Project;
+
+  before(function () {
+    needCli(this);
+  });
+
+  beforeEach(() => {
+    project = new Project();
+  });
+
+  afterEach(() => {
+    project.close();
+  });
+
+  it("lets an update of dev pass, before it and after it, when everything is known", async () => {
+    await project.pulumi("stack", "init", "dev");
+    const update = await project.pulumi("up", "--yes", ...POLICY_PACK);
+
+    assert.equal(update.split(PASSED).length - 1, 2);
+    assert.doesNotMatch(update, COMPLAINT);
+  });
+
+  it("lets a preview of prod pass, and complains of nothing that a preview cannot know", async () => {
+    await project.pulumi("stack", "init", "prod");
+    const preview = await project.pulumi("preview", ...POLICY_PACK);
+
+    assert.match(preview, PASSED);
+    assert.doesNotMatch(preview, COMPLAINT);
+  });
+
+  it("stops a preview with what is wrong, where, why it matters and how to mend it", async () => {
+    breakProgram(project.folder);
+    await project.pulumi("stack", "init", "dev");
+    const { code, stdout } = await project.run("preview", ...POLICY_PACK);
+
+    assert.notEqual(code, 0);
+    assert.match(stdout, /\[mandatory\] +ELB2 +\(aws:lb:LoadBalancer: websocket\)/);
+    assert.match(stdout, /Load balancers keep access logs\.\s+websocket: access logs are off\./);
+    assert.match(stdout, /Why: They say who asked for what, and what the answer was\./);
+    assert.match(stdout, /Fix: Set `accessLogs` with a bucket/);
+    assert.match(stdout, /\[mandatory\] +S2 +\(aws:s3:Bucket: logs-bucket\)/);
+    assert.match(stdout, /ignorePublicAcls is off/);
+    assert.match(stdout, /\[mandatory\] +SUPPRESSIONS[^]+CFR1 finds nothing at websocket:infra:Edge\$/);
+  });
+
+  it("stops an update before it creates what only then turns out to be wrong", async () => {
+    // The policy has the log group's ARN in it, so a preview knows nothing of it.
+    edit(project.folder, "infra/service.ts", '"logs:PutLogEvents"],\n', '"logs:*"],\n');
+    await project.pulumi("stack", "init", "dev");
+    const { code, stdout } = await project.run("up", "--yes", ...POLICY_PACK);
+
+    assert.notEqual(code, 0);
+    assert.match(stdout, PASSED);
+    assert.match(
+      stdout,
+      /\[mandatory\] +IAM5[^]+websocket-service-execution-policy: logs:\* is a wildcard\./,
+    );
+    const created = project.cloud.changes().map(({ type, name }) => `${type} ${name}`);
+    assert.ok(created.includes("aws:cloudwatch/logGroup:LogGroup websocket-service-log"));
+    assert.ok(!created.includes("aws:iam/rolePolicy:RolePolicy websocket-service-execution-policy"));
+  });
+});

@@ -1,0 +1,147 @@
+/** The verdict on both stacks, and what suppressions do to one. */
+import assert from "node:assert/strict";
+import { evaluateStack } from "../../infra/evaluate.ts";
+import { suppressions } from "../../infra/suppressions.ts";
+import type { Suppression } from "../../infra/suppressions.ts";
+import { stackOf } from "../../policy/declared.ts";
+import type { Resource, Rule } from "../../policy/rule.ts";
+import { referringTo } from "../../policy/rule.ts";
+import { rules } from "../../policy/rules.ts";
+import { listAt, UNKNOWN, valueAt } from "../../policy/values.ts";
+import { judge } from "../../policy/verdict.ts";
+import type { Verdict } from "../../policy/verdict.ts";
+import { resourceOf } from "./changes.ts";
+
+describe("the stacks", () => {
+  for (const stack of ["dev", "prod"]) {
+    it(`have nothing in ${stack} but what is suppressed, and suppress nothing in vain`, async () => {
+      const verdict = judge(stackOf(await evaluateStack({ stack })), rules, suppressions);
+      assert.deepEqual(
+        verdict.findings.map(({ rule, resource, fault }) => `${rule.id} ${resource.name}: ${fault}`),
+        [],
+      );
+      assert.deepEqual(verdict.idle, []);
+      assert.deepEqual(verdict.absent, []);
+      assert.ok(verdict.suppressed.length > 0);
+    });
+  }
+
+  it("may lack what is suppressed in another", async () => {
+    const graph = await evaluateStack({
+      stack: "dev",
+      config: { "websocket:backplane": "memory", "websocket:maxTasks": "1" },
+    });
+    const { findings, idle, absent } = judge(stackOf(graph), rules, suppressions);
+    assert.deepEqual([findings, idle, absent.map(({ rule }) => rule)], [[], [], ["AEC5"]]);
+  });
+
+  it("have a reason for every suppression", () => {
+    for (const { rule, reason } of suppressions) assert.match(reason, /^[A-Z].{30,}\S$/, rule);
+  });
+});
+
+describe("a verdict", () => {
+  const TYPE = "test:index:Thing";
+  const things = [thing("one", ["red", "blue"]), thing("two", ["red"])];
+
+  it("lets stand what is suppressed, by the type that has it, and nothing else", () => {
+    const { findings, suppressed, idle } = verdictOn(things, { ...SUPPRESSION, findings: ["red"] });
+    assert.deepEqual(
+      findings.map(({ resource, fault }) => [resource.name, fault]),
+      [["one", "blue"]],
+    );
+    assert.deepEqual(
+      suppressed.map(({ finding, suppression }) => [finding.resource.name, suppression.reason]),
+      [
+        ["one", "because"],
+        ["two", "because"],
+      ],
+    );
+    assert.deepEqual(idle, []);
+  });
+
+  it("lets all findings of a rule stand where a suppression names none", () => {
+    assert.deepEqual(verdictOn(things, SUPPRESSION).findings, []);
+  });
+
+  it("does not take a suppression of another component's resource for its own", () => {
+    const { findings, absent } = verdictOn(things, { ...SUPPRESSION, resource: `test:index:Other$${TYPE}` });
+    assert.equal(findings.length, 3);
+    assert.equal(absent.length, 1);
+  });
+
+  it("says which suppressions let nothing stand", () => {
+    const messages = (suppression: Suppression): readonly string[] =>
+      verdictOn(things, suppression).idle.map(({ message }) => message);
+    assert.deepEqual(messages({ ...SUPPRESSION, findings: ["red", "green"] }), [
+      `COLOUR does not find "green" at ${SUPPRESSION.resource}: remove it from the suppression.`,
+    ]);
+    assert.deepEqual(messages({ ...SUPPRESSION, rule: "COLOR" }), [
+      `There is no rule COLOR, which is suppressed at ${SUPPRESSION.resource}; did you mean COLOUR?`,
+    ]);
+    assert.deepEqual(
+      verdictOn([thing("plain", [])], SUPPRESSION).idle.map(({ message }) => message),
+      [`COLOUR finds nothing at ${SUPPRESSION.resource}: remove its suppression.`],
+    );
+  });
+
+  it("keeps what it found before it met a value that is not known yet, and waits for the rest", () => {
+    const half = [thing("half", ["red", UNKNOWN, "blue"]), thing("unknown", UNKNOWN)];
+    assert.deepEqual(
+      verdictOn(half).findings.map(({ fault }) => fault),
+      ["red"],
+    );
+    assert.deepEqual(verdictOn([thing("unknown", UNKNOWN)], SUPPRESSION).idle, []);
+  });
+
+  const RULE: Rule = {
+    id: "COLOUR",
+    level: "mandatory",
+    what: "Things have no colour.",
+    why: "They fade.",
+    fix: "Wash them.",
+    types: [TYPE],
+    scope: "resource",
+    *faults({ properties }) {
+      for (const colour of listAt(properties, "colours")) yield String(valueAt({ colour }, "colour"));
+    },
+  };
+  const SUPPRESSION: Suppression = { rule: "COLOUR", resource: `test:index:Box$${TYPE}`, reason: "because" };
+
+  function verdictOn(stack: readonly Resource[], ...suppressing: readonly Suppression[]): Verdict {
+    return judge(stack, [RULE], suppressing);
+  }
+
+  function thing(name: string, colours: unknown): Resource {
+    return {
+      ...resourceOf(TYPE, name, { colours }),
+      urn: `urn:pulumi:test::websocket::test:index:Box$${TYPE}::${name}`,
+    };
+  }
+});
+
+describe("a reference", () => {
+  const target = resourceOf("test:index:Target", "target", { arn: "arn:target", id: UNKNOWN });
+  const naming = (name: unknown, ...sources: readonly string[]): Resource => ({
+    ...resourceOf("test:index:Source", "source", { target: name }),
+    sources: (property) => (property === "target" ? sources : []),
+  });
+  const refers = (source: Resource): boolean =>
+    referringTo(target, [source], "test:index:Source", "target").length > 0;
+
+  it("is by a name that the target has", () => {
+    assert.ok(refers(naming("arn:target")));
+    assert.ok(!refers(naming("arn:other")));
+    assert.ok(!refers(naming(undefined)));
+  });
+
+  it("is by its source, where the target's names are not known", () => {
+    assert.ok(refers(naming(UNKNOWN, "urn:other", target.urn)));
+    assert.ok(refers(naming("an-id", target.urn)));
+    assert.ok(!refers(naming(UNKNOWN, "urn:other")));
+  });
+
+  it("is assumed where not even the source is known", () => {
+    assert.ok(refers(naming(UNKNOWN)));
+  });
+});
