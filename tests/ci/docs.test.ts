@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { evaluateStack } from "../../infra/evaluate.ts";
+import { FILES, ROOT, textOf } from "./support/workflows.ts";
+
+const PAGE = readFileSync(path.join(ROOT, "docs/ci.md"), "utf8");
+
+/** IAM's names of services, where they are not those of the provider's modules. */
+const SERVICES: Readonly<Record<string, string>> = {
+  appautoscaling: "application-autoscaling",
+  cloudwatch: "logs",
+  lb: "elasticloadbalancing",
+  vpc: "ec2",
+};
+
+interface Statement {
+  readonly Action: string | readonly string[];
+  readonly Resource?: string;
+}
+
+describe("the page about deploying from GitHub", () => {
+  const [trust, policy] = [...PAGE.matchAll(/```json\n(.*?)```/gs)].map(
+    // As IAM has it; what is read of it is asserted below.
+    ([, block = ""]) => (JSON.parse(block) as { readonly Statement: readonly Statement[] }).Statement,
+  );
+
+  it("has a policy for every service that the program uses, and for its roles alone", async () => {
+    assert.equal(trust?.[0]?.Action, "sts:AssumeRoleWithWebIdentity");
+    const actions = policy?.flatMap(({ Action }) => Action) ?? [];
+    const roles = policy
+      ?.filter(({ Action }) => Action.includes("iam:CreateRole"))
+      .map(({ Resource }) => Resource);
+    for (const stack of ["dev", "prod"]) {
+      for (const { type, name } of (await evaluateStack({ stack })).resources) {
+        const [, module = ""] = /^awsx?:(\w+)[:/]/.exec(type) ?? [];
+        if (module === "") continue;
+        if (type === "aws:iam/role:Role")
+          assert.match(`:role/${name}`, new RegExp(String(roles).replace(/^.*(:role.*)\*$/, "^$1")));
+        else if (module !== "iam")
+          assert.ok(actions.includes(`${SERVICES[module] ?? module}:*`), `${type} ${name}`);
+      }
+    }
+  });
+
+  it("names every variable and secret that a workflow reads", () => {
+    const read = FILES.flatMap((file) =>
+      [...textOf(file).matchAll(/\b(?:vars|secrets)\.(\w+)/g)].map(([, name = ""]) => name),
+    );
+    assert.ok(read.includes("PULUMI_BACKEND_URL"));
+    for (const name of new Set(read)) assert.ok(PAGE.includes(name), name);
+  });
+});

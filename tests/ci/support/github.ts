@@ -1,0 +1,75 @@
+/** A step's script, run as GitHub runs it, with a stand-in for `gh api` that records what it is told to write. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+/** `gh api [--paginate] [--silent] [--method M] PATH [--jq FILTER] [--field NAME=VALUE|NAME=@FILE]...` */
+const GH = `#!/usr/bin/env bash
+set -euo pipefail
+[[ $1 == api ]]; shift
+method=GET; url=; filter=; body={}
+while (($#)); do
+  case $1 in
+    --paginate | --silent) ;;
+    --method) method=$2; shift ;;
+    --jq) filter=$2; shift ;;
+    --field)
+      value=\${2#*=}
+      if [[ $value == @* ]]; then value=$(<"\${value#@}"); fi
+      body=$(jq --compact-output --arg name "\${2%%=*}" --arg value "$value" '.[$name] = $value' <<<"$body")
+      shift ;;
+    *) url=$1 ;;
+  esac
+  shift
+done
+if [[ $method == GET ]]; then
+  jq --raw-output "$filter" found.json
+else
+  jq --null-input --compact-output --arg method "$method" --arg url "$url" --argjson body "$body" \\
+    '{$method, $url, $body}' >>calls
+fi
+`;
+
+export interface Call {
+  readonly method: string;
+  readonly url: string;
+  readonly body: Readonly<Record<string, string>>;
+}
+
+export interface Setting {
+  readonly environment: Readonly<Record<string, string>>;
+  /** Files in the working folder, by path. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** What GitHub answers to a question: comments or issues. */
+  readonly found?: readonly unknown[];
+}
+
+/**
+ * Runs a script as the step's shell does.
+ * @returns what it wrote to GitHub.
+ * @throws {Error} with what it printed, where it fails.
+ */
+export function runScript(script: string, { environment, files = {}, found = [] }: Setting): readonly Call[] {
+  const folder = mkdtempSync(path.join(tmpdir(), "workflow-"));
+  try {
+    writeFileSync(path.join(folder, "gh"), GH, { mode: 0o755 });
+    for (const [name, content] of Object.entries({ ...files, "found.json": JSON.stringify(found) })) {
+      mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+      writeFileSync(path.join(folder, name), content);
+    }
+    // Source: GitHub's workflow syntax, jobs.<job_id>.steps[*].shell. Without `shell`, pipefail is off.
+    const { status, stdout, stderr } = spawnSync("bash", ["-e", "-c", script], {
+      cwd: folder,
+      encoding: "utf8",
+      env: { ...environment, LANG: "C.UTF-8", PATH: [folder, process.env["PATH"]].join(path.delimiter) },
+    });
+    if (status !== 0) throw new Error(`exit code ${String(status)}\n${stdout}${stderr}`);
+    const calls = path.join(folder, "calls");
+    if (!existsSync(calls)) return [];
+    const lines = readFileSync(calls, "utf8").trim().split("\n");
+    return lines.map((line) => JSON.parse(line) as Call); // As the stand-in writes it.
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

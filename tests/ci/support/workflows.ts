@@ -1,0 +1,53 @@
+/** The GitHub workflows and actions, as plain data. */
+import { globSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { parse } from "yaml";
+
+export const ROOT = path.resolve(import.meta.dirname, "../../..");
+
+export interface Step {
+  readonly name?: string;
+  readonly uses?: string;
+  readonly run?: string;
+  readonly with?: Readonly<Record<string, unknown>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Job {
+  readonly permissions?: Readonly<Record<string, string>>;
+  readonly environment?: string;
+  readonly "timeout-minutes"?: number;
+  readonly concurrency?: { readonly group: string; readonly "cancel-in-progress": boolean };
+  readonly steps: readonly Step[];
+}
+
+export interface Workflow {
+  readonly permissions?: Readonly<Record<string, string>>;
+  readonly jobs: Readonly<Record<string, Job>>;
+}
+
+/** Paths from the root, of workflows and of the actions that they share. */
+export const FILES: readonly string[] = globSync(
+  [".github/workflows/*.yml", ".github/actions/*/action.yml"],
+  { cwd: ROOT },
+).sort();
+
+export function textOf(file: string): string {
+  return readFileSync(path.join(ROOT, file), "utf8");
+}
+
+export function workflow(name: string): Workflow {
+  // actionlint checks the form.
+  return parse(textOf(`.github/workflows/${name}.yml`)) as Workflow;
+}
+
+export const WORKFLOWS: readonly string[] = FILES.filter((file) => file.includes("/workflows/")).map((file) =>
+  path.basename(file, ".yml"),
+);
+
+/** @throws {Error} where the workflow has no such job, or the job no such step. */
+export function step(name: string, job: string, wanted: (step: Step) => boolean): Step {
+  const found = workflow(name).jobs[job]?.steps.find(wanted);
+  if (found === undefined) throw new Error(`${name}.yml has no such step in its job ${job}.`);
+  return found;
+}

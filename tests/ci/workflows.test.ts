@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import { parseOptions } from "../../deploy/options.ts";
+import { findings, needProgram } from "./support/linter.ts";
+import { FILES, ROOT, step, textOf, workflow, WORKFLOWS } from "./support/workflows.ts";
+import { runScript } from "./support/github.ts";
+
+/** GitHub refuses longer bodies of comments and issues. */
+const MAX_BODY_CHARACTERS = 65_536;
+
+const CHARACTERS_OF_A_HUGE_PREVIEW = 100_000;
+
+/** What each workflow may do at most, over all its jobs. */
+const RIGHTS: Readonly<Record<string, readonly string[]>> = {
+  deploy: ["contents: read", "id-token: write"],
+  drift: ["contents: read", "id-token: write", "issues: write"],
+  preview: ["contents: read", "id-token: write", "pull-requests: write"],
+  test: ["contents: read"],
+};
+
+describe("the workflows", () => {
+  it("please actionlint", function () {
+    const actionlint = needProgram(this, "actionlint");
+    const files = WORKFLOWS.map((name) => `.github/workflows/${name}.yml`);
+    assert.equal(findings(actionlint, ["-no-color", ...files], ROOT), "");
+  });
+
+  it("use every action by its commit, with its version beside it, and the same one everywhere", () => {
+    const commits = new Map<string, string>();
+    for (const file of FILES) {
+      for (const [line, target = "", rest = ""] of textOf(file).matchAll(/^.*\buses: (\S+)(.*)$/gm)) {
+        if (target.startsWith("./")) continue;
+        const [action = "", commit = ""] = target.split("@");
+        assert.match(commit, /^[0-9a-f]{40}$/, `${file}: ${line.trim()}`);
+        assert.match(rest, /^ # v\d+\.\d+\.\d+$/, `${file}: ${line.trim()}`);
+        assert.equal(
+          commits.get(action) ?? target + rest,
+          target + rest,
+          `${file}: another ${action} than elsewhere`,
+        );
+        commits.set(action, target + rest);
+      }
+    }
+    assert.ok(commits.size > 0);
+  });
+
+  for (const name of WORKFLOWS) {
+    it(`${name} has no more rights than it needs, no job without an end, and leaves no token behind`, () => {
+      const { permissions, jobs } = workflow(name);
+      assert.ok(permissions !== undefined, "the default is the repository's, and may be everything");
+      const all = [permissions, ...Object.values(jobs).map((job) => job.permissions ?? {})];
+      const rights = new Set(all.flatMap((each) => Object.entries(each).map((right) => right.join(": "))));
+      assert.deepEqual([...rights].sort(), RIGHTS[name]);
+      for (const [job, { "timeout-minutes": minutes, steps, permissions: own = {} }] of Object.entries(
+        jobs,
+      )) {
+        assert.ok(minutes !== undefined, `${job} has no timeout`);
+        // Whoever can take a role runs the repository's code, and whoever can write on GitHub does not.
+        const writes = Object.entries(own).filter(
+          ([scope, right]) => right === "write" && scope !== "id-token",
+        );
+        const checkouts = steps.filter(({ uses = "" }) => uses.startsWith("actions/checkout@"));
+        assert.ok(writes.length === 0 || checkouts.length === 0, `${job} runs the repository's code`);
+        for (const checkout of checkouts) assert.equal(checkout.with?.["persist-credentials"], false, job);
+      }
+    });
+  }
+
+  it("call the deploy command as it is", () => {
+    const calls = WORKFLOWS.flatMap((name) =>
+      Object.values(workflow(name).jobs).flatMap(({ steps }) =>
+        steps.flatMap(({ run = "" }) => {
+          const [, words] = /^npm run deploy -- (.*)$/m.exec(run) ?? [];
+          return words === undefined
+            ? []
+            : [words.replaceAll('"', "").replaceAll("$STACK", "dev").split(" ")];
+        }),
+      ),
+    );
+    const options = calls.map((words) => parseOptions(words));
+    assert.deepEqual(
+      options.map((each) => [each?.command, each?.stack]),
+      [
+        ["up", "dev"],
+        ["preview", "prod"],
+        ["up", "prod"],
+        ["preview", "dev"],
+        ["preview", "dev"],
+      ],
+    );
+    // Nobody answers there, and a comparison with the state alone would find no drift.
+    for (const each of options) assert.equal(each?.yes, each?.command === "up");
+    const comparison = options.find((each) => each?.expectNoChanges);
+    assert.equal(comparison?.refresh, true);
+  });
+
+  it("update one stack at a time, to the end, and prod only after its environment's approval", () => {
+    const { dev, prod } = workflow("deploy").jobs;
+    assert.equal(prod?.environment, "prod");
+    for (const job of [dev, prod]) assert.equal(job?.concurrency?.["cancel-in-progress"], false);
+    assert.notEqual(dev?.concurrency?.group, prod.concurrency?.group);
+  });
+
+  describe("the comment on a pull request", () => {
+    const { run: script = "" } = step("preview", "comment", ({ run }) => run !== undefined);
+    const environment = {
+      RESULT: "success",
+      COMMIT: "c0ffee",
+      COMMENTS: "repos/o/r/issues/7/comments",
+      COMMENT: "repos/o/r/issues/comments",
+      RUN: "https://example/run",
+    };
+    const files = { "previews/dev.md": "## dev\n\n`~` 1 to update", "previews/prod.md": "## prod" };
+    const bot = { login: "github-actions[bot]" };
+
+    before(function () {
+      needProgram(this, "jq");
+    });
+
+    it("is written the first time, with the preview of every stack", () => {
+      const found = [
+        { id: 1, user: { login: "somebody" }, body: "<!-- preview of the stacks -->\nnot ours" },
+        { id: 2, user: bot, body: "another workflow's" },
+      ];
+      const [call, ...more] = runScript(script, { environment, files, found });
+      assert.deepEqual(more, []);
+      assert.equal(call?.method, "POST");
+      assert.equal(call.url, environment.COMMENTS);
+      assert.match(call.body["body"] ?? "", /## dev\n\n`~` 1 to update\n\n## prod\n\n.*c0ffee/s);
+    });
+
+    it("is edited in place from then on", () => {
+      const [first] = runScript(script, { environment, files });
+      const found = [{ id: 41, user: bot, body: first?.body["body"] }];
+      const calls = runScript(script, { environment, files, found });
+      assert.deepEqual(
+        calls.map(({ method, url }) => [method, url]),
+        [["PATCH", `${environment.COMMENT}/41`]],
+      );
+    });
+
+    it("says that a preview failed, also where there is none", () => {
+      const [call] = runScript(script, { environment: { ...environment, RESULT: "failure" } });
+      assert.match(call?.body["body"] ?? "", /\*\*The preview failed\.\*\* \[.*\]\(https:\/\/example\/run\)/);
+    });
+
+    it("is never longer than GitHub takes", () => {
+      const huge = "ü".repeat(CHARACTERS_OF_A_HUGE_PREVIEW);
+      const [call] = runScript(script, {
+        environment,
+        files: { "previews/dev.md": huge, "previews/prod.md": huge },
+      });
+      const { length } = call?.body["body"] ?? "";
+      assert.ok(length > MAX_BODY_CHARACTERS / 4 && length <= MAX_BODY_CHARACTERS, String(length));
+    });
+  });
+
+  describe("the issue about drift", () => {
+    const { run: script = "" } = step("drift", "report", ({ run }) => run !== undefined);
+    const environment = { RESULT: "failure", ISSUES: "repos/o/r/issues", RUN: "https://example/run" };
+    const files = { "drift/prod.md": "## prod\n\n`~` 1 to update" };
+
+    before(function () {
+      needProgram(this, "jq");
+    });
+
+    it("is opened, updated as long as there is drift, and closed when there is none", () => {
+      const other = { number: 3, body: null };
+      const [opened, ...more] = runScript(script, { environment, files, found: [other] });
+      assert.deepEqual(more, []);
+      assert.deepEqual([opened?.method, opened?.url], ["POST", "repos/o/r/issues"]);
+      assert.ok(opened?.body["title"]);
+      assert.match(opened.body["body"] ?? "", /`~` 1 to update/);
+
+      const found = [other, { number: 9, body: opened.body["body"] }];
+      const [updated] = runScript(script, { environment, files, found });
+      assert.deepEqual([updated?.method, updated?.url], ["PATCH", "repos/o/r/issues/9"]);
+
+      const closed = runScript(script, { environment: { ...environment, RESULT: "success" }, found });
+      assert.deepEqual(closed, [{ method: "PATCH", url: "repos/o/r/issues/9", body: { state: "closed" } }]);
+    });
+
+    it("is left alone where there never was drift", () => {
+      assert.deepEqual(runScript(script, { environment: { ...environment, RESULT: "success" } }), []);
+    });
+  });
+});
+
+describe("the Dockerfile", () => {
+  it("pleases hadolint", function () {
+    const hadolint = needProgram(this, "hadolint");
+    assert.equal(findings(hadolint, ["--no-color", "app/Dockerfile"], ROOT), "");
+  });
+});

@@ -1,0 +1,169 @@
+/**
+ * Builds an image without a container engine: carries out a Dockerfile's own instructions, in folders that stand for the file
+ * systems of its stages. The base image is the machine itself with the Node that runs this, so what is not tested is what
+ * the base image brings: its C library, its npm, and the architecture.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, statSync } from "node:fs";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import { buildContext } from "../../../infra/image.ts";
+import { parseDockerfile } from "./dockerfile.ts";
+import type { Stage } from "./dockerfile.ts";
+
+/** What a container of the image is started with. */
+export interface BuiltImage {
+  /** The folder that stands for the image's root. */
+  readonly root: string;
+  readonly base: string;
+  /** Absolute inside the image. */
+  readonly workingDirectory: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly user: string;
+  readonly command: readonly string[];
+  readonly healthCommand: readonly string[];
+  readonly exposed: readonly string[];
+  readonly stopSignal: string;
+}
+
+/**
+ * @param repository holds the Dockerfile at `app/Dockerfile`, and the build context.
+ * @param scratch an empty folder for the stages.
+ * @throws {Error} where an instruction fails, or is not known here.
+ */
+export async function buildImage(
+  repository: string,
+  dockerfile: string,
+  scratch: string,
+): Promise<BuiltImage> {
+  const context = path.join(scratch, "context");
+  for (const entry of buildContext(repository)) {
+    cpSync(path.join(repository, entry), path.join(context, entry), { recursive: true });
+  }
+
+  const roots = new Map<string | undefined, string>([[undefined, context]]);
+  let image: BuiltImage | undefined;
+  for (const [index, stage] of parseDockerfile(dockerfile).entries()) {
+    const root = path.join(scratch, `stage-${index}`);
+    image = await buildStage(stage, root, roots);
+    roots.set(stage.name ?? String(index), root);
+  }
+  if (image === undefined) throw new Error("The Dockerfile has no stage.");
+  return image;
+}
+
+/** @param sources roots that files can be copied from: stages by name, and the build context without one. */
+async function buildStage(
+  { base, instructions }: Stage,
+  root: string,
+  sources: ReadonlyMap<string | undefined, string>,
+): Promise<BuiltImage> {
+  const environment: Record<string, string> = {};
+  const exposed: string[] = [];
+  const image = {
+    root,
+    base,
+    workingDirectory: "/",
+    environment,
+    user: "root",
+    command: list("[]"),
+    healthCommand: list("[]"),
+    exposed,
+    stopSignal: "SIGTERM",
+  };
+  mkdirSync(root);
+
+  for (const { keyword, text: rest } of instructions) {
+    switch (keyword) {
+      case "WORKDIR":
+        image.workingDirectory = path.posix.resolve(image.workingDirectory, rest);
+        mkdirSync(path.join(root, image.workingDirectory), { recursive: true });
+        break;
+      case "COPY":
+        copy(rest, path.join(root, image.workingDirectory), root, sources);
+        break;
+      case "RUN":
+        await runShell(rest, path.join(root, image.workingDirectory), environment);
+        break;
+      case "ENV":
+        Object.assign(environment, variable(rest));
+        break;
+      case "USER":
+        image.user = rest;
+        break;
+      case "EXPOSE":
+        exposed.push(rest);
+        break;
+      case "STOPSIGNAL":
+        image.stopSignal = rest;
+        break;
+      case "HEALTHCHECK":
+        image.healthCommand = list(rest.replace(/^.*?\bCMD /, ""));
+        break;
+      case "CMD":
+        image.command = list(rest);
+        break;
+      default:
+        throw new Error(`The test does not know what ${keyword} ${rest} does: teach it.`);
+    }
+  }
+  return image;
+}
+
+function copy(
+  rest: string,
+  workingDirectory: string,
+  root: string,
+  sources: ReadonlyMap<string | undefined, string>,
+): void {
+  const words = rest.split(/ +/);
+  const stage = words[0]?.startsWith("--from=") === true ? words.shift()?.slice("--from=".length) : undefined;
+  const source = sources.get(stage);
+  const to = words.pop();
+  if (source === undefined || to === undefined || words.some((word) => word.startsWith("--"))) {
+    throw new Error(`COPY ${rest} is not understood.`);
+  }
+  const target = to.startsWith("/") ? path.join(root, to) : path.join(workingDirectory, to);
+  for (const word of words) {
+    const from = path.join(source, word);
+    // A folder's content goes into the target, a file into a target that ends in a slash.
+    const into = !statSync(from).isDirectory() && to.endsWith("/");
+    cpSync(from, into ? path.join(target, path.basename(from)) : target, { recursive: true });
+  }
+}
+
+/** Runs a command as RUN does, by a shell; npm takes its settings from files, and none from an `npm test` around this. */
+async function runShell(command: string, cwd: string, environment: Record<string, string>): Promise<void> {
+  const own = Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith("npm_"));
+  const shell = spawn("/bin/sh", ["-c", command], {
+    cwd,
+    env: {
+      ...Object.fromEntries(own),
+      PATH: [path.dirname(process.execPath), process.env["PATH"]].join(path.delimiter),
+      ...environment,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(shell.stdout),
+    text(shell.stderr),
+    once(shell, "exit") as Promise<[number | null]>,
+  ]);
+  if (code !== 0) throw new Error(`RUN ${command}: exit code ${String(code)}\n${stdout}${stderr}`);
+}
+
+function variable(rest: string): Record<string, string> {
+  const [, name, value] = /^(\w+)=(\S+)$/.exec(rest) ?? [];
+  if (name === undefined || value === undefined) throw new Error(`ENV ${rest} is not understood.`);
+  return { [name]: value };
+}
+
+/** The words of an instruction in its exec form. */
+function list(rest: string): readonly string[] {
+  const words: unknown = JSON.parse(rest);
+  if (!Array.isArray(words) || !words.every((word) => typeof word === "string")) {
+    throw new Error(`${rest} is not a JSON list of words.`);
+  }
+  return words;
+}

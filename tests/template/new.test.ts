@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { parse } from "yaml";
+import { evaluateStack } from "../../infra/evaluate.ts";
+import { needCli } from "../engine/support/cli.ts";
+import { at, text, valueAt } from "../support/values.ts";
+import { Template } from "./support.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+
+/** A command starts the engine, the program and up to four providers: seconds, and on a busy machine many. */
+const COMMAND_TIMEOUT_MS = 60_000;
+
+const SCALABLE_TARGET = "aws:appautoscaling/target:Target";
+
+describe("pulumi new, from a clone of the repository", function () {
+  this.timeout(COMMAND_TIMEOUT_MS);
+
+  let template: Template;
+  let folder: string;
+
+  before(async function () {
+    needCli(this);
+    template = new Template();
+    folder = await template.create(
+      "my-sockets",
+      "--description",
+      "Ours",
+      "--stack",
+      "dev",
+      "--generate-only",
+    );
+  });
+
+  after(() => {
+    template.close();
+  });
+
+  it("makes a project of that name, with the settings' schema and without the template's own part", () => {
+    const project: unknown = parse(readFileSync(path.join(folder, "Pulumi.yaml"), "utf8"));
+    assert.equal(text(project, "name"), "my-sockets");
+    assert.equal(text(project, "description"), "Ours");
+    assert.equal(at(project, "")["template"], undefined);
+    assert.equal(valueAt(project, "config.maxTasks.default"), 5);
+  });
+
+  for (const stack of ["dev", "prod"]) {
+    it(`has a stack ${stack} with that file's settings, which previews`, async () => {
+      await template.pulumi(folder, "stack", "init", stack);
+      const config: unknown = JSON.parse(await template.pulumi(folder, "config", "--json", "--stack", stack));
+      const { resources } = await evaluateStack({ stack, root: ROOT });
+      const { inputs } = resources.find(({ type }) => type === SCALABLE_TARGET) ?? {};
+      assert.equal(Number(text(at(config, "my-sockets:maxTasks"), "value")), valueAt(inputs, "maxCapacity"));
+      assert.ok(!Object.keys(at(config, "")).some((key) => key.startsWith("websocket:")));
+
+      const preview = await template.pulumi(folder, "preview", "--stack", stack);
+      assert.match(preview, new RegExp(`pulumi:pulumi:Stack my-sockets-${stack} create`));
+    });
+  }
+
+  it("declares on a laptop what the repository does", async () => {
+    const theirs = await evaluateStack({ stack: "prod", root: folder });
+    const ours = await evaluateStack({ stack: "prod" });
+    const capacity = ({ resources }: typeof ours) =>
+      resources.find(({ type }) => type === SCALABLE_TARGET)?.inputs["maxCapacity"];
+    assert.equal(capacity(theirs), capacity(ours));
+  });
+});
+
+describe("the stack's README, which Pulumi Cloud fills in", () => {
+  it("names outputs that the program has, and all of them", async () => {
+    const { outputs } = await evaluateStack({ stack: "dev" });
+    const readme = readFileSync(path.join(ROOT, "Pulumi.README.md"), "utf8");
+    const named = [...readme.matchAll(/\$\{(.*?)\}/g)].map(([, reference = ""]) => reference);
+    const known = Object.keys(outputs).filter((name) => name !== "readme");
+    assert.deepEqual([...new Set(named)].sort(), known.map((name) => `outputs.${name}`).sort());
+  });
+});
