@@ -16,7 +16,7 @@ import { progressOn } from "./progress.ts";
 import { documentOf, failureOf } from "./results.ts";
 import type { CaseResult, Machine } from "./results.ts";
 import { findStore } from "./store.ts";
-import { renderCase, renderMachine } from "./tables.ts";
+import { renderCase, renderLegend, renderMachine } from "./tables.ts";
 
 const FAILED = 1;
 const MISUSED = 2;
@@ -71,6 +71,7 @@ async function main(args: readonly string[]): Promise<number> {
       onCase(result) {
         results.push(result);
         print(renderCase(result));
+        if (results.length === 1) print(renderLegend());
       },
       onSkipped({ name }, reason) {
         print(`### ${name}: not measured, ${reason}\n`);

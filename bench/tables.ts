@@ -13,6 +13,11 @@ export function renderMachine({ cpu, cpus, memoryBytes, system, node, pinned }: 
   return `${cpu}, ${cpus} CPUs, ${(memoryBytes / GIB).toFixed(1)} GiB, ${system}, Node ${node}; ${where}\n`;
 }
 
+/** What the rows are, said once: each contestant is known by one word. */
+export function renderLegend(): string {
+  return "naive: `ws` and `express` as most examples use them; socket.io: Socket.IO by WebSocket alone; this: this project's server.\n";
+}
+
 /** A table of one case: the median, and in parentheses the smallest and the largest value. */
 export function renderCase(result: CaseResult): string {
   const { name, title, columns } = result.case;

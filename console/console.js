@@ -1,5 +1,5 @@
 // The console page: one channel through the client, what it receives, and a box to publish from.
-/* global document, location, performance, setTimeout, setInterval, clearInterval */
+/* global URL, document, location, performance, setTimeout, setInterval, clearInterval */
 import { connect as openChannel } from "./client.js";
 
 /** Entries that the log keeps; older ones leave. */
@@ -23,6 +23,9 @@ const CLOSE_REASONS = {
   1012: "another server has more room",
   1013: "the server is busy, or this page read too slowly",
 };
+
+/** The addresses of channels, as PROTOCOL.md has them. */
+const CHANNEL_PATH = /^\/wss(?:\/(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64})?$/;
 
 const byId = (id) => document.getElementById(id);
 const state = byId("state");
@@ -54,6 +57,16 @@ url.value = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host
 message.value = JSON.stringify({ from: tabName, text: "Hello" });
 
 function connect() {
+  const path = URL.parse(url.value)?.pathname;
+  // A server refuses other paths, and a browser tells no page why.
+  if (path !== undefined && !CHANNEL_PATH.test(path)) {
+    add(
+      "error",
+      `The path is ${path}, and must be /wss, or /wss/NAME with a name of 1 to 64 letters, digits, ".", "_", "~" and "-".`,
+      "invalid_url",
+    );
+    return;
+  }
   try {
     channel = openChannel(url.value);
   } catch (error) {
@@ -228,9 +241,7 @@ function showFigures() {
   byId("acknowledged").textContent =
     figures.acknowledged.toLocaleString() + (pending === 0 ? "" : `, ${pending.toLocaleString()} pending`);
   byId("latency").textContent = milliseconds(roundTrips.at(-1));
-  byId("median").textContent = milliseconds(
-    [...roundTrips].sort((a, b) => a - b)[Math.floor(roundTrips.length / 2)],
-  );
+  byId("median").textContent = milliseconds(median(roundTrips));
 }
 
 function showHint() {
@@ -246,6 +257,13 @@ function element(name, text, className = "") {
   made.textContent = text;
   made.className = className;
   return made;
+}
+
+/** The middle one; of an even number, the mean of the two there. */
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.slice(Math.ceil(sorted.length / 2) - 1, Math.floor(sorted.length / 2) + 1);
+  return middle.length === 0 ? undefined : middle.reduce((sum, value) => sum + value, 0) / middle.length;
 }
 
 function milliseconds(value) {

@@ -124,7 +124,8 @@ const EXPLAINED_STATUS: Readonly<Record<string, string>> = {
 
 const EXPLAINED_CLOSE_CODE: Readonly<Record<string, string>> = {
   "1001": "the server is going away",
-  "1006": "the connection broke without a closing handshake",
+  "1006":
+    "cut without a closing handshake: a task that died, or silence longer than an idle timeout on the way",
   "1008": "refused by policy: too many messages on one connection (use more --connections), or the origin",
   "1009": "a message was too big",
   "1011": "the server failed",

@@ -201,7 +201,8 @@ export class Connection implements WebSocketEvents, Listener, Beating {
     const { messagesPerSecond, messageBurst } = this.#context.settings;
     this.#bucket ??= new TokenBucket(messagesPerSecond, messageBurst);
     if (this.#bucket.take()) return true;
-    this.#webSocket.close(CloseCode.policyViolation, `more than ${messagesPerSecond} messages per second`);
+    const limits = `more than ${messagesPerSecond} messages per second, or ${messageBurst} at once`;
+    this.#webSocket.close(CloseCode.policyViolation, limits);
     return false;
   }
 

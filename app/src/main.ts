@@ -91,14 +91,10 @@ async function boot(settings: Settings): Promise<Running> {
     logger,
   });
   starting.defer(() => metricsServer.close());
-  const metricsLog = logMetrics({
-    metrics,
-    everySeconds: settings.metricsLogSeconds,
-    write: (line) => process.stdout.write(`${line}\n`),
-    dimensions: { ServiceName: settings.serviceName },
-  });
+  // Begins when clients can come, and ends when all of them have gone.
+  let stopMetricsLog = (): void => undefined;
   starting.defer(() => {
-    metricsLog.stop();
+    stopMetricsLog();
   });
   const { log, registry } = await openBackplane(settings, metrics, logger);
   starting.defer(() => log.close());
@@ -122,6 +118,12 @@ async function boot(settings: Settings): Promise<Running> {
     authorize,
   });
   starting.defer(() => server.close());
+  ({ stop: stopMetricsLog } = logMetrics({
+    metrics,
+    everySeconds: settings.metricsLogSeconds,
+    write: (line) => process.stdout.write(`${line}\n`),
+    dimensions: { ServiceName: settings.serviceName },
+  }));
   metrics.watch({
     connections: server.connections,
     channels: () => hub.channels,

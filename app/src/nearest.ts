@@ -1,9 +1,25 @@
+/** A shorter one begins too much to be taken for an abbreviation. */
+const MIN_PREFIX_LENGTH = 3;
+
 /**
- * The entry of `candidates` that a mistyped `word` most probably meant, or `undefined` where none is close:
- * at most a third of the word's letters (and at least one) may be inserted, deleted, changed or swapped.
- * Case is ignored.
+ * The entry of `candidates` that a mistyped `word` most probably meant, or `undefined` where none is close: the shortest
+ * that begins with it, or else the one that at most a third of the word's letters (and at least one), inserted, deleted,
+ * changed or swapped, make of it. Case is ignored.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  const all = [...candidates];
+  return beginningWith(word, all) ?? similar(word, all);
+}
+
+function beginningWith(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length < MIN_PREFIX_LENGTH) return undefined;
+  const [shortest] = candidates
+    .filter((candidate) => candidate.toLowerCase().startsWith(word.toLowerCase()))
+    .toSorted((a, b) => a.length - b.length);
+  return shortest;
+}
+
+function similar(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {

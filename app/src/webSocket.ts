@@ -47,6 +47,8 @@ const NOT_ORDINARY = Infinity;
 
 const NO_BYTES = Buffer.alloc(0);
 
+const NOT_UTF_8 = "not UTF-8";
+
 /** The library's errors that have a code of their own; the others are protocol errors. */
 const CLOSE_CODES: Readonly<Record<string, number>> = {
   WS_ERR_INVALID_UTF8: CloseCode.invalidPayload,
@@ -226,7 +228,7 @@ export class ServerWebSocket {
   }
 
   #take(text: string | undefined, isBinary: boolean): void {
-    if (text === undefined && !isBinary) this.#fail(CloseCode.invalidPayload, "not UTF-8");
+    if (text === undefined && !isBinary) this.#fail(CloseCode.invalidPayload, NOT_UTF_8);
     else if (this.#open) this.#events.onMessage(text);
   }
 
@@ -247,11 +249,18 @@ export class ServerWebSocket {
     library.on("conclude", (code: number) => {
       this.#onCloseFrame(code);
     });
-    library.on("error", (error: Error & { readonly code?: string }) => {
-      this.#fail(CLOSE_CODES[error.code ?? ""] ?? CloseCode.protocolError, "");
+    library.on("error", ({ code = "", message }: Error & { readonly code?: string }) => {
+      const closeCode = CLOSE_CODES[code] ?? CloseCode.protocolError;
+      this.#fail(closeCode, this.#reasonOf(closeCode, message));
     });
     this.#library = library;
     library.write(bytes);
+  }
+
+  /** @param message the library's; none of them is too long for a Close frame, or has anything of the client's in it. */
+  #reasonOf(closeCode: number, message: string): string {
+    if (closeCode === CloseCode.messageTooBig) return `more than ${this.#maxPayloadBytes} bytes`;
+    return closeCode === CloseCode.invalidPayload ? NOT_UTF_8 : message;
   }
 
   /** RFC 6455 §5.5.3: where answers are due to several pings, the last one's will do. So a peer that does not read costs one. */

@@ -40,7 +40,7 @@ export type Delivery<Message> = Delivered<Message> | Missed;
 export interface Loss {
   /** Close code of RFC 6455, such as 1006; absent where the client itself gave the connection up. */
   readonly code?: number;
-  /** For people; may be empty. */
+  /** For people: the server's, or what went wrong as far as the WebSocket tells, as that of a browser does not; may be empty. */
   readonly reason: string;
 }
 
@@ -177,7 +177,8 @@ export interface WebSocketLike {
     type: "close",
     listener: (event: { readonly code: number; readonly reason: string }) => void,
   ): void;
-  addEventListener(type: "error", listener: () => void): void;
+  /** Where the event has a `message` or an `error`, it is told as the reason. */
+  addEventListener(type: "error", listener: (event: object) => void): void;
 }
 
 export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
@@ -546,11 +547,14 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
     socket.addEventListener("message", ({ data }) => {
       if (this.#socket === socket) this.#receive(data);
     });
-    socket.addEventListener("close", ({ code, reason }) => {
-      if (this.#socket === socket) this.#lose({ code, reason });
+    // A close follows, whose reason is the peer's alone. Browsers do not tell what went wrong; Node and libraries do.
+    let failure = "";
+    socket.addEventListener("error", (event) => {
+      failure = failureOf(event);
     });
-    // A close follows; some libraries take an error that nobody listens to for uncaught.
-    socket.addEventListener("error", nothing);
+    socket.addEventListener("close", ({ code, reason }) => {
+      if (this.#socket === socket) this.#lose({ code, reason: reason === "" ? failure : reason });
+    });
   }
 
   #address(): string {
@@ -1216,6 +1220,14 @@ function idSource(): () => string {
   const prefix = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   let count = 0;
   return () => `${prefix}-${(count += 1)}`;
+}
+
+/** What the `error` event of a WebSocket says; nothing in a browser. */
+function failureOf(event: { readonly message?: unknown; readonly error?: unknown }): string {
+  if (typeof event.message === "string" && event.message !== "") return event.message;
+  // Where each address of a host was refused, Node's error has a code, and no message.
+  const { error } = event;
+  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
 }
 
 function messageOf(error: unknown): string {

@@ -142,12 +142,54 @@ describe("the console page", function () {
 
   it("names the address that it could not connect to", async () => {
     const page = await openPage();
-    const wrong = `${new URL(page.url()).origin.replace("http", "ws")}/nope`;
+    // Nobody listens at the port of "tcpmux".
+    const wrong = "ws://127.0.0.1:1/wss/room";
     await page.getByLabel("Server").fill(wrong);
     await page.getByRole("button", { name: "Connect", exact: true }).click();
     await page.getByRole("log").getByText(`Could not connect to ${wrong}`).first().waitFor();
     await page.getByRole("button", { name: "Disconnect" }).click();
     await page.getByText("Disconnected", { exact: true }).first().waitFor();
+  });
+
+  it("says what is wrong with a path that no server takes, and does not try", async () => {
+    const page = await openPage();
+    const { host } = new URL(page.url());
+    const log = page.getByRole("log");
+    for (const path of ["/nope", "/wss/", "/wss/a/b", `/wss/${"n".repeat(65)}`]) {
+      await page.getByLabel("Server").fill(`ws://${host}${path}`);
+      await page.getByRole("button", { name: "Connect", exact: true }).click();
+      await log.getByText(`The path is ${path}, and must be /wss, or /wss/NAME`).waitFor();
+    }
+    await page.getByText("Disconnected", { exact: true }).first().waitFor();
+    assert.equal(await log.getByText("Could not connect").count(), 0);
+  });
+
+  it("keeps the button in its place while the figures grow, and takes the middle of two round trips", async () => {
+    const page = await openPage();
+    await page.setViewportSize({ width: 1000, height: 700 });
+    await connect(page);
+    const clear = page.getByRole("button", { name: "Clear" });
+    const before = await clear.boundingBox();
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByText(/^yours, #1, /).waitFor();
+    const first = await figure(page, "Round trip");
+    assert.equal(await figure(page, "Median"), first);
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByText(/^yours, #2, /).waitFor();
+    const trips = [first, await figure(page, "Round trip")].map((text) => Number.parseFloat(text));
+    const median = Number.parseFloat(await figure(page, "Median"));
+    // Each is rounded, to a whole one from 10 on.
+    assert.ok(
+      Math.abs(median - trips.reduce((sum, trip) => sum + trip, 0) / 2) <= 1,
+      `${median} of ${trips.join()}`,
+    );
+    await page.evaluate(`for (const dd of document.querySelectorAll("dd")) dd.textContent = "1,234,567"`);
+    assert.equal((await clear.boundingBox())?.x, before?.x);
+    const [title, button] = [page.getByRole("heading", { name: "Messages" }), clear];
+    assert.ok(
+      Math.abs(centre(await title.boundingBox()) - centre(await button.boundingBox())) < 3,
+      "one line",
+    );
   });
 
   it("starts each tab with a message of its own", async () => {
@@ -157,3 +199,8 @@ describe("the console page", function () {
     assert.notEqual(await prefilled(one), await prefilled(other));
   });
 });
+
+function centre(box: { readonly y: number; readonly height: number } | null): number {
+  assert.ok(box !== null);
+  return box.y + box.height / 2;
+}

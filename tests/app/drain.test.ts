@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 
-import { setImmediate as nextTurn } from "node:timers/promises";
-
 import type { MessageLog } from "../../app/src/log/log.ts";
 import {
   clientFrame,
@@ -115,7 +113,7 @@ describe("the drain", () => {
     const log = new ManualLog();
     const server = await startServer({}, { log });
     const refused = refusal(server.url);
-    while (!log.readers.has(DEFAULT_CHANNEL)) await nextTurn();
+    await waitUntil(() => log.readers.has(DEFAULT_CHANNEL));
     const before = performance.now();
     const drained = server.drain();
     assert.deepEqual(await refused, { status: 503, retryAfter: "5" });
@@ -127,19 +125,19 @@ describe("the drain", () => {
     const log = new ManualLog();
     const server = await startServer({}, { log });
     const raw = connectRaw(server.address.port, upgradeRequest("/wss", RESUMING));
-    while (!log.readers.has(DEFAULT_CHANNEL)) await nextTurn();
+    await waitUntil(() => log.readers.has(DEFAULT_CHANNEL));
     log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
     const client = await raw;
     client.socket.write(clientFrame(0x1, '{"publish":1,"id":"before"}'));
-    while (log.appends.length === 0) await nextTurn();
+    await waitUntil(() => log.appends.length > 0);
 
     const drained = server.drain();
-    while (server.drainProgress() === 0) {
+    await waitUntil(() => {
       // The flush waits for what is on its way, for its share of the drain time.
       log.appends[0]?.answer.resolve({ epoch: "e", offset: 1, duplicate: false });
       log.readers.get(DEFAULT_CHANNEL)?.entries([{ offset: 1, payload: "1" }]);
-      await nextTurn();
-    }
+      return server.drainProgress() > 0;
+    });
     client.socket.write(clientFrame(0x1, '{"publish":2,"id":"behind"}'));
     await client.seen(closeFrameStart(1001));
     assert.match(

@@ -9,7 +9,7 @@ import type { Cursor, HubParts, Joined, Listener, ResumePoint } from "../../app/
 import type { LogEntry, LogReader } from "../../app/src/log/log.ts";
 import { broadcastText, encode } from "../../app/src/protocol.ts";
 import type { Dialect, Gap } from "../../app/src/protocol.ts";
-import { ManualLog, memoryInUse, memoryLog, tearDown, textsOf } from "./support.ts";
+import { ManualLog, memoryInUse, memoryLog, tearDown, textsOf, waitUntil } from "./support.ts";
 
 const CHANNEL = "c";
 const HEARTBEAT_SECONDS = 30;
@@ -364,7 +364,7 @@ describe("the hub", () => {
       later.abort(new Error("given up too"));
       await assert.rejects(ahead, /given up too/, "this task has not read as far");
       cursor.close();
-      while (hub.channels > 0) await nextTurn();
+      await waitUntil(() => hub.channels === 0);
       assert.equal(log.readers.size, 0);
     });
 
@@ -616,7 +616,7 @@ describe("the hub", () => {
     assert.deepEqual([hub.channels, log.readers.size], [1, 1], "somebody is here");
     again.cursor.close();
     assert.deepEqual([hub.channels, log.readers.size], [1, 1], "not at once");
-    while (hub.channels > 0) await nextTurn();
+    await waitUntil(() => hub.channels === 0);
     assert.equal(log.readers.size, 0);
   });
 

@@ -32,7 +32,7 @@ describe("limits", () => {
     client.webSocket.send('"12345678"');
     assert.equal(await client.nextMessage(), "12345678");
     client.webSocket.send('"123456789"');
-    assert.equal((await client.closed).code, 1009);
+    assert.deepEqual(await client.closed, { code: 1009, reason: "more than 10 bytes" });
   });
 
   it("closes with 1009 when fragments are too big together", async () => {
@@ -40,7 +40,7 @@ describe("limits", () => {
     const client = await connect(url);
     client.webSocket.send('"12345', { fin: false });
     client.webSocket.send('67890"', { fin: true });
-    assert.equal((await client.closed).code, 1009);
+    assert.deepEqual(await client.closed, { code: 1009, reason: "more than 10 bytes" });
   });
 
   it("answers too_large when a message's canonical text is too long, and not when it just fits", async () => {
@@ -76,7 +76,7 @@ describe("limits", () => {
     for (let n = 0; n < 10; n++) fast.send(n);
     const { code, reason } = await fast.closed;
     assert.equal(code, 1008);
-    assert.equal(reason, "more than 1 messages per second");
+    assert.equal(reason, "more than 1 messages per second, or 3 at once");
     other.send("barrier");
     assert.deepEqual(
       [
@@ -119,9 +119,10 @@ describe("limits", () => {
     const { url } = await startServer();
     const [badText, unmasked] = [await connect(url), await connect(url)];
     badText.webSocket.send(Buffer.from([0xff]), { binary: false });
-    assert.equal((await badText.closed).code, 1007);
+    assert.deepEqual(await badText.closed, { code: 1007, reason: "not UTF-8" });
     unmasked.webSocket.send("1", { mask: false });
-    assert.equal((await unmasked.closed).code, 1002);
+    const reason = "Invalid WebSocket frame: MASK must be set";
+    assert.deepEqual(await unmasked.closed, { code: 1002, reason });
   });
 
   it("closes a reader that falls out of the retained messages with 1013, and serves the others", async () => {

@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 
 import type { Appended, LogEntry, MessageLog } from "../../app/src/log/log.ts";
 import type { Retention } from "../../app/src/log/retention.ts";
+import { waitUntil } from "../support/waitUntil.ts";
 import { LogRecorder } from "./logRecorder.ts";
 
 const RETENTION: Retention = {
@@ -317,7 +318,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const live = await follow(small);
         const { epoch } = await small.append(channel, "old");
         await live.length(1);
-        while ((await retained(small)).current.length > 0);
+        await waitUntil(async () => (await retained(small)).current.length === 0);
         assert.deepEqual(await small.append(channel, "new"), { epoch, offset: 2, duplicate: false });
         await live.length(2);
         const { from, current } = await retained(small);

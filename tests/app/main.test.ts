@@ -130,8 +130,10 @@ describe("the process", () => {
 
   it("says that the port is taken, in one line", async () => {
     const first = await runServer();
-    const { code, errors } = await run(MAIN, [], { HOST: "127.0.0.1", PORT: String(first.port) }).ended;
+    const { code, output, errors } = await run(MAIN, [], { HOST: "127.0.0.1", PORT: String(first.port) })
+      .ended;
     assert.equal(code, 1);
+    assert.equal(output, "", "no metrics of a server that never served");
     assert.equal(
       errors,
       `Port ${first.port} on 127.0.0.1 is taken. Set PORT to another one, or to 0 for any.\n`,

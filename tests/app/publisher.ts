@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 
 import type { MessageLog } from "../../app/src/log/log.ts";
+import { waitUntil } from "../support/waitUntil.ts";
 
 const TURNS = 3;
 const MESSAGES_PER_TURN = 3;
@@ -60,7 +61,7 @@ export class Publisher {
   async progress(): Promise<void> {
     const before = this.#stored.size;
     await this.publish(true);
-    while (this.#stored.size === before) await nextTurn();
+    await waitUntil(() => this.#stored.size > before);
   }
 
   /** Everything that was acknowledged is there once, in order, and nothing is there twice. */

@@ -168,6 +168,9 @@ describe("the nearest word", () => {
     ["mxaTasks", "maxTasks"],
     ["prot", "port"],
     ["port", "port"],
+    ["heartbeat", "heartbeatSeconds"],
+    ["MAX", "maxTasks"],
+    ["ma", undefined],
     ["retention", undefined],
     ["x", undefined],
     ["", undefined],
@@ -176,6 +179,10 @@ describe("the nearest word", () => {
       assert.equal(nearest(word, words), expected);
     });
   }
+
+  it("is the shortest of those that begin with the word, before those that are like it", () => {
+    assert.equal(nearest("heart", ["hear", "heartbeatSeconds", "heartbeats"]), "heartbeats");
+  });
 
   it("is the first of those that are equally near", () => {
     assert.equal(nearest("mixTasks", ["minTasks", "maxTasks"]), "minTasks");

@@ -33,6 +33,8 @@ import type { Server } from "../../app/src/server.ts";
 import { defaultSettings } from "../../app/src/settings.ts";
 import type { Settings } from "../../app/src/settings.ts";
 
+export { waitUntil } from "../support/waitUntil.ts";
+
 export const silent = pino({ level: "silent" });
 
 /** The channel of `/wss` itself. */
@@ -447,18 +449,6 @@ export function memoryInUse(): number {
   collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
-}
-
-/** Less than what a test may take. */
-const WAIT_TIMEOUT_MS = 15_000;
-
-/** For what tells nobody when it happens. */
-export async function waitUntil(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + WAIT_TIMEOUT_MS;
-  while (!holds()) {
-    assert.ok(performance.now() < deadline, `does not come true: ${holds.toString()}`);
-    await nextTurn();
-  }
 }
 
 /** The library's own decoder, which its types leave out. */

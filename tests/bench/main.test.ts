@@ -45,6 +45,7 @@ describe("npm run bench", function () {
     ]);
     assert.deepEqual(ended, [0, null], said);
     assert.match(printed, /^### echo64: 1 client, /m);
+    assert.match(printed, /^\| this .*\|\n\nnaive: .*; socket\.io: .*; this: .*\n/m);
     assert.match(printed, /^\| this {2}\| .*\d.* \|$/m);
     const { cases } = JSON.parse(readFileSync(file, "utf8")) as {
       cases: readonly { name: string; results: readonly { contestant: string; runs: readonly object[] }[] }[];

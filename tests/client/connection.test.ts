@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 
 import { WebSocket } from "ws";
 
 import { connect } from "../../client/src/index.ts";
-import type { Loss, State } from "../../client/src/index.ts";
+import type { Loss, State, WebSocketConstructor } from "../../client/src/index.ts";
 import { afterwards, becomes, open, retry, startServer, tearDown } from "./support.ts";
 
 describe("the client's connection", () => {
@@ -102,6 +104,39 @@ describe("the client's connection", () => {
       assert.deepEqual(await becomes(channel, "waiting"), expected);
     });
   }
+
+  it("tells why a connection did not come about, as far as the WebSocket tells it", async () => {
+    const refusing = createServer((_request, response) => response.writeHead(401).end());
+    refusing.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 401 Unauthorized\r\n\r\n"));
+    await once(refusing.listen(0, "127.0.0.1"), "listening");
+    afterwards(() => refusing.close());
+    const { port } = refusing.address() as AddressInfo;
+    const reasonWith = async (constructor: WebSocketConstructor): Promise<Loss> => {
+      const { channel } = open(`ws://127.0.0.1:${port}`, { WebSocket: constructor });
+      const { code, reason } = await becomes(channel, "waiting");
+      return { code: code ?? 0, reason };
+    };
+    const reason = "Unexpected server response: 401";
+    assert.deepEqual(await reasonWith(WebSocket), { code: 1006, reason });
+    assert.deepEqual(await reasonWith(globalThis.WebSocket), { code: 1006, reason: "" });
+  });
+
+  it("tells the code of an error without a message, as where every address of a host is refused", async () => {
+    class WithTwoAddresses extends WebSocket {
+      constructor(url: string, protocols: string[]) {
+        super(url, protocols, {
+          lookup: (_host, _options, found) => {
+            found(
+              null,
+              ["127.0.0.1", "127.0.0.2"].map((address) => ({ address, family: 4 })),
+            );
+          },
+        });
+      }
+    }
+    const { channel } = open("ws://two.test:1", { WebSocket: WithTwoAddresses });
+    assert.equal((await becomes(channel, "waiting")).reason, "ECONNREFUSED");
+  });
 
   it("waits up to eight times the base after a code that says later", async () => {
     const server = await startServer();

@@ -6,6 +6,7 @@ import { EXIT_GRACE_SECONDS } from "../../app/src/settings.ts";
 import type { Directive } from "../../local/valkeyServer.ts";
 import { tearDown } from "../app/support.ts";
 import { requireValkey, type TestValkey } from "../support/valkey.ts";
+import { waitUntil } from "../support/waitUntil.ts";
 import { DRAIN_SECONDS, type Figures, randomFrom, setStage, type Stage, type Task } from "./support/stage.ts";
 
 /** Load before the fault, and after it. */
@@ -173,7 +174,7 @@ describe("under faults, nothing is lost and nothing doubled", function () {
       const average = all.reduce((sum, count) => sum + count, 0) / all.length;
       return Math.max(...all) <= average + Math.max(average * NEAR_EVEN, NEAR_EVEN_CONNECTIONS);
     };
-    while (!nearEven()) await delay(100);
+    await waitUntil(nearEven, { forMs: TEST_TIMEOUT_MS, everyMs: 100 });
     const seconds = (performance.now() - addedAt) / 1000;
     const figures = await stage.conclude();
     console.log(`      near even after ${seconds.toFixed(1)} s: ${counts().join(", ")} connections`);

@@ -12,7 +12,18 @@ import type { RawData } from "ws";
 /** Nothing in these tests drains for long; a stack that runs on must not outlive its test. */
 const STOP_DEADLINE_MS = 20_000;
 
+const ON_ANY_PORT = ["edge", "load-balancer", "api-gateway"].flatMap((name) => [`--${name}-port`, "0"]);
+
 const ROOT = path.resolve(import.meta.dirname, "../..");
+
+/** Which of them there are is up to the stack's edge. */
+export interface StackUrls {
+  readonly websocket: string;
+  readonly page: string;
+  readonly loadBalancer: string;
+  readonly plainHttp?: string;
+  readonly apiGateway?: string;
+}
 
 /** An event as `--json` prints it, one object on a line. */
 export interface StackEvent {
@@ -21,11 +32,11 @@ export interface StackEvent {
   readonly pid?: number;
   readonly port?: number;
   readonly code?: number | null;
-  readonly urls?: { readonly websocket: string; readonly page: string; readonly loadBalancer: string };
+  readonly urls?: StackUrls;
 }
 
 export interface StackProcess {
-  readonly urls: NonNullable<StackEvent["urls"]>;
+  readonly urls: StackUrls;
   /** Every event so far, oldest first. */
   readonly events: readonly StackEvent[];
   /** Waits for the first event, past or future, that matches. */
@@ -40,7 +51,7 @@ export interface StackProcess {
 export async function startStack(...options: readonly string[]): Promise<StackProcess> {
   const child = spawn(
     "npm",
-    ["start", "--silent", "--", "--json", "--edge-port", "0", "--load-balancer-port", "0", ...options],
+    ["start", "--silent", "--", "--json", ...ON_ANY_PORT, ...options],
     // A group of its own, so that an interrupt reaches what npm started, and nothing else.
     { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "inherit"] },
   );

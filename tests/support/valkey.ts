@@ -6,7 +6,6 @@ import { connect, createServer } from "node:net";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { createServer as createTlsServer } from "node:tls";
 
 import { Redis } from "iovalkey";
@@ -14,6 +13,7 @@ import { Redis } from "iovalkey";
 import type { ValkeyAddress } from "../../app/src/log/valkeyConnection.ts";
 import { type Certificate, localCertificate } from "../../local/certificate.ts";
 import { type Directive, findValkeyServer, freePort, startValkeyServer } from "../../local/valkeyServer.ts";
+import { waitUntil } from "./waitUntil.ts";
 
 const HOST = "127.0.0.1";
 const SNAPSHOT = "dump.rdb";
@@ -140,7 +140,9 @@ export async function startGuardedValkey(binary: string): Promise<TestValkey> {
   const proxy = await startProxy({ to: valkey.port, port: proxyPort, certificate });
   await valkey.command("CLUSTER", "ADDSLOTSRANGE", 0, 16_383);
   // It takes its time to believe that it is whole.
-  while (!String(await valkey.command("CLUSTER", "INFO")).includes("cluster_state:ok")) await delay(20);
+  const isWhole = async (): Promise<boolean> =>
+    String(await valkey.command("CLUSTER", "INFO")).includes("cluster_state:ok");
+  await waitUntil(isWhole, { everyMs: 20 });
   return {
     ...valkey,
     cut: proxy.cut,

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { type Channel, connect } from "../../../client/src/index.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
 import type { Crowd, CrowdOptions } from "./crowd.ts";
 import { type Acknowledged, Ledger, type Message, Reader } from "./ledger.ts";
 import type { Answer, Order } from "./swarm.ts";
@@ -19,6 +19,8 @@ const PUBLISH_INTERVAL_MS = 50;
 /** A client publishes nothing while it has that many without an answer. */
 const MAX_PENDING = 100;
 const POLL_MS = 20;
+/** The tests themselves give up sooner; this one ends what they left. */
+const WAIT_TIMEOUT_MS = 60_000;
 
 export interface Swarm extends Crowd {
   kill(signal: NodeJS.Signals): void;
@@ -92,10 +94,11 @@ export async function startClients(
     );
   };
   const all = async (holds: (client: (typeof clients)[number]) => boolean): Promise<void> => {
-    while (!clients.every(holds)) {
+    const allHold = (): boolean => {
       assert.ifError(failure);
-      await delay(POLL_MS);
-    }
+      return clients.every(holds);
+    };
+    await waitUntil(allHold, { forMs: WAIT_TIMEOUT_MS, everyMs: POLL_MS });
   };
   await all(({ reader }) => reader.position !== undefined);
 
