@@ -62,6 +62,14 @@ export const KNOWN_ERRORS: readonly KnownError[] = [
     fix: "The account has as many CloudFront distributions as it may have: delete one, or raise the quota in us-east-1.",
   },
   {
+    pattern: /\btoomanyrequests:|pull rate limit/,
+    fix: `Docker Hub lets an address pull only so many images: docker login with an account, or wait, ${AGAIN}`,
+  },
+  {
+    pattern: /maximum number of characters/i,
+    fix: "A name or a text is longer than AWS takes: shorten the one that is named, or the stack's name, which it may be made of.",
+  },
+  {
     pattern: /LimitExceeded|QuotaExceeded|TooMany(?!Requests)\w+|maximum (?:number|limit)/i,
     fix: "The account has as many of these as it may have: delete one, or raise the quota in the console (Service Quotas).",
   },
@@ -86,6 +94,10 @@ export const KNOWN_ERRORS: readonly KnownError[] = [
   {
     pattern: /CannotPullContainer/,
     fix: "The tasks cannot pull their image: it must be there for linux/arm64, and the subnets need a way to ECR.",
+  },
+  {
+    pattern: /ECS Service .*\bdelet\w+: timeout/i,
+    fix: `ECS is still stopping the tasks, which drain first: wait a few minutes, ${AGAIN}`,
   },
   {
     pattern: /circuit breaker|tasks failed to start|steady state|waiting for ECS Service/i,
@@ -117,7 +129,11 @@ export const KNOWN_ERRORS: readonly KnownError[] = [
   },
   {
     pattern: /resource "(.+?)" cannot be deleted|marked for protection|is protected/i,
-    fix: "It is protected, so that nobody deletes it by mistake: set protect to false in the stack's file, bring the stack up, and try again.",
+    fix: "It is protected, so that nobody deletes it by mistake. Set protect to false in the stack's file, and nothing else: what is declared as before loses its protection with that update. Then make the change, and protect again (docs/edges.md).",
+  },
+  {
+    pattern: /lookup [\w.-]*\bdocker\.(?:io|com)\b/,
+    fix: `Docker Hub cannot be reached from here: look at the network, and at the proxy that Docker uses, ${AGAIN}`,
   },
   {
     pattern: /no such host|connection refused|i\/o timeout|ENOTFOUND|dial tcp/i,

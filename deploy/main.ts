@@ -1,7 +1,6 @@
 /** `npm run deploy`: the stack's program, deployed to AWS. */
 import { homedir } from "node:os";
 import path from "node:path";
-import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
 import { checkPreconditions } from "./preconditions.ts";
 import { HELP, type Options, parseOptions } from "./options.ts";
@@ -20,17 +19,9 @@ const STYLES = {
   strong: ["bold"],
 } as const satisfies Record<string, readonly Parameters<typeof styleText>[0][]>;
 
-async function ask(question: string): Promise<string> {
-  const lines = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    return await lines.question(question);
-  } finally {
-    lines.close();
-  }
-}
-
 async function run(options: Options, cliRoot: string | undefined): Promise<number> {
   const { runCommand } = await import("./run.ts");
+  const { askIn } = await import("./ask.ts");
   const { linesView, liveView } = await import("./progress/view.ts");
   const { env, stdin, stdout } = process;
   const nowMs = (): number => performance.now();
@@ -55,7 +46,7 @@ async function run(options: Options, cliRoot: string | undefined): Promise<numbe
     fail: (message) => {
       process.stderr.write(`${message}\n`);
     },
-    ask: stdin.isTTY && stdout.isTTY ? ask : undefined,
+    ask: stdin.isTTY && stdout.isTTY ? askIn({ input: stdin, output: stdout }) : undefined,
     exit: (code) => process.exit(code),
   });
 }

@@ -3,6 +3,7 @@ import type { EngineEvent, Stack } from "@pulumi/pulumi/automation/index.js";
 import { EXIT, type Context } from "./context.ts";
 import { describeFailures } from "./failures.ts";
 import { watchInterrupts } from "./interrupt.ts";
+import type { Options } from "./options.ts";
 import { explainCliError, PreconditionError } from "./preconditions.ts";
 import { isInCloud, Progress } from "./progress/progress.ts";
 import { plural } from "./progress/text.ts";
@@ -22,6 +23,20 @@ export class OperationFailed extends Error {
 /** The user has cancelled; the message says how things stand. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
+  /** How far it came. */
+  readonly progress: Progress;
+
+  constructor(message: string, progress: Progress, options?: ErrorOptions) {
+    super(message, options);
+    this.progress = progress;
+  }
+}
+
+/** Whether an operation that ended with this error has changed something in the cloud, or begun to. */
+export function mayHaveChanged(error: unknown): boolean {
+  return (
+    (error instanceof OperationFailed || error instanceof Interrupted) && error.progress.changed.length > 0
+  );
 }
 
 export interface Operation<Result> {
@@ -31,6 +46,12 @@ export interface Operation<Result> {
   readonly run: (options: EngineOptions) => Promise<Result>;
 }
 
+export interface Operated<Result> {
+  readonly result: Result;
+  readonly progress: Progress;
+  readonly ms: number;
+}
+
 /** What every operation of the Automation API takes. */
 export interface EngineOptions {
   readonly onEvent: (event: EngineEvent) => void;
@@ -38,12 +59,23 @@ export interface EngineOptions {
   readonly color: "never";
 }
 
+/** Folder of the policy pack, in that of Pulumi.yaml. */
+const POLICY_PACK = "policy";
+
+/** What the operations that run the program take besides. */
+export function programOptions({ refresh, policy }: Pick<Options, "refresh" | "policy">): {
+  readonly refresh: boolean;
+  readonly policyPacks: string[];
+} {
+  return { refresh, policyPacks: policy ? [POLICY_PACK] : [] };
+}
+
 /** @throws {OperationFailed | Interrupted | PreconditionError} */
 export async function operate<Result>(
   context: Context,
   stack: Stack,
   { name, planned, run }: Operation<Result>,
-): Promise<{ readonly result: Result; readonly progress: Progress; readonly ms: number }> {
+): Promise<Operated<Result>> {
   const startedAt = context.nowMs();
   const progress = new Progress();
   const view = context.openView({ title: `${name} ${stack.name}`, planned, progress });
@@ -79,9 +111,8 @@ export async function operate<Result>(
     const failures = describeFailures(progress, context.workspace.programError());
     if (!interrupts.signal.aborted) throw new OperationFailed(failures || said, progress, { cause: error });
     const state = planned ? "Nothing has been changed." : await describeState(stack, name);
-    throw new Interrupted([`${name} ${stack.name} was cancelled. ${state}`, failures].join("\n").trim(), {
-      cause: error,
-    });
+    const told = [`${name} ${stack.name} was cancelled. ${state}`, failures].join("\n").trim();
+    throw new Interrupted(told, progress, { cause: error });
   } finally {
     interrupts.close();
     view.close();

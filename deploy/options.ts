@@ -12,6 +12,8 @@ export interface Options {
   /** Answer to every question. */
   readonly yes: boolean;
   readonly refresh: boolean;
+  /** Whether the policy pack is asked. */
+  readonly policy: boolean;
   readonly smoke: boolean;
   readonly smokeTimeoutSeconds: number;
   /** Stack whose configuration a new, ephemeral one gets, and how long that one lives. */
@@ -44,9 +46,12 @@ const COMMANDS: Readonly<
 > = {
   up: {
     does: "create or update the stack, then prove that it works",
-    options: ["yes", "refresh", "no-smoke", "smoke-timeout", "from", "expires"],
+    options: ["yes", "refresh", "no-policy", "no-smoke", "smoke-timeout", "from", "expires"],
   },
-  preview: { does: "what up would change", options: ["refresh", "expect-no-changes", "markdown"] },
+  preview: {
+    does: "what up would change",
+    options: ["refresh", "no-policy", "expect-no-changes", "markdown"],
+  },
   refresh: { does: "take over into the state what has changed in AWS", options: [] },
   destroy: { does: "delete everything that the stack has created", options: ["yes"] },
   outputs: { does: "the stack's outputs", options: ["json"] },
@@ -57,7 +62,7 @@ const COMMANDS: Readonly<
   },
   "rotate-secret": {
     does: "give CloudFront and the load balancer a new secret, without downtime",
-    options: ["yes", "no-smoke", "smoke-timeout"],
+    options: ["yes", "no-policy", "no-smoke", "smoke-timeout"],
   },
   sweep: { does: "destroy the stacks that have expired", options: ["yes"] },
 };
@@ -65,6 +70,7 @@ const COMMANDS: Readonly<
 const OPTIONS = {
   yes: { type: "boolean" },
   refresh: { type: "boolean" },
+  "no-policy": { type: "boolean" },
   "no-smoke": { type: "boolean" },
   "smoke-timeout": { type: "string" },
   from: { type: "string" },
@@ -85,6 +91,7 @@ ${Object.entries(COMMANDS)
 
   --yes                   (up, destroy, rotate-secret, sweep) do not ask; for CI
   --refresh               (up, preview) look first at what has changed in AWS
+  --no-policy             (up, preview, rotate-secret) do not ask the policy pack (docs/policy.md)
   --no-smoke              (up, rotate-secret) do not prove that it works
   --smoke-timeout SECONDS (up, rotate-secret, smoke) how long it may take until it works (${DEFAULT_SMOKE_TIMEOUT_SECONDS})
   --from STACK            (up) make an ephemeral stack with that stack's configuration ...
@@ -148,6 +155,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     stack,
     yes: values.yes === true,
     refresh: values.refresh === true,
+    policy: values["no-policy"] !== true,
     smoke: values["no-smoke"] !== true,
     smokeTimeoutSeconds,
     ephemeral,

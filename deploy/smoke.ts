@@ -1,4 +1,5 @@
 /** Proves that a deployment works: through the edge there and back, and no way around it. */
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocket } from "ws";
 
@@ -9,16 +10,29 @@ const CHANNEL = "deploy-smoke-test";
 const ATTEMPT_TIMEOUT_MS = 10_000;
 /** A security group that lets nobody in answers nothing at all. */
 const DIRECT_TIMEOUT_MS = 5_000;
+/** HTTP: moved permanently. */
+const MOVED = 301;
+/** Of an answer that nobody expected. */
+const QUOTED_CHARACTERS = 60;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
 
 export interface SmokeTarget {
   /** Such as `wss://d111111abcdef8.cloudfront.net/wss`. */
   readonly websocketUrl: string;
-  /** Such as `http://websocket-123.us-east-1.elb.amazonaws.com`. */
-  readonly loadBalancerUrl: string;
+  /** Whether somebody else's API answers there, of which nothing is known but that it takes WebSockets. */
+  readonly foreign?: boolean;
+  /** Where a client has no business, and what has to become of it; absent where there is no such place. */
+  readonly aside?: Aside;
   /** Token to connect with. */
   readonly token?: string;
+}
+
+export interface Aside {
+  /** Such as `http://websocket-123.us-east-1.elb.amazonaws.com`. */
+  readonly url: string;
+  /** A way around CloudFront is refused, and one without TLS leads to that with it. */
+  readonly must: "be refused" | "be redirected";
 }
 
 export interface SmokeOptions {
@@ -29,10 +43,10 @@ export interface SmokeOptions {
 }
 
 export interface SmokeResult {
-  /** From sending a message until it came back. */
+  /** From sending a message until it came back; of a foreign API, until it has taken the WebSocket. */
   readonly roundTripMs: number;
-  /** How the load balancer refused a direct request. */
-  readonly refusal: string;
+  /** What became of the request aside, where there was one. */
+  readonly aside?: string;
 }
 
 /** It does not work, and waiting would not help. */
@@ -54,16 +68,33 @@ export async function smoke(target: SmokeTarget, { timeoutMs, onRetry }: SmokeOp
       }
     }
   };
-  const roundTripMs = await patiently(target.websocketUrl, () => roundTrip(target));
-  const refusal = await patiently(target.loadBalancerUrl, () => directRequest(target.loadBalancerUrl));
-  return { roundTripMs, refusal };
+  const { websocketUrl, aside, foreign = false } = target;
+  const roundTripMs = await patiently(websocketUrl, () => (foreign ? opening(target) : roundTrip(target)));
+  if (aside === undefined) return { roundTripMs };
+  const became = await patiently(aside.url, () =>
+    aside.must === "be refused" ? directRequest(aside.url) : plainRequest(aside.url),
+  );
+  return { roundTripMs, aside: became };
+}
+
+async function opening({ websocketUrl, token }: SmokeTarget): Promise<number> {
+  const start = performance.now();
+  const socket = new WebSocket(websocketUrl, { handshakeTimeout: ATTEMPT_TIMEOUT_MS, ...headersOf(token) });
+  try {
+    await Promise.race([failureOf(socket, token), once(socket, "open")]);
+    return performance.now() - start;
+  } finally {
+    socket.terminate();
+  }
+}
+
+function headersOf(token: string | undefined): { readonly headers?: Readonly<Record<string, string>> } {
+  return token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } };
 }
 
 async function roundTrip({ websocketUrl, token }: SmokeTarget): Promise<number> {
   const giveUp = AbortSignal.timeout(ATTEMPT_TIMEOUT_MS);
-  const socket = new WebSocket(`${websocketUrl}/${CHANNEL}`, {
-    ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
-  });
+  const socket = new WebSocket(`${websocketUrl}/${CHANNEL}`, headersOf(token));
   try {
     const failed = failureOf(socket, token);
     const until = (matches: (message: unknown) => boolean): Promise<void> =>
@@ -111,12 +142,25 @@ function received(
   return new Promise((resolve, reject) => {
     // The default binaryType delivers one Buffer.
     socket.on("message", (data: Buffer) => {
-      if (matches(JSON.parse(data.toString()))) resolve();
+      const text = data.toString();
+      const message = parsed(text);
+      if (message === undefined)
+        reject(new Error(`another server answers: ${JSON.stringify(text.slice(0, QUOTED_CHARACTERS))}`));
+      else if (matches(message)) resolve();
     });
     giveUp.addEventListener("abort", () => {
       reject(new Error(`no answer within ${ATTEMPT_TIMEOUT_MS / 1000} s`));
     });
   });
+}
+
+/** @returns `undefined` for what is no JSON; the server sends nothing else. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 function has(message: unknown, key: string, value: string): boolean {
@@ -136,6 +180,18 @@ const UNREACHABLE = new Set([
   "ETIMEDOUT",
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
+
+async function plainRequest(url: string): Promise<string> {
+  const { status, headers } = await fetch(url, {
+    redirect: "manual",
+    signal: AbortSignal.timeout(DIRECT_TIMEOUT_MS),
+  });
+  const location = headers.get("location") ?? "nowhere";
+  if (status === MOVED && location.startsWith("https://")) return location;
+  throw new Error(
+    `a request without TLS was answered with ${status} to ${location}, and must lead to https://`,
+  );
+}
 
 async function directRequest(url: string): Promise<string> {
   try {

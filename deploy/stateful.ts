@@ -16,12 +16,11 @@ export interface Loss {
   readonly what: string;
 }
 
-/** What a preview would delete or replace of the above. */
+/** What a preview would delete or replace of the above, and AWS then too. */
 export function losses(preview: Progress): readonly Loss[] {
   return [...preview.resources.values()].flatMap((resource) => {
     const what = STATEFUL_TYPES[resource.type];
-    return what !== undefined && (resource.change === "delete" || resource.change === "replace")
-      ? { resource, what }
-      : [];
+    const goes = resource.change === "replace" || resource.change === "delete";
+    return what !== undefined && goes && !resource.retained ? { resource, what } : [];
   });
 }

@@ -49,8 +49,36 @@ export async function openWorkspace({
     ),
     ...(secretsProvider !== undefined && { secretsProvider }),
   });
+  leaveSelectionAlone(local);
   const { name: project } = await local.projectSettings();
   return { local, project, programError: () => programError };
+}
+
+/** The library selects every stack that it opens, and the user's next `pulumi up` would be about that one. */
+function leaveSelectionAlone(local: LocalWorkspace): void {
+  // The library does not declare it, and calls it so (pulumi/pulumi: sdk/nodejs/automation/localWorkspace.ts, runPulumiCmd).
+  const command = local.pulumiCommand as PulumiCommand & {
+    run: (args: string[], workDir: string, env: Readonly<Record<string, string>>) => Promise<unknown>;
+  };
+  const run = async (...args: string[]): Promise<void> => {
+    await command.run(args, local.workDir, local.envVars);
+  };
+  const select = local.selectStack.bind(local);
+  const remove = local.removeStack.bind(local);
+  // Removing a stack leaves none selected, whichever it was.
+  local.removeStack = async (name, options) => {
+    const selected = await local.stack();
+    await remove(name, options);
+    if (selected !== undefined && selected.name !== name) await select(selected.name);
+  };
+  const { secretsProvider } = local;
+  // Fails where the stack is not there, as selecting it does.
+  local.selectStack = (name) => run("stack", "--stack", name);
+  local.createStack = (name) =>
+    run(
+      ...["stack", "init", name, "--no-select"],
+      ...(secretsProvider === undefined ? [] : ["--secrets-provider", secretsProvider]),
+    );
 }
 
 /** Only an error that nobody foresaw is told with its stack. */
@@ -71,7 +99,11 @@ export function openStack(
 /** What of a stack's state is of interest here. The library leaves its shape open. */
 export interface StackState {
   /** The stack itself and components among them. */
-  readonly resources: readonly { readonly custom: boolean; readonly type: string }[];
+  readonly resources: readonly {
+    readonly custom: boolean;
+    readonly type: string;
+    readonly protect?: boolean;
+  }[];
   /** What was being done when the last update was cut off. */
   readonly pending: readonly string[];
 }
@@ -95,7 +127,25 @@ export function describePending(stack: string, pending: readonly string[]): stri
   );
 }
 
-/** The last update, with the configuration that it had, secrets left out. */
-export function lastUpdate(stack: Stack): Promise<UpdateSummary | undefined> {
+/** What was last done to the stack, with the configuration that it had, secrets left out. */
+export function lastOperation(stack: Stack): Promise<UpdateSummary | undefined> {
   return stack.info(false);
+}
+
+/** Entries of the history that are read at once. */
+const PAGE_SIZE = 20;
+
+/**
+ * The newest entry of the stack's history that a predicate takes; `undefined` where it takes none.
+ * Secrets are left out.
+ */
+export async function findInHistory(
+  stack: Stack,
+  wanted: (entry: UpdateSummary) => boolean,
+): Promise<UpdateSummary | undefined> {
+  for (let page = 1; ; page++) {
+    const entries = await stack.history(PAGE_SIZE, page, false);
+    const found = entries.find(wanted);
+    if (found !== undefined || entries.length < PAGE_SIZE) return found;
+  }
 }

@@ -20,10 +20,14 @@ Usage: npm run policy -- [options]
 /** @throws {Error} that says what is wrong with the first argument that is, and names the options. */
 export function parseOptions(args: readonly string[]): Options {
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
       args: [...args],
       options: { stack: { type: "string" }, help: { type: "boolean", short: "h", default: false } },
+      allowPositionals: true,
     });
+    const [word] = positionals;
+    if (word !== undefined)
+      throw new Error(`${JSON.stringify(word)} is not an option; did you mean --stack ${word}?`);
     return { stack: values.stack, help: values.help };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

@@ -1,5 +1,5 @@
 /** The verdicts as tables for people. */
-import type { Suppression } from "../infra/suppressions.ts";
+import type { Suppression } from "../infra/suppression.ts";
 import type { Resource } from "./rule.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -60,12 +60,12 @@ function rowsOf({ findings, suppressed, idle }: Verdict): readonly Row[] {
       `${rule.level}; fix: ${rule.fix}`,
     ]),
     ...idle.map(({ suppression, message }): Row => [suppression.rule, "", message]),
-    ...standing.flatMap(([{ rule, reason }, ones]) =>
+    ...standing.flatMap(([{ rule, when, reason }, ones]) =>
       [...Map.groupBy(ones, ({ finding }) => finding.resource)].map(([resource, group]): Row => [
         rule,
         nameOf(resource),
         ...group.map(({ finding }) => finding.fault),
-        `stands: ${reason}`,
+        `stands${when === undefined ? "" : `, as ${when}`}: ${reason}`,
       ]),
     ),
   ];

@@ -1,6 +1,6 @@
 /**
  * Every rule. The ids are those of cdk-nag's AwsSolutions pack, without that name, for the types of resource that
- * this project declares or might; no pack for Pulumi has them for the current provider. The last two are the project's
+ * this project declares or might; no pack for Pulumi has them for the current provider. The last four are the project's
  * own.
  *
  * Source: https://github.com/cdklabs/cdk-nag/blob/main/RULES.md
@@ -8,6 +8,7 @@
 import type { Rule } from "./rule.ts";
 import { accessRules } from "./rules/access.ts";
 import { cacheRules } from "./rules/cache.ts";
+import { certificateRules } from "./rules/certificates.ts";
 import { containerRules } from "./rules/containers.ts";
 import { edgeRules } from "./rules/edge.ts";
 import { networkRules } from "./rules/network.ts";
@@ -21,5 +22,6 @@ export const rules: readonly Rule[] = [
   ...accessRules,
   ...storageRules,
   ...cacheRules,
+  ...certificateRules,
   ...timeoutRules,
 ];

@@ -1,6 +1,6 @@
 /** What the rules say of a stack, and what of that is to stand. */
 import { nearest } from "../app/src/nearest.ts";
-import type { Suppression } from "../infra/suppressions.ts";
+import type { Suppression } from "../infra/suppression.ts";
 import type { Resource, ResourceRule, Rule, Stack } from "./rule.ts";
 import { UnknownValueError } from "./values.ts";
 
@@ -109,12 +109,14 @@ function idleIn(
     }
     const resources = stack.filter((resource) => isOf(suppression, resource));
     if (resources.length === 0) {
-      absent.push(suppression);
+      if (suppression.when === undefined) absent.push(suppression);
       continue;
     }
     const inspections = resources.map((resource) => inspect(rule, resource, stack));
     if (inspections.some(({ decided }) => !decided)) continue;
     const faults = inspections.flatMap(({ findings }) => findings.map(({ fault }) => fault));
+    const used = faults.some((fault) => suppression.findings?.includes(fault) ?? true);
+    if (suppression.when !== undefined && !used) continue;
     if (suppression.findings === undefined && faults.length === 0) {
       idle.push({ suppression, message: `${id} finds nothing at ${place}: remove its suppression.` });
     }

@@ -2,41 +2,55 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { confirm, describeLoss } from "../confirm.ts";
 import { EXIT, type Context } from "../context.ts";
-import { expiryOf } from "../ephemeral.ts";
+import { configOf, EXPIRES_KEY, expiryOf } from "../ephemeral.ts";
 import { Interrupted, operate } from "../operate.ts";
+import type { Progress } from "../progress/progress.ts";
 import { duration, plural } from "../progress/text.ts";
 import { losses } from "../stateful.ts";
-import { lastUpdate, openStack } from "../workspace.ts";
+import { openStack } from "../workspace.ts";
 
 export async function destroy(context: Context): Promise<number> {
   const { options, workspace } = context;
   const stack = await openStack(workspace, options.stack, { create: false });
-  if (!options.yes) await askBeforeDestroying(context, stack);
-  await destroyStack(context, stack, { ephemeral: expiryOf(await lastUpdate(stack)) !== undefined });
+  const what = `destroy ${stack.name}`;
+  // Where nobody can be asked, nothing need be looked up for the question.
+  if (!options.yes && context.ask === undefined)
+    await confirm(context, { what, details: [], word: stack.name });
+  const config = await configOf(stack);
+  await destroyStack(context, stack, {
+    ephemeral: config !== undefined && EXPIRES_KEY in config,
+    agree: async (planned) => {
+      if (options.yes) return true;
+      const details = [
+        ...losses(planned).map(describeLoss),
+        `${plural(planned.changed.length, "resource")} in all`,
+      ];
+      await confirm(context, { what, details, word: stack.name });
+      return true;
+    },
+  });
   return EXIT.done;
 }
 
-async function askBeforeDestroying(context: Context, stack: Stack): Promise<void> {
-  const what = `destroy ${stack.name}`;
-  // Where nobody can be asked, nothing need be looked up for the question.
-  if (context.ask === undefined) await confirm(context, { what, details: [], word: stack.name });
-  const { progress } = await operate(context, stack, {
+/**
+ * The library's own destroy skips the preview, and the engine would delete what nothing depends on before it meets the
+ * first resource that is protected. So there is a preview first, which stops there.
+ * @param agree is told what would be destroyed, and says whether it is to be.
+ */
+async function destroyStack(
+  context: Context,
+  stack: Stack,
+  {
+    ephemeral,
+    agree,
+  }: { readonly ephemeral: boolean; readonly agree: (planned: Progress) => Promise<boolean> },
+): Promise<void> {
+  const { progress: planned } = await operate(context, stack, {
     name: "preview of destroy",
     planned: true,
     run: (engine) => stack.previewDestroy(engine),
   });
-  const details = [
-    ...losses(progress).map(describeLoss),
-    `${plural(progress.changed.length, "resource")} in all`,
-  ];
-  await confirm(context, { what, details, word: stack.name });
-}
-
-async function destroyStack(
-  context: Context,
-  stack: Stack,
-  { ephemeral }: { readonly ephemeral: boolean },
-): Promise<void> {
+  if (!(await agree(planned))) return;
   const { ms } = await operate(context, stack, {
     name: "destroy",
     planned: false,
@@ -56,37 +70,55 @@ async function destroyStack(
 
 /** Goes on after a stack that fails, and then fails itself. */
 export async function sweep(context: Context): Promise<number> {
-  const { workspace, say } = context;
-  const now = context.today();
+  const { workspace, options, today, say } = context;
+  let code: number = EXIT.done;
+  const attempt = async (name: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof Error) || error instanceof Interrupted) throw error;
+      say(`${name} is still there: ${error.message}`);
+      code = EXIT.failed;
+    }
+  };
+  const expiryNow = async (stack: Stack): Promise<Date | undefined> => expiryOf(await configOf(stack));
+
   const expired: Stack[] = [];
   for (const { name } of await workspace.local.listStacks()) {
-    const stack = await openStack(workspace, name, { create: false });
-    const expires = expiryOf(await lastUpdate(stack));
-    if (expires === undefined) continue;
-    say(`${name} ${expires <= now ? "expired" : "expires"} ${expires.toISOString()}`);
-    if (expires <= now) expired.push(stack);
+    await attempt(name, async () => {
+      const stack = await openStack(workspace, name, { create: false });
+      const expires = await expiryNow(stack);
+      if (expires === undefined) return;
+      const isOver = expires <= today();
+      say(`${name} ${isOver ? "expired" : "expires"} ${expires.toISOString()}`);
+      if (isOver) expired.push(stack);
+    });
   }
   if (expired.length === 0) {
     say("No stack has expired.");
-    return EXIT.done;
+    return code;
   }
 
-  if (!context.options.yes) {
+  if (!options.yes) {
     await confirm(context, {
       what: `sweep ${plural(expired.length, "stack")}`,
       details: [],
       word: "destroy",
     });
   }
-  let code: number = EXIT.done;
   for (const stack of expired) {
-    try {
-      await destroyStack(context, stack, { ephemeral: true });
-    } catch (error) {
-      if (!(error instanceof Error) || error instanceof Interrupted) throw error;
-      say(`${stack.name} is still there: ${error.message}`);
-      code = EXIT.failed;
-    }
+    await attempt(stack.name, () =>
+      destroyStack(context, stack, {
+        ephemeral: true,
+        // The answer took its time, and so did the others: somebody may have brought it up again.
+        agree: async () => {
+          const expires = await expiryNow(stack);
+          if (expires !== undefined && expires <= today()) return true;
+          say(`${stack.name} was given more time, and stays.`);
+          return false;
+        },
+      }),
+    );
   }
   return code;
 }

@@ -1,18 +1,21 @@
 /** `preview` and `refresh`: looking, and at most changing the state. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { EXIT, type Context } from "../context.ts";
 import { previewMarkdown } from "../markdown.ts";
-import { operate, OperationFailed } from "../operate.ts";
+import { operate, OperationFailed, programOptions } from "../operate.ts";
 import { openStack, readState } from "../workspace.ts";
 
 export async function preview(context: Context): Promise<number> {
-  const { options, workspace, say } = context;
-  const stack = await openStack(workspace, options.stack, { create: true });
+  const { options, say } = context;
+  const { stack, leave } = await stackToLookAt(context);
   try {
     const { progress } = await operate(context, stack, {
       name: "preview",
       planned: true,
-      run: (engine) => stack.preview({ ...engine, refresh: options.refresh }),
+      run: (engine) => stack.preview({ ...engine, ...programOptions(options) }),
     });
     if (options.markdown !== undefined)
       writeFileSync(options.markdown, previewMarkdown(stack.name, progress));
@@ -24,7 +27,35 @@ export async function preview(context: Context): Promise<number> {
       writeFileSync(options.markdown, previewMarkdown(stack.name, error.progress, error.message));
     }
     throw error;
+  } finally {
+    await leave();
   }
+}
+
+/** A stack that is not there yet is made to be looked at, and leaves nothing behind. */
+async function stackToLookAt({
+  workspace,
+  options,
+  root,
+}: Context): Promise<{ readonly stack: Stack; readonly leave: () => Promise<void> }> {
+  const { stack: name } = options;
+  try {
+    const stack = await openStack(workspace, name, { create: false });
+    return { stack, leave: () => Promise.resolve() };
+  } catch (error) {
+    if (!(error instanceof StackNotFoundError)) throw error;
+  }
+  const file = path.join(root, `Pulumi.${name}.yaml`);
+  const before = readFileSync(file);
+  const stack = await openStack(workspace, name, { create: true });
+  return {
+    stack,
+    leave: async () => {
+      await workspace.local.removeStack(name, { preserveConfig: true });
+      // Making it has written its salt there.
+      writeFileSync(file, before);
+    },
+  };
 }
 
 export async function refresh(context: Context): Promise<number> {

@@ -2,7 +2,7 @@
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { EXIT, type Context } from "../context.ts";
 import { PreconditionError } from "../preconditions.ts";
-import { smoke, type SmokeTarget } from "../smoke.ts";
+import { type Aside, smoke, type SmokeTarget } from "../smoke.ts";
 import { openStack } from "../workspace.ts";
 
 const MS_PER_SECOND = 1000;
@@ -22,14 +22,21 @@ export async function proveItWorks(
   if (target === undefined) throw new PreconditionError(`${stack} is not up: it has no outputs to try.`);
   say("\nsmoke test");
   try {
-    const { roundTripMs, refusal } = await smoke(target, {
+    const { roundTripMs, aside } = await smoke(target, {
       timeoutMs: options.smokeTimeoutSeconds * MS_PER_SECOND,
       onRetry: (reason) => {
         say(`  not yet: ${reason}`);
       },
     });
-    say(`  ✓ a message went through ${target.websocketUrl} and back in ${roundTripMs.toFixed(1)} ms`);
-    say(`  ✓ the load balancer refuses a direct request: ${refusal}`);
+    const ms = `${roundTripMs.toFixed(1)} ms`;
+    say(
+      target.foreign === true
+        ? `  ✓ ${target.websocketUrl} took a WebSocket in ${ms}; what it says is its API's`
+        : `  ✓ a message went through ${target.websocketUrl} and back in ${ms}`,
+    );
+    if (target.aside?.must === "be refused")
+      say(`  ✓ the load balancer refuses a direct request: ${aside ?? ""}`);
+    if (target.aside?.must === "be redirected") say(`  ✓ a request without TLS is sent to ${aside ?? ""}`);
     return true;
   } catch (error) {
     say(`  ✗ ${error instanceof Error ? error.message : String(error)}`);
@@ -38,13 +45,25 @@ export async function proveItWorks(
   }
 }
 
+/** What there is to try follows from what a stack has: see StackOutputs in infra/program.ts. */
 function targetOf(outputs: OutputMap, token: string | undefined): SmokeTarget | undefined {
-  const websocketUrl: unknown = outputs["websocketUrl"]?.value;
-  const loadBalancer: unknown = outputs["loadBalancerDnsName"]?.value;
-  if (typeof websocketUrl !== "string" || typeof loadBalancer !== "string") return undefined;
+  const text = (name: string): string | undefined => {
+    const value: unknown = outputs[name]?.value;
+    return typeof value === "string" ? value : undefined;
+  };
+  const websocketUrl = text("websocketUrl");
+  if (websocketUrl === undefined) return undefined;
+  const loadBalancer = text("loadBalancerDnsName");
+  const aside: Aside | undefined =
+    text("distributionDomainName") === undefined
+      ? { url: `http://${new URL(websocketUrl).host}/`, must: "be redirected" }
+      : loadBalancer === undefined
+        ? undefined
+        : { url: `http://${loadBalancer}/`, must: "be refused" };
   return {
     websocketUrl,
-    loadBalancerUrl: `http://${loadBalancer}/`,
+    foreign: text("serviceName") === undefined,
+    ...(aside !== undefined && { aside }),
     ...(token !== undefined && token !== "" && { token }),
   };
 }

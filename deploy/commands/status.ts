@@ -1,18 +1,23 @@
 /** `status`: the stack at a glance. */
 import type { UpdateSummary } from "@pulumi/pulumi/automation/index.js";
 import { EXIT, type Context } from "../context.ts";
-import { expiryOf } from "../ephemeral.ts";
+import { configOf, expiryOf } from "../ephemeral.ts";
 import { isInCloud } from "../progress/progress.ts";
 import { duration, plural } from "../progress/text.ts";
-import { describePending, lastUpdate, openStack, readState } from "../workspace.ts";
+import { describePending, lastOperation, openStack, readState } from "../workspace.ts";
 import { describeOutputs } from "./outputs.ts";
 
 const LABEL_WIDTH = "last update".length;
 
 export async function status({ workspace, options, today, say }: Context): Promise<number> {
   const stack = await openStack(workspace, options.stack, { create: false });
-  const [update, state, outputs] = await Promise.all([lastUpdate(stack), readState(stack), stack.outputs()]);
-  const expires = expiryOf(update);
+  const [update, config, state, outputs] = await Promise.all([
+    lastOperation(stack),
+    configOf(stack),
+    readState(stack),
+    stack.outputs(),
+  ]);
+  const expires = expiryOf(config);
   const row = (label: string, text: string): void => {
     say(`${label.padEnd(LABEL_WIDTH)}  ${text}`.trimEnd());
   };

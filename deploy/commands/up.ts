@@ -1,13 +1,15 @@
 /** `up` and `rotate-secret`: the stack as the program declares it, and the proof that it works. */
-import type { OutputMap, Stack } from "@pulumi/pulumi/automation/index.js";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import type { OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation/index.js";
 import { confirm, describeLoss } from "../confirm.ts";
 import { EXIT, type Context } from "../context.ts";
-import { copySecrets, expiryOf, needEphemeral, writeStackFile } from "../ephemeral.ts";
+import { configOf, copySecrets, expiryOf, needEphemeral, writeStackFile } from "../ephemeral.ts";
 import type { Options } from "../options.ts";
-import { operate } from "../operate.ts";
+import { mayHaveChanged, operate, programOptions, type Operated } from "../operate.ts";
 import { describeCounts, duration } from "../progress/text.ts";
 import { losses } from "../stateful.ts";
-import { lastUpdate, openStack } from "../workspace.ts";
+import { openStack, readState } from "../workspace.ts";
 import { describeOutputs } from "./outputs.ts";
 import { proveItWorks } from "./smoke.ts";
 
@@ -25,7 +27,7 @@ export async function up(context: Context): Promise<number> {
       ? await openStack(workspace, options.stack, { create: true })
       : await openEphemeral(context, options.ephemeral);
   await askBeforeLosses(context, stack, new Set());
-  return bringUp(context, stack);
+  return conclude(context, stack, await update(context, stack));
 }
 
 async function openEphemeral(
@@ -33,10 +35,15 @@ async function openEphemeral(
   { from, lifetimeMs }: NonNullable<Options["ephemeral"]>,
 ): Promise<Stack> {
   const expires = new Date(today().getTime() + lifetimeMs);
-  const { secrets, undo } = writeStackFile(root, options.stack, from, expires);
+  const { secrets, undo } = writeStackFile(root, {
+    project: workspace.project,
+    stack: options.stack,
+    from,
+    expires,
+  });
   try {
     const stack = await openStack(workspace, options.stack, { create: true });
-    needEphemeral(stack.name, await lastUpdate(stack));
+    needEphemeral(stack.name, await configOf(stack));
     await copySecrets(stack, from, secrets);
     return stack;
   } catch (error) {
@@ -48,61 +55,85 @@ async function openEphemeral(
 
 /** CloudFront sends generation n, and the load balancer takes n and n - 1: see infra/originSecret.ts. */
 export async function rotateSecret(context: Context): Promise<number> {
-  const { options, workspace, say } = context;
+  const { options, workspace, root, say } = context;
   const stack = await openStack(workspace, options.stack, { create: false });
   const key = `${workspace.project}:${GENERATION_KEY}`;
-  const before = (await stack.getAllConfig())[key];
-  const generation = Number(before?.value ?? FIRST_GENERATION) + 1;
-  await stack.setConfig(key, { value: String(generation) });
+  const generation = Number((await stack.getAllConfig())[key]?.value ?? FIRST_GENERATION) + 1;
+  const fileName = `Pulumi.${stack.name}.yaml`;
+  const file = path.join(root, fileName);
+  const before = readFileSync(file);
+  let updated: Updated;
   try {
+    await stack.setConfig(key, { value: String(generation) });
     await askBeforeLosses(context, stack, FORGOTTEN_BY_ROTATION);
+    updated = await update(context, stack);
   } catch (error) {
-    await (before === undefined ? stack.removeConfig(key) : stack.setConfig(key, before));
+    if (mayHaveChanged(error)) {
+      say(
+        `${fileName} says ${GENERATION_KEY} ${generation}, and so may a part of the stack: npm run deploy -- up ${stack.name} goes on.`,
+      );
+    } else writeFileSync(file, before);
     throw error;
   }
-  say(`Pulumi.${stack.name}.yaml now says ${GENERATION_KEY} ${generation}: commit it.`);
-  const code = await bringUp(context, stack);
+  say(`${fileName} now says ${GENERATION_KEY} ${generation}: commit it.`);
   say(
     `CloudFront sends generation ${generation} of the secret; the load balancer takes ${generation - 1} as well, until the next rotation.`,
   );
-  return code;
+  return conclude(context, stack, updated);
 }
 
-/** A preview tells what would be lost; with --yes nobody needs to know before. */
+/**
+ * A preview tells what would be lost; with --yes nobody needs to know before. Unless something is protected: the preview
+ * ends there, where the update would end half-way, with everything new beside everything old.
+ */
 async function askBeforeLosses(context: Context, stack: Stack, expected: ReadonlySet<string>): Promise<void> {
-  if (context.options.yes) return;
+  if (context.options.yes && !(await hasProtected(stack))) return;
   const { progress } = await operate(context, stack, {
     name: "preview",
     planned: true,
-    run: (engine) => stack.preview({ ...engine, refresh: context.options.refresh }),
+    run: (engine) => stack.preview({ ...engine, ...programOptions(context.options) }),
   });
   const lost = losses(progress).filter(({ resource }) => !expected.has(resource.type));
-  if (lost.length === 0) return;
+  if (lost.length === 0 || context.options.yes) return;
   await confirm(context, { what: `up ${stack.name}`, details: lost.map(describeLoss), word: stack.name });
 }
 
-async function bringUp(context: Context, stack: Stack): Promise<number> {
-  const { options, say } = context;
-  const { result, progress, ms } = await operate(context, stack, {
+async function hasProtected(stack: Stack): Promise<boolean> {
+  const { resources } = await readState(stack);
+  return resources.some(({ protect }) => protect === true);
+}
+
+type Updated = Operated<UpResult>;
+
+function update(context: Context, stack: Stack): Promise<Updated> {
+  return operate(context, stack, {
     name: "up",
     planned: false,
-    run: (engine) => stack.up({ ...engine, refresh: options.refresh }),
+    run: (engine) => stack.up({ ...engine, ...programOptions(context.options) }),
   });
+}
+
+/** Says what there is now, and proves that it works. */
+async function conclude(context: Context, stack: Stack, { result, progress, ms }: Updated): Promise<number> {
+  const { options, say } = context;
   say(`\nup ${stack.name} took ${duration(ms)}: ${describeCounts(progress, "done")}`);
   for (const line of describeOutputs(result.outputs)) say(line);
 
   const proven = options.smoke ? await proveItWorks(context, stack.name, result.outputs) : true;
-  const expires = expiryOf(await lastUpdate(stack));
+  const expires = expiryOf(await configOf(stack));
   for (const line of nextSteps(stack.name, result.outputs, expires)) say(line);
   return proven ? EXIT.done : EXIT.failed;
 }
 
 function nextSteps(stack: string, outputs: OutputMap, expires: Date | undefined): readonly string[] {
-  const output = (name: string): string => String(outputs[name]?.value);
+  const websocketUrl = String(outputs["websocketUrl"]?.value);
   return [
     "\nnext",
-    `  talk to it        npx wscat -c ${output("websocketUrl")}`,
-    `  in a browser      https://${output("distributionDomainName")}/`,
+    `  talk to it        npx wscat -c ${websocketUrl}`,
+    // An API Gateway has no page.
+    ...(outputs["serviceName"] === undefined
+      ? []
+      : [`  in a browser      https://${new URL(websocketUrl).host}/`]),
     `  how it stands     npm run deploy -- status ${stack}`,
     ...(expires === undefined
       ? []

@@ -15,6 +15,8 @@ export interface Resource {
   readonly parent: string;
   /** Has a provider that makes it: no component. */
   readonly custom: boolean;
+  /** Outlives its deletion, and its replacement: only Pulumi forgets it. */
+  readonly retained: boolean;
   readonly change: Change;
   readonly state: State;
   /** Milliseconds of the clock given to {@link Progress.apply}. */
@@ -102,6 +104,8 @@ export class Progress {
     const known = this.#resources.get(urn);
     const { type, name } = identity(urn);
     const { parent = "", custom = false } = metadata.new ?? metadata.old ?? {};
+    // What there is says whether it stays; what is to be may say otherwise, and is not asked.
+    const retained = metadata.old?.retainOnDelete ?? known?.retained ?? false;
     const diffs = diffsOf(metadata);
     const resource: Resource = {
       urn,
@@ -109,6 +113,7 @@ export class Progress {
       name,
       parent,
       custom,
+      retained,
       // A replacement comes in several steps, some of which look like less.
       change: known?.change === "replace" ? "replace" : CHANGES[op],
       state: known?.state === "failed" ? "failed" : state,

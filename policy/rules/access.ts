@@ -8,6 +8,13 @@ const POLICY = "aws:iam/policy:Policy";
 /** ARNs of the policies that AWS wrote, in whichever partition. */
 const MANAGED_BY_AWS = /^arn:aws[\w-]*:iam::aws:policy\//;
 
+/** What a wildcard in an ARN leaves open. */
+const WILDCARDS: readonly (readonly [RegExp, string])[] = [
+  [/^\*$/, "every resource"],
+  // As that of a log group for its streams.
+  [/^[^*]*:\*$/, "all that one resource holds"],
+];
+
 export const accessRules: readonly Rule[] = [
   {
     id: "IAM4",
@@ -44,9 +51,17 @@ export const accessRules: readonly Rule[] = [
           textsAt(statement, "Resource")
             .filter((resource) => resource.includes("*"))
             // An ARN is another one in every stack.
-            .map((resource) => (resource === "*" ? "every resource" : "resources by a wildcard")),
+            .map(
+              (resource) =>
+                WILDCARDS.find(([pattern]) => pattern.test(resource))?.[1] ?? "resources by a wildcard",
+            ),
         );
-        for (const action of textsAt(statement, "Action")) {
+        const actions = textsAt(statement, "Action");
+        const excepted = textsAt(statement, "NotAction");
+        if (excepted.length > 0) yield `everything but ${excepted.join(", ")} is a wildcard`;
+        if (valueAt(statement, "NotResource") !== undefined)
+          yield `${[...actions, ...excepted].join(", ")} on everything but some resources`;
+        for (const action of actions) {
           if (action.includes("*")) yield `${action} is a wildcard`;
           for (const resources of wildcards) yield `${action} on ${resources}`;
         }

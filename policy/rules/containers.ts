@@ -5,7 +5,8 @@ import type { Values } from "../values.ts";
 export const TASK_DEFINITION = "aws:ecs/taskDefinition:TaskDefinition";
 
 /** Names that speak of a secret. An id, an address or a public key has other ones. */
-const SECRET_NAME = /PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY/i;
+const SECRET_NAME =
+  /PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY|(?:^|_)(?:PASS|PWD|AUTH)(?:$|_)/i;
 /** A password in a URL, an access key of AWS, a private key in PEM. */
 const SECRET_VALUE =
   /:\/\/[^/?#\s]*:[^/?#\s]+@|\b(AKIA|ASIA)[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----/;

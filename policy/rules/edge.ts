@@ -3,6 +3,7 @@ import type { Rule } from "../rule.ts";
 import { listAt, textAt, textsAt, valueAt } from "../values.ts";
 
 const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";
+const VPC_ORIGIN = "aws:cloudfront/vpcOrigin:VpcOrigin";
 
 /** Protocols older than TLS 1.2, as the property `originSslProtocols` names them. */
 const OUTDATED = ["SSLv3", "TLSv1", "TLSv1.1"];
@@ -90,9 +91,17 @@ export const edgeRules: readonly Rule[] = [
     what: "A distribution reaches its origins by TLS 1.2 or newer, and by nothing else.",
     why: "What CloudFront and the origin say to each other may cross networks of others.",
     fix: "Set `originProtocolPolicy` to https-only and `originSslProtocols` to TLSv1.2.",
-    types: [DISTRIBUTION],
+    types: [DISTRIBUTION, VPC_ORIGIN],
     scope: "resource",
-    *faults({ properties }) {
+    *faults({ type, properties }) {
+      if (type === VPC_ORIGIN) {
+        const policy = String(valueAt(properties, "vpcOriginEndpointConfig.originProtocolPolicy"));
+        if (policy !== "https-only") yield `it is reached by ${policy}`;
+        for (const protocol of textsAt(properties, "vpcOriginEndpointConfig.originSslProtocols.items")) {
+          if (OUTDATED.includes(protocol)) yield `it may be reached by ${protocol}`;
+        }
+        return;
+      }
       for (const origin of listAt(properties, "origins")) {
         const config = valueAt(origin, "customOriginConfig");
         if (config === undefined) continue;

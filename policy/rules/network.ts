@@ -4,7 +4,8 @@ import { listAt, textAt, textsAt, valueAt } from "../values.ts";
 
 const SECURITY_GROUP = "aws:ec2/securityGroup:SecurityGroup";
 
-const EVERYONE: readonly unknown[] = ["0.0.0.0/0", "::/0"];
+/** Bits of a prefix. What has fewer is half the world, or a good part of it: nobody has so many addresses of their own. */
+const SHORTEST_PREFIX_BITS = 8;
 /** What the provider writes where the program says nothing. */
 const NO_DESCRIPTION = "Managed by Pulumi";
 
@@ -68,7 +69,7 @@ export const networkRules: readonly Rule[] = [
       const rules = type.includes("Rule") ? [properties] : listAt(properties, "ingress");
       for (const rule of rules) {
         for (const range of rangesOf(rule)) {
-          if (EVERYONE.includes(range)) yield `${String(range)} may reach ${portsOf(rule)}`;
+          if (isEveryone(range)) yield `${range} may reach ${portsOf(rule)}`;
         }
       }
     },
@@ -91,8 +92,14 @@ export const networkRules: readonly Rule[] = [
 ];
 
 /** Everything that a rule may call a range of addresses, old and new. */
-function rangesOf(rule: unknown): readonly unknown[] {
+function rangesOf(rule: unknown): readonly string[] {
   return ["cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks"].flatMap((key) => textsAt(rule, key));
+}
+
+/** By its prefix, as the same range is written in many ways. */
+function isEveryone(range: string): boolean {
+  const [, bits] = /\/(\d+)$/.exec(range) ?? [];
+  return bits !== undefined && Number(bits) < SHORTEST_PREFIX_BITS;
 }
 
 function portsOf(rule: unknown): string {

@@ -54,7 +54,8 @@ export const storageRules: readonly Rule[] = [
       const statements = belongingTo(bucket, stack, "aws:s3/bucketPolicy:BucketPolicy").flatMap(
         ({ properties }) => listAt(jsonAt(properties, "policy"), "Statement"),
       );
-      if (!statements.some((statement) => deniesPlainHttp(statement))) yield "it takes requests without TLS";
+      if (!statements.some((statement) => deniesPlainHttp(statement, bucket)))
+        yield "it takes requests without TLS";
     },
   },
   {
@@ -80,15 +81,27 @@ function belongingTo(bucket: Resource, stack: Stack, type: string): Stack {
   return referringTo(bucket, stack, type, "bucket");
 }
 
-function deniesPlainHttp(statement: unknown): boolean {
-  const resources = textsAt(statement, "Resource");
+/** A condition, as JSON. Another one beside it would let some requests through. */
+const ONLY_WITHOUT_TLS = /^\{"Bool":\{"aws:SecureTransport":\[?(?:"false"|false)\]?\}\}$/;
+
+function deniesPlainHttp(statement: unknown, { properties }: Resource): boolean {
   return (
     valueAt(statement, "Effect") === "Deny" &&
     isForEveryone(statement) &&
     textsAt(statement, "Action").some((action) => action === "s3:*" || action === "*") &&
-    String(valueAt(statement, "Condition.Bool.aws:SecureTransport")) === "false" &&
-    (resources.includes("*") || (resources.some((arn) => arn.endsWith("/*")) && resources.length > 1))
+    ONLY_WITHOUT_TLS.test(JSON.stringify(valueAt(statement, "Condition"))) &&
+    coversBucket(textsAt(statement, "Resource"), properties)
   );
+}
+
+/** Whether these are the bucket and its objects. What is not known yet of the bucket is not compared. */
+function coversBucket(resources: readonly string[], { arn, bucket }: Resource["properties"]): boolean {
+  if (resources.includes("*")) return true;
+  const isBucket = (resource: string): boolean => {
+    if (typeof arn === "string") return resource === arn;
+    return typeof bucket !== "string" || resource.endsWith(`:${bucket}`);
+  };
+  return resources.some((resource) => isBucket(resource) && resources.includes(`${resource}/*`));
 }
 
 function isForEveryone(statement: unknown): boolean {

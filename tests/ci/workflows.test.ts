@@ -100,6 +100,23 @@ describe("the workflows", () => {
     assert.notEqual(dev?.concurrency?.group, prod.concurrency?.group);
   });
 
+  it("give what a pull request may run, and what asks nobody, no secret that writes prod", () => {
+    for (const name of WORKFLOWS) {
+      for (const [job, { environment, steps }] of Object.entries(workflow(name).jobs)) {
+        const isPreview = steps.some(({ run = "" }) => run.startsWith("npm run deploy -- preview"));
+        const secrets = steps.flatMap(({ env = {} }) =>
+          Object.values(env).flatMap((value) => /\bsecrets\.(PULUMI_\w+)/.exec(value)?.[1] ?? []),
+        );
+        if (isPreview)
+          assert.deepEqual(secrets, ["PULUMI_PREVIEW_PASSPHRASE", "PULUMI_PREVIEW_ACCESS_TOKEN"], job);
+        else if (secrets.length > 0) {
+          assert.deepEqual(secrets, ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN"], job);
+          assert.equal(environment, job === "prod" ? "prod" : undefined, job);
+        }
+      }
+    }
+  });
+
   describe("the comment on a pull request", () => {
     const { run: script = "" } = step("preview", "comment", ({ run }) => run !== undefined);
     const environment = {

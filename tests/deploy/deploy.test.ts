@@ -14,6 +14,9 @@ import { createDeployProject, type DeployProject } from "./support.ts";
 const COMMAND_TIMEOUT_MS = 120_000;
 const DAY_MS = 86_400_000;
 
+/** Starting the policy pack takes longer than most commands; one test has it. */
+const BRIEFLY = ["--yes", "--no-smoke", "--no-policy"] as const;
+
 const CACHE = "aws:elasticache/serverlessCache:ServerlessCache";
 const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";
 const LISTENER_RULE = "aws:lb/listenerRule:ListenerRule";
@@ -66,11 +69,13 @@ describe("npm run deploy", function () {
     }
   });
 
-  it("previews, one line per resource, and as a comment", async () => {
+  it("previews, one line per resource, and as a comment, and leaves no stack behind", async () => {
+    const file = read("Pulumi.dev.yaml");
     const { code, stdout } = await target.deploy(
       "preview",
       "dev",
       "--expect-no-changes",
+      "--no-policy",
       "--markdown",
       "preview.md",
     );
@@ -82,6 +87,29 @@ describe("npm run deploy", function () {
     assert.match(read("preview.md"), /^<!-- deploy preview dev -->\n### Preview of `dev`: \d+ to create\n/);
     assert.match(read("preview.md"), /\| `\+` create \| `edge` \| `aws:cloudfront:Distribution` \|/);
     assert.deepEqual(changes(), []);
+    assert.equal(read("Pulumi.dev.yaml"), file);
+    assert.deepEqual(JSON.parse(await target.project.pulumi("stack", "ls", "--json")), []);
+  });
+
+  it("quotes no secret, also where it is under a wrong key", async () => {
+    await target.project.pulumi("stack", "init", "dev");
+    const before = read("Pulumi.dev.yaml");
+    for (const key of ["jwksUrll", "jwksUrl", "priceClass"]) {
+      const name = `websocket:${key}`;
+      await target.project.pulumi("config", "set", "--secret", name, "hunter2-secret", "--stack", "dev");
+    }
+    const { code, stdout, stderr } = await target.deploy("preview", "dev", "--markdown", "preview.md");
+    // `rotate-secret` fails as well, before anything has changed, and then has changed nothing.
+    const broken = read("Pulumi.dev.yaml");
+    const rotation = await target.deploy("rotate-secret", "dev", ...BRIEFLY);
+    assert.equal(read("Pulumi.dev.yaml"), broken);
+    assert.doesNotMatch(rotation.stdout, /commit it/);
+    writeFileSync(join(target.project.folder, "Pulumi.dev.yaml"), before);
+
+    assert.equal(code, 1);
+    for (const text of [stdout, stderr, read("preview.md")]) assert.doesNotMatch(text, /hunter2/);
+    assert.match(stderr, /websocket:priceClass is "\[secret\]", and must be/);
+    assert.match(stderr, /config set websocket:jwksUrl \[secret\] --stack dev/);
   });
 
   it("says which resource failed, what AWS said, and what helps", async () => {
@@ -90,7 +118,7 @@ describe("npm run deploy", function () {
       "operation error ECS: CreateService, https response error StatusCode: 400, RequestID: 0-1-a, " +
         "InvalidParameterException: Unable to assume the service linked role.",
     );
-    const { code, stdout, stderr } = await target.deploy("up", "dev", "--yes", "--no-smoke");
+    const { code, stdout, stderr } = await target.deploy("up", "dev", ...BRIEFLY);
 
     assert.equal(code, 1);
     assert.match(stdout, /✗ websocket-service \(aws:ecs:Service\) failed after/);
@@ -110,7 +138,7 @@ describe("npm run deploy", function () {
   });
 
   it("goes on from there, and ends with the outputs and what to do next", async () => {
-    const { code, stdout, stderr } = await target.deploy("up", "dev", "--yes", "--no-smoke");
+    const { code, stdout, stderr } = await target.deploy("up", "dev", ...BRIEFLY);
 
     assert.equal(code, 0, stderr);
     assert.deepEqual(
@@ -118,7 +146,7 @@ describe("npm run deploy", function () {
       [`create ${SERVICE}`],
     );
     assert.match(stdout, /✓ created websocket-service \(aws:ecs:Service\) in \d/);
-    assert.match(stdout, /^up dev took .*: 3 created, \d+ unchanged$/m);
+    assert.match(stdout, /^up dev took .*: 6 created, \d+ unchanged$/m);
     assert.match(stdout, /^ {2}websocketUrl +wss:\/\/\w+\.cloudfront\.net\/wss$/m);
     assert.match(stdout, /npx wscat -c wss:\/\/\w+\.cloudfront\.net\/wss/);
   });
@@ -138,6 +166,32 @@ describe("npm run deploy", function () {
     assert.ok(status.stdout.includes(websocketUrl));
   });
 
+  it("asks the policy pack, which stops what it does not let stand", async () => {
+    const file = "infra/loadBalancer.ts";
+    const before = read(file);
+    const broken = before.replace("accessLogs: { enabled: true,", "accessLogs: { enabled: false,");
+    assert.notEqual(broken, before);
+    writeFileSync(join(target.project.folder, file), broken);
+    const up = await target.deploy("up", "dev", "--yes", "--no-smoke");
+    const preview = await target.deploy("preview", "dev");
+    writeFileSync(join(target.project.folder, file), before);
+
+    for (const { code, stderr } of [up, preview]) {
+      assert.equal(code, 1);
+      assert.match(stderr, /websocket \(aws:lb:LoadBalancer\)[^]*ELB2: Load balancers keep access logs\./);
+    }
+    assert.deepEqual(changes(), []);
+  });
+
+  it("leaves the stack that the user has selected selected", async () => {
+    await target.project.pulumi("stack", "init", "other");
+    await target.deploy("outputs", "dev");
+    assert.equal((await target.project.pulumi("stack", "--show-name")).trim(), "other");
+    await target.deploy("preview", "prod", "--no-policy");
+    assert.equal((await target.project.pulumi("stack", "--show-name")).trim(), "other");
+    await target.project.pulumi("stack", "rm", "other", "--yes");
+  });
+
   it("proves that the stack works, through the edge and around it", async () => {
     const server = await startServer();
     const forbidding = await startForbidding();
@@ -150,7 +204,7 @@ describe("npm run deploy", function () {
   });
 
   it("rotates the secret: the rule takes the new one before the edge sends it", async () => {
-    const { code, stdout, stderr } = await target.deploy("rotate-secret", "dev", "--yes", "--no-smoke");
+    const { code, stdout, stderr } = await target.deploy("rotate-secret", "dev", ...BRIEFLY);
 
     assert.equal(code, 0, stderr);
     assert.match(read("Pulumi.dev.yaml"), /websocket:originSecretGeneration: "2"/);
@@ -164,7 +218,7 @@ describe("npm run deploy", function () {
 
   it("sees what has changed in AWS, and takes it over", async () => {
     target.project.cloud.setDrift(DISTRIBUTION, { comment: "by hand" });
-    const preview = await target.deploy("preview", "dev", "--refresh", "--expect-no-changes");
+    const preview = await target.deploy("preview", "dev", "--no-policy", "--refresh", "--expect-no-changes");
     assert.equal(preview.code, 1);
     assert.match(
       preview.stdout,
@@ -180,7 +234,7 @@ describe("npm run deploy", function () {
 
   it("asks before something is lost, and refuses where nobody can be asked", async () => {
     target.project.configure("dev", { backplane: "memory", maxTasks: "1" });
-    const { code, stdout, stderr } = await target.deploy("up", "dev");
+    const { code, stdout, stderr } = await target.deploy("up", "dev", "--no-policy");
 
     assert.equal(code, 2);
     assert.match(
@@ -202,8 +256,19 @@ describe("npm run deploy", function () {
     assert.ok(changes().includes(`delete ${CACHE}`));
   });
 
+  it("deletes nothing of a stack that is protected", async () => {
+    const up = await target.deploy("up", "prod", ...BRIEFLY);
+    assert.equal(up.code, 0, up.stderr);
+    target.project.cloud.forget();
+    const { code, stderr } = await target.deploy("destroy", "prod", "--yes");
+
+    assert.equal(code, 1);
+    assert.match(stderr, /likely fix: It is protected/);
+    assert.deepEqual(changes(), []);
+  });
+
   describe("with an ephemeral stack", () => {
-    const MAKE = ["up", "pr-1", "--from", "dev", "--expires", "24h", "--yes", "--no-smoke"] as const;
+    const MAKE = ["up", "pr-1", "--from", "dev", "--expires", "24h", ...BRIEFLY] as const;
 
     before(async () => {
       await target.project.pulumi(
@@ -218,21 +283,21 @@ describe("npm run deploy", function () {
     });
 
     it("cancels on Ctrl-C, and says how things stand", async () => {
-      target.project.cloud.setDelay(DISTRIBUTION, 2000);
+      target.project.cloud.setDelay(SERVICE, 2000);
       const { code, stdout, stderr } = await target.interruptAt(
-        "creating edge (aws:cloudfront:Distribution)",
+        "creating websocket-service (aws:ecs:Service)",
         ...MAKE,
       );
-      target.project.cloud.setDelay(DISTRIBUTION, 0);
+      target.project.cloud.setDelay(SERVICE, 0);
 
       assert.equal(code, 130, stderr);
       assert.match(stdout, /cancelling: what has been begun is finished first/);
-      assert.match(stdout, /✓ created edge \(aws:cloudfront:Distribution\)/);
+      assert.match(stdout, /✓ created websocket-service \(aws:ecs:Service\)/);
       assert.match(
         stderr,
         /^\nup pr-1 was cancelled\. The state is whole: \d+ resources exist, nothing is pending\. npm run deploy -- up pr-1 goes on/,
       );
-      assert.ok(!changes().includes(`create ${SERVICE}`));
+      assert.ok(!changes().includes(`create ${DISTRIBUTION}`));
     });
 
     it("has the configuration of the other, encrypted anew, and a time to expire", async () => {
@@ -258,18 +323,65 @@ describe("npm run deploy", function () {
       const { code, printed } = await sweep(new Date(Date.now() + 2 * DAY_MS));
       assert.equal(code, 0, printed);
       assert.match(printed, /^pr-1 expired 20/);
-      assert.ok(changes().includes(`delete ${DISTRIBUTION}`));
+      assert.ok(changes().includes(`delete ${SERVICE}`));
       assert.doesNotMatch(await target.project.pulumi("stack", "ls"), /pr-1/);
       assert.ok(!existsSync(join(target.project.folder, "Pulumi.pr-1.yaml")));
     });
 
+    it("is swept also when something was done without its file since, and not when it has got more time", async () => {
+      const now = new Date();
+      const copied = await target.deploy("up", "pr-2", "--from", "prod", "--expires", "1h", ...BRIEFLY);
+      assert.equal(copied.code, 0, copied.stderr);
+      const file = join(target.project.folder, "Pulumi.pr-2.yaml");
+      const kept = readFileSync(file, "utf8");
+      assert.match(kept, /protect: "false"/);
+      // Somebody has written nonsense into the file of another.
+      await target.project.pulumi("stack", "init", "nonsense");
+      await target.project.pulumi("config", "set", "deploy:expires", "tomorrow", "--stack", "nonsense");
+      await target.project.pulumi("config", "set", "aws:region", "us-east-1", "--stack", "nonsense");
+      await target.project.pulumi("refresh", "--yes", "--skip-preview", "--stack", "nonsense");
+
+      // It is brought up again while the question is open.
+      const given = await sweep(new Date(now.getTime() + DAY_MS), async () => {
+        await target.project.pulumi(
+          "config",
+          "set",
+          "deploy:expires",
+          "2999-01-01T00:00:00Z",
+          "--stack",
+          "pr-2",
+        );
+        await target.project.pulumi("refresh", "--yes", "--skip-preview", "--stack", "pr-2");
+        return "destroy";
+      });
+      assert.match(
+        given.printed,
+        /^nonsense is still there: deploy:expires is "tomorrow", and must be a time/m,
+      );
+      assert.match(given.printed, /^pr-2 was given more time, and stays\.$/m);
+      assert.equal(given.code, 1);
+      await target.project.pulumi("stack", "rm", "nonsense", "--yes");
+
+      writeFileSync(file, kept);
+      await target.project.pulumi("refresh", "--yes", "--skip-preview", "--stack", "pr-2");
+      rmSync(file);
+      await target.project.pulumi("refresh", "--yes", "--skip-preview", "--stack", "pr-2");
+      rmSync(file, { force: true });
+      const { code, printed } = await sweep(new Date(now.getTime() + DAY_MS));
+      assert.equal(code, 0, printed);
+      assert.doesNotMatch(await target.project.pulumi("stack", "ls"), /pr-2/);
+    });
+
     /** In this process, because its clock can be set. */
-    async function sweep(today: Date): Promise<{ readonly code: number; readonly printed: string }> {
+    async function sweep(
+      today: Date,
+      ask?: () => Promise<string>,
+    ): Promise<{ readonly code: number; readonly printed: string }> {
       let printed = "";
       const write = (text: string): void => {
         printed += text;
       };
-      const options = parseOptions(["sweep", "--yes"]);
+      const options = parseOptions(["sweep", ...(ask === undefined ? ["--yes"] : [])]);
       assert.ok(options);
       const code = await runCommand({
         options,
@@ -284,7 +396,7 @@ describe("npm run deploy", function () {
           write(`${line}\n`);
         },
         fail: write,
-        ask: undefined,
+        ask,
         exit: (exitCode) => assert.fail(`exit ${exitCode}`),
       });
       return { code, printed };

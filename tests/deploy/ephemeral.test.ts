@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expiryOf, needEphemeral, writeStackFile } from "../../deploy/ephemeral.ts";
+import {
+  expiryOf,
+  needEphemeral,
+  tellsExpiry,
+  writeStackFile,
+  type StackFile,
+} from "../../deploy/ephemeral.ts";
 
 const NOON = new Date("2026-11-21T12:00:00.000Z");
 const EVENING = new Date("2026-11-21T18:00:00.000Z");
@@ -26,6 +32,10 @@ describe("the file of an ephemeral stack", () => {
     return readFileSync(join(folder, `Pulumi.${stack}.yaml`), "utf8");
   }
 
+  function copy(stack: string, expires: Date): StackFile {
+    return writeStackFile(folder, { project: "websocket", stack, from: "dev", expires });
+  }
+
   it("is the other stack's, comments and lists too, without what only that one can decrypt", () => {
     write(
       "dev",
@@ -42,7 +52,7 @@ describe("the file of an ephemeral stack", () => {
         "",
       ].join("\n"),
     );
-    const { secrets, undo } = writeStackFile(folder, "pr-1", "dev", NOON);
+    const { secrets, undo } = copy("pr-1", NOON);
 
     assert.deepEqual(secrets, ["vendor:token"]);
     assert.equal(
@@ -62,9 +72,9 @@ describe("the file of an ephemeral stack", () => {
 
   it("keeps its own values when its time is set anew", () => {
     write("dev", "config:\n  websocket:minTasks: 1\n");
-    writeStackFile(folder, "pr-1", "dev", NOON);
+    copy("pr-1", NOON);
     write("dev", "config:\n  websocket:minTasks: 2\n");
-    const { secrets, undo } = writeStackFile(folder, "pr-1", "dev", EVENING);
+    const { secrets, undo } = copy("pr-1", EVENING);
 
     assert.deepEqual(secrets, []);
     assert.match(read("pr-1"), /minTasks: 1\n.*expires: "2026-11-21T18/);
@@ -76,25 +86,54 @@ describe("the file of an ephemeral stack", () => {
     write("dev", "config: {}\n");
     write("prod", "config: {}\n");
 
-    assert.throws(() => writeStackFile(folder, "prod", "dev", NOON), /prod is a stack that stays/);
+    assert.throws(() => copy("prod", NOON), /prod is a stack that stays/);
     assert.equal(read("prod"), "config: {}\n");
     assert.throws(() => {
-      needEphemeral("prod", { config: {} });
+      needEphemeral("prod", {});
     }, /prod is a stack that stays/);
     needEphemeral("pr-1", undefined);
-    needEphemeral("pr-1", { config: { "deploy:expires": { value: NOON.toISOString() } } });
+    needEphemeral("pr-1", { "deploy:expires": { value: NOON.toISOString() } });
   });
 
   it("is not made where a value is encrypted in part", () => {
     write("dev", "config:\n  vendor:keys:\n    one:\n      secure: v1:xyz\n");
 
-    assert.throws(() => writeStackFile(folder, "pr-1", "dev", NOON), /encrypts a part of a value/);
+    assert.throws(() => copy("pr-1", NOON), /encrypts a part of a value/);
     assert.ok(!existsSync(join(folder, "Pulumi.pr-1.yaml")));
   });
 
-  it("says when it expires through the last update", () => {
-    assert.deepEqual(expiryOf({ config: { "deploy:expires": { value: NOON.toISOString() } } }), NOON);
-    assert.equal(expiryOf({ config: {} }), undefined);
+  it("drops what keeps the other stack, so that the copy can go", () => {
+    write("dev", 'config:\n  protect: "true"\n  websocket:retainData: true\n  vendor:protect: "true"\n');
+    copy("pr-1", NOON);
+
+    assert.equal(
+      read("pr-1"),
+      [
+        "config:",
+        '  protect: "false"',
+        '  websocket:retainData: "false"',
+        '  vendor:protect: "true"',
+        '  deploy:expires: "2026-11-21T12:00:00.000Z"',
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("says when the stack expires, through its history", () => {
+    assert.deepEqual(expiryOf({ "deploy:expires": { value: NOON.toISOString() } }), NOON);
+    assert.equal(expiryOf({}), undefined);
     assert.equal(expiryOf(undefined), undefined);
+    assert.throws(
+      () => expiryOf({ "deploy:expires": { value: "tomorrow" } }),
+      /^PreconditionError: deploy:expires is "tomorrow", and must be a time such as 20/,
+    );
+  });
+
+  it("is asked of what was done with its file, or says so all the same", () => {
+    const expires = { "deploy:expires": { value: NOON.toISOString() } };
+    assert.ok(!tellsExpiry({ kind: "destroy", config: {} }));
+    assert.ok(tellsExpiry({ kind: "refresh", config: expires }));
+    // It was taken out, and the stack is to stay.
+    assert.ok(tellsExpiry({ kind: "update", config: {} }));
   });
 });

@@ -12,6 +12,8 @@ export interface StepOptions {
   readonly parent?: string;
   readonly custom?: boolean;
   readonly old?: Record<string, unknown>;
+  /** Whether what there was stays in the cloud when it is deleted. */
+  readonly retained?: boolean;
   readonly inputs?: Record<string, unknown>;
   readonly diffs?: string[];
 }
@@ -20,7 +22,7 @@ export function step(
   kind: "resourcePreEvent" | "resOutputsEvent" | "resOpFailedEvent",
   op: OpType,
   of: string,
-  { parent = STACK_URN, custom = true, old, inputs = {}, diffs = [] }: StepOptions = {},
+  { parent = STACK_URN, custom = true, old, retained, inputs = {}, diffs = [] }: StepOptions = {},
 ): EngineEvent {
   const type = of.split("::")[2] ?? "";
   const state = (values: Record<string, unknown>): StepEventStateMetadata => ({
@@ -34,7 +36,8 @@ export function step(
     provider: "",
   });
   // The engine sends null for what is not there.
-  const before = old === undefined ? null : state(old);
+  const before =
+    old === undefined ? null : { ...state(old), ...(retained !== undefined && { retainOnDelete: retained }) };
   const metadata = { op, urn: of, type, provider: "", diffs, old: before, new: state(inputs) };
   return { sequence: 0, timestamp: 0, [kind]: { metadata, status: 0, steps: 0 } };
 }

@@ -64,6 +64,20 @@ const SAID: readonly (readonly [message: string, fix: RegExp])[] = [
     "Capacity is unavailable at this time. Please try again later or in a different availability zone",
     /no capacity/,
   ],
+  [
+    "failed to solve: node:24: toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit",
+    /docker login/,
+  ],
+  ["dial tcp: lookup registry-1.docker.io on 127.0.0.53:53: no such host", /^Docker Hub cannot be reached/],
+  [
+    "waiting for ECS Service (arn:aws:ecs:us-east-1:1:service/c/s) delete: timeout while waiting for state to become 'INACTIVE' (last state: 'DRAINING', timeout: 20m0s)",
+    /still stopping the tasks/,
+  ],
+  [
+    "ValidationError: The maximum number of characters for the target group name is 32",
+    /longer than AWS takes/,
+  ],
+  ["api error TooManyRequestsException: Too many requests", /asked too often/],
   ["api error Throttling: Rate exceeded", /asked too often/],
   ["api error DependencyViolation: resource sg-1 has a dependent object", /find and delete that/],
   ["BucketNotEmpty: The bucket you tried to delete is not empty", /empty it yourself/],
@@ -71,7 +85,7 @@ const SAID: readonly (readonly [message: string, fix: RegExp])[] = [
     "failed to connect to the docker API: Cannot connect to the Docker daemon at unix:///var/run/docker.sock",
     /start it/,
   ],
-  ['resource "urn:pulumi:prod" cannot be deleted\nbecause it is protected.', /set protect to false/],
+  ['resource "urn:pulumi:prod" cannot be deleted\nbecause it is protected.', /Set protect to false/],
   ["dial tcp: lookup ecs.us-east-1.amazonaws.com: no such host", /cannot be reached/],
 ];
 

@@ -5,9 +5,12 @@ import { createServer } from "node:http";
 import { afterwards } from "../app/support.ts";
 
 /** @returns `127.0.0.1:PORT`; it ends with the test. */
-export async function startForbidding(status = 403): Promise<string> {
+export async function startForbidding(
+  status = 403,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const server = createServer((_request, response) => {
-    response.writeHead(status).end();
+    response.writeHead(status, headers).end();
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

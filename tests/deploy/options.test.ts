@@ -19,6 +19,7 @@ describe("the options of deploy", () => {
       stack: "dev",
       yes: false,
       refresh: false,
+      policy: true,
       smoke: true,
       smokeTimeoutSeconds: DEFAULT_SMOKE_TIMEOUT_SECONDS,
       ephemeral: undefined,
@@ -51,7 +52,7 @@ describe("the options of deploy", () => {
     assert.match(refused("up", "dev", "--yess"), /--yess is not an option; did you mean --yes\?/);
     assert.match(
       refused("preview", "dev", "--zzzzzz"),
-      /there are --refresh, --expect-no-changes, --markdown, --help/,
+      /there are --refresh, --no-policy, --expect-no-changes, --markdown, --help/,
     );
   });
 

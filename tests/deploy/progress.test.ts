@@ -140,6 +140,17 @@ describe("the progress of deploy", () => {
     );
   });
 
+  it("finds nothing lost of what outlives its deletion", () => {
+    const retained = { old: {}, retained: true };
+    progress.apply(step("resourcePreEvent", "delete", BUCKET, retained), 0);
+    progress.apply(step("resourcePreEvent", "delete", CACHE, { old: {}, retained: false }), 0);
+
+    assert.deepEqual(
+      losses(progress).map(({ resource }) => resource.name),
+      ["backplane"],
+    );
+  });
+
   it("prints a line for the begin and the end of each change, and the counts", () => {
     let printed = "";
     const view = linesView({ write: (text) => (printed += text) })({

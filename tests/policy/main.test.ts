@@ -17,7 +17,10 @@ describe("npm run policy", function () {
     assert.equal(code, 0, stdout);
     for (const stack of ["dev", "prod"]) assert.match(stdout, new RegExp(`^Stack ${stack}: 0 found`, "m"));
     const unwrapped = stdout.replace(/\s+/g, " ");
-    for (const { reason } of suppressions) assert.ok(unwrapped.includes(reason), reason);
+    for (const { when, reason } of suppressions) {
+      if (when === undefined) assert.ok(unwrapped.includes(`stands: ${reason}`), reason);
+    }
+    assert.match(unwrapped, /stands, as there is no domain: Without a domain/);
   });
 
   it("judges one stack where one is asked for", async () => {
@@ -48,6 +51,9 @@ describe("npm run policy", function () {
     const option = await policyIn(ROOT, "--stak", "dev");
     assert.equal(option.code, 1);
     assert.match(option.stderr, /--stak.*\nThere are --stack NAME and --help\.\n$/);
+    const word = await policyIn(ROOT, "prod");
+    assert.equal(word.code, 1);
+    assert.match(word.stderr, /^"prod" is not an option; did you mean --stack prod\?\n/);
     const stack = await policyIn(ROOT, "--stack", "prd");
     assert.equal(stack.code, 1);
     assert.match(stack.stderr, /Did you mean prod\?\n$/);

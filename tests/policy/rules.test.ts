@@ -5,21 +5,26 @@ import { evaluateStack } from "../../infra/evaluate.ts";
 import { stackOf } from "../../policy/declared.ts";
 import type { Stack } from "../../policy/rule.ts";
 import { rules } from "../../policy/rules.ts";
+import { UNKNOWN } from "../../policy/values.ts";
+import type { Values } from "../../policy/values.ts";
 import { judge } from "../../policy/verdict.ts";
 import { asDeclared, container, plus, policyDocument, set, variable, without } from "./changes.ts";
 import type { Change } from "./changes.ts";
 
 const BUCKET = "aws:s3/bucket:Bucket";
 const CACHE = "aws:elasticache/serverlessCache:ServerlessCache";
+const CERTIFICATE = "aws:acm/certificate:Certificate";
 const CLUSTER = "aws:elasticache/cluster:Cluster";
 const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";
 const INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule";
+const LISTENER = "aws:lb/listener:Listener";
 const LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer";
 const REPLICATION_GROUP = "aws:elasticache/replicationGroup:ReplicationGroup";
 const REPOSITORY_POLICY = "aws:ecr/repositoryPolicy:RepositoryPolicy";
 const ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy";
 const SECURITY_GROUP = "aws:ec2/securityGroup:SecurityGroup";
 const USER = "aws:elasticache/user:User";
+const VPC_ORIGIN = "aws:cloudfront/vpcOrigin:VpcOrigin";
 
 const ALLOW = { Effect: "Allow", Action: "s3:GetObject", Resource: "arn:aws:s3:::one/object" };
 const DENY_HTTP = {
@@ -99,6 +104,21 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
     fires: [
       [asDeclared, "edge", "origin load-balancer is reached by http-only"],
       [
+        plus(VPC_ORIGIN, { vpcOriginEndpointConfig: { originProtocolPolicy: "http-only" } }),
+        "added",
+        "it is reached by http-only",
+      ],
+      [
+        plus(VPC_ORIGIN, {
+          vpcOriginEndpointConfig: {
+            originProtocolPolicy: "https-only",
+            originSslProtocols: { items: ["TLSv1"] },
+          },
+        }),
+        "added",
+        "it may be reached by TLSv1",
+      ],
+      [
         set(DISTRIBUTION, {
           origins: [
             {
@@ -154,6 +174,10 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
         "added",
         "0.0.0.0/0 may reach port 22",
       ],
+      // Half the world is as good.
+      [plus(INGRESS, { cidrIpv4: "0.0.0.0/1" }), "added", "0.0.0.0/1 may reach every port"],
+      [plus(INGRESS, { cidrIpv4: "128.0.0.0/7" }), "added", "128.0.0.0/7 may reach every port"],
+      [plus(INGRESS, { cidrIpv6: "0::0/0" }), "added", "0::0/0 may reach every port"],
       [plus(INGRESS, { cidrIpv6: "::/0", ipProtocol: "-1" }), "added", "::/0 may reach every port"],
       [
         set(SECURITY_GROUP, {
@@ -198,13 +222,21 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
         "websocket-service",
         "WEBSOCKET_VALKEY_URL of container websocket-service is in plain text",
       ],
+      ...["DB_PASS", "VALKEY_AUTH", "PWD_OF_VALKEY", "pass"].map(
+        (name) =>
+          [
+            variable(name, "correct horse"),
+            "websocket-service",
+            `${name} of container websocket-service is in plain text`,
+          ] as const,
+      ),
       [
         variable("INNOCENT", "AKIAIOSFODNN7EXAMPLE"),
         "websocket-service",
         "INNOCENT of container websocket-service is in plain text",
       ],
     ],
-    silent: [asDeclared, variable("TOKEN", "")],
+    silent: [asDeclared, variable("TOKEN", ""), variable("COMPASS", "north"), variable("AUTHOR", "me")],
   },
   ECS4: {
     fires: [
@@ -264,11 +296,38 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
   IAM5: {
     fires: [
       [asDeclared, "websocket-service-task-policy", "ssmmessages:OpenDataChannel on every resource"],
-      [asDeclared, "websocket-service-execution-policy", "logs:PutLogEvents on resources by a wildcard"],
+      [asDeclared, "websocket-service-execution-policy", "logs:PutLogEvents on all that one resource holds"],
       [
         set(ROLE_POLICY, { policy: policyDocument({ ...ALLOW, Action: ["s3:*"] }) }),
         "websocket-service-task-policy",
         "s3:* is a wildcard",
+      ],
+      // Other wildcards than the one that is let stand.
+      ...[
+        "arn:aws:logs:*:*:*",
+        "arn:aws:logs:us-east-1:123456789012:log-group:*:*",
+        "arn:aws:s3:::one/*",
+      ].map(
+        (Resource) =>
+          [
+            set(ROLE_POLICY, { policy: policyDocument({ ...ALLOW, Resource }) }),
+            "websocket-service-task-policy",
+            "s3:GetObject on resources by a wildcard",
+          ] as const,
+      ),
+      [
+        set(ROLE_POLICY, {
+          policy: policyDocument({ Effect: "Allow", NotAction: ["iam:*"], Resource: "arn:one" }),
+        }),
+        "websocket-service-task-policy",
+        "everything but iam:* is a wildcard",
+      ],
+      [
+        set(ROLE_POLICY, {
+          policy: policyDocument({ Effect: "Allow", Action: "s3:GetObject", NotResource: "arn:one" }),
+        }),
+        "websocket-service-task-policy",
+        "s3:GetObject on everything but some resources",
       ],
       [
         plus("aws:iam/role:Role", {
@@ -329,12 +388,30 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
         "logs-bucket",
         "it takes requests without TLS",
       ],
+      // Of another bucket.
+      [denyingHttp({}, { arn: "arn:aws:s3:::other" }), "logs-bucket", "it takes requests without TLS"],
+      [denyingHttp({}, { arn: UNKNOWN, bucket: "other" }), "logs-bucket", "it takes requests without TLS"],
+      // Only of somebody.
+      [
+        denyingHttp({
+          Condition: { ...DENY_HTTP.Condition, StringEquals: { "aws:PrincipalArn": "nobody" } },
+        }),
+        "logs-bucket",
+        "it takes requests without TLS",
+      ],
+      [
+        denyingHttp({ Condition: { Bool: { "aws:SecureTransport": "true" } } }),
+        "logs-bucket",
+        "it takes requests without TLS",
+      ],
     ],
     silent: [
       asDeclared,
-      set("aws:s3/bucketPolicy:BucketPolicy", {
-        policy: policyDocument({ ...DENY_HTTP, Principal: { AWS: "*" } }),
-      }),
+      denyingHttp({}),
+      denyingHttp({ Principal: { AWS: "*" } }),
+      denyingHttp({ Resource: "*" }),
+      denyingHttp({}, { arn: UNKNOWN }),
+      denyingHttp({}, { arn: UNKNOWN, bucket: UNKNOWN }),
     ],
   },
   ECR1: {
@@ -400,6 +477,42 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
     ],
     silent: [asDeclared, plus(REPLICATION_GROUP, { authToken: "a token" })],
   },
+  LISTENERS: {
+    fires: [
+      [
+        set(LISTENER, { protocol: "HTTPS" }),
+        "websocket-http",
+        "it has no security policy, and takes TLS 1.0",
+      ],
+      [
+        set(LISTENER, { protocol: "HTTPS", sslPolicy: "ELBSecurityPolicy-2016-08" }),
+        "websocket-http",
+        "its security policy is ELBSecurityPolicy-2016-08",
+      ],
+      [
+        set(LISTENER, { defaultActions: [{ type: "forward" }] }),
+        "websocket-http",
+        "it forwards what comes without TLS",
+      ],
+    ],
+    silent: [
+      asDeclared,
+      set(LISTENER, { defaultActions: [{ type: "redirect" }] }),
+      set(LISTENER, {
+        protocol: "HTTPS",
+        sslPolicy: "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09",
+        defaultActions: [{ type: "forward" }],
+      }),
+    ],
+  },
+  CERTIFICATES: {
+    fires: [
+      [plus(CERTIFICATE, { domainName: "ws.example.com" }), "added", "it is not validated by DNS"],
+      [plus(CERTIFICATE, { validationMethod: "EMAIL" }), "added", "it is not validated by DNS"],
+      [plus(CERTIFICATE, { privateKey: "key", certificateBody: "body" }), "added", "it is imported"],
+    ],
+    silent: [asDeclared, plus(CERTIFICATE, { validationMethod: "DNS" })],
+  },
   TIMEOUTS: {
     fires: [
       [
@@ -463,7 +576,6 @@ const NOTHING_DEMANDED = [
   "aws:ecr/repository:Repository",
   // AEC6, for the cache, and its users themselves.
   "aws:elasticache/userGroup:UserGroup",
-  "aws:lb/listener:Listener",
   "aws:lb/listenerRule:ListenerRule",
   // HEALTH, for the service.
   "aws:lb/targetGroup:TargetGroup",
@@ -529,6 +641,18 @@ describe("the rules", () => {
     assert.deepEqual([...types].filter((type) => !looked.has(type)).sort(), NOTHING_DEMANDED);
   });
 });
+
+/** The bucket refuses plain HTTP, with these properties of the statement and of the bucket over those that are right. */
+function denyingHttp(statement: Values, bucket: Values = {}): Change {
+  return (stack) => {
+    const policy = policyDocument({ ...DENY_HTTP, ...statement });
+    const named = set(BUCKET, { arn: "arn:aws:s3:::logs", bucket: "logs", ...bucket })(stack);
+    return set("aws:s3/bucketPolicy:BucketPolicy", {
+      policy,
+      bucket: named.find(({ type }) => type === BUCKET)?.properties["id"],
+    })(named);
+  };
+}
 
 function nameOfBucket(stack: Stack): unknown {
   return stack.find(({ type }) => type === BUCKET)?.properties["bucket"];

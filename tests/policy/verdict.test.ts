@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { evaluateStack } from "../../infra/evaluate.ts";
 import { suppressions } from "../../infra/suppressions.ts";
-import type { Suppression } from "../../infra/suppressions.ts";
+import type { Suppression } from "../../infra/suppression.ts";
 import { stackOf } from "../../policy/declared.ts";
 import type { Resource, Rule } from "../../policy/rule.ts";
 import { referringTo } from "../../policy/rule.ts";
