@@ -3,6 +3,7 @@ import { runProgram } from "./infra/program.ts";
 export const {
   websocketUrl,
   distributionDomainName,
+  apiGatewayWebsocketUrl,
   loadBalancerDnsName,
   clusterName,
   serviceName,

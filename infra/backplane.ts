@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { generationsInUse } from "./generations.ts";
 import type { Generations } from "./generations.ts";
-import type { Suppression } from "./suppressions.ts";
+import type { Suppression } from "./suppression.ts";
 
 const ENGINE = "valkey";
 /** The newest that ElastiCache Serverless has everywhere. The server needs 7. */

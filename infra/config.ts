@@ -14,6 +14,8 @@ import {
   settingDefinitions,
 } from "../app/src/settings.ts";
 import type { Settings } from "../app/src/settings.ts";
+import { edgeDefinitions, foreignRecords, readEdge } from "./edgeConfig.ts";
+import type { EdgeConfig } from "./edgeConfig.ts";
 import { memoryChoices } from "./fargateSizes.ts";
 import { brokenLinks } from "./timeouts.ts";
 
@@ -25,7 +27,7 @@ const LOG_RETENTION_DAYS = [
 /** More than a secret is ever renewed. */
 const LAST_GENERATION = 1_000_000;
 
-/** What the infrastructure adds to the server's own settings. */
+/** What the infrastructure adds to the server's own settings, besides {@link edgeDefinitions}. */
 export const infrastructureDefinitions = {
   minTasks: {
     kind: "integer",
@@ -139,7 +141,7 @@ export const infrastructureDefinitions = {
     min: 1,
     max: LAST_GENERATION,
     description:
-      "Raised by one, the tasks get a new password for the valkey backplane; the one before stays valid",
+      "Raised by one, when the last time has succeeded, the tasks get a new password for the valkey backplane; the one before stays valid",
   },
   originHeaderName: {
     kind: "text",
@@ -198,7 +200,11 @@ const {
 } = settingDefinitions;
 
 /** Every key of the project's own namespace, in the order of Pulumi.yaml. */
-export const configDefinitions = { ...infrastructureDefinitions, ...configurableSettings };
+export const configDefinitions = {
+  ...edgeDefinitions,
+  ...infrastructureDefinitions,
+  ...configurableSettings,
+};
 
 /** A stack's configuration; see {@link infrastructureDefinitions} for units, ranges and defaults. */
 export interface StackConfig extends ValuesOf<typeof infrastructureDefinitions> {
@@ -211,6 +217,8 @@ export interface StackConfig extends ValuesOf<typeof infrastructureDefinitions> 
   readonly profile: string | undefined;
   /** Accounts that may be deployed to, from `aws:allowedAccountIds`. */
   readonly allowedAccountIds: readonly string[] | undefined;
+  /** What clients connect to. */
+  readonly edge: EdgeConfig;
   /** What the server in a task is told. */
   readonly settings: Settings;
 }
@@ -246,6 +254,7 @@ export function readConfig(): StackConfig {
   const problems: ConfigProblem[] = [];
   const set = (key: string, value: string | number): string =>
     `npx pulumi config set ${key} ${String(value)} --stack ${stack}`;
+  const remove = (key: string): string => `npx pulumi config rm ${key} --stack ${stack}`;
 
   const own = new pulumi.Config();
   const values = collect(configDefinitions, (definition, name) => {
@@ -260,7 +269,9 @@ export function readConfig(): StackConfig {
       fix:
         definition.kind === "list"
           ? `npx pulumi config set --path '${project}:${name}[0]' ${LIST_EXAMPLE} --stack ${stack}`
-          : set(`${project}:${name}`, String(definition.default)),
+          : definition.default === ""
+            ? remove(`${project}:${name}`)
+            : set(`${project}:${name}`, String(definition.default)),
     });
     return definition.default;
   });
@@ -271,22 +282,53 @@ export function readConfig(): StackConfig {
     problems.push({ key: "aws:region", message, fix: set("aws:region", meant) });
   });
 
+  // What relates several values makes sense only where each is legal by itself.
+  if (region === undefined || problems.length > 0) throw new ConfigError(stack, problems.map(withoutSecrets));
+
+  const key = (name: string): string => `${project}:${name}`;
+  const read = readEdge(pick(values, edgeDefinitions), region, key);
+  if ("problems" in read) {
+    const wrong = read.problems.map(({ name, message, fix }) => ({
+      key: key(name),
+      message,
+      fix: "remove" in fix ? remove(key(fix.remove)) : set(key(fix.set), fix.to),
+    }));
+    throw new ConfigError(stack, wrong.map(withoutSecrets));
+  }
+
   const config: StackConfig = {
     ...pick(values, infrastructureDefinitions),
     project,
     stack,
-    region: region ?? aws.Region.USEast1,
+    region,
     ...provider,
+    edge: read.edge,
     settings: {
       ...defaultSettings(),
       ...pick(values, configurableSettings),
       serviceName: `${project}-${stack}`,
     },
   };
-  // What relates several values makes sense only where each is legal by itself.
-  if (problems.length === 0) problems.push(...contradictions(config, set));
-  if (problems.length > 0) throw new ConfigError(stack, problems);
+  problems.push(...contradictions(config, set));
+  if (problems.length > 0) throw new ConfigError(stack, problems.map(withoutSecrets));
   return config;
+}
+
+/** What stands in a message for a value that is encrypted in the stack's file. */
+const HIDDEN = "[secret]";
+
+/** A problem is read in logs and in comments on pull requests. */
+function withoutSecrets({ key, message, fix }: ConfigProblem): ConfigProblem {
+  // The SDK has this function, and does not declare it (pulumi/pulumi: sdk/nodejs/runtime/config.ts).
+  const { isConfigSecret } = pulumi.runtime as typeof pulumi.runtime & {
+    isConfigSecret: (key: string) => boolean;
+  };
+  const secrets = Object.entries(pulumi.runtime.allConfig())
+    .filter(([name, value]) => value !== "" && isConfigSecret(name))
+    .flatMap(([, value]) => [value, JSON.stringify(value).slice(1, -1)])
+    .map((value) => new RegExp(`(?<!\\w)${value.replaceAll(/[^\w\s]/g, "\\$&")}(?!\\w)`, "g"));
+  const hide = (text: string): string => secrets.reduce((said, secret) => said.replace(secret, HIDDEN), text);
+  return { key, message: hide(message), fix: hide(fix) };
 }
 
 /** The keys of the provider's own namespace that reach it. It is explicit, and would take none by itself. */
@@ -317,8 +359,10 @@ function readProviderConfig(
 
 /** What a legal configuration should still be told about. */
 export function configWarnings(config: StackConfig): readonly string[] {
-  if (config.backplane !== "memory") return [];
+  const warnings = foreignRecords(config.edge, (name) => `${config.project}:${name}`);
+  if (config.backplane !== "memory" || config.edge.kind === "api-gateway") return warnings;
   return [
+    ...warnings,
     `${config.project}:backplane is memory: a deployment stops the task before it starts the next one, so clients ` +
       "find nobody for about a minute, and what the task retained is lost.",
   ];

@@ -1,32 +1,52 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import type { Suppression } from "./suppressions.ts";
+import { CLOUDFRONT_REGION } from "./edgeConfig.ts";
+import type { Suppression } from "./suppression.ts";
 
-const ORIGIN_ID = "load-balancer";
+/** How CloudFront speaks to an origin. */
+export type OriginProtocol = "http-only" | "https-only";
+
+export const ORIGIN_PORTS = { httpPort: 80, httpsPort: 443 } as const;
+export const ORIGIN_TLS = ["TLSv1.2"] as const;
+
+/** Least TLS version of viewers. */
+const MINIMUM_TLS = { minimumProtocolVersion: "TLSv1.2_2021" } as const;
 
 /**
- * Least TLS version of viewers. CloudFront's own certificate takes TLSv1 instead, and says so when it is read back;
- * comparing the two would redeploy the distribution with every update.
+ * CloudFront's own certificate takes TLSv1 instead, and says so when it is read back; comparing the two would redeploy
+ * the distribution with every update.
  */
-const MINIMUM_TLS = { minimumProtocolVersion: "TLSv1.2_2021" } as const;
-const NOT_COMPARED = ["viewerCertificate.minimumProtocolVersion"];
-
-/** CloudFront's control plane lives here, and with it the log delivery of every distribution. */
-const CLOUDFRONT_REGION = "us-east-1";
+const NOT_COMPARED_WITHOUT_DOMAIN = ["viewerCertificate.minimumProtocolVersion"];
 
 export interface EdgeArgs {
-  /** Domain name of the load balancer. */
-  readonly originDomainName: pulumi.Input<string>;
-  /** Header that CloudFront adds to every request to the origin. The value is a secret. */
-  readonly originHeader: { readonly name: string; readonly value: pulumi.Input<string> };
-  /** Path of the page at `/`, without a leading slash. */
-  readonly defaultRootObject: string;
+  readonly origin: Origin;
+  /** Id of the policy that says what of a request reaches the origin; all that the viewer sent by default. */
+  readonly originRequestPolicyId?: pulumi.Input<string>;
+  /** Own name, and its certificate in us-east-1; CloudFront's by default. */
+  readonly domain?: { readonly name: string; readonly certificateArn: pulumi.Input<string> };
+  /** Path of the page at `/`, without a leading slash; none by default. */
+  readonly defaultRootObject?: string;
   /** Locations that serve the distribution, such as `PriceClass_100`. */
   readonly priceClass: string;
   /** ARN of the bucket, with a prefix, that receives the access logs. */
   readonly accessLogDestination: pulumi.Input<string>;
   /** Whether its deletion and its replacement are refused: with it goes the name that clients know. */
   readonly protect: boolean;
+}
+
+/** What is behind a distribution. */
+export interface Origin {
+  /** Its name within the distribution. */
+  readonly id: string;
+  /** By `https-only`, its certificate has to name it. */
+  readonly domainName: pulumi.Input<string>;
+  /** Goes before the path of every request. */
+  readonly path?: string;
+  readonly protocol: OriginProtocol;
+  /** Id of the VPC origin through which it is reached; publicly by default. */
+  readonly vpcOriginId?: pulumi.Input<string>;
+  /** Header that is added to every request. The value is a secret. */
+  readonly header?: { readonly name: string; readonly value: pulumi.Input<string> };
 }
 
 const DISTRIBUTION = "websocket:infra:Edge$aws:cloudfront/distribution:Distribution";
@@ -48,13 +68,16 @@ export const suppressions: readonly Suppression[] = [
   {
     rule: "CFR4",
     resource: DISTRIBUTION,
+    when: "there is no domain",
     findings: ["viewers may use TLS 1.0, as CloudFront's own certificate lets them"],
-    reason: "The stack has no domain name of its own, and so no certificate but CloudFront's.",
+    reason:
+      "Without a domain there is no certificate but CloudFront's: docs/decisions/0009-tls-ends-at-cloudfront.md.",
   },
   {
     rule: "CFR5",
     resource: DISTRIBUTION,
-    findings: [`origin ${ORIGIN_ID} is reached by http-only`],
+    when: "there is no originTls, and originAccess is public",
+    findings: ["origin load-balancer is reached by http-only"],
     reason:
       "No certificate names a load balancer's own domain. Its port is open to CloudFront's addresses only, and " +
       "only a request with the secret header gets further: docs/decisions/0009-tls-ends-at-cloudfront.md.",
@@ -62,19 +85,21 @@ export const suppressions: readonly Suppression[] = [
 ];
 
 /**
- * A CloudFront distribution that gives the load balancer TLS: HTTPS only, nothing cached, every header of the
- * viewer passed on (a WebSocket handshake needs its own), and the secret header added.
+ * A CloudFront distribution that gives its origin TLS and an address of CloudFront's: HTTPS only, nothing cached.
  *
- * With CloudFront's own certificate the minimum TLS version has no effect: viewers may use TLS 1.0. It takes effect
- * with an own certificate and domain name (CloudFront API Reference, ViewerCertificate).
+ * Without a domain the minimum TLS version has no effect: viewers may use TLS 1.0. It takes effect with a domain and its
+ * certificate (CloudFront API Reference, ViewerCertificate).
  */
 export class Edge extends pulumi.ComponentResource {
   /** Such as `d111111abcdef8.cloudfront.net`. */
   readonly domainName: pulumi.Output<string>;
+  /** Route 53 zone of {@link domainName}. */
+  readonly zoneId: pulumi.Output<string>;
 
   constructor(name: string, args: EdgeArgs, opts?: pulumi.ComponentResourceOptions) {
     super("websocket:infra:Edge", name, {}, opts);
     const child = { parent: this };
+    const { domain, origin } = args;
 
     const distribution = new aws.cloudfront.Distribution(
       name,
@@ -84,38 +109,37 @@ export class Edge extends pulumi.ComponentResource {
         isIpv6Enabled: true,
         httpVersion: "http2and3",
         priceClass: args.priceClass,
-        defaultRootObject: args.defaultRootObject,
-        origins: [
-          {
-            originId: ORIGIN_ID,
-            domainName: args.originDomainName,
-            customOriginConfig: {
-              originProtocolPolicy: "http-only",
-              httpPort: 80,
-              httpsPort: 443,
-              originSslProtocols: ["TLSv1.2"],
-            },
-            customHeaders: [args.originHeader],
-          },
-        ],
+        ...(args.defaultRootObject !== undefined && { defaultRootObject: args.defaultRootObject }),
+        origins: [originArgs(origin)],
         defaultCacheBehavior: {
-          targetOriginId: ORIGIN_ID,
+          targetOriginId: origin.id,
           viewerProtocolPolicy: "https-only",
           allowedMethods: ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"],
           cachedMethods: ["GET", "HEAD"],
           cachePolicyId: managedPolicyId(
             aws.cloudfront.getCachePolicyOutput({ name: "Managed-CachingDisabled" }, child),
           ),
-          originRequestPolicyId: managedPolicyId(
-            aws.cloudfront.getOriginRequestPolicyOutput({ name: "Managed-AllViewer" }, child),
-          ),
+          originRequestPolicyId:
+            args.originRequestPolicyId ??
+            managedPolicyId(
+              aws.cloudfront.getOriginRequestPolicyOutput({ name: "Managed-AllViewer" }, child),
+            ),
         },
         restrictions: { geoRestriction: { restrictionType: "none" } },
-        viewerCertificate: { cloudfrontDefaultCertificate: true, ...MINIMUM_TLS },
+        ...(domain !== undefined && { aliases: [domain.name] }),
+        viewerCertificate:
+          domain === undefined
+            ? { cloudfrontDefaultCertificate: true, ...MINIMUM_TLS }
+            : { acmCertificateArn: domain.certificateArn, sslSupportMethod: "sni-only", ...MINIMUM_TLS },
       },
-      { ...child, ignoreChanges: NOT_COMPARED, protect: args.protect },
+      {
+        ...child,
+        ...(domain === undefined && { ignoreChanges: NOT_COMPARED_WITHOUT_DOMAIN }),
+        protect: args.protect,
+      },
     );
     this.domainName = distribution.domainName;
+    this.zoneId = distribution.hostedZoneId;
 
     const source = new aws.cloudwatch.LogDeliverySource(
       `${name}-access-log`,
@@ -143,6 +167,32 @@ export class Edge extends pulumi.ComponentResource {
 
     this.registerOutputs({ domainName: this.domainName });
   }
+}
+
+function originArgs({
+  id,
+  domainName,
+  path,
+  protocol,
+  vpcOriginId,
+  header,
+}: Origin): aws.types.input.cloudfront.DistributionOrigin {
+  return {
+    originId: id,
+    domainName,
+    ...(path !== undefined && { originPath: path }),
+    ...(vpcOriginId === undefined
+      ? {
+          customOriginConfig: {
+            originProtocolPolicy: protocol,
+            ...ORIGIN_PORTS,
+            originSslProtocols: [...ORIGIN_TLS],
+          },
+        }
+      : // The VPC origin knows the protocol.
+        { vpcOriginConfig: { vpcOriginId } }),
+    ...(header !== undefined && { customHeaders: [header] }),
+  };
 }
 
 /** A policy that AWS manages is found by its name; without an id the lookup found none. */

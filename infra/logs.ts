@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import type { Suppression } from "./suppressions.ts";
+import type { Suppression } from "./suppression.ts";
 
 /** Where in the bucket each service writes; AWS appends paths of its own. */
 const PREFIXES = { loadBalancer: "load-balancer", edge: "edge", network: "network" } as const;

@@ -3,9 +3,10 @@ import * as awsx from "@pulumi/awsx";
 import * as pulumi from "@pulumi/pulumi";
 import { settingDefinitions, toEnvironment } from "../app/src/settings.ts";
 import type { Settings } from "../app/src/settings.ts";
+import { after } from "./after.ts";
 import type { StackConfig } from "./config.ts";
 import type { Generations } from "./generations.ts";
-import type { Suppression } from "./suppressions.ts";
+import type { Suppression } from "./suppression.ts";
 
 export const CONTAINER_NAME = "websocket-service";
 
@@ -87,6 +88,7 @@ export interface BackplaneAccess {
 export class Service extends pulumi.ComponentResource {
   readonly clusterName: pulumi.Output<string>;
   readonly serviceName: pulumi.Output<string>;
+  readonly #service: awsx.ecs.FargateService;
 
   constructor(name: string, args: ServiceArgs, opts?: pulumi.ComponentResourceOptions) {
     super("websocket:infra:Service", name, {}, opts);
@@ -109,7 +111,7 @@ export class Service extends pulumi.ComponentResource {
       child,
     );
 
-    const service = new awsx.ecs.FargateService(
+    this.#service = new awsx.ecs.FargateService(
       name,
       {
         cluster: cluster.arn,
@@ -169,20 +171,44 @@ export class Service extends pulumi.ComponentResource {
     );
 
     this.clusterName = cluster.name;
-    this.serviceName = service.service.apply(({ name: serviceName }) => serviceName);
+    this.serviceName = this.#service.service.apply(({ name: serviceName }) => serviceName);
     this.registerOutputs({ clusterName: this.clusterName, serviceName: this.serviceName });
+  }
+
+  /** The value, when healthy tasks of this deployment stand behind the target group: for whoever sends clients there. */
+  whenItRuns(value: pulumi.Input<string>): pulumi.Output<string> {
+    return after([this.#service], value);
   }
 }
 
 /**
- * Options of the ECS service. It is a child inside awsx's component, and resource options given to the component do not
- * reach it, or reach its siblings too: a transform reaches it alone.
+ * What clients come by, and what nothing depends on: the engine would delete it before it meets what is protected. The
+ * first three are children inside awsx's network.
+ */
+const WAYS = new Set([
+  "aws:ec2/internetGateway:InternetGateway",
+  "aws:ec2/route:Route",
+  "aws:ec2/routeTableAssociation:RouteTableAssociation",
+  "aws:route53/record:Record",
+]);
+
+/**
+ * Options of the ECS service, and the protection of the way to it. The service is a child inside awsx's component, and
+ * resource options given to the component do not reach it, or reach its siblings too: a transform reaches it alone.
  */
 export function serviceOptions({ protect }: Pick<StackConfig, "protect">): pulumi.ResourceTransform {
-  // An update that sent the desired count would undo what the autoscaler did since.
-  const own = { ignoreChanges: ["desiredCount"], protect };
-  return ({ type, props, opts }) =>
-    type === "aws:ecs/service:Service" ? { props, opts: pulumi.mergeOptions(opts, own) } : undefined;
+  const own = {
+    // An update that sent the desired count would undo what the autoscaler did since.
+    ignoreChanges: ["desiredCount"],
+    // Behind another load balancer there is another service. ECS would move the tasks of the one over by itself, and leave
+    // none behind the load balancer that clients still come through.
+    replaceOnChanges: ["loadBalancers"],
+    protect,
+  };
+  return ({ type, props, opts }) => {
+    if (type === "aws:ecs/service:Service") return { props, opts: pulumi.mergeOptions(opts, own) };
+    return WAYS.has(type) ? { props, opts: pulumi.mergeOptions(opts, { protect }) } : undefined;
+  };
 }
 
 /** In a stable order, so that the same settings never look like a new task definition. Secrets apart. */
@@ -246,8 +272,8 @@ export const suppressions: readonly Suppression[] = [
     rule: "IAM5",
     resource: ROLE_POLICY,
     findings: [
-      "logs:CreateLogStream on resources by a wildcard",
-      "logs:PutLogEvents on resources by a wildcard",
+      "logs:CreateLogStream on all that one resource holds",
+      "logs:PutLogEvents on all that one resource holds",
     ],
     reason:
       "A task's log stream has its id in its name. They are the streams of the service's own log group only.",

@@ -64,12 +64,27 @@ function computedOutputs(type: string, name: string, inputs: Values, region: str
     case "aws:lb/loadBalancer:LoadBalancer":
       return {
         arnSuffix: `app/${name}/${unique}`,
-        dnsName: `${name}-${unique}.${region}.elb.amazonaws.com`,
+        dnsName: `${inputs["internal"] === true ? "internal-" : ""}${name}-${unique}.${region}.elb.amazonaws.com`,
+        zoneId: `Z${unique.toUpperCase()}`,
       };
     case "aws:lb/targetGroup:TargetGroup":
       return { arnSuffix: `targetgroup/${name}/${unique}` };
     case "aws:cloudfront/distribution:Distribution":
-      return { domainName: `d${unique}.cloudfront.net` };
+      return { domainName: `d${unique}.cloudfront.net`, hostedZoneId: CLOUDFRONT_ZONE };
+    case "aws:acm/certificate:Certificate":
+      return {
+        domainValidationOptions: [
+          {
+            domainName: inputs["domainName"],
+            // The same for every certificate of a name.
+            resourceRecordName: `_${digest(type, String(inputs["domainName"]))}.${String(inputs["domainName"])}`,
+            resourceRecordType: "CNAME",
+            resourceRecordValue: `_${digest(type, String(inputs["domainName"]), "value")}.acm-validations.aws`,
+          },
+        ],
+      };
+    case "aws:route53/record:Record":
+      return { fqdn: inputs["name"] };
     case "aws:s3/bucket:Bucket":
       return { bucket: `${name}-${unique}` };
     case "aws:ecr/repository:Repository":
@@ -119,6 +134,9 @@ function arnOf(type: string, name: string, region: string, computed: Computed): 
   }
 }
 
+/** Of every distribution (Amazon Route 53 API Reference, AliasTarget). */
+const CLOUDFRONT_ZONE = "Z2FDTNDATAQYW2";
+
 /** Ids of the policies that AWS manages (CloudFront Developer Guide, "Use managed … policies"). */
 const MANAGED_POLICY_IDS: Readonly<Record<string, string>> = {
   "Managed-CachingDisabled": "4135ea2d-6df8-44a3-9df3-4b5a84be39ad",
@@ -137,6 +155,11 @@ function functionResult(token: string, args: Values): Record<string, unknown> {
       return { accountId: ACCOUNT };
     case "aws:ec2/getManagedPrefixList:getManagedPrefixList":
       return { id: PREFIX_LIST_IDS[String(args["name"])] };
+    case "aws:route53/getZone:getZone":
+      // The root, in which every name is.
+      return { name: "." };
+    case "aws:ec2/getSubnet:getSubnet":
+      return { availabilityZoneId: "" };
     case "aws:cloudfront/getCachePolicy:getCachePolicy":
     case "aws:cloudfront/getOriginRequestPolicy:getOriginRequestPolicy":
       return { id: MANAGED_POLICY_IDS[String(args["name"])] };

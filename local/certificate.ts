@@ -2,6 +2,9 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 
+/** The name that it bears, besides the addresses. */
+export const CERTIFICATE_NAME = "localhost";
+
 const FILE = "localhost-certificate.json";
 const VALID_DAYS = 365;
 /** A certificate that ends sooner is made anew. */
@@ -57,7 +60,7 @@ async function makeCertificate(): Promise<Kept> {
   // Loaded on the first start only: it brings a whole X.509 library.
   const { generate } = await import("selfsigned");
   const notAfter = Date.now() + VALID_DAYS * DAY_MS;
-  const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }], {
+  const { private: key, cert } = await generate([{ name: "commonName", value: CERTIFICATE_NAME }], {
     keyType: "ec",
     curve: "P-256",
     algorithm: "sha256",
@@ -69,7 +72,7 @@ async function makeCertificate(): Promise<Kept> {
       {
         name: "subjectAltName",
         altNames: [
-          { type: 2, value: "localhost" },
+          { type: 2, value: CERTIFICATE_NAME },
           { type: 7, ip: "127.0.0.1" },
           { type: 7, ip: "::1" },
         ],

@@ -25,6 +25,8 @@ const MAX_PORT = 65_535;
 /** The local stack calls nothing but this machine. */
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 const WEB_SCHEMES = ["ws:", "wss:", "http:", "https:"];
+/** As stacks are called; a number would be one too, and is not meant. */
+const STACK_NAME = /^[a-z][\w.-]*$/i;
 /** What stands where a value should be, and is the next option. A negative number is a value, if a wrong one. */
 const LOOKS_LIKE_OPTION = /^-\D/;
 
@@ -47,7 +49,7 @@ that the Pulumi program declares. A development tool; production is AWS.
 Usage: npm start -- [options]
 
   --stack NAME                stack whose Pulumi.NAME.yaml is read (${OPTIONS.stack.default})
-  -c, --config KEY=VALUE      a value over that of the stack's file, as for pulumi up; may be repeated
+  -c, --config KEY=VALUE      a value over that of the stack's file; may be repeated
   --tasks N                   tasks to run, up to the declared maximum (the declared minimum)
   --edge-port PORT            HTTPS and WSS, as CloudFront, or as the load balancer without it
                               (${OPTIONS["edge-port"].default})
@@ -73,11 +75,9 @@ export function parseOptions(args: readonly string[]): Options {
   });
   const problems: string[] = [];
   const names = Object.keys(OPTIONS);
-  for (const token of tokens) {
+  for (const [index, token] of tokens.entries()) {
     if (token.kind === "positional") {
-      problems.push(
-        `${JSON.stringify(token.value)} is not an option; there are ${names.map(dashed).join(", ")}.`,
-      );
+      if (!isValueOfUnknown(tokens[index - 1])) problems.push(strayWord(token.value, names));
     } else if (token.kind === "option") {
       const definition = Object.entries(OPTIONS).find(([name]) => name === token.name)?.[1];
       if (definition === undefined) {
@@ -149,6 +149,20 @@ function samePorts({ edgePort, loadBalancerPort, apiGatewayPort }: Options): rea
       .filter(([, other]) => port !== 0 && other === port)
       .map(([other]) => `--${other} and --${name} are both ${port}, and must differ.`),
   );
+}
+
+/** What stands behind a misspelt option is its value: one complaint is enough. */
+function isValueOfUnknown(before: { readonly kind: string; readonly name?: string } | undefined): boolean {
+  return before?.kind === "option" && !((before.name ?? "") in OPTIONS);
+}
+
+function strayWord(word: string, names: readonly string[]): string {
+  const meant = nearest(word, names);
+  const option =
+    meant === undefined ? (STACK_NAME.test(word) ? `--stack ${word}` : undefined) : dashed(meant);
+  const hint =
+    option === undefined ? `; there are ${names.map(dashed).join(", ")}.` : `; did you mean ${option}?`;
+  return `${JSON.stringify(word)} is not an option${hint}`;
 }
 
 function unknownOption(rawName: string, name: string, names: readonly string[]): string {

@@ -1,7 +1,7 @@
 /** The whole way to the service on this machine: edge, load balancer, tasks, and the backplane between them. */
 import { PATHS } from "../app/src/settings.ts";
 import { startBackplane } from "./backplane.ts";
-import type { Certificate } from "./certificate.ts";
+import { type Certificate, CERTIFICATE_NAME } from "./certificate.ts";
 import { startEdge } from "./edge.ts";
 import type { Emit, StackUrls } from "./events.ts";
 import type { Door, PortAddress } from "./listen.ts";
@@ -14,9 +14,6 @@ import type { Service } from "./model/service.ts";
 import type { Upstream } from "./proxy.ts";
 import { createTargets } from "./targets.ts";
 import { startTasks, type Tasks } from "./tasks.ts";
-
-/** The name that the certificate of this machine bears. */
-const CERTIFICATE_NAME = "localhost";
 
 export interface ServicePathOptions {
   readonly edgeDoor: Door;

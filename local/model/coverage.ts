@@ -24,7 +24,7 @@ const PLAYED = [
 /** Behaviour that the cloud has and this machine does not show, by the reason. */
 const NOT_PLAYED: Readonly<Record<string, readonly string[]>> = {
   "the number of tasks stays as started": ["aws:appautoscaling/policy:Policy"],
-  "the stack's name is localhost here, and its certificate one that this machine made": [
+  "the stack's own names are localhost here, with a certificate that this machine made": [
     "aws:acm/certificate:Certificate",
     "aws:acm/certificateValidation:CertificateValidation",
     "aws:route53/record:Record",
@@ -122,7 +122,8 @@ export function gaps(covered: readonly Coverage[]): readonly Gap[] {
   const missing = covered.filter(({ verdict }) => verdict === "not-played" || verdict === "unknown");
   return [...Map.groupBy(missing, ({ reason }) => reason)].map(([reason, entries]) => ({
     types: entries.map(({ type }) => type),
-    names: entries.flatMap(({ names }) => names),
+    // A certificate and its validation bear one name.
+    names: [...new Set(entries.flatMap(({ names }) => names))],
     reason,
   }));
 }

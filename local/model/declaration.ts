@@ -42,20 +42,20 @@ export function declaration(
 ): Declaration {
   const counts = { played: 0, passive: 0, "not-played": 0, unknown: 0 };
   for (const { verdict, names } of covered) counts[verdict] += names.length;
+  const outermost = servicePath === undefined ? apiGatewayEdge : servicePath.edge;
   const path = [
-    ...(servicePath === undefined ? [] : describeServicePath(graph, servicePath, players)),
+    ...describeName(graph, outermost),
+    ...(servicePath === undefined ? [] : describeServicePath(servicePath, players)),
     ...(apiGatewayEdge === undefined ? [] : [describeApiGatewayEdge(apiGatewayEdge, players)]),
   ];
   return { stack: graph.stack, resources: graph.resources.length, counts, path };
 }
 
 function describeServicePath(
-  graph: DeclaredGraph,
   { edge, loadBalancers, targetGroups, service, backplane }: ServicePath,
   players: Players,
 ): readonly Part[] {
   return [
-    ...describeName(graph, edge),
     ...(edge === undefined ? [] : [{ part: "edge", text: describeEdge(edge) }]),
     ...loadBalancers.flatMap((balancer) =>
       balancer.listeners.map((listener) => ({
@@ -70,19 +70,23 @@ function describeServicePath(
 }
 
 /** An own name of the stack's. */
-function describeName(graph: DeclaredGraph, edge: Distribution | undefined): readonly Part[] {
+function describeName(graph: DeclaredGraph, outermost: Distribution | undefined): readonly Part[] {
   const outputs = new Declared(`outputs of stack ${graph.stack}`, graph.outputs);
   const { hostname } = new URL(outputs.text("websocketUrl"));
-  return hostname === edge?.domainName ? [] : [{ part: "name", text: `${hostname}, here localhost` }];
+  return hostname === outermost?.domainName ? [] : [{ part: "name", text: `${hostname}, here localhost` }];
 }
 
-function describeEdge({ behaviors, origins }: Distribution): string {
-  const added = origins.flatMap(({ customHeaders }) => customHeaders.map(([name]) => name));
+function describeEdge(edge: Distribution): string {
+  const added = edge.origins.flatMap(({ customHeaders }) => customHeaders.map(([name]) => name));
   return [
-    ...new Set(behaviors.map(({ viewerProtocolPolicy }) => viewerProtocolPolicy)),
+    ...viewerProtocols(edge),
     ...(added.length > 0 ? [`adds ${added.join(", ")}`] : []),
-    ...(origins.some(({ protocol }) => protocol === "https") ? ["TLS to its origin"] : []),
+    ...(edge.origins.some(({ protocol }) => protocol === "https") ? ["TLS to the load balancer"] : []),
   ].join(", ");
+}
+
+function viewerProtocols({ behaviors }: Distribution): readonly string[] {
+  return [...new Set(behaviors.map(({ viewerProtocolPolicy }) => viewerProtocolPolicy))];
 }
 
 function describeListener(
@@ -135,8 +139,6 @@ function describeBackplane({ engine, maxGB }: Backplane, { valkeyServer }: Playe
 }
 
 function describeApiGatewayEdge(edge: Distribution, { apiGatewayOrigin }: Players): Part {
-  return {
-    part: "API Gateway",
-    text: `${describeEdge(edge)}, played by ${apiGatewayOrigin?.href ?? "nobody"}`,
-  };
+  const text = [...viewerProtocols(edge), `played by ${apiGatewayOrigin?.href ?? "nobody"}`].join(", ");
+  return { part: "API Gateway", text };
 }

@@ -68,7 +68,7 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
 
 /** What the end waits for, and how to have it at once. */
 export function describeStopping({ tasks, stopTimeoutSeconds }: EventOf<"stopping">): string {
-  if (tasks === 0) return "stopping: no task is left";
+  if (tasks === 0) return "stopping";
   const who = tasks === 1 ? "1 task has" : `${tasks} tasks have`;
   return `stopping: ${who} up to ${stopTimeoutSeconds} s after SIGTERM; a second Ctrl-C kills`;
 }

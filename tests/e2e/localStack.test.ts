@@ -111,7 +111,7 @@ describe("npm start", function () {
       await stack.interrupt();
       assert.equal(await client.closed, CLOSE_GOING_AWAY);
       const pids = stack.events.flatMap(({ event, pid }) => (event === "task-started" && pid ? [pid] : []));
-      assert.ok(pids.length >= 2);
+      assert.ok(pids.length > 0);
       for (const pid of pids) assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
       assert.equal(stack.events.at(-1)?.event, "stopped");
     });

@@ -8,7 +8,7 @@ import { Project } from "./support/project.ts";
 describe("the Automation API", function () {
   this.timeout(60_000);
 
-  let project: Project;
+  let project: Project | undefined;
 
   before(function () {
     needCli(this);
@@ -16,10 +16,11 @@ describe("the Automation API", function () {
   });
 
   after(() => {
-    project.close();
+    project?.close();
   });
 
   it("brings a stack up from an inline program, with the repository's own stack file, and down again", async () => {
+    assert.ok(project);
     const stack = await LocalWorkspace.createOrSelectStack(
       { stackName: "dev", projectName: "websocket", program: () => Promise.resolve(runProgram()) },
       {

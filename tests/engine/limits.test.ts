@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BROKEN_PROGRAM } from "./support/brokenProgram.ts";
 import { needCli } from "./support/cli.ts";
@@ -28,19 +28,27 @@ const PREVIEWED = [
   "aws:lb/targetGroup:TargetGroup",
 ] as const;
 
+/** Every type that the stack dev does without. */
+const OTHER_EDGES = {
+  originAccess: "private",
+  originTls: "origin.example.com",
+  domain: "ws.example.com",
+  hostedZoneId: "Z0123456789ABCDEFGHIJ",
+  apiGatewayUrl: "wss://abcdef1234.execute-api.us-east-1.amazonaws.com/prod",
+};
+
 describe("what AWS refuses", function () {
   this.timeout(60_000);
 
   let project: Project;
-  /** The resources of the stack dev, as the providers were asked for them. */
+  /** The resources of the stack dev, and of one with what that has not, as the providers were asked for them. */
   let declared: readonly Call[];
 
   before(async function () {
     needCli(this);
     project = new Project();
-    await project.pulumi("stack", "init", "dev");
-    await project.pulumi("up", "--yes", "--skip-preview");
-    declared = project.cloud.changes();
+    const other = await created("other", OTHER_EDGES);
+    declared = [...(await created("dev", {})), ...other];
   });
 
   after(() => {
@@ -89,6 +97,17 @@ describe("what AWS refuses", function () {
         assert.ok(stdout.includes(`${type} resource '${name}': property ${property} value`), path);
       }
     });
+  }
+
+  async function created(stack: string, config: Readonly<Record<string, string>>): Promise<readonly Call[]> {
+    if (stack !== "dev") {
+      copyFileSync(join(project.folder, "Pulumi.dev.yaml"), join(project.folder, `Pulumi.${stack}.yaml`));
+    }
+    project.configure(stack, config);
+    project.cloud.forget();
+    await project.pulumi("stack", "init", stack);
+    await project.pulumi("up", "--yes", "--skip-preview");
+    return project.cloud.changes();
   }
 
   function declaredOf({ type, path }: Pick<Limit, "type" | "path">): Call {

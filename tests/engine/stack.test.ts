@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { text } from "../support/values.ts";
 import { needCli } from "./support/cli.ts";
+import type { Call } from "./support/cloud.ts";
 import { Project } from "./support/project.ts";
 import { awaitedByTheOnly, notDeleted, resources, theOnlyCall } from "./support/state.ts";
 import { Traffic } from "./support/traffic.ts";
@@ -10,6 +11,7 @@ import {
   DISTRIBUTION,
   IMAGE,
   LISTENER_RULE,
+  LOAD_BALANCER,
   SERVERLESS_CACHE,
   SERVICE,
   TASK_DEFINITION,
@@ -35,12 +37,14 @@ describe("the real Pulumi engine", function () {
   this.timeout(COMMAND_TIMEOUT_MS);
 
   /** These go on beside the tests of the stack dev, as most of a command's time is waiting. */
-  let others: readonly (readonly Promise<void>[])[] = [];
+  let others: Lives | undefined;
 
   before(function () {
     needCli(this);
     others = startLives(OTHER_LIVES);
   });
+
+  after(() => others?.stop());
 
   describe("with an unusable configuration", () => {
     let project: Project;
@@ -76,40 +80,46 @@ describe("the real Pulumi engine", function () {
     });
   });
 
-  // Each test goes on from the stack that the one before it left, as the life of a stack does.
+  // Created before the tests, so that any of them can be run alone; a change that is runs what is left out before it.
   describe("with the stack dev", () => {
     let life: Life;
     let project: Project;
+    /** What the preview before the creation printed, and what it changed. */
+    let preview = "";
+    let changesOfPreview: readonly Call[] = [];
+    /** How many of the changes this life has behind it. */
+    let made = 0;
     /** The origin secret, as CloudFront was told it. */
     let secret = "";
     /** The backplane's password, as ElastiCache was told it. */
     let password = "";
 
-    before(async () => {
+    before(async function () {
+      this.timeout(3 * COMMAND_TIMEOUT_MS);
       life = await lifeOf("dev");
       ({ project } = life);
+      const { cloud } = project;
+      preview = await project.pulumi("preview");
+      changesOfPreview = cloud.changes();
+      await make({ when: "it is created" }, life);
+      secret = text(theOnlyCall(cloud, "create", DISTRIBUTION).inputs, "origins[0].customHeaders[0].value");
+      password = text(theOnlyCall(cloud, "create", USER).inputs, "authenticationMode.passwords[0]");
     });
 
     after(() => {
       project.close();
     });
 
-    it("previews it and changes nothing", async () => {
-      const preview = await project.pulumi("preview");
-
+    it("previews it and changes nothing", () => {
       assert.match(preview, /aws:ecs:Service websocket-service create/);
       assert.match(preview, /\+ \d+ to create/);
-      assert.deepEqual(project.cloud.changes(), []);
+      assert.deepEqual(changesOfPreview, []);
     });
 
-    it("creates it", async () => {
-      await make({ when: "it is created" }, life);
-
+    it("creates it", () => {
       const { cloud } = project;
       assert.ok(cloud.changes().every(({ method }) => method === "create"));
       assert.equal(theOnlyCall(cloud, "create", SERVICE).inputs?.["desiredCount"], 1);
-      secret = text(theOnlyCall(cloud, "create", DISTRIBUTION).inputs, "origins[0].customHeaders[0].value");
-      password = text(theOnlyCall(cloud, "create", USER).inputs, "authenticationMode.passwords[0]");
       const task = JSON.stringify(theOnlyCall(cloud, "create", TASK_DEFINITION).inputs);
       assert.match(task, /rediss:\/\/websocket@backplane-[^"]+\.cache\.amazonaws\.com:6379/);
       assert.match(task, /WEBSOCKET_VALKEY_PASSWORD[^}]+arn:aws:ssm:/);
@@ -130,6 +140,17 @@ describe("the real Pulumi engine", function () {
         ["aws:ssm/parameter:Parameter", 1],
       ] as const) {
         assert.equal(awaited.filter((urn) => urn.includes(type)).length, count, type);
+      }
+    });
+
+    it("creates the load balancer only when its security group has its rules", async () => {
+      const awaited = await awaitedByTheOnly(LOAD_BALANCER, project);
+
+      for (const rule of ["websocket-from-cloudfront", "websocket-to-tasks", "tasks-from-websocket"]) {
+        assert.ok(
+          awaited.some((urn) => urn.endsWith(`::${rule}`)),
+          rule,
+        );
       }
     });
 
@@ -172,7 +193,14 @@ describe("the real Pulumi engine", function () {
       await project.pulumi("preview", "--expect-no-changes");
     });
 
-    for (const transition of CHANGES) it(`when ${transition.when}`, () => make(transition, life));
+    for (const [step, { when }] of CHANGES.entries()) {
+      it(`when ${when}`, async function () {
+        const due = CHANGES.slice(made, step + 1);
+        made = step + 1;
+        this.timeout(due.length * COMMAND_TIMEOUT_MS);
+        for (const transition of due) await make(transition, life);
+      });
+    }
 
     it("destroys everything; the image goes with its repository", async () => {
       const existing = await resources(project);
@@ -186,27 +214,57 @@ describe("the real Pulumi engine", function () {
   for (const [index, { what, transitions }] of OTHER_LIVES.entries()) {
     describe(what, () => {
       for (const [step, { when }] of transitions.entries()) {
-        it(`when ${when}`, () => others[index]?.[step]);
+        it(`when ${when}`, function () {
+          // Alone, it waits for all that come before it.
+          this.timeout((stepsBefore(index) + step + 1) * COMMAND_TIMEOUT_MS);
+          return others?.ends[index]?.[step];
+        });
       }
     });
   }
 });
 
-/** Lives one life after the other. @returns how each transition of each life ends. */
-function startLives(lives: readonly OtherLife[]): readonly (readonly Promise<void>[])[] {
+function stepsBefore(index: number): number {
+  return OTHER_LIVES.slice(0, index).reduce((sum, { transitions }) => sum + transitions.length, 0);
+}
+
+interface Lives {
+  /** How each transition of each life ends. */
+  readonly ends: readonly (readonly Promise<void>[])[];
+  /** Lets the transition under way come to its end, and makes no more. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Lives one life after the other. */
+function startLives(lives: readonly OtherLife[]): Lives {
+  const stopped = new AbortController();
   let before: Promise<unknown> = Promise.resolve();
-  return lives.map(({ stack, transitions }) => {
-    const life = before.then(() => lifeOf(stack));
-    const ends = transitions.map((transition) => {
-      const end = Promise.all([life, before]).then(([begun]) => make(transition, begun));
+  const ends = lives.map(({ stack, transitions }) => {
+    const life = before.then(() => {
+      stopped.signal.throwIfAborted();
+      return lifeOf(stack);
+    });
+    const transitionEnds = transitions.map((transition) => {
+      const end = Promise.all([life, before]).then(([begun]) => {
+        stopped.signal.throwIfAborted();
+        return make(transition, begun);
+      });
       before = end.catch(() => undefined);
       return end;
     });
-    before = before.then(async () => {
-      (await life).project.close();
+    before = Promise.allSettled([life, before]).then(([begun]) => {
+      if (begun.status === "fulfilled") begun.value.project.close();
     });
-    return ends;
+    return transitionEnds;
   });
+  const over = before;
+  return {
+    ends,
+    async stop() {
+      stopped.abort();
+      await over;
+    },
+  };
 }
 
 async function lifeOf(stack: string): Promise<Life> {
@@ -215,7 +273,12 @@ async function lifeOf(stack: string): Promise<Life> {
 
 async function projectOf(stack: string): Promise<Project> {
   const project = new Project();
-  await project.pulumi("stack", "init", stack);
+  try {
+    await project.pulumi("stack", "init", stack);
+  } catch (error) {
+    project.close();
+    throw error;
+  }
   return project;
 }
 

@@ -1,43 +1,154 @@
 import assert from "node:assert/strict";
-import type { Call } from "./support/cloud.ts";
+import type { Call, Properties } from "./support/cloud.ts";
 import { Traffic } from "./support/traffic.ts";
-import { DISTRIBUTION, LISTENER_RULE } from "./support/types.ts";
+import {
+  DISTRIBUTION,
+  LISTENER,
+  LISTENER_RULE,
+  LOAD_BALANCER,
+  RECORD,
+  SERVICE,
+  VPC_ORIGIN,
+} from "./support/types.ts";
 
-const rule = (method: Call["method"], header: string, ...values: string[]): Call => ({
+/** A call about a resource whose id, name, ARN and domain name are one. */
+const call = (method: Call["method"], type: string, name: string, inputs: Properties = {}): Call => ({
   method,
-  type: LISTENER_RULE,
-  name: "rule",
-  inputs: { conditions: [{ httpHeader: { httpHeaderName: header, values } }] },
+  type,
+  name,
+  id: name,
+  inputs,
+  ...(method === "create" && { outputs: { arn: name, dnsName: name, domainName: name } }),
 });
-const distribution = (method: Call["method"], name: string, value: string): Call => ({
-  method,
-  type: DISTRIBUTION,
-  name: "edge",
-  inputs: { origins: [{ customHeaders: [{ name, value }] }] },
-});
+
+const loadBalancer = (name: string): readonly Call[] => [
+  call("create", LOAD_BALANCER, name),
+  call("create", LISTENER, `${name}-listener`, {
+    loadBalancerArn: name,
+    defaultActions: [{ type: "fixed-response" }],
+  }),
+];
+const rule = (method: Call["method"], of: string, header: string, ...values: string[]): Call =>
+  call(method, LISTENER_RULE, `${of}-rule`, {
+    listenerArn: `${of}-listener`,
+    conditions: [{ httpHeader: { httpHeaderName: header, values } }],
+    actions: [{ type: "forward", targetGroupArn: `${of}-targets` }],
+  });
+const service = (method: Call["method"], behind: string): Call =>
+  call(method, SERVICE, "service", { loadBalancers: [{ targetGroupArn: `${behind}-targets` }] });
+const distribution = (method: Call["method"], to: string, value: string, more: Properties = {}): Call =>
+  call(method, DISTRIBUTION, "edge", {
+    origins: [{ domainName: to, customHeaders: [{ name: "X-A", value }], ...more }],
+  });
+const record = (to: string): Call =>
+  call("create", RECORD, "ws.example.com", { name: "ws.example.com", aliases: [{ name: to }] });
+
+const ONE = [...loadBalancer("one"), rule("create", "one", "X-A", "a"), service("create", "one")];
+const BEFORE = [...ONE, distribution("create", "one", "a")];
+const ANOTHER = [...loadBalancer("two"), rule("create", "two", "X-A", "a")];
 
 describe("the watch over traffic", () => {
-  const before = [rule("create", "X-A", "one"), distribution("create", "X-A", "one")];
-
-  it("is content while the rule accepts what is sent, before and after", () => {
-    new Traffic().follow([
-      ...before,
-      rule("update", "x-a", "two", "one"),
-      distribution("update", "X-A", "two"),
-      rule("update", "X-A", "three", "two"),
-    ]);
-  });
-
   for (const [what, calls] of [
-    ["the rule forgets the old value before the distribution does", [rule("update", "X-A", "two")]],
-    ["the rule asks for another header while the old one is sent", [rule("update", "X-B", "one")]],
-    ["the distribution sends what no rule accepts yet", [distribution("update", "X-A", "two")]],
-    ["the rule goes", [rule("delete", "X-A")]],
+    [
+      "the rule accepts what is sent, before and after",
+      [
+        rule("update", "one", "x-a", "b", "a"),
+        distribution("update", "one", "b"),
+        rule("update", "one", "X-A", "c", "b"),
+      ],
+    ],
+    [
+      "another load balancer has a service before CloudFront goes over",
+      [
+        ...ANOTHER,
+        { ...service("create", "two"), id: "another service" },
+        distribution("update", "two", "a"),
+        service("delete", "one"),
+        call("delete", LOAD_BALANCER, "one"),
+      ],
+    ],
+    [
+      "CloudFront goes over to a VPC origin that leads to it",
+      [
+        call("create", VPC_ORIGIN, "way", { vpcOriginEndpointConfig: { arn: "one" } }),
+        distribution("update", "inside", "a", { vpcOriginConfig: { vpcOriginId: "way" } }),
+      ],
+    ],
+    [
+      "a name leads to a distribution that knows it",
+      [
+        {
+          ...distribution("update", "one", "a"),
+          inputs: { ...distribution("update", "one", "a").inputs, aliases: ["ws.example.com"] },
+        },
+        record("edge"),
+      ],
+    ],
+    ["the distribution goes first", [call("delete", DISTRIBUTION, "edge"), service("delete", "one")]],
+  ] as const) {
+    it(`is content when ${what}`, () => {
+      new Traffic().follow([...BEFORE, ...calls]);
+    });
+  }
+
+  for (const [what, calls, why] of [
+    [
+      "the rule forgets the old value before the distribution does",
+      [rule("update", "one", "X-A", "b")],
+      /refused/,
+    ],
+    [
+      "the rule asks for another header while the old one is sent",
+      [rule("update", "one", "X-B", "a")],
+      /refused/,
+    ],
+    ["the distribution sends what no rule accepts yet", [distribution("update", "one", "b")], /refused/],
+    ["the rule goes", [rule("delete", "one", "X-A")], /refused/],
+    ["the service goes", [service("delete", "one")], /no tasks/],
+    ["the service is moved before the distribution", [...ANOTHER, service("update", "two")], /no tasks/],
+    [
+      "the distribution is moved before the service",
+      [...ANOTHER, distribution("update", "two", "a")],
+      /no tasks/,
+    ],
+    ["the load balancer goes", [call("delete", LOAD_BALANCER, "one")], /no load balancer/],
+    [
+      "two load balancers share a target group",
+      [
+        ...loadBalancer("two"),
+        {
+          ...rule("create", "one", "X-A", "a"),
+          id: "another",
+          inputs: { ...rule("create", "one", "X-A", "a").inputs, listenerArn: "two-listener" },
+        },
+      ],
+      /one target group/,
+    ],
+    ["a name leads to what is not there", [record("nobody")], /leads nowhere/],
+    [
+      "a name leads to a load balancer that does not listen",
+      [call("create", LOAD_BALANCER, "deaf"), record("deaf")],
+      /is refused/,
+    ],
+    ["a name leads to a load balancer that answers 403", [record("one")], /is refused/],
+    ["a name leads to a distribution that does not know it", [record("edge")], /does not know the name/],
+    [
+      "a name leads to a load balancer before the service does",
+      [
+        call("create", LOAD_BALANCER, "open"),
+        call("create", LISTENER, "open-listener", {
+          loadBalancerArn: "open",
+          defaultActions: [{ type: "forward", targetGroupArn: "open-targets" }],
+        }),
+        record("open"),
+      ],
+      /no tasks/,
+    ],
   ] as const) {
     it(`sees when ${what}`, () => {
       assert.throws(() => {
-        new Traffic().follow([...before, ...calls]);
-      }, /a request is refused/);
+        new Traffic().follow([...BEFORE, ...calls]);
+      }, why);
     });
   }
 });

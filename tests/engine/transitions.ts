@@ -58,6 +58,14 @@ const CARRIERS = [
   "aws:lb/targetGroup:TargetGroup",
   TASK_DEFINITION,
   USER,
+  // The network's way out, and in.
+  "aws:ec2/internetGateway:InternetGateway",
+  "aws:ec2/route:Route",
+  "aws:ec2/routeTable:RouteTable",
+  "aws:ec2/routeTableAssociation:RouteTableAssociation",
+  "aws:ec2/subnet:Subnet",
+  "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+  "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
 ];
 
 /** What the console page is made of is part of the image. */
@@ -67,6 +75,72 @@ async function refusedDestroy(project: Project, ...flags: readonly string[]): Pr
   const { code, stdout } = await project.run("destroy", ...flags);
   assert.notEqual(code, 0);
   assert.match(stdout, /cannot be deleted[^]*protected/);
+}
+
+/** As `pulumi up` does it by default, and `npm run deploy -- up` where something is protected. */
+function failingUpdateAfterPreview(why: RegExp): (project: Project) => Promise<void> {
+  return async (project) => {
+    const { code, stdout } = await project.run("up", "--yes");
+    assert.notEqual(code, 0);
+    assert.match(stdout, why);
+  };
+}
+
+interface OneLoadBalancer {
+  readonly name: string;
+  readonly listener: "http" | "https";
+  /** What comes and goes with it. */
+  readonly with?: readonly string[];
+}
+
+/**
+ * Behind another load balancer there is another service: it runs before CloudFront goes over, and the one before drains
+ * while its load balancer is still there.
+ */
+function movedTo(next: OneLoadBalancer, last: OneLoadBalancer): NonNullable<Transition["asks"]> {
+  const parts = (
+    verb: "create" | "delete",
+    { name, listener, with: others = [] }: OneLoadBalancer,
+  ): string[] => [
+    ...others,
+    `${verb} Listener ${name}-${listener}`,
+    `${verb} LoadBalancer ${name}`,
+    `${verb} SecurityGroup ${name}`,
+    `${verb} SecurityGroupEgressRule ${name}-to-tasks`,
+    `${verb} SecurityGroupIngressRule tasks-from-${name}`,
+    `${verb} SecurityGroupIngressRule ${name}-from-cloudfront`,
+    `${verb} TargetGroup ${name}`,
+  ];
+  const rule = "X-Origin-Renamed-5";
+  return [
+    [
+      ...parts("create", next),
+      `create ListenerRule ${next.name}-${rule}`,
+      "create Service websocket-service",
+    ],
+    ["create Policy scaling-requests", "create Target scaling-tasks", "update Distribution edge origins"],
+    "delete Policy scaling-requests",
+    "delete Target scaling-tasks",
+    "delete Service websocket-service",
+    `delete ListenerRule ${last.name}-${rule}`,
+    parts("delete", last),
+  ];
+}
+
+/** A name of the load balancer's own. */
+const ORIGIN_CERTIFICATE = [
+  "Certificate origin-certificate-us-east-1",
+  "CertificateValidation origin-certificate-us-east-1",
+  "Record origin-certificate-proof",
+] as const;
+
+/** An own name belongs to one distribution: another one could not take it before this one is gone. */
+function onlyUpdatesTheDistribution({ cloud }: Project): void {
+  const calls = cloud.changes().filter(({ type }) => type === DISTRIBUTION);
+  assert.deepEqual(
+    calls.map(({ method, name }) => [method, name]),
+    [["update", "edge"]],
+  );
 }
 
 /** Changes of a stack that has its backplane, from `Pulumi.dev.yaml`. */
@@ -249,6 +323,128 @@ export const CHANGES: readonly Transition[] = [
       assert.equal(list(inputs, "authenticationMode.passwords").length, 2);
     },
   },
+  {
+    when: "it is to get a domain in a zone of another name, which a preview refuses",
+    config: { domain: "ws.example.org", hostedZoneId: "Z0123456789ABCDEFGHIJ" },
+    run: async (project) => {
+      const { code, stdout } = await project.run("preview");
+      assert.notEqual(code, 0);
+      assert.match(
+        stdout,
+        /Z0123456789ABCDEFGHIJ is the zone example\.com, and ws\.example\.org is not in it/,
+      );
+    },
+    asks: [],
+  },
+  {
+    when: "it gets a domain: CloudFront answers to the name before the name leads there",
+    config: { domain: "ws.example.com", hostedZoneId: "Z0123456789ABCDEFGHIJ" },
+    asks: [
+      "create Certificate domain-certificate-us-east-1",
+      "create Record domain-certificate-proof",
+      "create CertificateValidation domain-certificate-us-east-1",
+      "update Distribution edge viewerCertificate aliases",
+      ["create Record domain-A", "create Record domain-AAAA"],
+    ],
+  },
+  {
+    when: "its load balancer goes from the public into the VPC, and CloudFront goes over when tasks answer there",
+    config: { originAccess: "private" },
+    asks: movedTo(
+      { name: "websocket-vpc", listener: "http", with: ["create VpcOrigin vpc-origin"] },
+      { name: "websocket", listener: "http" },
+    ),
+    // What the autoscaler had chosen for the one before is not known of a new one: minTasks.
+    after: ({ cloud }) => {
+      assert.equal(theOnlyCall(cloud, "create", SERVICE).inputs?.["desiredCount"], 2);
+    },
+  },
+  {
+    when: "CloudFront is to speak TLS to it: not by the VPC origin that it uses, which takes no change",
+    config: { originTls: "origin.example.com" },
+    asks: movedTo(
+      {
+        name: "websocket-vpc-tls-fc4b76",
+        listener: "https",
+        with: [...ORIGIN_CERTIFICATE.map((part) => `create ${part}`), "create VpcOrigin vpc-origin"],
+      },
+      { name: "websocket-vpc", listener: "http", with: ["delete VpcOrigin vpc-origin"] },
+    ),
+  },
+  {
+    when: "CloudFront is to know it by another name: a listener has one certificate, and CloudFront goes by one name",
+    config: { originTls: "other.example.com" },
+    asks: movedTo(
+      {
+        name: "websocket-vpc-tls-72752f",
+        listener: "https",
+        with: [...ORIGIN_CERTIFICATE.map((part) => `create ${part}`), "create VpcOrigin vpc-origin"],
+      },
+      {
+        name: "websocket-vpc-tls-fc4b76",
+        listener: "https",
+        with: [...ORIGIN_CERTIFICATE.map((part) => `delete ${part}`), "delete VpcOrigin vpc-origin"],
+      },
+    ),
+  },
+  {
+    when: "an API Gateway takes the service's place, under the same name and by the same distribution",
+    config: {
+      edge: "api-gateway",
+      apiGatewayUrl: "wss://abcdef1234.execute-api.us-east-1.amazonaws.com/prod",
+      originAccess: "public",
+      originTls: "",
+    },
+    after: onlyUpdatesTheDistribution,
+  },
+  {
+    when: "the service comes back, in public, with the API Gateway beside it no more",
+    config: { edge: "cloudfront", apiGatewayUrl: "" },
+    after: onlyUpdatesTheDistribution,
+  },
+  {
+    when: "clients are to connect to the load balancer itself: the name leads there when tasks answer, then CloudFront goes",
+    config: { edge: "load-balancer" },
+    asks: [
+      [
+        "create Listener websocket-open-http",
+        "create Listener websocket-open-https",
+        "create LoadBalancer websocket-open",
+        "create SecurityGroup websocket-open",
+        "create SecurityGroupEgressRule websocket-open-to-tasks",
+        "create SecurityGroupIngressRule tasks-from-websocket-open",
+        "create SecurityGroupIngressRule websocket-open-from-everyone-http",
+        "create SecurityGroupIngressRule websocket-open-from-everyone-https",
+        "create Service websocket-service",
+        "create TargetGroup websocket-open",
+      ],
+      [
+        "create Policy scaling-requests",
+        "create Target scaling-tasks",
+        "update Record domain-A aliases",
+        "update Record domain-AAAA aliases",
+      ],
+      [
+        "delete Distribution edge",
+        "delete Listener websocket-http",
+        "delete ListenerRule websocket-X-Origin-Renamed-5",
+        "delete LoadBalancer websocket",
+        "delete LogDelivery edge-access-log",
+        "delete LogDeliveryDestination edge-access-log",
+        "delete LogDeliverySource edge-access-log",
+        "delete Policy scaling-requests",
+        "delete RandomPassword origin-secret-4",
+        "delete RandomPassword origin-secret-5",
+        "delete SecurityGroup websocket",
+        "delete SecurityGroupEgressRule websocket-to-tasks",
+        "delete SecurityGroupIngressRule tasks-from-websocket",
+        "delete SecurityGroupIngressRule websocket-from-cloudfront",
+        "delete Service websocket-service",
+        "delete Target scaling-tasks",
+        "delete TargetGroup websocket",
+      ],
+    ],
+  },
 ];
 
 /** The life of a stack that begins with one task and no backplane, and with a failure. */
@@ -262,11 +458,16 @@ export const BEGINNINGS: readonly Transition[] = [
     run: failingUpdate(/Service.*websocket-service[^]*InvalidParameterException: the target group has no/),
   },
   {
-    when: "that is tried again, which creates only what is missing",
+    when: "that is tried again, which creates only what is missing: CloudFront has waited for it",
     asks: [
       "create Service websocket-service",
-      "create Target scaling-tasks",
-      "create Policy scaling-requests",
+      [
+        "create Distribution edge",
+        "create LogDelivery edge-access-log",
+        "create LogDeliverySource edge-access-log",
+        "create Policy scaling-requests",
+        "create Target scaling-tasks",
+      ],
     ],
   },
   {
@@ -332,6 +533,18 @@ export const ENDINGS: readonly Transition[] = [
     },
   },
   {
+    when: "it is to get another edge, which its protection refuses where there is a preview, and nothing happens to it",
+    config: { originAccess: "public" },
+    run: failingUpdateAfterPreview(/websocket-service[^]*marked for protection/),
+    asks: [],
+  },
+  {
+    when: "its protection is lifted in the file that has the new edge: what is not declared any more keeps it",
+    config: { protect: "false" },
+    run: failingUpdateAfterPreview(/LoadBalancer.*websocket-vpc[^]*cannot be deleted[^]*protected/),
+    asks: [],
+  },
+  {
     when: "it is to be destroyed, which its protection refuses, and nothing happens to it",
     run: (project) => refusedDestroy(project, "--yes"),
     asks: [],
@@ -346,10 +559,15 @@ export const ENDINGS: readonly Transition[] = [
   },
   {
     when: "its protection is lifted, which brings back what was lost",
-    config: { protect: "false" },
+    config: { originAccess: "private", protect: "false" },
     after: ({ cloud }) => {
       assert.ok(cloud.changes().every(({ method }) => method === "create"));
     },
+  },
+  {
+    when: "then it gets another edge",
+    config: { originAccess: "public" },
+    after: onlyUpdatesTheDistribution,
   },
   {
     when: "it is destroyed, and leaves logs and images",

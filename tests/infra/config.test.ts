@@ -112,7 +112,7 @@ describe("the configuration", () => {
         "did you mean websocket:maxTasks?",
         "config rm websocket:maxTask ",
       ],
-      ["websocket:colour", "red", "is not a key", "there are minTasks, maxTasks"],
+      ["websocket:colour", "red", "is not a key", "there are edge, originAccess"],
       ["websocket:port", "80", "is not a key"],
       ["aws:region", undefined, "is missing", "set aws:region us-east-1 "],
     ];

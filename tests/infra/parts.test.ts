@@ -7,6 +7,7 @@ import { contentHash } from "../../infra/contentHash.ts";
 import { memoryChoices } from "../../infra/fargateSizes.ts";
 import { buildContext } from "../../infra/image.ts";
 import { readStackFiles } from "../../infra/stackFiles.ts";
+import { readmeFor } from "../../infra/readme.ts";
 import { brokenLinks } from "../../infra/timeouts.ts";
 import type { Timeouts } from "../../infra/timeouts.ts";
 
@@ -176,5 +177,21 @@ describe("the stack files", () => {
     writeFileSync(path.join(root, "Pulumi.x.yaml"), "config:\n  websocket:a:\n    secure: xyz\n  b: 1\n");
     assert.throws(() => readStackFiles(root, "x"), /websocket:a is encrypted.*--plaintext websocket:a/);
     rmSync(root, { recursive: true });
+  });
+});
+
+describe("the stack's page", () => {
+  const page =
+    "# Title\n\nAt ${outputs.a}.\n\n| What | Where |\n| --- | --- |\n| a | ${outputs.a} |\n| b | ${outputs.b} |\n\nAt ${outputs.a} and ${outputs.b}.\n";
+
+  it("is whole where the stack has all outputs", () => {
+    assert.equal(readmeFor(page, ["a", "b"]), page);
+  });
+
+  it("leaves out what the stack does not have", () => {
+    assert.equal(
+      readmeFor(page, ["a"]),
+      "# Title\n\nAt ${outputs.a}.\n\n| What | Where |\n| --- | --- |\n| a | ${outputs.a} |",
+    );
   });
 });

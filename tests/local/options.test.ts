@@ -41,7 +41,9 @@ describe("local options", () => {
 
   it("are refused with what is allowed", () => {
     const cases: readonly (readonly [string, string])[] = [
-      ["--taks 3", '--taks is not an option; did you mean --tasks?\n"3" is not an option'],
+      ["prod", '"prod" is not an option; did you mean --stack prod?'],
+      ["tasks", '"tasks" is not an option; did you mean --tasks?'],
+      ["3", '"3" is not an option; there are --stack, '],
       ["--tasks 0", '--tasks is "0", and must be a whole number of 1 or more.'],
       ["--tasks 1.5", '--tasks is "1.5", and must be'],
       ["--tasks", "--tasks needs a value."],
@@ -65,6 +67,9 @@ describe("local options", () => {
       ["--config edge", '--config is "edge", and must be KEY=VALUE.'],
       ["-x", "-x is not an option"],
     ];
+    assert.throws(() => parseOptions(["--taks", "3"]), {
+      message: "--taks is not an option; did you mean --tasks?",
+    });
     for (const [line, message] of cases) {
       assert.throws(
         () => parseOptions(line.split(" ")),

@@ -109,7 +109,7 @@ describe("local output", () => {
     assert.deepEqual(stream.text.trimEnd().split("\n"), [
       "stopping: 2 tasks have up to 40 s after SIGTERM; a second Ctrl-C kills",
       "stopping: 1 task has up to 40 s after SIGTERM; a second Ctrl-C kills",
-      "stopping: no task is left",
+      "stopping",
     ]);
   });
 

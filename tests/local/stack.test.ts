@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
-import { connect as connectTcp, createServer } from "node:net";
+import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { waitUntil } from "../support/waitUntil.ts";
 import { SECRET, SECRET_HEADER, wholePath } from "./support/graph.ts";
 import { ask, connect, refusedUpgrade } from "./support/clients.ts";
 import { ROOT } from "./support/paths.ts";
@@ -12,6 +14,25 @@ import { alive } from "./support/processes.ts";
 import { launch, running, type StackFixture } from "./support/stack.ts";
 
 const WITH_SECRET = { [SECRET_HEADER]: SECRET };
+
+/** The sockets that this process makes from now on, the stack's and its clients': those that other tests left do not count. */
+function socketsMade(): Disposable & { readonly toServers: Socket[]; readonly fromClients: Socket[] } {
+  const toServers: Socket[] = [];
+  const fromClients: Socket[] = [];
+  // What Node publishes there: a socket each.
+  const onClient = (message: unknown): void => void toServers.push((message as { socket: Socket }).socket);
+  const onServer = (message: unknown): void => void fromClients.push((message as { socket: Socket }).socket);
+  subscribe("net.client.socket", onClient);
+  subscribe("net.server.socket", onServer);
+  return {
+    toServers,
+    fromClients,
+    [Symbol.dispose]() {
+      unsubscribe("net.client.socket", onClient);
+      unsubscribe("net.server.socket", onServer);
+    },
+  };
+}
 
 function hasIpv6(): boolean {
   return Object.values(networkInterfaces()).some((entries) =>
@@ -162,8 +183,8 @@ describe("local stack: requests", () => {
     assert.equal(open(), 1);
     client.socket.close();
     await once(client.socket, "close");
-    // The load balancer hears of the end when both of its sockets are closed: a request behind it waits for that.
-    while (open() !== 0) await ask(`${balancer}/x`, { headers: WITH_SECRET });
+    // The load balancer hears of the end when both of its sockets are closed.
+    await waitUntil(() => open() === 0);
   });
 
   it("never tells the secret", () => {
@@ -222,7 +243,7 @@ describe("local stack: tasks", () => {
     assert.ok(first);
     first.socket.close();
     await once(first.socket, "close");
-    while (fixture.stack.status().every(({ open }) => open > 0)) await ask(fixture.urls.page);
+    await waitUntil(() => fixture.stack.status().some(({ open }) => open === 0));
     using next = await connect(websocket);
     assert.equal(next.pid, first.pid);
     for (const { socket } of clients) socket.terminate();
@@ -364,18 +385,19 @@ describe("local stack: the end", () => {
   });
 
   it("holds no socket of a connection that has ended in order", async () => {
-    const sockets = (): number =>
-      process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
     await using fixture = await running(wholePath({ healthCheck: { interval: 60 } }));
-    // Connections of earlier tests may still be on their way out.
-    while (sockets() > 0) await new Promise((resolve) => setImmediate(resolve));
+    using made = socketsMade();
     for (const page of [fixture.urls.page, fixture.urls.page]) {
       const client = await connect(fixture.urls.websocket);
       client.socket.close();
       await once(client.socket, "close");
       await ask(page);
     }
-    while (sockets() > 0) await new Promise((resolve) => setImmediate(resolve));
+    // The client's own and those of two hops, for each of two connections and two requests.
+    assert.equal(made.toServers.length, 12);
+    await waitUntil(() => [...made.toServers, ...made.fromClients].every(({ closed }) => closed));
+    const ended = made.toServers.filter(({ readableEnded }) => readableEnded);
+    assert.ok(ended.length >= 4, "not cut after a while of silence");
   });
 
   it("kills a stubborn task after the declared stop timeout", async () => {
@@ -430,6 +452,6 @@ describe("local stack: the end", () => {
     parent.kill("SIGKILL");
     await once(parent, "exit");
     await ended;
-    while (alive(pid)) await new Promise((resolve) => setImmediate(resolve));
+    await waitUntil(() => !alive(pid));
   });
 });

@@ -9,6 +9,7 @@ import { readBackplane } from "../../local/model/backplane.ts";
 import { type StandIn, type StandInUser, startStandIn } from "../../local/standInValkey/server.ts";
 import { describeLogContract } from "../app/logContract.ts";
 import { silent } from "../app/support.ts";
+import { waitUntil } from "../support/waitUntil.ts";
 
 const FREE: StandInUser = { name: "tasks", password: "letmein", access: "on ~* +@all" };
 
@@ -114,7 +115,7 @@ describe("the stand-in for Valkey", () => {
       using client = await Client.authorized(standIn, FREE);
       await client.ask("HSET", "brief", "a", "b");
       assert.match(await client.ask("PEXPIRE", "brief", "1"), /^:1/);
-      while ((await client.ask("EXISTS", "brief")) !== ":0\r\n") await nextTurn();
+      await waitUntil(async () => (await client.ask("EXISTS", "brief")) === ":0\r\n");
       assert.match(await client.ask("PEXPIRE", "brief", "1"), /^:0/);
     });
 

@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { setImmediate as nextTurn } from "node:timers/promises";
 
 import { requireValkey } from "../support/valkey.ts";
+import { waitUntil } from "../support/waitUntil.ts";
 import { ROOT } from "./support/paths.ts";
 import { alive } from "./support/processes.ts";
 
@@ -19,6 +19,6 @@ describe("a valkey-server of this machine", () => {
     assert.ok(alive(pid));
     parent.kill("SIGKILL");
     await once(parent, "exit");
-    while (alive(pid)) await nextTurn();
+    await waitUntil(() => !alive(pid));
   });
 });

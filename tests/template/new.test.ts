@@ -68,9 +68,14 @@ describe("pulumi new, from a clone of the repository", function () {
   });
 });
 
+/** A stack with every output. */
+const EVERYTHING = {
+  "websocket:apiGatewayUrl": "wss://abcdef1234.execute-api.us-east-1.amazonaws.com/prod",
+};
+
 describe("the stack's README, which Pulumi Cloud fills in", () => {
   it("names outputs that the program has, and all of them", async () => {
-    const { outputs } = await evaluateStack({ stack: "dev" });
+    const { outputs } = await evaluateStack({ stack: "dev", config: EVERYTHING });
     const readme = readFileSync(path.join(ROOT, "Pulumi.README.md"), "utf8");
     const named = [...readme.matchAll(/\$\{(.*?)\}/g)].map(([, reference = ""]) => reference);
     const known = Object.keys(outputs).filter((name) => name !== "readme");

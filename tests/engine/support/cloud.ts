@@ -2,7 +2,15 @@
  * The stand-in cloud: a folder that the stand-in providers and the tests share. The providers append every call
  * to it, and a test can change there what "really runs", behind Pulumi's back.
  */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 export type Properties = Readonly<Record<string, unknown>>;
@@ -14,10 +22,14 @@ export interface Call {
   readonly type: string;
   /** Logical name of the resource; empty for a function. */
   readonly name: string;
+  /** Which resource it was, for a create, an update or a delete. */
+  readonly id?: string;
   /** Top-level inputs that an update changes. */
   readonly changed?: readonly string[];
   /** What the call was given. */
   readonly inputs?: Properties;
+  /** What a create answered. */
+  readonly outputs?: Properties;
 }
 
 export class Cloud {
@@ -120,6 +132,15 @@ export class Cloud {
     const inputs = readEntry(this.#held, `${type} ${id}`);
     // Written by hold() above.
     return inputs === undefined ? undefined : (JSON.parse(inputs) as Properties);
+  }
+
+  /** The inputs of all resources of a type, by id. */
+  allHeld(type: string): ReadonlyMap<string, Properties> {
+    if (!existsSync(this.#held)) return new Map();
+    const ids = readdirSync(this.#held)
+      .map((entry) => decodeURIComponent(entry).split(" "))
+      .flatMap(([found, id = ""]) => (found === type ? [id] : []));
+    return new Map(ids.map((id) => [id, this.held(type, id) ?? {}]));
   }
 
   release(type: string, id: string): void {

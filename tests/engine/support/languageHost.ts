@@ -8,7 +8,7 @@
  *
  * Run as `node languageHost.ts ENGINE_ADDRESS`; it prints the port that it listens on.
  */
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -21,6 +21,15 @@ import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 const ALREADY_REPORTED = 32;
 
 const engine = process.argv.at(-1) ?? "";
+
+/** What it has started, which ends with it. */
+const children = new Set<ChildProcess>();
+
+function owned<Child extends ChildProcess>(child: Child): Child {
+  children.add(child);
+  child.once("exit", () => children.delete(child));
+  return child;
+}
 
 async function run(request: messages.RunRequest): Promise<messages.RunResponse> {
   const info = request.getInfo();
@@ -39,25 +48,27 @@ async function run(request: messages.RunRequest): Promise<messages.RunResponse> 
     pwd: directory,
     parallel: String(request.getParallel()),
   };
-  const program = spawn(
-    process.execPath,
-    [
-      runner,
-      ...Object.entries(flags).flatMap(([flag, value]) => (value === "" ? [] : [`--${flag}`, value])),
-      ...(request.getDryrun() ? ["--dry-run"] : []),
-      info.getEntryPoint(),
-      ...request.getArgsList(),
-    ],
-    {
-      stdio: ["ignore", "inherit", "inherit"],
-      env: {
-        ...process.env,
-        PULUMI_CONFIG: JSON.stringify(Object.fromEntries(request.getConfigMap().toArray())),
-        PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(request.getConfigsecretkeysList()),
-        // On unless Pulumi.yaml says `typescript: false`; it makes the runner load ts-node.
-        ...(options["typescript"] !== false && { PULUMI_NODEJS_TYPESCRIPT: "true" }),
+  const program = owned(
+    spawn(
+      process.execPath,
+      [
+        runner,
+        ...Object.entries(flags).flatMap(([flag, value]) => (value === "" ? [] : [`--${flag}`, value])),
+        ...(request.getDryrun() ? ["--dry-run"] : []),
+        info.getEntryPoint(),
+        ...request.getArgsList(),
+      ],
+      {
+        stdio: ["ignore", "inherit", "inherit"],
+        env: {
+          ...process.env,
+          PULUMI_CONFIG: JSON.stringify(Object.fromEntries(request.getConfigMap().toArray())),
+          PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(request.getConfigsecretkeysList()),
+          // On unless Pulumi.yaml says `typescript: false`; it makes the runner load ts-node.
+          ...(options["typescript"] !== false && { PULUMI_NODEJS_TYPESCRIPT: "true" }),
+        },
       },
-    },
+    ),
   );
   const [code] = (await once(program, "exit")) as [number | null];
 
@@ -76,14 +87,16 @@ function runPolicyPack(
   call: grpc.ServerWritableStream<messages.RunPluginRequest, messages.RunPluginResponse>,
 ): void {
   const directory = call.request.getInfo()?.getProgramDirectory() ?? "";
-  const pack = spawn(
-    process.execPath,
-    [
-      createRequire(join(directory, "package.json")).resolve("@pulumi/pulumi/cmd/run-policy-pack/index.js"),
-      ...call.request.getArgsList(),
-      directory,
-    ],
-    { cwd: directory, stdio: ["ignore", "pipe", "pipe"] },
+  const pack = owned(
+    spawn(
+      process.execPath,
+      [
+        createRequire(join(directory, "package.json")).resolve("@pulumi/pulumi/cmd/run-policy-pack/index.js"),
+        ...call.request.getArgsList(),
+        directory,
+      ],
+      { cwd: directory, stdio: ["ignore", "pipe", "pipe"] },
+    ),
   );
   pack.stdout.on("data", (chunk: Buffer) => call.write(new messages.RunPluginResponse().setStdout(chunk)));
   pack.stderr.on("data", (chunk: Buffer) => call.write(new messages.RunPluginResponse().setStderr(chunk)));
@@ -93,6 +106,12 @@ function runPolicyPack(
   });
   call.on("cancelled", () => pack.kill());
 }
+
+// The engine holds the other end; killed, it cannot call off any more.
+process.stdin.resume().once("end", () => process.exit());
+process.once("exit", () => {
+  for (const child of children) child.kill();
+});
 
 const server = new grpc.Server();
 server.addService(service.LanguageRuntimeService, {

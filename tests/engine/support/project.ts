@@ -2,7 +2,7 @@
  * The project as the real Pulumi CLI sees it, with stand-ins for the providers: a temporary folder that looks like the
  * repository and has a configuration, a state and a cloud of its own. Nothing leaves the machine.
  */
-import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import {
   cpSync,
@@ -42,10 +42,16 @@ export class Project {
   readonly environment: Readonly<Record<string, string>>;
   readonly #root: string;
   #providers: Promise<Providers> | undefined;
+  readonly #commands = new Set<ChildProcess>();
+  /** When the run ends before the test has closed it. */
+  readonly #atExit = (): void => {
+    this.close();
+  };
   #transcript = "";
 
   constructor() {
     this.#root = mkdtempSync(join(tmpdir(), "pulumi-engine-"));
+    process.once("exit", this.#atExit);
     const cloud = this.#folder("cloud");
     const bin = this.#folder("bin");
     const home = this.#folder("home");
@@ -114,11 +120,14 @@ export class Project {
   }
 
   async #start(args: readonly string[]): Promise<ChildProcessByStdio<null, Readable, Readable>> {
-    return spawn(cliPath(), [...args, "--non-interactive", "--color", "never"], {
+    const cli = spawn(cliPath(), [...args, "--non-interactive", "--color", "never"], {
       cwd: this.folder,
       env: await this.attached(),
       stdio: ["ignore", "pipe", "pipe"],
     });
+    this.#commands.add(cli);
+    cli.once("exit", () => this.#commands.delete(cli));
+    return cli;
   }
 
   async #end(cli: ChildProcessByStdio<null, Readable, Readable>): Promise<Run> {
@@ -154,11 +163,15 @@ export class Project {
     return stdout;
   }
 
+  /** Ends what still runs, and leaves nothing. Idempotent. */
   close(): void {
+    process.removeListener("exit", this.#atExit);
+    for (const cli of this.#commands) cli.kill("SIGKILL");
     void this.#providers?.then(({ stop }) => {
       stop();
     });
-    rmSync(this.#root, { recursive: true, force: true });
+    // What has just been killed may still have been writing.
+    rmSync(this.#root, { recursive: true, force: true, maxRetries: 3 });
   }
 
   #inside(name: string): string {
@@ -216,7 +229,8 @@ async function startProviders(cloud: string, env: NodeJS.ProcessEnv): Promise<Pr
 }
 
 /** What the program and the image are made of; a test may change its own copy. */
-const COPIED = /^(Pulumi.*\.(?:yaml|md)|package.*\.json|index\.ts|infra|policy|app|client|console|\.dockerignore)$/;
+const COPIED =
+  /^(Pulumi.*\.(?:yaml|md)|package.*\.json|index\.ts|infra|policy|app|client|console|\.dockerignore)$/;
 
 function imitateRepository(folder: string): void {
   for (const name of readdirSync(ROOT).filter((entry) => COPIED.test(entry))) {

@@ -136,7 +136,7 @@ export function apiGatewayResources(
 }
 
 export function apiGatewayAlone(): DeclaredGraph {
-  return graphOf(apiGatewayResources());
+  return { ...graphOf(apiGatewayResources()), outputs: { websocketUrl: "wss://api-edge.example" } };
 }
 
 export function apiGatewayBeside(): DeclaredGraph {

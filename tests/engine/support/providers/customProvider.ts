@@ -9,11 +9,15 @@ import { isDeepStrictEqual } from "node:util";
 import type { provider } from "@pulumi/pulumi";
 import { standInsFor } from "../../../../infra/standIns.ts";
 import type { Call, Cloud, Properties } from "../cloud.ts";
+import { DISTRIBUTION, SERVICE, VPC_ORIGIN } from "../types.ts";
 import { refusals } from "./limits.ts";
 import { replacing } from "./replacing.ts";
 
 const REGION = "us-east-1";
 const IMAGE = "docker-build:index:Image";
+/** While a distribution uses it, nothing of it can be changed (Amazon CloudFront API, UpdateVpcOrigin). */
+const IN_USE =
+  "CannotUpdateEntityWhileInUse: The specified VPC origin is currently associated with distributions";
 const mocked = standInsFor(REGION);
 
 export function standIn(cloud: Cloud, version: string): provider.Provider {
@@ -30,7 +34,8 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
       const changed = changedKeys(olds, news);
       cloud.record({ method: "diff", ...identity(urn), changed });
       return Promise.resolve({
-        changes: changed.length > 0,
+        // Where something changed, the engine finds out what, for the resource options that speak of it.
+        ...(changed.length === 0 && { changes: false }),
         replaces: [...replacing(identity(urn).type, changed)],
       });
     },
@@ -39,11 +44,19 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
       await setTimeout(cloud.delayOf(identity(urn).type));
       cloud.failIfAsked(identity(urn).type);
       if (identity(urn).type === IMAGE) for (const tag of inputs["tags"] as string[]) cloud.push(tag);
-      cloud.record({ method: "create", ...identity(urn), inputs: revealed(inputs) });
+      refuseTakenAliases(cloud, urn, inputs);
       // A resource that replaces another one is another one.
       const id = randomUUID();
+      const outs = outputsOf(urn, inputs);
+      cloud.record({
+        method: "create",
+        ...identity(urn),
+        id,
+        inputs: revealed(inputs),
+        outputs: revealed(outs),
+      });
       cloud.hold(identity(urn).type, id, inputs);
-      return { id, outs: outputsOf(urn, inputs) };
+      return { id, outs };
     },
 
     read(id, urn, state: Properties) {
@@ -62,9 +75,12 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
     async update(id, urn, olds: Properties, news: Properties) {
       await setTimeout(cloud.delayOf(identity(urn).type));
       cloud.failIfAsked(identity(urn).type);
+      if (identity(urn).type === VPC_ORIGIN) throw new Error(IN_USE);
+      refuseTakenAliases(cloud, urn, news, id);
       cloud.record({
         method: "update",
         ...identity(urn),
+        id,
         changed: changedKeys(olds, news),
         inputs: revealed(news),
       });
@@ -74,7 +90,7 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
 
     async delete(id, urn) {
       await setTimeout(cloud.delayOf(identity(urn).type));
-      cloud.record({ method: "delete", ...identity(urn) });
+      cloud.record({ method: "delete", ...identity(urn), id });
       cloud.release(identity(urn).type, id);
     },
 
@@ -85,13 +101,28 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
   };
 }
 
+/** A name belongs to one distribution, whoever's it is (Amazon CloudFront API, CreateDistribution). */
+function refuseTakenAliases(cloud: Cloud, urn: string, inputs: Properties, ownId?: string): void {
+  if (identity(urn).type !== DISTRIBUTION) return;
+  for (const [id, others] of cloud.allHeld(DISTRIBUTION)) {
+    if (id === ownId) continue;
+    const taken = aliasesOf(inputs).find((name) => aliasesOf(others).includes(name));
+    if (taken !== undefined) throw new Error(`CNAMEAlreadyExists: ${taken} is an alias of ${id}`);
+  }
+}
+
+function aliasesOf({ aliases = [] }: Properties): readonly string[] {
+  return aliases as readonly string[]; // As the program declares them.
+}
+
 function identity(urn: string): Pick<Call, "type" | "name"> {
   const [, , types = "", ...name] = urn.split("::");
   return { type: types.slice(types.lastIndexOf("$") + 1), name: name.join("::") };
 }
 
-/** What the children of awsx's components ask, and the mocks are never asked. */
+/** What the children of awsx's components ask, and the mocks are never asked; and what AWS knows better than the mocks. */
 const FUNCTION_RESULTS: Readonly<Record<string, Properties>> = {
+  "aws:route53/getZone:getZone": { name: "example.com" },
   "aws:index/getAvailabilityZones:getAvailabilityZones": {
     names: ["a", "b", "c"].map((zone) => `${REGION}${zone}`),
   },
@@ -111,15 +142,22 @@ function outputsOf(urn: string, inputs: Properties): Properties {
 
 /** The outputs that differ when the content does, which the mocks, evaluated once, need not tell apart. */
 function contentOutputs(type: string, { arn, ...outputs }: Properties): Properties {
-  const hash = createHash("sha256").update(JSON.stringify(outputs)).digest("hex");
+  const hash = hashOf(outputs);
   switch (type) {
     case "aws:ecs/taskDefinition:TaskDefinition":
       return { arn: `${String(arn)}:${hash}` };
+    case SERVICE:
+      // One that replaces another has a name of its own, and is behind another load balancer.
+      return { name: `${String(outputs["name"])}-${hashOf(outputs["loadBalancers"])}` };
     case IMAGE:
       return { digest: `sha256:${hash}` };
     default:
       return {};
   }
+}
+
+function hashOf(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("hex");
 }
 
 /**

@@ -80,6 +80,10 @@ const DESCRIPTION = matching(
 );
 
 const TABLE: Readonly<Record<string, readonly Row[]>> = {
+  "aws:acm/certificate:Certificate": [
+    ["domainName", characters(1, 253), "AWS Certificate Manager API, RequestCertificate"],
+    ["validationMethod", oneOf("DNS", "EMAIL", "HTTP"), "AWS Certificate Manager API, RequestCertificate"],
+  ],
   "aws:appautoscaling/policy:Policy": [
     [
       "targetTrackingScalingPolicyConfiguration.targetValue",
@@ -121,6 +125,17 @@ const TABLE: Readonly<Record<string, readonly Row[]>> = {
       oneOf("allow-all", "https-only", "redirect-to-https"),
       `${CLOUDFRONT}, DefaultCacheBehavior`,
     ],
+    [
+      "aliases",
+      {
+        allowed: "names, with a certificate that names them",
+        holds: (value, { viewerCertificate }) =>
+          Array.isArray(value) &&
+          (value.length === 0 || fieldsOf(viewerCertificate)["acmCertificateArn"] !== undefined),
+        wrong: "ws.example.com",
+      },
+      `${CLOUDFRONT}, DistributionConfig`,
+    ],
     ["origins[].customOriginConfig.httpPort", PORT, `${CLOUDFRONT}, CustomOriginConfig`],
     [
       "origins[].customHeaders[].name",
@@ -136,6 +151,23 @@ const TABLE: Readonly<Record<string, readonly Row[]>> = {
       characters(1, 1783),
       "Amazon CloudFront Developer Guide, quotas on headers",
     ],
+  ],
+  "aws:cloudfront/originRequestPolicy:OriginRequestPolicy": [
+    ["name", characters(1, 128), `${CLOUDFRONT}, OriginRequestPolicyConfig`],
+    [
+      "headersConfig.headers.items",
+      items(1, 10, Array(11).fill("Sec-WebSocket-Key")),
+      "Amazon CloudFront Developer Guide, quotas on policies",
+    ],
+  ],
+  "aws:cloudfront/vpcOrigin:VpcOrigin": [
+    ["vpcOriginEndpointConfig.name", characters(1, 64), `${CLOUDFRONT}, VpcOriginEndpointConfig`],
+    [
+      "vpcOriginEndpointConfig.originProtocolPolicy",
+      oneOf("http-only", "https-only", "match-viewer"),
+      `${CLOUDFRONT}, VpcOriginEndpointConfig`,
+    ],
+    ["vpcOriginEndpointConfig.httpPort", PORT, `${CLOUDFRONT}, VpcOriginEndpointConfig`],
   ],
   "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination": [
     ["name", characters(1, 60), "Amazon CloudWatch Logs API, PutDeliveryDestination"],
@@ -246,6 +278,16 @@ const TABLE: Readonly<Record<string, readonly Row[]>> = {
   "aws:lb/listener:Listener": [
     ["port", PORT, `${ELB}, CreateListener`],
     [
+      "protocol",
+      {
+        allowed: "HTTP, or HTTPS with a certificate",
+        holds: (value, { certificateArn }) =>
+          value === "HTTP" || (value === "HTTPS" && certificateArn !== undefined),
+        wrong: "TLS",
+      },
+      `${ELB}, CreateListener`,
+    ],
+    [
       "defaultActions[].fixedResponse.statusCode",
       matching(/^[245]\d\d$/, "2XX, 4XX or 5XX", "303"),
       `${ELB}, FixedResponseActionConfig`,
@@ -281,6 +323,10 @@ const TABLE: Readonly<Record<string, readonly Row[]>> = {
     ["healthCheck.healthyThreshold", whole(2, 10), `${ELB}, CreateTargetGroup`],
     ["healthCheck.unhealthyThreshold", whole(2, 10), `${ELB}, CreateTargetGroup`],
     ["healthCheck.path", characters(1, 1024), `${ELB}, CreateTargetGroup`],
+  ],
+  "aws:route53/record:Record": [
+    ["name", characters(1, 255), "Amazon Route 53 API, ResourceRecordSet"],
+    ["ttl", { ...whole(0, 2 ** 31 - 1), wrong: -1 }, "Amazon Route 53 API, ResourceRecordSet"],
   ],
   "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": [
     ["rules[].expiration.days", { ...whole(1, 2 ** 31 - 1), wrong: 0 }, "Amazon S3 API, LifecycleExpiration"],

@@ -3,8 +3,11 @@
  * provider's documentation; for the types and properties that a stack of this project may change.
  */
 const REPLACING: Readonly<Record<string, readonly string[]>> = {
+  "aws:acm/certificate:Certificate": ["domainName", "validationMethod"],
+  "aws:acm/certificateValidation:CertificateValidation": ["certificateArn", "validationRecordFqdns"],
   "aws:appautoscaling/policy:Policy": ["name", "resourceId", "scalableDimension", "serviceNamespace"],
   "aws:appautoscaling/target:Target": ["resourceId", "scalableDimension", "serviceNamespace"],
+  "aws:cloudfront/originRequestPolicy:OriginRequestPolicy": ["name"],
   "aws:cloudwatch/logGroup:LogGroup": ["name"],
   "aws:ec2/securityGroup:SecurityGroup": ["name", "description", "vpcId"],
   "aws:ec2/subnet:Subnet": ["availabilityZone", "cidrBlock", "vpcId"],
@@ -33,6 +36,7 @@ const REPLACING: Readonly<Record<string, readonly string[]>> = {
   "aws:lb/listenerRule:ListenerRule": ["listenerArn"],
   "aws:lb/loadBalancer:LoadBalancer": ["name", "internal", "loadBalancerType"],
   "aws:lb/targetGroup:TargetGroup": ["name", "port", "protocol", "targetType", "vpcId"],
+  "aws:route53/record:Record": ["name", "type", "zoneId"],
   "aws:s3/bucket:Bucket": ["bucket"],
   "aws:ssm/parameter:Parameter": ["name"],
   "random:index/randomId:RandomId": ["byteLength", "keepers", "prefix"],

@@ -1,0 +1,156 @@
+/**
+ * The load balancer as the edge, and silence: a connection is cut without a Close frame, which clients see as 1006, and
+ * what keeps that from happening. The program's own stack and server, with nothing changed but times.
+ */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import path from "node:path";
+import { WebSocket } from "ws";
+import { type Channel, connect, type ConnectOptions, type State } from "../../client/src/index.ts";
+import { evaluateStack } from "../../infra/evaluate.ts";
+import { type DeclaredGraph, theOnly } from "../../infra/graph.ts";
+import { readService } from "../../local/model/service.ts";
+import { EDGE_CONFIGS, fullKeys } from "../local/support/edgeConfigs.ts";
+import { ROOT } from "../local/support/paths.ts";
+import { running, type StackFixture } from "../local/support/stack.ts";
+import { launchBrowser } from "../support/browser.ts";
+
+const LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer";
+const ABNORMAL_CLOSURE = 1006;
+
+const LOAD_BALANCER_EDGE = fullKeys({
+  ...EDGE_CONFIGS["a load balancer with a certificate"],
+  backplane: "memory",
+  maxTasks: "1",
+});
+
+/** The certificate of this machine is the stack's own. */
+class TrustingWebSocket extends WebSocket {
+  constructor(url: string, protocols: string[]) {
+    super(url, protocols, { rejectUnauthorized: false });
+  }
+}
+
+function open(url: string, options: ConnectOptions = {}): Channel<number> {
+  return connect<number>(url, {
+    WebSocket: TrustingWebSocket,
+    backoffBaseMs: 20,
+    backoffCapMs: 20,
+    ...options,
+  });
+}
+
+/** A stack whose load balancer is less patient than the program lets it be. */
+async function stackWith(times: {
+  readonly idleTimeoutSeconds: number;
+  readonly heartbeatSeconds?: number;
+}): Promise<StackFixture> {
+  const { idleTimeoutSeconds, heartbeatSeconds } = times;
+  const config =
+    heartbeatSeconds === undefined ? {} : { "websocket:heartbeatSeconds": String(heartbeatSeconds) };
+  const graph = await evaluateStack({ stack: "dev", config: { ...LOAD_BALANCER_EDGE, ...config } });
+  const resources = graph.resources.map((resource) =>
+    resource.type === LOAD_BALANCER
+      ? { ...resource, inputs: { ...resource.inputs, idleTimeout: idleTimeoutSeconds } }
+      : resource,
+  );
+  return running({ ...graph, resources }, { tasks: 1, entry: path.join(ROOT, "app", "src", "main.ts") });
+}
+
+/** What the program declares for both, in seconds. */
+function declaredTimes(graph: DeclaredGraph): { readonly idle: number; readonly heartbeat: number } {
+  const { environment } = readService(graph).container;
+  return {
+    idle: Number(theOnly(graph, LOAD_BALANCER).inputs["idleTimeout"]),
+    heartbeat: Number(environment["WEBSOCKET_HEARTBEAT_SECONDS"]),
+  };
+}
+
+describe("an idle timeout at the load balancer", function () {
+  this.timeout(60_000);
+
+  describe("that is shorter than the heartbeats' interval", () => {
+    let stack: StackFixture;
+
+    before(async () => {
+      stack = await stackWith({ idleTimeoutSeconds: 0.5 });
+    });
+
+    after(() => stack.stack.close());
+
+    it("cuts a silent client, which connects again, resumes, and misses nothing", async () => {
+      const { websocket } = stack.urls;
+      const publisher = open(websocket);
+      const CUTS = 3;
+      /** The reader comes back only when something has been stored without it. */
+      let mayReturn: Promise<unknown> = Promise.resolve();
+      const reader = open(websocket, {
+        token: async () => {
+          await mayReturn;
+          return "any";
+        },
+      });
+      const losses: State[] = [];
+      reader.on("state", (state) => {
+        if (state.name !== "waiting" || losses.length === CUTS) return;
+        losses.push(state);
+        mayReturn = publisher.publish(losses.length);
+      });
+      const received: number[] = [];
+      for await (const { message, gap } of reader) {
+        assert.equal(gap, undefined);
+        received.push(message);
+        if (received.length === CUTS) break;
+      }
+      assert.deepEqual(received, [1, 2, 3]);
+      for (const loss of losses) {
+        assert.ok(loss.name === "waiting");
+        assert.equal(loss.code, ABNORMAL_CLOSURE);
+      }
+      await Promise.all([reader.close(), publisher.close()]);
+    });
+
+    it("cuts the console page in a browser, which shows it, and what came meanwhile", async function () {
+      const browser = await launchBrowser(this);
+      const publisher = open(stack.urls.websocket);
+      try {
+        const page = await browser.newPage({ ignoreHTTPSErrors: true });
+        await page.goto(stack.urls.page);
+        await page.getByRole("button", { name: "Connect", exact: true }).click();
+        const log = page.getByRole("log");
+        await log.getByText("code 1006").first().waitFor();
+        await publisher.publish(4711);
+        await log.getByText("Connected again").first().waitFor();
+        await log.getByText("4711").waitFor();
+        assert.equal(await log.getByText("Missed").count(), 0);
+      } finally {
+        await publisher.close();
+        await browser.close();
+      }
+    });
+  });
+
+  it("never cuts a client whose server sends heartbeats as declared", async () => {
+    const declared = declaredTimes(await evaluateStack({ stack: "dev", config: LOAD_BALANCER_EDGE }));
+    assert.ok(declared.heartbeat < declared.idle);
+    // Nobody waits for minutes: both times run faster, and as many times faster.
+    const times = { heartbeatSeconds: 1, idleTimeoutSeconds: declared.idle / declared.heartbeat };
+    await using stack = await stackWith(times);
+
+    const channel = open(stack.urls.websocket);
+    const states: string[] = [];
+    channel.on("state", ({ name }) => states.push(name));
+    const plain = new TrustingWebSocket(stack.urls.websocket, []);
+    await once(plain, "message");
+    let closed = false;
+    plain.on("close", () => (closed = true));
+
+    const since = performance.now();
+    while (performance.now() - since < 1.2 * times.idleTimeoutSeconds * 1000) await once(plain, "ping");
+    await channel.publish(1);
+    assert.deepEqual(states, ["open"]);
+    assert.equal(closed, false);
+    plain.terminate();
+    await channel.close();
+  });
+});
