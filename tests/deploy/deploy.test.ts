@@ -267,6 +267,17 @@ describe("npm run deploy", function () {
     assert.deepEqual(changes(), []);
   });
 
+  it("begins nothing that would replace what is protected, also without a question", async () => {
+    const file = read("Pulumi.prod.yaml");
+    await target.project.pulumi("config", "set", "websocket:originAccess", "public", "--stack", "prod");
+    const { code, stderr } = await target.deploy("up", "prod", ...BRIEFLY);
+    writeFileSync(join(target.project.folder, "Pulumi.prod.yaml"), file);
+
+    assert.equal(code, 1);
+    assert.match(stderr, /likely fix: It is protected/);
+    assert.deepEqual(changes(), []);
+  });
+
   describe("with an ephemeral stack", () => {
     const MAKE = ["up", "pr-1", "--from", "dev", "--expires", "24h", ...BRIEFLY] as const;
 
