@@ -268,7 +268,7 @@ export function readConfig(): StackConfig {
       message: `is ${JSON.stringify(text)}, and must be ${allowedValues(definition)}.`,
       fix:
         definition.kind === "list"
-          ? `npx pulumi config set --path '${project}:${name}[0]' ${LIST_EXAMPLE} --stack ${stack}`
+          ? `npx pulumi config set --path '${project}:${name}[0]' ${LIST_EXAMPLES[name] ?? "VALUE"} --stack ${stack}`
           : definition.default === ""
             ? remove(`${project}:${name}`)
             : set(`${project}:${name}`, String(definition.default)),
@@ -465,7 +465,11 @@ function unknownKeys(project: string, stack: string): ConfigProblem[] {
   });
 }
 
-const LIST_EXAMPLE = "https://app.example.com";
+/** A value of each list, for the command that mends it. */
+const LIST_EXAMPLES: Readonly<Record<string, string>> = {
+  allowedOrigins: "https://app.example.com",
+  apiGatewayQueryStrings: "token",
+};
 
 function pick<
   Wanted extends Record<string, unknown>,
