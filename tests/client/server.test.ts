@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -75,31 +76,40 @@ describe("the client and the server", () => {
   it("lose and double nothing when connections are dropped all the time", async function () {
     this.timeout(30_000);
     const { url } = await startServer();
-    let count = 0;
     const opened: WebSocket[] = [];
     class Recorded extends WebSocket {
       constructor(address: string, protocols: string[]) {
         super(address, protocols);
         opened.push(this);
-        count += 1;
       }
     }
-    const options = { WebSocket: Recorded, maxInFlight: 8 };
-    const [reader, writer] = [open(url, options), open(url, options)];
-    await Promise.all([becomes(reader, "open"), becomes(writer, "open")]);
+    const options = { WebSocket: Recorded, maxInFlight: 3 };
+    const channels = [open(url, options), open(url, options)] as const;
+    const [reader, writer] = channels;
     const iterator = reader[Symbol.asyncIterator]();
-    const values = Array.from({ length: 60 }, (_, value) => value);
-    const published = Promise.all(values.map((value) => writer.publish(value)));
     const seen: unknown[] = [];
-    while (seen.length < values.length) {
-      seen.push(...(await read(iterator, 1)));
-      if (seen.length % 7 === 0) for (const webSocket of opened.splice(0)) webSocket.close();
+    const published: ReturnType<typeof writer.publish>[] = [];
+    const drops = 8;
+    const perDrop = 8;
+    for (let drop = 1; drop <= drops; drop += 1) {
+      await Promise.all(channels.map((channel) => becomes(channel, "open")));
+      for (let index = 0; index < perDrop; index += 1) published.push(writer.publish(published.length));
+      // Some are read, some are on their way and some are not sent yet.
+      seen.push(...(await read(iterator, perDrop / 2)));
+      const dropped = opened.splice(0);
+      assert.equal(dropped.length, channels.length);
+      const closed = dropped.map((webSocket) => once(webSocket, "close"));
+      for (const webSocket of dropped) webSocket.close();
+      await Promise.all(closed);
     }
-    assert.deepEqual(seen, values);
-    assert.ok(count > 4);
+    seen.push(...(await read(iterator, drops * perDrop - seen.length)));
     assert.deepEqual(
-      (await published).map(({ offset }) => offset),
-      values.map((value) => value + 1),
+      seen,
+      published.map((_, index) => index),
+    );
+    assert.deepEqual(
+      (await Promise.all(published)).map(({ offset }) => offset),
+      published.map((_, index) => index + 1),
     );
   });
 
