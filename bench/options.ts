@@ -1,7 +1,8 @@
 /** The command line of the benchmark. */
 import { parseArgs } from "node:util";
 
-import { nearest } from "../app/src/nearest.ts";
+import { suggest } from "../app/src/nearest.ts";
+import { dashed } from "../cli/options.ts";
 import { CASES, FULL_EFFORT, GROUPS, QUICK_EFFORT } from "./cases.ts";
 import type { Case, Effort } from "./cases.ts";
 
@@ -124,12 +125,7 @@ function readRepetitions(text: string | undefined, problems: string[]): number |
 }
 
 function optionNames(): readonly string[] {
-  return Object.keys(OPTIONS).map((name) => `--${name}`);
-}
-
-function suggest(word: string, candidates: readonly string[]): string {
-  const meant = nearest(word, candidates);
-  return meant === undefined ? `; there are ${candidates.join(", ")}.` : `; did you mean ${meant}?`;
+  return Object.keys(OPTIONS).map(dashed);
 }
 
 function line(word: string, description: string): string {

@@ -1,7 +1,7 @@
 /** `npm run deploy`: the stack's program, deployed to AWS. */
 import { homedir } from "node:os";
 import path from "node:path";
-import { styleText } from "node:util";
+import { paintFor } from "../cli/paint.ts";
 import { checkPreconditions } from "./preconditions.ts";
 import { HELP, type Options, parseOptions } from "./options.ts";
 
@@ -9,15 +9,6 @@ const ROOT = path.dirname(import.meta.dirname);
 
 /** As context.ts says; that is loaded later, with all that takes time. */
 const NOT_STARTED = 2;
-
-const STYLES = {
-  plain: [],
-  dim: ["dim"],
-  good: ["green"],
-  warn: ["yellow"],
-  bad: ["red"],
-  strong: ["bold"],
-} as const satisfies Record<string, readonly Parameters<typeof styleText>[0][]>;
 
 async function run(options: Options, cliRoot: string | undefined): Promise<number> {
   const { runCommand } = await import("./run.ts");
@@ -30,13 +21,7 @@ async function run(options: Options, cliRoot: string | undefined): Promise<numbe
     root: ROOT,
     cliRoot,
     env,
-    openView: stdout.isTTY
-      ? // styleText itself heeds NO_COLOR and what the terminal can do.
-        liveView(stdout, {
-          nowMs,
-          paint: (tone, text) => styleText([...STYLES[tone]], text, { stream: stdout }),
-        })
-      : linesView(stdout),
+    openView: stdout.isTTY ? liveView(stdout, { nowMs, paint: paintFor(stdout) }) : linesView(stdout),
     interrupts: { signals: process, keyboard: stdin.isTTY ? stdin : undefined, nowMs },
     nowMs,
     today: () => new Date(),

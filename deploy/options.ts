@@ -1,6 +1,7 @@
 /** The command line. */
 import { parseArgs } from "node:util";
-import { nearest } from "../app/src/nearest.ts";
+import { suggest } from "../app/src/nearest.ts";
+import { dashed, problemOf, type OptionToken } from "../cli/options.ts";
 
 export type CommandName =
   "up" | "preview" | "refresh" | "destroy" | "outputs" | "status" | "smoke" | "rotate-secret" | "sweep";
@@ -37,9 +38,6 @@ const MAX_LIFETIME_MS = 30 * UNIT_MS.d;
 
 /** What every backend takes, and a file name as well. */
 const STACK_NAME = /^[A-Za-z0-9_.-]{1,100}$/;
-
-/** What stands where a value should be, and is the next option. */
-const LOOKS_LIKE_OPTION = /^-\D/;
 
 const COMMANDS: Readonly<
   Record<CommandName, { readonly does: string; readonly options: readonly string[] }>
@@ -122,7 +120,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   const [commandText, stack = "", ...rest] = positionals;
   const command = findCommand(commandText);
   const problems = tokens.flatMap((token) =>
-    token.kind === "option" ? (problemOf(token, command) ?? []) : [],
+    token.kind === "option" ? (problemOfOption(token, command) ?? []) : [],
   );
   problems.push(...rest.map((word) => `${JSON.stringify(word)} is one word too many.`));
   if (command === "sweep") {
@@ -169,39 +167,16 @@ function findCommand(word: string | undefined): CommandName {
   const names = Object.keys(COMMANDS) as CommandName[]; // Object.keys forgets which keys it was given.
   const command = names.find((name) => name === word);
   if (command !== undefined) return command;
-  const all = `there are ${names.join(", ")}.`;
-  if (word === undefined) throw new UsageError(`A command is missing; ${all}`);
-  const meant = nearest(word, names);
-  throw new UsageError(
-    `${JSON.stringify(word)} is not a command; ${meant === undefined ? all : `did you mean ${meant}?`}`,
-  );
+  if (word === undefined) throw new UsageError(`A command is missing; there are ${names.join(", ")}.`);
+  throw new UsageError(`${JSON.stringify(word)} is not a command${suggest(word, names)}`);
 }
 
-function problemOf(
-  token: {
-    readonly name: string;
-    readonly rawName: string;
-    readonly value?: string | undefined;
-    readonly inlineValue?: boolean | undefined;
-  },
-  command: CommandName,
-): string | undefined {
+function problemOfOption(token: OptionToken, command: CommandName): string | undefined {
   const allowed = [...COMMANDS[command].options, "help"];
-  const definition = Object.entries(OPTIONS).find(([name]) => name === token.name)?.[1];
-  if (definition === undefined) {
-    const meant = nearest(token.name, allowed);
-    const hint =
-      meant === undefined ? `there are ${allowed.map(dashed).join(", ")}.` : `did you mean ${dashed(meant)}?`;
-    return `${token.rawName} is not an option; ${hint}`;
-  }
-  if (!allowed.includes(token.name)) {
+  if (Object.hasOwn(OPTIONS, token.name) && !allowed.includes(token.name)) {
     return `${token.rawName} means nothing to ${command}, which takes ${allowed.map(dashed).join(", ")}.`;
   }
-  if (definition.type === "boolean") {
-    return token.value === undefined ? undefined : `${token.rawName} takes no value.`;
-  }
-  const isNextOption = token.inlineValue !== true && LOOKS_LIKE_OPTION.test(token.value ?? "");
-  return !token.value || isNextOption ? `${token.rawName} needs a value.` : undefined;
+  return problemOf(token, OPTIONS, allowed);
 }
 
 function parseEphemeral(
@@ -228,8 +203,4 @@ function parseEphemeral(
 
 function text(value: string | boolean | undefined): string | undefined {
   return typeof value === "string" ? value : undefined;
-}
-
-function dashed(name: string): string {
-  return `--${name}`;
 }

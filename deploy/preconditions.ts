@@ -1,9 +1,10 @@
 /** What must be there before anything starts. Each that is missing is one sentence. */
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { parse } from "yaml";
 import { nearest } from "../app/src/nearest.ts";
+import { isExecutable } from "../cli/executable.ts";
 import { stackNames } from "../infra/stackFiles.ts";
 import type { CommandName, Options } from "./options.ts";
 
@@ -63,15 +64,6 @@ export function findCli(version: string, { home, env }: Omit<Places, "root">): s
 }
 
 const EXECUTABLE = process.platform === "win32" ? "pulumi.exe" : "pulumi";
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** @throws {PreconditionError} where the stack has none, naming those that have. */
 export function needStackFile({ root }: Pick<Places, "root">, stack: string): void {

@@ -1,12 +1,13 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { CLOUDFRONT_REGION } from "./edgeConfig.ts";
+import { HTTP_PORT, HTTPS_PORT } from "./loadBalancer.ts";
 import type { Suppression } from "./suppression.ts";
 
 /** How CloudFront speaks to an origin. */
 export type OriginProtocol = "http-only" | "https-only";
 
-export const ORIGIN_PORTS = { httpPort: 80, httpsPort: 443 } as const;
+export const ORIGIN_PORTS = { httpPort: HTTP_PORT, httpsPort: HTTPS_PORT } as const;
 export const ORIGIN_TLS = ["TLSv1.2"] as const;
 
 /** Least TLS version of viewers. */

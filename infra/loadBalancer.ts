@@ -13,8 +13,8 @@ const CLOUDFRONT_PREFIX_LIST = "com.amazonaws.global.cloudfront.origin-facing";
 
 const EVERYONE = "0.0.0.0/0";
 
-const HTTP_PORT = 80;
-const HTTPS_PORT = 443;
+export const HTTP_PORT = 80;
+export const HTTPS_PORT = 443;
 
 /** TLS 1.3 and 1.2, with key exchange that a quantum computer does not break. Left out, AWS takes one with TLS 1.0. */
 const TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09";

@@ -1,5 +1,4 @@
 /** The stack's table of contents: its configuration in, its components, its outputs. */
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import * as aws from "@pulumi/aws";
@@ -25,6 +24,7 @@ import { OriginRequestPolicy } from "./originRequestPolicy.ts";
 import { OriginSecret } from "./originSecret.ts";
 import { readmeFor } from "./readme.ts";
 import { Service, serviceOptions } from "./service.ts";
+import { shortHash } from "./shortHash.ts";
 import { VpcOrigin } from "./vpcOrigin.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
@@ -119,7 +119,7 @@ function declareBehindCloudFront(base: Base, edge: EdgeOf<"cloudfront">): StackO
     [
       "websocket",
       ...(internal ? ["vpc"] : []),
-      ...(originTls === undefined ? [] : ["tls", shortHash(originTls.name)]),
+      ...(originTls === undefined ? [] : ["tls", shortHash(originTls.name, HASH_DIGITS)]),
     ].join("-"),
     {
       kind: "cloudfront",
@@ -382,11 +382,6 @@ function providerIn(
 
 /** Digits of a hash in a name: a load balancer's has 32 characters, eight of which are Pulumi's. */
 const HASH_DIGITS = 6;
-
-/** Tells names apart where a whole one has no room. */
-function shortHash(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, HASH_DIGITS);
-}
 
 /** ARN of the certificate that is given, or else issued in `region`. */
 function certificateOf(

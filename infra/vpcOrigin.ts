@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { ORIGIN_PORTS, ORIGIN_TLS } from "./edge.ts";
 import type { OriginProtocol } from "./edge.ts";
+import { shortHash } from "./shortHash.ts";
 import type { Suppression } from "./suppression.ts";
 
 export interface VpcOriginArgs {
@@ -48,7 +48,7 @@ export class VpcOrigin extends pulumi.ComponentResource {
       originSslProtocols: { items: [...ORIGIN_TLS], quantity: ORIGIN_TLS.length },
     };
     const declared = JSON.stringify([pulumi.getProject(), pulumi.getStack(), endpoint]);
-    const hash = createHash("sha256").update(declared).digest("hex").slice(0, HASH_DIGITS);
+    const hash = shortHash(declared, HASH_DIGITS);
 
     const origin = new aws.cloudfront.VpcOrigin(
       name,

@@ -1,7 +1,8 @@
 /** The command line of the load test: each option once, with its unit, range and default. */
 import { parseArgs } from "node:util";
 
-import { nearest } from "../app/src/nearest.ts";
+import { nearest, suggest } from "../app/src/nearest.ts";
+import { dashed } from "../cli/options.ts";
 
 interface NumberOption {
   /** One sentence for people, without a full stop. */
@@ -193,7 +194,7 @@ function tokenize(args: readonly string[], problems: string[]): Tokens {
       if (token.value !== undefined) problems.push(`--${token.name} takes no value.`);
     } else if (!textOptions.includes(token.name)) {
       const options = [...textOptions, ...flags];
-      problems.push(`${token.rawName} is not an option${suggest(token.name, options, "--")}`);
+      problems.push(`${token.rawName} is not an option${suggest(token.name, options, dashed)}`);
       if (token.value === undefined && textOptions.includes(nearest(token.name, options) ?? ""))
         strayValue = token.index + 1;
     }
@@ -254,13 +255,6 @@ function readUrl(positionals: readonly string[], problems: string[]): URL | unde
 
 function isNumberOption(name: string): boolean {
   return [COMMON, CHURN, SUSTAINED].some((definitions) => Object.hasOwn(definitions, name));
-}
-
-function suggest(word: string, candidates: readonly string[], prefix = ""): string {
-  const meant = nearest(word, candidates);
-  return meant === undefined
-    ? `; there are ${candidates.map((candidate) => prefix + candidate).join(", ")}.`
-    : `; did you mean ${prefix}${meant}?`;
 }
 
 function describe(definitions: NumberOptions): string[] {

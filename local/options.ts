@@ -1,6 +1,7 @@
 /** The command line. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { nearest } from "../app/src/nearest.ts";
+import { nearest, suggest } from "../app/src/nearest.ts";
+import { dashed, problemOf } from "../cli/options.ts";
 
 export interface Options {
   readonly stack: string;
@@ -27,8 +28,6 @@ const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 const WEB_SCHEMES = ["ws:", "wss:", "http:", "https:"];
 /** As stacks are called; a number would be one too, and is not meant. */
 const STACK_NAME = /^[a-z][\w.-]*$/i;
-/** What stands where a value should be, and is the next option. A negative number is a value, if a wrong one. */
-const LOOKS_LIKE_OPTION = /^-\D/;
 
 const OPTIONS = {
   stack: { type: "string", default: "dev" },
@@ -79,15 +78,8 @@ export function parseOptions(args: readonly string[]): Options {
     if (token.kind === "positional") {
       if (!isValueOfUnknown(tokens[index - 1])) problems.push(strayWord(token.value, names));
     } else if (token.kind === "option") {
-      const definition = Object.entries(OPTIONS).find(([name]) => name === token.name)?.[1];
-      if (definition === undefined) {
-        problems.push(unknownOption(token.rawName, token.name, names));
-      } else if (definition.type === "string") {
-        const isNextOption = token.inlineValue !== true && LOOKS_LIKE_OPTION.test(token.value ?? "");
-        if (!token.value || isNextOption) problems.push(`${token.rawName} needs a value.`);
-      } else if (token.value !== undefined) {
-        problems.push(`${token.rawName} takes no value.`);
-      }
+      const problem = problemOf(token, OPTIONS);
+      if (problem !== undefined) problems.push(problem);
     }
   }
 
@@ -153,25 +145,10 @@ function samePorts({ edgePort, loadBalancerPort, apiGatewayPort }: Options): rea
 
 /** What stands behind a misspelt option is its value: one complaint is enough. */
 function isValueOfUnknown(before: { readonly kind: string; readonly name?: string } | undefined): boolean {
-  return before?.kind === "option" && !((before.name ?? "") in OPTIONS);
+  return before?.kind === "option" && !Object.hasOwn(OPTIONS, before.name ?? "");
 }
 
 function strayWord(word: string, names: readonly string[]): string {
-  const meant = nearest(word, names);
-  const option =
-    meant === undefined ? (STACK_NAME.test(word) ? `--stack ${word}` : undefined) : dashed(meant);
-  const hint =
-    option === undefined ? `; there are ${names.map(dashed).join(", ")}.` : `; did you mean ${option}?`;
-  return `${JSON.stringify(word)} is not an option${hint}`;
-}
-
-function unknownOption(rawName: string, name: string, names: readonly string[]): string {
-  const meant = nearest(name, names);
-  const hint =
-    meant === undefined ? `; there are ${names.map(dashed).join(", ")}.` : `; did you mean ${dashed(meant)}?`;
-  return `${rawName} is not an option${hint}`;
-}
-
-function dashed(name: string): string {
-  return `--${name}`;
+  const isStack = nearest(word, names) === undefined && STACK_NAME.test(word);
+  return `${JSON.stringify(word)} is not an option${isStack ? `; did you mean --stack ${word}?` : suggest(word, names, dashed)}`;
 }

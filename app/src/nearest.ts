@@ -11,6 +11,22 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return beginningWith(word, all) ?? similar(word, all);
 }
 
+/**
+ * The end of a sentence about a mistyped `word`, from a semicolon to the full stop: what it probably meant, or else all
+ * that there is.
+ * @param write how a candidate is written; as it is by default.
+ */
+export function suggest(
+  word: string,
+  candidates: readonly string[],
+  write: (candidate: string) => string = (candidate) => candidate,
+): string {
+  const meant = nearest(word, candidates);
+  return meant === undefined
+    ? `; there are ${candidates.map((candidate) => write(candidate)).join(", ")}.`
+    : `; did you mean ${write(meant)}?`;
+}
+
 function beginningWith(word: string, candidates: readonly string[]): string | undefined {
   if (word.length < MIN_PREFIX_LENGTH) return undefined;
   const [shortest] = candidates

@@ -3,7 +3,7 @@
  * default. The server parses its environment with it, and the infrastructure renders the same values into the
  * container's environment, so a setting cannot mean two things.
  */
-import { nearest } from "./nearest.ts";
+import { suggest } from "./nearest.ts";
 import { allowedValues, collect, decode, encode } from "./definition.ts";
 import type { Definition, Problem, ValuesOf } from "./definition.ts";
 
@@ -358,11 +358,7 @@ export function fromEnvironment(environment: Readonly<Record<string, string | un
   const variables = settingNames().map(variableOf);
   for (const key of Object.keys(environment)) {
     if (!key.startsWith(VARIABLE_PREFIX) || variables.includes(key)) continue;
-    const meant = nearest(key, variables);
-    problems.push({
-      key,
-      message: `is not a setting; ${meant === undefined ? `there are ${variables.join(", ")}.` : `did you mean ${meant}?`}`,
-    });
+    problems.push({ key, message: `is not a setting${suggest(key, variables)}` });
   }
 
   // What relates several values makes sense only where each is legal by itself.

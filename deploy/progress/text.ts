@@ -1,11 +1,7 @@
 /** The words for resources and their states, shared by the lines, the tree and the summary. */
 import { stripVTControlCharacters } from "node:util";
+import type { Tone } from "../../cli/paint.ts";
 import type { Change, Progress, Resource } from "./progress.ts";
-
-export type Tone = "plain" | "dim" | "good" | "warn" | "bad" | "strong";
-/** Colours a text, or leaves it alone. */
-export type Paint = (tone: Tone, text: string) => string;
-export const noPaint: Paint = (_tone, text) => text;
 
 const MS_PER_SECOND = 1000;
 const SECONDS_PER_MINUTE = 60;

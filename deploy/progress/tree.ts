@@ -1,6 +1,7 @@
 /** The resources as a tree that fits on a screen. */
 import { isInCloud, STACK_TYPE, type Progress, type Resource } from "./progress.ts";
-import { CHANGES, cut, duration, type Paint, plural, shortType, type Tone } from "./text.ts";
+import type { Paint, Tone } from "../../cli/paint.ts";
+import { CHANGES, cut, duration, plural, shortType } from "./text.ts";
 
 const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const;
 export const SPINNER_MS = 100;

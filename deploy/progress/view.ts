@@ -1,7 +1,8 @@
 /** How the user sees what the engine does: as a live tree in a terminal, else as one line per event. */
 import { createLogUpdate } from "log-update";
+import type { Paint } from "../../cli/paint.ts";
 import { isInCloud, type Happening, type Progress } from "./progress.ts";
-import { CHANGES, describeCounts, duration, nameAndType, type Paint, plural } from "./text.ts";
+import { CHANGES, describeCounts, duration, nameAndType, plural } from "./text.ts";
 import { renderTree, SPINNER_MS } from "./tree.ts";
 
 /** The view of one operation. */

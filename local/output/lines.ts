@@ -1,3 +1,4 @@
+import { noPaint } from "../../cli/paint.ts";
 import type { Output, TextStream } from "./output.ts";
 import { describeEvent } from "./text.ts";
 
@@ -9,7 +10,7 @@ export function linesOutput(
 ): Output {
   return {
     event(event) {
-      for (const line of describeEvent(event, (_tone, text) => text, verbose)) stream.write(`${line}\n`);
+      for (const line of describeEvent(event, noPaint, verbose)) stream.write(`${line}\n`);
     },
     watch: () => undefined,
     failed(message) {

@@ -1,24 +1,15 @@
 /** The live view of a terminal: what happened scrolls by, how things stand stays at the bottom. */
-import { styleText } from "node:util";
 import { createLogUpdate } from "log-update";
+import { type Paint, paintFor, type Tone } from "../../cli/paint.ts";
 import type { RunningStack } from "../stack.ts";
 import type { TaskStatus } from "../tasks.ts";
 import type { Output } from "./output.ts";
-import { describeEvent, describeStopping, describeUrls, type Paint, type Tone, wrapWords } from "./text.ts";
+import { describeEvent, describeStopping, describeUrls, wrapWords } from "./text.ts";
 
 const REFRESH_MS = 250;
 /** Narrower terminals do without the columns that only a debugger needs. */
 const FULL_WIDTH = 60;
 const DEFAULT_COLUMNS = 80;
-
-const STYLES = {
-  plain: [],
-  dim: ["dim"],
-  good: ["green"],
-  warn: ["yellow"],
-  bad: ["red"],
-  strong: ["bold"],
-} as const satisfies Record<Tone, readonly Parameters<typeof styleText>[0][]>;
 
 const HEALTH_TONES = {
   starting: "dim",
@@ -31,8 +22,7 @@ const HEALTH_TONES = {
 const IN_TABLE = new Set(["task-started", "task-listening", "task-healthy"]);
 
 export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly verbose: boolean }): Output {
-  // styleText itself heeds NO_COLOR and what the terminal can do.
-  const paint: Paint = (tone, text) => styleText([...STYLES[tone]], text, { stream });
+  const paint = paintFor(stream);
   const screen = createLogUpdate(stream);
   let stack: RunningStack | undefined;
   let ready = false;

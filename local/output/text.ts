@@ -1,13 +1,10 @@
 /** The words for events, shared by the plain lines and the live view. */
 import { stripVTControlCharacters } from "node:util";
+import type { Paint } from "../../cli/paint.ts";
 import type { EventOf, StackEvent, StackUrls } from "../events.ts";
 
 /** The part of a name like `task-12`, widened so that lines align for the first hundred tasks. */
 const NAME_WIDTH = "task-12".length;
-
-export type Tone = "plain" | "dim" | "good" | "warn" | "bad" | "strong";
-/** Colours a text, or leaves it alone. */
-export type Paint = (tone: Tone, text: string) => string;
 
 const PART_WIDTH = "load balancer".length;
 

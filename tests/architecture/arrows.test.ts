@@ -11,14 +11,15 @@ const SETTINGS = /^app\/src\/(settings|definition|nearest)\.ts$/;
 const ALLOWED: Readonly<Record<string, readonly (RegExp | string)[]>> = {
   "index.ts": ["infra/"],
   app: [],
-  bench: [SETTINGS, "local/valkeyServer.ts"],
+  bench: ["cli/", SETTINGS, "local/valkeyServer.ts"],
+  cli: [SETTINGS],
   client: [],
   // The client comes from the server, under this name.
   console: ["console/client.js"],
   infra: [SETTINGS],
-  deploy: ["infra/", SETTINGS],
-  local: ["infra/", SETTINGS],
-  "load-test": [SETTINGS],
+  deploy: ["cli/", "infra/", SETTINGS],
+  local: ["cli/", "infra/", SETTINGS],
+  "load-test": ["cli/", SETTINGS],
   policy: ["infra/", SETTINGS],
 };
 

@@ -29,7 +29,9 @@ export interface DeployProject {
 
 export function createDeployProject(): DeployProject {
   const project = new Project();
-  cpSync(join(ROOT, "deploy"), join(project.folder, "deploy"), { recursive: true });
+  for (const folder of ["cli", "deploy"]) {
+    cpSync(join(ROOT, folder), join(project.folder, folder), { recursive: true });
+  }
   const environment = {
     ...project.environment,
     ...CREDENTIALS,

@@ -1,8 +1,9 @@
 /** Programs that the tests start, where the machine has them. */
 import { spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
+
+import { isExecutable } from "../../../cli/executable.ts";
 
 /** Folders of the PATH, and where .ci/install-linters puts what it installs. */
 const FOLDERS = [...(process.env["PATH"] ?? "").split(path.delimiter), path.join(homedir(), ".local/bin")];
@@ -25,13 +26,4 @@ export function needProgram(context: Mocha.Context, name: string): string {
 export function findings(linter: string, args: readonly string[], cwd: string): string {
   const { status, stdout, stderr } = spawnSync(linter, args, { cwd, encoding: "utf8" });
   return status === 0 ? "" : `exit code ${String(status)}\n${stdout}${stderr}`;
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -8,6 +8,7 @@ import { type Channel, connect } from "../../../client/src/index.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 import type { Crowd, CrowdOptions } from "./crowd.ts";
 import { type Acknowledged, Ledger, type Message, Reader } from "./ledger.ts";
+import { atRate } from "./pace.ts";
 import type { Answer, Order } from "./swarm.ts";
 
 const SWARM = fileURLToPath(new URL("swarm.ts", import.meta.url));
@@ -105,15 +106,10 @@ export async function startClients(
   return {
     publish({ messagesPerSecond, paddingBytes }) {
       const padding = "x".repeat(paddingBytes);
-      const startedAt = performance.now();
-      let due = 0;
-      publishing = setInterval(() => {
-        const until = ((performance.now() - startedAt) / 1000) * messagesPerSecond;
-        for (; due < until; due++) {
-          const channel = clients[due % publishers]?.channel;
-          if (channel !== undefined && channel.pending < MAX_PENDING) publish(channel, padding);
-        }
-      }, PUBLISH_INTERVAL_MS);
+      publishing = atRate(messagesPerSecond, PUBLISH_INTERVAL_MS, (count) => {
+        const channel = clients[count % publishers]?.channel;
+        if (channel !== undefined && channel.pending < MAX_PENDING) publish(channel, padding);
+      });
       return Promise.resolve();
     },
     async settle() {

@@ -14,6 +14,7 @@ import {
   Reader,
   type Report,
 } from "./ledger.ts";
+import { atRate } from "./pace.ts";
 
 /** What the parent asks for, and the answer to it. */
 export type Order =
@@ -164,7 +165,6 @@ class LightClient {
 
 let publishers: readonly LightClient[] = [];
 let name = "";
-let published = 0;
 let publishing: NodeJS.Timeout | undefined;
 
 async function obey(order: Order): Promise<void> {
@@ -191,18 +191,12 @@ async function obey(order: Order): Promise<void> {
 
 function publish({ messagesPerSecond, paddingBytes }: Load): void {
   const padding = "x".repeat(paddingBytes);
-  const startedAt = performance.now();
-  let due = 0;
-  publishing = setInterval(() => {
-    const until = ((performance.now() - startedAt) / 1000) * messagesPerSecond;
-    for (; due < until; due++) {
-      const publisher = publishers[published % publishers.length];
-      published += 1;
-      if (publisher !== undefined && publisher.pending < MAX_PENDING) {
-        publisher.publish(`${name}-${published}`, padding);
-      }
+  publishing = atRate(messagesPerSecond, PUBLISH_INTERVAL_MS, (count) => {
+    const publisher = publishers[count % publishers.length];
+    if (publisher !== undefined && publisher.pending < MAX_PENDING) {
+      publisher.publish(`${name}-${count + 1}`, padding);
     }
-  }, PUBLISH_INTERVAL_MS);
+  });
 }
 
 async function all(holds: (client: LightClient) => boolean): Promise<void> {
