@@ -96,6 +96,8 @@ export type EdgeConfig =
     }
   | { readonly kind: "api-gateway"; readonly apiGateway: ApiGateway; readonly domain?: OwnName };
 
+export type EdgeOf<Kind extends EdgeConfig["kind"]> = Extract<EdgeConfig, { kind: Kind }>;
+
 /** A name of one's own: its certificate is given, or issued in the zone; without a zone, its records are others' to make. */
 export type OwnName =
   | { readonly name: string; readonly zoneId: string; readonly certificateArn?: string }

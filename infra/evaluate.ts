@@ -3,8 +3,8 @@ import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { configWarnings, readConfig } from "./config.ts";
 import type { DeclaredGraph, DeclaredOptions, DeclaredResource } from "./graph.ts";
+import type { StackOutputs } from "./outputs.ts";
 import { declareStack } from "./program.ts";
-import type { StackOutputs } from "./program.ts";
 import { readStackFiles } from "./stackFiles.ts";
 import { standInsFor } from "./standIns.ts";
 

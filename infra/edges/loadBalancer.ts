@@ -1,0 +1,26 @@
+import * as pulumi from "@pulumi/pulumi";
+import { PATHS } from "../../app/src/settings.ts";
+import type { Base } from "../base.ts";
+import type { EdgeOf } from "../edgeConfig.ts";
+import type { StackOutputs } from "../outputs.ts";
+import { certificateOf, hostOf } from "../ownName.ts";
+import { declareWorkload } from "../workload.ts";
+
+/** Clients → load balancer → tasks. */
+export function declareBehindLoadBalancer(base: Base, { domain }: EdgeOf<"load-balancer">): StackOutputs {
+  const { loadBalancer, service, outputs } = declareWorkload(base, "websocket-open", {
+    kind: "everyone",
+    certificateArn: certificateOf("domain-certificate", domain, base.config.region, base),
+  });
+  const host = hostOf(
+    "domain",
+    domain,
+    { domainName: service.whenItRuns(loadBalancer.dnsName), zoneId: loadBalancer.zoneId },
+    base,
+  );
+  return {
+    websocketUrl: pulumi.interpolate`wss://${host}${PATHS.websocket}`,
+    loadBalancerDnsName: loadBalancer.dnsName,
+    ...outputs,
+  };
+}

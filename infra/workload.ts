@@ -1,0 +1,111 @@
+import * as pulumi from "@pulumi/pulumi";
+import { Autoscaling } from "./autoscaling.ts";
+import { Backplane } from "./backplane.ts";
+import type { Base } from "./base.ts";
+import { Image } from "./image.ts";
+import { LoadBalancer } from "./loadBalancer.ts";
+import type { Audience } from "./loadBalancer.ts";
+import { Network } from "./network.ts";
+import type { StackOutputs } from "./outputs.ts";
+import { Service } from "./service.ts";
+
+/** Load balancer → tasks, and what the tasks need. */
+export function declareWorkload(
+  { config, contentHash, inRegion, logs }: Base,
+  loadBalancerName: string,
+  audience: Audience,
+): {
+  readonly loadBalancer: LoadBalancer;
+  readonly service: Service;
+  readonly subnetIds: pulumi.Output<string[]>;
+  readonly outputs: Pick<StackOutputs, "clusterName" | "serviceName" | "imageUri">;
+} {
+  const network = new Network(
+    "network",
+    { flowLogDestination: pulumi.interpolate`${logs.arn}/${logs.prefixes.network}` },
+    inRegion,
+  );
+
+  const loadBalancer = new LoadBalancer(
+    loadBalancerName,
+    {
+      vpcId: network.vpcId,
+      subnetIds: network.subnetIds,
+      taskSecurityGroupId: network.taskSecurityGroupId,
+      taskPort: config.settings.port,
+      audience,
+      idleTimeoutSeconds: config.idleTimeoutSeconds,
+      deregistrationDelaySeconds: config.deregistrationDelaySeconds,
+      accessLogs: { bucket: logs.bucket, prefix: logs.prefixes.loadBalancer },
+      protect: config.protect,
+    },
+    inRegion,
+  );
+
+  const image = new Image("websocket-service", { contentHash, retain: config.retainData }, inRegion);
+
+  const backplane =
+    config.backplane === "valkey"
+      ? new Backplane(
+          "backplane",
+          {
+            vpcId: network.vpcId,
+            subnetIds: network.subnetIds,
+            taskSecurityGroupId: network.taskSecurityGroupId,
+            maxGB: config.backplaneMaxGB,
+            maxEcpus: config.backplaneMaxEcpus,
+            passwordGeneration: config.backplanePasswordGeneration,
+            protect: config.protect,
+          },
+          inRegion,
+        )
+      : undefined;
+
+  const service = new Service(
+    "websocket-service",
+    {
+      region: config.region,
+      subnetIds: network.subnetIds,
+      securityGroupId: network.taskSecurityGroupId,
+      targetGroupArn: loadBalancer.targetGroupArn,
+      image: image.uri,
+      repositoryArn: image.repositoryArn,
+      cpu: config.cpu,
+      memoryMiB: config.memoryMiB,
+      initialTasks: config.minTasks,
+      stopTimeoutSeconds: config.stopTimeoutSeconds,
+      settings: config.settings,
+      ...(backplane !== undefined && { backplane }),
+      logRetentionDays: config.logRetentionDays,
+      retainLogs: config.retainData,
+    },
+    inRegion,
+  );
+
+  new Autoscaling(
+    "scaling",
+    {
+      clusterName: service.clusterName,
+      serviceName: service.serviceName,
+      minTasks: config.minTasks,
+      maxTasks: config.maxTasks,
+      requestsPerTarget: config.requestsPerTarget,
+      scaleOutCooldownSeconds: config.scaleOutCooldownSeconds,
+      scaleInCooldownSeconds: config.scaleInCooldownSeconds,
+      loadBalancerArnSuffix: loadBalancer.arnSuffix,
+      targetGroupArnSuffix: loadBalancer.targetGroupArnSuffix,
+    },
+    inRegion,
+  );
+
+  return {
+    loadBalancer,
+    service,
+    subnetIds: network.subnetIds,
+    outputs: {
+      clusterName: service.clusterName,
+      serviceName: service.serviceName,
+      imageUri: image.uri,
+    },
+  };
+}
