@@ -228,34 +228,56 @@ export class ConfigError extends pulumi.RunError {
   override readonly name = "ConfigError";
   readonly problems: readonly ConfigProblem[];
 
-  constructor(stack: string, problems: readonly ConfigProblem[]) {
+  constructor(problems: readonly ConfigProblem[], { name, mend }: ConfigSource) {
     super(
       [
-        `The configuration of stack ${stack} (Pulumi.${stack}.yaml) is not usable:`,
-        ...problems.map(({ key, message, fix }) => `  ${key} ${message}\n      ${fix}`),
+        `The configuration of ${name} is not usable:`,
+        ...problems.map(({ key, message, fix }) => `  ${key} ${message}\n      ${mend(fix)}`),
       ].join("\n"),
     );
     this.problems = problems;
   }
 }
 
+/** Where a user has written the values. */
+export interface ConfigSource {
+  /** Such as `stack dev (Pulumi.dev.yaml)`. */
+  readonly name: string;
+  /** Says how changes are made there. */
+  readonly mend: (changes: readonly Change[]) => string;
+}
+
+export function stackFile(stack: string): ConfigSource {
+  return {
+    name: `stack ${stack} (Pulumi.${stack}.yaml)`,
+    mend: (changes) => changes.map((change) => pulumiCommand(change, stack)).join(" && "),
+  };
+}
+
 export interface ConfigProblem extends Problem {
-  /** The command that mends it. */
-  readonly fix: string;
+  /** What mends it. */
+  readonly fix: readonly Change[];
+}
+
+/** A change to a configuration. A list is set by one of its items. */
+export type Change =
+  { readonly set: string; readonly to: string; readonly item?: boolean } | { readonly remove: string };
+
+function pulumiCommand(change: Change, stack: string): string {
+  if ("remove" in change) return `npx pulumi config rm ${change.remove} --stack ${stack}`;
+  const key = change.item === true ? `--path '${change.set}[0]'` : change.set;
+  return `npx pulumi config set ${key} ${change.to} --stack ${stack}`;
 }
 
 /**
  * Reads and checks the configuration of the current stack.
- * @throws {ConfigError} listing every wrong, missing and unknown key, each with the command that fixes it.
+ * @throws {ConfigError} listing every wrong, missing and unknown key, each with what mends it.
  */
 export function readConfig(): StackConfig {
   const project = pulumi.getProject();
   const stack = pulumi.getStack();
+  const key = (name: string): string => `${project}:${name}`;
   const problems: ConfigProblem[] = [];
-  const set = (key: string, value: string | number): string =>
-    `npx pulumi config set ${key} ${String(value)} --stack ${stack}`;
-  const remove = (key: string): string => `npx pulumi config rm ${key} --stack ${stack}`;
-
   const own = new pulumi.Config();
   const values = collect(configDefinitions, (definition, name) => {
     const text = own.get(name);
@@ -264,36 +286,31 @@ export function readConfig(): StackConfig {
     const value = definition.kind === "list" && !text.startsWith("[") ? undefined : decode(definition, text);
     if (value !== undefined) return value;
     problems.push({
-      key: `${project}:${name}`,
+      key: key(name),
       message: `is ${JSON.stringify(text)}, and must be ${allowedValues(definition)}.`,
-      fix:
-        definition.kind === "list"
-          ? `npx pulumi config set --path '${project}:${name}[0]' ${LIST_EXAMPLES[name] ?? "VALUE"} --stack ${stack}`
-          : definition.default === ""
-            ? remove(`${project}:${name}`)
-            : set(`${project}:${name}`, String(definition.default)),
+      fix: [legal(definition, name, text, key)],
     });
     return definition.default;
   });
 
-  problems.push(...unknownKeys(project, stack));
+  problems.push(...unknownKeys(project));
 
   const { region, ...provider } = readProviderConfig((message, meant) => {
-    problems.push({ key: "aws:region", message, fix: set("aws:region", meant) });
+    problems.push({ key: "aws:region", message, fix: [{ set: "aws:region", to: meant }] });
   });
 
   // What relates several values makes sense only where each is legal by itself.
-  if (region === undefined || problems.length > 0) throw new ConfigError(stack, problems.map(withoutSecrets));
+  if (region === undefined || problems.length > 0)
+    throw new ConfigError(problems.map(withoutSecrets), stackFile(stack));
 
-  const key = (name: string): string => `${project}:${name}`;
   const read = readEdge(pick(values, edgeDefinitions), region, key);
   if ("problems" in read) {
     const wrong = read.problems.map(({ name, message, fix }) => ({
       key: key(name),
       message,
-      fix: "remove" in fix ? remove(key(fix.remove)) : set(key(fix.set), fix.to),
+      fix: ["remove" in fix ? { remove: key(fix.remove) } : { set: key(fix.set), to: fix.to }],
     }));
-    throw new ConfigError(stack, wrong.map(withoutSecrets));
+    throw new ConfigError(wrong.map(withoutSecrets), stackFile(stack));
   }
 
   const config: StackConfig = {
@@ -309,8 +326,8 @@ export function readConfig(): StackConfig {
       serviceName: `${project}-${stack}`,
     },
   };
-  problems.push(...contradictions(config, set));
-  if (problems.length > 0) throw new ConfigError(stack, problems.map(withoutSecrets));
+  problems.push(...contradictions(config));
+  if (problems.length > 0) throw new ConfigError(problems.map(withoutSecrets), stackFile(stack));
   return config;
 }
 
@@ -328,7 +345,11 @@ function withoutSecrets({ key, message, fix }: ConfigProblem): ConfigProblem {
     .flatMap(([, value]) => [value, JSON.stringify(value).slice(1, -1)])
     .map((value) => new RegExp(`(?<!\\w)${value.replaceAll(/[^\w\s]/g, "\\$&")}(?!\\w)`, "g"));
   const hide = (text: string): string => secrets.reduce((said, secret) => said.replace(secret, HIDDEN), text);
-  return { key, message: hide(message), fix: hide(fix) };
+  return {
+    key,
+    message: hide(message),
+    fix: fix.map((change) => ("set" in change ? { ...change, to: hide(change.to) } : change)),
+  };
 }
 
 /** The keys of the provider's own namespace that reach it. It is explicit, and would take none by itself. */
@@ -368,18 +389,16 @@ export function configWarnings(config: StackConfig): readonly string[] {
   ];
 }
 
-function contradictions(
-  config: StackConfig,
-  set: (key: string, value: string | number) => string,
-): ConfigProblem[] {
+function contradictions(config: StackConfig): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const key = (name: string): string => `${config.project}:${name}`;
+  const set = (name: string, value: string | number): Change[] => [{ set: key(name), to: String(value) }];
 
   if (config.minTasks > config.maxTasks) {
     problems.push({
       key: key("minTasks"),
       message: `is ${config.minTasks}, and must not be above ${key("maxTasks")}, which is ${config.maxTasks}.`,
-      fix: set(key("maxTasks"), config.minTasks),
+      fix: set("maxTasks", config.minTasks),
     });
   }
 
@@ -389,7 +408,7 @@ function contradictions(
       message:
         `is memory, which several tasks do not share, and ${key("maxTasks")} is ${config.maxTasks}: it must be valkey, or ` +
         `${key("maxTasks")} 1.`,
-      fix: set(key("backplane"), "valkey"),
+      fix: set("backplane", "valkey"),
     });
   }
 
@@ -401,7 +420,7 @@ function contradictions(
       message:
         `is ${config.memoryMiB}, and Fargate has no such size: with ${key("cpu")} ${config.cpu} it must be ` +
         `one of ${sizes.join(", ")}.`,
-      fix: set(key("memoryMiB"), sizes.findLast((size) => size <= config.memoryMiB) ?? smallest),
+      fix: set("memoryMiB", sizes.findLast((size) => size <= config.memoryMiB) ?? smallest),
     });
   }
 
@@ -410,12 +429,12 @@ function contradictions(
     problems.push({
       key: key("jwksUrl"),
       message: `is ${JSON.stringify(jwksUrl)}, and must be https:// without a port: tasks may call port 443 only.`,
-      fix: set(key("jwksUrl"), "https://auth.example.com/.well-known/jwks.json"),
+      fix: set("jwksUrl", "https://auth.example.com/.well-known/jwks.json"),
     });
   }
 
   for (const { name, message, value } of settingContradictions(config.settings, key)) {
-    problems.push({ key: key(name), message, fix: set(key(name), value) });
+    problems.push({ key: key(name), message, fix: set(name, value) });
   }
 
   for (const { name, message, value } of brokenLinks({
@@ -424,7 +443,7 @@ function contradictions(
     drainSeconds: config.settings.drainSeconds,
     stopTimeoutSeconds: config.stopTimeoutSeconds,
   })) {
-    problems.push({ key: key(name), message, fix: set(key(name), value) });
+    problems.push({ key: key(name), message, fix: set(name, value) });
   }
   return problems;
 }
@@ -436,7 +455,7 @@ function isReachable(url: string): boolean {
 }
 
 /** Keys that nobody reads: with a typo, a setting would silently keep its default. */
-function unknownKeys(project: string, stack: string): ConfigProblem[] {
+function unknownKeys(project: string): ConfigProblem[] {
   const namesByNamespace: Readonly<Record<string, readonly string[]>> = {
     [project]: Object.keys(configDefinitions),
     aws: PROVIDER_KEYS,
@@ -453,16 +472,20 @@ function unknownKeys(project: string, stack: string): ConfigProblem[] {
     if (names === undefined && nearest(namespace, [project]) === undefined) return [];
     const near = names === undefined ? nearest(key, known) : nearest(name, names);
     const meant = near === undefined || names === undefined ? near : `${namespace}:${near}`;
-    const remove = `npx pulumi config rm ${key} --stack ${stack}`;
     return {
       key,
       message: `is not a key; ${meant === undefined ? `there are ${(names ?? known).join(", ")}.` : `did you mean ${meant}?`}`,
-      fix: [
-        remove,
-        ...(meant === undefined ? [] : [`npx pulumi config set ${meant} ${text} --stack ${stack}`]),
-      ].join(" && "),
+      fix: [{ remove: key }, ...(meant === undefined ? [] : [{ set: meant, to: text }])],
     };
   });
+}
+
+/** What makes a value legal: the nearest choice, or else the default. */
+function legal(definition: Definition, name: string, text: string, key: (name: string) => string): Change {
+  if (definition.kind === "list") return { set: key(name), to: LIST_EXAMPLES[name] ?? "VALUE", item: true };
+  if (definition.default === "") return { remove: key(name) };
+  const meant = definition.kind === "choice" ? nearest(text, definition.choices.map(String)) : undefined;
+  return { set: key(name), to: meant ?? String(definition.default) };
 }
 
 /** A value of each list, for the command that mends it. */

@@ -351,7 +351,8 @@ function wrongNames(
     }
   }
 
-  if (zone !== "" && values.domain === "" && values.originTls === "") {
+  // A load balancer without its domain is told that, and needs the zone then.
+  if (zone !== "" && values.domain === "" && values.originTls === "" && values.edge !== "load-balancer") {
     problems.push({
       name: "hostedZoneId",
       message: `is ${zone}, and there is no name for it: give ${key("domain")} or ${key("originTls")}, or leave it out.`,

@@ -9,6 +9,7 @@ import { jsonOutput } from "./output/json.ts";
 import { linesOutput } from "./output/lines.ts";
 import { liveOutput } from "./output/live.ts";
 import { type Output, untilBroken } from "./output/output.ts";
+import { commandLine, withNamespaces } from "./overrides.ts";
 import { startStack } from "./stack.ts";
 import { findValkeyServer } from "./valkeyServer.ts";
 
@@ -54,17 +55,17 @@ function wishesBySignal(): Wishes {
 
 async function evaluate({ stack, config }: Options): Promise<DeclaredGraph> {
   const { evaluateStack } = await import("../infra/evaluate.ts");
-  const { project } = readStackFiles(ROOT, stack);
-  const graph = await evaluateStack({
-    stack,
-    // As the CLI does it: a key without a namespace is the project's own.
-    config: Object.fromEntries(
-      Object.entries(config).map(([key, value]) => [key.includes(":") ? key : `${project}:${key}`, value]),
-    ),
-  });
-  // It keeps the process busy; a signal that came meanwhile is heard in this turn.
-  await setImmediate();
-  return graph;
+  const { ConfigError, stackFile } = await import("../infra/config.ts");
+  const overrides = withNamespaces(config, readStackFiles(ROOT, stack).project);
+  try {
+    return await evaluateStack({ stack, config: overrides });
+  } catch (error) {
+    if (!(error instanceof ConfigError) || Object.keys(overrides).length === 0) throw error;
+    throw new ConfigError(error.problems, commandLine(overrides, stackFile(stack)));
+  } finally {
+    // It keeps the process busy; a signal that came meanwhile is heard in this turn.
+    await setImmediate();
+  }
 }
 
 async function run(options: Options, output: Output, { stop, hurry }: Wishes): Promise<void> {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
 import { allowedValues, decode, encode } from "../../app/src/definition.ts";
-import { ConfigError, configDefinitions } from "../../infra/config.ts";
+import { ConfigError, configDefinitions, stackFile } from "../../infra/config.ts";
 import type { ConfigProblem } from "../../infra/config.ts";
 import { evaluateStack } from "../../infra/evaluate.ts";
 import { stackNames } from "../../infra/stackFiles.ts";
@@ -88,6 +88,12 @@ describe("the configuration", () => {
         "set websocket:backplane valkey ",
       ],
       ["websocket:backplane", "redis", '"redis"', "one of memory, valkey", "set websocket:backplane valkey "],
+      [
+        "websocket:edge",
+        "loadbalancer",
+        "one of cloudfront, load-balancer",
+        "set websocket:edge load-balancer ",
+      ],
       ["websocket:backplaneMaxEcpus", "999", "from 1000 to 30000"],
       ["websocket:jwksUrl", "http://auth.example/keys", "https:// without a port", "port 443 only"],
       ["websocket:jwksUrl", "https://auth.example:8443/keys", "https:// without a port"],
@@ -122,9 +128,10 @@ describe("the configuration", () => {
         assert.ok(problem);
         assert.deepEqual(others, []);
         assert.equal(problem.key, key);
-        const whole = `${problem.key} ${problem.message} ${problem.fix}`;
+        const fix = stackFile("dev").mend(problem.fix);
+        const whole = `${problem.key} ${problem.message} ${fix}`;
         for (const words of says) assert.ok(whole.includes(words), `${whole} says ${words}`);
-        assert.ok(problem.fix.endsWith("--stack dev"));
+        assert.ok(fix.endsWith("--stack dev"));
       });
     }
   });
@@ -140,10 +147,12 @@ describe("the configuration", () => {
       problems.map(({ key }) => key),
       ["websocket:minTasks", "websocket:cpu", "websocket:priceClas", "aws:region"],
     );
-    const { message } = new ConfigError("dev", problems);
+    const file = stackFile("dev");
+    const { message } = new ConfigError(problems, file);
+    assert.match(message, /^The configuration of stack dev \(Pulumi\.dev\.yaml\) is not usable:\n/);
     for (const { key, fix } of problems) {
       assert.ok(message.includes(key));
-      assert.ok(message.includes(fix));
+      assert.ok(message.includes(file.mend(fix)));
     }
   });
 
@@ -162,7 +171,8 @@ describe("the configuration", () => {
     for (let problems = await problemsOf(config); problems.length > 0; problems = await problemsOf(config)) {
       rounds.push(problems.length);
       assert.ok(rounds.length < 4, "the suggestions mend the configuration");
-      for (const { fix } of problems) for (const command of fix.split(" && ")) apply(command, config);
+      for (const { fix } of problems)
+        for (const command of stackFile("dev").mend(fix).split(" && ")) apply(command, config);
     }
     assert.deepEqual(rounds, [2, 4]);
     assert.equal(config["websocket:logLevel"], "warn");

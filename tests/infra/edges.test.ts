@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ConfigError } from "../../infra/config.ts";
+import { ConfigError, stackFile } from "../../infra/config.ts";
 import { evaluateStack } from "../../infra/evaluate.ts";
 import { ofType, theOnly } from "../../infra/graph.ts";
 import type { DeclaredGraph, DeclaredResource } from "../../infra/graph.ts";
@@ -468,7 +468,7 @@ describe("keys of the edge that do not fit together", () => {
       assert.ok(problem);
       assert.deepEqual(others, []);
       assert.equal(problem.key, `websocket:${key}`);
-      const whole = `${problem.message} ${problem.fix}`;
+      const whole = `${problem.message} ${stackFile("dev").mend(problem.fix)}`;
       for (const words of says) assert.ok(whole.includes(words), `${whole} says ${words}`);
     });
   }
