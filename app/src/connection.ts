@@ -5,7 +5,8 @@ import type { Logger } from "pino";
 
 import { textFrame } from "./frame.ts";
 import type { Beating, Heartbeats } from "./heartbeats.ts";
-import type { Cursor, Hub, Joined, Listener } from "./hub.ts";
+import type { Cursor, Joined, Listener } from "./channel.ts";
+import type { Hub } from "./hub.ts";
 import type { Appended } from "./log/log.ts";
 import type { Metrics } from "./metrics.ts";
 import { CloseCode, encode, parse } from "./protocol.ts";

@@ -4,7 +4,7 @@ import { STATUS_CODES } from "node:http";
 import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 
-import type { ResumePoint } from "./hub.ts";
+import type { ResumePoint } from "./channel.ts";
 import { RESUME_SUBPROTOCOL } from "./protocol.ts";
 import type { Dialect } from "./protocol.ts";
 import { PATHS } from "./settings.ts";

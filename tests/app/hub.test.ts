@@ -5,7 +5,8 @@ import fc from "fast-check";
 
 import { textFrame } from "../../app/src/frame.ts";
 import { Hub, TooManyChannelsError } from "../../app/src/hub.ts";
-import type { Cursor, HubParts, Joined, Listener, ResumePoint } from "../../app/src/hub.ts";
+import type { Cursor, Joined, Listener, ResumePoint } from "../../app/src/channel.ts";
+import type { HubParts } from "../../app/src/hub.ts";
 import type { LogEntry, LogReader } from "../../app/src/log/log.ts";
 import { broadcastText, encode } from "../../app/src/protocol.ts";
 import type { Dialect, Gap } from "../../app/src/protocol.ts";

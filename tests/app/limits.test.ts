@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { pino } from "pino";
 
 import type { MessageLog } from "../../app/src/log/log.ts";
-import type { Joined } from "../../app/src/hub.ts";
+import type { Joined } from "../../app/src/channel.ts";
 import { TokenBucket } from "../../app/src/tokenBucket.ts";
 import {
   clientFrame,

@@ -21,7 +21,7 @@ import type { Authorizer } from "../../app/src/authorize.ts";
 import { headerLength, writeHeader } from "../../app/src/frame.ts";
 import type { Opcode } from "../../app/src/frame.ts";
 import { Hub } from "../../app/src/hub.ts";
-import type { ResumePoint } from "../../app/src/hub.ts";
+import type { ResumePoint } from "../../app/src/channel.ts";
 import type { Appended, LogPosition, LogReader, MessageLog } from "../../app/src/log/log.ts";
 import { createMemoryLog } from "../../app/src/log/memory.ts";
 import { createMetrics } from "../../app/src/metrics.ts";
