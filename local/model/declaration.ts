@@ -8,6 +8,7 @@ import { Declared } from "./declared.ts";
 import type { Distribution } from "./distribution.ts";
 import type { Listener } from "./listener.ts";
 import type { LoadBalancer } from "./loadBalancer.ts";
+import { describePolicy } from "./originRequestPolicy.ts";
 import type { Parts, ServicePath } from "./parts.ts";
 import type { Service } from "./service.ts";
 import type { TargetGroup } from "./targetGroup.ts";
@@ -46,7 +47,7 @@ export function declaration(
   const path = [
     ...describeName(graph, outermost),
     ...(servicePath === undefined ? [] : describeServicePath(servicePath, players)),
-    ...(apiGatewayEdge === undefined ? [] : [describeApiGatewayEdge(apiGatewayEdge, players)]),
+    ...(apiGatewayEdge === undefined ? [] : describeApiGatewayEdge(apiGatewayEdge, players)),
   ];
   return { stack: graph.stack, resources: graph.resources.length, counts, path };
 }
@@ -138,7 +139,15 @@ function describeBackplane({ engine, maxGB }: Backplane, { valkeyServer }: Playe
   ].join(", ");
 }
 
-function describeApiGatewayEdge(edge: Distribution, { apiGatewayOrigin }: Players): Part {
-  const text = [...viewerProtocols(edge), `played by ${apiGatewayOrigin?.href ?? "nobody"}`].join(", ");
-  return { part: "API Gateway", text };
+function describeApiGatewayEdge(edge: Distribution, { apiGatewayOrigin }: Players): readonly Part[] {
+  return [
+    {
+      part: "API Gateway",
+      text: [...viewerProtocols(edge), `played by ${apiGatewayOrigin?.href ?? "nobody"}`].join(", "),
+    },
+    ...edge.behaviors.map(({ originRequestPolicy }) => ({
+      part: "is told",
+      text: describePolicy(originRequestPolicy),
+    })),
+  ];
 }

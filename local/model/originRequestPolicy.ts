@@ -93,6 +93,27 @@ export function selectQuery({ queryStrings }: OriginRequestPolicy, target: strin
   return passed.length === 0 ? path : `${path}?${passed.join("&")}`;
 }
 
+/** What reaches an origin, in words. */
+export function describePolicy({ headers, cookies, queryStrings }: OriginRequestPolicy): string {
+  return [
+    describeSelection("headers", headers),
+    describeSelection("cookies", cookies),
+    describeSelection("query strings", queryStrings),
+  ].join(", ");
+}
+
+function describeSelection(what: string, selection: Selection): string {
+  switch (selection.which) {
+    case "none":
+    case "all":
+      return `${selection.which === "none" ? "no" : "all"} ${what}`;
+    case "only":
+      return `the ${what} ${selection.names.join(" ")}`;
+    case "all-but":
+      return `all ${what} but ${selection.names.join(" ")}`;
+  }
+}
+
 function selects(selection: Selection, name: string, fold: (name: string) => string): boolean {
   switch (selection.which) {
     case "none":

@@ -36,14 +36,23 @@ function portOf(url: string): number {
   return Number(new URL(url).port);
 }
 
+/** Ports that were free a moment ago, each another one. */
+async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createTcpServer().listen(0, "127.0.0.1"));
+  const ports: number[] = [];
+  for (const server of servers) {
+    if (!server.listening) await once(server, "listening");
+    const address = server.address();
+    assert.ok(typeof address === "object" && address !== null);
+    ports.push(address.port);
+  }
+  for (const server of servers) await once(server.close(), "close");
+  return ports;
+}
+
 async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  assert.ok(typeof address === "object" && address !== null);
-  return address.port;
+  const [port = NaN] = await freePorts(1);
+  return port;
 }
 
 describe("local edge: the load balancer", () => {
@@ -123,7 +132,8 @@ describe("local edge: the load balancer", () => {
   });
 
   it("takes the port of the edge, and the other listener that of the load balancer", async () => {
-    const ports = { edgePort: await freePort(), loadBalancerPort: await freePort() };
+    const [edgePort = NaN, loadBalancerPort = NaN] = await freePorts(2);
+    const ports = { edgePort, loadBalancerPort };
     await using other = await launch(loadBalancerEdge(), ports);
     assert.equal(portOf(other.urls.websocket), ports.edgePort);
     assert.equal(portOf(other.urls.plainHttp), ports.loadBalancerPort);
@@ -311,6 +321,11 @@ describe("local edge: an API Gateway", () => {
     await using fixture = await running(graph, { apiGatewayOrigin: originAt(server.port) });
     const { asked } = await askThrough(`${fixture.urls.websocket}?a=1&token=t%3D&token=u&Token=v`, {}, "");
     assert.equal(asked.url, "/prod/?token=t%3D&token=u");
+    const { path } = await fixture.next("declared");
+    assert.match(
+      path.find(({ part }) => part === "is told")?.text ?? "",
+      /^the headers Sec-WebSocket-Key .*, no cookies, the query strings token$/,
+    );
   });
 
   it("may have TLS, and a certificate of its own", async () => {
