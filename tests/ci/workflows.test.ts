@@ -14,6 +14,7 @@ const RIGHTS: Readonly<Record<string, readonly string[]>> = {
   deploy: ["contents: read", "id-token: write"],
   drift: ["contents: read", "id-token: write", "issues: write"],
   preview: ["contents: read", "id-token: write", "pull-requests: write"],
+  sweep: ["contents: read", "id-token: write"],
   test: ["contents: read"],
 };
 
@@ -85,10 +86,11 @@ describe("the workflows", () => {
         ["up", "prod"],
         ["preview", "dev"],
         ["preview", "dev"],
+        ["sweep", ""],
       ],
     );
     // Nobody answers there, and a comparison with the state alone would find no drift.
-    for (const each of options) assert.equal(each?.yes, each?.command === "up");
+    for (const each of options) assert.equal(each?.yes, each?.command !== "preview");
     const comparison = options.find((each) => each?.expectNoChanges);
     assert.equal(comparison?.refresh, true);
   });
