@@ -5,8 +5,11 @@ import { runProgram } from "../../infra/program.ts";
 import { cliRoot, needCli } from "./support/cli.ts";
 import { Project } from "./support/project.ts";
 
+/** Four commands that start the engine: seconds, and on a busy machine many. */
+const COMMANDS_TIMEOUT_MS = 180_000;
+
 describe("the Automation API", function () {
-  this.timeout(60_000);
+  this.timeout(COMMANDS_TIMEOUT_MS);
 
   let project: Project | undefined;
 

@@ -37,8 +37,11 @@ const OTHER_EDGES = {
   apiGatewayUrl: "wss://abcdef1234.execute-api.us-east-1.amazonaws.com/prod",
 };
 
+/** Two stacks are created first: seconds, and on a busy machine many. */
+const COMMANDS_TIMEOUT_MS = 180_000;
+
 describe("what AWS refuses", function () {
-  this.timeout(60_000);
+  this.timeout(COMMANDS_TIMEOUT_MS);
 
   let project: Project;
   /** The resources of the stack dev, and of one with what that has not, as the providers were asked for them. */

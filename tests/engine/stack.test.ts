@@ -20,7 +20,7 @@ import {
 import { BEGINNINGS, CHANGES, ENDINGS } from "./transitions.ts";
 
 /** A command starts the engine, the program and up to four providers: seconds, and on a busy machine many. */
-const COMMAND_TIMEOUT_MS = 60_000;
+const COMMAND_TIMEOUT_MS = 120_000;
 
 interface OtherLife {
   readonly what: string;

@@ -29,9 +29,6 @@ const NEW_TASKS = [
   "delete TaskDefinition websocket-service",
 ] as const;
 
-/** Longer than it takes to press Ctrl-C. */
-const SLOW_MS = 2000;
-
 const IMPORT_FILE = "import.json";
 
 /** What `retainData` leaves behind, by type; and the image, which is in its repository. */
@@ -497,7 +494,7 @@ export const BEGINNINGS: readonly Transition[] = [
     when: "an update is interrupted while ECS works: what has begun is finished and known, and nothing else begins",
     config: { logLevel: "debug" },
     before: ({ cloud }) => {
-      cloud.setDelay(SERVICE, SLOW_MS);
+      cloud.setStuck(SERVICE);
     },
     run: async (project) => {
       const { code } = await project.interruptedRun(
@@ -510,9 +507,6 @@ export const BEGINNINGS: readonly Transition[] = [
   },
   {
     when: "it is updated again, which ends what was interrupted",
-    before: ({ cloud }) => {
-      cloud.setDelay(SERVICE, 0);
-    },
     asks: NEW_TASKS.slice(2),
   },
 ];

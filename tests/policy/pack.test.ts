@@ -9,7 +9,7 @@ const PASSED = /✅ websocket@v[\d.]+ \(local: policy\)/;
 const COMPLAINT = /\[(mandatory|advisory)\]/;
 
 /** An update is a preview, the update, and a pack for each: seconds, and on a busy machine many. */
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 240_000;
 
 describe("the policy pack in the real Pulumi CLI", function () {
   this.timeout(TIMEOUT_MS);

@@ -9,13 +9,13 @@ import { Template } from "./support.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
-/** A command starts the engine, the program and up to four providers: seconds, and on a busy machine many. */
-const COMMAND_TIMEOUT_MS = 60_000;
+/** Commands start the engine, the program and up to four providers: seconds, and on a busy machine many. */
+const COMMANDS_TIMEOUT_MS = 180_000;
 
 const SCALABLE_TARGET = "aws:appautoscaling/target:Target";
 
 describe("pulumi new, from a clone of the repository", function () {
-  this.timeout(COMMAND_TIMEOUT_MS);
+  this.timeout(COMMANDS_TIMEOUT_MS);
 
   let template: Template;
   let folder: string;

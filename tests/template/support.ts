@@ -56,6 +56,6 @@ export class Template {
 
   close(): void {
     this.#project.close();
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }

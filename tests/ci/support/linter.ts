@@ -16,7 +16,7 @@ const FOLDERS = [...(process.env["PATH"] ?? "").split(path.delimiter), path.join
 export function needProgram(context: Mocha.Context, name: string): string {
   const found = FOLDERS.map((folder) => path.join(folder, name)).find(isExecutable);
   if (found !== undefined) return found;
-  const reason = `There is no ${name} here; .ci/install-linters installs the linters.`;
+  const reason = `There is no ${name} here; .ci/run installs it.`;
   if (process.env["CI"] === "true") throw new Error(reason);
   console.warn(`    SKIPPED: ${reason}`);
   return context.skip();

@@ -12,6 +12,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { waitUntil } from "../../support/waitUntil.ts";
+
+/** In milliseconds: where nobody cancels, it fails. */
+const STUCK_FOR_AT_MOST_MS = 30_000;
+const LOOK_EVERY_MS = 20;
 
 export type Properties = Readonly<Record<string, unknown>>;
 
@@ -37,7 +42,8 @@ export class Cloud {
   readonly #drift: string;
   readonly #tags: string;
   readonly #failures: string;
-  readonly #delays: string;
+  readonly #stuck: string;
+  readonly #cancelled: string;
   readonly #held: string;
 
   constructor(folder: string) {
@@ -45,7 +51,8 @@ export class Cloud {
     this.#drift = join(folder, "drift.json");
     this.#tags = join(folder, "tags");
     this.#failures = join(folder, "failures");
-    this.#delays = join(folder, "delays");
+    this.#stuck = join(folder, "stuck");
+    this.#cancelled = join(folder, "cancelled");
     this.#held = join(folder, "held");
   }
 
@@ -112,14 +119,23 @@ export class Cloud {
     throw new Error(message);
   }
 
-  /** From now on every create, update and delete of this type takes this long, in milliseconds; with 0 no time, as before. */
-  setDelay(type: string, ms: number): void {
-    writeEntry(this.#delays, type, String(ms));
+  /** The next create or update of this type comes to its end only when the engine is cancelled. */
+  setStuck(type: string): void {
+    rmSync(this.#cancelled, { force: true });
+    writeEntry(this.#stuck, type, "");
   }
 
-  /** In milliseconds. */
-  delayOf(type: string): number {
-    return Number(readEntry(this.#delays, type) ?? 0);
+  /** Waits where {@link setStuck} asked for it, once. */
+  async waitIfAsked(type: string): Promise<void> {
+    if (readEntry(this.#stuck, type) === undefined) return;
+    rmSync(fileOf(this.#stuck, type));
+    const isCancelled = (): boolean => existsSync(this.#cancelled);
+    await waitUntil(isCancelled, { forMs: STUCK_FOR_AT_MOST_MS, everyMs: LOOK_EVERY_MS });
+  }
+
+  /** The engine is cancelled, and has told so. */
+  cancel(): void {
+    writeFileSync(this.#cancelled, "");
   }
 
   /** From now on there is a resource with these inputs, also when Pulumi lets go of it. */

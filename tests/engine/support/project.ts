@@ -192,7 +192,8 @@ function compileCache(): string {
   if (compiled === undefined) {
     const folder = mkdtempSync(join(tmpdir(), "pulumi-engine-compiled-"));
     process.once("exit", () => {
-      rmSync(folder, { recursive: true, force: true });
+      // What has just ended may still be writing.
+      rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     });
     compiled = folder;
   }

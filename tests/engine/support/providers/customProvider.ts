@@ -4,7 +4,6 @@
  * (`Cloud.setDrift`).
  */
 import { createHash, randomUUID } from "node:crypto";
-import { setTimeout } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { provider } from "@pulumi/pulumi";
 import { standInsFor } from "../../../../infra/standIns.ts";
@@ -41,7 +40,7 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
     },
 
     async create(urn, inputs: Properties) {
-      await setTimeout(cloud.delayOf(identity(urn).type));
+      await cloud.waitIfAsked(identity(urn).type);
       cloud.failIfAsked(identity(urn).type);
       if (identity(urn).type === IMAGE) for (const tag of inputs["tags"] as string[]) cloud.push(tag);
       refuseTakenAliases(cloud, urn, inputs);
@@ -73,7 +72,7 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
     },
 
     async update(id, urn, olds: Properties, news: Properties) {
-      await setTimeout(cloud.delayOf(identity(urn).type));
+      await cloud.waitIfAsked(identity(urn).type);
       cloud.failIfAsked(identity(urn).type);
       if (identity(urn).type === VPC_ORIGIN) throw new Error(IN_USE);
       refuseTakenAliases(cloud, urn, news, id);
@@ -88,15 +87,20 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
       return { outs: { ...olds, ...news, [INPUTS_KEY]: news } };
     },
 
-    async delete(id, urn) {
-      await setTimeout(cloud.delayOf(identity(urn).type));
+    delete(id, urn) {
       cloud.record({ method: "delete", ...identity(urn), id });
       cloud.release(identity(urn).type, id);
+      return Promise.resolve();
     },
 
     invoke(token, args: Properties) {
       cloud.record({ method: "invoke", type: token, name: "", inputs: args });
       return Promise.resolve({ outputs: { ...mocked.call(token, args), ...FUNCTION_RESULTS[token] } });
+    },
+
+    cancel() {
+      cloud.cancel();
+      return Promise.resolve();
     },
   };
 }
