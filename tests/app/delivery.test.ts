@@ -16,7 +16,7 @@ const CLIENTS = 3;
 const SERVERS = 2;
 
 /** Time in which all clients must be level again when nothing goes wrong any more. */
-const LEVEL_TIMEOUT_MS = 5000;
+const LEVEL_TIMEOUT_MS = 15_000;
 
 type Step =
   | { readonly kind: "publish"; readonly client: number; readonly count: number }

@@ -37,20 +37,23 @@ describe("departures", () => {
 
   it("asks a few at a time, and all within the time", async () => {
     const { asked, all } = leavers(1000);
-    await askToLeave(all, { ...ASK, overMs: 500 });
-    const [last = NaN] = asked.slice(-1);
+    const groups: number[] = [];
+    await askToLeave(all, { ...ASK, overMs: 500, onAsked: (count) => groups.push(count) });
     assert.equal(asked.length, 1000);
-    // Ten groups, so nine pauses between them; a busy machine may make each longer.
-    assert.ok(last >= 400 && last < 1000, `the last was asked after ${last} ms`);
-    const busiest = Math.max(...asked.map((time) => asked.filter((t) => t >= time && t < time + 40).length));
-    assert.ok(busiest <= 200, `${busiest} were asked at once`);
+    // Ten groups, so nine pauses between them; a busy machine makes them longer, and never shorter.
+    assert.deepEqual(
+      groups,
+      Array.from({ length: 10 }, (_, n) => 100 * (n + 1)),
+    );
+    const [last = NaN] = asked.slice(-1);
+    assert.ok(last >= 400, `the last was asked after ${last} ms`);
   });
 
   it("does not stretch a few over a long time", async () => {
     const { asked, all } = leavers(20);
     await askToLeave(all, { ...ASK, overMs: 60_000 });
     const [last = NaN] = asked.slice(-1);
-    assert.ok(last < 1000, `the last was asked after ${last} ms`);
+    assert.ok(last < 10_000, `the last was asked after ${last} ms`);
   });
 
   it("ends at the signal, and asks nobody any more", async () => {

@@ -25,7 +25,7 @@ describe("heartbeats", () => {
       const [first = NaN, , , fourth = NaN] = times;
       const interval = (fourth - first) / 3;
       // A busy machine may make it longer.
-      assert.ok(interval > 0.9 * INTERVAL_MS && interval < 3 * INTERVAL_MS, `${interval} ms`);
+      assert.ok(interval > 0.9 * INTERVAL_MS && interval < 10 * INTERVAL_MS, `${interval} ms`);
     }
   });
 

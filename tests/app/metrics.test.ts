@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { request } from "node:http";
@@ -12,7 +13,7 @@ import { createMetrics } from "../../app/src/metrics.ts";
 import type { Metrics } from "../../app/src/metrics.ts";
 import { startMetricsServer } from "../../app/src/metricsServer.ts";
 import type { MetricsServer } from "../../app/src/metricsServer.ts";
-import { afterwards, silent, tearDown } from "./support.ts";
+import { afterwards, silent, tearDown, waitUntil } from "./support.ts";
 
 function metricsOfTest(): Metrics {
   const metrics = createMetrics();
@@ -212,39 +213,32 @@ describe("the metrics", () => {
   it("see that the event loop is idle", async () => {
     const metrics = metricsOfTest();
     // Another process may take the processor away for a while.
-    const p50s: number[] = [];
-    while (p50s.length < 20 && !p50s.some((p50) => p50 < 5)) {
-      await delay(50);
-      p50s.push(metrics.snapshot().eventLoopDelay?.p50 ?? Infinity);
-    }
-    assert.ok(
-      p50s.some((p50) => p50 < 5),
-      `${p50s.join(" ")} ms`,
-    );
+    await waitUntil(() => (metrics.snapshot().eventLoopDelay?.p50 ?? Infinity) < 5, { everyMs: 50 });
   });
 
-  it("cost hot paths less than a microsecond", () => {
+  it("cost hot paths less than the hash of one handshake", () => {
     const metrics = metricsOfTest();
-    const rounds = 100_000;
-    const microsecondsOf = (work: (round: number) => void): number => {
-      // The best of some runs: others use this machine too.
-      const runs = Array.from({ length: 5 }, () => {
-        const started = performance.now();
-        for (let round = 0; round < rounds; round++) work(round);
-        return ((performance.now() - started) * 1000) / rounds;
-      });
-      return Math.min(...runs);
-    };
-    assert.ok(
-      microsecondsOf((round) => {
+    const rounds = 20_000;
+    const works = {
+      // About a microsecond, on a machine that is as fast or as slow for all of them.
+      hash: () => createHash("sha1").update("AAAAAAAAAAAAAAAAAAAAAA==").digest("base64"),
+      fanOut: (round: number) => {
         metrics.observeFanOut(round / rounds);
-      }) < 1,
-    );
-    assert.ok(
-      microsecondsOf((round) => {
+      },
+      closed: (round: number) => {
         metrics.closed(1000 + (round % 16));
-      }) < 1,
-    );
+      },
+    };
+    const best = { hash: Infinity, fanOut: Infinity, closed: Infinity };
+    // The best of some runs, in turn: others use this machine too.
+    for (let run = 0; run < 20; run++) {
+      for (const name of ["hash", "fanOut", "closed"] as const) {
+        const started = performance.now();
+        for (let round = 0; round < rounds; round++) works[name](round);
+        best[name] = Math.min(best[name], performance.now() - started);
+      }
+    }
+    assert.ok(Math.max(best.fanOut, best.closed) < best.hash, JSON.stringify(best));
   });
 });
 

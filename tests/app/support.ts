@@ -32,8 +32,9 @@ import { createServer } from "../../app/src/server.ts";
 import type { Server } from "../../app/src/server.ts";
 import { defaultSettings } from "../../app/src/settings.ts";
 import type { Settings } from "../../app/src/settings.ts";
+import { waitUntil } from "../support/waitUntil.ts";
 
-export { waitUntil } from "../support/waitUntil.ts";
+export { waitUntil };
 
 export const silent = pino({ level: "silent" });
 
@@ -449,6 +450,15 @@ export function memoryInUse(): number {
   collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
+}
+
+/** For memory in use, in bytes: buffers are freed behind the collector, which a busy machine lets wait. */
+export async function growsByLessThan(bytes: number, since: number): Promise<void> {
+  let grown = Infinity;
+  const isSmall = (): boolean => (grown = memoryInUse() - since) < bytes;
+  await waitUntil(isSmall, { everyMs: 100 }).catch(() => {
+    assert.fail(`${Math.round(grown / 2 ** 20)} MiB, and must be below ${Math.round(bytes / 2 ** 20)}`);
+  });
 }
 
 /** The library's own decoder, which its types leave out. */

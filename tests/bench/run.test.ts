@@ -7,6 +7,9 @@ import { NotSustainedError, VoidError } from "../../bench/generator/verifier.ts"
 import { broadcast, startServer } from "../load-test/server.ts";
 import type { TestServer } from "../load-test/server.ts";
 
+/** Runs of a load that this machine can bear, of which one must be sustained. */
+const ATTEMPTS = 4;
+
 type Deliver = NonNullable<NonNullable<Parameters<typeof startServer>[0]>["deliver"]>;
 
 const RUN: LoadRun = {
@@ -17,11 +20,11 @@ const RUN: LoadRun = {
   pace: { inFlight: 4 },
   idleReader: false,
   warmSeconds: 0.02,
-  seconds: 0.1,
+  seconds: 0.5,
 };
 
 /** The message, counted over all publishers, at which a server begins to lie. */
-const LIE_AT = 50;
+const LIE_AT = 10;
 
 async function load(deliver: Deliver, run: Partial<LoadRun> = {}): Promise<LoadFigures> {
   await using server = await startServer({ deliver });
@@ -128,7 +131,7 @@ describe("a run of the benchmark", () => {
   });
 
   it("in an open loop measures from the time at which a message was due", async () => {
-    const figures = await load(broadcast, { pace: { rate: 500 }, seconds: 0.5 });
+    const figures = await untilSustained(() => load(broadcast, { pace: { rate: 500 }, seconds: 2 }));
     const rate = figures.messages / figures.seconds;
     assert.ok(rate >= 400 && rate <= 600, `${rate} messages a second`);
   });
@@ -152,23 +155,23 @@ describe("a run of the benchmark", () => {
       const at = startedAt + messages++ / broughtPerMs;
       setTimeout(() => queue.shift()?.(), Math.max(0, at - performance.now()));
     };
-    await assert.rejects(load(deliver, { pace: { rate }, seconds: 0.6 }), NotSustainedError);
+    // So long that a pause of this process, after which it brings what was due, does not make up for it.
+    await assert.rejects(load(deliver, { pace: { rate }, seconds: 2 }), NotSustainedError);
   });
 
   it("counts the latency of what was due while it measured, and came later", async () => {
-    const [usualMs, stallMs, stallsAfterMs] = [10, 300, 80];
-    let startedAt: number | undefined;
+    const [usualMs, stallMs, stallsAt] = [10, 300, 4 * LIE_AT];
+    let messages = 0;
     const deliver: Deliver = (clients, frame) => {
-      startedAt ??= performance.now();
-      const stalls = performance.now() - startedAt > stallsAfterMs;
+      messages++;
       setTimeout(
         () => {
           broadcast(clients, frame);
         },
-        stalls ? stallMs : usualMs,
+        messages > stallsAt ? stallMs : usualMs,
       );
     };
-    const { p50Ms = 0, p99Ms = 0 } = await load(deliver);
+    const { p50Ms = 0, p99Ms = 0 } = await load(deliver, { warmSeconds: 0 });
     assert.ok(p50Ms < stallMs, `${p50Ms} ms`);
     assert.ok(p99Ms >= 0.9 * stallMs, `${p99Ms} ms`);
   });
@@ -188,6 +191,17 @@ describe("a run of the benchmark", () => {
     await assert.rejects(runConnections(run, targetOf(full)), /503/);
   });
 });
+
+/** A pause of this process at the end of a run is taken for the server's, which brings less than is due then. */
+async function untilSustained(run: () => Promise<LoadFigures>): Promise<LoadFigures> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof NotSustainedError) || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
 
 function voided(message: RegExp): (error: unknown) => boolean {
   return (error) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
+import { getDefaultAutoSelectFamilyAttemptTimeout, setDefaultAutoSelectFamilyAttemptTimeout } from "node:net";
 import type { AddressInfo } from "node:net";
 
 import { WebSocket } from "ws";
@@ -122,6 +123,12 @@ describe("the client's connection", () => {
   });
 
   it("tells the code of an error without a message, as where every address of a host is refused", async () => {
+    // The refusals decide, however late this process hears of them.
+    const attemptMs = getDefaultAutoSelectFamilyAttemptTimeout();
+    setDefaultAutoSelectFamilyAttemptTimeout(10_000);
+    afterwards(() => {
+      setDefaultAutoSelectFamilyAttemptTimeout(attemptMs);
+    });
     class WithTwoAddresses extends WebSocket {
       constructor(url: string, protocols: string[]) {
         super(url, protocols, {
@@ -492,12 +499,14 @@ describe("the client in a page", () => {
 
   it("does nothing when the page is hidden, or the network goes", async () => {
     const server = await startServer();
-    const { channel, page } = open(server.url);
+    const { channel, clock, page } = open(server.url, { backoffBaseMs: 20_000 });
     (await server.accept()).terminate();
     await becomes(channel, "waiting");
     page.document.visibilityState = "hidden";
     page.dispatch("visibilitychange");
     page.dispatch("offline");
+    // What comes back would wait no longer than this.
+    clock.advance(1000);
     assert.equal(channel.state.name, "waiting");
   });
 

@@ -128,16 +128,15 @@ export async function startGuardedValkey(binary: string): Promise<TestValkey> {
   const folder = await mkdtemp(path.join(tmpdir(), "websocket-certificate-"));
   const certificate = await localCertificate(folder);
   await rm(folder, { recursive: true });
-  const proxyPort = await freePort();
   const valkey = await startValkey(binary, [
     ["cluster-enabled", "yes"],
     ["cluster-port", await freePort()],
-    ["cluster-announce-port", proxyPort],
     ["cluster-announce-hostname", "localhost"],
     ["cluster-preferred-endpoint-type", "hostname"],
     ["user", USER, "on", `>${PASSWORD}`, ...PERMISSIONS],
   ]);
-  const proxy = await startProxy({ to: valkey.port, port: proxyPort, certificate });
+  const proxy = await startProxy({ to: valkey.port, certificate });
+  await valkey.command("CONFIG", "SET", "cluster-announce-port", proxy.port);
   await valkey.command("CLUSTER", "ADDSLOTSRANGE", 0, 16_383);
   // It takes its time to believe that it is whole.
   const isWhole = async (): Promise<boolean> =>
@@ -147,7 +146,7 @@ export async function startGuardedValkey(binary: string): Promise<TestValkey> {
     ...valkey,
     cut: proxy.cut,
     address: {
-      url: `rediss://${USER}@localhost:${proxyPort}`,
+      url: `rediss://${USER}@localhost:${proxy.port}`,
       password: PASSWORD,
       cluster: true,
       ca: certificate.cert,

@@ -81,7 +81,7 @@ export function wholePath(changes: Changes = {}): DeclaredGraph {
         healthCheck: {
           path: "/alive",
           interval: 0.1,
-          timeout: 1,
+          timeout: 4,
           unhealthyThreshold: 2,
           ...changes.healthCheck,
         },
