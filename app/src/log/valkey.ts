@@ -11,6 +11,7 @@ import { connectToValkey } from "./valkeyConnection.ts";
 import type { ValkeyAddress } from "./valkeyConnection.ts";
 import { ValkeyEnds } from "./valkeyEnds.ts";
 import { ValkeyReader } from "./valkeyReader.ts";
+import { ValkeyReaders } from "./valkeyReaders.ts";
 import { evalCommand, reportScript } from "./valkeyScripts.ts";
 
 /** How often channels are refreshed: a share of the time that entries are retained, and in milliseconds at most. */
@@ -66,11 +67,6 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
   const task = randomBytes(TASK_BYTES).toString("base64url");
   const timeoutMs = timeoutSeconds * 1000;
   const commands = connectToValkey({ ...options, name: `websocket-${task}`, answerTimeoutMs: timeoutMs });
-  const connection = connectToValkey({
-    ...options,
-    name: `websocket-${task}-reader`,
-    answerTimeoutMs: blockMs + timeoutMs,
-  });
   const channels = new ValkeyChannels(options);
   const appends = new ValkeyAppends({
     connection: commands,
@@ -86,17 +82,24 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     channels,
     timeoutSeconds,
     onOpened: (channel, opened) => {
-      reader.noteOpened(channel, opened);
+      readers.noteOpened(channel, opened);
     },
   });
-  const reader = new ValkeyReader({
-    connection,
-    commands,
-    channels,
-    task,
-    retention: options,
-    blockMs,
-    logger,
+  const readers = new ValkeyReaders((number) => {
+    const name = `${task}-reader-${number}`;
+    return new ValkeyReader({
+      connection: connectToValkey({
+        ...options,
+        name: `websocket-${name}`,
+        answerTimeoutMs: blockMs + timeoutMs,
+      }),
+      commands,
+      channels,
+      wakeKey: wakeKey(name),
+      retention: options,
+      blockMs,
+      logger,
+    });
   });
   let closing: Promise<void> | undefined;
 
@@ -104,18 +107,18 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
   const refresh = async (): Promise<void> => {
     const horizon = performance.now() - retainedSeconds * 1000;
     const used = [...channels.all()].filter((channel) => {
-      const isUsed = reader.follows(channel) || channel.usedAt >= horizon;
+      const isUsed = readers.follows(channel) || channel.usedAt >= horizon;
       if (!isUsed) channels.forget(channel);
       return isUsed;
     });
-    reader.trim();
+    readers.trim();
     // In parts, so that no append has to wait for all of it.
     for (let start = 0; start < used.length; start += REFRESH_BATCH) {
       const part = used.slice(start, start + REFRESH_BATCH);
       const opened = await channels.open(commands, part);
       for (const [index, channel] of part.entries()) {
         const answer = opened[index];
-        if (answer !== undefined && !(answer instanceof Error)) reader.noteOpened(channel, answer);
+        if (answer !== undefined && !(answer instanceof Error)) readers.noteOpened(channel, answer);
       }
     }
   };
@@ -132,11 +135,8 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
       appends.giveUp();
       commands.close();
     }, CLOSE_MS);
-    await Promise.all([reader.close(), appends.close()]);
-    await commands.send([
-      ["hdel", TASKS_KEY, task],
-      ["del", wakeKey(task)],
-    ]);
+    await Promise.all([readers.close(), appends.close()]);
+    await commands.send([["hdel", TASKS_KEY, task]]);
     clearTimeout(giveUp);
     ends.close();
     commands.close();
@@ -149,7 +149,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
 
     subscribe(name, logReader) {
       if (closing !== undefined) throw new Error("The log is closed.");
-      return reader.subscribe(channels.get(name), logReader);
+      return readers.subscribe(channels.get(name), logReader);
     },
 
     close() {

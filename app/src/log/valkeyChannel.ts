@@ -5,9 +5,9 @@ const TAG = "{websocket}";
 
 export const TASKS_KEY = `${TAG}:tasks`;
 
-/** A stream of one task: an entry in it ends the wait of its reader. */
-export function wakeKey(task: string): string {
-  return `${TAG}:wake:${task}`;
+/** A stream of one reader: an entry in it ends its wait. */
+export function wakeKey(reader: string): string {
+  return `${TAG}:wake:${reader}`;
 }
 
 export class ValkeyChannel {

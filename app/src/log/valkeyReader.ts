@@ -6,16 +6,13 @@ import type { LogReader } from "./log.ts";
 import type { Retention } from "./retention.ts";
 import { TrimPoints } from "./trimPoints.ts";
 import type { MeasuredEntry } from "./trimPoints.ts";
-import { entryId, epochOf, offsetOf, wakeKey } from "./valkeyChannel.ts";
+import { entryId, epochOf, offsetOf } from "./valkeyChannel.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 import type { OpenedChannel, ValkeyChannels } from "./valkeyChannels.ts";
 import type { Command, Outcome, ValkeyConnection } from "./valkeyConnection.ts";
 
 /** Most entries of a channel that one read takes. */
 const READ_COUNT = 1000;
-
-/** Most streams of one command: ElastiCache Serverless takes 3,999 arguments, and each stream is two. */
-const MAX_STREAMS = 1900;
 
 /** Interval of reads where they cannot wait for news, in milliseconds. */
 const POLL_MS = 10;
@@ -44,7 +41,8 @@ export interface ValkeyReaderParts {
   /** The one that everything else goes through. */
   readonly commands: ValkeyConnection;
   readonly channels: ValkeyChannels;
-  readonly task: string;
+  /** The stream that wakes it, its own. */
+  readonly wakeKey: string;
   readonly retention: Retention;
   /** Longest time that a read waits for news, in milliseconds. */
   readonly blockMs: number;
@@ -85,12 +83,11 @@ type News = Map<Followed, MeasuredEntry[]>;
 type Streams = readonly (readonly [key: string, entries: readonly StoredEntry[]])[];
 type StoredEntry = readonly [id: string, fields: readonly [name: string, payload: string]];
 
-/** Reads all channels that have subscriptions, by one command that waits for news of any of them. */
+/** Reads the channels that have subscriptions, by one command that waits for news of any of them. */
 export class ValkeyReader {
   readonly #parts: ValkeyReaderParts;
   readonly #followed = new Map<string, Followed>();
   readonly #deliveryBytes: number;
-  readonly #wakeKey: string;
   #wakeId = "0-0";
   /** Whether some channel is not placed. */
   #displaced = false;
@@ -104,7 +101,6 @@ export class ValkeyReader {
   constructor(parts: ValkeyReaderParts) {
     this.#parts = parts;
     this.#deliveryBytes = parts.retention.retainedBytes * DELIVERY_SHARE;
-    this.#wakeKey = wakeKey(parts.task);
     this.#running = this.#run();
   }
 
@@ -136,6 +132,11 @@ export class ValkeyReader {
     };
   }
 
+  /** How many it reads. */
+  get channels(): number {
+    return this.#followed.size;
+  }
+
   follows(channel: ValkeyChannel): boolean {
     return this.#followed.has(channel.key);
   }
@@ -159,6 +160,7 @@ export class ValkeyReader {
     this.#parts.connection.close();
     this.#woken.resolve(undefined);
     await this.#running;
+    void this.#parts.commands.send([["del", this.#parts.wakeKey]]);
   }
 
   async #run(): Promise<void> {
@@ -192,9 +194,10 @@ export class ValkeyReader {
     this.#woken.resolve(undefined);
     if (!this.#waiting) return;
     this.#waiting = false;
-    void this.#parts.commands.send([
-      ["xadd", this.#wakeKey, "MAXLEN", 1, "*", "", ""],
-      ["pexpire", this.#wakeKey, WAKE_EXPIRY_MS],
+    const { commands, wakeKey } = this.#parts;
+    void commands.send([
+      ["xadd", wakeKey, "MAXLEN", 1, "*", "", ""],
+      ["pexpire", wakeKey, WAKE_EXPIRY_MS],
     ]);
   }
 
@@ -255,8 +258,7 @@ export class ValkeyReader {
     if (this.#displaced) return;
     const followed = [...this.#followed.values()].filter(({ placed }) => placed);
     const behind = followed.filter(({ next, end }) => next < end);
-    const mayWait = behind.length === 0 && followed.length < MAX_STREAMS;
-    const waits = mayWait && performance.now() >= this.#blockAgainAt;
+    const waits = behind.length === 0 && performance.now() >= this.#blockAgainAt;
     const news: News = new Map();
     try {
       let bytes = this.#take(await (waits ? this.#wait(followed) : this.#ask(followed)), news);
@@ -264,7 +266,7 @@ export class ValkeyReader {
       // A server ends the wait at the first entry of a batch; the others are there a moment later.
       let found = bytes;
       for (let read = 0; read < MAX_DRAIN_READS && found > 0 && bytes < this.#deliveryBytes; read++) {
-        found = this.#take(await this.#ask(followed), news);
+        found = this.#take(await this.#ask([...news.keys()]), news);
         bytes += found;
       }
     } finally {
@@ -294,12 +296,8 @@ export class ValkeyReader {
 
   /** Reads what there is. */
   async #ask(followed: readonly Followed[]): Promise<Streams> {
-    const commands: Command[] = [];
-    for (let start = 0; start < followed.length; start += MAX_STREAMS) {
-      commands.push(this.#command(followed.slice(start, start + MAX_STREAMS)));
-    }
-    const outcomes = await this.#parts.connection.send(commands);
-    return outcomes.flatMap(streamsOf);
+    const [outcome] = await this.#parts.connection.send([this.#command(followed)]);
+    return streamsOf(outcome);
   }
 
   #command(followed: readonly Followed[], ...options: readonly (string | number)[]): Command {
@@ -309,7 +307,7 @@ export class ValkeyReader {
       "COUNT",
       READ_COUNT,
       "STREAMS",
-      this.#wakeKey,
+      this.#parts.wakeKey,
       ...followed.map(({ channel }) => channel.key),
       this.#wakeId,
       ...followed.map(({ epoch, next }) => entryId(epoch, next - 1)),
@@ -321,7 +319,7 @@ export class ValkeyReader {
     let bytes = 0;
     for (const [key, stored] of streams) {
       const followed = this.#followed.get(key);
-      if (key === this.#wakeKey) this.#wakeId = stored.at(-1)?.[0] ?? this.#wakeId;
+      if (key === this.#parts.wakeKey) this.#wakeId = stored.at(-1)?.[0] ?? this.#wakeId;
       else if (followed?.placed === true) {
         const entries = this.#takeFrom(followed, stored);
         if (entries.length === 0) continue;
