@@ -34,6 +34,10 @@ export type StackEvent =
       readonly names: readonly string[];
       readonly reason: string;
     }
+  /** The server that plays the backplane; the embedded stand-in is none. */
+  | { readonly event: "backplane-started"; readonly pid: number; readonly port: number }
+  /** It has ended by itself, and what it held is gone. Another one starts after that time, in milliseconds. */
+  | { readonly event: "backplane-ended"; readonly afterMs: number }
   | ({ readonly event: "task-started" } & OfProcess)
   | ({ readonly event: "task-listening"; readonly port: number } & OfProcess)
   | ({ readonly event: "task-healthy"; readonly port: number } & OfProcess)

@@ -50,7 +50,7 @@ export async function startServicePath(
   }
 
   await using starting = new AsyncDisposableStack();
-  const service = await withBackplane(path, options.valkeyServer, starting);
+  const service = await withBackplane(path, options.valkeyServer, emit, starting);
   const listeners = await startListeners({
     loadBalancers: path.loadBalancers,
     targets,
@@ -93,10 +93,11 @@ export async function startServicePath(
 async function withBackplane(
   { service, backplane }: ServicePath,
   valkeyServer: string | undefined,
+  emit: Emit,
   starting: AsyncDisposableStack,
 ): Promise<Service> {
   if (backplane === undefined) return service;
-  const running = await startBackplane(backplane, valkeyServer);
+  const running = await startBackplane(backplane, valkeyServer, emit);
   starting.defer(() => running.close());
   const { container } = service;
   const environment = reachingFrom(container.environment, backplane, running.address);

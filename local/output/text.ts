@@ -31,6 +31,12 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
       return [
         `${paint("warn", "not played")}: ${event.names.join(", ")} (${event.types.join(", ")}): ${event.reason}`,
       ];
+    case "backplane-started":
+      return [about("backplane", `started, pid ${event.pid}`)];
+    case "backplane-ended":
+      return [
+        about("backplane", `${paint("bad", "ended")}, and is replaced in ${event.afterMs / 1000} s, empty`),
+      ];
     case "task-started":
       return [about(event.id, `started, pid ${event.pid}`)];
     case "task-listening":

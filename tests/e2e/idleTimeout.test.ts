@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import path from "node:path";
-import { WebSocket } from "ws";
 import { type Channel, connect, type ConnectOptions, type State } from "../../client/src/index.ts";
 import { evaluateStack } from "../../infra/evaluate.ts";
 import { type DeclaredGraph, theOnly } from "../../infra/graph.ts";
@@ -14,6 +13,7 @@ import { EDGE_CONFIGS, fullKeys } from "../local/support/edgeConfigs.ts";
 import { ROOT } from "../local/support/paths.ts";
 import { running, type StackFixture } from "../local/support/stack.ts";
 import { launchBrowser } from "../support/browser.ts";
+import { TrustingWebSocket } from "../support/localStack.ts";
 
 const LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer";
 const ABNORMAL_CLOSURE = 1006;
@@ -23,13 +23,6 @@ const LOAD_BALANCER_EDGE = fullKeys({
   backplane: "memory",
   maxTasks: "1",
 });
-
-/** The certificate of this machine is the stack's own. */
-class TrustingWebSocket extends WebSocket {
-  constructor(url: string, protocols: string[]) {
-    super(url, protocols, { rejectUnauthorized: false });
-  }
-}
 
 function open(url: string, options: ConnectOptions = {}): Channel<number> {
   return connect<number>(url, {

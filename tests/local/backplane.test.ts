@@ -3,18 +3,21 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { Redis } from "iovalkey";
 import { createValkeyLog } from "../../app/src/log/valkey.ts";
+import { connect } from "../../client/src/index.ts";
 import { evaluateStack } from "../../infra/evaluate.ts";
 import type { DeclaredGraph } from "../../infra/graph.ts";
 import { type RunningBackplane, startBackplane } from "../../local/backplane.ts";
 import { type Backplane, readBackplane } from "../../local/model/backplane.ts";
 import { describeLogContract } from "../app/logContract.ts";
 import { silent } from "../app/support.ts";
-import { connectTo } from "../support/localStack.ts";
+import { connectTo, TrustingWebSocket } from "../support/localStack.ts";
 import { requireValkey } from "../support/valkey.ts";
 import { ROOT } from "./support/paths.ts";
 import { type StackFixture, running } from "./support/stack.ts";
 
 const TASKS = 3;
+
+const ignore = (): void => undefined;
 
 describe("the local backplane", function () {
   // Three servers start at once, on a busy machine.
@@ -71,6 +74,30 @@ describe("the local backplane", function () {
     });
   }
 
+  it("is replaced when it ends, and clients go on", async function () {
+    await using fixture = await running(graph, {
+      valkeyServer: await requireValkey(this),
+      entry: path.join(ROOT, "app", "src", "main.ts"),
+    });
+    const channel = connect(fixture.stack.urls.websocket, { WebSocket: TrustingWebSocket });
+    const messages = channel[Symbol.asyncIterator]();
+    try {
+      await channel.publish("before");
+      const { pid, port } = await fixture.next("backplane-started");
+      process.kill(pid, "SIGKILL");
+      await fixture.next("backplane-ended");
+      const published = channel.publish("after");
+      const again = await fixture.next("backplane-started", (event) => event.pid !== pid);
+      assert.equal(again.port, port);
+      await published;
+      const seen: unknown[] = [];
+      while (seen.at(-1) !== "after") seen.push((await messages.next()).value?.message);
+      assert.equal(seen[0], "before");
+    } finally {
+      await channel.close();
+    }
+  });
+
   describe("of a real server", () => {
     let backplane: Backplane;
     let real: RunningBackplane | undefined;
@@ -79,7 +106,7 @@ describe("the local backplane", function () {
       const declared = readBackplane(graph);
       assert.ok(declared);
       backplane = declared;
-      real = await startBackplane(backplane, await requireValkey(this));
+      real = await startBackplane(backplane, await requireValkey(this), ignore);
     });
 
     after(() => real?.close());
@@ -91,7 +118,7 @@ describe("the local backplane", function () {
         maxGB: 3,
         user: { ...user, access: `${user.access} +config|get` },
       };
-      const server = await startBackplane(curious, await requireValkey(this));
+      const server = await startBackplane(curious, await requireValkey(this), ignore);
       const { host, port } = server.address;
       const asking = new Redis({ host, port, username: user.name, password: user.password });
       try {

@@ -10,6 +10,8 @@ import { untilBroken } from "../../local/output/output.ts";
 import type { TaskStatus } from "../../local/tasks.ts";
 
 const EVENTS: readonly StackEvent[] = [
+  { event: "backplane-ended", afterMs: 1500 },
+  { event: "backplane-started", pid: 41, port: 7 },
   { event: "task-started", id: "task-1", pid: 42 },
   { event: "task-output", id: "task-1", line: "hello" },
   {
@@ -52,7 +54,7 @@ describe("local output", () => {
       .map((line) => JSON.parse(line) as { event: string; time: string });
     assert.deepEqual(
       entries.map(({ event }) => event),
-      ["task-started", "task-stopped", "ready", "failed"],
+      ["backplane-ended", "backplane-started", "task-started", "task-stopped", "ready", "failed"],
     );
     assert.ok(entries.every(({ time }) => !Number.isNaN(Date.parse(time))));
   });
@@ -64,6 +66,8 @@ describe("local output", () => {
     for (const event of EVENTS) output.event(event);
     output.failed("broken");
     assert.deepEqual(stream.text.trimEnd().split("\n"), [
+      "backplane  ended, and is replaced in 1.5 s, empty",
+      "backplane  started, pid 41",
       "task-1   started, pid 42",
       "task-1   | hello",
       "task-1   ended with exit code 3",

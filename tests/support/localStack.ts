@@ -16,6 +16,13 @@ const ON_ANY_PORT = ["edge", "load-balancer", "api-gateway"].flatMap((name) => [
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
+/** The certificate of this machine is the stack's own. */
+export class TrustingWebSocket extends WebSocket {
+  constructor(url: string, protocols: string[]) {
+    super(url, protocols, { rejectUnauthorized: false });
+  }
+}
+
 /** Which of them there are is up to the stack's edge. */
 export interface StackUrls {
   readonly websocket: string;
