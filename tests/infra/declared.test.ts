@@ -17,8 +17,28 @@ for (const stack of ["dev", "prod"]) {
       aliasDuplicateObjects: false,
     });
     if (process.env["UPDATE_DECLARED"] === "1") writeFileSync(file, declared);
-    assert.equal(declared, readFileSync(file, "utf8"));
+    const changes = changedLines(readFileSync(file, "utf8"), declared);
+    assert.ok(
+      changes.length === 0,
+      [...changes, "", "Where that is what you want, UPDATE_DECLARED=1 npm test writes the file anew."].join(
+        "\n",
+      ),
+    );
   });
+}
+
+/** From the first line that differs to the last one. */
+function changedLines(before: string, after: string): readonly string[] {
+  const [old, now] = [before.split("\n"), after.split("\n")];
+  let first = 0;
+  while (first < old.length && old[first] === now[first]) first += 1;
+  let kept = 0;
+  while (kept < Math.min(old.length, now.length) - first && old.at(-1 - kept) === now.at(-1 - kept))
+    kept += 1;
+  return [
+    ...old.slice(first, old.length - kept).map((line) => `- ${line}`),
+    ...now.slice(first, now.length - kept).map((line) => `+ ${line}`),
+  ];
 }
 
 /** The graph by type and name, with `${NAME.OUTPUT}` where a value comes from another resource. */
