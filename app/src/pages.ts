@@ -83,12 +83,22 @@ export function createPages({ isReady, consoleFolder, logger }: PagesParts): Exp
     })
     .get([PATHS.health, PATHS.root], health)
     .get(CLIENT.path, client)
+    .all(`${PATHS.websocket}{/*channel}`, upgradeRequired)
     .use(express.static(consoleFolder, { index: false, redirect: false, dotfiles: "ignore" }))
     .use((_request, response) => {
       response.status(404).type("text").send("Not found");
     })
     .use(fail);
 }
+
+/** RFC 9110 §15.5.22. */
+const upgradeRequired: RequestHandler = (_request, response) => {
+  response
+    .status(426)
+    .set({ Upgrade: "websocket", Connection: "Upgrade" })
+    .type("text")
+    .send("Connect here with a WebSocket");
+};
 
 /** The status that an error of the framework carries, such as 400 for a malformed path. */
 function statusOf(error: unknown): number {

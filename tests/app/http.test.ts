@@ -46,8 +46,7 @@ describe("plain HTTP", () => {
 
   for (const path of [
     "/nothing",
-    "/wss",
-    "/wss/",
+    "/wssx",
     "/console/",
     "/..%2fpackage.json",
     "/%2e%2e/package.json",
@@ -56,6 +55,15 @@ describe("plain HTTP", () => {
     it(`answers ${path} with 404`, async () => {
       const { origin } = await startServer();
       assert.equal((await fetch(origin + path)).status, 404);
+    });
+  }
+
+  for (const path of ["/wss", "/wss/", "/wss/room"]) {
+    it(`answers ${path} without an upgrade with 426`, async () => {
+      const { origin } = await startServer();
+      const response = await fetch(origin + path);
+      assert.equal(response.status, 426);
+      assert.equal(response.headers.get("Upgrade"), "websocket");
     });
   }
 

@@ -101,6 +101,27 @@ describe("local main: its end", function () {
     });
   }
 
+  it("is in order when npm is told to stop, whose shell passes that on to nobody", async () => {
+    // As npm runs it: by a shell that waits for it.
+    const script = `"${process.execPath}" "${MAIN}" --json ${ON_ANY_PORT.join(" ")}; true`;
+    const shell = spawn("/bin/sh", ["-c", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, npm_lifecycle_event: "start" },
+    });
+    children.push(shell);
+    const lines = createInterface({ input: shell.stdout });
+    const events: Event[] = [];
+    lines.on("line", (line) => {
+      const event = JSON.parse(line) as Event;
+      events.push(event);
+      if (event.event === "ready") shell.kill("SIGTERM");
+    });
+    // The last of those who write to it is gone.
+    await once(lines, "close");
+    assert.equal(events.at(-1)?.event, "stopped");
+    for (const { pid } of events) assert.ok(pid === undefined || !alive(pid));
+  });
+
   it("is in order and silent when nobody reads its output any more", async () => {
     const { stdout, errors, exited } = start();
     const task = await new Promise<number>((resolve) => {
