@@ -4,8 +4,7 @@ import { fileURLToPath } from "node:url";
 import { settingDefinitions, toEnvironment } from "../app/src/settings.ts";
 import type { ProtocolName } from "./generator/protocols.ts";
 
-export const CONTESTANT_NAMES = ["naive", "socket.io", "this"] as const;
-export type ContestantName = (typeof CONTESTANT_NAMES)[number];
+export type ContestantName = "naive" | "socket.io" | "this";
 
 export interface Contestant {
   readonly name: ContestantName;

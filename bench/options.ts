@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 
 import { suggest } from "../app/src/nearest.ts";
-import { dashed } from "../cli/options.ts";
+import { dashed, problemsOf } from "../cli/options.ts";
 import { CASES, FULL_EFFORT, GROUPS, QUICK_EFFORT } from "./cases.ts";
 import type { Case, Effort } from "./cases.ts";
 
@@ -34,43 +34,28 @@ export interface Options {
   readonly json: string | undefined;
 }
 
-/** Everything that is wrong with a command line, a line each. */
+/** What is wrong with a command line, a line each. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
 /**
  * Reads a command line, given without the program's own name. `--help` asks for {@link usage} instead.
- * @throws {UsageError} naming the nearest legal word for each unknown one.
+ * @throws {UsageError} listing every option that is wrong, or else every word and value, with the nearest legal word.
  */
 export function parseOptions(args: readonly string[]): Options | "help" {
-  const problems: string[] = [];
   // Not strict: problems are collected, and told in this project's words.
-  const { values, tokens } = parseArgs({
+  const { values, positionals, tokens } = parseArgs({
     args: [...args],
     options: OPTIONS,
     strict: false,
     tokens: true,
   });
-  for (const token of tokens) {
-    if (token.kind === "positional") {
-      problems.push(
-        `${JSON.stringify(token.value)} is not an option${suggest(`--${token.value}`, optionNames())}`,
-      );
-    } else if (token.kind === "option") {
-      const definition = Object.entries(OPTIONS).find(([name]) => name === token.name)?.[1];
-      if (definition === undefined) {
-        problems.push(`${token.rawName} is not an option${suggest(token.rawName, optionNames())}`);
-      } else if (definition.type === "boolean") {
-        if (token.value !== undefined) problems.push(`${token.rawName} takes no value.`);
-      } else if (!token.value || (!token.inlineValue && token.value.startsWith("-"))) {
-        problems.push(`${token.rawName} needs a value.`);
-      }
-    }
-  }
-  // A problem found so far makes a value worthless, and a second complaint about it noise.
-  if (problems.length > 0) throw new UsageError(problems.join("\n"));
-  if (values.help) return "help";
+  refuse(problemsOf(tokens, OPTIONS));
+  if (values.help === true) return "help";
+  const problems = positionals.map(
+    (word) => `${JSON.stringify(word)} is not an option${suggest(word, Object.keys(OPTIONS), dashed)}`,
+  );
 
   const effort = values.quick === true ? QUICK_EFFORT : FULL_EFFORT;
   const text = (value: string | boolean | undefined) => (typeof value === "string" ? value : undefined);
@@ -80,7 +65,7 @@ export function parseOptions(args: readonly string[]): Options | "help" {
     peers: values.peers === true,
     json: text(values.json),
   };
-  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+  refuse(problems);
   return options;
 }
 
@@ -104,6 +89,10 @@ export function usage(): string {
   ].join("\n");
 }
 
+function refuse(problems: readonly string[]): void {
+  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+}
+
 function readCases(text: string | undefined, problems: string[]): readonly Case[] {
   if (text === undefined) return CASES;
   const words = text.split(",");
@@ -122,10 +111,6 @@ function readRepetitions(text: string | undefined, problems: string[]): number |
     `--reps is ${JSON.stringify(text)}, and must be a whole number from 1 to ${MAX_REPETITIONS}.`,
   );
   return undefined;
-}
-
-function optionNames(): readonly string[] {
-  return Object.keys(OPTIONS).map(dashed);
 }
 
 function line(word: string, description: string): string {

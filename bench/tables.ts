@@ -57,7 +57,7 @@ function renderFlag(values: Spread | undefined): string {
 }
 
 /** `–` where there is nothing. */
-export function renderSpread(values: Spread | undefined): string {
+function renderSpread(values: Spread | undefined): string {
   if (values === undefined) return "–";
   const { median, min, max } = values;
   return min === max

@@ -1,8 +1,11 @@
-/** What is wrong with an option, in the words of all command lines: parseArgs' own say less. */
+/** What is wrong with options, in the words of the command lines: parseArgs' own say less. */
 import { suggest } from "../app/src/nearest.ts";
 
-/** An option as parseArgs finds it in the arguments. */
-export interface OptionToken {
+/** What parseArgs finds in the arguments, as far as it matters here. */
+type Token = OptionToken | { readonly kind: "positional" | "option-terminator" };
+
+interface OptionToken {
+  readonly kind: "option";
   readonly name: string;
   /** As it was written. */
   readonly rawName: string;
@@ -17,13 +20,25 @@ export type OptionTypes = Readonly<Record<string, { readonly type: "string" | "b
 const LOOKS_LIKE_OPTION = /^-\D/;
 
 /**
+ * What is to be said alone where there is any: a word beside a wrong option may be its value, and a second complaint
+ * about it would be noise.
  * @param candidates names among which a misspelt one is sought; all by default.
- * @returns a sentence; `undefined` where nothing is wrong.
+ * @returns a sentence for each option that is wrong.
  */
-export function problemOf(
-  token: OptionToken,
+export function problemsOf(
+  tokens: readonly Token[],
   options: OptionTypes,
   candidates: readonly string[] = Object.keys(options),
+): readonly string[] {
+  return tokens.flatMap((token) =>
+    token.kind === "option" ? (problemOf(token, options, candidates) ?? []) : [],
+  );
+}
+
+function problemOf(
+  token: OptionToken,
+  options: OptionTypes,
+  candidates: readonly string[],
 ): string | undefined {
   const type = Object.hasOwn(options, token.name) ? options[token.name]?.type : undefined;
   if (type === undefined)

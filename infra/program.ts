@@ -2,16 +2,19 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { declareBase, ROOT } from "./base.ts";
+import { declareBase } from "./base.ts";
 import { configWarnings, readConfig } from "./config.ts";
 import type { StackConfig } from "./config.ts";
-import { declareBeforeApiGateway } from "./edges/apiGateway.ts";
-import { declareBehindCloudFront } from "./edges/cloudFront.ts";
-import { declareBehindLoadBalancer } from "./edges/loadBalancer.ts";
+import { declareApiGatewayEdge } from "./edges/apiGateway.ts";
+import { declareCloudFrontEdge } from "./edges/cloudFront.ts";
+import { declareLoadBalancerEdge } from "./edges/loadBalancer.ts";
+import { imageContentHash } from "./image.ts";
 import type { StackOutputs } from "./outputs.ts";
 import { readmeFor } from "./readme.ts";
 import { serviceOptions } from "./service.ts";
 
+/** The repository: what the image is built from, and the stack's README. */
+const ROOT = path.dirname(import.meta.dirname);
 const README = "Pulumi.README.md";
 
 /** What Pulumi Cloud shows on the stack's page, with the outputs filled in (Pulumi docs, Stack README). */
@@ -25,23 +28,23 @@ export interface Readme {
  */
 export function runProgram(): StackOutputs & Readme {
   const config = readConfig();
+  // Before anything is declared: a file that is missing must not leave half a stack behind.
+  const page = readFileSync(path.join(ROOT, README), "utf8");
   for (const warning of configWarnings(config)) void pulumi.log.warn(warning);
   pulumi.runtime.registerResourceTransform(serviceOptions(config));
   const outputs = declareStack(config);
-  const page = readFileSync(path.join(ROOT, README), "utf8");
   return { ...outputs, readme: readmeFor(page, Object.keys(outputs)) };
 }
 
 /** Declares the whole stack. */
 export function declareStack(config: StackConfig): StackOutputs {
-  const base = declareBase(config);
   const { edge } = config;
-  switch (edge.kind) {
-    case "cloudfront":
-      return declareBehindCloudFront(base, edge);
-    case "load-balancer":
-      return declareBehindLoadBalancer(base, edge);
-    case "api-gateway":
-      return declareBeforeApiGateway(base, edge);
-  }
+  if (edge.kind === "api-gateway") return declareApiGatewayEdge(declareBase(config), edge);
+
+  // As above, before anything is declared.
+  const contentHash = imageContentHash(ROOT);
+  const base = declareBase(config);
+  return edge.kind === "cloudfront"
+    ? declareCloudFrontEdge(base, edge, contentHash)
+    : declareLoadBalancerEdge(base, edge, contentHash);
 }

@@ -8,13 +8,16 @@ import type { StackConfig } from "./config.ts";
 import type { Generations } from "./generations.ts";
 import type { Suppression } from "./suppression.ts";
 
-export const CONTAINER_NAME = "websocket-service";
+const CONTAINER_NAME = "websocket-service";
 
-/** Every connection is a file descriptor. This is the most that Fargate grants. */
+/**
+ * Every connection is a file descriptor. It is Fargate's default (ECS API Reference, Ulimit), stated because the range of
+ * maxConnections relies on it.
+ */
 const MAX_OPEN_FILES = 65_535;
 
 /** Seconds in which a new task may fail the load balancer's checks: a cold start and one round of them. */
-export const HEALTH_GRACE_SECONDS = 60;
+const HEALTH_GRACE_SECONDS = 60;
 
 /** ECS's health check of the container. */
 const CONTAINER_HEALTH = {

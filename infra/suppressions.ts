@@ -1,6 +1,6 @@
 /** What the policy pack finds and is to let stand. Each is written beside the resource that it is about. */
 import { suppressions as backplane } from "./backplane.ts";
-import { suppressions as edge } from "./edge.ts";
+import { suppressions as distribution } from "./distribution.ts";
 import { suppressions as loadBalancer } from "./loadBalancer.ts";
 import { suppressions as logs } from "./logs.ts";
 import { suppressions as service } from "./service.ts";
@@ -8,7 +8,7 @@ import type { Suppression } from "./suppression.ts";
 import { suppressions as vpcOrigin } from "./vpcOrigin.ts";
 
 export const suppressions: readonly Suppression[] = [
-  ...edge,
+  ...distribution,
   ...vpcOrigin,
   ...loadBalancer,
   ...service,

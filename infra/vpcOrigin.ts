@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { ORIGIN_PORTS, ORIGIN_TLS } from "./edge.ts";
-import type { OriginProtocol } from "./edge.ts";
+import { ORIGIN_PORTS, ORIGIN_TLS } from "./distribution.ts";
+import type { OriginProtocol } from "./distribution.ts";
 import { shortHash } from "./shortHash.ts";
 import type { Suppression } from "./suppression.ts";
 

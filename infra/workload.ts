@@ -9,9 +9,13 @@ import { Network } from "./network.ts";
 import type { StackOutputs } from "./outputs.ts";
 import { Service } from "./service.ts";
 
-/** Load balancer → tasks, and what the tasks need. */
+/**
+ * Load balancer → tasks, and what the tasks need.
+ * @param contentHash of what the image is made of.
+ */
 export function declareWorkload(
-  { config, contentHash, inRegion, logs }: Base,
+  { config, inRegion, logs }: Base,
+  contentHash: string,
   loadBalancerName: string,
   audience: Audience,
 ): {

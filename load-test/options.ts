@@ -2,7 +2,8 @@
 import { parseArgs } from "node:util";
 
 import { nearest, suggest } from "../app/src/nearest.ts";
-import { dashed } from "../cli/options.ts";
+import { problemsOf } from "../cli/options.ts";
+import type { OptionTypes } from "../cli/options.ts";
 
 interface NumberOption {
   /** One sentence for people, without a full stop. */
@@ -85,6 +86,11 @@ const FLAGS = {
   help: "Print this",
 } as const;
 
+const OPTIONS: OptionTypes = {
+  ...typed("string", { mode: MODES, ...COMMON, ...CHURN, ...SUSTAINED }),
+  ...typed("boolean", FLAGS),
+};
+
 export type Mode = keyof typeof MODES;
 
 const DEFAULT_MODE = "churn" as const satisfies Mode;
@@ -109,7 +115,7 @@ export interface SustainedOptions extends CommonOptions, ValuesOf<typeof SUSTAIN
 
 export type Options = ChurnOptions | SustainedOptions;
 
-/** Everything that is wrong with a command line, at once. */
+/** What is wrong with a command line. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
   readonly problems: readonly string[];
@@ -122,20 +128,28 @@ export class UsageError extends Error {
 
 /**
  * Reads a command line, given without the program's own name. `--help` asks for {@link usage} instead.
- * @throws {UsageError} listing every unknown option (with the nearest known one), every illegal value, and what
- * is wrong with the URL.
+ * @throws {UsageError} listing every option that is wrong (with the nearest known one), or else every illegal value, and
+ * what is wrong with the URL.
  */
 export function parseOptions(args: readonly string[]): Options | "help" {
-  const problems: string[] = [];
-  const { values, positionals } = tokenize(args, problems);
-  if (values.has("help")) return "help";
+  // Not strict: problems are collected, and told in this project's words.
+  const { values, positionals, tokens } = parseArgs({
+    args: [...args],
+    options: OPTIONS,
+    strict: false,
+    tokens: true,
+  });
+  if (values["help"] === true) return "help";
+  const wrongOptions = problemsOf(tokens, OPTIONS);
+  if (wrongOptions.length > 0) throw new UsageError(wrongOptions);
 
-  const mode = values.has("mode") ? readMode(values.get("mode") ?? "", problems) : DEFAULT_MODE;
+  const problems: string[] = [];
+  const mode = values["mode"] === undefined ? DEFAULT_MODE : readMode(String(values["mode"]), problems);
   const read = <D extends NumberOptions>(definitions: D) => readNumbers(definitions, values, problems);
-  const common = { ...read(COMMON), insecure: values.has("insecure"), json: values.has("json") };
+  const common = { ...read(COMMON), insecure: values["insecure"] === true, json: values["json"] === true };
   const own = mode === "sustained" ? { mode, ...read(SUSTAINED) } : { mode: DEFAULT_MODE, ...read(CHURN) };
   if (mode !== undefined) {
-    for (const name of values.keys()) {
+    for (const name of Object.keys(values)) {
       if (isNumberOption(name) && !(name in common) && !(name in own)) {
         problems.push(`--${name} is not an option of --mode ${mode}.`);
       }
@@ -167,39 +181,8 @@ export function usage(): string {
   ].join("\n");
 }
 
-interface Tokens {
-  /** Option name → its text; `undefined` where it has none. */
-  readonly values: ReadonlyMap<string, string | undefined>;
-  readonly positionals: readonly string[];
-}
-
-function tokenize(args: readonly string[], problems: string[]): Tokens {
-  const textOptions: string[] = ["mode", ...Object.keys({ ...COMMON, ...CHURN, ...SUSTAINED })];
-  const flags = Object.keys(FLAGS);
-  const config: Record<string, { type: "string" | "boolean" }> = {};
-  for (const name of textOptions) config[name] = { type: "string" };
-  for (const name of flags) config[name] = { type: "boolean" };
-  // Not strict: problems are collected, and told in this project's words.
-  const { tokens } = parseArgs({ args: [...args], options: config, strict: false, tokens: true });
-
-  const values = new Map<string, string | undefined>();
-  const positionals: string[] = [];
-  /** Position of a word that is the value of a misspelt option, and no URL. */
-  let strayValue: number | undefined;
-  for (const token of tokens) {
-    if (token.kind === "positional" && token.index !== strayValue) positionals.push(token.value);
-    if (token.kind !== "option") continue;
-    values.set(token.name, token.value);
-    if (flags.includes(token.name)) {
-      if (token.value !== undefined) problems.push(`--${token.name} takes no value.`);
-    } else if (!textOptions.includes(token.name)) {
-      const options = [...textOptions, ...flags];
-      problems.push(`${token.rawName} is not an option${suggest(token.name, options, dashed)}`);
-      if (token.value === undefined && textOptions.includes(nearest(token.name, options) ?? ""))
-        strayValue = token.index + 1;
-    }
-  }
-  return { values, positionals };
+function typed(type: "string" | "boolean", named: object): OptionTypes {
+  return Object.fromEntries(Object.keys(named).map((name) => [name, { type }]));
 }
 
 function readMode(text: string, problems: string[]): Mode | undefined {
@@ -210,12 +193,12 @@ function readMode(text: string, problems: string[]): Mode | undefined {
 
 function readNumbers<D extends NumberOptions>(
   definitions: D,
-  values: Tokens["values"],
+  values: Readonly<Record<string, string | boolean | undefined>>,
   problems: string[],
 ): ValuesOf<D> {
   const numbers = Object.entries(definitions).map(([name, { default: fallback, unit, min, max }]) => {
-    if (!values.has(name)) return [name, fallback] as const;
-    const text = values.get(name) ?? "";
+    if (values[name] === undefined) return [name, fallback] as const;
+    const text = String(values[name]);
     const value = /^\d+$/.test(text) ? Number(text) : NaN;
     if (!(value >= min && value <= max)) {
       problems.push(

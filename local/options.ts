@@ -1,7 +1,7 @@
 /** The command line. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { nearest, suggest } from "../app/src/nearest.ts";
-import { dashed, problemOf } from "../cli/options.ts";
+import { dashed, problemsOf } from "../cli/options.ts";
 
 export interface Options {
   readonly stack: string;
@@ -63,25 +63,17 @@ Usage: npm start -- [options]
 Port 0 lets the system choose. Ctrl-C stops everything; a second one at once.
 `;
 
-/** @throws {Error} listing everything that is wrong, each with what is allowed. */
+/** @throws {Error} listing every option that is wrong, or else every word and value, each with what is allowed. */
 export function parseOptions(args: readonly string[]): Options {
-  const { values, tokens } = parseArgs({
+  const { values, positionals, tokens } = parseArgs({
     args: [...args],
     options: OPTIONS,
     strict: false, // The errors below say more than parseArgs' own.
     allowPositionals: true,
     tokens: true,
   });
-  const problems: string[] = [];
-  const names = Object.keys(OPTIONS);
-  for (const [index, token] of tokens.entries()) {
-    if (token.kind === "positional") {
-      if (!isValueOfUnknown(tokens[index - 1])) problems.push(strayWord(token.value, names));
-    } else if (token.kind === "option") {
-      const problem = problemOf(token, OPTIONS);
-      if (problem !== undefined) problems.push(problem);
-    }
-  }
+  refuse(problemsOf(tokens, OPTIONS));
+  const problems = positionals.map(strayWord);
 
   function wholeNumber(name: "tasks" | PortOption, min: number, max: number): number {
     const text = String(values[name]);
@@ -109,8 +101,6 @@ export function parseOptions(args: readonly string[]): Options {
     return [key, value];
   }
 
-  // A problem found so far makes a value worthless, and a second complaint about it noise.
-  if (problems.length > 0) throw new Error(problems.join("\n"));
   const options: Options = {
     stack: String(values.stack),
     tasks: values.tasks === undefined ? undefined : wholeNumber("tasks", 1, Infinity),
@@ -127,7 +117,7 @@ export function parseOptions(args: readonly string[]): Options {
     help: values.help === true,
   };
   problems.push(...samePorts(options));
-  if (problems.length > 0) throw new Error(problems.join("\n"));
+  refuse(problems);
   return options;
 }
 
@@ -143,12 +133,12 @@ function samePorts({ edgePort, loadBalancerPort, apiGatewayPort }: Options): rea
   );
 }
 
-/** What stands behind a misspelt option is its value: one complaint is enough. */
-function isValueOfUnknown(before: { readonly kind: string; readonly name?: string } | undefined): boolean {
-  return before?.kind === "option" && !Object.hasOwn(OPTIONS, before.name ?? "");
+function refuse(problems: readonly string[]): void {
+  if (problems.length > 0) throw new Error(problems.join("\n"));
 }
 
-function strayWord(word: string, names: readonly string[]): string {
+function strayWord(word: string): string {
+  const names = Object.keys(OPTIONS);
   const isStack = nearest(word, names) === undefined && STACK_NAME.test(word);
   return `${JSON.stringify(word)} is not an option${isStack ? `; did you mean --stack ${word}?` : suggest(word, names, dashed)}`;
 }

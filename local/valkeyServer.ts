@@ -1,14 +1,13 @@
 /** A real Valkey of this machine, as a child process. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
 import { createServer } from "node:net";
 import { homedir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
+import { isExecutable } from "../cli/executable.ts";
 import { LOOPBACK } from "./listen.ts";
 
 /** Either one will do: Redis has what the message log needs since version 7. */
@@ -187,12 +186,12 @@ export async function freePort(): Promise<number> {
 
 /** `Valkey server v=9.1.2 sha=…`, `Redis server v=7.0.15 sha=…`. */
 async function isNewEnough(binary: string): Promise<boolean> {
+  if (!isExecutable(binary)) return false;
   try {
-    await access(binary, constants.X_OK);
     const { stdout } = await run(binary, ["--version"]);
     return Number(/ v=(\d+)\./.exec(stdout)?.[1]) >= LEAST_MAJOR_VERSION;
   } catch {
-    // Not there, or not a program of this machine.
+    // Not a program of this machine.
     return false;
   }
 }

@@ -58,8 +58,6 @@ export interface Joined {
 export interface Cursor {
   /** Whether the next frame is no longer retained. Otherwise there is more to read, now or later. */
   readonly lost: boolean;
-  /** Whether all that is there has been read. */
-  readonly atEnd: boolean;
   /** Takes the next frames, in order. `undefined` at the end of the channel, and where the cursor is lost. */
   read(): Slice | undefined;
   /** Leaves the channel. Idempotent. */
@@ -325,10 +323,6 @@ class ChannelCursor implements Cursor {
   get lost(): boolean {
     if (this.#place?.lost === true) this.#place = undefined;
     return this.#place === undefined;
-  }
-
-  get atEnd(): boolean {
-    return this.#place?.atEnd ?? true;
   }
 
   get lagBytes(): number {

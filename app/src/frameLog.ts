@@ -237,11 +237,6 @@ export class FramePlace {
     return segment.evicted && this.#at < segment.used;
   }
 
-  /** Whether there is nothing to read now. */
-  get atEnd(): boolean {
-    return this.#at === this.#here().used;
-  }
-
   /** Bytes that lie ahead. */
   get lagBytes(): number {
     let bytes = -this.#at;

@@ -11,14 +11,7 @@ import type { Writable } from "node:stream";
 
 import * as ws from "ws";
 
-import {
-  closeFrame,
-  controlFrame,
-  LENGTH_IS_16_BIT,
-  MAX_CONTROL_PAYLOAD_BYTES,
-  Opcode,
-  textFrame,
-} from "./frame.ts";
+import { closeFrame, controlFrame, LENGTH_IS_16_BIT, MAX_CONTROL_PAYLOAD_BYTES, Opcode } from "./frame.ts";
 import { CloseCode } from "./protocol.ts";
 
 /** Time that a client gets to answer a Close frame before its socket is destroyed. */
@@ -136,10 +129,6 @@ export class ServerWebSocket {
   /** Writes whole frames as they are, and says whether the socket takes more. */
   write(frames: Buffer): boolean {
     return this.#open && this.#socket.write(frames);
-  }
-
-  send(text: string): boolean {
-    return this.write(textFrame(text));
   }
 
   ping(): void {

@@ -4,7 +4,6 @@ import type { Protocol } from "./protocols.ts";
 
 const PUBLISHER_DIGITS = 2;
 const SEQUENCE_DIGITS = 10;
-export const MAX_PUBLISHERS = 10 ** PUBLISHER_DIGITS;
 
 const FILLING = "abcdefghijklmnopqrstuvwxyz0123456789 ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const ZERO = "0".charCodeAt(0);

@@ -51,7 +51,7 @@ export function linesView(stream: TextStream): OpenView {
 }
 
 /** @returns `undefined` for what is not worth a line: components, and whatever stays as it is. */
-export function describeHappening(happening: Happening, planned: boolean): string | undefined {
+function describeHappening(happening: Happening, planned: boolean): string | undefined {
   switch (happening.kind) {
     case "warning":
       return `  warning: ${about(happening.problem)}`;

@@ -4,12 +4,12 @@ import type { ApiGateway, EdgeOf, OwnName } from "../edgeConfig.ts";
 import { OriginRequestPolicy } from "../originRequestPolicy.ts";
 import type { StackOutputs } from "../outputs.ts";
 import { declareDistribution, MAIN_DISTRIBUTION } from "./distribution.ts";
-import type { Distribution } from "./distribution.ts";
+import type { NamedDistribution } from "./distribution.ts";
 
 export const API_GATEWAY = "api-gateway";
 
 /** Clients → CloudFront → an API Gateway that is not this stack's. */
-export function declareBeforeApiGateway(
+export function declareApiGatewayEdge(
   base: Base,
   { apiGateway, domain }: EdgeOf<"api-gateway">,
 ): StackOutputs {
@@ -22,7 +22,7 @@ export function declareApiGatewayDistribution(
   name: string,
   { host, stage, queryStrings }: ApiGateway,
   domain: OwnName | undefined,
-): Distribution {
+): NamedDistribution {
   const policy = new OriginRequestPolicy(API_GATEWAY, { queryStrings }, base.inRegion);
   return declareDistribution(base, name, {
     origin: { id: API_GATEWAY, domainName: host, path: `/${stage}`, protocol: "https-only" },

@@ -16,7 +16,11 @@ import { declareDistribution, MAIN_DISTRIBUTION } from "./distribution.ts";
 const HASH_DIGITS = 6;
 
 /** Clients → CloudFront → load balancer → tasks. */
-export function declareBehindCloudFront(base: Base, edge: EdgeOf<"cloudfront">): StackOutputs {
+export function declareCloudFrontEdge(
+  base: Base,
+  edge: EdgeOf<"cloudfront">,
+  contentHash: string,
+): StackOutputs {
   const { config, inRegion } = base;
   const { originTls, apiGateway } = edge;
   const internal = edge.originAccess === "private";
@@ -24,6 +28,7 @@ export function declareBehindCloudFront(base: Base, edge: EdgeOf<"cloudfront">):
   const secret = new OriginSecret("origin-secret", { generation: config.originSecretGeneration });
   const { loadBalancer, service, subnetIds, outputs } = declareWorkload(
     base,
+    contentHash,
     // Another way to the load balancer is another load balancer, beside the one that clients still come through.
     [
       "websocket",

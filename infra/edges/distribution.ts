@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Base } from "../base.ts";
-import { Edge } from "../edge.ts";
-import type { EdgeArgs } from "../edge.ts";
+import { Distribution } from "../distribution.ts";
+import type { DistributionArgs } from "../distribution.ts";
 import { CLOUDFRONT_REGION } from "../edgeConfig.ts";
 import type { OwnName } from "../edgeConfig.ts";
 import { certificateOf, hostOf } from "../ownName.ts";
@@ -13,7 +13,7 @@ import { certificateOf, hostOf } from "../ownName.ts";
 export const MAIN_DISTRIBUTION = "edge";
 
 /** A distribution, and the name by which clients know it. */
-export interface Distribution {
+export interface NamedDistribution {
   readonly host: pulumi.Output<string>;
   readonly domainName: pulumi.Output<string>;
 }
@@ -24,12 +24,12 @@ export function declareDistribution(
   {
     domain,
     ...behind
-  }: Pick<EdgeArgs, "origin" | "originRequestPolicyId" | "defaultRootObject"> & {
+  }: Pick<DistributionArgs, "origin" | "originRequestPolicyId" | "defaultRootObject"> & {
     readonly domain: OwnName | undefined;
   },
-): Distribution {
+): NamedDistribution {
   const { config, logs, inRegion } = base;
-  const edge = new Edge(
+  const distribution = new Distribution(
     name,
     {
       ...behind,
@@ -45,6 +45,9 @@ export function declareDistribution(
     },
     inRegion,
   );
-  const { domainName } = edge;
-  return { host: domain === undefined ? domainName : hostOf("domain", domain, edge, base), domainName };
+  const { domainName } = distribution;
+  return {
+    host: domain === undefined ? domainName : hostOf("domain", domain, distribution, base),
+    domainName,
+  };
 }

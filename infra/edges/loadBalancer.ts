@@ -7,8 +7,12 @@ import { certificateOf, hostOf } from "../ownName.ts";
 import { declareWorkload } from "../workload.ts";
 
 /** Clients → load balancer → tasks. */
-export function declareBehindLoadBalancer(base: Base, { domain }: EdgeOf<"load-balancer">): StackOutputs {
-  const { loadBalancer, service, outputs } = declareWorkload(base, "websocket-open", {
+export function declareLoadBalancerEdge(
+  base: Base,
+  { domain }: EdgeOf<"load-balancer">,
+  contentHash: string,
+): StackOutputs {
+  const { loadBalancer, service, outputs } = declareWorkload(base, contentHash, "websocket-open", {
     kind: "everyone",
     certificateArn: certificateOf("domain-certificate", domain, base.config.region, base),
   });

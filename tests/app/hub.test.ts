@@ -201,7 +201,7 @@ describe("the hub", () => {
       reader.entries(entriesFrom(8, "8"));
       const { cursor, epoch, offset, gap } = await joining;
       assert.deepEqual([epoch, offset, gap], ["e", 8, undefined]);
-      assert.equal(cursor.atEnd, true);
+      assert.equal(cursor.read(), undefined);
       reader.entries(entriesFrom(9, "9"));
       assert.deepEqual(readAll(cursor), framesOf("resume", 9, "9"));
     });
@@ -489,7 +489,7 @@ describe("the hub", () => {
         reader.entries(entriesFrom(from + 3, "new"));
         const { cursor, offset } = await joining;
         assert.equal(offset, from + 3);
-        assert.equal(cursor.atEnd, true);
+        assert.equal(cursor.read(), undefined);
       }
     });
 
@@ -503,7 +503,7 @@ describe("the hub", () => {
       reader.started({ epoch: "f", next: 3 }, 4);
       reader.entries(entriesFrom(3, "3"));
       const { cursor, epoch, offset } = await joining;
-      assert.deepEqual([epoch, offset, cursor.atEnd], ["f", 3, true]);
+      assert.deepEqual([epoch, offset, cursor.read()], ["f", 3, undefined]);
     });
   });
 

@@ -4,44 +4,49 @@ import path from "node:path";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
-/** The server's settings contract, which other folders may read. Everything else of `app/` is started, not imported. */
-const SETTINGS = /^app\/src\/(settings|definition|nearest)\.ts$/;
-
-/** What each folder may import besides itself: the arrows of docs/architecture.md. */
-const ALLOWED: Readonly<Record<string, readonly (RegExp | string)[]>> = {
-  "index.ts": ["infra/"],
-  app: [],
-  bench: ["cli/", SETTINGS, "local/valkeyServer.ts"],
-  cli: [SETTINGS],
-  client: [],
-  // The client comes from the server, under this name.
-  console: ["console/client.js"],
-  infra: [SETTINGS],
-  deploy: ["cli/", "infra/", SETTINGS],
-  local: ["cli/", "infra/", SETTINGS],
-  "load-test": ["cli/", SETTINGS],
-  policy: ["infra/", SETTINGS],
+/** The table of docs/architecture.md says what each folder may import besides itself. These are its words. */
+const WORDS: Readonly<Record<string, (file: string) => boolean>> = {
+  nothing: () => false,
+  everything: () => true,
+  // Everything else of the server is started, not imported.
+  "the settings": (file) => /^app\/src\/(settings|definition|nearest)\.ts$/.test(file),
 };
+
+const ROW = /^\| `(?<room>[^`/]+)\/?` .*\| (?<cell>[^|]+?) +\|$/gm;
 
 /** Static imports, re-exports and dynamic imports of a text; a dynamic one of a value that is no literal is none. */
 const IMPORT = /(?:\bfrom\s+|\bimport\s+|\bimport\(\s*)"(?<target>[^"]+)"/g;
 
 describe("the architecture", () => {
-  for (const [room, allowed] of Object.entries(ALLOWED)) {
-    it(`lets ${room} import ${allowed.length === 0 ? "nothing of the other folders" : allowed.join(" and ")}`, () => {
-      const files = room.includes(".") ? [room] : globSync(`${room}/**/*.{ts,js}`, { cwd: ROOT });
-      const sources = files.filter((file) => !/\/(node_modules|dist)\//.test(file));
-      assert.ok(sources.length > 0);
-      for (const file of sources) {
-        for (const target of importsOf(file)) {
-          const permitted = allowed.some((arrow) =>
-            typeof arrow === "string" ? target.startsWith(arrow) : arrow.test(target),
-          );
-          assert.ok(target.startsWith(`${room}/`) || permitted, `${file} imports ${target}`);
-        }
+  const rows = rowsOf("The house");
+
+  for (const [room, cell] of rows) {
+    it(`lets ${room} import ${cell}`, () => {
+      const files = room.includes(".") ? [room] : sourcesIn(room);
+      assert.ok(files.length > 0);
+      const imports = files.flatMap((file) =>
+        importsOf(file)
+          .filter((target) => !target.startsWith(`${room}/`))
+          .map((target) => ({ file, target })),
+      );
+      const words = cell.split(", ");
+      for (const { file, target } of imports) {
+        assert.ok(
+          words.some((word) => means(word, target)),
+          `${file} imports ${target}`,
+        );
+      }
+      for (const word of words) {
+        const used = word === "nothing" || imports.some(({ target }) => means(word, target));
+        assert.ok(used, `${room} imports nothing of ${word}`);
       }
     });
   }
+
+  it("has a row for every folder of code", () => {
+    const folders = new Set(sourcesIn("*").map((file) => file.split(path.sep)[0] ?? ""));
+    assert.deepEqual([...folders].sort(), [...rows.keys()].filter((room) => !room.includes(".")).sort());
+  });
 
   it("keeps Pulumi out of the server", () => {
     for (const file of globSync("app/{src,build.ts}/**/*.ts", { cwd: ROOT })) {
@@ -49,6 +54,29 @@ describe("the architecture", () => {
     }
   });
 });
+
+/** Folder or file → what it may import, as a section's table says it. */
+function rowsOf(heading: string): ReadonlyMap<string, string> {
+  const page = readFileSync(path.join(ROOT, "docs/architecture.md"), "utf8");
+  const section = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? "";
+  return new Map(
+    [...section.matchAll(ROW)].map(({ groups }) => [groups?.["room"] ?? "", groups?.["cell"] ?? ""]),
+  );
+}
+
+/** Whether a word of the table, one of {@link WORDS} or a name in backticks, means a file. */
+function means(word: string, file: string): boolean {
+  const [, name] = /^`(.+)`$/.exec(word) ?? [];
+  if (name !== undefined) return file === name || file.startsWith(`${name}/`);
+  return WORDS[word]?.(file) ?? assert.fail(`"${word}" is no word of the table`);
+}
+
+function sourcesIn(room: string): readonly string[] {
+  return globSync(`${room}/**/*.{ts,js}`, {
+    cwd: ROOT,
+    exclude: ["**/node_modules", "**/dist"],
+  });
+}
 
 /** The files of the repository that a file imports, relative to its root. */
 function importsOf(file: string): readonly string[] {

@@ -36,21 +36,26 @@ describe("the benchmark's command line", () => {
   });
 
   it("names the nearest word for each that it does not know", () => {
-    assert.equal(
-      problems("--case", "f1000"),
-      '--case is not an option; did you mean --cases?\n"f1000" is not an option; there are --cases, --reps, --quick, --peers, --json, --help.',
-    );
+    // Whether `x` was meant as a value, nobody knows.
+    assert.equal(problems("--case", "x"), "--case is not an option; did you mean --cases?");
+    assert.equal(problems("--pers", "x"), "--pers is not an option; did you mean --peers?");
     assert.equal(
       problems("--cases", "f100,lateny"),
       '"f100" is not a case; did you mean f1000?\n"lateny" is not a case; did you mean latency?',
     );
-    assert.equal(problems("quick"), '"quick" is not an option; did you mean --quick?');
+    assert.equal(
+      problems("quick", "x", "--cases", "echo"),
+      '"quick" is not an option; did you mean --quick?\n' +
+        '"x" is not an option; there are --cases, --reps, --quick, --peers, --json, --help.\n' +
+        '"echo" is not a case; did you mean echo64?',
+    );
   });
 
   it("says what is wrong with a value", () => {
     assert.equal(problems("--reps", "0"), '--reps is "0", and must be a whole number from 1 to 100.');
     assert.equal(problems("--json"), "--json needs a value.");
     assert.equal(problems("--json", "--quick"), "--json needs a value.");
+    assert.equal(problems("--reps", "-1"), '--reps is "-1", and must be a whole number from 1 to 100.');
     assert.equal(problems("--quick=yes"), "--quick takes no value.");
   });
 

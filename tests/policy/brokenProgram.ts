@@ -6,7 +6,11 @@ import path from "node:path";
 const EDITS = [
   ["infra/loadBalancer.ts", "accessLogs: { enabled: true,", "accessLogs: { enabled: false,"],
   ["infra/logs.ts", "ignorePublicAcls: true", "ignorePublicAcls: false"],
-  ["infra/edge.ts", '{ restrictionType: "none" }', '{ restrictionType: "whitelist", locations: ["DE"] }'],
+  [
+    "infra/distribution.ts",
+    '{ restrictionType: "none" }',
+    '{ restrictionType: "whitelist", locations: ["DE"] }',
+  ],
 ] as const;
 
 /** Makes mistakes in the program in a folder that looks like the repository. */

@@ -19,7 +19,7 @@ const MINIMUM_TLS = { minimumProtocolVersion: "TLSv1.2_2021" } as const;
  */
 const NOT_COMPARED_WITHOUT_DOMAIN = ["viewerCertificate.minimumProtocolVersion"];
 
-export interface EdgeArgs {
+export interface DistributionArgs {
   readonly origin: Origin;
   /** Id of the policy that says what of a request reaches the origin; all that the viewer sent by default. */
   readonly originRequestPolicyId?: pulumi.Input<string>;
@@ -50,7 +50,9 @@ export interface Origin {
   readonly header?: { readonly name: string; readonly value: pulumi.Input<string> };
 }
 
-const DISTRIBUTION = "websocket:infra:Edge$aws:cloudfront/distribution:Distribution";
+/** The component's type in every state. Another one would be another component, and replace the distribution in it. */
+const TYPE = "websocket:infra:Edge";
+const DISTRIBUTION = `${TYPE}$aws:cloudfront/distribution:Distribution`;
 
 /** What the policy pack finds here, and why it stands. */
 export const suppressions: readonly Suppression[] = [
@@ -91,14 +93,14 @@ export const suppressions: readonly Suppression[] = [
  * Without a domain the minimum TLS version has no effect: viewers may use TLS 1.0. It takes effect with a domain and its
  * certificate (CloudFront API Reference, ViewerCertificate).
  */
-export class Edge extends pulumi.ComponentResource {
+export class Distribution extends pulumi.ComponentResource {
   /** Such as `d111111abcdef8.cloudfront.net`. */
   readonly domainName: pulumi.Output<string>;
   /** Route 53 zone of {@link domainName}. */
   readonly zoneId: pulumi.Output<string>;
 
-  constructor(name: string, args: EdgeArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("websocket:infra:Edge", name, {}, opts);
+  constructor(name: string, args: DistributionArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(TYPE, name, {}, opts);
     const child = { parent: this };
     const { domain, origin } = args;
 
