@@ -52,7 +52,8 @@ export function shortfalls({
   if (deliveries !== null && deliveries.missing > 0) {
     lines.push(
       `${count(deliveries.missing)} deliveries are missing. ` +
-        "Tasks that do not share their messages show it too: measure with one.",
+        "A connection that was closed misses what came meanwhile: these do not resume, as the client does. Tasks that do " +
+        "not share their messages show it too: measure with one.",
     );
   }
   if (deliveries !== null && deliveries.duplicated > 0) {

@@ -77,7 +77,7 @@ export function readService(graph: DeclaredGraph, tasks?: number): Service {
   if (tasks !== undefined && scaling !== undefined && tasks > scaling.max) {
     throw new Error(
       `--tasks is ${tasks}, and stack ${graph.stack} declares at most ${scaling.max} ` +
-        `(maxCapacity of ${scaling.name}).`,
+        `(maxCapacity of ${scaling.name}); -c maxTasks=${tasks} raises it.`,
     );
   }
   const desiredCount = tasks ?? scaling?.min ?? inputs.number("desiredCount", AWS_DEFAULTS.desiredCount);

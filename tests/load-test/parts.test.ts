@@ -226,7 +226,7 @@ failures     count
 http 503     2      no healthy task, or every one is full
 closed 1013  1      the server is full, or this reader too slow
 
-4 deliveries are missing. Tasks that do not share their messages show it too: measure with one.
+4 deliveries are missing. A connection that was closed misses what came meanwhile: these do not resume, as the client does. Tasks that do not share their messages show it too: measure with one.
 1 came more than once.
 Something failed.
 `,

@@ -401,7 +401,7 @@ describe("local model: service", () => {
     assert.equal(readService(wholePath(), 3).desiredCount, 3);
     assert.throws(
       () => readService(wholePath(), 4),
-      /--tasks is 4, and stack test declares at most 3 .*scaling/,
+      /--tasks is 4, and stack test declares at most 3 .*scaling.*-c maxTasks=4/,
     );
   });
 
