@@ -1,7 +1,7 @@
 /** The command line. */
 import { parseArgs } from "node:util";
 import { suggest } from "../app/src/nearest.ts";
-import { dashed, problemOf, type OptionToken } from "../cli/options.ts";
+import { dashed, problemsOf } from "../cli/options.ts";
 
 export type CommandName =
   "up" | "preview" | "refresh" | "destroy" | "outputs" | "status" | "smoke" | "rotate-secret" | "sweep";
@@ -65,6 +65,8 @@ const COMMANDS: Readonly<
   sweep: { does: "destroy the stacks that have expired", options: ["yes"] },
 };
 
+const COMMAND_NAMES = Object.keys(COMMANDS) as CommandName[]; // Object.keys forgets which keys it was given.
+
 const OPTIONS = {
   yes: { type: "boolean" },
   refresh: { type: "boolean" },
@@ -105,7 +107,8 @@ Exit codes: 0 done, 1 failed, 2 not even started, 130 interrupted. Ctrl-C cancel
 
 /**
  * @returns `undefined` where help is asked for.
- * @throws {UsageError} listing everything that is wrong, each with what is allowed.
+ * @throws {UsageError} listing all that is wrong with the options, or else with the words, or else with the values, each
+ * with what is allowed.
  */
 export function parseOptions(args: readonly string[]): Options | undefined {
   const { values, positionals, tokens } = parseArgs({
@@ -118,10 +121,15 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   if (values.help === true) return undefined;
 
   const [commandText, stack = "", ...rest] = positionals;
-  const command = findCommand(commandText);
-  const problems = tokens.flatMap((token) =>
-    token.kind === "option" ? (problemOfOption(token, command) ?? []) : [],
-  );
+  const named = COMMAND_NAMES.find((name) => name === commandText);
+  const allowed = named === undefined ? Object.keys(OPTIONS) : [...COMMANDS[named].options, "help"];
+  refuse(problemsOf(tokens, OPTIONS, allowed));
+  const command = named ?? noCommand(commandText);
+  const problems = Object.keys(values)
+    .filter((name) => !allowed.includes(name))
+    .map(
+      (name) => `${dashed(name)} means nothing to ${command}, which takes ${allowed.map(dashed).join(", ")}.`,
+    );
   problems.push(...rest.map((word) => `${JSON.stringify(word)} is one word too many.`));
   if (command === "sweep") {
     if (stack !== "") problems.push(`sweep takes no stack: it looks at all of them.`);
@@ -133,7 +141,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     );
   }
   // A problem found so far makes a value worthless, and a second complaint about it noise.
-  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+  refuse(problems);
 
   const smokeTimeoutSeconds = Number(values["smoke-timeout"] ?? DEFAULT_SMOKE_TIMEOUT_SECONDS);
   if (!(
@@ -146,7 +154,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     );
   }
   const ephemeral = parseEphemeral(stack, text(values.from), text(values.expires), problems);
-  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+  refuse(problems);
 
   return {
     command,
@@ -163,20 +171,14 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   };
 }
 
-function findCommand(word: string | undefined): CommandName {
-  const names = Object.keys(COMMANDS) as CommandName[]; // Object.keys forgets which keys it was given.
-  const command = names.find((name) => name === word);
-  if (command !== undefined) return command;
-  if (word === undefined) throw new UsageError(`A command is missing; there are ${names.join(", ")}.`);
-  throw new UsageError(`${JSON.stringify(word)} is not a command${suggest(word, names)}`);
+function refuse(problems: readonly string[]): void {
+  if (problems.length > 0) throw new UsageError(problems.join("\n"));
 }
 
-function problemOfOption(token: OptionToken, command: CommandName): string | undefined {
-  const allowed = [...COMMANDS[command].options, "help"];
-  if (Object.hasOwn(OPTIONS, token.name) && !allowed.includes(token.name)) {
-    return `${token.rawName} means nothing to ${command}, which takes ${allowed.map(dashed).join(", ")}.`;
-  }
-  return problemOf(token, OPTIONS, allowed);
+function noCommand(word: string | undefined): never {
+  if (word === undefined)
+    throw new UsageError(`A command is missing; there are ${COMMAND_NAMES.join(", ")}.`);
+  throw new UsageError(`${JSON.stringify(word)} is not a command${suggest(word, COMMAND_NAMES)}`);
 }
 
 function parseEphemeral(

@@ -14,9 +14,11 @@ import {
   settingDefinitions,
 } from "../app/src/settings.ts";
 import type { Settings } from "../app/src/settings.ts";
+import { channelBytes, CHANNELS_MEMORY_SHARE, channelsThatFit, MIB } from "./channelMemory.ts";
 import { edgeDefinitions, foreignRecords, readEdge } from "./edgeConfig.ts";
 import type { EdgeConfig } from "./edgeConfig.ts";
 import { memoryChoices } from "./fargateSizes.ts";
+import { quoted } from "./quoted.ts";
 import { brokenLinks } from "./timeouts.ts";
 
 /** CloudWatch Logs keeps log events for one of these numbers of days (PutRetentionPolicy, retentionInDays). */
@@ -232,7 +234,7 @@ export class ConfigError extends pulumi.RunError {
     super(
       [
         `The configuration of ${name} is not usable:`,
-        ...problems.map(({ key, message, fix }) => `  ${key} ${message}\n      ${mend(fix)}`),
+        ...problems.map((problem) => `  ${problem.key} ${problem.message}\n      ${mend(problem)}`),
       ].join("\n"),
     );
     this.problems = problems;
@@ -243,14 +245,14 @@ export class ConfigError extends pulumi.RunError {
 export interface ConfigSource {
   /** Such as `stack dev (Pulumi.dev.yaml)`. */
   readonly name: string;
-  /** Says how changes are made there. */
-  readonly mend: (changes: readonly Change[]) => string;
+  /** Says how a problem is mended there, in words that a shell takes as they are. */
+  readonly mend: (problem: ConfigProblem) => string;
 }
 
 export function stackFile(stack: string): ConfigSource {
   return {
     name: `stack ${stack} (Pulumi.${stack}.yaml)`,
-    mend: (changes) => changes.map((change) => pulumiCommand(change, stack)).join(" && "),
+    mend: ({ fix }) => fix.flatMap((change) => pulumiCommands(change, stack)).join(" && "),
   };
 }
 
@@ -259,19 +261,29 @@ export interface ConfigProblem extends Problem {
   readonly fix: readonly Change[];
 }
 
-/** A change to a configuration. A list is set by one of its items. */
+/** A change to a configuration. */
 export type Change =
-  { readonly set: string; readonly to: string; readonly item?: boolean } | { readonly remove: string };
+  | { readonly set: string; readonly to: string | readonly string[] }
+  | {
+      readonly remove: string;
+      /** What the key says when it is gone; none for a key that is unknown. */
+      readonly default?: string;
+    };
 
-function pulumiCommand(change: Change, stack: string): string {
-  if ("remove" in change) return `npx pulumi config rm ${change.remove} --stack ${stack}`;
-  const key = change.item === true ? `--path '${change.set}[0]'` : change.set;
-  return `npx pulumi config set ${key} ${change.to} --stack ${stack}`;
+function pulumiCommands(change: Change, stack: string): readonly string[] {
+  const command = (...words: readonly string[]): string =>
+    ["npx", "pulumi", "config", ...words, "--stack", stack].map(quoted).join(" ");
+  if ("remove" in change) return [command("rm", change.remove)];
+  const { set, to } = change;
+  // The CLI takes no list as a whole.
+  if (typeof to !== "string") return to.map((item, at) => command("set", "--path", `${set}[${at}]`, item));
+  return [command("set", set, to)];
 }
 
 /**
  * Reads and checks the configuration of the current stack.
- * @throws {ConfigError} listing every wrong, missing and unknown key, each with what mends it.
+ * @throws {ConfigError} listing every wrong, missing and unknown key; or, where each value is legal by itself,
+ * everything that does not fit together. Each comes with what mends it.
  */
 export function readConfig(): StackConfig {
   const project = pulumi.getProject();
@@ -303,32 +315,25 @@ export function readConfig(): StackConfig {
   if (region === undefined || problems.length > 0)
     throw new ConfigError(problems.map(withoutSecrets), stackFile(stack));
 
+  const infrastructure = pick(values, infrastructureDefinitions);
+  const settings: Settings = {
+    ...defaultSettings(),
+    ...pick(values, configurableSettings),
+    serviceName: `${project}-${stack}`,
+  };
   const read = readEdge(pick(values, edgeDefinitions), region, key);
   if ("problems" in read) {
-    const wrong = read.problems.map(({ name, message, fix }) => ({
-      key: key(name),
-      message,
-      fix: ["remove" in fix ? { remove: key(fix.remove) } : { set: key(fix.set), to: fix.to }],
-    }));
-    throw new ConfigError(wrong.map(withoutSecrets), stackFile(stack));
+    for (const { name, message, fix } of read.problems) {
+      const change = "remove" in fix ? removalOf(fix.remove, key) : { set: key(fix.set), to: fix.to };
+      problems.push({ key: key(name), message, fix: [change] });
+    }
   }
+  // An API Gateway is no workload of this stack.
+  if (values.edge !== "api-gateway") problems.push(...contradictions({ ...infrastructure, settings }, key));
+  if ("problems" in read || problems.length > 0)
+    throw new ConfigError(problems.map(withoutSecrets), stackFile(stack));
 
-  const config: StackConfig = {
-    ...pick(values, infrastructureDefinitions),
-    project,
-    stack,
-    region,
-    ...provider,
-    edge: read.edge,
-    settings: {
-      ...defaultSettings(),
-      ...pick(values, configurableSettings),
-      serviceName: `${project}-${stack}`,
-    },
-  };
-  problems.push(...contradictions(config));
-  if (problems.length > 0) throw new ConfigError(problems.map(withoutSecrets), stackFile(stack));
-  return config;
+  return { ...infrastructure, project, stack, region, ...provider, edge: read.edge, settings };
 }
 
 /** What stands in a message for a value that is encrypted in the stack's file. */
@@ -336,20 +341,27 @@ const HIDDEN = "[secret]";
 
 /** A problem is read in logs and in comments on pull requests. */
 function withoutSecrets({ key, message, fix }: ConfigProblem): ConfigProblem {
-  // The SDK has this function, and does not declare it (pulumi/pulumi: sdk/nodejs/runtime/config.ts).
-  const { isConfigSecret } = pulumi.runtime as typeof pulumi.runtime & {
-    isConfigSecret: (key: string) => boolean;
-  };
   const secrets = Object.entries(pulumi.runtime.allConfig())
-    .filter(([name, value]) => value !== "" && isConfigSecret(name))
+    .filter(([name, value]) => value !== "" && isEncrypted(name))
     .flatMap(([, value]) => [value, JSON.stringify(value).slice(1, -1)])
     .map((value) => new RegExp(`(?<!\\w)${value.replaceAll(/[^\w\s]/g, "\\$&")}(?!\\w)`, "g"));
   const hide = (text: string): string => secrets.reduce((said, secret) => said.replace(secret, HIDDEN), text);
   return {
     key,
     message: hide(message),
-    fix: fix.map((change) => ("set" in change ? { ...change, to: hide(change.to) } : change)),
+    fix: fix.map((change) => {
+      if ("remove" in change) return change;
+      return { ...change, to: typeof change.to === "string" ? hide(change.to) : change.to.map(hide) };
+    }),
   };
+}
+
+function isEncrypted(key: string): boolean {
+  // The SDK has this function, and does not declare it (pulumi/pulumi: sdk/nodejs/runtime/config.ts).
+  const { isConfigSecret } = pulumi.runtime as typeof pulumi.runtime & {
+    isConfigSecret: (key: string) => boolean;
+  };
+  return isConfigSecret(key);
 }
 
 /** The keys of the provider's own namespace that reach it. It is explicit, and would take none by itself. */
@@ -389,9 +401,12 @@ export function configWarnings(config: StackConfig): readonly string[] {
   ];
 }
 
-function contradictions(config: StackConfig): ConfigProblem[] {
+/** Values of the workload that are legal each by itself, and not together. */
+function contradictions(
+  config: Pick<StackConfig, keyof typeof infrastructureDefinitions | "settings">,
+  key: (name: string) => string,
+): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
-  const key = (name: string): string => `${config.project}:${name}`;
   const set = (name: string, value: string | number): Change[] => [{ set: key(name), to: String(value) }];
 
   if (config.minTasks > config.maxTasks) {
@@ -422,6 +437,8 @@ function contradictions(config: StackConfig): ConfigProblem[] {
         `one of ${sizes.join(", ")}.`,
       fix: set("memoryMiB", sizes.findLast((size) => size <= config.memoryMiB) ?? smallest),
     });
+  } else {
+    problems.push(...tooManyChannels(config, key));
   }
 
   const { jwksUrl } = config.settings;
@@ -448,6 +465,31 @@ function contradictions(config: StackConfig): ConfigProblem[] {
   return problems;
 }
 
+function tooManyChannels(
+  config: Pick<StackConfig, "memoryMiB" | "backplane" | "settings">,
+  key: (name: string) => string,
+): ConfigProblem[] {
+  const { memoryMiB, settings } = config;
+  const { maxChannels, retainedBytes, retainedMessages } = settings;
+  const most = channelsThatFit(config);
+  if (maxChannels <= most) return [];
+  return [
+    {
+      key: key("maxChannels"),
+      message:
+        `is ${maxChannels}, and ${most === 0 ? "not even one fits" : `must be at most ${most}`}: with ` +
+        `${key("retainedBytes")} ${retainedBytes} and ${key("retainedMessages")} ${retainedMessages} a channel takes up to ` +
+        `${(channelBytes(config) / MIB).toFixed(1)} MiB, and all may take ${CHANNELS_MEMORY_SHARE * 100} % of ` +
+        `${key("memoryMiB")}, which is ${memoryMiB}.`,
+      fix: [
+        most === 0
+          ? { set: key("retainedBytes"), to: String(settingDefinitions.retainedBytes.default) }
+          : { set: key("maxChannels"), to: String(most) },
+      ],
+    },
+  ];
+}
+
 /** Whether a task's security group lets it call this URL. */
 function isReachable(url: string): boolean {
   // The URL of a default port has none.
@@ -472,23 +514,53 @@ function unknownKeys(project: string): ConfigProblem[] {
     if (names === undefined && nearest(namespace, [project]) === undefined) return [];
     const near = names === undefined ? nearest(key, known) : nearest(name, names);
     const meant = near === undefined || names === undefined ? near : `${namespace}:${near}`;
+    const to = meant === undefined || isEncrypted(key) ? text : valueOf(meant, text, project);
     return {
       key,
       message: `is not a key; ${meant === undefined ? `there are ${(names ?? known).join(", ")}.` : `did you mean ${meant}?`}`,
-      fix: [{ remove: key }, ...(meant === undefined ? [] : [{ set: meant, to: text }])],
+      fix: [{ remove: key }, ...(meant === undefined ? [] : [{ set: meant, to }])],
     };
   });
 }
 
-/** What makes a value legal: the nearest choice, or else the default. */
-function legal(definition: Definition, name: string, text: string, key: (name: string) => string): Change {
-  if (definition.kind === "list") return { set: key(name), to: LIST_EXAMPLES[name] ?? "VALUE", item: true };
-  if (definition.default === "") return { remove: key(name) };
-  const meant = definition.kind === "choice" ? nearest(text, definition.choices.map(String)) : undefined;
-  return { set: key(name), to: meant ?? String(definition.default) };
+/** The text that a key has, or its items where it takes a list. */
+function valueOf(key: string, text: string, project: string): string | readonly string[] {
+  const definitions: Readonly<Record<string, Definition>> = configDefinitions;
+  const name = key.replace(`${project}:`, "");
+  const definition = definitions[name];
+  if (definition?.kind !== "list") return text;
+  // What decode gives for a list is one.
+  return (decode(definition, text) as readonly string[] | undefined) ?? listExample(name);
 }
 
-/** A value of each list, for the command that mends it. */
+/** What makes a value legal: the choice that it is near, or else the default. */
+function legal(definition: Definition, name: string, text: string, key: (name: string) => string): Change {
+  if (definition.kind === "list") return { set: key(name), to: listExample(name) };
+  if (definition.default === "") return { remove: key(name), default: "" };
+  const meant = definition.kind === "choice" ? choiceNear(text, definition.choices) : undefined;
+  return { set: key(name), to: String(meant ?? definition.default) };
+}
+
+/** Of words the one that was misspelt; of numbers the smallest that is enough, or else the largest. */
+function choiceNear(text: string, choices: readonly (string | number)[]): string | number | undefined {
+  const numbers = choices.filter((choice) => typeof choice === "number");
+  if (numbers.length === 0) return nearest(text, choices.map(String));
+  const wanted = text.trim() === "" ? NaN : Number(text);
+  if (Number.isNaN(wanted)) return undefined;
+  const enough = numbers.filter((choice) => choice >= wanted);
+  return enough.length > 0 ? Math.min(...enough) : Math.max(...numbers);
+}
+
+function removalOf(name: keyof typeof edgeDefinitions, key: (name: string) => string): Change {
+  const value = edgeDefinitions[name].default;
+  return { remove: key(name), default: typeof value === "string" ? value : JSON.stringify(value) };
+}
+
+/** A value of a list, for the command that mends it. */
+function listExample(name: string): readonly string[] {
+  return [LIST_EXAMPLES[name] ?? "VALUE"];
+}
+
 const LIST_EXAMPLES: Readonly<Record<string, string>> = {
   allowedOrigins: "https://app.example.com",
   apiGatewayQueryStrings: "token",

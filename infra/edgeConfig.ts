@@ -172,7 +172,7 @@ export function zonesWithoutVpcOrigin(region: string): readonly string[] {
 /** Characters of a name for which ACM issues a certificate (ACM API Reference, RequestCertificate, DomainName). */
 const LONGEST_ISSUED_NAME = 64;
 
-/** Which edges use a key, where not all do. */
+/** Which edges use a key of {@link edgeDefinitions}, where not all do. */
 const USED_BY: Partial<Readonly<Record<EdgeKey, readonly EdgeConfig["kind"][]>>> = {
   originAccess: ["cloudfront"],
   originTls: ["cloudfront"],
@@ -267,7 +267,10 @@ export function foreignRecords(edge: EdgeConfig, key: (name: EdgeKey) => string)
   return records;
 }
 
-/** Keys that this edge does not use: whoever set them expects something that would not happen. */
+/**
+ * Keys of {@link edgeDefinitions} that this edge does not use: whoever set them expects something that would not happen.
+ * Other keys keep their value for the day on which the edge changes, and are not looked at here.
+ */
 function unusedKeys(values: EdgeValues, key: (name: EdgeKey) => string): readonly EdgeProblem[] {
   return Object.entries(USED_BY).flatMap(([name, edges]) => {
     // Object.entries forgets which keys it was given.

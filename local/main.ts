@@ -1,6 +1,7 @@
 /** `npm start`: the stack's program, evaluated and realised on this machine. */
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
+import type { ConfigProblem } from "../infra/config.ts";
 import type { DeclaredGraph } from "../infra/graph.ts";
 import { readStackFiles } from "../infra/stackFiles.ts";
 import type { StackEvent } from "./events.ts";
@@ -20,6 +21,9 @@ const CACHE_DIRECTORY = path.join(ROOT, "node_modules", ".cache", "local-stack")
 /** npm passes on the Ctrl-C that the terminal has delivered already; only a later one is the user's second. */
 const SECOND_SIGNAL_AFTER_MS = 500;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** How often it is looked whether npm is still there, in milliseconds: its shell passes no SIGTERM on, and is gone. */
+const PARENT_CHECK_MS = 500;
 
 /** What a process of this system needs to start at all; none of it is a setting of the server's. */
 const SYSTEM_VARIABLES = ["SystemRoot", "TEMP", "TMPDIR"];
@@ -50,6 +54,12 @@ function wishesBySignal(): Wishes {
       if (performance.now() - first > SECOND_SIGNAL_AFTER_MS) hurry.resolve(undefined);
     });
   }
+  const { ppid } = process;
+  if (process.env["npm_lifecycle_event"] !== undefined) {
+    setInterval(() => {
+      if (process.ppid !== ppid) stop.resolve(undefined);
+    }, PARENT_CHECK_MS).unref();
+  }
   return { stop, hurry };
 }
 
@@ -57,11 +67,20 @@ async function evaluate({ stack, config }: Options): Promise<DeclaredGraph> {
   const { evaluateStack } = await import("../infra/evaluate.ts");
   const { ConfigError, stackFile } = await import("../infra/config.ts");
   const overrides = withNamespaces(config, readStackFiles(ROOT, stack).project);
+  const problemsOfFile = async (): Promise<readonly ConfigProblem[]> => {
+    try {
+      await evaluateStack({ stack });
+      return [];
+    } catch (error) {
+      if (error instanceof ConfigError) return error.problems;
+      throw error;
+    }
+  };
   try {
     return await evaluateStack({ stack, config: overrides });
   } catch (error) {
     if (!(error instanceof ConfigError) || Object.keys(overrides).length === 0) throw error;
-    throw new ConfigError(error.problems, commandLine(overrides, stackFile(stack)));
+    throw new ConfigError(error.problems, commandLine(overrides, stackFile(stack), await problemsOfFile()));
   } finally {
     // It keeps the process busy; a signal that came meanwhile is heard in this turn.
     await setImmediate();

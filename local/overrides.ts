@@ -1,5 +1,6 @@
 /** Values that the command line gives over those of the stack's file. */
-import type { Change, ConfigSource } from "../infra/config.ts";
+import type { Change, ConfigProblem, ConfigSource } from "../infra/config.ts";
+import { quoted } from "../infra/quoted.ts";
 
 /** By full key: as with the CLI, one without a namespace is the project's own. */
 export function withNamespaces(
@@ -11,19 +12,36 @@ export function withNamespaces(
   );
 }
 
-/** Where a user who gave overrides mends them; the rest is in the stack's file. */
-export function commandLine(overrides: Readonly<Record<string, string>>, file: ConfigSource): ConfigSource {
+/**
+ * Where a user who gave overrides mends what is wrong: on the command line, whatever key it is that has to change. Only a
+ * problem that the stack's file has without them, at a key that they do not give, is mended in the file.
+ * @param ofFile the problems of the stack's file alone.
+ */
+export function commandLine(
+  overrides: Readonly<Record<string, string>>,
+  file: ConfigSource,
+  ofFile: readonly ConfigProblem[],
+): ConfigSource {
+  const isGiven = (key: string): boolean => Object.hasOwn(overrides, key);
+  const isOfFile = ({ key, message }: ConfigProblem): boolean =>
+    !isGiven(key) && ofFile.some((other) => other.key === key && other.message === message);
   const mendOne = (change: Change): string => {
-    if ("remove" in change) {
-      return Object.hasOwn(overrides, change.remove) ? `without -c ${change.remove}` : file.mend([change]);
+    if ("set" in change) {
+      return override(change.set, typeof change.to === "string" ? change.to : JSON.stringify(change.to));
     }
-    const value = change.item === true ? `'${JSON.stringify([change.to])}'` : change.to;
-    return `with -c ${change.set}=${value}`;
+    // What is written in the file cannot be taken away here, but said to be as if it were not there.
+    if (isGiven(change.remove)) return `without -c ${quoted(change.remove)}`;
+    return override(change.remove, change.default ?? "");
   };
   return {
     name: `${file.name} with ${Object.keys(overrides)
       .map((key) => `-c ${key}`)
       .join(", ")}`,
-    mend: (changes) => changes.map(mendOne).join(", "),
+    mend: (problem) =>
+      isOfFile(problem) ? file.mend(problem) : problem.fix.map((change) => mendOne(change)).join(", "),
   };
+}
+
+function override(key: string, value: string): string {
+  return `with -c ${quoted(`${key}=${value}`)}`;
 }

@@ -89,7 +89,7 @@ export const settingDefinitions = {
     unit: "connections",
     default: 20_000,
     min: 1,
-    // Fargate grants 65,535 file descriptors; the rest is for the listener, logs and the backplane.
+    // A task has 65,535 file descriptors; the rest is for the listener, logs and the backplane.
     max: 65_000,
     description: "WebSockets that one task holds; an upgrade above it is answered with 503",
   },
@@ -144,7 +144,7 @@ export const settingDefinitions = {
     kind: "integer",
     variable: "WEBSOCKET_MAX_CHANNELS",
     unit: "channels",
-    default: 1000,
+    default: 200,
     min: 1,
     max: 65_000,
     description: "Channels that one task serves at once; an upgrade to a further one is answered with 503",

@@ -1,12 +1,14 @@
 /** `up` and `rotate-secret`: the stack as the program declares it, and the proof that it works. */
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import type { OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation/index.js";
+import type { ConfigMap, OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation/index.js";
+import { edgeDefinitions } from "../../infra/edgeConfig.ts";
 import { confirm, describeLoss } from "../confirm.ts";
 import { EXIT, type Context } from "../context.ts";
 import { configOf, copySecrets, expiryOf, needEphemeral, writeStackFile } from "../ephemeral.ts";
 import type { Options } from "../options.ts";
 import { mayHaveChanged, operate, programOptions, type Operated } from "../operate.ts";
+import { PreconditionError } from "../preconditions.ts";
 import { describeCounts, duration } from "../progress/text.ts";
 import { losses } from "../stateful.ts";
 import { openStack, readState } from "../workspace.ts";
@@ -16,6 +18,10 @@ import { proveItWorks } from "./smoke.ts";
 /** In the project's own namespace; 1 unless it is set. */
 const GENERATION_KEY = "originSecretGeneration";
 const FIRST_GENERATION = 1;
+
+/** In the same namespace. */
+const EDGE_KEY = "edge";
+const EDGE_WITH_SECRET = "cloudfront";
 
 /** A rotation forgets the secret before the last; that is what it is for. */
 const FORGOTTEN_BY_ROTATION = new Set(["random:index/randomPassword:RandomPassword"]);
@@ -57,8 +63,10 @@ async function openEphemeral(
 export async function rotateSecret(context: Context): Promise<number> {
   const { options, workspace, root, say } = context;
   const stack = await openStack(workspace, options.stack, { create: false });
+  const config = await stack.getAllConfig();
+  needSecret(stack.name, workspace.project, config);
   const key = `${workspace.project}:${GENERATION_KEY}`;
-  const generation = Number((await stack.getAllConfig())[key]?.value ?? FIRST_GENERATION) + 1;
+  const generation = Number(config[key]?.value ?? FIRST_GENERATION) + 1;
   const fileName = `Pulumi.${stack.name}.yaml`;
   const file = path.join(root, fileName);
   const before = readFileSync(file);
@@ -80,6 +88,16 @@ export async function rotateSecret(context: Context): Promise<number> {
     `CloudFront sends generation ${generation} of the secret; the load balancer takes ${generation - 1} as well, until the next rotation.`,
   );
   return conclude(context, stack, updated);
+}
+
+/** @throws {PreconditionError} where the stack's edge has no secret. A word that is no edge, the program refuses. */
+function needSecret(stack: string, project: string, config: ConfigMap): void {
+  const key = `${project}:${EDGE_KEY}`;
+  const edge = edgeDefinitions[EDGE_KEY].choices.find((choice) => choice === config[key]?.value);
+  if (edge === undefined || edge === EDGE_WITH_SECRET) return;
+  throw new PreconditionError(
+    `${stack} has no origin secret to rotate: ${key} is ${edge}, and only ${EDGE_WITH_SECRET} has one.`,
+  );
 }
 
 /**

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse } from "yaml";
 import { linesView } from "../../deploy/progress/view.ts";
 import { parseOptions } from "../../deploy/options.ts";
 import { runCommand } from "../../deploy/run.ts";
 import { cliRoot, needCli } from "../engine/support/cli.ts";
 import { startServer, tearDown } from "../app/support.ts";
+import { commandsOf } from "../support/shell.ts";
 import { startForbidding } from "./forbidding.ts";
 import { createDeployProject, type DeployProject } from "./support.ts";
 
@@ -109,7 +111,29 @@ describe("npm run deploy", function () {
     assert.equal(code, 1);
     for (const text of [stdout, stderr, read("preview.md")]) assert.doesNotMatch(text, /hunter2/);
     assert.match(stderr, /websocket:priceClass is "\[secret\]", and must be/);
-    assert.match(stderr, /config set websocket:jwksUrl \[secret\] --stack dev/);
+    assert.match(stderr, /config set websocket:jwksUrl '\[secret\]' --stack dev/);
+  });
+
+  it("tells commands that mend the stack's file, through a shell as well", async () => {
+    const before = read("Pulumi.dev.yaml");
+    const origins = ["https://a.example", "https://b.example:8443"];
+    target.project.configure("dev", {
+      jwtIssue: "it's a&b",
+      allowedOrigin: JSON.stringify(origins),
+      logRetentionDays: "36",
+    });
+    const { code, stderr } = await target.deploy("preview", "dev", "--no-policy");
+    assert.equal(code, 1);
+    for (const line of stderr.split("\n").filter((text) => text.trim().startsWith("npx "))) {
+      for (const [, ...words] of commandsOf("npx", line)) await target.project.pulumi(...words);
+    }
+    const { config } = parse(read("Pulumi.dev.yaml")) as { config: Record<string, unknown> };
+    writeFileSync(join(target.project.folder, "Pulumi.dev.yaml"), before);
+
+    assert.deepEqual(config["websocket:allowedOrigins"], origins);
+    assert.equal(config["websocket:jwtIssuer"], "it's a&b");
+    assert.equal(String(config["websocket:logRetentionDays"]), "60");
+    assert.ok(!("websocket:jwtIssue" in config) && !("websocket:allowedOrigin" in config));
   });
 
   it("says which resource failed, what AWS said, and what helps", async () => {
@@ -214,6 +238,25 @@ describe("npm run deploy", function () {
     assert.ok(rule >= 0 && rule < done.indexOf(`update ${DISTRIBUTION}`), done.join("\n"));
     const [, secret] = /"values":\["(\w{64})"/.exec(JSON.stringify(target.project.cloud.changes())) ?? [];
     assert.ok(secret !== undefined && !(stdout + stderr).includes(secret), "the secret is printed");
+  });
+
+  it("rotates nothing where the edge has no secret", async () => {
+    const file = read("Pulumi.dev.yaml");
+    for (const edge of ["load-balancer", "api-gateway"]) {
+      target.project.configure("dev", { edge });
+      const configured = read("Pulumi.dev.yaml");
+      const { code, stdout, stderr } = await target.deploy("rotate-secret", "dev", ...BRIEFLY);
+
+      assert.equal(code, 2);
+      assert.equal(stdout, "");
+      assert.equal(
+        stderr,
+        `dev has no origin secret to rotate: websocket:edge is ${edge}, and only cloudfront has one.\n`,
+      );
+      assert.equal(read("Pulumi.dev.yaml"), configured);
+    }
+    writeFileSync(join(target.project.folder, "Pulumi.dev.yaml"), file);
+    assert.deepEqual(changes(), []);
   });
 
   it("sees what has changed in AWS, and takes it over", async () => {

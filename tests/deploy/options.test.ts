@@ -56,6 +56,17 @@ describe("the options of deploy", () => {
     );
   });
 
+  it("complains of a wrong option alone, whose value a word may be", () => {
+    assert.equal(
+      refused("up", "dev", "--smok-timeout", "60"),
+      "--smok-timeout is not an option; did you mean --smoke-timeout?",
+    );
+    assert.equal(
+      refused("--markdwn", "summary.md", "preview", "dev"),
+      "--markdwn is not an option; did you mean --markdown?",
+    );
+  });
+
   it("refuses what a command would ignore", () => {
     assert.match(refused("preview", "dev", "--yes"), /--yes means nothing to preview, which takes --refresh/);
     assert.match(refused("sweep", "dev"), /sweep takes no stack/);

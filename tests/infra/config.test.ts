@@ -6,7 +6,9 @@ import { allowedValues, decode, encode } from "../../app/src/definition.ts";
 import { ConfigError, configDefinitions, stackFile } from "../../infra/config.ts";
 import type { ConfigProblem } from "../../infra/config.ts";
 import { evaluateStack } from "../../infra/evaluate.ts";
+import { quoted } from "../../infra/quoted.ts";
 import { stackNames } from "../../infra/stackFiles.ts";
+import { commandsOf } from "../support/shell.ts";
 import { at } from "../support/values.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -62,12 +64,16 @@ describe("the configuration", () => {
         "must not be above websocket:maxTasks, which is 5",
         "set websocket:maxTasks 6 ",
       ],
-      ["websocket:cpu", "1000", '"1000"', "one of 256, 512, 1024"],
+      ["websocket:cpu", "1000", '"1000"', "one of 256, 512, 1024", "set websocket:cpu 1024 "],
+      ["websocket:cpu", "8000", '"8000"', "set websocket:cpu 8192 "],
+      ["websocket:cpu", "20000", '"20000"', "set websocket:cpu 16384 "],
+      ["websocket:cpu", "two", '"two"', "set websocket:cpu 1024 "],
       ["websocket:memoryMiB", "1024", "with websocket:cpu 1024", "one of 2048, 3072", "memoryMiB 2048 "],
       ["websocket:memoryMiB", "2500", "one of 2048, 3072", "memoryMiB 2048 "],
       ["websocket:retainData", "yes", '"yes"', "true or false"],
       ["websocket:priceClass", "PriceClass_1", "PriceClass_100, PriceClass_200, PriceClass_All"],
-      ["websocket:logRetentionDays", "8", '"8"', "one of 1, 3, 5, 7, 14"],
+      ["websocket:logRetentionDays", "8", '"8"', "one of 1, 3, 5, 7, 14", "logRetentionDays 14 "],
+      ["websocket:logRetentionDays", "36", '"36"', "logRetentionDays 60 "],
       ["websocket:originHeaderName", "Cookie", "X-Origin- and up to 31"],
       ["websocket:originHeaderName", "X-Origin-My Secret", "letters, digits and hyphens"],
       ["websocket:originHeaderName", `X-Origin-${"x".repeat(32)}`, "up to 31"],
@@ -109,6 +115,14 @@ describe("the configuration", () => {
         "4 times websocket:maxPayloadBytes",
         "websocket:retainedBytes 262144 ",
       ],
+      [
+        "websocket:maxChannels",
+        "1000",
+        "must be at most 336: with websocket:retainedBytes 1048576",
+        "up to 4.6 MiB",
+        "75 % of websocket:memoryMiB, which is 2048",
+        "set websocket:maxChannels 336 ",
+      ],
       ["websocket:idleTimeoutSeconds", "30", "above heartbeatSeconds, which is 30", "idleTimeoutSeconds 60 "],
       ["websocket:stopTimeoutSeconds", "20", "more than 4 above drainSeconds", "stopTimeoutSeconds 25 "],
       [
@@ -128,7 +142,7 @@ describe("the configuration", () => {
         assert.ok(problem);
         assert.deepEqual(others, []);
         assert.equal(problem.key, key);
-        const fix = stackFile("dev").mend(problem.fix);
+        const fix = stackFile("dev").mend(problem);
         const whole = `${problem.key} ${problem.message} ${fix}`;
         for (const words of says) assert.ok(whole.includes(words), `${whole} says ${words}`);
         assert.ok(fix.endsWith("--stack dev"));
@@ -150,9 +164,9 @@ describe("the configuration", () => {
     const file = stackFile("dev");
     const { message } = new ConfigError(problems, file);
     assert.match(message, /^The configuration of stack dev \(Pulumi\.dev\.yaml\) is not usable:\n/);
-    for (const { key, fix } of problems) {
-      assert.ok(message.includes(key));
-      assert.ok(message.includes(file.mend(fix)));
+    for (const problem of problems) {
+      assert.ok(message.includes(problem.key));
+      assert.ok(message.includes(file.mend(problem)));
     }
   });
 
@@ -171,11 +185,83 @@ describe("the configuration", () => {
     for (let problems = await problemsOf(config); problems.length > 0; problems = await problemsOf(config)) {
       rounds.push(problems.length);
       assert.ok(rounds.length < 4, "the suggestions mend the configuration");
-      for (const { fix } of problems)
-        for (const command of stackFile("dev").mend(fix).split(" && ")) apply(command, config);
+      for (const problem of problems) apply(stackFile("dev").mend(problem), config);
     }
     assert.deepEqual(rounds, [2, 4]);
     assert.equal(config["websocket:logLevel"], "warn");
+  });
+
+  it("suggests commands that a shell takes as they are meant", async () => {
+    const texts = ["a&b", "it's", "$(id)", "two  words", "~", "*", "a;b|c>d", "`x`", '"', "\\"];
+    for (const text of texts) {
+      const config: Record<string, string | undefined> = { "websocket:jwtIssue": text };
+      const [problem] = await problemsOf(config);
+      assert.ok(problem);
+      apply(stackFile("dev").mend(problem), config);
+      assert.deepEqual(config, { "websocket:jwtIssue": undefined, "websocket:jwtIssuer": text });
+    }
+    const origins = '["https://a","https://b:8443"]';
+    const config: Record<string, string | undefined> = { "websocket:allowedOrigin": origins };
+    const [problem] = await problemsOf(config);
+    assert.ok(problem);
+    apply(stackFile("dev").mend(problem), config);
+    assert.deepEqual(config, {
+      "websocket:allowedOrigin": undefined,
+      "websocket:allowedOrigins": origins,
+    });
+    assert.equal(quoted("a=b,c"), "a=b,c");
+    assert.equal(quoted(""), "''");
+  });
+
+  it("reports everything that does not fit together at once: edge and workload", async () => {
+    const problems = await problemsOf({
+      "websocket:edge": "load-balancer",
+      "websocket:originAccess": "private",
+      "websocket:minTasks": "9",
+      "websocket:idleTimeoutSeconds": "10",
+    });
+    assert.deepEqual(
+      problems.map(({ key }) => key),
+      ["websocket:originAccess", "websocket:domain", "websocket:minTasks", "websocket:idleTimeoutSeconds"],
+    );
+  });
+
+  describe("of an API Gateway", () => {
+    it("may say anything of tasks, for there are none", async () => {
+      assert.deepEqual(
+        await problemsOf({
+          "websocket:edge": "api-gateway",
+          "websocket:apiGatewayUrl": "wss://abcdef1234.execute-api.us-east-1.amazonaws.com/prod",
+          "websocket:minTasks": "9",
+          "websocket:backplane": "memory",
+          "websocket:memoryMiB": "1024",
+          "websocket:jwksUrl": "http://auth.example/keys",
+          "websocket:idleTimeoutSeconds": "10",
+          "websocket:retainedBytes": "100000",
+          "websocket:maxChannels": "65000",
+        }),
+        [],
+      );
+    });
+  });
+
+  describe("of the channels", () => {
+    it("lets as many be as fit into a task, and no more", async () => {
+      for (const [config, most] of [
+        [{}, 336],
+        [{ backplane: "memory", maxTasks: "1" }, 224],
+        [{ cpu: "256", memoryMiB: "512" }, 84],
+        [{ memoryMiB: "8192", retainedBytes: "262144" }, 2658],
+      ] as const) {
+        const under = (maxChannels: number): Promise<readonly ConfigProblem[]> => {
+          const values = Object.entries({ ...config, maxChannels: String(maxChannels) });
+          return problemsOf(Object.fromEntries(values.map(([name, value]) => [`websocket:${name}`, value])));
+        };
+        assert.deepEqual(await under(most), [], JSON.stringify(config));
+        const [problem] = await under(most + 1);
+        assert.deepEqual(problem?.fix, [{ set: "websocket:maxChannels", to: String(most) }]);
+      }
+    });
   });
 
   it("describes every key's legal values", () => {
@@ -197,16 +283,19 @@ async function problemsOf(
 }
 
 /** What the CLI would do to the stack's file. */
-function apply(command: string, config: Record<string, string | undefined>): void {
-  const {
-    rm,
-    path: item,
-    key,
-    value,
-  } = /^npx pulumi config (?:(?<rm>rm)|set) (?:--path '(?<path>\S+)\[0\]'|(?<key>\S+)) (?:(?<value>\S+) )?--stack dev$/.exec(
-    command,
-  )?.groups ?? {};
-  const name = item ?? key;
-  assert.ok(name, command);
-  config[name] = rm === undefined ? (item === undefined ? value : JSON.stringify([value])) : undefined;
+function apply(line: string, config: Record<string, string | undefined>): void {
+  for (const [pulumi, group, command, ...words] of commandsOf("npx", line)) {
+    assert.deepEqual([pulumi, group, ...words.slice(-2)], ["pulumi", "config", "--stack", "dev"]);
+    const [first = "", ...others] = words.slice(0, -2);
+    if (command === "rm") {
+      config[first] = undefined;
+    } else if (first === "--path") {
+      const [path = "", item] = others;
+      const [, key = "", at = ""] = /^(.+)\[(\d+)\]$/.exec(path) ?? [];
+      const before = at === "0" ? [] : (JSON.parse(config[key] ?? "[]") as string[]);
+      config[key] = JSON.stringify([...before, item]);
+    } else {
+      config[first] = others[0];
+    }
+  }
 }

@@ -468,7 +468,7 @@ describe("keys of the edge that do not fit together", () => {
       assert.ok(problem);
       assert.deepEqual(others, []);
       assert.equal(problem.key, `websocket:${key}`);
-      const whole = `${problem.message} ${stackFile("dev").mend(problem.fix)}`;
+      const whole = `${problem.message} ${stackFile("dev").mend(problem)}`;
       for (const words of says) assert.ok(whole.includes(words), `${whole} says ${words}`);
     });
   }

@@ -1,10 +1,40 @@
 import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { stringify } from "yaml";
 import { ConfigError, stackFile } from "../../infra/config.ts";
 import type { ConfigProblem } from "../../infra/config.ts";
 import { evaluateStack } from "../../infra/evaluate.ts";
+import type { EvaluateArgs } from "../../infra/evaluate.ts";
+import { parseOptions } from "../../local/options.ts";
 import { commandLine, withNamespaces } from "../../local/overrides.ts";
+import { wordsOf } from "../support/shell.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+const API = { apiGatewayUrl: "wss://abcdef1234.execute-api.us-east-1.amazonaws.com/prod" };
+const OWN_NAME = { "websocket:domain": "ws.example.com", "websocket:hostedZoneId": "Z0123456789" };
 
 describe("values of the command line", () => {
+  /** Where the stack's files are. */
+  let root = ROOT;
+  const folders: string[] = [];
+
+  afterEach(() => {
+    root = ROOT;
+    for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+  });
+
+  /** A folder in which the stack dev has these values of the project's own as well. */
+  function stackFiles(values: Readonly<Record<string, unknown>>): string {
+    const folder = mkdtempSync(path.join(tmpdir(), "overrides-"));
+    folders.push(folder);
+    cpSync(path.join(ROOT, "Pulumi.yaml"), path.join(folder, "Pulumi.yaml"));
+    const config = { "aws:region": "us-east-1", ...values };
+    writeFileSync(path.join(folder, "Pulumi.dev.yaml"), stringify({ config }));
+    return folder;
+  }
+
   it("are the project's own, where they have no namespace", () => {
     assert.deepEqual(withNamespaces({ minTasks: "2", "aws:region": "eu-west-1" }, "websocket"), {
       "websocket:minTasks": "2",
@@ -21,43 +51,93 @@ describe("values of the command line", () => {
       "websocket:allowedOrigins": "example",
     };
     const told: string[] = [];
-    for (
-      let problems = await problemsOf(overrides);
-      problems.length > 0;
-      problems = await problemsOf(overrides)
-    ) {
+    for (let mended = await advice(overrides); mended.length > 0; mended = await advice(overrides)) {
       assert.ok(told.length < 10, told.join("\n"));
-      for (const { fix } of problems) {
-        const mended = commandLine(overrides, stackFile("dev")).mend(fix);
-        told.push(mended);
-        for (const [, key = "", value] of mended.matchAll(/with(?:out)? -c ([\w:]+)(?:='?([^',]+)'?)?/g)) {
-          if (value === undefined) Reflect.deleteProperty(overrides, key);
-          else overrides[key] = value;
-        }
-      }
+      told.push(...mended);
+      for (const line of mended) apply(line, overrides);
     }
     assert.deepEqual(told, [
       "with -c websocket:edge=load-balancer",
-      `with -c websocket:allowedOrigins='["https://app.example.com"]'`,
+      `with -c 'websocket:allowedOrigins=["https://app.example.com"]'`,
       "without -c websocket:hostedZoneI, with -c websocket:hostedZoneId=Z0123456789",
       "without -c websocket:originAccess",
       "with -c websocket:domain=ws.example.com",
     ]);
   });
 
-  it("are named with the stack's file, which is the place for what is only there", () => {
-    const source = commandLine({ "websocket:edge": "cloudfront", "aws:region": "x" }, stackFile("dev"));
-    assert.equal(source.name, "stack dev (Pulumi.dev.yaml) with -c websocket:edge, -c aws:region");
-    assert.equal(
-      source.mend([{ remove: "websocket:colour" }]),
-      "npx pulumi config rm websocket:colour --stack dev",
-    );
+  it("are mended there also where another key has to change, which only the file gives", async () => {
+    const overrides: Record<string, string> = { "websocket:heartbeatSeconds": "200" };
+    const [line = "", ...others] = await advice(overrides);
+    assert.deepEqual([line, ...others], ["with -c websocket:idleTimeoutSeconds=400"]);
+    apply(line, overrides);
+    assert.deepEqual(await advice(overrides), []);
   });
+
+  it("say what the file gives as if it were not there, where that has to go", async () => {
+    root = stackFiles({ originAccess: "private", apiGatewayQueryStrings: ["token"], ...API });
+    const overrides: Record<string, string> = { "websocket:edge": "load-balancer", ...OWN_NAME };
+    const lines = await advice(overrides);
+    assert.deepEqual(lines, [
+      "with -c websocket:originAccess=public",
+      "with -c websocket:apiGatewayUrl=",
+      "with -c 'websocket:apiGatewayQueryStrings=[]'",
+    ]);
+    for (const line of lines) apply(line, overrides);
+    assert.deepEqual(await advice(overrides), []);
+  });
+
+  it("are not the place for what the file has wrong without them", async () => {
+    root = stackFiles({ colour: "red", cpu: "1000" });
+    assert.deepEqual(await advice({ "websocket:logLevel": "loud" }), [
+      "npx pulumi config set websocket:cpu 1024 --stack dev",
+      "with -c websocket:logLevel=info",
+      "npx pulumi config rm websocket:colour --stack dev",
+    ]);
+    // A key that they give is theirs, whatever the file says.
+    assert.deepEqual(await advice({ "websocket:cpu": "1000" }), [
+      "with -c websocket:cpu=1024",
+      "npx pulumi config rm websocket:colour --stack dev",
+    ]);
+  });
+
+  it("reach the program as they are told, through a shell", async () => {
+    for (const text of ["a&b", "it's", '["https://a"]', "$(id)", "two  words"]) {
+      const overrides: Record<string, string> = { "websocket:jwtIssue": text };
+      for (const line of await advice(overrides)) apply(line, overrides);
+      assert.deepEqual(overrides, { "websocket:jwtIssuer": text });
+    }
+  });
+
+  it("are named with the stack's file", () => {
+    const source = commandLine({ "websocket:edge": "cloudfront", "aws:region": "x" }, stackFile("dev"), []);
+    assert.equal(source.name, "stack dev (Pulumi.dev.yaml) with -c websocket:edge, -c aws:region");
+  });
+
+  /** What is told about the overrides. */
+  async function advice(overrides: Readonly<Record<string, string>>): Promise<readonly string[]> {
+    const { mend } = commandLine(overrides, stackFile("dev"), await problemsOf({ root }));
+    return (await problemsOf({ root, config: overrides })).map(mend);
+  }
 });
 
-async function problemsOf(config: Readonly<Record<string, string>>): Promise<readonly ConfigProblem[]> {
+/** Does what is told, as a shell understands it. */
+function apply(line: string, overrides: Record<string, string>): void {
+  for (const part of line.split(/, (?=with)/)) {
+    const [preposition, option, text = ""] = wordsOf(part);
+    assert.equal(option, "-c", line);
+    if (preposition === "without") {
+      assert.ok(Reflect.deleteProperty(overrides, text));
+    } else {
+      assert.equal(preposition, "with");
+      const { config } = parseOptions([option, text]);
+      Object.assign(overrides, config);
+    }
+  }
+}
+
+async function problemsOf(args: Omit<EvaluateArgs, "stack">): Promise<readonly ConfigProblem[]> {
   try {
-    await evaluateStack({ stack: "dev", config });
+    await evaluateStack({ stack: "dev", ...args });
     return [];
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;

@@ -1,0 +1,20 @@
+/** What a real shell makes of text that it is given. */
+import { execFileSync } from "node:child_process";
+
+/** The arguments of each command of this name that a POSIX shell runs for a line. */
+export function commandsOf(name: string, line: string): readonly (readonly string[])[] {
+  const script = `${name}() { printf '%s\\0' "$#" "$@"; }\n${line}`;
+  const words = execFileSync("sh", ["-eu", "-c", script], { encoding: "utf8" }).split("\0").slice(0, -1);
+  const commands: (readonly string[])[] = [];
+  while (words.length > 0) {
+    const count = Number(words.shift());
+    commands.push(words.splice(0, count));
+  }
+  return commands;
+}
+
+/** The words that a POSIX shell passes on. */
+export function wordsOf(text: string): readonly string[] {
+  const [words = []] = commandsOf("told", `told ${text}`);
+  return words;
+}
