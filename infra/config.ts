@@ -6,19 +6,22 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { allowedValues, collect, decode } from "../app/src/definition.ts";
-import type { Definition, Problem, ValuesOf } from "../app/src/definition.ts";
+import type { Definition, ValuesOf } from "../app/src/definition.ts";
 import { nearest } from "../app/src/nearest.ts";
 import {
   contradictions as settingContradictions,
   defaultSettings,
+  EXAMPLE_JWKS_URL,
   settingDefinitions,
 } from "../app/src/settings.ts";
 import type { Settings } from "../app/src/settings.ts";
 import { channelBytes, CHANNELS_MEMORY_SHARE, channelsThatFit, MIB } from "./channelMemory.ts";
+import { ConfigError, stackFile } from "./configError.ts";
+import type { Change, ConfigProblem } from "./configError.ts";
 import { edgeDefinitions, foreignRecords, readEdge } from "./edgeConfig.ts";
 import type { EdgeConfig } from "./edgeConfig.ts";
 import { memoryChoices } from "./fargateSizes.ts";
-import { quoted } from "./quoted.ts";
+import { itemsOf, legal } from "./mending.ts";
 import { brokenLinks } from "./timeouts.ts";
 
 /** CloudWatch Logs keeps log events for one of these numbers of days (PutRetentionPolicy, retentionInDays). */
@@ -225,61 +228,6 @@ export interface StackConfig extends ValuesOf<typeof infrastructureDefinitions> 
   readonly settings: Settings;
 }
 
-/** Everything that is wrong with a stack's configuration, at once. The CLI prints a RunError without its stack. */
-export class ConfigError extends pulumi.RunError {
-  override readonly name = "ConfigError";
-  readonly problems: readonly ConfigProblem[];
-
-  constructor(problems: readonly ConfigProblem[], { name, mend }: ConfigSource) {
-    super(
-      [
-        `The configuration of ${name} is not usable:`,
-        ...problems.map((problem) => `  ${problem.key} ${problem.message}\n      ${mend(problem)}`),
-      ].join("\n"),
-    );
-    this.problems = problems;
-  }
-}
-
-/** Where a user has written the values. */
-export interface ConfigSource {
-  /** Such as `stack dev (Pulumi.dev.yaml)`. */
-  readonly name: string;
-  /** Says how a problem is mended there, in words that a shell takes as they are. */
-  readonly mend: (problem: ConfigProblem) => string;
-}
-
-export function stackFile(stack: string): ConfigSource {
-  return {
-    name: `stack ${stack} (Pulumi.${stack}.yaml)`,
-    mend: ({ fix }) => fix.flatMap((change) => pulumiCommands(change, stack)).join(" && "),
-  };
-}
-
-export interface ConfigProblem extends Problem {
-  /** What mends it. */
-  readonly fix: readonly Change[];
-}
-
-/** A change to a configuration. */
-export type Change =
-  | { readonly set: string; readonly to: string | readonly string[] }
-  | {
-      readonly remove: string;
-      /** What the key says when it is gone; none for a key that is unknown. */
-      readonly default?: string;
-    };
-
-function pulumiCommands(change: Change, stack: string): readonly string[] {
-  const command = (...words: readonly string[]): string =>
-    ["npx", "pulumi", "config", ...words, "--stack", stack].map(quoted).join(" ");
-  if ("remove" in change) return [command("rm", change.remove)];
-  const { set, to } = change;
-  // The CLI takes no list as a whole.
-  if (typeof to !== "string") return to.map((item, at) => command("set", "--path", `${set}[${at}]`, item));
-  return [command("set", set, to)];
-}
-
 /**
  * Reads and checks the configuration of the current stack.
  * @throws {ConfigError} listing every wrong, missing and unknown key; or, where each value is legal by itself,
@@ -300,16 +248,14 @@ export function readConfig(): StackConfig {
     problems.push({
       key: key(name),
       message: `is ${JSON.stringify(text)}, and must be ${allowedValues(definition)}.`,
-      fix: [legal(definition, name, text, key)],
+      fix: [legal(definition, name, text, key(name))],
     });
     return definition.default;
   });
 
   problems.push(...unknownKeys(project));
 
-  const { region, ...provider } = readProviderConfig((message, meant) => {
-    problems.push({ key: "aws:region", message, fix: [{ set: "aws:region", to: meant }] });
-  });
+  const { region, ...provider } = readProviderConfig(problems);
 
   // What relates several values makes sense only where each is legal by itself.
   if (region === undefined || problems.length > 0)
@@ -324,7 +270,10 @@ export function readConfig(): StackConfig {
   const read = readEdge(pick(values, edgeDefinitions), region, key);
   if ("problems" in read) {
     for (const { name, message, fix } of read.problems) {
-      const change = "remove" in fix ? removalOf(fix.remove, key) : { set: key(fix.set), to: fix.to };
+      const change: Change =
+        "remove" in fix
+          ? { remove: key(fix.remove), default: asJson(edgeDefinitions[fix.remove].default) }
+          : { set: key(fix.set), to: fix.to };
       problems.push({ key: key(name), message, fix: [change] });
     }
   }
@@ -367,8 +316,11 @@ function isEncrypted(key: string): boolean {
 /** The keys of the provider's own namespace that reach it. It is explicit, and would take none by itself. */
 const PROVIDER_KEYS = ["region", "profile", "allowedAccountIds"] as const;
 
+const ACCOUNT_ID = /^\d{12}$/;
+const EXAMPLE_ACCOUNT_ID = "123456789012";
+
 function readProviderConfig(
-  wrongRegion: (message: string, meant: aws.Region) => void,
+  problems: ConfigProblem[],
 ): Partial<Pick<StackConfig, "region">> & Pick<StackConfig, "profile" | "allowedAccountIds"> {
   const config = new pulumi.Config("aws");
   const regions: readonly aws.Region[] = Object.values(aws.Region);
@@ -376,18 +328,43 @@ function readProviderConfig(
   const region = regions.find((candidate) => candidate === text);
   if (region === undefined) {
     const meant = regions.find((candidate) => candidate === nearest(text ?? "", regions));
-    wrongRegion(
-      text === undefined
-        ? "is missing, and must be an AWS region."
-        : `is ${JSON.stringify(text)}, which is no AWS region${meant === undefined ? "." : `; did you mean ${meant}?`}`,
-      meant ?? aws.Region.USEast1,
-    );
+    problems.push({
+      key: "aws:region",
+      message:
+        text === undefined
+          ? "is missing, and must be an AWS region."
+          : `is ${JSON.stringify(text)}, which is no AWS region${meant === undefined ? "." : `; did you mean ${meant}?`}`,
+      fix: [{ set: "aws:region", to: meant ?? aws.Region.USEast1 }],
+    });
   }
   return {
     ...(region !== undefined && { region }),
     profile: config.get("profile"),
-    allowedAccountIds: config.getObject<string[]>("allowedAccountIds"),
+    allowedAccountIds: readAccountIds(config.get("allowedAccountIds"), problems),
   };
+}
+
+function readAccountIds(text: string | undefined, problems: ConfigProblem[]): readonly string[] | undefined {
+  if (text === undefined) return undefined;
+  const ids = itemsIn(text)?.map(String);
+  if (ids?.every((id) => ACCOUNT_ID.test(id)) === true) return ids;
+  const written = text.match(/\b\d{12}\b/g);
+  problems.push({
+    key: "aws:allowedAccountIds",
+    message: `is ${JSON.stringify(text)}, and must be a list of account ids, of 12 digits each.`,
+    fix: [{ set: "aws:allowedAccountIds", to: written ?? [EXAMPLE_ACCOUNT_ID] }],
+  });
+  return undefined;
+}
+
+/** The items of a list, which Pulumi hands out as JSON. */
+function itemsIn(text: string): readonly unknown[] | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What a legal configuration should still be told about. */
@@ -446,7 +423,7 @@ function contradictions(
     problems.push({
       key: key("jwksUrl"),
       message: `is ${JSON.stringify(jwksUrl)}, and must be https:// without a port: tasks may call port 443 only.`,
-      fix: set("jwksUrl", "https://auth.example.com/.well-known/jwks.json"),
+      fix: set("jwksUrl", EXAMPLE_JWKS_URL),
     });
   }
 
@@ -506,15 +483,17 @@ function unknownKeys(project: string): ConfigProblem[] {
     names.map((name) => `${namespace}:${name}`),
   );
 
+  const definitions: Readonly<Record<string, Definition>> = configDefinitions;
   return Object.entries(pulumi.runtime.allConfig()).flatMap(([key, text]) => {
     if (known.includes(key)) return [];
     const [namespace = "", name = ""] = key.split(/:(.*)/s);
     const names = namesByNamespace[namespace];
     // Other namespaces belong to other providers, unless they look like a slip of ours.
     if (names === undefined && nearest(namespace, [project]) === undefined) return [];
-    const near = names === undefined ? nearest(key, known) : nearest(name, names);
-    const meant = near === undefined || names === undefined ? near : `${namespace}:${near}`;
-    const to = meant === undefined || isEncrypted(key) ? text : valueOf(meant, text, project);
+    const meant = meantKey(namespace, name, namesByNamespace);
+    const definition = definitions[meant?.replace(`${project}:`, "") ?? ""];
+    const isList = definition?.kind === "list" && !isEncrypted(key);
+    const to = isList ? itemsOf(definition, name, text) : text;
     return {
       key,
       message: `is not a key; ${meant === undefined ? `there are ${(names ?? known).join(", ")}.` : `did you mean ${meant}?`}`,
@@ -523,48 +502,25 @@ function unknownKeys(project: string): ConfigProblem[] {
   });
 }
 
-/** The text that a key has, or its items where it takes a list. */
-function valueOf(key: string, text: string, project: string): string | readonly string[] {
-  const definitions: Readonly<Record<string, Definition>> = configDefinitions;
-  const name = key.replace(`${project}:`, "");
-  const definition = definitions[name];
-  if (definition?.kind !== "list") return text;
-  // What decode gives for a list is one.
-  return (decode(definition, text) as readonly string[] | undefined) ?? listExample(name);
+/** The key that a misspelt one probably meant: of its own namespace, where there is such a one, or else of any. */
+function meantKey(
+  namespace: string,
+  name: string,
+  namesByNamespace: Readonly<Record<string, readonly string[]>>,
+): string | undefined {
+  const known = Object.entries(namesByNamespace).flatMap(([space, names]) =>
+    names.map((each) => `${space}:${each}`),
+  );
+  const near = nearest(name, namesByNamespace[namespace] ?? []);
+  if (near !== undefined) return `${namespace}:${near}`;
+  const elsewhere = known.find((key) => key.endsWith(`:${name}`));
+  return elsewhere ?? (namespace in namesByNamespace ? undefined : nearest(`${namespace}:${name}`, known));
 }
 
-/** What makes a value legal: the choice that it is near, or else the default. */
-function legal(definition: Definition, name: string, text: string, key: (name: string) => string): Change {
-  if (definition.kind === "list") return { set: key(name), to: listExample(name) };
-  if (definition.default === "") return { remove: key(name), default: "" };
-  const meant = definition.kind === "choice" ? choiceNear(text, definition.choices) : undefined;
-  return { set: key(name), to: String(meant ?? definition.default) };
+/** As `-c` takes it: a list is JSON. */
+function asJson(value: string | readonly string[]): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
-
-/** Of words the one that was misspelt; of numbers the smallest that is enough, or else the largest. */
-function choiceNear(text: string, choices: readonly (string | number)[]): string | number | undefined {
-  const numbers = choices.filter((choice) => typeof choice === "number");
-  if (numbers.length === 0) return nearest(text, choices.map(String));
-  const wanted = text.trim() === "" ? NaN : Number(text);
-  if (Number.isNaN(wanted)) return undefined;
-  const enough = numbers.filter((choice) => choice >= wanted);
-  return enough.length > 0 ? Math.min(...enough) : Math.max(...numbers);
-}
-
-function removalOf(name: keyof typeof edgeDefinitions, key: (name: string) => string): Change {
-  const value = edgeDefinitions[name].default;
-  return { remove: key(name), default: typeof value === "string" ? value : JSON.stringify(value) };
-}
-
-/** A value of a list, for the command that mends it. */
-function listExample(name: string): readonly string[] {
-  return [LIST_EXAMPLES[name] ?? "VALUE"];
-}
-
-const LIST_EXAMPLES: Readonly<Record<string, string>> = {
-  allowedOrigins: "https://app.example.com",
-  apiGatewayQueryStrings: "token",
-};
 
 function pick<
   Wanted extends Record<string, unknown>,

@@ -315,6 +315,8 @@ function wrongNames(
     ["domain", "certificateArn", certificateRegion],
     ["originTls", "originCertificateArn", region],
   ] as const) {
+    // What another edge does not use is said to be unused, and nothing else about it.
+    if (USED_BY[name]?.includes(values.edge) === false) continue;
     const arn = values[arnName];
     if (values[name] === "") {
       if (arn === "") continue;
@@ -362,7 +364,7 @@ function wrongNames(
       fix: { remove: "hostedZoneId" },
     });
   }
-  if (values.domain !== "" && values.domain === values.originTls) {
+  if (values.edge === "cloudfront" && values.domain !== "" && values.domain === values.originTls) {
     problems.push({
       name: "originTls",
       message: `is ${values.originTls}, and must be another name than ${key("domain")}, which leads to CloudFront.`,

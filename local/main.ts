@@ -1,7 +1,7 @@
 /** `npm start`: the stack's program, evaluated and realised on this machine. */
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { ConfigProblem } from "../infra/config.ts";
+import type { ConfigProblem } from "../infra/configError.ts";
 import type { DeclaredGraph } from "../infra/graph.ts";
 import { readStackFiles } from "../infra/stackFiles.ts";
 import type { StackEvent } from "./events.ts";
@@ -65,7 +65,7 @@ function wishesBySignal(): Wishes {
 
 async function evaluate({ stack, config }: Options): Promise<DeclaredGraph> {
   const { evaluateStack } = await import("../infra/evaluate.ts");
-  const { ConfigError, stackFile } = await import("../infra/config.ts");
+  const { ConfigError, stackFile } = await import("../infra/configError.ts");
   const overrides = withNamespaces(config, readStackFiles(ROOT, stack).project);
   const problemsOfFile = async (): Promise<readonly ConfigProblem[]> => {
     try {

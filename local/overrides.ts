@@ -1,5 +1,5 @@
 /** Values that the command line gives over those of the stack's file. */
-import type { Change, ConfigProblem, ConfigSource } from "../infra/config.ts";
+import type { Change, ConfigProblem, ConfigSource } from "../infra/configError.ts";
 import { quoted } from "../infra/quoted.ts";
 
 /** By full key: as with the CLI, one without a namespace is the project's own. */

@@ -308,29 +308,48 @@ export interface Contradiction extends Problem {
   /** The setting that should change. */
   readonly name: SettingName;
   /** A value that mends it. */
-  readonly value: number;
+  readonly value: number | string;
 }
+
+/** Settings that say which tokens are good, and mean nothing where tokens are not asked for. */
+const ABOUT_TOKENS = ["jwtIssuer", "jwtAudience", "jwtChannelClaim"] as const;
+export const EXAMPLE_JWKS_URL = "https://auth.example.com/.well-known/jwks.json";
 
 /**
  * Every contradiction between legal settings.
  * @param keyOf what a setting is called where people write it: a variable, or a stack's key.
  */
 export function contradictions(
-  { maxPayloadBytes, retainedBytes }: Settings,
+  settings: Settings,
   keyOf: (name: SettingName) => string,
 ): readonly Contradiction[] {
+  const { maxPayloadBytes, retainedBytes, jwksUrl } = settings;
+  const contradictions: Contradiction[] = [];
+
+  const idle = ABOUT_TOKENS.filter((name) => settings[name] !== settingDefinitions[name].default);
+  if (jwksUrl === "" && idle.length > 0) {
+    contradictions.push({
+      name: "jwksUrl",
+      key: keyOf("jwksUrl"),
+      message:
+        `is missing, and ${idle.map(keyOf).join(", ")} ${idle.length === 1 ? "needs" : "need"} it: without it everybody ` +
+        "may connect, with any token or none.",
+      value: EXAMPLE_JWKS_URL,
+    });
+  }
+
   const needed = MIN_RETAINED_MESSAGES * maxPayloadBytes;
-  if (retainedBytes >= needed) return [];
-  return [
-    {
+  if (retainedBytes < needed) {
+    contradictions.push({
       name: "retainedBytes",
       key: keyOf("retainedBytes"),
       message:
         `is ${retainedBytes}, and must be at least ${MIN_RETAINED_MESSAGES} times ` +
         `${keyOf("maxPayloadBytes")}, which is ${maxPayloadBytes}.`,
       value: needed,
-    },
-  ];
+    });
+  }
+  return contradictions;
 }
 
 /**

@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
 import { allowedValues, decode, encode } from "../../app/src/definition.ts";
-import { ConfigError, configDefinitions, stackFile } from "../../infra/config.ts";
-import type { ConfigProblem } from "../../infra/config.ts";
+import { configDefinitions } from "../../infra/config.ts";
+import { ConfigError, stackFile } from "../../infra/configError.ts";
+import type { ConfigProblem } from "../../infra/configError.ts";
 import { evaluateStack } from "../../infra/evaluate.ts";
 import { quoted } from "../../infra/quoted.ts";
 import { stackNames } from "../../infra/stackFiles.ts";
@@ -70,7 +71,8 @@ describe("the configuration", () => {
       ["websocket:cpu", "two", '"two"', "set websocket:cpu 1024 "],
       ["websocket:memoryMiB", "1024", "with websocket:cpu 1024", "one of 2048, 3072", "memoryMiB 2048 "],
       ["websocket:memoryMiB", "2500", "one of 2048, 3072", "memoryMiB 2048 "],
-      ["websocket:retainData", "yes", '"yes"', "true or false"],
+      ["websocket:retainData", "yes", '"yes"', "true or false", "set websocket:retainData true "],
+      ["websocket:protect", "OFF", "true or false", "set websocket:protect false "],
       ["websocket:priceClass", "PriceClass_1", "PriceClass_100, PriceClass_200, PriceClass_All"],
       ["websocket:logRetentionDays", "8", '"8"', "one of 1, 3, 5, 7, 14", "logRetentionDays 14 "],
       ["websocket:logRetentionDays", "36", '"36"', "logRetentionDays 60 "],
@@ -85,7 +87,12 @@ describe("the configuration", () => {
         "origins such as",
         "set --path 'websocket:allowedOrigins[0]' https://",
       ],
-      ["websocket:allowedOrigins", "https://a.example", "origins such as", "set --path"],
+      [
+        "websocket:allowedOrigins",
+        "https://a.example",
+        "origins such as",
+        "allowedOrigins[0]' https://a.example ",
+      ],
       [
         "websocket:backplane",
         "memory",
@@ -104,6 +111,15 @@ describe("the configuration", () => {
       ["websocket:jwksUrl", "http://auth.example/keys", "https:// without a port", "port 443 only"],
       ["websocket:jwksUrl", "https://auth.example:8443/keys", "https:// without a port"],
       ["websocket:valkeyPassword", "x", "is not a key", "config rm websocket:valkeyPassword "],
+      ["websocket:region", "eu-west-1", "did you mean aws:region?", "set aws:region eu-west-1 "],
+      [
+        "aws:allowedAccountIds",
+        "abc",
+        "a list of account ids, of 12 digits",
+        "allowedAccountIds[0]' 123456789012 ",
+      ],
+      ["aws:allowedAccountIds", "[1]", "of 12 digits each"],
+      ["aws:allowedAccountIds", '"210987654321"', "a list", "allowedAccountIds[0]' 210987654321 "],
       ["aws:profil", "me", "did you mean aws:profile?", "config rm aws:profil "],
       ["aws:region", "us-east1", "no AWS region; did you mean us-east-1?", "set aws:region us-east-1 "],
       ["webscoket:minTasks", "3", "did you mean websocket:minTasks?", "config rm webscoket:minTasks "],
@@ -148,6 +164,29 @@ describe("the configuration", () => {
         assert.ok(fix.endsWith("--stack dev"));
       });
     }
+  });
+
+  it("asks for the keys of tokens where it says which tokens are good", async () => {
+    const [problem, ...others] = await problemsOf({
+      "websocket:jwtIssuer": "https://auth.example",
+      "websocket:jwtAudience": "me",
+    });
+    assert.deepEqual(others, []);
+    assert.equal(problem?.key, "websocket:jwksUrl");
+    assert.match(
+      problem.message,
+      /websocket:jwtIssuer, websocket:jwtAudience need it.*everybody may connect/,
+    );
+  });
+
+  it("takes account ids as texts and, as the CLI writes them, as numbers", async () => {
+    const { resources } = await evaluateStack({
+      stack: "dev",
+      config: { "aws:allowedAccountIds": '["012345678901", 123456789012]' },
+    });
+    const provider = resources.find(({ type }) => type === "pulumi:providers:aws");
+    // A provider is told everything as text.
+    assert.equal(provider?.inputs["allowedAccountIds"], '["012345678901","123456789012"]');
   });
 
   it("reports everything that is wrong at once, in one message", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ConfigError, stackFile } from "../../infra/config.ts";
+import { ConfigError, stackFile } from "../../infra/configError.ts";
 import { evaluateStack } from "../../infra/evaluate.ts";
 import { ofType, theOnly } from "../../infra/graph.ts";
 import type { DeclaredGraph, DeclaredResource } from "../../infra/graph.ts";
@@ -459,7 +459,14 @@ describe("keys of the edge that do not fit together", () => {
       "domain",
       "has 66 characters, and a certificate is issued for at most 64",
     ],
-    [{ domain: "WS.example.com" }, "domain", "such as ws.example.com, or empty", "rm websocket:domain "],
+    [{ domain: "WS.example.com" }, "domain", "such as ws.example.com, or empty", "domain ws.example.com "],
+    [{ domain: "https://ws.example.com/" }, "domain", "or empty", "domain ws.example.com "],
+    [
+      { edge: "load-balancer", domain: "ws.example.com", hostedZoneId: ZONE, originTls: "ws.example.com" },
+      "originTls",
+      "edge is load-balancer, which does not use it",
+      "rm websocket:originTls ",
+    ],
     [{ apiGatewayUrl: "https://example.com" }, "apiGatewayUrl", "a URL such as wss://", "rm websocket:api"],
   ];
   for (const [config, key, ...says] of WRONG) {

@@ -1,0 +1,59 @@
+/** What is wrong with a configuration, and how that is mended where its user has written it. */
+import * as pulumi from "@pulumi/pulumi";
+import type { Problem } from "../app/src/definition.ts";
+import { quoted } from "./quoted.ts";
+
+/** Everything that is wrong with a stack's configuration, at once. The CLI prints a RunError without its stack. */
+export class ConfigError extends pulumi.RunError {
+  override readonly name = "ConfigError";
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(problems: readonly ConfigProblem[], { name, mend }: ConfigSource) {
+    super(
+      [
+        `The configuration of ${name} is not usable:`,
+        ...problems.map((problem) => `  ${problem.key} ${problem.message}\n      ${mend(problem)}`),
+      ].join("\n"),
+    );
+    this.problems = problems;
+  }
+}
+
+/** Where a user has written the values. */
+export interface ConfigSource {
+  /** Such as `stack dev (Pulumi.dev.yaml)`. */
+  readonly name: string;
+  /** Says how a problem is mended there, in words that a shell takes as they are. */
+  readonly mend: (problem: ConfigProblem) => string;
+}
+
+export function stackFile(stack: string): ConfigSource {
+  return {
+    name: `stack ${stack} (Pulumi.${stack}.yaml)`,
+    mend: ({ fix }) => fix.flatMap((change) => pulumiCommands(change, stack)).join(" && "),
+  };
+}
+
+export interface ConfigProblem extends Problem {
+  /** What mends it. */
+  readonly fix: readonly Change[];
+}
+
+/** A change to a configuration. */
+export type Change =
+  | { readonly set: string; readonly to: string | readonly string[] }
+  | {
+      readonly remove: string;
+      /** What the key says when it is gone; none for a key that is unknown. */
+      readonly default?: string;
+    };
+
+function pulumiCommands(change: Change, stack: string): readonly string[] {
+  const command = (...words: readonly string[]): string =>
+    ["npx", "pulumi", "config", ...words, "--stack", stack].map(quoted).join(" ");
+  if ("remove" in change) return [command("rm", change.remove)];
+  const { set, to } = change;
+  // The CLI takes no list as a whole.
+  if (typeof to !== "string") return to.map((item, at) => command("set", "--path", `${set}[${at}]`, item));
+  return [command("set", set, to)];
+}
