@@ -12,6 +12,7 @@ import {
   contradictions as settingContradictions,
   defaultSettings,
   EXAMPLE_JWKS_URL,
+  leastRetainedBytes,
   settingDefinitions,
 } from "../app/src/settings.ts";
 import type { Settings } from "../app/src/settings.ts";
@@ -300,7 +301,8 @@ function withoutSecrets({ key, message, fix }: ConfigProblem): ConfigProblem {
     message: hide(message),
     fix: fix.map((change) => {
       if ("remove" in change) return change;
-      return { ...change, to: typeof change.to === "string" ? hide(change.to) : change.to.map(hide) };
+      const { to } = change;
+      return { ...change, to: typeof to === "string" ? hide(to) : to?.map(hide) };
     }),
   };
 }
@@ -390,7 +392,9 @@ function contradictions(
     problems.push({
       key: key("minTasks"),
       message: `is ${config.minTasks}, and must not be above ${key("maxTasks")}, which is ${config.maxTasks}.`,
-      fix: set("maxTasks", config.minTasks),
+      // One task is all that a backplane in memory may have.
+      fix:
+        config.backplane === "memory" ? set("minTasks", config.maxTasks) : set("maxTasks", config.minTasks),
     });
   }
 
@@ -458,11 +462,13 @@ function tooManyChannels(
         `${key("retainedBytes")} ${retainedBytes} and ${key("retainedMessages")} ${retainedMessages} a channel takes up to ` +
         `${(channelBytes(config) / MIB).toFixed(1)} MiB, and all may take ${CHANNELS_MEMORY_SHARE * 100} % of ` +
         `${key("memoryMiB")}, which is ${memoryMiB}.`,
-      fix: [
+      fix:
         most === 0
-          ? { set: key("retainedBytes"), to: String(settingDefinitions.retainedBytes.default) }
-          : { set: key("maxChannels"), to: String(most) },
-      ],
+          ? [
+              { set: key("retainedBytes"), to: String(leastRetainedBytes(settings)) },
+              { set: key("retainedMessages"), to: String(settingDefinitions.retainedMessages.default) },
+            ]
+          : [{ set: key("maxChannels"), to: String(most) }],
     },
   ];
 }
@@ -490,31 +496,31 @@ function unknownKeys(project: string): ConfigProblem[] {
     const names = namesByNamespace[namespace];
     // Other namespaces belong to other providers, unless they look like a slip of ours.
     if (names === undefined && nearest(namespace, [project]) === undefined) return [];
-    const meant = meantKey(namespace, name, namesByNamespace);
-    const definition = definitions[meant?.replace(`${project}:`, "") ?? ""];
-    const isList = definition?.kind === "list" && !isEncrypted(key);
-    const to = isList ? itemsOf(definition, name, text) : text;
+    const near = nearest(name, names ?? []);
+    const meant = near === undefined ? meantElsewhere(key, name, known, names) : `${namespace}:${near}`;
+    const meantName = meant?.replace(`${project}:`, "") ?? "";
+    const definition = definitions[meantName];
+    const to = definition?.kind === "list" ? itemsOf(definition, meantName, text) : text;
     return {
       key,
       message: `is not a key; ${meant === undefined ? `there are ${(names ?? known).join(", ")}.` : `did you mean ${meant}?`}`,
-      fix: [{ remove: key }, ...(meant === undefined ? [] : [{ set: meant, to }])],
+      fix: [
+        ...(meant === undefined ? [] : [{ set: meant, to: isEncrypted(key) ? undefined : to }]),
+        { remove: key },
+      ],
     };
   });
 }
 
-/** The key that a misspelt one probably meant: of its own namespace, where there is such a one, or else of any. */
-function meantKey(
-  namespace: string,
+/** The key of another namespace that was probably meant. */
+function meantElsewhere(
+  key: string,
   name: string,
-  namesByNamespace: Readonly<Record<string, readonly string[]>>,
+  known: readonly string[],
+  names: readonly string[] | undefined,
 ): string | undefined {
-  const known = Object.entries(namesByNamespace).flatMap(([space, names]) =>
-    names.map((each) => `${space}:${each}`),
-  );
-  const near = nearest(name, namesByNamespace[namespace] ?? []);
-  if (near !== undefined) return `${namespace}:${near}`;
-  const elsewhere = known.find((key) => key.endsWith(`:${name}`));
-  return elsewhere ?? (namespace in namesByNamespace ? undefined : nearest(`${namespace}:${name}`, known));
+  const namesake = known.find((candidate) => candidate.endsWith(`:${name}`));
+  return namesake ?? (names === undefined ? nearest(key, known) : undefined);
 }
 
 /** As `-c` takes it: a list is JSON. */

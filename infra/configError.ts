@@ -41,7 +41,11 @@ export interface ConfigProblem extends Problem {
 
 /** A change to a configuration. */
 export type Change =
-  | { readonly set: string; readonly to: string | readonly string[] }
+  | {
+      readonly set: string;
+      /** None for a secret, which is the user's to say. */
+      readonly to: string | readonly string[] | undefined;
+    }
   | {
       readonly remove: string;
       /** What the key says when it is gone; none for a key that is unknown. */
@@ -53,7 +57,9 @@ function pulumiCommands(change: Change, stack: string): readonly string[] {
     ["npx", "pulumi", "config", ...words, "--stack", stack].map(quoted).join(" ");
   if ("remove" in change) return [command("rm", change.remove)];
   const { set, to } = change;
-  // The CLI takes no list as a whole.
-  if (typeof to !== "string") return to.map((item, at) => command("set", "--path", `${set}[${at}]`, item));
-  return [command("set", set, to)];
+  // It asks for the value, which nobody else is to see.
+  if (to === undefined) return [command("set", "--secret", set)];
+  if (typeof to === "string") return [command("set", set, to)];
+  // The CLI takes no list as a whole, and keeps the items that it is not told.
+  return [command("rm", set), ...to.map((item, at) => command("set", "--path", `${set}[${at}]`, item))];
 }

@@ -85,17 +85,20 @@ function keepUp(first: ValkeyServer, options: ValkeyServerOptions, emit: Emit): 
 
   const restart = async (): Promise<ValkeyServer> => {
     for (;;) {
-      await delay(RESTART_AFTER_MS, undefined, closing);
+      await delay(RESTART_AFTER_MS, undefined, { signal: closing.signal });
       try {
         return await startValkeyServer(options);
-      } catch {
+      } catch (error) {
         // Somebody else may have the port for a moment.
+        const reason = error instanceof Error ? error.message : String(error);
+        emit({ event: "backplane-ended", afterMs: RESTART_AFTER_MS, reason });
       }
     }
   };
 
-  // Called off by `closing`, and by nothing else.
-  const watching = watch().catch(() => undefined);
+  const watching = watch().catch((error: unknown) => {
+    if (!isClosing()) throw error;
+  });
   return async () => {
     closing.abort();
     await server.close();

@@ -37,7 +37,12 @@ export type StackEvent =
   /** The server that plays the backplane; the embedded stand-in is none. */
   | { readonly event: "backplane-started"; readonly pid: number; readonly port: number }
   /** It has ended by itself, and what it held is gone. Another one starts after that time, in milliseconds. */
-  | { readonly event: "backplane-ended"; readonly afterMs: number }
+  | {
+      readonly event: "backplane-ended";
+      readonly afterMs: number;
+      /** Why it could not be started; absent where it ran. */
+      readonly reason?: string;
+    }
   | ({ readonly event: "task-started" } & OfProcess)
   | ({ readonly event: "task-listening"; readonly port: number } & OfProcess)
   | ({ readonly event: "task-healthy"; readonly port: number } & OfProcess)

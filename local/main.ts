@@ -22,7 +22,7 @@ const CACHE_DIRECTORY = path.join(ROOT, "node_modules", ".cache", "local-stack")
 const SECOND_SIGNAL_AFTER_MS = 500;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** How often it is looked whether npm is still there, in milliseconds: its shell passes no SIGTERM on, and is gone. */
+/** How often it is looked whether npm's shell is still there, in milliseconds: it passes no SIGTERM on, and is gone. */
 const PARENT_CHECK_MS = 500;
 
 /** What a process of this system needs to start at all; none of it is a setting of the server's. */

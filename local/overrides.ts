@@ -27,7 +27,8 @@ export function commandLine(
     !isGiven(key) && ofFile.some((other) => other.key === key && other.message === message);
   const mendOne = (change: Change): string => {
     if ("set" in change) {
-      return override(change.set, typeof change.to === "string" ? change.to : JSON.stringify(change.to));
+      const { set, to = "VALUE" } = change;
+      return override(set, typeof to === "string" ? to : JSON.stringify(to));
     }
     // What is written in the file cannot be taken away here, but said to be as if it were not there.
     if (isGiven(change.remove)) return `without -c ${quoted(change.remove)}`;

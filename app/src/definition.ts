@@ -130,7 +130,8 @@ export function collect<Definitions extends Readonly<Record<string, Definition>>
   ) as unknown as ValuesOf<Definitions>;
 }
 
-function splitList(text: string): readonly string[] | undefined {
+/** The items of a list as people write it: a JSON array, or separated by commas; `undefined` where it is neither. */
+export function splitList(text: string): readonly string[] | undefined {
   if (!text.startsWith("[")) return text.split(",").map((item) => item.trim());
   try {
     const items: unknown = JSON.parse(text);

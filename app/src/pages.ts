@@ -95,7 +95,8 @@ export function createPages({ isReady, consoleFolder, logger }: PagesParts): Exp
 const upgradeRequired: RequestHandler = (_request, response) => {
   response
     .status(426)
-    .set({ Upgrade: "websocket", Connection: "Upgrade" })
+    // Node takes a connection for one to keep where this header does not say otherwise.
+    .set({ Upgrade: "websocket", Connection: "Upgrade, close", "Cache-Control": "no-store" })
     .type("text")
     .send("Connect here with a WebSocket");
 };

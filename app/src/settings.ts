@@ -315,6 +315,11 @@ export interface Contradiction extends Problem {
 const ABOUT_TOKENS = ["jwtIssuer", "jwtAudience", "jwtChannelClaim"] as const;
 export const EXAMPLE_JWKS_URL = "https://auth.example.com/.well-known/jwks.json";
 
+/** What has to be retained, in bytes, whatever else is wished for. */
+export function leastRetainedBytes({ maxPayloadBytes }: Pick<Settings, "maxPayloadBytes">): number {
+  return MIN_RETAINED_MESSAGES * maxPayloadBytes;
+}
+
 /**
  * Every contradiction between legal settings.
  * @param keyOf what a setting is called where people write it: a variable, or a stack's key.
@@ -338,7 +343,7 @@ export function contradictions(
     });
   }
 
-  const needed = MIN_RETAINED_MESSAGES * maxPayloadBytes;
+  const needed = leastRetainedBytes(settings);
   if (retainedBytes < needed) {
     contradictions.push({
       name: "retainedBytes",

@@ -36,6 +36,7 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
     case "backplane-ended":
       return [
         about("backplane", `${paint("bad", "ended")}, and is replaced in ${event.afterMs / 1000} s, empty`),
+        ...(event.reason?.split("\n") ?? []).map((line) => about("backplane", paint("dim", `| ${line}`))),
       ];
     case "task-started":
       return [about(event.id, `started, pid ${event.pid}`)];

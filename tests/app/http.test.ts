@@ -64,6 +64,7 @@ describe("plain HTTP", () => {
       const response = await fetch(origin + path);
       assert.equal(response.status, 426);
       assert.equal(response.headers.get("Upgrade"), "websocket");
+      assert.match(response.headers.get("Connection") ?? "", /\bclose$/);
     });
   }
 

@@ -73,6 +73,10 @@ describe("the configuration", () => {
       ["websocket:memoryMiB", "2500", "one of 2048, 3072", "memoryMiB 2048 "],
       ["websocket:retainData", "yes", '"yes"', "true or false", "set websocket:retainData true "],
       ["websocket:protect", "OFF", "true or false", "set websocket:protect false "],
+      ["websocket:protect", "treu", "true or false", "set websocket:protect true "],
+      ["websocket:jwksUrl", "auth.example/keys", "jwksUrl https://auth.example/keys "],
+      ["websocket:jwksUrl", "//", "jwksUrl https://auth.example.com/"],
+      ["websocket:jwtIssuer", "two words", "set websocket:jwtIssuer https://auth.example.com/ "],
       ["websocket:priceClass", "PriceClass_1", "PriceClass_100, PriceClass_200, PriceClass_All"],
       ["websocket:logRetentionDays", "8", '"8"', "one of 1, 3, 5, 7, 14", "logRetentionDays 14 "],
       ["websocket:logRetentionDays", "36", '"36"', "logRetentionDays 60 "],
@@ -218,7 +222,8 @@ describe("the configuration", () => {
       "websocket:drainSeconds": "100",
       "websocket:heartbeatSeconds": "200",
       "websocket:logLevle": "warn",
-      "websocket:allowedOrigins": "https://a.example",
+      "websocket:allowedOrigins": '["https://a.example","b.example","https://c.example"]',
+      "aws:allowedAccountIds": '["210987654321","12"]',
     };
     const rounds: number[] = [];
     for (let problems = await problemsOf(config); problems.length > 0; problems = await problemsOf(config)) {
@@ -226,7 +231,9 @@ describe("the configuration", () => {
       assert.ok(rounds.length < 4, "the suggestions mend the configuration");
       for (const problem of problems) apply(stackFile("dev").mend(problem), config);
     }
-    assert.deepEqual(rounds, [2, 4]);
+    assert.deepEqual(rounds, [3, 4]);
+    assert.equal(config["websocket:allowedOrigins"], '["https://a.example","https://c.example"]');
+    assert.equal(config["aws:allowedAccountIds"], '["210987654321"]');
     assert.equal(config["websocket:logLevel"], "warn");
   });
 
@@ -331,8 +338,9 @@ function apply(line: string, config: Record<string, string | undefined>): void {
     } else if (first === "--path") {
       const [path = "", item] = others;
       const [, key = "", at = ""] = /^(.+)\[(\d+)\]$/.exec(path) ?? [];
-      const before = at === "0" ? [] : (JSON.parse(config[key] ?? "[]") as string[]);
-      config[key] = JSON.stringify([...before, item]);
+      const items = JSON.parse(config[key] ?? "[]") as (string | undefined)[];
+      items[Number(at)] = item;
+      config[key] = JSON.stringify(items);
     } else {
       config[first] = others[0];
     }

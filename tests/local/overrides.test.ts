@@ -59,7 +59,7 @@ describe("values of the command line", () => {
     assert.deepEqual(told, [
       "with -c websocket:edge=load-balancer",
       `with -c 'websocket:allowedOrigins=["https://app.example.com"]'`,
-      "without -c websocket:hostedZoneI, with -c websocket:hostedZoneId=Z0123456789",
+      "with -c websocket:hostedZoneId=Z0123456789, without -c websocket:hostedZoneI",
       "without -c websocket:originAccess",
       "with -c websocket:domain=ws.example.com",
     ]);

@@ -32,7 +32,7 @@ const ENTRY_OVERHEAD_BYTES = 48;
 /** Time after which a server that refused a read is asked again, in milliseconds. */
 const REFUSED_RETRY_MS = 100;
 
-/** How long the stream that wakes a task outlives its last use, in milliseconds. */
+/** How long the stream that wakes a reader outlives its last use, in milliseconds. */
 const WAKE_EXPIRY_MS = 60_000;
 
 export interface ValkeyReaderParts {

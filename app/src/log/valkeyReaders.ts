@@ -14,7 +14,7 @@ const MAX_READERS = 40;
 
 /** Shares the channels of a task out among readers. */
 export class ValkeyReaders {
-  readonly #start: (index: number) => ValkeyReader;
+  readonly #start: (number: number) => ValkeyReader;
   readonly #readers: [ValkeyReader, ...ValkeyReader[]];
 
   /** @param start starts the reader of this number, which counts from 0. */
@@ -53,8 +53,12 @@ export class ValkeyReaders {
   }
 
   #readerWithRoom(): ValkeyReader {
-    const emptiest = this.#readers.reduce((a, b) => (b.channels < a.channels ? b : a));
-    if (emptiest.channels < CHANNELS_PER_READER || this.#readers.length === MAX_READERS) return emptiest;
+    // The first: those without channels sleep, and cost nothing.
+    const withRoom = this.#readers.find(({ channels }) => channels < CHANNELS_PER_READER);
+    if (withRoom !== undefined) return withRoom;
+    if (this.#readers.length === MAX_READERS) {
+      return this.#readers.reduce((a, b) => (b.channels < a.channels ? b : a));
+    }
     const reader = this.#start(this.#readers.length);
     this.#readers.push(reader);
     return reader;
