@@ -249,7 +249,9 @@ export function readConfig(): StackConfig {
     problems.push({
       key: key(name),
       message: `is ${JSON.stringify(text)}, and must be ${allowedValues(definition)}.`,
-      fix: [legal(definition, name, text, key(name))],
+      fix: [
+        isEncrypted(key(name)) ? { set: key(name), to: undefined } : legal(definition, name, text, key(name)),
+      ],
     });
     return definition.default;
   });

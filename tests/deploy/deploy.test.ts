@@ -111,7 +111,12 @@ describe("npm run deploy", function () {
     assert.equal(code, 1);
     for (const text of [stdout, stderr, read("preview.md")]) assert.doesNotMatch(text, /hunter2/);
     assert.match(stderr, /websocket:priceClass is "\[secret\]", and must be/);
-    assert.match(stderr, /config set websocket:jwksUrl '\[secret\]' --stack dev/);
+    assert.match(stderr, /config set --secret websocket:priceClass --stack dev$/m);
+    assert.match(
+      stderr,
+      /config set --secret websocket:jwksUrl --stack dev && .*config rm websocket:jwksUrll --stack dev$/m,
+    );
+    assert.doesNotMatch(stderr, /config set .*\[secret\]/);
   });
 
   it("tells commands that mend the stack's file, through a shell as well", async () => {
