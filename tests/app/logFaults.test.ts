@@ -466,8 +466,7 @@ describe("the Valkey log, when Valkey fails", () => {
     await proxy.close();
 
     const other = open({ retainedMessages: 100 });
-    for (let n = 2; n <= 1000; n++) void other.append(channel, String(n));
-    await other.end(channel);
+    await Promise.all(Array.from({ length: 999 }, (_, n) => other.append(channel, String(n + 2))));
     await proxied(proxy.port);
     await reader.until(() => reader.payloads.at(-1) === "1000");
     assert.deepEqual([reader.epoch, reader.starts, reader.end], [epoch, 2, 1001]);
