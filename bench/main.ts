@@ -6,9 +6,10 @@ import { fileURLToPath } from "node:url";
 
 import { VARIABLE_PREFIX } from "../app/src/settings.ts";
 import { runBench } from "./bench.ts";
+import { UsageError } from "../cli/options.ts";
 import { QUICK_EFFORT } from "./cases.ts";
 import { contestants } from "./contestants.ts";
-import { parseOptions, usage, UsageError } from "./options.ts";
+import { parseOptions, usage } from "./options.ts";
 import { installPeers } from "./peers/install.ts";
 import { choosePinning } from "./pinning.ts";
 import { StartError } from "./processes.ts";

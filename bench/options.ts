@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 
 import { suggest } from "../app/src/nearest.ts";
-import { dashed, problemsOf } from "../cli/options.ts";
+import { dashed, problemsOf, refuse } from "../cli/options.ts";
 import { CASES, FULL_EFFORT, GROUPS, QUICK_EFFORT } from "./cases.ts";
 import type { Case, Effort } from "./cases.ts";
 
@@ -32,11 +32,6 @@ export interface Options {
   readonly peers: boolean;
   /** A file for the figures; `undefined` for the usual place. */
   readonly json: string | undefined;
-}
-
-/** What is wrong with a command line, a line each. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
 }
 
 /**
@@ -87,10 +82,6 @@ export function usage(): string {
     "Ends with 0 when every run counts, 1 when one is void or a server does not start, 2 when the command line is wrong.",
     "",
   ].join("\n");
-}
-
-function refuse(problems: readonly string[]): void {
-  if (problems.length > 0) throw new UsageError(problems.join("\n"));
 }
 
 function readCases(text: string | undefined, problems: string[]): readonly Case[] {

@@ -19,6 +19,22 @@ export type OptionTypes = Readonly<Record<string, { readonly type: "string" | "b
 /** What stands where a value should be, and is the next option. A negative number is a value, if a wrong one. */
 const LOOKS_LIKE_OPTION = /^-\D/;
 
+/** A command line that is wrong. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
+
+/** @throws {UsageError} where there is any problem. */
+export function refuse(problems: readonly string[]): void {
+  if (problems.length > 0) throw new UsageError(problems);
+}
+
 /**
  * What is to be said alone where there is any: a word beside a wrong option may be its value, and a second complaint
  * about it would be noise.

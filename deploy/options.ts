@@ -1,7 +1,7 @@
 /** The command line. */
 import { parseArgs } from "node:util";
 import { suggest } from "../app/src/nearest.ts";
-import { dashed, problemsOf } from "../cli/options.ts";
+import { dashed, problemsOf, refuse, UsageError } from "../cli/options.ts";
 
 export type CommandName =
   "up" | "preview" | "refresh" | "destroy" | "outputs" | "status" | "smoke" | "rotate-secret" | "sweep";
@@ -23,11 +23,6 @@ export interface Options {
   /** File that gets the summary of a preview. */
   readonly markdown: string | undefined;
   readonly json: boolean;
-}
-
-/** An error of the user's, which no stack trace explains. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
 }
 
 export const DEFAULT_SMOKE_TIMEOUT_SECONDS = 300;
@@ -171,14 +166,10 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   };
 }
 
-function refuse(problems: readonly string[]): void {
-  if (problems.length > 0) throw new UsageError(problems.join("\n"));
-}
-
 function noCommand(word: string | undefined): never {
   if (word === undefined)
-    throw new UsageError(`A command is missing; there are ${COMMAND_NAMES.join(", ")}.`);
-  throw new UsageError(`${JSON.stringify(word)} is not a command${suggest(word, COMMAND_NAMES)}`);
+    throw new UsageError([`A command is missing; there are ${COMMAND_NAMES.join(", ")}.`]);
+  throw new UsageError([`${JSON.stringify(word)} is not a command${suggest(word, COMMAND_NAMES)}`]);
 }
 
 function parseEphemeral(

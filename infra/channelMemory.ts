@@ -1,10 +1,9 @@
 /** How many channels fit into a task's memory. */
+import { MIB } from "../app/src/settings.ts";
 import type { Settings } from "../app/src/settings.ts";
 
 /** What a task's channels may take of its memory. The rest is for the process, its connections, and shorter messages. */
 export const CHANNELS_MEMORY_SHARE = 0.75;
-
-export const MIB = 1024 * 1024;
 
 /** A channel keeps its messages in each dialect that is spoken there, and the memory backplane once more as they are. */
 const COPIES = { valkey: 2, memory: 3 } as const;
@@ -13,7 +12,7 @@ const COPIES = { valkey: 2, memory: 3 } as const;
 export const ENVELOPE_BYTES = 48;
 
 /** What readers are given, a copy of the end of what is retained, in bytes; see app/src/frameLog.ts. */
-const SLICE_BYTES = 64 * 1024;
+export const SLICE_BYTES = 64 * 1024;
 
 /**
  * Resident memory, by the bytes of what is kept: there are a block that is being filled, a spare one, and what the

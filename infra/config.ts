@@ -13,10 +13,11 @@ import {
   defaultSettings,
   EXAMPLE_JWKS_URL,
   leastRetainedBytes,
+  MIB,
   settingDefinitions,
 } from "../app/src/settings.ts";
 import type { Settings } from "../app/src/settings.ts";
-import { channelBytes, CHANNELS_MEMORY_SHARE, channelsThatFit, MIB } from "./channelMemory.ts";
+import { channelBytes, CHANNELS_MEMORY_SHARE, channelsThatFit } from "./channelMemory.ts";
 import { ConfigError, stackFile } from "./configError.ts";
 import type { Change, ConfigProblem } from "./configError.ts";
 import { edgeDefinitions, foreignRecords, readEdge } from "./edgeConfig.ts";
@@ -262,7 +263,7 @@ export function readConfig(): StackConfig {
 
   // What relates several values makes sense only where each is legal by itself.
   if (region === undefined || problems.length > 0)
-    throw new ConfigError(problems.map(withoutSecrets), stackFile(stack));
+    throw new ConfigError(withoutSecrets(problems), stackFile(stack));
 
   const infrastructure = pick(values, infrastructureDefinitions);
   const settings: Settings = {
@@ -283,7 +284,7 @@ export function readConfig(): StackConfig {
   // An API Gateway is no workload of this stack.
   if (values.edge !== "api-gateway") problems.push(...contradictions({ ...infrastructure, settings }, key));
   if ("problems" in read || problems.length > 0)
-    throw new ConfigError(problems.map(withoutSecrets), stackFile(stack));
+    throw new ConfigError(withoutSecrets(problems), stackFile(stack));
 
   return { ...infrastructure, project, stack, region, ...provider, edge: read.edge, settings };
 }
@@ -291,14 +292,14 @@ export function readConfig(): StackConfig {
 /** What stands in a message for a value that is encrypted in the stack's file. */
 const HIDDEN = "[secret]";
 
-/** A problem is read in logs and in comments on pull requests. */
-function withoutSecrets({ key, message, fix }: ConfigProblem): ConfigProblem {
+/** Problems are read in logs and in comments on pull requests. */
+function withoutSecrets(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
   const secrets = Object.entries(pulumi.runtime.allConfig())
     .filter(([name, value]) => value !== "" && isEncrypted(name))
     .flatMap(([, value]) => [value, JSON.stringify(value).slice(1, -1)])
     .map((value) => new RegExp(`(?<!\\w)${value.replaceAll(/[^\w\s]/g, "\\$&")}(?!\\w)`, "g"));
   const hide = (text: string): string => secrets.reduce((said, secret) => said.replace(secret, HIDDEN), text);
-  return {
+  return problems.map(({ key, message, fix }) => ({
     key,
     message: hide(message),
     fix: fix.map((change) => {
@@ -306,7 +307,7 @@ function withoutSecrets({ key, message, fix }: ConfigProblem): ConfigProblem {
       const { to } = change;
       return { ...change, to: typeof to === "string" ? hide(to) : to?.map(hide) };
     }),
-  };
+  }));
 }
 
 function isEncrypted(key: string): boolean {

@@ -2,6 +2,8 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { configWarnings, readConfig } from "./config.ts";
+import { ConfigError } from "./configError.ts";
+import type { ConfigProblem } from "./configError.ts";
 import type { DeclaredGraph, DeclaredOptions, DeclaredResource } from "./graph.ts";
 import type { StackOutputs } from "./outputs.ts";
 import { declareStack } from "./program.ts";
@@ -33,6 +35,17 @@ export function evaluateStack(args: EvaluateArgs): Promise<DeclaredGraph> {
   const evaluation = previous.then(() => evaluateNow(args));
   previous = evaluation.catch(() => undefined);
   return evaluation;
+}
+
+/** What is wrong with the configuration of a stack; nothing where it can be evaluated. */
+export async function problemsOf(args: EvaluateArgs): Promise<readonly ConfigProblem[]> {
+  try {
+    await evaluateStack(args);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
 }
 
 async function evaluateNow({ stack, config = {}, root = ROOT }: EvaluateArgs): Promise<DeclaredGraph> {

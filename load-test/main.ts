@@ -1,5 +1,6 @@
 /** `npm run load-test -- wss://HOST/wss`: the only module of the load test that touches the process. */
-import { parseOptions, usage, UsageError } from "./options.ts";
+import { UsageError } from "../cli/options.ts";
+import { parseOptions, usage } from "./options.ts";
 import { noProgress, progressBar } from "./progress.ts";
 import { render, shortfalls, succeeded } from "./report.ts";
 import { runLoadTest } from "./run.ts";

@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 
 import { nearest, suggest } from "../app/src/nearest.ts";
-import { problemsOf } from "../cli/options.ts";
+import { problemsOf, refuse, UsageError } from "../cli/options.ts";
 import type { OptionTypes } from "../cli/options.ts";
 
 interface NumberOption {
@@ -115,17 +115,6 @@ export interface SustainedOptions extends CommonOptions, ValuesOf<typeof SUSTAIN
 
 export type Options = ChurnOptions | SustainedOptions;
 
-/** What is wrong with a command line. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join("\n"));
-    this.problems = problems;
-  }
-}
-
 /**
  * Reads a command line, given without the program's own name. `--help` asks for {@link usage} instead.
  * @throws {UsageError} listing every option that is wrong (with the nearest known one), or else every illegal value, and
@@ -140,8 +129,7 @@ export function parseOptions(args: readonly string[]): Options | "help" {
     tokens: true,
   });
   if (values["help"] === true) return "help";
-  const wrongOptions = problemsOf(tokens, OPTIONS);
-  if (wrongOptions.length > 0) throw new UsageError(wrongOptions);
+  refuse(problemsOf(tokens, OPTIONS));
 
   const problems: string[] = [];
   const mode = values["mode"] === undefined ? DEFAULT_MODE : readMode(String(values["mode"]), problems);

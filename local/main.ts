@@ -1,7 +1,6 @@
 /** `npm start`: the stack's program, evaluated and realised on this machine. */
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { ConfigProblem } from "../infra/configError.ts";
 import type { DeclaredGraph } from "../infra/graph.ts";
 import { readStackFiles } from "../infra/stackFiles.ts";
 import type { StackEvent } from "./events.ts";
@@ -64,23 +63,15 @@ function wishesBySignal(): Wishes {
 }
 
 async function evaluate({ stack, config }: Options): Promise<DeclaredGraph> {
-  const { evaluateStack } = await import("../infra/evaluate.ts");
+  const { evaluateStack, problemsOf } = await import("../infra/evaluate.ts");
   const { ConfigError, stackFile } = await import("../infra/configError.ts");
   const overrides = withNamespaces(config, readStackFiles(ROOT, stack).project);
-  const problemsOfFile = async (): Promise<readonly ConfigProblem[]> => {
-    try {
-      await evaluateStack({ stack });
-      return [];
-    } catch (error) {
-      if (error instanceof ConfigError) return error.problems;
-      throw error;
-    }
-  };
   try {
     return await evaluateStack({ stack, config: overrides });
   } catch (error) {
     if (!(error instanceof ConfigError) || Object.keys(overrides).length === 0) throw error;
-    throw new ConfigError(error.problems, commandLine(overrides, stackFile(stack), await problemsOfFile()));
+    const ofFile = await problemsOf({ stack });
+    throw new ConfigError(error.problems, commandLine(overrides, stackFile(stack), ofFile));
   } finally {
     // It keeps the process busy; a signal that came meanwhile is heard in this turn.
     await setImmediate();

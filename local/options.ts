@@ -1,7 +1,7 @@
 /** The command line. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { nearest, suggest } from "../app/src/nearest.ts";
-import { dashed, problemsOf } from "../cli/options.ts";
+import { dashed, problemsOf, refuse } from "../cli/options.ts";
 
 export interface Options {
   readonly stack: string;
@@ -63,7 +63,7 @@ Usage: npm start -- [options]
 Port 0 lets the system choose. Ctrl-C stops everything; a second one at once.
 `;
 
-/** @throws {Error} listing every option that is wrong, or else every word and value, each with what is allowed. */
+/** @throws {UsageError} listing every option that is wrong, or else every word and value, each with what is allowed. */
 export function parseOptions(args: readonly string[]): Options {
   const { values, positionals, tokens } = parseArgs({
     args: [...args],
@@ -131,10 +131,6 @@ function samePorts({ edgePort, loadBalancerPort, apiGatewayPort }: Options): rea
       .filter(([, other]) => port !== 0 && other === port)
       .map(([other]) => `--${other} and --${name} are both ${port}, and must differ.`),
   );
-}
-
-function refuse(problems: readonly string[]): void {
-  if (problems.length > 0) throw new Error(problems.join("\n"));
 }
 
 function strayWord(word: string): string {

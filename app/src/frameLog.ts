@@ -12,7 +12,7 @@ const LARGEST_SEGMENT_BYTES = 64 * 1024;
 const LEAST_SEGMENTS = 8;
 
 /** A slice takes no further segment beyond this length: what waits in a slow reader's socket is bounded by it. */
-const MAX_SLICE_BYTES = 64 * 1024;
+export const MAX_SLICE_BYTES = 64 * 1024;
 
 /** Of one UTF-16 code unit. */
 const MAX_UTF8_BYTES = 3;

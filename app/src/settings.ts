@@ -37,7 +37,7 @@ export const CLOUDFRONT_IDLE_SECONDS = 600;
 const CLOUDFRONT_SLACK_SECONDS = 60;
 
 const KIB = 1024;
-const MIB = 1024 * KIB;
+export const MIB = 1024 * KIB;
 
 export const settingDefinitions = {
   host: {

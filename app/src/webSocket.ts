@@ -197,7 +197,7 @@ export class ServerWebSocket {
     if (length === LENGTH_IS_16_BIT && (first === WHOLE_TEXT || first === WHOLE_BINARY)) {
       header += 2;
       // As soon as it is there: one that is too long is refused before the rest of the header.
-      if (at + 4 > bytes.length) return at + header;
+      if (at + header - MASK_BYTES > bytes.length) return at + header;
       length = bytes.readUInt16BE(at + 2);
     } else if (length < 0 || length > MAX_CONTROL_PAYLOAD_BYTES) {
       return NOT_ORDINARY;

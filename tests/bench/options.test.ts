@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 
 import { CASES, FULL_EFFORT, GROUPS, QUICK_EFFORT } from "../../bench/cases.ts";
-import { parseOptions, usage, UsageError } from "../../bench/options.ts";
+import { parseOptions, usage } from "../../bench/options.ts";
+import { UsageError } from "../../cli/options.ts";
 import type { Options } from "../../bench/options.ts";
 
 function parse(...args: string[]): Options {

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Cursor } from "../../app/src/channel.ts";
 import { Hub } from "../../app/src/hub.ts";
+import { MAX_SLICE_BYTES } from "../../app/src/frameLog.ts";
 import { MAX_ENVELOPE_BYTES } from "../../app/src/protocol.ts";
-import { channelBytes, channelsThatFit, ENVELOPE_BYTES, MIB } from "../../infra/channelMemory.ts";
+import { MIB } from "../../app/src/settings.ts";
+import { channelBytes, channelsThatFit, ENVELOPE_BYTES, SLICE_BYTES } from "../../infra/channelMemory.ts";
 import { growsByLessThan, ManualLog, memoryInUse } from "../app/support.ts";
 
 const SETTINGS = { retainedBytes: MIB, retainedMessages: 10_000 };
@@ -14,6 +16,10 @@ const FILLS = 2;
 describe("the memory of a channel", () => {
   it("counts what the server keeps around a message", () => {
     assert.equal(ENVELOPE_BYTES, MAX_ENVELOPE_BYTES);
+  });
+
+  it("counts what the server copies for its readers", () => {
+    assert.equal(SLICE_BYTES, MAX_SLICE_BYTES);
   });
 
   it("is at most what is reckoned, when it is full in both dialects", async () => {

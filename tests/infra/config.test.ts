@@ -6,7 +6,7 @@ import { allowedValues, decode, encode } from "../../app/src/definition.ts";
 import { configDefinitions } from "../../infra/config.ts";
 import { ConfigError, stackFile } from "../../infra/configError.ts";
 import type { ConfigProblem } from "../../infra/configError.ts";
-import { evaluateStack } from "../../infra/evaluate.ts";
+import { evaluateStack, problemsOf } from "../../infra/evaluate.ts";
 import { quoted } from "../../infra/quoted.ts";
 import { stackNames } from "../../infra/stackFiles.ts";
 import { commandsOf } from "../support/shell.ts";
@@ -158,7 +158,7 @@ describe("the configuration", () => {
     ];
     for (const [key, value, ...says] of cases) {
       it(`says what is wrong with ${key} ${value ?? "(absent)"}`, async () => {
-        const [problem, ...others] = await problemsOf({ [key]: value });
+        const [problem, ...others] = await problemsIn({ [key]: value });
         assert.ok(problem);
         assert.deepEqual(others, []);
         assert.equal(problem.key, key);
@@ -171,7 +171,7 @@ describe("the configuration", () => {
   });
 
   it("asks for the keys of tokens where it says which tokens are good", async () => {
-    const [problem, ...others] = await problemsOf({
+    const [problem, ...others] = await problemsIn({
       "websocket:jwtIssuer": "https://auth.example",
       "websocket:jwtAudience": "me",
     });
@@ -194,7 +194,7 @@ describe("the configuration", () => {
   });
 
   it("reports everything that is wrong at once, in one message", async () => {
-    const problems = await problemsOf({
+    const problems = await problemsIn({
       "websocket:minTasks": "none",
       "websocket:priceClas": "PriceClass_All",
       "websocket:cpu": "7",
@@ -226,7 +226,7 @@ describe("the configuration", () => {
       "aws:allowedAccountIds": '["210987654321","12"]',
     };
     const rounds: number[] = [];
-    for (let problems = await problemsOf(config); problems.length > 0; problems = await problemsOf(config)) {
+    for (let problems = await problemsIn(config); problems.length > 0; problems = await problemsIn(config)) {
       rounds.push(problems.length);
       assert.ok(rounds.length < 4, "the suggestions mend the configuration");
       for (const problem of problems) apply(stackFile("dev").mend(problem), config);
@@ -241,14 +241,14 @@ describe("the configuration", () => {
     const texts = ["a&b", "it's", "$(id)", "two  words", "~", "*", "a;b|c>d", "`x`", '"', "\\"];
     for (const text of texts) {
       const config: Record<string, string | undefined> = { "websocket:jwtIssue": text };
-      const [problem] = await problemsOf(config);
+      const [problem] = await problemsIn(config);
       assert.ok(problem);
       apply(stackFile("dev").mend(problem), config);
       assert.deepEqual(config, { "websocket:jwtIssue": undefined, "websocket:jwtIssuer": text });
     }
     const origins = '["https://a","https://b:8443"]';
     const config: Record<string, string | undefined> = { "websocket:allowedOrigin": origins };
-    const [problem] = await problemsOf(config);
+    const [problem] = await problemsIn(config);
     assert.ok(problem);
     apply(stackFile("dev").mend(problem), config);
     assert.deepEqual(config, {
@@ -260,7 +260,7 @@ describe("the configuration", () => {
   });
 
   it("reports everything that does not fit together at once: edge and workload", async () => {
-    const problems = await problemsOf({
+    const problems = await problemsIn({
       "websocket:edge": "load-balancer",
       "websocket:originAccess": "private",
       "websocket:minTasks": "9",
@@ -275,7 +275,7 @@ describe("the configuration", () => {
   describe("of an API Gateway", () => {
     it("may say anything of tasks, for there are none", async () => {
       assert.deepEqual(
-        await problemsOf({
+        await problemsIn({
           "websocket:edge": "api-gateway",
           "websocket:apiGatewayUrl": "wss://abcdef1234.execute-api.us-east-1.amazonaws.com/prod",
           "websocket:minTasks": "9",
@@ -301,7 +301,7 @@ describe("the configuration", () => {
       ] as const) {
         const under = (maxChannels: number): Promise<readonly ConfigProblem[]> => {
           const values = Object.entries({ ...config, maxChannels: String(maxChannels) });
-          return problemsOf(Object.fromEntries(values.map(([name, value]) => [`websocket:${name}`, value])));
+          return problemsIn(Object.fromEntries(values.map(([name, value]) => [`websocket:${name}`, value])));
         };
         assert.deepEqual(await under(most), [], JSON.stringify(config));
         const [problem] = await under(most + 1);
@@ -316,16 +316,8 @@ describe("the configuration", () => {
   });
 });
 
-async function problemsOf(
-  config: Readonly<Record<string, string | undefined>>,
-): Promise<readonly ConfigProblem[]> {
-  try {
-    await evaluateStack({ stack: "dev", config });
-    return [];
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
+function problemsIn(config: Readonly<Record<string, string | undefined>>): Promise<readonly ConfigProblem[]> {
+  return problemsOf({ stack: "dev", config });
 }
 
 /** What the CLI would do to the stack's file. */

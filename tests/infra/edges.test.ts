@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { ConfigError, stackFile } from "../../infra/configError.ts";
-import { evaluateStack } from "../../infra/evaluate.ts";
+import { stackFile } from "../../infra/configError.ts";
+import type { ConfigProblem } from "../../infra/configError.ts";
+import { evaluateStack, problemsOf } from "../../infra/evaluate.ts";
 import { ofType, theOnly } from "../../infra/graph.ts";
 import type { DeclaredGraph, DeclaredResource } from "../../infra/graph.ts";
+import { fullKeys } from "../local/support/edgeConfigs.ts";
 import { at, list, text } from "../support/values.ts";
 
 const CERTIFICATE = "aws:acm/certificate:Certificate";
@@ -471,7 +473,7 @@ describe("keys of the edge that do not fit together", () => {
   ];
   for (const [config, key, ...says] of WRONG) {
     it(`are told for ${JSON.stringify(config)}`, async () => {
-      const [problem, ...others] = await problemsOf(config);
+      const [problem, ...others] = await problemsIn(config);
       assert.ok(problem);
       assert.deepEqual(others, []);
       assert.equal(problem.key, `websocket:${key}`);
@@ -481,7 +483,7 @@ describe("keys of the edge that do not fit together", () => {
   }
 
   it("are told all at once", async () => {
-    const problems = await problemsOf({
+    const problems = await problemsIn({
       edge: "api-gateway",
       originAccess: "private",
       domain: "ws.example.com",
@@ -495,21 +497,12 @@ describe("keys of the edge that do not fit together", () => {
 
 /** The stack dev with these values; keys without a namespace are the project's. */
 function declared(config: Readonly<Record<string, string>>): Promise<DeclaredGraph> {
-  const entries = Object.entries(config).map(([key, value]) => [
-    key.includes(":") ? key : `websocket:${key}`,
-    value,
-  ]);
-  return evaluateStack({ stack: "dev", config: Object.fromEntries(entries) as Record<string, string> });
+  return evaluateStack({ stack: "dev", config: fullKeys(config) });
 }
 
-async function problemsOf(config: Readonly<Record<string, string>>): Promise<ConfigError["problems"]> {
-  try {
-    await declared(config);
-    return [];
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
+/** As {@link declared}. */
+function problemsIn(config: Readonly<Record<string, string>>): Promise<readonly ConfigProblem[]> {
+  return problemsOf({ stack: "dev", config: fullKeys(config) });
 }
 
 /** Who may reach the load balancer. */

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 
 import { Failure, FailureTally, toFailure } from "../../load-test/failures.ts";
 import { Latencies } from "../../load-test/latencies.ts";
-import { parseOptions, UsageError } from "../../load-test/options.ts";
+import { UsageError } from "../../cli/options.ts";
+import { parseOptions } from "../../load-test/options.ts";
 import { pace } from "../../load-test/pace.ts";
 import { render, type Report } from "../../load-test/report.ts";
 

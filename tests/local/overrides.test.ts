@@ -3,10 +3,8 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { stringify } from "yaml";
-import { ConfigError, stackFile } from "../../infra/configError.ts";
-import type { ConfigProblem } from "../../infra/configError.ts";
-import { evaluateStack } from "../../infra/evaluate.ts";
-import type { EvaluateArgs } from "../../infra/evaluate.ts";
+import { stackFile } from "../../infra/configError.ts";
+import { problemsOf } from "../../infra/evaluate.ts";
 import { parseOptions } from "../../local/options.ts";
 import { commandLine, withNamespaces } from "../../local/overrides.ts";
 import { wordsOf } from "../support/shell.ts";
@@ -115,8 +113,8 @@ describe("values of the command line", () => {
 
   /** What is told about the overrides. */
   async function advice(overrides: Readonly<Record<string, string>>): Promise<readonly string[]> {
-    const { mend } = commandLine(overrides, stackFile("dev"), await problemsOf({ root }));
-    return (await problemsOf({ root, config: overrides })).map(mend);
+    const { mend } = commandLine(overrides, stackFile("dev"), await problemsOf({ stack: "dev", root }));
+    return (await problemsOf({ stack: "dev", root, config: overrides })).map(mend);
   }
 });
 
@@ -132,15 +130,5 @@ function apply(line: string, overrides: Record<string, string>): void {
       const { config } = parseOptions([option, text]);
       Object.assign(overrides, config);
     }
-  }
-}
-
-async function problemsOf(args: Omit<EvaluateArgs, "stack">): Promise<readonly ConfigProblem[]> {
-  try {
-    await evaluateStack({ stack: "dev", ...args });
-    return [];
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
   }
 }

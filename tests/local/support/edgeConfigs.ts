@@ -1,4 +1,5 @@
 /** Configurations of every edge, by the project's own keys. */
+import { withNamespaces } from "../../../local/overrides.ts";
 
 const CERTIFICATE = "certificate/00000000-0000-4000-8000-000000000000";
 
@@ -27,5 +28,5 @@ export const EDGE_CONFIGS = {
 
 /** The same by the full keys of the program that is evaluated. */
 export function fullKeys(config: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(config).map(([key, value]) => [`websocket:${key}`, value]));
+  return withNamespaces(config, "websocket");
 }
