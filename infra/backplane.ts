@@ -4,6 +4,7 @@ import * as random from "@pulumi/random";
 import { generationsInUse } from "./generations.ts";
 import type { Generations } from "./generations.ts";
 import type { Suppression } from "./suppression.ts";
+import { ACCESS_STRING, USER_NAME } from "./valkeyAccess.ts";
 
 const ENGINE = "valkey";
 /** The newest that ElastiCache Serverless has everywhere. The server needs 7. */
@@ -14,22 +15,7 @@ const PORTS = { first: 6379, last: 6380 } as const;
 
 /** ElastiCache takes 16 to 128 characters, and not all of them: letters and digits only. */
 const PASSWORD_LENGTH = 64;
-const USER_NAME = "websocket";
 const ID_BYTES = 4;
-
-/**
- * What a task may do: what its message log (app/src/log) asks for, on its keys, and what its client needs to say hello.
- * Tests run the log against a Valkey that allows no more than this.
- */
-const ALLOWED_KEYS = "{websocket}:*";
-const ALLOWED_COMMANDS = [
-  ...["eval", "evalsha", "xadd", "xread", "xrange", "xtrim", "xinfo|stream"],
-  ...["hmget", "hgetall", "hset", "hdel", "exists", "del", "pexpire", "time"],
-  ...["info", "readonly", "client|setname", "cluster|slots", "cluster|info"],
-] as const;
-const ACCESS = ["on", `~${ALLOWED_KEYS}`, "-@all", ...ALLOWED_COMMANDS.map((command) => `+${command}`)].join(
-  " ",
-);
 
 export interface BackplaneArgs {
   readonly vpcId: pulumi.Input<string>;
@@ -96,7 +82,7 @@ export class Backplane extends pulumi.ComponentResource {
         engine: ENGINE,
         userId: id,
         userName: USER_NAME,
-        accessString: ACCESS,
+        accessString: ACCESS_STRING,
         authenticationMode: {
           type: "password",
           passwords: [current, ...previous].map(({ password }) => password),

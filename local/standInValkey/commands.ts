@@ -23,18 +23,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   del: (store, keys) => keys.filter((key) => store.delete(key)).length,
   exists: (store, keys) => keys.filter((key) => store.has(key)).length,
   pexpire: (store, [key, ms]) => Number(store.expire(given(key), integer(ms))),
-  time: () => {
-    const now = Date.now();
-    return [String(Math.floor(now / 1000)), String((now % 1000) * 1000)];
-  },
 
-  hdel: (store, [key, ...names]) => {
-    const hash = store.hash(given(key));
-    const deleted = names.filter((name) => hash?.delete(name)).length;
-    if (hash?.size === 0) store.delete(given(key));
-    return deleted;
-  },
-  hgetall: (store, [key]) => [...(store.hash(given(key)) ?? [])].flat(),
   hmget: (store, [key, ...names]) => names.map((name) => store.hash(given(key))?.get(name) ?? null),
   hset: (store, [key, ...pairs]) => {
     const hash = store.hash(given(key)) ?? new Map<string, string>();
@@ -57,23 +46,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     trim?.(stream);
     return formatId(added);
   },
-  xinfo: (store, [, key]) => {
-    const stream = store.stream(given(key));
-    if (stream === undefined) throw new CommandError("ERR no such key");
-    const [oldest] = stream.entries;
-    return [
-      ...["length", stream.entries.length],
-      ...["last-generated-id", formatId(stream.last)],
-      ...["recorded-first-entry-id", oldest === undefined ? "0-0" : formatId(oldest.id)],
-    ];
-  },
-  xrange: (store, [key, from, to, ...options]) => {
-    const entries = store.stream(given(key))?.range(bound(given(from), 0), bound(given(to), LARGEST_ID));
-    const words = new Words(options);
-    const count = words.take("COUNT") ? integer(words.next()) : Infinity;
-    return entries?.slice(0, count).map(shown) ?? [];
-  },
+  xrange: (store, [key, from, to, ...options]) =>
+    entriesBetween(store, key, from, to).slice(0, countOf(options)).map(shown),
   xread: (store, args) => readerOf(store, args).read(),
+  xrevrange: (store, [key, to, from, ...options]) =>
+    entriesBetween(store, key, from, to).toReversed().slice(0, countOf(options)).map(shown),
   xtrim: (store, [key, ...args]) => {
     const stream = store.stream(given(key));
     const trim = trimming(new Words(args));
@@ -125,6 +102,20 @@ export function readerOf(store: Store, args: readonly string[]): BlockingRead {
       return found.length === 0 ? null : found;
     },
   };
+}
+
+function entriesBetween(
+  store: Store,
+  key: string | undefined,
+  from: string | undefined,
+  to: string | undefined,
+): readonly Entry[] {
+  return store.stream(given(key))?.range(bound(given(from), 0), bound(given(to), LARGEST_ID)) ?? [];
+}
+
+function countOf(options: readonly string[]): number {
+  const words = new Words(options);
+  return words.take("COUNT") ? integer(words.next()) : Infinity;
 }
 
 function bound(text: string, missing: number): EntryId {

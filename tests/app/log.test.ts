@@ -5,6 +5,8 @@ import { createMemoryLog } from "../../app/src/log/memory.ts";
 import { TrimPoints } from "../../app/src/log/trimPoints.ts";
 import type { Retention } from "../../app/src/log/retention.ts";
 import { createValkeyLog } from "../../app/src/log/valkey.ts";
+import { appendScript, openScript, reportScript, trimScript } from "../../app/src/log/valkeyScripts.ts";
+import { DATA_COMMANDS } from "../../infra/valkeyAccess.ts";
 import { requireValkey, startGuardedValkey, startValkey } from "../support/valkey.ts";
 import type { TestValkey } from "../support/valkey.ts";
 import { describeLogContract } from "./logContract.ts";
@@ -147,6 +149,19 @@ describe("the memory log", () => {
     assert.notEqual(ends[0]?.epoch, ends[1]?.epoch);
     await Promise.all(logs.map((log) => log.close()));
   });
+});
+
+describe("the scripts in Valkey", () => {
+  for (const [name, { text }] of Object.entries({ openScript, appendScript, trimScript, reportScript })) {
+    it(`call nothing that ElastiCache Serverless refuses within a script: ${name}`, () => {
+      const called = [...text.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, command]) => command);
+      assert.equal(called.length, text.split("redis.").length - 1, "each call names its command");
+      for (const command of called) assert.ok(isDataCommand(command), `${name} calls ${command}`);
+    });
+  }
+
+  const isDataCommand = (command: string | undefined): boolean =>
+    DATA_COMMANDS.some((allowed) => allowed === command?.toLowerCase());
 });
 
 describe("the points at which a log is trimmed", () => {

@@ -380,6 +380,18 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         assert.deepEqual(answers.map(({ offset }) => offset).sort(), [1, 2, 3]);
       });
 
+      it("goes on counting for a process that comes when every entry has expired", async () => {
+        const retention = { retainedSeconds: 0.2 };
+        const small = await open(retention);
+        const live = await follow(small);
+        const { epoch } = await small.append(channel, "old");
+        await live.length(1);
+        await waitUntil(async () => (await retained(small)).current.length === 0);
+        const late = await open(retention);
+        assert.deepEqual(await late.end(channel), { epoch, next: 2 });
+        assert.deepEqual(await late.append(channel, "new"), { epoch, offset: 2, duplicate: false });
+      });
+
       describe("where much comes at once", () => {
         const retainedBytes = 64 * 1024;
         const payloads = Array.from({ length: 500 }, (_, n) => String(n).padStart(1024));

@@ -370,6 +370,28 @@ describe("the Valkey log, when Valkey fails", () => {
     assert.deepEqual([reader.epoch, reader.starts], [third.epoch, 3]);
   });
 
+  for (const [loss, lose] of Object.entries({
+    "is gone": () => valkey.command("DEL", streamKey()),
+    "has lost an entry": async (epoch: string) => {
+      await valkey.command("DEL", streamKey());
+      await valkey.command("XADD", streamKey(), `${epoch}-0`, "", "");
+    },
+  })) {
+    it(`takes an epoch above the known one also if that is ahead of the server's clock, where a channel ${loss}`, async () => {
+      const ahead = String(Date.now() + 3_600_000);
+      await valkey.command("XADD", streamKey(), `${ahead}-0`, "", "");
+      const log = open();
+      const first = await log.append(channel, "1", "1");
+      assert.deepEqual(first, { epoch: ahead, offset: 1, duplicate: false });
+      await lose(ahead);
+      const second = await log.append(channel, "2", "2");
+      assert.deepEqual([Number(second.epoch) > Number(ahead), second.offset], [true, 1]);
+      const reader = await follow(log);
+      await reader.length(1);
+      assert.deepEqual([reader.epoch, reader.from, reader.payloads], [second.epoch, 1, ["2"]]);
+    });
+  }
+
   describe("refusing one channel", () => {
     /** Something that is no stream, where the stream of a channel should be. */
     const spoil = async (): Promise<void> => {

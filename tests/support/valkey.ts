@@ -11,6 +11,7 @@ import { createServer as createTlsServer } from "node:tls";
 import { Redis } from "iovalkey";
 
 import type { ValkeyAddress } from "../../app/src/log/valkeyConnection.ts";
+import { ACCESS_STRING, USER_NAME } from "../../infra/valkeyAccess.ts";
 import { type Certificate, localCertificate } from "../../local/certificate.ts";
 import { type Directive, findValkeyServer, freePort, startValkeyServer } from "../../local/valkeyServer.ts";
 import { waitUntil } from "./waitUntil.ts";
@@ -20,16 +21,7 @@ const SNAPSHOT = "dump.rdb";
 
 const ADMIN_RETRY_MS = 20;
 
-const USER = "websocket";
 const PASSWORD = "p@ss:word/1";
-/** All that the message log needs. */
-const PERMISSIONS = [
-  "~{websocket}:*",
-  "-@all",
-  ...["+xadd", "+xread", "+xrange", "+xtrim", "+xinfo|stream", "+eval", "+evalsha"],
-  ...["+hset", "+hmget", "+hgetall", "+hdel", "+exists", "+del", "+pexpire", "+time"],
-  ...["+info", "+client|setname", "+cluster|slots", "+cluster|info"],
-];
 
 /** The server to test with. Skips the test where there is none; it must not be skipped where `CI` is "true". */
 export async function requireValkey(test: Mocha.Context): Promise<string> {
@@ -133,7 +125,7 @@ export async function startGuardedValkey(binary: string): Promise<TestValkey> {
     ["cluster-port", await freePort()],
     ["cluster-announce-hostname", "localhost"],
     ["cluster-preferred-endpoint-type", "hostname"],
-    ["user", USER, "on", `>${PASSWORD}`, ...PERMISSIONS],
+    ["user", USER_NAME, `>${PASSWORD}`, ...ACCESS_STRING.split(" ")],
   ]);
   const proxy = await startProxy({ to: valkey.port, certificate });
   await valkey.command("CONFIG", "SET", "cluster-announce-port", proxy.port);
@@ -146,7 +138,7 @@ export async function startGuardedValkey(binary: string): Promise<TestValkey> {
     ...valkey,
     cut: proxy.cut,
     address: {
-      url: `rediss://${USER}@localhost:${proxy.port}`,
+      url: `rediss://${USER_NAME}@localhost:${proxy.port}`,
       password: PASSWORD,
       cluster: true,
       ca: certificate.cert,

@@ -8,7 +8,7 @@ import { ValkeyAppends } from "./valkeyAppends.ts";
 import { TASKS_KEY, wakeKey } from "./valkeyChannel.ts";
 import { ValkeyChannels } from "./valkeyChannels.ts";
 import { connectToValkey } from "./valkeyConnection.ts";
-import type { ValkeyAddress } from "./valkeyConnection.ts";
+import type { Command, ValkeyAddress } from "./valkeyConnection.ts";
 import { ValkeyEnds } from "./valkeyEnds.ts";
 import { ValkeyReader } from "./valkeyReader.ts";
 import { ValkeyReaders } from "./valkeyReaders.ts";
@@ -101,6 +101,8 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
       logger,
     });
   });
+  const reportCommand = (connections: number | ""): Command =>
+    evalCommand(reportScript, TASKS_KEY, task, connections, REPORT_EXPIRY_MS);
   let closing: Promise<void> | undefined;
 
   /** Keeps the channels in use from expiring, and notices what was lost of them without a lost connection. */
@@ -136,7 +138,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
       commands.close();
     }, CLOSE_MS);
     await Promise.all([readers.close(), appends.close()]);
-    await commands.send([["hdel", TASKS_KEY, task]]);
+    await commands.send([reportCommand("")]);
     clearTimeout(giveUp);
     ends.close();
     commands.close();
@@ -159,9 +161,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
 
     peers: {
       async report(connections) {
-        const [outcome] = await commands.send([
-          evalCommand(reportScript, TASKS_KEY, task, connections, REPORT_EXPIRY_MS),
-        ]);
+        const [outcome] = await commands.send([reportCommand(connections)]);
         if (outcome?.kind !== "answered") throw outcome?.error ?? new Error("Valkey has not answered.");
         // By the script.
         return outcome.reply as readonly number[];

@@ -10,6 +10,7 @@ import { entryId, epochOf, offsetOf } from "./valkeyChannel.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 import type { OpenedChannel, ValkeyChannels } from "./valkeyChannels.ts";
 import type { Command, Outcome, ValkeyConnection } from "./valkeyConnection.ts";
+import { evalCommand, trimScript } from "./valkeyScripts.ts";
 
 /** Most entries of a channel that one read takes. */
 const READ_COUNT = 1000;
@@ -385,7 +386,10 @@ export class ValkeyReader {
   #trim({ channel, epoch, trimPoints }: Followed): void {
     const offset = trimPoints.due(performance.now());
     if (offset === undefined) return;
-    void this.#parts.commands.send([["xtrim", channel.key, "MINID", entryId(epoch, offset)]]);
+    const { commands, channels } = this.#parts;
+    void commands.send([
+      evalCommand(trimScript, channel.key, channel.idKeys[0], epoch, offset, channels.expiryMs),
+    ]);
   }
 }
 

@@ -1,4 +1,7 @@
-/** What Valkey does in one step for the log. Each script runs whole, or not at all. */
+/**
+ * What Valkey does in one step for the log. Each script runs whole, or not at all. A script may call commands on its own keys
+ * only: ElastiCache Serverless refuses `TIME`, `XINFO`, `MEMORY` and the like from within scripts.
+ */
 import { createHash } from "node:crypto";
 
 import type { Command } from "./valkeyConnection.ts";
@@ -10,9 +13,14 @@ export interface Script {
   readonly keys: number;
 }
 
+/** Field of the hash of names whose value is the id of the newest entry, if all entries were trimmed; no name is like it. */
+const NEWEST_TRIMMED_FIELD = "newest trimmed";
+
 /**
  * Opens a channel: makes its stream where there is none, and sets its expiry. Where the stream does not hold what the caller
  * knows of it, or has an older epoch, it has lost some of what it stored: the channel begins anew.
+ *
+ * The epoch is the server's time in milliseconds, taken from the id that the server gives to the stream's first entry.
  *
  * Arguments: expiry in milliseconds; epoch that the caller knows, or 0; the newest offset that it knows, and the name of that
  * entry. Answers the epoch, the offset of the oldest entry, and that of the next one.
@@ -22,12 +30,16 @@ export const openScript = script(
   3,
   `
 local epoch, first, last
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  local info, fields = redis.call('XINFO', 'STREAM', KEYS[1]), {}
-  for i = 1, #info, 2 do fields[info[i]] = info[i + 1] end
-  epoch, last = string.match(fields['last-generated-id'], '^(%d+)-(%d+)$')
-  first = last + 1
-  if fields.length > 0 then first = string.match(fields['recorded-first-entry-id'], '%d+$') end
+local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if newest then
+  epoch, last = string.match(newest[1], '^(%d+)-(%d+)$')
+  first = string.match(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1][1], '%d+$')
+elseif redis.call('EXISTS', KEYS[1]) == 1 then
+  local id = redis.call('HMGET', KEYS[2], '${NEWEST_TRIMMED_FIELD}')[1]
+  if id then
+    epoch, last = string.match(id, '^(%d+)-(%d+)$')
+    first = last + 1
+  end
 end
 
 local lost = epoch == nil or tonumber(epoch) < tonumber(ARGV[2])
@@ -37,12 +49,14 @@ if epoch == ARGV[2] then
   lost = tonumber(last) < tonumber(ARGV[3]) or (entry ~= nil and entry[2][1] ~= ARGV[4])
 end
 if lost then
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  epoch = string.format('%.0f', math.max(now, tonumber(ARGV[2]) + 1, tonumber(epoch or 0) + 1))
-  first, last = 0, 0
+  local lowest = math.max(tonumber(ARGV[2]), tonumber(epoch or 0)) + 1
   redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
-  redis.call('XADD', KEYS[1], epoch .. '-0', '', '')
+  epoch = string.match(redis.call('XADD', KEYS[1], '*', '', ''), '^%d+')
+  if tonumber(epoch) < lowest then
+    epoch = string.format('%.0f', lowest)
+    redis.call('XADD', KEYS[1], 'MAXLEN', 1, epoch .. '-0', '', '')
+  end
+  first, last = 0, 0
 end
 
 for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[1]) end
@@ -85,26 +99,42 @@ return {offset, 0}`,
 );
 
 /**
- * Notes how many connections a task has, and answers the counts of all tasks that have said so lately.
+ * Drops the entries before an offset. An empty stream does not show what its last id was: where all of them go, the id of the
+ * newest one is kept beside it.
  *
- * Arguments: task, connections, milliseconds after which a task is no longer counted.
+ * Arguments: epoch, offset of the first entry to keep, expiry in milliseconds.
+ */
+export const trimScript = script(
+  "trim",
+  2,
+  `
+local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1] .. '-' .. ARGV[2])
+if newest and #redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1) == 0 then
+  redis.call('HSET', KEYS[2], '${NEWEST_TRIMMED_FIELD}', newest[1])
+  redis.call('PEXPIRE', KEYS[2], ARGV[3])
+end`,
+);
+
+/**
+ * Notes how many connections a task has, and answers the counts of all tasks that have reported lately. The reports are a
+ * stream: its ids are times of the server, so the clocks of the tasks do not matter.
+ *
+ * Arguments: task; connections, or nothing if it leaves; milliseconds after which a task is no longer counted.
  */
 export const reportScript = script(
   "report",
   1,
   `
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('HSET', KEYS[1], ARGV[1], string.format('%s:%.0f', ARGV[2], now))
+local id = redis.call('XADD', KEYS[1], '*', ARGV[1], ARGV[2])
+local oldest = string.match(id, '^%d+') - ARGV[3]
+redis.call('XTRIM', KEYS[1], 'MINID', string.format('%.0f', oldest))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-local counts, tasks = {}, redis.call('HGETALL', KEYS[1])
-for i = 1, #tasks, 2 do
-  local count, at = string.match(tasks[i + 1], '^(%d+):(%d+)$')
-  if count and now - at <= tonumber(ARGV[3]) then
-    counts[#counts + 1] = tonumber(count)
-  else
-    redis.call('HDEL', KEYS[1], tasks[i])
-  end
+local counts, seen = {}, {}
+for _, report in ipairs(redis.call('XREVRANGE', KEYS[1], '+', '-')) do
+  local task, connections = unpack(report[2])
+  if not seen[task] and connections ~= '' then counts[#counts + 1] = tonumber(connections) end
+  seen[task] = true
 end
 return counts`,
 );
