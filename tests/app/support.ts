@@ -1,6 +1,7 @@
 /** Servers, clients and processes for the tests of the server, each with its own teardown. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
@@ -32,9 +33,9 @@ import { createServer } from "../../app/src/server.ts";
 import type { Server } from "../../app/src/server.ts";
 import { defaultSettings } from "../../app/src/settings.ts";
 import type { Settings } from "../../app/src/settings.ts";
-import { waitUntil } from "../support/waitUntil.ts";
+import { due, waitUntil } from "../support/waitUntil.ts";
 
-export { waitUntil };
+export { due, waitUntil };
 
 export const silent = pino({ level: "silent" });
 
@@ -44,6 +45,9 @@ export const DEFAULT_CHANNEL = "";
 export const PROTOCOL = readFileSync(new URL("../../PROTOCOL.md", import.meta.url), "utf8");
 const CONSOLE_FOLDER = fileURLToPath(new URL("../../console", import.meta.url));
 export const MAIN = fileURLToPath(new URL("../../app/src/main.ts", import.meta.url));
+
+/** Time in which a process that was started must have printed what it prints first. */
+const START_MS = 15_000;
 
 /** What the current test has started, to be ended after it, the newest first. */
 const started: (() => unknown)[] = [];
@@ -172,27 +176,41 @@ export class ManualLog implements MessageLog {
 
 type UpgradeOptions = ClientOptions & { readonly protocol?: string | undefined };
 
+export interface Closed {
+  readonly code: number;
+  readonly reason: string;
+}
+
 export class Client {
   readonly webSocket: WebSocket;
-  readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
+  readonly #closed: Promise<Closed>;
   readonly #received: string[] = [];
-  readonly #waiting: ((text: string) => void)[] = [];
+  readonly #waiting: PromiseWithResolvers<string>[] = [];
+  #ending: Error | undefined;
 
   constructor(url: string, { protocol, ...options }: UpgradeOptions = {}) {
     this.webSocket = new WebSocket(url, protocol === undefined ? [] : [protocol], options);
     this.webSocket.on("message", (data) => {
       assert.ok(Buffer.isBuffer(data));
       const text = data.toString();
-      const resolve = this.#waiting.shift();
-      if (resolve === undefined) this.#received.push(text);
-      else resolve(text);
+      const waiting = this.#waiting.shift();
+      if (waiting === undefined) this.#received.push(text);
+      else waiting.resolve(text);
     });
     this.webSocket.on("error", () => undefined);
-    this.closed = new Promise((resolve) => {
-      this.webSocket.on("close", (code, reason) => {
-        resolve({ code, reason: reason.toString() });
+    this.#closed = new Promise((resolve) => {
+      this.webSocket.on("close", (code, buffer) => {
+        const reason = buffer.toString();
+        this.#ending = new Error(`closed with ${code} ${JSON.stringify(reason)} instead of a message`);
+        for (const waiting of this.#waiting) waiting.reject(this.#ending);
+        resolve({ code, reason });
       });
     });
+  }
+
+  /** Resolves when the connection has ended, which must be soon. */
+  get closed(): Promise<Closed> {
+    return due(this.#closed, "the end of the connection");
   }
 
   send(value: unknown): void {
@@ -203,7 +221,15 @@ export class Client {
   next(): Promise<string> {
     const text = this.#received.shift();
     if (text !== undefined) return Promise.resolve(text);
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    if (this.#ending !== undefined) return Promise.reject(this.#ending);
+    const waiting = Promise.withResolvers<string>();
+    this.#waiting.push(waiting);
+    return due(waiting.promise, "a message");
+  }
+
+  /** Takes the texts that have come so far. */
+  takeAll(): readonly string[] {
+    return this.#received.splice(0);
   }
 
   /** The next value that the server sends, or has sent. */
@@ -222,7 +248,7 @@ export class Client {
   async flushed(): Promise<void> {
     const pong = once(this.webSocket, "pong");
     this.webSocket.ping();
-    await pong;
+    await due(pong, "a pong");
   }
 }
 
@@ -275,15 +301,18 @@ export async function connectResuming(
   return { client, greeting };
 }
 
+interface Refused {
+  readonly status: number | undefined;
+  readonly retryAfter: string | undefined;
+}
+
 /** How an upgrade that is not granted is answered. */
-export async function refusal(
-  url: string,
-  options?: ClientOptions,
-): Promise<{ status: number | undefined; retryAfter: string | undefined }> {
+export async function refusal(url: string, options?: ClientOptions): Promise<Refused> {
   const webSocket = new WebSocket(url, options);
   webSocket.on("error", () => undefined);
-  return new Promise((resolve, reject) => {
+  const refused = new Promise<Refused>((resolve, reject) => {
     webSocket.on("open", () => {
+      webSocket.terminate();
       reject(new Error(`${url} granted the upgrade`));
     });
     webSocket.on("unexpected-response", (request, response) => {
@@ -291,6 +320,7 @@ export async function refusal(
       resolve({ status: response.statusCode, retryAfter: response.headers["retry-after"] });
     });
   });
+  return due(refused, `an answer to the upgrade at ${url}`);
 }
 
 /** A WebSocket client that does what it is told to and nothing by itself: no pong, no closing handshake. */
@@ -327,6 +357,18 @@ export function openSocket(port: number): Socket {
   return socket;
 }
 
+/** The server's end of the next connection, for what its client cannot see. */
+export function nextServerSocket(): Promise<Socket> {
+  const accepted = Promise.withResolvers<Socket>();
+  const onSocket = (message: unknown): void => {
+    // What Node publishes there.
+    accepted.resolve((message as { readonly socket: Socket }).socket);
+  };
+  subscribe("net.server.socket", onSocket);
+  afterwards(() => unsubscribe("net.server.socket", onSocket));
+  return due(accepted.promise, "a connection at the server");
+}
+
 /** @param request what is written first; it must be an upgrade that is granted. */
 export async function connectRaw(
   port: number,
@@ -345,11 +387,19 @@ export async function connectRaw(
     socket,
     received: () => all().subarray(bytes.indexOf("\r\n\r\n") + 4),
     async seen(text) {
-      while (!all().includes(text)) await once(socket, "data");
+      const arrived = async (): Promise<void> => {
+        while (!all().includes(text)) await once(socket, "data");
+      };
+      await due(arrived(), () => `${quote(Buffer.from(text))} behind ${quote(all())}`);
     },
   };
   await client.seen('{"connection":"ok"');
   return client;
+}
+
+/** The last bytes, as text. */
+function quote(bytes: Buffer): string {
+  return JSON.stringify(bytes.toString("latin1", Math.max(0, bytes.length - 200)));
 }
 
 /** A frame as a client sends it: masked. */
@@ -375,7 +425,10 @@ export async function exchange(port: number, request: string): Promise<string> {
   let answer = "";
   socket.setEncoding("latin1").on("data", (text: string) => (answer += text));
   socket.write(request, "latin1");
-  await once(socket, "close");
+  await due(
+    once(socket, "close"),
+    () => `the server's end of the connection behind ${JSON.stringify(answer)}`,
+  );
   return answer;
 }
 
@@ -413,24 +466,33 @@ export function run(script: string, args: readonly string[], env: Record<string,
   reader.on("line", (line) => lines.push(line));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
 
+  const ended = once(child, "close").then(([code]: unknown[]) => ({
+    code: typeof code === "number" ? code : null,
+    output: lines.join("\n"),
+    errors,
+  }));
+  const firstLine = async (wanted: (line: string) => boolean): Promise<string> => {
+    for (let isOver = false; ;) {
+      const found = lines.find(wanted);
+      if (found !== undefined) return found;
+      assert.ok(!isOver, `the process ended without the line; it printed:\n${lines.join("\n")}\n${errors}`);
+      isOver = await Promise.race([once(reader, "line").then(() => false), ended.then(() => true)]);
+    }
+  };
+
   return {
     // A process without one could not be started; its `error` event says why.
     pid: child.pid ?? 0,
-    async line(wanted) {
-      for (;;) {
-        const found = lines.find(wanted);
-        if (found !== undefined) return found;
-        await once(reader, "line");
-      }
-    },
+    line: (wanted) =>
+      due(
+        firstLine(wanted),
+        () => `a line for which ${wanted.toString()} in:\n${lines.join("\n")}`,
+        START_MS,
+      ),
     kill(signal) {
       child.kill(signal);
     },
-    ended: once(child, "close").then(([code]: unknown[]) => ({
-      code: typeof code === "number" ? code : null,
-      output: lines.join("\n"),
-      errors,
-    })),
+    ended,
   };
 }
 
