@@ -212,3 +212,27 @@ describe("the drain", () => {
     await server.drain();
   });
 });
+
+describe("a release", () => {
+  afterEach(tearDown);
+
+  it("asks a client to go when its publish is answered, and refuses what it publishes behind that", async () => {
+    const log = new ManualLog();
+    const server = await startServer({}, { log });
+    const connecting = connectResuming(server.url);
+    await waitUntil(() => log.readers.has(DEFAULT_CHANNEL));
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    const { client } = await connecting;
+    client.send({ publish: 1, id: "before" });
+    await waitUntil(() => log.appends.length === 1);
+
+    await server.release(1, 0);
+    client.send({ publish: 2, id: "behind" });
+    assert.match(await client.next(), /^\{"error":\{"code":"unavailable",.*"id":"behind"\}\}$/);
+    assert.equal(log.appends.length, 1);
+
+    log.appends[0]?.answer.resolve({ epoch: "e", offset: 1, duplicate: false });
+    assert.deepEqual(await client.nextValue(), { ack: "before", epoch: "e", offset: 1 });
+    assert.equal((await client.closed).code, 1012);
+  });
+});

@@ -8,6 +8,9 @@ import path from "node:path";
 import { createPages } from "../../app/src/pages.ts";
 import { afterwards, connect, exchange, refusal, silent, startServer, tearDown } from "./support.ts";
 
+/** Elastic Load Balancing, "Connection idle timeout". */
+const MAX_IDLE_TIMEOUT_SECONDS = 4_000;
+
 describe("plain HTTP", () => {
   afterEach(tearDown);
 
@@ -21,6 +24,13 @@ describe("plain HTTP", () => {
       assert.equal(response.headers.get("x-powered-by"), null);
     });
   }
+
+  it("keeps an idle connection for longer than a load balancer may", async () => {
+    const { origin } = await startServer();
+    const { headers } = await fetch(`${origin}/health`);
+    const [, seconds] = /^timeout=(\d+)$/.exec(headers.get("keep-alive") ?? "") ?? [];
+    assert.ok(Number(seconds) > MAX_IDLE_TIMEOUT_SECONDS, `${seconds} s`);
+  });
 
   it("serves the console page and its files, and lets the page load nothing else", async () => {
     const { origin } = await startServer();

@@ -7,6 +7,7 @@ import { pino } from "pino";
 
 import type { MessageLog } from "../../app/src/log/log.ts";
 import type { Joined } from "../../app/src/channel.ts";
+import { MAX_SLICE_BYTES } from "../../app/src/frameLog.ts";
 import { TokenBucket } from "../../app/src/tokenBucket.ts";
 import {
   clientFrame,
@@ -17,9 +18,12 @@ import {
   DEFAULT_CHANNEL,
   ManualLog,
   memoryLog,
+  nextServerSocket,
+  openSocket,
   refusal,
   startServer,
   tearDown,
+  upgradeRequest,
   waitUntil,
 } from "./support.ts";
 
@@ -57,6 +61,14 @@ describe("limits", () => {
     other.send("barrier");
     assert.equal(await other.nextMessage(), 1e20);
     assert.equal(await other.nextMessage(), "barrier");
+  });
+
+  it("measures the canonical text in bytes, and not in characters", async () => {
+    const { url } = await startServer({ maxPayloadBytes: 50 });
+    const client = await connect(url);
+    // 39 bytes as it is sent; its canonical text has 41 characters, and 56 bytes.
+    client.webSocket.send(`["${"é".repeat(15)}",1e20]`);
+    assert.match(await client.next(), /^\{"error":\{"code":"too_large",/);
   });
 
   it("keeps readers that can take what comes, though one message of a turn evicts those before it", async () => {
@@ -150,6 +162,37 @@ describe("limits", () => {
     }
   });
 
+  it("gives the socket of a reader that does not read little more than one slice", async () => {
+    const server = await startServer({ retainedBytes: 1 << 22 });
+    const accepted = nextServerSocket();
+    const reader = await connect(server.url);
+    const socket = await accepted;
+    let mostBytes = 0;
+    const measure = (): void => {
+      mostBytes = Math.max(mostBytes, socket.writableLength);
+    };
+    // Behind the server's own listener, which writes what waits.
+    socket.on("drain", measure);
+    const text = "x".repeat(30_000);
+    let published = 0;
+    const publish = async (): Promise<void> => {
+      await server.hub.publish(DEFAULT_CHANNEL, JSON.stringify({ n: published++, text }));
+      // The readers are told in the next turn.
+      await nextTurn();
+      measure();
+    };
+
+    reader.webSocket.pause();
+    await waitUntil(async () => {
+      await publish();
+      return socket.writableNeedDrain;
+    });
+    for (let n = 0; n < 100; n++) await publish();
+    reader.webSocket.resume();
+    for (let n = 0; n < published; n++) assert.deepEqual(await reader.nextMessage(), { n, text });
+    assert.ok(mostBytes <= 2 * MAX_SLICE_BYTES, `${mostBytes} bytes waited in the socket`);
+  });
+
   it("does not send a reader away that only paused for a while", async () => {
     const { url } = await startServer({ messagesPerSecond: 1_000_000, messageBurst: 1_000_000 });
     const [paused, sender] = [await connect(url), await connect(url)];
@@ -241,6 +284,29 @@ describe("limits", () => {
     first.webSocket.close();
     await first.closed;
     await connect(url);
+  });
+
+  it("counts the upgrades that are not answered yet too", async () => {
+    const log = new ManualLog();
+    const { url, address } = await startServer({ maxConnections: 1 }, { log });
+    openSocket(address.port).write(upgradeRequest());
+    await waitUntil(() => log.readers.has(DEFAULT_CHANNEL));
+    assert.deepEqual(await refusal(url), { status: 503, retryAfter: "5" });
+  });
+
+  it("keeps nothing for a client that goes before its upgrade is answered", async () => {
+    const log = new ManualLog();
+    const { address, hub } = await startServer({}, { log });
+    const accepted = nextServerSocket();
+    const socket = openSocket(address.port);
+    socket.write(upgradeRequest());
+    await waitUntil(() => log.readers.has(DEFAULT_CHANNEL));
+    const ended = await accepted;
+    socket.resetAndDestroy();
+    await waitUntil(() => ended.closed);
+    assert.equal(hub.channels, 1);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    await waitUntil(() => hub.channels === 0);
   });
 
   it("admits listed origins, and clients that are no browser, and nobody else", async () => {

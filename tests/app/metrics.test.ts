@@ -13,7 +13,7 @@ import { createMetrics } from "../../app/src/metrics.ts";
 import type { Metrics } from "../../app/src/metrics.ts";
 import { startMetricsServer } from "../../app/src/metricsServer.ts";
 import type { MetricsServer } from "../../app/src/metricsServer.ts";
-import { afterwards, silent, tearDown, waitUntil } from "./support.ts";
+import { afterwards, connect, DEFAULT_CHANNEL, silent, startServer, tearDown, waitUntil } from "./support.ts";
 
 function metricsOfTest(): Metrics {
   const metrics = createMetrics();
@@ -66,6 +66,14 @@ describe("the metrics", () => {
     assert.equal(samples.get("websocket_received_messages_total"), 3);
     assert.equal(samples.get("websocket_published_messages_total"), 2);
     assert.equal(samples.get("websocket_duplicate_publishes_total"), 1);
+  });
+
+  it("count a delivery for each message, also where several go out together", async () => {
+    const { url, hub, metrics } = await startServer();
+    const client = await connect(url);
+    for (const n of [1, 2, 3]) void hub.publish(DEFAULT_CHANNEL, String(n));
+    for (const n of [1, 2, 3]) assert.equal(await client.nextMessage(), n);
+    assert.equal(metrics.counts.deliveries, 3);
   });
 
   it("ask for gauges once per look, and have 0 before there is anything to ask", async () => {
