@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import type { Server, Socket } from "node:net";
@@ -11,6 +12,21 @@ export const LOOPBACK = "127.0.0.1";
 const LOOPBACKS = [LOOPBACK, "::1"] as const;
 /** A machine without IPv6 has no second one. */
 const NO_SUCH_ADDRESS: readonly unknown[] = ["EADDRNOTAVAIL", "EAFNOSUPPORT"];
+
+/**
+ * Connections that the system accepts ahead of the process, which is busy with TLS handshakes while a burst arrives. A full
+ * queue resets connections to a port, and refuses those to a socket in a folder. The system may allow fewer (`somaxconn`).
+ */
+const LISTEN_BACKLOG = 4096;
+
+const SOCKET_FOLDER_PREFIX = "local-stack-";
+const SOCKET_NAME = "socket";
+/** What `mkdtemp` adds to a prefix. */
+const MKDTEMP_SUFFIX_BYTES = 6;
+/** The size of `sun_path`, without the byte that ends the path: 108 on Linux, 104 on macOS and the BSDs. */
+const MAX_SOCKET_PATH_BYTES = process.platform === "linux" ? 107 : 103;
+const MAX_TEMPORARY_FOLDER_BYTES =
+  MAX_SOCKET_PATH_BYTES - `/${SOCKET_FOLDER_PREFIX}/${SOCKET_NAME}`.length - MKDTEMP_SUFFIX_BYTES;
 
 /** Where a server of this machine is, in the words of `http.request`. */
 export type Address = PortAddress | { readonly socketPath: string };
@@ -45,7 +61,7 @@ export async function listen(createServer: () => Server, door: Door): Promise<Li
   for (const host of LOOPBACKS) {
     const server = createServer();
     try {
-      await group.add(server, () => server.listen(port, host));
+      await group.add(server, () => server.listen({ port, host, backlog: LISTEN_BACKLOG }));
     } catch (error) {
       if (host !== LOOPBACK && NO_SUCH_ADDRESS.includes(codeOf(error))) continue;
       await group.close();
@@ -60,21 +76,45 @@ export async function listen(createServer: () => Server, door: Door): Promise<Li
 /**
  * Listens on no port, but at a socket in a folder that only this user may enter, and whose name nobody is told: on this
  * machine, what an address of a private network is to the internet.
+ * @param temporaryFolders the first one that can hold the socket is used.
+ * @throws {Error} one line that names TMPDIR if none of them can.
  */
-export async function listenPrivately(createServer: () => Server): Promise<Listening> {
-  const folder = await mkdtemp(path.join(tmpdir(), "local-stack-"));
-  const socketPath =
-    process.platform === "win32" ? `\\\\.\\pipe\\${path.basename(folder)}` : path.join(folder, "socket");
+export async function listenPrivately(
+  createServer: () => Server,
+  temporaryFolders: readonly string[] = [tmpdir(), "/tmp"],
+): Promise<Listening> {
   const group = new ServerGroup();
+  await using starting = new AsyncDisposableStack();
+  starting.defer(() => group.close());
+  let socketPath = `\\\\.\\pipe\\local-stack-${randomUUID()}`;
+  if (process.platform !== "win32") {
+    const folder = await createSocketFolder(temporaryFolders);
+    starting.defer(() => rm(folder, { recursive: true, force: true }));
+    socketPath = path.join(folder, SOCKET_NAME);
+  }
   const server = createServer();
-  await group.add(server, () => server.listen(socketPath));
-  return {
-    address: { socketPath },
-    async close() {
-      await group.close();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  await group.add(server, () => server.listen({ path: socketPath, backlog: LISTEN_BACKLOG }));
+  const listening = starting.move();
+  return { address: { socketPath }, close: () => listening.disposeAsync() };
+}
+
+async function createSocketFolder(temporaryFolders: readonly string[]): Promise<string> {
+  let cause: unknown;
+  for (const temporary of temporaryFolders) {
+    const prefix = path.join(temporary, SOCKET_FOLDER_PREFIX);
+    const socketPath = path.join(`${prefix}${"X".repeat(MKDTEMP_SUFFIX_BYTES)}`, SOCKET_NAME);
+    if (Buffer.byteLength(socketPath) > MAX_SOCKET_PATH_BYTES) continue;
+    try {
+      return await mkdtemp(prefix);
+    } catch (error) {
+      cause = error;
+    }
+  }
+  throw new Error(
+    `TMPDIR: got ${JSON.stringify(temporaryFolders[0])}; expected a folder that this user may write to, with a path of ` +
+      `at most ${MAX_TEMPORARY_FOLDER_BYTES} bytes. Fix: TMPDIR=/tmp npm start`,
+    { cause },
+  );
 }
 
 /** Servers and their connections, which end together. */

@@ -1,12 +1,15 @@
 /** One hop of an exchange to a server on this machine; the edge and the load balancer share it. */
-import { type IncomingMessage, request as httpRequest, STATUS_CODES } from "node:http";
-import { request as httpsRequest } from "node:https";
-import type { Socket } from "node:net";
+import { type IncomingMessage, request as httpRequest, type ServerResponse, STATUS_CODES } from "node:http";
+import { request as httpsRequest, type RequestOptions } from "node:https";
+import { connect, type Socket } from "node:net";
 import { pipeline } from "node:stream";
-import type { ConnectionOptions } from "node:tls";
+import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { type Exchange, LINGER_MS } from "./exchange.ts";
 import type { Address } from "./listen.ts";
 import { endToEnd, fromRaw, type Headers, without } from "./model/headers.ts";
+
+/** Pause before a private socket whose queue is full is tried again. */
+const FULL_QUEUE_PAUSE_MS = 10;
 
 /** The server behind a hop. */
 export interface Upstream {
@@ -38,12 +41,12 @@ export function forward(exchange: Exchange, hop: Hop): void {
   let timedOut = false;
   const { address, tls } = hop.to;
   const outgoing = (tls === undefined ? httpRequest : httpsRequest)({
-    ...address,
-    ...tls,
+    ...("socketPath" in address
+      ? connectingTo(address.socketPath, tls, response)
+      : { ...address, ...tls, agent: false }),
     method: exchange.method,
     path: hop.target,
     headers: [...without(hop.headers, "content-length"), ...body, ...upgrading(exchange)].flat(),
-    agent: false,
   });
   outgoing.setTimeout(hop.responseTimeoutMs, () => {
     timedOut = true;
@@ -73,6 +76,36 @@ export function forward(exchange: Exchange, hop: Hop): void {
     if (upgrade.head.length > 0) server.write(upgrade.head);
     tunnel(client, server, hop.tunnelIdle);
   });
+}
+
+/**
+ * How `http.request` connects to a private socket. A port whose queue of connections is full makes its clients wait; such a
+ * socket refuses them with EAGAIN, so they are made to wait here, as long as the response that needs it is open.
+ */
+function connectingTo(
+  path: string,
+  tls: Upstream["tls"],
+  response: ServerResponse,
+): Pick<RequestOptions, "createConnection"> {
+  return {
+    createConnection(_options, onCreated) {
+      const attempt = (): void => {
+        const socket = tls === undefined ? connect({ path }) : connectTls({ ...tls, path });
+        const onError = (error: Error): void => {
+          const isQueueFull = "code" in error && error.code === "EAGAIN";
+          if (isQueueFull && !response.destroyed) setTimeout(attempt, FULL_QUEUE_PAUSE_MS);
+          else onCreated(error, socket);
+        };
+        socket.once("error", onError);
+        socket.once("connect", () => {
+          socket.off("error", onError);
+          onCreated(null, socket);
+        });
+      };
+      attempt();
+      return undefined;
+    },
+  };
 }
 
 /**
