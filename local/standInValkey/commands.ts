@@ -65,6 +65,11 @@ export const GREETINGS: Readonly<Record<string, Reply>> = {
   readonly: OK,
 };
 
+/** Whether it reads or writes keys. */
+export function isDataCommand(name: string): boolean {
+  return Object.hasOwn(COMMANDS, name);
+}
+
 /** @throws {CommandError} where the command is refused. */
 export function execute(store: Store, name: string, args: readonly string[]): Reply {
   const command = COMMANDS[name];

@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { LOOPBACK } from "../listen.ts";
-import { type BlockingRead, execute, GREETINGS, readerOf } from "./commands.ts";
+import { type BlockingRead, execute, GREETINGS, isDataCommand, readerOf } from "./commands.ts";
 import { CommandError, CommandParser, encodeError, encodeReply, OK, type Reply } from "./resp.ts";
 import { createScripts } from "./scripts.ts";
 import { Store } from "./store.ts";
@@ -26,6 +26,11 @@ export interface StandIn {
 
 /** What a client may say before it has said who it is. */
 const BEFORE_AUTH = ["auth", "quit"];
+/** Commands that have subcommands, each with a permission of its own. */
+const CONTAINERS = new Set([
+  ...["acl", "client", "cluster", "command", "config", "function", "latency", "memory", "module", "object"],
+  ...["pubsub", "script", "slowlog", "xgroup", "xinfo"],
+]);
 const SLOTS = 16_384;
 const NODE_ID = "0".repeat(40);
 
@@ -43,20 +48,20 @@ export async function startStandIn(user: StandInUser): Promise<StandIn> {
   const allowed = new Set(user.access.split(" "));
   let port = 0;
 
-  function authorize(name: string, args: readonly string[]): void {
-    if (allowed.has("+@all") || allowed.has(`+${name}`)) return;
-    const subcommand = `${name}|${args[0]?.toLowerCase() ?? ""}`;
-    if (!allowed.has(`+${subcommand}`)) {
-      throw new CommandError(`NOPERM User ${user.name} has no permissions to run the '${name}' command`);
-    }
+  /** @returns why the user may not run it; `undefined` if it may. */
+  function obstacle(name: string, [word]: readonly string[]): string | undefined {
+    const whole = CONTAINERS.has(name) ? `${name}|${word?.toLowerCase() ?? ""}` : name;
+    if (["+@all", `+${name}`, `+${whole}`].some((permission) => allowed.has(permission))) return undefined;
+    return `User ${user.name} has no permissions to run the '${whole}' command`;
   }
 
   function run(name: string, args: readonly string[]): Reply {
-    authorize(name, args);
+    const problem = obstacle(name, args);
+    if (problem !== undefined) throw new CommandError(`NOPERM ${problem}`);
     switch (name) {
       case "eval":
       case "evalsha":
-        return scripts.run(name, args, run);
+        return scripts.run(name, args, runInScript);
       case "cluster":
         return args[0]?.toLowerCase() === "slots"
           ? [[0, SLOTS - 1, [LOOPBACK, port, NODE_ID]]]
@@ -64,6 +69,14 @@ export async function startStandIn(user: StandInUser): Promise<StandIn> {
       default:
         return GREETINGS[name] ?? execute(store, name, args);
     }
+  }
+
+  /** As the cloud's: a script has the commands on keys, and no others. */
+  function runInScript(name: string, args: readonly string[]): Reply {
+    const problem = obstacle(name, args);
+    if (problem !== undefined) throw new CommandError(`ERR ACL failure in script: ${problem}`);
+    if (!isDataCommand(name)) throw new CommandError("ERR This Valkey command is not allowed from script");
+    return execute(store, name, args);
   }
 
   /** Whoever waits for what has come meanwhile is answered. */

@@ -5,19 +5,35 @@ import { createMemoryLog } from "../../app/src/log/memory.ts";
 import { TrimPoints } from "../../app/src/log/trimPoints.ts";
 import type { Retention } from "../../app/src/log/retention.ts";
 import { createValkeyLog } from "../../app/src/log/valkey.ts";
+import { TASKS_KEY } from "../../app/src/log/valkeyChannel.ts";
+import { connectToValkey } from "../../app/src/log/valkeyConnection.ts";
 import { appendScript, openScript, reportScript, trimScript } from "../../app/src/log/valkeyScripts.ts";
 import { DATA_COMMANDS } from "../../infra/valkeyAccess.ts";
 import { requireValkey, startGuardedValkey, startValkey } from "../support/valkey.ts";
 import type { TestValkey } from "../support/valkey.ts";
 import { describeLogContract } from "./logContract.ts";
 import { LogRecorder } from "./logRecorder.ts";
-import { silent } from "./support.ts";
+import { afterwards, silent, tearDown } from "./support.ts";
+
+/** See https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/SupportedCommands.html; `TIME` only within scripts. */
+const REFUSED_COMMANDS = [
+  ...[
+    "TIME",
+    "SELECT 1",
+    "KEYS *",
+    "CONFIG GET maxmemory",
+    "CONFIG SET maxmemory 1",
+    "CLIENT KILL TYPE normal",
+  ],
+  ...["CLIENT LIST", "DEBUG JMAP", "MEMORY DOCTOR", "MONITOR", "SAVE", "SHUTDOWN", "SLOWLOG LEN", "FLUSHALL"],
+  ...["FUNCTION LIST", "SCRIPT FLUSH", "ACL WHOAMI", "MODULE LIST", "WAIT 0 0"],
+];
 
 describeLogContract("memory", { open: createMemoryLog, shared: false });
 
 for (const [name, start] of [
   ["Valkey", startValkey],
-  ["Valkey (cluster, TLS, restricted user)", startGuardedValkey],
+  ["Valkey (cluster, TLS)", startGuardedValkey],
 ] as const) {
   describe(`with a server of its own: ${name}`, () => {
     let valkey: TestValkey | undefined;
@@ -26,7 +42,36 @@ for (const [name, start] of [
       valkey = await start(await requireValkey(this));
     });
 
+    afterEach(tearDown);
+
     after(() => valkey?.close());
+
+    it("refuses what ElastiCache Serverless refuses, within scripts too", async () => {
+      assert.ok(valkey !== undefined);
+      const connection = connectToValkey({
+        ...valkey.address,
+        name: "curious",
+        answerTimeoutMs: 5000,
+        logger: silent,
+      });
+      afterwards(() => {
+        connection.close();
+      });
+      await connection.whenReady();
+      for (const command of REFUSED_COMMANDS) {
+        const [word, ...args] = command.split(" ");
+        const call = `return redis.call(${command.replaceAll(/\S+/g, "'$&'").replaceAll(" ", ", ")})`;
+        const outcomes = await connection.send([
+          ["call", String(word), ...args],
+          ["eval", call, 1, TASKS_KEY],
+        ]);
+        assert.deepEqual(
+          outcomes.map(({ kind }) => kind),
+          ["refused", "refused"],
+          command,
+        );
+      }
+    });
 
     describeLogContract(name, {
       shared: true,

@@ -8,7 +8,8 @@ import { pino } from "pino";
 
 import { createValkeyLog } from "../../app/src/log/valkey.ts";
 import type { ValkeyLog, ValkeyLogOptions } from "../../app/src/log/valkey.ts";
-import { requireValkey, startGuardedValkey, startProxy, startValkey } from "../support/valkey.ts";
+import { USER_NAME } from "../../infra/valkeyAccess.ts";
+import { addressAt, requireValkey, startGuardedValkey, startProxy, startValkey } from "../support/valkey.ts";
 import type { Proxy, TestValkey } from "../support/valkey.ts";
 import { LogRecorder } from "./logRecorder.ts";
 import { afterwards, silent, tearDown } from "./support.ts";
@@ -58,7 +59,7 @@ describe("the Valkey log, when Valkey fails", () => {
   const proxied = async (port = 0): Promise<Proxy & { readonly url: string }> => {
     const proxy = await startProxy({ to: valkey.port, port });
     afterwards(() => proxy.close());
-    return { ...proxy, url: `redis://127.0.0.1:${proxy.port}` };
+    return { ...proxy, url: addressAt(proxy.port).url };
   };
 
   const follow = async (log: ValkeyLog): Promise<LogRecorder> => {
@@ -496,7 +497,7 @@ describe("the Valkey log, when Valkey fails", () => {
   });
 
   it("polls where the server does not let reads wait, and says so", async () => {
-    await valkey.command("ACL", "SETUSER", "default", "-xread", "+xread|count");
+    await valkey.command("ACL", "SETUSER", USER_NAME, "-xread", "+xread|count");
     const lines: string[] = [];
     const logger = pino({ level: "warn" }, { write: (line: string) => lines.push(line) });
     const log = open({ logger });

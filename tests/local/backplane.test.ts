@@ -19,6 +19,20 @@ const TASKS = 3;
 
 const ignore = (): void => undefined;
 
+const FORBIDDEN_COMMANDS = [
+  ...["TIME", "KEYS *", "SELECT 1", "FLUSHALL", "MEMORY USAGE k", "XINFO STREAM k", "CONFIG GET *"],
+  ...["CLIENT KILL TYPE normal", "SCRIPT FLUSH"],
+];
+
+async function refusalOf(answer: Promise<unknown>): Promise<string> {
+  try {
+    return `not refused, but answered ${String(await answer)}`;
+  } catch (error) {
+    assert.ok(error instanceof Error);
+    return error.message;
+  }
+}
+
 describe("the local backplane", function () {
   // Three servers start at once, on a busy machine.
   this.timeout(60_000);
@@ -73,6 +87,42 @@ describe("the local backplane", function () {
       });
     });
   }
+
+  it("refuses what ElastiCache Serverless refuses, in the same words whoever plays it", async function () {
+    const backplane = readBackplane(graph);
+    assert.ok(backplane);
+    const refusals = async (valkeyServer: string | undefined): Promise<readonly string[]> => {
+      const player = await startBackplane(backplane, valkeyServer, ignore);
+      const { host, port } = player.address;
+      const { name: username, password } = backplane.user;
+      const client = new Redis({ host, port, username, password });
+      try {
+        const words: string[] = [];
+        for (const command of FORBIDDEN_COMMANDS) {
+          const [name = "", ...args] = command.split(" ");
+          words.push(await refusalOf(client.call(name, ...args)));
+          const call = `return redis.call(${[name, ...args].map((word) => `'${word}'`).join(", ")})`;
+          const inScript = await refusalOf(client.call("EVAL", call, "0"));
+          assert.match(
+            inScript,
+            /^ERR (?:ACL failure in script|This Valkey command is not allowed from script)/,
+          );
+        }
+        // These are allowed, but not to a script.
+        for (const call of ["'CLIENT', 'SETNAME', 'x'", "'EVAL', 'return 1', '0'"]) {
+          const inScript = await refusalOf(client.call("EVAL", `return redis.call(${call})`, "0"));
+          assert.match(inScript, /^ERR This Valkey command is not allowed from script/);
+        }
+        return words;
+      } finally {
+        client.disconnect();
+        await player.close();
+      }
+    };
+    const words = await refusals(undefined);
+    for (const word of words) assert.match(word, /^NOPERM User websocket has no permissions/);
+    assert.deepEqual(words, await refusals(await requireValkey(this)));
+  });
 
   it("is replaced when it ends, and clients go on", async function () {
     await using fixture = await running(graph, {

@@ -21,7 +21,10 @@ const SNAPSHOT = "dump.rdb";
 
 const ADMIN_RETRY_MS = 20;
 
+/** Of the user that the log is. */
 const PASSWORD = "p@ss:word/1";
+/** Of the user who may do everything, which is none of the log's business. */
+const ADMIN_PASSWORD = "admin";
 
 /** The server to test with. Skips the test where there is none; it must not be skipped where `CI` is "true". */
 export async function requireValkey(test: Mocha.Context): Promise<string> {
@@ -57,18 +60,32 @@ export interface TestValkey {
   close(): Promise<void>;
 }
 
-/** One server, open to everybody. */
+/** How the log reaches a server behind a port of this machine: as the user that the program declares, with its permissions. */
+export function addressAt(port: number): ValkeyAddress & { readonly password: string } {
+  return { url: `redis://${USER_NAME}@${HOST}:${port}`, password: PASSWORD, cluster: false };
+}
+
+/** One server, for the user that the program declares. */
 export async function startValkey(
   binary: string,
   directives: readonly Directive[] = [],
 ): Promise<TestValkey> {
   const folder = await mkdtemp(path.join(tmpdir(), "websocket-valkey-"));
-  const options = { binary, directives: [["dir", folder], ...directives] as const };
+  const options = {
+    binary,
+    password: ADMIN_PASSWORD,
+    directives: [
+      ["dir", folder],
+      ["user", USER_NAME, `>${PASSWORD}`, ...ACCESS_STRING.split(" ")],
+      ...directives,
+    ] as const,
+  };
   let server = startValkeyServer(options);
-  const { port, url } = await server;
+  const { port } = await server;
   const admin = new Redis({
     host: HOST,
     port,
+    password: ADMIN_PASSWORD,
     lazyConnect: true,
     retryStrategy: () => ADMIN_RETRY_MS,
     maxRetriesPerRequest: null,
@@ -77,7 +94,7 @@ export async function startValkey(
   admin.on("error", () => undefined);
 
   return {
-    address: { url, cluster: false },
+    address: addressAt(port),
     port,
     command: (name, ...args) => admin.call(name, args),
     async shutDown() {
@@ -112,10 +129,7 @@ export async function startValkey(
   };
 }
 
-/**
- * As ElastiCache Serverless offers one: the cluster protocol, behind a proxy that speaks TLS and bears a name, for a user who
- * may do nothing but what the log needs.
- */
+/** As ElastiCache Serverless offers one: the cluster protocol, behind a proxy that speaks TLS and bears a name. */
 export async function startGuardedValkey(binary: string): Promise<TestValkey> {
   const folder = await mkdtemp(path.join(tmpdir(), "websocket-certificate-"));
   const certificate = await localCertificate(folder);
@@ -125,7 +139,6 @@ export async function startGuardedValkey(binary: string): Promise<TestValkey> {
     ["cluster-port", await freePort()],
     ["cluster-announce-hostname", "localhost"],
     ["cluster-preferred-endpoint-type", "hostname"],
-    ["user", USER_NAME, `>${PASSWORD}`, ...ACCESS_STRING.split(" ")],
   ]);
   const proxy = await startProxy({ to: valkey.port, certificate });
   await valkey.command("CONFIG", "SET", "cluster-announce-port", proxy.port);

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { epochOf, offsetOf, ValkeyChannel } from "../../../app/src/log/valkeyChannel.ts";
 import type { Directive } from "../../../local/valkeyServer.ts";
 import { afterwards, runServer, type TestProcess } from "../../app/support.ts";
-import { startValkey, type TestValkey } from "../../support/valkey.ts";
+import { addressAt, startValkey, type TestValkey } from "../../support/valkey.ts";
 import type { Crowd, CrowdOptions, Load } from "./crowd.ts";
 import { startClients, startSwarm, type Swarm } from "./crowds.ts";
 import { assertOneLog, type Findings, type Message, noFindings, type Report, type Stored } from "./ledger.ts";
@@ -79,6 +79,7 @@ export async function setStage(
   afterwards(() => valkey.close());
   const backNetwork = await startNetwork({ targets: [valkey.port], random, keepsTargets: true });
   afterwards(() => backNetwork.close());
+  const store = addressAt(backNetwork.port);
   const frontNetwork = await startNetwork({ targets: [], random });
   afterwards(() => frontNetwork.close());
   /** By channel. */
@@ -91,7 +92,8 @@ export async function setStage(
   const startTask = async (env: Record<string, string> = {}): Promise<Task> => {
     const task = await runServer({
       ...ENVIRONMENT,
-      WEBSOCKET_VALKEY_URL: `redis://127.0.0.1:${backNetwork.port}`,
+      WEBSOCKET_VALKEY_URL: store.url,
+      WEBSOCKET_VALKEY_PASSWORD: store.password,
       ...env,
     });
     frontNetwork.targets.add(task.port);
