@@ -7,6 +7,7 @@ import { textFrame } from "./frame.ts";
 import type { Beating, Heartbeats } from "./heartbeats.ts";
 import type { Cursor, Joined, Listener } from "./channel.ts";
 import type { Hub } from "./hub.ts";
+import { IdInUseError } from "./log/log.ts";
 import type { Appended } from "./log/log.ts";
 import type { Metrics } from "./metrics.ts";
 import { CloseCode, encode, parse } from "./protocol.ts";
@@ -174,7 +175,11 @@ export class Connection implements WebSocketEvents, Listener, Beating {
       (error: unknown) => {
         this.#publishing -= 1;
         logger.debug({ err: error, channel: this.#channel }, "message not published");
-        this.#refuse(unavailable("The message was not stored; send it again later.", id));
+        this.#refuse(
+          error instanceof IdInUseError && id !== undefined
+            ? { code: "id_in_use", message: "Another message with this id is stored.", id }
+            : unavailable("The message was not stored; send it again later.", id),
+        );
         this.#answered();
       },
     );
@@ -217,7 +222,7 @@ export class Connection implements WebSocketEvents, Listener, Beating {
     if (duplicate) counts.duplicates += 1;
     else counts.published += 1;
     if (id === undefined) return;
-    this.#answer({ ack: id, epoch, offset });
+    this.#answer(duplicate ? { ack: id, epoch, offset, duplicate } : { ack: id, epoch, offset });
     this.#pauseIfBehind();
   }
 

@@ -40,7 +40,7 @@ export type ClientMessage =
     }
   | { readonly kind: "invalid"; readonly error: ErrorBody };
 
-export type ErrorCode = "invalid_json" | "invalid_message" | "too_large" | "unavailable";
+export type ErrorCode = "invalid_json" | "invalid_message" | "too_large" | "unavailable" | "id_in_use";
 
 export interface ErrorBody {
   readonly code: ErrorCode;
@@ -68,7 +68,13 @@ export type ServerMessage =
       readonly heartbeat: number;
     }
   | { readonly gap: Gap }
-  | { readonly ack: string; readonly epoch: string; readonly offset: number }
+  | {
+      readonly ack: string;
+      readonly epoch: string;
+      readonly offset: number;
+      /** The message had been stored before. */
+      readonly duplicate?: true;
+    }
   /** In seconds. */
   | { readonly heartbeat: number }
   | { readonly error: ErrorBody };

@@ -68,6 +68,8 @@ export type ChannelErrorCode =
   | "queue_full"
   /** The server does not take messages of that size, or it is above `maxQueueBytes` by itself; it was not stored. */
   | "too_large"
+  /** Another message with this id is stored in the channel; this one was not. Ids are taken at random: it does not happen by itself. */
+  | "id_in_use"
   /** The address is none, or the page may not connect to it (such as `ws:` on an `https:` page). */
   | "invalid_url"
   /** There is no global WebSocket, and none was given. */

@@ -643,12 +643,12 @@ describe("the hub", () => {
   it("keeps publishes in order, answers with where they are, and tells what the log says against them", async () => {
     const log = new ManualLog();
     const hub = hubOn({ log });
-    const [first, second] = [hub.publish("a", "1", "id"), hub.publish("a", "2")];
+    const [first, second] = [hub.publish("a", "1", "id", "user"), hub.publish("a", "2")];
     assert.deepEqual(
-      log.appends.map(({ channel, payload, id }) => [channel, payload, id]),
+      log.appends.map(({ channel, payload, id, publisher }) => [channel, payload, id, publisher]),
       [
-        ["a", "1", "id"],
-        ["a", "2", undefined],
+        ["a", "1", "id", "user"],
+        ["a", "2", undefined, undefined],
       ],
     );
     const appended = { epoch: "e", offset: 1, duplicate: true };

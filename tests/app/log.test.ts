@@ -113,6 +113,26 @@ describe("the memory log", () => {
     await log.close();
   });
 
+  it("forgets ids beyond the number of entries that it retains, and beyond their age", async () => {
+    let now = 0;
+    const log = createMemoryLog({ ...retention, now: () => now });
+    const append = async (id: string): Promise<boolean> => (await log.append("c", "x", id)).duplicate;
+    const ids = Array.from({ length: 1000 }, (_, n) => `id-${n}`);
+    for (const id of ids) assert.equal(await append(id), false);
+    const isKept: boolean[] = [];
+    for (const id of ids.slice(-retention.retainedMessages)) isKept.push(await append(id));
+    assert.deepEqual(new Set(isKept), new Set([true]));
+    assert.equal(await append("id-0"), false);
+    assert.equal(await append("id-901"), true);
+    assert.equal(await append("id-900"), false);
+
+    now = retention.retainedSeconds * 1000 + 1;
+    // A channel that is read drops what is too old before the reading begins.
+    log.subscribe("c", new LogRecorder())();
+    assert.equal(await append("id-999"), false);
+    await log.close();
+  });
+
   describe("without readers", () => {
     /** Room for 64 channels that are full. */
     const small = { retainedMessages: 100, retainedBytes: 4096, retainedSeconds: 10 };

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
+import { IdInUseError } from "../../app/src/log/log.ts";
 import type { Appended, LogEntry, MessageLog } from "../../app/src/log/log.ts";
 import type { Retention } from "../../app/src/log/retention.ts";
 import { waitUntil } from "../support/waitUntil.ts";
@@ -150,10 +151,43 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         assert.equal(duplicate, false);
       });
 
+      it("rejects another payload with the same id, and appends nothing", async () => {
+        await log.append(channel, "mine", "id");
+        const answers = await Promise.allSettled([
+          log.append(channel, "before"),
+          log.append(channel, "another", "id"),
+          log.append(channel, "after"),
+        ]);
+        assert.deepEqual(
+          answers.map((answer) =>
+            answer.status === "rejected" ? answer.reason instanceof IdInUseError : answer.value.offset,
+          ),
+          [2, true, 3],
+        );
+        assert.equal((await log.append(channel, "mine", "id")).duplicate, true);
+        assert.deepEqual((await retained()).current, ["mine", "before", "after"]);
+      });
+
+      it("holds an id for its own publisher only", async () => {
+        // The same characters, divided in another way.
+        const owners = [
+          ["id", "a"],
+          ["id", "ab"],
+          ["bid", "a"],
+          ["id", undefined],
+          ["1:aid", undefined],
+        ] as const;
+        for (const [index, [id, publisher]] of owners.entries()) {
+          const payload = `of ${publisher ?? "nobody"}`;
+          assert.equal((await log.append(channel, payload, id, publisher)).offset, index + 1);
+          assert.equal((await log.append(channel, payload, id, publisher)).offset, index + 1);
+        }
+      });
+
       it("takes any text for an id", async () => {
         for (const [index, id] of ["", "=", ":", "é\u0000 \r\n", "x".repeat(128)].entries()) {
           assert.equal((await log.append(channel, "once", id)).offset, index + 1);
-          assert.equal((await log.append(channel, "again", id)).offset, index + 1);
+          assert.equal((await log.append(channel, "once", id)).offset, index + 1);
         }
       });
 

@@ -125,6 +125,7 @@ describe("what a client sends", () => {
       "invalid_message",
       "too_large",
       "unavailable",
+      "id_in_use",
     ] satisfies ErrorCode[]);
   });
 

@@ -144,13 +144,14 @@ describe("the client's publishes", () => {
 
   it("reject with any other error of the server, each alone", async () => {
     const { channel, accepted } = await openGreeted(await startServer());
-    const published = [channel.publish("bad"), channel.publish("good")];
-    const [bad, good] = await accepted.take(2);
-    assert.ok(bad && good);
-    accepted.refuse(bad, "too_large").ack(good, 1);
-    assert.ok(published[0]);
-    await assert.rejects(published[0], { name: "ChannelError", code: "too_large", message: "No." });
-    await published[1];
+    for (const code of ["too_large", "id_in_use"]) {
+      const [bad, good] = [channel.publish("bad"), channel.publish("good")];
+      const [badFrame, goodFrame] = await accepted.take(2);
+      assert.ok(badFrame && goodFrame);
+      accepted.refuse(badFrame, code).ack(goodFrame, 1);
+      await assert.rejects(bad, { name: "ChannelError", code, message: "No." });
+      await good;
+    }
   });
 
   it("reject the largest one under way after 1009, and send the others again", async () => {

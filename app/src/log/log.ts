@@ -12,15 +12,17 @@ export interface MessageLog {
    * Adds an entry to the end of a channel.
    *
    * - Entries MUST be in the order of the calls, those that are answered by a rejection left out.
-   * - A call with an `id` that one of the channel's newest entries carries (as many as the log retains) MUST NOT
-   *   append anything, and answers with that entry's position, whichever process appended it.
+   * - An `id` belongs to its `publisher`; calls without a publisher share one. If one of the channel's newest entries (as
+   *   many as the log retains) has the same id of the same publisher, the call MUST NOT append anything, whichever
+   *   process appended that entry. With the same payload it answers with that entry's position. With another payload it
+   *   MUST reject with {@link IdInUseError}.
    * - Where the store is away, a driver MUST hold the call for a bounded time. A call without an `id` that may
    *   have been stored already MUST NOT be made again, but reject.
    * - It MUST reject, and not throw, where the entry was not stored or the driver does not know; a caller that
    *   tries again gives an `id`.
    * - It MAY answer at once, with no promise: a message of a task that is alone then costs none.
    */
-  append(channel: string, payload: string, id?: string): Appended | Promise<Appended>;
+  append(channel: string, payload: string, id?: string, publisher?: string): Appended | Promise<Appended>;
 
   /**
    * The end of a channel: behind every entry whose append was answered before this call, in any process.
@@ -43,6 +45,15 @@ export interface MessageLog {
   close(): Promise<void>;
 }
 
+/** Another message has the id of this one, and was stored; this one was not. */
+export class IdInUseError extends Error {
+  override readonly name = "IdInUseError";
+
+  constructor() {
+    super("Another message has this id.");
+  }
+}
+
 /** A place between two entries of a channel. */
 export interface LogPosition {
   /** Names the life of the offsets. Offsets of different epochs MUST NOT be compared. */
@@ -55,7 +66,7 @@ export interface Appended {
   readonly epoch: string;
   /** Offset of the entry. */
   readonly offset: number;
-  /** Whether an earlier call with the same id had appended it, or an earlier attempt of this one. */
+  /** Whether an earlier call with the same id and payload had appended it, or an earlier attempt of this one. */
   readonly duplicate: boolean;
 }
 

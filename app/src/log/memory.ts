@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
 
+import { IdInUseError } from "./log.ts";
 import type { Appended, LogPosition, LogReader, MessageLog } from "./log.ts";
 import { PackedEntries } from "./packedEntries.ts";
+import { idName, payloadDigest } from "./publishId.ts";
+import { RecentIds } from "./recentIds.ts";
 import type { Retention } from "./retention.ts";
 import { UnreadChannels } from "./unreadChannels.ts";
 
@@ -19,8 +22,6 @@ const UNREAD_FULL_CHANNELS = 64;
 
 /** What a channel takes besides its entries and ids, in bytes, as measured: 1.3 KiB, and the administration of a block. */
 const CHANNEL_BYTES = 2048;
-/** What an id takes besides its text, in bytes, as measured. */
-const ID_OVERHEAD_BYTES = 72;
 
 export interface MemoryLogOptions extends Retention {
   /** A monotonic clock, in milliseconds. */
@@ -64,12 +65,15 @@ export function createMemoryLog({
   sweep.unref();
 
   return {
-    append(name, payload, id) {
+    append(name, payload, id, publisher) {
       if (closed) return Promise.reject(new Error("The log is closed."));
       const channel = channelOf(name);
-      const appended = channel.append(payload, id, now());
+      const appended =
+        id === undefined
+          ? channel.append(payload, now())
+          : channel.appendOnce(payload, idName(id, publisher), now());
       noteUse(name, channel);
-      return appended;
+      return appended ?? Promise.reject(new IdInUseError());
     },
 
     end(name) {
@@ -129,14 +133,23 @@ class Channel {
     return CHANNEL_BYTES + this.#entries.memoryBytes + this.#ids.memoryBytes;
   }
 
-  append(payload: string, id: string | undefined, at: number): Appended {
-    this.#usedAt = at;
-    if (id !== undefined) {
-      const known = this.#ids.find(id);
-      if (known !== undefined) return { epoch: this.#epoch, offset: known, duplicate: true };
+  /** @returns nothing if another payload has this id. */
+  appendOnce(payload: string, name: string, at: number): Appended | undefined {
+    const digest = payloadDigest(payload);
+    const known = this.#ids.find(name);
+    if (known === undefined) {
+      const appended = this.append(payload, at);
+      this.#ids.add(name, { offset: appended.offset, digest }, at);
+      return appended;
     }
+    this.#usedAt = at;
+    if (known.digest !== digest) return undefined;
+    return { epoch: this.#epoch, offset: known.offset, duplicate: true };
+  }
+
+  append(payload: string, at: number): Appended {
+    this.#usedAt = at;
     const offset = this.#entries.push(payload, at);
-    if (id !== undefined) this.#ids.add(id, offset);
     for (const reader of this.#readers) reader.entries([{ offset, payload }]);
     return { epoch: this.#epoch, offset, duplicate: false };
   }
@@ -162,6 +175,7 @@ class Channel {
 
   evictBefore(horizon: number): void {
     this.#entries.evictBefore(horizon);
+    this.#ids.evictBefore(horizon);
   }
 
   unusedSince(horizon: number): boolean {
@@ -171,41 +185,4 @@ class Channel {
   close(): void {
     this.#readers = [];
   }
-}
-
-/** The ids of the newest entries, of one to two windows of offsets: forgetting costs nothing per entry. */
-class RecentIds {
-  readonly #window: number;
-  #generation = 0;
-  #recent = new Ids();
-  #older = new Ids();
-
-  /** @param window entries whose ids are remembered at least. */
-  constructor(window: number) {
-    this.#window = window;
-  }
-
-  get memoryBytes(): number {
-    return this.#recent.memoryBytes + this.#older.memoryBytes;
-  }
-
-  find(id: string): number | undefined {
-    return this.#recent.offsets.get(id) ?? this.#older.offsets.get(id);
-  }
-
-  add(id: string, offset: number): void {
-    const generation = Math.floor(offset / this.#window);
-    if (generation !== this.#generation) {
-      this.#older = generation === this.#generation + 1 ? this.#recent : new Ids();
-      this.#recent = new Ids();
-      this.#generation = generation;
-    }
-    this.#recent.offsets.set(id, offset);
-    this.#recent.memoryBytes += Buffer.byteLength(id) + ID_OVERHEAD_BYTES;
-  }
-}
-
-class Ids {
-  readonly offsets = new Map<string, number>();
-  memoryBytes = 0;
 }

@@ -45,7 +45,7 @@ export interface ValkeyLogOptions extends ValkeyAddress, Retention {
 
 /** A log that several tasks share, and where they know of each other. */
 export interface ValkeyLog extends MessageLog {
-  append(channel: string, payload: string, id?: string): Promise<Appended>;
+  append(channel: string, payload: string, id?: string, publisher?: string): Promise<Appended>;
   readonly peers: Peers;
 }
 
@@ -145,7 +145,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
   };
 
   return {
-    append: (name, payload, id) => appends.append(channels.get(name), payload, id),
+    append: (name, payload, id, publisher) => appends.append(channels.get(name), payload, id, publisher),
 
     end: (name): Promise<LogPosition> => ends.end(channels.get(name)),
 

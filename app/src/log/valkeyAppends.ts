@@ -1,6 +1,8 @@
 import type { Logger } from "pino";
 
+import { IdInUseError } from "./log.ts";
 import type { Appended } from "./log.ts";
+import { idName, payloadDigest } from "./publishId.ts";
 import { offsetOf } from "./valkeyChannel.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 import type { ValkeyChannels } from "./valkeyChannels.ts";
@@ -38,7 +40,8 @@ interface Pending {
   readonly channel: ValkeyChannel;
   readonly payload: string;
   readonly name: string;
-  readonly hasId: boolean;
+  /** Of the payload; only an entry with an id has one. */
+  readonly digest: string | undefined;
   readonly bytes: number;
   /** When it was called, in milliseconds of `performance.now()`. */
   readonly calledAt: number;
@@ -83,7 +86,12 @@ export class ValkeyAppends {
     });
   }
 
-  append(channel: ValkeyChannel, payload: string, id: string | undefined): Promise<Appended> {
+  append(
+    channel: ValkeyChannel,
+    payload: string,
+    id: string | undefined,
+    publisher: string | undefined,
+  ): Promise<Appended> {
     if (this.#closed) return Promise.reject(new Error("The log is closed."));
     const bytes = Buffer.byteLength(payload) + APPEND_OVERHEAD_BYTES;
     if (this.#bytes + bytes > MAX_PENDING_BYTES) {
@@ -98,8 +106,8 @@ export class ValkeyAppends {
         name:
           id === undefined
             ? `${CALL_PREFIX}${this.#parts.task}${(this.#calls++).toString(36)}`
-            : ID_PREFIX + id,
-        hasId: id !== undefined,
+            : ID_PREFIX + idName(id, publisher),
+        digest: id === undefined ? undefined : payloadDigest(payload),
         bytes,
         calledAt: performance.now(),
         resolve,
@@ -218,11 +226,11 @@ export class ValkeyAppends {
     const { retainedMessages, channels } = this.#parts;
     let loaded = this.#scriptLoaded;
     return batch.map((pending) => {
-      const { channel, name, payload, hasId } = pending;
+      const { channel, name, payload, digest } = pending;
       const epoch = channel.epoch ?? "";
       pending.epoch = epoch;
       pending.newestOffset = channel.offset;
-      if (!hasId) {
+      if (digest === undefined) {
         return [
           "xadd",
           channel.key,
@@ -243,6 +251,7 @@ export class ValkeyAppends {
         ...channel.idKeys,
         epoch,
         name,
+        digest,
         payload,
         retainedMessages,
         retainedMessages,
@@ -261,9 +270,13 @@ export class ValkeyAppends {
         allStored = false;
         continue;
       }
+      if (pending.digest !== undefined) this.#scriptLoaded = true;
+      if (appended === "id in use") {
+        this.#reject(pending, new IdInUseError());
+        continue;
+      }
       pending.stored = true;
       pending.channel.note(appended.epoch, appended.offset, pending.name);
-      if (pending.hasId) this.#scriptLoaded = true;
       this.#resolve(pending, appended, now);
     }
     return allStored ? [] : this.#sortOut(batch, outcomes);
@@ -289,7 +302,8 @@ export class ValkeyAppends {
   }
 
   /** Why an append that was not stored, as far as the answer says, cannot be sent again. */
-  #obstacle({ channel, epoch, hasId }: Pending, outcome: Outcome | undefined): Error | undefined {
+  #obstacle({ channel, epoch, digest }: Pending, outcome: Outcome | undefined): Error | undefined {
+    const hasId = digest !== undefined;
     switch (outcome?.kind) {
       case "unsent":
         return undefined;
@@ -374,15 +388,17 @@ export class ValkeyAppends {
 
 /** @returns nothing where the answer does not say that it was stored in the present epoch. */
 function appendedBy(
-  { hasId, epoch, newestOffset }: Pending,
+  { digest, epoch, newestOffset }: Pending,
   outcome: Outcome | undefined,
-): Appended | undefined {
+): Appended | "id in use" | undefined {
   if (outcome?.kind !== "answered" || outcome.reply === null) return undefined;
-  if (hasId) {
+  if (digest !== undefined) {
     // By the script.
-    const [offset, duplicate] = outcome.reply as [string, 0 | 1];
-    return duplicate === 1 || Number(offset) > newestOffset
-      ? { epoch, offset: Number(offset), duplicate: duplicate === 1 }
+    const [offset, knownDigest] = outcome.reply as [string, string | null];
+    if (knownDigest !== null && knownDigest !== digest) return "id in use";
+    const duplicate = knownDigest !== null;
+    return duplicate || Number(offset) > newestOffset
+      ? { epoch, offset: Number(offset), duplicate }
       : undefined;
   }
   // By XADD.

@@ -67,8 +67,9 @@ return {epoch, tonumber(first), tonumber(last) + 1}`,
  * Appends an entry, unless one of the newest has its name. Names are remembered in two hashes in turn, each for a window of
  * offsets; its empty field says which.
  *
- * Arguments: epoch, name, payload, entries to keep, offsets of a window, expiry in milliseconds. Answers the offset and
- * whether it was there already; or nothing, where there is no stream. It is refused where the stream has another epoch.
+ * Arguments: epoch; name; digest of the payload; payload; entries to keep; offsets of a window; expiry in milliseconds.
+ * Answers the offset, and if it was there already the digest of the payload there; or nothing, where there is no stream. It is
+ * refused where the stream has another epoch.
  */
 export const appendScript = script(
   "append",
@@ -79,23 +80,24 @@ for turn = 0, 1 do
   local window, known = unpack(redis.call('HMGET', KEYS[2 + turn], '', name))
   windows[turn] = window
   if known and string.find(window, epoch .. ':', 1, true) == 1 then
-    return redis.call('EXISTS', KEYS[1]) == 1 and {known, 1}
+    local offset, digest = string.match(known, '^(%d+) (.*)$')
+    return redis.call('EXISTS', KEYS[1]) == 1 and {offset, digest}
   end
 end
 
-local id = redis.call('XADD', KEYS[1], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[4], epoch .. '-*', name, ARGV[3])
+local id = redis.call('XADD', KEYS[1], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], epoch .. '-*', name, ARGV[4])
 if not id then return false end
 local offset = string.sub(id, #epoch + 2)
-local number = math.floor(offset / ARGV[5])
+local number = math.floor(offset / ARGV[6])
 local window, names = epoch .. ':' .. number, KEYS[2 + number % 2]
 if windows[number % 2] == window then
-  redis.call('HSET', names, name, offset)
+  redis.call('HSET', names, name, offset .. ' ' .. ARGV[3])
 else
   redis.call('DEL', names)
-  redis.call('HSET', names, '', window, name, offset)
-  redis.call('PEXPIRE', names, ARGV[6])
+  redis.call('HSET', names, '', window, name, offset .. ' ' .. ARGV[3])
+  redis.call('PEXPIRE', names, ARGV[7])
 end
-return {offset, 0}`,
+return {offset, false}`,
 );
 
 /**
