@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
 import { VARIABLE_PREFIX } from "../app/src/settings.ts";
 import { runBench } from "./bench.ts";
 import { UsageError } from "../cli/options.ts";
@@ -40,6 +41,9 @@ async function main(args: readonly string[]): Promise<number> {
       interrupt.abort();
     });
   }
+  watchParent(process, () => {
+    interrupt.abort();
+  });
   const { signal } = interrupt;
   const startedAt = new Date();
   const pinning = choosePinning();
@@ -124,6 +128,7 @@ function inheritedEnvironment(environment: NodeJS.ProcessEnv): Readonly<Record<s
   return { ...inherited, NODE_ENV: "production" };
 }
 
+ignoreBrokenPipes(process);
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

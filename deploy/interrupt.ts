@@ -10,6 +10,8 @@ export interface InterruptSources {
   readonly signals: NodeJS.EventEmitter;
   /** The terminal's keyboard, where there is one. */
   readonly keyboard: (NodeJS.ReadableStream & { setRawMode(raw: boolean): unknown }) | undefined;
+  /** Aborted when npm, which started the process, has ended: a first interrupt, and never a second one. */
+  readonly orphaned?: AbortSignal;
   readonly nowMs: () => number;
 }
 
@@ -28,26 +30,28 @@ export interface Interrupts {
  * @param onSecond ends the process; its children end with it.
  */
 export function watchInterrupts(
-  { signals, keyboard, nowMs }: InterruptSources,
+  { signals, keyboard, orphaned, nowMs }: InterruptSources,
   { onFirst, onSecond }: { readonly onFirst: () => void; readonly onSecond: () => void },
 ): Interrupts {
   const controller = new AbortController();
   let firstAt: number | undefined;
 
+  function interruptOnce(): void {
+    if (firstAt !== undefined) return;
+    firstAt = nowMs();
+    onFirst();
+    controller.abort();
+  }
   function interrupt(): void {
-    if (firstAt === undefined) {
-      firstAt = nowMs();
-      onFirst();
-      controller.abort();
-    } else if (nowMs() - firstAt > SECOND_AFTER_MS) {
-      onSecond();
-    }
+    if (firstAt === undefined) interruptOnce();
+    else if (nowMs() - firstAt > SECOND_AFTER_MS) onSecond();
   }
   function onKeys(keys: Buffer | string): void {
     if (Buffer.from(keys).includes(CTRL_C)) interrupt();
   }
 
   for (const name of SIGNALS) signals.on(name, interrupt);
+  orphaned?.addEventListener("abort", interruptOnce);
   keyboard?.setRawMode(true);
   keyboard?.on("data", onKeys);
   keyboard?.resume();
@@ -56,6 +60,7 @@ export function watchInterrupts(
     signal: controller.signal,
     close() {
       for (const name of SIGNALS) signals.off(name, interrupt);
+      orphaned?.removeEventListener("abort", interruptOnce);
       keyboard?.off("data", onKeys);
       keyboard?.setRawMode(false);
       keyboard?.pause();

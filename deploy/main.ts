@@ -1,6 +1,7 @@
 /** `npm run deploy`: the stack's program, deployed to AWS. */
 import { homedir } from "node:os";
 import path from "node:path";
+import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
 import { paintFor } from "../cli/paint.ts";
 import { checkPreconditions } from "./preconditions.ts";
 import { HELP, type Options, parseOptions } from "./options.ts";
@@ -16,13 +17,22 @@ async function run(options: Options, cliRoot: string | undefined): Promise<numbe
   const { linesView, liveView } = await import("./progress/view.ts");
   const { env, stdin, stdout } = process;
   const nowMs = (): number => performance.now();
+  const orphaned = new AbortController();
+  watchParent(process, () => {
+    orphaned.abort();
+  });
   return runCommand({
     options,
     root: ROOT,
     cliRoot,
     env,
     openView: stdout.isTTY ? liveView(stdout, { nowMs, paint: paintFor(stdout) }) : linesView(stdout),
-    interrupts: { signals: process, keyboard: stdin.isTTY ? stdin : undefined, nowMs },
+    interrupts: {
+      signals: process,
+      keyboard: stdin.isTTY ? stdin : undefined,
+      orphaned: orphaned.signal,
+      nowMs,
+    },
     nowMs,
     today: () => new Date(),
     say: (line) => {
@@ -53,4 +63,5 @@ async function main(): Promise<number> {
   return run(options, cliRoot);
 }
 
+ignoreBrokenPipes(process);
 process.exitCode = await main();

@@ -1,4 +1,5 @@
 /** `npm run load-test -- wss://HOST/wss`: the only module of the load test that touches the process. */
+import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
 import { UsageError } from "../cli/options.ts";
 import { parseOptions, usage } from "./options.ts";
 import { noProgress, progressBar } from "./progress.ts";
@@ -20,6 +21,9 @@ async function main(args: readonly string[]): Promise<number> {
   process.once("SIGINT", () => {
     interrupt.abort();
   });
+  watchParent(process, () => {
+    interrupt.abort();
+  });
   const progress = options.json || !process.stderr.isTTY ? noProgress : progressBar(process.stderr);
   const report = await runLoadTest(options, progress, interrupt.signal).finally(() => {
     progress.close();
@@ -32,6 +36,7 @@ async function main(args: readonly string[]): Promise<number> {
   return succeeded(report) ? 0 : FAILED;
 }
 
+ignoreBrokenPipes(process);
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

@@ -1,6 +1,7 @@
 /** `npm start`: the stack's program, evaluated and realised on this machine. */
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
 import type { DeclaredGraph } from "../infra/graph.ts";
 import { readStackFiles } from "../infra/stackFiles.ts";
 import type { StackEvent } from "./events.ts";
@@ -20,9 +21,6 @@ const CACHE_DIRECTORY = path.join(ROOT, "node_modules", ".cache", "local-stack")
 /** npm passes on the Ctrl-C that the terminal has delivered already; only a later one is the user's second. */
 const SECOND_SIGNAL_AFTER_MS = 500;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
-/** How often it is looked whether npm's shell is still there, in milliseconds: it passes no SIGTERM on, and is gone. */
-const PARENT_CHECK_MS = 500;
 
 /** What a process of this system needs to start at all; none of it is a setting of the server's. */
 const SYSTEM_VARIABLES = ["SystemRoot", "TEMP", "TMPDIR"];
@@ -53,12 +51,9 @@ function wishesBySignal(): Wishes {
       if (performance.now() - first > SECOND_SIGNAL_AFTER_MS) hurry.resolve(undefined);
     });
   }
-  const { ppid } = process;
-  if (process.env["npm_lifecycle_event"] !== undefined) {
-    setInterval(() => {
-      if (process.ppid !== ppid) stop.resolve(undefined);
-    }, PARENT_CHECK_MS).unref();
-  }
+  watchParent(process, () => {
+    stop.resolve(undefined);
+  });
   return { stop, hurry };
 }
 
@@ -144,4 +139,5 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+ignoreBrokenPipes(process);
 process.exitCode = await main();

@@ -1,5 +1,6 @@
 /** `npm run policy`: the verdict on every stack that has a file, or on one. */
 import path from "node:path";
+import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
 import { evaluateStack } from "../infra/evaluate.ts";
 import { stackNames } from "../infra/stackFiles.ts";
 import { suppressions } from "../infra/suppressions.ts";
@@ -27,6 +28,8 @@ async function main(): Promise<number> {
   return passed ? 0 : 1;
 }
 
+ignoreBrokenPipes(process);
+watchParent(process, () => process.exit(1));
 try {
   process.exitCode = await main();
 } catch (error) {

@@ -5,6 +5,7 @@
  */
 import { fileURLToPath } from "node:url";
 
+import { ignoreBrokenPipes, watchParent } from "./commandProcess.ts";
 import { ListenError } from "./listenError.ts";
 import { nearest } from "./nearest.ts";
 import { EXIT_GRACE_SECONDS, fromEnvironment, SettingsError } from "./settings.ts";
@@ -19,6 +20,7 @@ const COMMANDS = ["health"] as const;
 
 const STDOUT = 1;
 
+ignoreBrokenPipes(process);
 await main(process.argv.slice(2));
 
 async function main([command, ...rest]: readonly string[]): Promise<void> {
@@ -38,8 +40,13 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
 }
 
 function serve(settings: Settings): Promise<void> {
+  const orphaned = new AbortController();
+  watchParent(process, () => {
+    orphaned.abort();
+  });
   return runUntilSignal({
     signals: process,
+    orphaned: orphaned.signal,
     exit: (code) => process.exit(code),
     boot: () => boot(settings),
     deadlineSeconds: settings.drainSeconds + EXIT_GRACE_SECONDS,

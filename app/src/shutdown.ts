@@ -15,6 +15,8 @@ export interface Running {
 export interface RunParts {
   /** Emits the signals: the process. */
   readonly signals: Pick<EventEmitter, "on">;
+  /** Aborted when npm, which started the process, has ended: a first signal, and never a second one. */
+  readonly orphaned?: AbortSignal;
   /** Ends the process. */
   readonly exit: (code: number) => void;
   /** Begins only when signals are heard; one that comes in the midst of it is obeyed at its end. */
@@ -29,7 +31,8 @@ export interface RunParts {
  * @returns when the boot is over.
  * @throws what the boot throws.
  */
-export async function runUntilSignal({ signals, exit, boot, deadlineSeconds }: RunParts): Promise<void> {
+export async function runUntilSignal(parts: RunParts): Promise<void> {
+  const { signals, orphaned, exit, boot, deadlineSeconds } = parts;
   const booted = Promise.withResolvers<Running>();
   let logger: Logger | undefined;
   let stopping = false;
@@ -63,5 +66,8 @@ export async function runUntilSignal({ signals, exit, boot, deadlineSeconds }: R
   };
 
   for (const signal of SIGNALS) signals.on(signal, onSignal);
+  orphaned?.addEventListener("abort", () => {
+    if (!stopping) onSignal("npm has ended");
+  });
   booted.resolve(await boot());
 }

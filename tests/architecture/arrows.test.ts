@@ -9,6 +9,7 @@ const WORDS: Readonly<Record<string, (file: string) => boolean>> = {
   nothing: () => false,
   everything: () => true,
   // Everything else of the server is started, not imported.
+  "the process": (file) => file === "app/src/commandProcess.ts",
   "the settings": (file) => /^app\/src\/(settings|definition|nearest)\.ts$/.test(file),
 };
 

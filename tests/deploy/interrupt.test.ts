@@ -8,6 +8,7 @@ describe("Ctrl-C in deploy", () => {
   let heard: string[];
   let signals: EventEmitter;
   let keyboard: PassThrough & { raw: boolean; setRawMode: (raw: boolean) => void };
+  let orphaned: AbortController;
   let interrupts: Interrupts;
 
   beforeEach(() => {
@@ -21,8 +22,9 @@ describe("Ctrl-C in deploy", () => {
       },
     });
     keyboard = keys;
+    orphaned = new AbortController();
     interrupts = watchInterrupts(
-      { signals, keyboard, nowMs: () => now },
+      { signals, keyboard, orphaned: orphaned.signal, nowMs: () => now },
       { onFirst: () => heard.push("first"), onSecond: () => heard.push("second") },
     );
   });
@@ -42,6 +44,23 @@ describe("Ctrl-C in deploy", () => {
     now = 5000;
     signals.emit("SIGTERM");
     assert.deepEqual(heard, ["first", "second"]);
+  });
+
+  it("cancels when npm has ended, which is never the second", () => {
+    orphaned.abort();
+    assert.deepEqual(heard, ["first"]);
+    interrupts.close();
+
+    heard = [];
+    const later = new AbortController();
+    interrupts = watchInterrupts(
+      { signals, keyboard, orphaned: later.signal, nowMs: () => now },
+      { onFirst: () => heard.push("first"), onSecond: () => heard.push("second") },
+    );
+    signals.emit("SIGINT");
+    now = 5000;
+    later.abort();
+    assert.deepEqual(heard, ["first"]);
   });
 
   it("takes Ctrl-C as a key, so that the terminal gives it to nobody else", () => {

@@ -1,10 +1,11 @@
 /** `npm start`'s own process: the command line, and every way to end it. */
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
+import { startAsNpm } from "../support/npmProcess.ts";
 import { ROOT } from "./support/paths.ts";
 import { alive } from "./support/processes.ts";
 
@@ -54,17 +55,17 @@ describe("local main: its end", function () {
   // Each evaluates the program, which takes its time on a busy machine.
   this.timeout(60_000);
 
-  const children: ChildProcess[] = [];
+  const closing: (() => void)[] = [];
 
   afterEach(() => {
-    for (const child of children.splice(0)) child.kill("SIGKILL");
+    for (const close of closing.splice(0)) close();
   });
 
   function start(...nodeOptions: string[]) {
     const child = spawn(process.execPath, [...nodeOptions, MAIN, "--json", ...ON_ANY_PORT], {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
-    children.push(child);
+    closing.push(() => child.kill("SIGKILL"));
     const { stdout, stderr } = child;
     assert.ok(stdout && stderr);
     const exited = once(child, "exit") as Promise<[code: number | null, signal: NodeJS.Signals | null]>;
@@ -101,26 +102,23 @@ describe("local main: its end", function () {
     });
   }
 
-  it("is in order when npm is told to stop, whose shell passes that on to nobody", async () => {
-    // As npm runs it: by a shell that waits for it.
-    const script = `"${process.execPath}" "${MAIN}" --json ${ON_ANY_PORT.join(" ")}; true`;
-    const shell = spawn("/bin/sh", ["-c", script], {
-      stdio: ["ignore", "pipe", "inherit"],
-      env: { ...process.env, npm_lifecycle_event: "start" },
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    it(`is in order when npm ends by ${signal}, whose shell passes that on to nobody`, async () => {
+      const { npm, stdout, close } = startAsNpm(MAIN, ["--json", ...ON_ANY_PORT], process.env);
+      closing.push(close);
+      const lines = createInterface({ input: stdout });
+      const events: Event[] = [];
+      lines.on("line", (line) => {
+        const event = JSON.parse(line) as Event;
+        events.push(event);
+        if (event.event === "ready") npm.kill(signal);
+      });
+      // The last of those who write to it is gone.
+      await once(lines, "close");
+      assert.equal(events.at(-1)?.event, "stopped");
+      for (const { pid } of events) assert.ok(pid === undefined || !alive(pid));
     });
-    children.push(shell);
-    const lines = createInterface({ input: shell.stdout });
-    const events: Event[] = [];
-    lines.on("line", (line) => {
-      const event = JSON.parse(line) as Event;
-      events.push(event);
-      if (event.event === "ready") shell.kill("SIGTERM");
-    });
-    // The last of those who write to it is gone.
-    await once(lines, "close");
-    assert.equal(events.at(-1)?.event, "stopped");
-    for (const { pid } of events) assert.ok(pid === undefined || !alive(pid));
-  });
+  }
 
   it("is in order and silent when nobody reads its output any more", async () => {
     const { stdout, errors, exited } = start();

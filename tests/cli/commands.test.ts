@@ -1,0 +1,117 @@
+/** What every command does with its process, the server too. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+import { greet, startServer } from "../load-test/server.ts";
+import { type NpmProcess, startAsNpm } from "../support/npmProcess.ts";
+import { due } from "../support/waitUntil.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+const SERVER = "app/src/main.ts";
+const ANY_PORT = { HOST: "127.0.0.1", PORT: "0", WEBSOCKET_METRICS_PORT: "0" };
+/** A command evaluates the program at most, which takes its time on a busy machine. */
+const TIMEOUT_MS = 60_000;
+
+const { scripts } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8")) as {
+  readonly scripts: Readonly<Record<string, string>>;
+};
+const commands = Object.values(scripts).flatMap((script) => /^node (\S+\.ts)$/.exec(script)?.[1] ?? []);
+
+describe("every command", function () {
+  this.timeout(TIMEOUT_MS);
+
+  it("is one of these", () => {
+    assert.deepEqual(
+      commands.toSorted(),
+      ["bench", "deploy", "load-test", "local", "policy"].map((folder) => `${folder}/main.ts`),
+    );
+  });
+
+  for (const file of [...commands, SERVER]) {
+    it(`${file} watches its parent and its output`, () => {
+      const source = readFileSync(path.join(ROOT, file), "utf8");
+      for (const call of ["ignoreBrokenPipes(process)", "watchParent(process, "])
+        assert.ok(source.includes(call), `${file} must call ${call}…: see app/src/commandProcess.ts`);
+    });
+  }
+
+  for (const file of commands) {
+    it(`${file} ends as usual if its output has no reader`, async () => {
+      const child = spawn(process.execPath, [path.join(ROOT, file), "--help"], {
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      // Before the process has started, so that its first write fails.
+      child.stdout.destroy();
+      const closed = once(child, "close");
+      assert.equal(await text(child.stderr), "");
+      assert.deepEqual(await closed, [0, null]);
+    });
+  }
+});
+
+describe("the server's process", () => {
+  it("serves on if its output has no reader, and stops in order", async () => {
+    const child = spawn(process.execPath, [path.join(ROOT, SERVER)], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: ANY_PORT,
+    });
+    const exited = once(child, "exit");
+    try {
+      await due(once(createInterface(child.stdout), "line"), "the line that it listens");
+      child.stdout.destroy();
+      // The last metrics are written on the way out.
+      child.kill("SIGTERM");
+      assert.deepEqual(await due(exited, "its end"), [0, null]);
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+});
+
+describe("a process of npm's", () => {
+  const started: NpmProcess[] = [];
+
+  function start(file: string, args: readonly string[], env: NodeJS.ProcessEnv): NpmProcess {
+    const process = startAsNpm(path.join(ROOT, file), args, env);
+    started.push(process);
+    return process;
+  }
+
+  afterEach(() => {
+    for (const { close } of started.splice(0)) close();
+  });
+
+  it("is a server that shuts down when npm is killed", async () => {
+    const { npm, stdout } = start(SERVER, [], { ...process.env, ...ANY_PORT });
+    const reader = createInterface(stdout);
+    const lines: string[] = [];
+    reader.on("line", (line) => lines.push(line));
+    const ended = once(reader, "close");
+    await due(once(reader, "line"), "the line that it listens");
+    npm.kill("SIGKILL");
+    await due(ended, () => `the server's end after ${lines.join("\n")}`);
+    assert.ok(lines.some((line) => line.includes('"signal":"npm has ended"')));
+    assert.ok(lines.at(-1)?.includes('"stopped"'));
+  });
+
+  it("is a load test that ends with its summary when npm is killed", async () => {
+    const connected = Promise.withResolvers<undefined>();
+    await using server = await startServer({
+      welcome(socket) {
+        greet(socket);
+        connected.resolve(undefined);
+      },
+    });
+    const args = [server.url.href, "--mode", "sustained", "--duration", "60", "--connections", "1", "--json"];
+    const { npm, stdout } = start("load-test/main.ts", args, process.env);
+    const output = text(stdout);
+    await due(connected.promise, "its connection");
+    npm.kill("SIGKILL");
+    const { interrupted } = JSON.parse(await due(output, "its summary")) as { readonly interrupted: boolean };
+    assert.equal(interrupted, true);
+  });
+});
