@@ -6,13 +6,16 @@ import { LogBucket } from "./logs.ts";
 /** What every stack has. */
 export interface Base {
   readonly config: StackConfig;
-  /** Puts a component into the stack's region. */
-  readonly inRegion: pulumi.ComponentResourceOptions;
+  /** Puts a component, or a resource, into the stack's region. */
+  readonly inRegion: InRegion;
   readonly logs: LogBucket;
 }
 
+/** One provider: a component passes it on to its children, and a resource takes no option `providers`. */
+export type InRegion = Required<Pick<pulumi.ResourceOptions, "provider">>;
+
 export function declareBase(config: StackConfig): Base {
-  const inRegion = { providers: [providerIn("aws", config.region, config)] };
+  const inRegion: InRegion = { provider: providerIn("aws", config.region, config) };
   const logs = new LogBucket(
     "logs",
     { retentionDays: config.logRetentionDays, retain: config.retainData },
