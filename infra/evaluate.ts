@@ -22,6 +22,8 @@ export interface EvaluateArgs {
   readonly config?: Readonly<Record<string, string | undefined>>;
   /** Folder with Pulumi.yaml and the stack files; the repository's by default. */
   readonly root?: string;
+  /** Content of the stack's file; by default that of the file in `root`. */
+  readonly file?: string;
 }
 
 /** Pulumi keeps its runtime in the process, so evaluations take turns. */
@@ -48,8 +50,8 @@ export async function problemsOf(args: EvaluateArgs): Promise<readonly ConfigPro
   }
 }
 
-async function evaluateNow({ stack, config = {}, root = ROOT }: EvaluateArgs): Promise<DeclaredGraph> {
-  const files = readStackFiles(root, stack);
+async function evaluateNow({ stack, config = {}, root = ROOT, file }: EvaluateArgs): Promise<DeclaredGraph> {
+  const files = readStackFiles(root, stack, file);
   const values = { ...files.config, ...config };
   const recorder = createRecorder(values["aws:region"] ?? NO_REGION);
 

@@ -24,19 +24,16 @@ export function stackNames(root: string): readonly string[] {
 
 /**
  * Reads the configuration of one stack: the defaults of Pulumi.yaml, and over them the stack's own file.
+ * @param content of the stack's file, which then need not exist.
  * @throws {Error} where the stack has no file, naming those that have one, and where a value is encrypted.
  */
-export function readStackFiles(root: string, stack: string): StackFiles {
-  const stacks = stackNames(root);
-  if (!stacks.includes(stack)) {
-    const meant = nearest(stack, stacks);
-    throw new Error(
-      `There is no stack file Pulumi.${stack}.yaml; there are stacks ${stacks.join(", ")}.` +
-        (meant === undefined ? "" : ` Did you mean ${meant}?`),
-    );
-  }
-
-  const project = record(readYaml(root, PROJECT_FILE), PROJECT_FILE);
+export function readStackFiles(root: string, stack: string, content?: string): StackFiles {
+  const file = `Pulumi.${stack}.yaml`;
+  const ownContent = content ?? readStackFile(root, stack);
+  const project = record(
+    parseYaml(readFileSync(path.join(root, PROJECT_FILE), "utf8"), PROJECT_FILE),
+    PROJECT_FILE,
+  );
   const name = project["name"];
   if (typeof name !== "string") throw new Error(`${PROJECT_FILE} has no name.`);
 
@@ -46,8 +43,7 @@ export function readStackFiles(root: string, stack: string): StackFiles {
     if (value !== undefined) config[`${name}:${key}`] = text(value);
   }
 
-  const file = `Pulumi.${stack}.yaml`;
-  const own = record(readYaml(root, file) ?? {}, file)["config"];
+  const own = record(parseYaml(ownContent, file) ?? {}, file)["config"];
   for (const [key, value] of Object.entries(record(own ?? {}, file))) {
     const full = key.includes(":") ? key : `${name}:${key}`;
     if (typeof value === "object" && value !== null && "secure" in value) {
@@ -61,9 +57,22 @@ export function readStackFiles(root: string, stack: string): StackFiles {
   return { project: name, stack, config };
 }
 
-function readYaml(root: string, file: string): unknown {
+/** @throws {Error} if there is none, naming the stacks that have one. */
+function readStackFile(root: string, stack: string): string {
+  const stacks = stackNames(root);
+  if (!stacks.includes(stack)) {
+    const meant = nearest(stack, stacks);
+    throw new Error(
+      `There is no stack file Pulumi.${stack}.yaml; there are stacks ${stacks.join(", ")}.` +
+        (meant === undefined ? "" : ` Did you mean ${meant}?`),
+    );
+  }
+  return readFileSync(path.join(root, `Pulumi.${stack}.yaml`), "utf8");
+}
+
+function parseYaml(content: string, file: string): unknown {
   try {
-    return parse(readFileSync(path.join(root, file), "utf8"));
+    return parse(content);
   } catch (error) {
     throw error instanceof YAMLParseError ? new Error(`${file}: ${error.message}`) : error;
   }

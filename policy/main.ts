@@ -1,14 +1,18 @@
-/** `npm run policy`: the verdict on every stack that has a file, or on one. */
+/** `npm run policy`: the verdict on every stack that has a file and on the examples of docs/edges.md, or on one stack. */
 import path from "node:path";
 import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
 import { evaluateStack } from "../infra/evaluate.ts";
+import { evaluateExamples } from "../infra/examples.ts";
+import type { DeclaredGraph } from "../infra/graph.ts";
 import { stackNames } from "../infra/stackFiles.ts";
 import { suppressions } from "../infra/suppressions.ts";
 import { stackOf } from "./declared.ts";
 import { HELP, parseOptions } from "./options.ts";
 import { reportOf } from "./report.ts";
+import type { NamedVerdict } from "./report.ts";
 import { rules } from "./rules.ts";
 import { judge } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 
@@ -18,12 +22,16 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const verdicts = [];
+  const verdictOn = (graph: DeclaredGraph): Verdict => judge(stackOf(graph), rules, suppressions);
+  const stacks: NamedVerdict[] = [];
   for (const name of stack === undefined ? stackNames(ROOT) : [stack]) {
-    const resources = stackOf(await evaluateStack({ stack: name }));
-    verdicts.push({ stack: name, verdict: judge(resources, rules, suppressions) });
+    stacks.push({ name, verdict: verdictOn(await evaluateStack({ stack: name })) });
   }
-  const { text, passed } = reportOf(verdicts, { complete: stack === undefined });
+  const examples =
+    stack === undefined
+      ? (await evaluateExamples()).map(({ title, graph }) => ({ name: title, verdict: verdictOn(graph) }))
+      : undefined;
+  const { text, passed } = reportOf(stacks, examples);
   process.stdout.write(text);
   return passed ? 0 : 1;
 }

@@ -13,7 +13,7 @@ where a suppression lets nothing stand.
 
 Usage: npm run policy -- [options]
 
-  --stack NAME   stack whose Pulumi.NAME.yaml is read (all that there are)
+  --stack NAME   stack whose Pulumi.NAME.yaml is read (all that there are, and the examples of docs/edges.md)
   -h, --help     this text
 `;
 

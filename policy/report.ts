@@ -4,7 +4,8 @@ import type { Resource } from "./rule.ts";
 import type { Verdict } from "./verdict.ts";
 
 export interface NamedVerdict {
-  readonly stack: string;
+  /** Of a stack, or of an example. */
+  readonly name: string;
   readonly verdict: Verdict;
 }
 
@@ -18,16 +19,21 @@ export interface Report {
 const TEXT_WIDTH = 72;
 
 /**
- * A table for each stack: what is found and how to mend it, what is suppressed in vain, what stands and why.
- * @param complete whether these are all stacks: then what is suppressed and in none of them is an error as well.
+ * A table for each stack: what is found and how to mend it, what is suppressed in vain, what stands and why. Of an example
+ * there is only what is wrong.
+ * @param examples none if these are not all stacks. Otherwise what is suppressed and in no stack is an error as well.
  */
 export function reportOf(
-  verdicts: readonly NamedVerdict[],
-  { complete }: { readonly complete: boolean },
+  stacks: readonly NamedVerdict[],
+  examples: readonly NamedVerdict[] | undefined,
 ): Report {
-  const nowhere = complete ? absentFromAll(verdicts.map(({ verdict }) => verdict)) : [];
+  const verdicts = [...stacks, ...(examples ?? [])];
+  const nowhere = examples === undefined ? [] : absentFromAll(stacks.map(({ verdict }) => verdict));
   const sections = [
-    ...verdicts.map(tableOf),
+    ...stacks.map(({ name, verdict }) => tableOf(`Stack ${name}`, verdict)),
+    ...(examples ?? []).map(({ name, verdict }) =>
+      tableOf(`Example "${name}" of docs/edges.md`, { ...verdict, suppressed: [] }),
+    ),
     ...nowhere.map(({ rule, resource }) => `${rule} is suppressed at ${resource}, which no stack has.`),
   ];
   return {
@@ -41,13 +47,15 @@ export function reportOf(
 /** The last column has a paragraph for each of its texts. */
 type Row = readonly [rule: string, resource: string, ...texts: string[]];
 
-function tableOf({ stack, verdict }: NamedVerdict): string {
+function tableOf(subject: string, verdict: Verdict): string {
   const { findings, suppressed, idle } = verdict;
-  const title = `Stack ${stack}: ${findings.length} found, ${idle.length} suppressed in vain, ${suppressed.length} let stand`;
-  return [
-    title,
-    ...aligned([["rule", "resource", "finding, and its fix or its reason"], ...rowsOf(verdict)]),
-  ].join("\n");
+  const counts = [`${findings.length} found`, `${idle.length} suppressed in vain`];
+  if (suppressed.length > 0) counts.push(`${suppressed.length} let stand`);
+  const rows = rowsOf(verdict);
+  const head: Row = ["rule", "resource", "finding, and its fix or its reason"];
+  return [`${subject}: ${counts.join(", ")}`, ...(rows.length === 0 ? [] : aligned([head, ...rows]))].join(
+    "\n",
+  );
 }
 
 function rowsOf({ findings, suppressed, idle }: Verdict): readonly Row[] {
