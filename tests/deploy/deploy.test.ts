@@ -8,6 +8,7 @@ import { parseOptions } from "../../deploy/options.ts";
 import { runCommand } from "../../deploy/run.ts";
 import { cliRoot, needCli } from "../engine/support/cli.ts";
 import { startServer, tearDown } from "../app/support.ts";
+import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { commandsOf } from "../support/shell.ts";
 import { startForbidding } from "./forbidding.ts";
 import { createDeployProject, type DeployProject } from "./support.ts";
@@ -32,6 +33,9 @@ describe("npm run deploy", function () {
   before(function () {
     needCli(this);
     target = createDeployProject();
+    atSuiteEnd(this, () => {
+      target.project.close();
+    });
   });
 
   beforeEach(() => {
@@ -39,10 +43,6 @@ describe("npm run deploy", function () {
   });
 
   afterEach(tearDown);
-
-  after(() => {
-    target.project.close();
-  });
 
   function changes(): readonly string[] {
     return target.project.cloud.changes().map(({ method, type }) => `${method} ${type}`);

@@ -12,6 +12,7 @@ import { readService } from "../../local/model/service.ts";
 import { EDGE_CONFIGS, fullKeys } from "../local/support/edgeConfigs.ts";
 import { ROOT } from "../local/support/paths.ts";
 import { running, type StackFixture } from "../local/support/stack.ts";
+import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { launchBrowser } from "../support/browser.ts";
 import { TrustingWebSocket } from "../support/localStack.ts";
 
@@ -65,12 +66,11 @@ describe("an idle timeout at the load balancer", function () {
   describe("that is shorter than the heartbeats' interval", () => {
     let stack: StackFixture;
 
-    before(async () => {
+    before(async function () {
       // Not shorter than an answer of a busy machine may take: the load balancer gives up on that too.
       stack = await stackWith({ idleTimeoutSeconds: 2 });
+      atSuiteEnd(this, () => stack.stack.close());
     });
-
-    after(() => stack.stack.close());
 
     it("cuts a silent client, which connects again, resumes, and misses nothing", async () => {
       const { websocket } = stack.urls;

@@ -8,6 +8,7 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { text } from "node:stream/consumers";
+import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { connectTo, startStack } from "../support/localStack.ts";
 import type { Client, StackProcess } from "../support/localStack.ts";
 
@@ -28,11 +29,10 @@ describe("npm start", function () {
       return client;
     };
 
-    before(async () => {
+    before(async function () {
       stack = await startStack("--tasks", "1");
+      atSuiteEnd(this, () => stack.close());
     });
-
-    after(() => stack.close());
 
     afterEach(() => {
       for (const client of clients.splice(0)) client.close();

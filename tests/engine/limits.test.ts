@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { BROKEN_PROGRAM } from "./support/brokenProgram.ts";
 import { needCli } from "./support/cli.ts";
 import type { Call } from "./support/cloud.ts";
@@ -50,12 +51,11 @@ describe("what AWS refuses", function () {
   before(async function () {
     needCli(this);
     project = new Project();
+    atSuiteEnd(this, () => {
+      project.close();
+    });
     const other = await created("other", OTHER_EDGES);
     declared = [...(await created("dev", {})), ...other];
-  });
-
-  after(() => {
-    project.close();
   });
 
   for (const limit of LIMITS) {

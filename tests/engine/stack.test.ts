@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { text } from "../support/values.ts";
 import { needCli } from "./support/cli.ts";
 import type { Call } from "./support/cloud.ts";
@@ -42,9 +43,8 @@ describe("the real Pulumi engine", function () {
   before(function () {
     needCli(this);
     others = startLives(OTHER_LIVES);
+    atSuiteEnd(this, () => others?.stop());
   });
-
-  after(() => others?.stop());
 
   describe("with an unusable configuration", () => {
     let project: Project;
@@ -98,16 +98,15 @@ describe("the real Pulumi engine", function () {
       this.timeout(3 * COMMAND_TIMEOUT_MS);
       life = await lifeOf("dev");
       ({ project } = life);
+      atSuiteEnd(this, () => {
+        project.close();
+      });
       const { cloud } = project;
       preview = await project.pulumi("preview");
       changesOfPreview = cloud.changes();
       await make({ when: "it is created" }, life);
       secret = text(theOnlyCall(cloud, "create", DISTRIBUTION).inputs, "origins[0].customHeaders[0].value");
       password = text(theOnlyCall(cloud, "create", USER).inputs, "authenticationMode.passwords[0]");
-    });
-
-    after(() => {
-      project.close();
     });
 
     it("previews it and changes nothing", () => {

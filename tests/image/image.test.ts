@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { evaluateStack } from "../../infra/evaluate.ts";
 import { defaultSettings } from "../../app/src/settings.ts";
+import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { list, number, text, valueAt } from "../support/values.ts";
 import { buildImage } from "./support/build.ts";
 import type { BuiltImage } from "./support/build.ts";
@@ -27,17 +28,16 @@ describe("the image", function () {
   let image: BuiltImage;
   let container: Container;
 
-  before(async () => {
+  before(async function () {
     scratch = mkdtempSync(path.join(tmpdir(), "image-"));
+    atSuiteEnd(this, () => {
+      rmSync(scratch, { recursive: true, force: true });
+    });
     // The image's user has to get in.
     chmodSync(scratch, 0o755);
     image = await buildImage(ROOT, DOCKERFILE, scratch);
     container = new Container(image);
-  });
-
-  after(async () => {
-    await container.close();
-    rmSync(scratch, { recursive: true, force: true });
+    atSuiteEnd(this, () => container.close());
   });
 
   it("is made by the Dockerfile's own steps, and holds the bundle, the client and the page, and nothing else", () => {

@@ -10,6 +10,7 @@ import { type RunningBackplane, startBackplane } from "../../local/backplane.ts"
 import { type Backplane, readBackplane } from "../../local/model/backplane.ts";
 import { describeLogContract } from "../app/logContract.ts";
 import { silent } from "../app/support.ts";
+import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { connectTo, TrustingWebSocket } from "../support/localStack.ts";
 import { requireValkey } from "../support/valkey.ts";
 import { ROOT } from "./support/paths.ts";
@@ -54,9 +55,8 @@ describe("the local backplane", function () {
           valkeyServer,
           entry: path.join(ROOT, "app", "src", "main.ts"),
         });
+        atSuiteEnd(this, () => fixture.stack.close());
       });
-
-      after(() => fixture.stack.close());
 
       it("brings every message to the clients of all tasks, in one order", async () => {
         const { websocket } = fixture.stack.urls;

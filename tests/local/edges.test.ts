@@ -11,6 +11,7 @@ import { connect as connectTls } from "node:tls";
 import { localCertificate } from "../../local/certificate.ts";
 import { startEdge } from "../../local/edge.ts";
 import { readDistributions } from "../../local/model/distribution.ts";
+import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { ask, connect, refusedUpgrade } from "./support/clients.ts";
 import {
   API_GATEWAY_HOST,
@@ -59,12 +60,11 @@ describe("local edge: the load balancer", () => {
   let fixture: StackFixture;
   let edge: string;
 
-  before(async () => {
+  before(async function () {
     fixture = await running(loadBalancerEdge());
+    atSuiteEnd(this, () => fixture.stack.close());
     edge = new URL("/", fixture.urls.page).href.slice(0, -1);
   });
-
-  after(() => fixture.stack.close());
 
   it("has one address for TLS and one for plain HTTP, and nothing behind them", () => {
     const { websocket, page, plainHttp, loadBalancer } = fixture.urls;

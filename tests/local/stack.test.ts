@@ -6,6 +6,7 @@ import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { waitUntil } from "../support/waitUntil.ts";
 import { SECRET, SECRET_HEADER, wholePath } from "./support/graph.ts";
 import { ask, connect, refusedUpgrade } from "./support/clients.ts";
@@ -46,15 +47,14 @@ describe("local stack: requests", () => {
   let edge: string;
   let webSocketAtBalancer: string;
 
-  before(async () => {
+  before(async function () {
     fixture = await running(wholePath());
+    atSuiteEnd(this, () => fixture.stack.close());
     const { urls } = fixture;
     balancer = urls.loadBalancer;
     edge = new URL("/", urls.page).href.slice(0, -1);
     webSocketAtBalancer = `${balancer.replace("http", "ws")}/chat`;
   });
-
-  after(() => fixture.stack.close());
 
   it("takes its paths from the stack's output and the default root object", () => {
     assert.match(fixture.urls.websocket, /^wss:\/\/localhost:\d+\/chat$/);

@@ -9,6 +9,7 @@ import { readBackplane } from "../../local/model/backplane.ts";
 import { type StandIn, type StandInUser, startStandIn } from "../../local/standInValkey/server.ts";
 import { describeLogContract } from "../app/logContract.ts";
 import { silent } from "../app/support.ts";
+import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { waitUntil } from "../support/waitUntil.ts";
 
 const FREE: StandInUser = { name: "tasks", password: "letmein", access: "on ~* +@all" };
@@ -19,14 +20,13 @@ describe("the stand-in for Valkey", () => {
   describe("with the user that the program declares", () => {
     let user: StandInUser;
 
-    before(async () => {
+    before(async function () {
       const backplane = readBackplane(await evaluateStack({ stack: "dev" }));
       assert.ok(backplane);
       ({ user } = backplane);
       standIn = await startStandIn(user);
+      atSuiteEnd(this, () => standIn.close());
     });
-
-    after(() => standIn.close());
 
     for (const cluster of [false, true]) {
       describeLogContract(`Valkey, on the stand-in${cluster ? " as a cluster" : ""},`, {
@@ -58,11 +58,10 @@ describe("the stand-in for Valkey", () => {
   });
 
   describe("on the wire", () => {
-    before(async () => {
+    before(async function () {
       standIn = await startStandIn(FREE);
+      atSuiteEnd(this, () => standIn.close());
     });
-
-    after(() => standIn.close());
 
     it("admits nobody without the password", async () => {
       using client = await Client.connect(standIn);

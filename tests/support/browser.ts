@@ -1,9 +1,9 @@
 /** Chromium or Chrome, where the machine has one. */
-import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-
 import { chromium } from "playwright-core";
 import type { Browser } from "playwright-core";
+
+import { isExecutable } from "../../cli/executable.ts";
+import { leaveOut } from "./leaveOut.ts";
 
 /** Where Linux distributions and macOS put Chromium and Chrome. */
 const BROWSERS = [
@@ -24,11 +24,9 @@ const QUIET = [
 
 /** Launches one, or skips the test; it must not be skipped where `CI` is "true". */
 export async function launchBrowser(test: Mocha.Context): Promise<Browser> {
-  const executablePath = BROWSERS.find((candidate) => existsSync(candidate));
+  const executablePath = BROWSERS.find(isExecutable);
   if (executablePath === undefined) {
-    if (process.env["CI"] === "true") assert.fail("CI needs a Chromium for this test.");
-    console.warn("    SKIPPED: no Chromium or Chrome here; set CHROMIUM_PATH to the executable of one.");
-    test.skip();
+    leaveOut(test, { program: "Chromium or Chrome", fix: "export CHROMIUM_PATH=EXECUTABLE" });
   }
   return chromium.launch({ executablePath, args: QUIET });
 }

@@ -1,14 +1,21 @@
 import Mocha from "mocha";
 
+import { describeLeftOut } from "./leaveOut.ts";
+
 /** Time after the last test within which the process has to end by itself, in milliseconds. */
 const END_TIMEOUT_MS = 15_000;
 
-/** Mocha's own `spec` report, ended by one line that people and scripts can read: `N passed, N failed[, N skipped]`. */
+/**
+ * Mocha's own `spec` report, ended by one line that people and scripts can read: `N passed, N failed[, N skipped]`, with
+ * the programs that the skipped tests need and the commands that install them.
+ */
 export default class CountingSpec extends Mocha.reporters.Spec {
   override epilogue(): void {
     super.epilogue();
     const { passes, failures, pending } = this.stats;
-    const skipped = pending > 0 ? `, ${pending} skipped` : "";
+    const leftOut = describeLeftOut();
+    const reasons = leftOut === "" ? "" : ` for lack of ${leftOut}`;
+    const skipped = pending > 0 ? `, ${pending} skipped${reasons}` : "";
     Mocha.reporters.Base.consoleLog(`${passes} passed, ${failures} failed${skipped}`);
     failWhereItHangs();
   }

@@ -14,6 +14,7 @@ import type { ValkeyAddress } from "../../app/src/log/valkeyConnection.ts";
 import { ACCESS_STRING, USER_NAME } from "../../infra/valkeyAccess.ts";
 import { type Certificate, localCertificate } from "../../local/certificate.ts";
 import { type Directive, findValkeyServer, freePort, startValkeyServer } from "../../local/valkeyServer.ts";
+import { leaveOut } from "./leaveOut.ts";
 import { waitUntil } from "./waitUntil.ts";
 
 const HOST = "127.0.0.1";
@@ -30,9 +31,7 @@ const ADMIN_PASSWORD = "admin";
 export async function requireValkey(test: Mocha.Context): Promise<string> {
   const binary = await findValkeyServer(process.env["PATH"]);
   if (binary === undefined) {
-    if (process.env["CI"] === "true") assert.fail("CI needs a valkey-server for this test.");
-    console.warn("    SKIPPED: no valkey-server here, nor a redis-server of version 7.");
-    test.skip();
+    leaveOut(test, { program: "valkey-server (or redis-server 7)", fix: ".ci/install-valkey" });
   }
   return binary;
 }

@@ -4,6 +4,7 @@ import path from "node:path";
 import { parse } from "yaml";
 import { evaluateStack } from "../../infra/evaluate.ts";
 import { needCli } from "../engine/support/cli.ts";
+import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { at, text, valueAt } from "../support/values.ts";
 import { Template } from "./support.ts";
 
@@ -23,6 +24,9 @@ describe("pulumi new, from a clone of the repository", function () {
   before(async function () {
     needCli(this);
     template = new Template();
+    atSuiteEnd(this, () => {
+      template.close();
+    });
     folder = await template.create(
       "my-sockets",
       "--description",
@@ -31,10 +35,6 @@ describe("pulumi new, from a clone of the repository", function () {
       "dev",
       "--generate-only",
     );
-  });
-
-  after(() => {
-    template.close();
   });
 
   it("makes a project of that name, with the settings' schema and without the template's own part", () => {

@@ -4,22 +4,29 @@ import { homedir } from "node:os";
 import path from "node:path";
 
 import { isExecutable } from "../../../cli/executable.ts";
+import { leaveOut } from "../../support/leaveOut.ts";
+
+/** How each of them is installed. */
+const FIXES = {
+  actionlint: ".ci/install-linters",
+  hadolint: ".ci/install-linters",
+  jq: "apt-get install jq",
+} as const;
+
+export type Program = keyof typeof FIXES;
 
 /** Folders of the PATH, and where .ci/install-linters puts what it installs. */
 const FOLDERS = [...(process.env["PATH"] ?? "").split(path.delimiter), path.join(homedir(), ".local/bin")];
 
 /**
- * Skips the test, and says so, where there is no such program.
+ * Skips the test if there is no such program.
  * @returns its path.
  * @throws {Error} in CI, which must not pass without it.
  */
-export function needProgram(context: Mocha.Context, name: string): string {
+export function needProgram(context: Mocha.Context, name: Program): string {
   const found = FOLDERS.map((folder) => path.join(folder, name)).find(isExecutable);
   if (found !== undefined) return found;
-  const reason = `There is no ${name} here; .ci/run installs it.`;
-  if (process.env["CI"] === "true") throw new Error(reason);
-  console.warn(`    SKIPPED: ${reason}`);
-  return context.skip();
+  leaveOut(context, { program: name, fix: FIXES[name] });
 }
 
 /** What a linter found in files, or "" where it found nothing. */
