@@ -160,8 +160,10 @@ export interface ConnectOptions extends Partial<Limits> {
 }
 
 export interface Clock {
-  /** Milliseconds that go on while the machine sleeps. */
+  /** Milliseconds of a monotonic clock: it never goes back. It may stand still while the machine sleeps. */
   readonly now: () => number;
+  /** Milliseconds of a clock that goes on while the machine sleeps. It may jump, when the system's time is set. */
+  readonly date: () => number;
   /** Calls `action` once, after that time. Returns how to prevent it. */
   readonly after: (milliseconds: number, action: () => void) => () => void;
 }
@@ -263,8 +265,8 @@ const SOON: ReadonlySet<number | undefined> = new Set([undefined, 1000, 1001, 10
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const SYSTEM_CLOCK: Clock = {
-  // Not `performance.now()`, which stands still while some machines sleep.
-  now: () => Date.now(),
+  now: () => performance.now(),
+  date: () => Date.now(),
   after: (milliseconds, action) => {
     const timer = setTimeout(action, Math.min(milliseconds, MAX_TIMER_MS));
     return () => {
@@ -308,10 +310,12 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
 
   /** What the newest attempt is known by. */
   #attempt: symbol | undefined;
+  /** By the clock that goes on while the machine sleeps. */
   #attemptedAt = 0;
   #socket: WebSocketLike | undefined;
   #openedAt: number | undefined;
   #failures = 0;
+  /** By the clock that goes on while the machine sleeps. */
   #nextTickAt = Infinity;
   #wasOffline = false;
   /** Of the wait for the next attempt. */
@@ -520,7 +524,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
   #dial(): void {
     const attempt = Symbol();
     this.#attempt = attempt;
-    this.#attemptedAt = this.#clock.now();
+    this.#attemptedAt = this.#clock.date();
     this.#connectTimer.start(this.#limits.connectTimeoutMs);
     this.#become({ name: "connecting", failures: this.#failures });
     void this.#open(attempt);
@@ -732,7 +736,8 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
   /** Not once per frame: the timer runs out, and looks how long it has been silent. */
   #missHeartbeat(): void {
     const rest = this.#heardAt + this.#silenceMs - this.#clock.now();
-    if (rest > 0) {
+    // A longer rest is impossible: the clock has gone back, by how much is unknown.
+    if (rest > 0 && rest <= this.#silenceMs) {
       this.#silenceTimer.start(rest);
     } else {
       this.#beats = false;
@@ -833,7 +838,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
   }
 
   #startTicking(): void {
-    this.#nextTickAt = this.#clock.now() + TICK_MS;
+    this.#nextTickAt = this.#clock.date() + TICK_MS;
     this.#tickTimer.start(TICK_MS);
   }
 
@@ -843,7 +848,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
   }
 
   #wasSuspended(): boolean {
-    return this.#clock.now() - this.#nextTickAt > SUSPENDED_MS;
+    return this.#clock.date() - this.#nextTickAt > SUSPENDED_MS;
   }
 
   /** A new connection resumes where the old one stopped, whether that one was dead or not. */
@@ -866,7 +871,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
         if (!this.#isLater) this.#hurry();
         break;
       case "connecting":
-        if (this.#clock.now() - this.#attemptedAt > IMPATIENT_MS) this.#redial();
+        if (this.#clock.date() - this.#attemptedAt > IMPATIENT_MS) this.#redial();
         break;
       case "open":
         if (changedNetwork || persisted === true || this.#wasSuspended()) this.#redial();

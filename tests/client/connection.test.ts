@@ -401,6 +401,40 @@ describe("the client's connection", () => {
     assert.deepEqual((await server.accept()).resumes, { epoch: "e", offset: "5" });
   });
 
+  it("is given up after the same silence when the date is set back meanwhile", async () => {
+    const server = await startServer();
+    const { channel, clock } = open(server.url);
+    (await server.accept()).greet();
+    await becomes(channel, "open");
+    clock.setBack(30_000);
+    clock.advance(60_999);
+    assert.equal(channel.state.name, "open");
+    clock.advance(1);
+    assert.equal(channel.state.name, "waiting");
+  });
+
+  it("is given up when the clock goes back, which makes the silence unknown", async () => {
+    const server = await startServer();
+    const { channel, clock } = open(server.url);
+    (await server.accept()).greet();
+    await becomes(channel, "open");
+    clock.goBack(90_000);
+    clock.advance(61_000);
+    assert.equal(channel.state.name, "waiting");
+  });
+
+  it("is given up by the system's clock when the date is set back", async () => {
+    const server = await startServer();
+    const channel = connect(server.url);
+    afterwards(() => channel.close());
+    (await server.accept()).say({ connection: "ok", epoch: "e", offset: 0, heartbeat: 0.1 });
+    await becomes(channel, "open");
+    const { now } = Date;
+    afterwards(() => (Date.now = now));
+    Date.now = () => now() - 30_000;
+    assert.equal((await becomes(channel, "waiting")).reason, "nothing came for 1200 ms");
+  });
+
   it("is not given up again and again at a server that sends no heartbeats", async () => {
     const server = await startServer();
     const opened = open(server.url);
@@ -562,7 +596,7 @@ describe("the client in a page", () => {
     after.greet("e", 5);
     await becomes(channel, "open");
     clock.sleep(100_000);
-    clock.advance(0);
+    clock.advance(15_000);
     await server.accept();
   });
 

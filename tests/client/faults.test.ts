@@ -26,6 +26,7 @@ const SPEED = 400;
 
 const FAST_CLOCK: Clock = {
   now: () => performance.now() * SPEED,
+  date: () => performance.now() * SPEED,
   after: (milliseconds, action) => {
     const timer = setTimeout(action, milliseconds / SPEED);
     return () => {

@@ -162,9 +162,13 @@ export async function startServer(
 /** Stands still until it is told to go on. */
 export class ManualClock implements Clock {
   #now = 1_000_000;
+  /** Of the date from the monotonic time. */
+  #offset = 1_700_000_000_000;
   #timers: { readonly at: number; readonly action: () => void }[] = [];
 
   readonly now = (): number => this.#now;
+
+  readonly date = (): number => this.#now + this.#offset;
 
   readonly after = (milliseconds: number, action: () => void): (() => void) => {
     const timer = { at: this.#now + milliseconds, action };
@@ -187,9 +191,20 @@ export class ManualClock implements Clock {
     this.#now = until;
   }
 
-  /** Time goes by, and no timer runs: the machine sleeps. */
+  /** The machine sleeps: the date goes on, and neither timers nor the monotonic clock do. */
   sleep(milliseconds: number): void {
-    this.#now += milliseconds;
+    this.#offset += milliseconds;
+  }
+
+  /** Somebody sets the date. */
+  setBack(milliseconds: number): void {
+    this.#offset -= milliseconds;
+  }
+
+  /** A clock that is not monotonic after all goes back. */
+  goBack(milliseconds: number): void {
+    this.#now -= milliseconds;
+    this.#timers = this.#timers.map(({ at, action }) => ({ at: at - milliseconds, action }));
   }
 
   get timers(): number {
