@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { parse } from "yaml";
 import { allowedValues, decode, encode } from "../../app/src/definition.ts";
@@ -8,8 +9,8 @@ import { ConfigError, stackFile } from "../../infra/configError.ts";
 import type { ConfigProblem } from "../../infra/configError.ts";
 import { evaluateStack, problemsOf } from "../../infra/evaluate.ts";
 import { quoted } from "../../infra/quoted.ts";
-import { stackNames } from "../../infra/stackFiles.ts";
 import { commandsOf } from "../support/shell.ts";
+import { assertUsable } from "../support/usableStacks.ts";
 import { at } from "../support/values.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -43,9 +44,23 @@ describe("the configuration", () => {
     }
   });
 
-  it("is usable in every stack file", async () => {
-    assert.deepEqual(stackNames(ROOT), ["dev", "prod"]);
-    for (const stack of stackNames(ROOT)) await evaluateStack({ stack });
+  it("ends a run of the tests before the first one if a stack file is not usable", async () => {
+    const root = mkdtempSync(path.join(tmpdir(), "usable-"));
+    try {
+      cpSync(path.join(ROOT, "Pulumi.yaml"), path.join(root, "Pulumi.yaml"));
+      writeFileSync(path.join(root, "Pulumi.a.yaml"), readFileSync(path.join(ROOT, "Pulumi.dev.yaml")));
+      await assertUsable(root);
+      writeFileSync(
+        path.join(root, "Pulumi.b.yaml"),
+        "config:\n  aws:region: us-east-1\n  websocket:cpu: 1000\n",
+      );
+      await assert.rejects(
+        assertUsable(root),
+        /^ConfigError: .* stack b \(Pulumi\.b\.yaml\) .*\n {2}websocket:cpu is "1000"/,
+      );
+    } finally {
+      rmSync(root, { recursive: true });
+    }
   });
 
   describe("with one wrong value", () => {
