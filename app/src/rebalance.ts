@@ -4,6 +4,8 @@
  */
 import type { Logger } from "pino";
 
+import { RecurringProblem } from "./recurringProblem.ts";
+
 /** How often tasks tell each other their connections. */
 const INTERVAL_MS = 2_000;
 
@@ -57,6 +59,11 @@ export interface RebalanceParts {
 /** @returns its undo, which is idempotent. */
 export function keepBalanced(parts: RebalanceParts): () => void {
   const { registry, connections, release, logger, intervalMs = INTERVAL_MS } = parts;
+  const unknown = new RecurringProblem({
+    logger,
+    begun: "no rebalancing: the other tasks are not known",
+    ended: "the other tasks are known again",
+  });
   let stopped = false;
   let releasing = false;
   let timer: NodeJS.Timeout;
@@ -80,7 +87,7 @@ export function keepBalanced(parts: RebalanceParts): () => void {
         void ask(count);
       }
     } catch (error) {
-      logger.warn({ err: error }, "no rebalancing: the other tasks are not known");
+      unknown.note(error);
     }
     if (!stopped) timer = setTimeout(() => void round(), intervalMs).unref();
   };

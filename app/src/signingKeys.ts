@@ -3,6 +3,8 @@ import { createRemoteJWKSet, errors } from "jose";
 import type { JWTVerifyGetKey } from "jose";
 import type { Logger } from "pino";
 
+import { RecurringProblem } from "./recurringProblem.ts";
+
 export interface KeyTiming {
   /** Time in which the keys must arrive. */
   readonly timeoutMs: number;
@@ -36,6 +38,12 @@ export function createSigningKeys(
     cacheMaxAge: Infinity,
     cooldownDuration: Infinity,
   });
+  const absence = new RecurringProblem({
+    logger,
+    begun: "the keys that sign tokens cannot be fetched",
+    ended: "the keys that sign tokens can be fetched again",
+    quietMs: Infinity,
+  });
   let expiresAt = 0;
   let nextFetchAt = 0;
   let failing = false;
@@ -45,10 +53,11 @@ export function createSigningKeys(
     try {
       await keys.reload();
       failing = false;
+      absence.end();
       expiresAt = Date.now() + maxAgeMs;
     } catch (error) {
       failing = true;
-      logger.warn({ err: error }, "the keys that sign tokens cannot be fetched");
+      absence.note(error);
     }
     nextFetchAt = Date.now() + cooldownMs;
     fetching = undefined;

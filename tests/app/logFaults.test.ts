@@ -5,14 +5,17 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import fc from "fast-check";
 import { pino } from "pino";
+import type { Logger } from "pino";
 
 import { createValkeyLog } from "../../app/src/log/valkey.ts";
 import type { ValkeyLog, ValkeyLogOptions } from "../../app/src/log/valkey.ts";
+import { keepBalanced } from "../../app/src/rebalance.ts";
+import type { TaskRegistry } from "../../app/src/rebalance.ts";
 import { USER_NAME } from "../../infra/valkeyAccess.ts";
 import { addressAt, requireValkey, startGuardedValkey, startProxy, startValkey } from "../support/valkey.ts";
 import type { Proxy, TestValkey } from "../support/valkey.ts";
 import { LogRecorder } from "./logRecorder.ts";
-import { afterwards, silent, tearDown } from "./support.ts";
+import { afterwards, silent, tearDown, waitUntil } from "./support.ts";
 import { Publisher } from "./publisher.ts";
 
 /** Long enough for any way back, and short enough for a test that waits for its end. */
@@ -392,6 +395,66 @@ describe("the Valkey log, when Valkey fails", () => {
       assert.deepEqual([reader.epoch, reader.from, reader.payloads], [second.epoch, 1, ["2"]]);
     });
   }
+
+  describe("as the log file shows it", () => {
+    let messages: string[];
+    let lines: string[];
+    let logger: Logger;
+
+    beforeEach(() => {
+      messages = [];
+      lines = [];
+      const write = (line: string): void => {
+        lines.push(line);
+        messages.push((JSON.parse(line) as { msg: string }).msg);
+      };
+      logger = pino({ level: "info" }, { write });
+    });
+
+    it("is one line for each thing that a full server refuses, however often it does", async () => {
+      const log = open({ logger, publishTimeoutSeconds: 1 });
+      await follow(log);
+      await valkey.command("CONFIG", "SET", "maxmemory", 1);
+      let reports = 0;
+      const registry: TaskRegistry = {
+        report(connections) {
+          reports += 1;
+          return log.peers.report(connections);
+        },
+      };
+      const release = (): Promise<void> => Promise.resolve();
+      afterwards(keepBalanced({ registry, connections: () => 1, release, logger, intervalMs: 20 }));
+      // Each is tried again many times.
+      await assert.rejects(log.append(channel, "1"), /not answered for 1 second/);
+      await assert.rejects(log.append(channel, "2", "2"), /not answered for 1 second/);
+      await waitUntil(() => reports > 20);
+      const expected = ["Valkey refuses to append", "no rebalancing: the other tasks are not known"];
+      assert.deepEqual(messages.sort(), expected);
+      for (const line of lines) assert.ok(line.includes("OOM") && !line.includes("stack"), line);
+    });
+
+    it("is one line for each connection that is lost, and one when it is back", async () => {
+      const log = open({ logger });
+      await log.append(channel, "1");
+      await valkey.kill();
+      await delay(1000);
+      await valkey.start();
+      await log.append(channel, "2");
+      await waitUntil(() => messages.length === 4);
+      assert.deepEqual(messages.sort(), [...times(2, "Valkey is away"), ...times(2, "Valkey is back")]);
+    });
+
+    for (const start of [startValkey, startGuardedValkey]) {
+      it(`is one line for each connection whose password is wrong (${start.name})`, async () => {
+        const refusing = await start(binary);
+        afterwards(() => refusing.close());
+        const log = open({ ...refusing.address, password: "wrong", logger, publishTimeoutSeconds: 1 });
+        await assert.rejects(log.append(channel, "1"));
+        assert.deepEqual(messages, times(2, "Valkey is away"));
+        for (const line of lines) assert.match(line, /does not accept the user or the password/);
+      });
+    }
+  });
 
   describe("refusing one channel", () => {
     /** Something that is no stream, where the stream of a channel should be. */

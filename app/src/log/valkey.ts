@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 
 import type { Logger } from "pino";
 
+import { RecurringProblem } from "../recurringProblem.ts";
 import type { Appended, LogPosition, MessageLog } from "./log.ts";
 import type { Retention } from "./retention.ts";
 import { ValkeyAppends } from "./valkeyAppends.ts";
@@ -85,6 +86,20 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
       readers.noteOpened(channel, opened);
     },
   });
+  // One of each for all readers: they meet the same server.
+  const problems = {
+    read: new RecurringProblem({
+      logger,
+      begun: "Valkey could not be read",
+      ended: "Valkey can be read again",
+    }),
+    wait: new RecurringProblem({
+      logger,
+      begun: "Valkey does not let reads wait, and is polled",
+      ended: "Valkey lets reads wait again",
+      quietMs: Infinity,
+    }),
+  };
   const readers = new ValkeyReaders((number) => {
     const name = `${task}-reader-${number}`;
     return new ValkeyReader({
@@ -98,7 +113,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
       wakeKey: wakeKey(name),
       retention: options,
       blockMs,
-      logger,
+      problems,
     });
   });
   const reportCommand = (connections: number | ""): Command =>

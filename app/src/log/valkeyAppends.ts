@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 
+import { RecurringProblem } from "../recurringProblem.ts";
 import { IdInUseError } from "./log.ts";
 import type { Appended } from "./log.ts";
 import { idName, payloadDigest } from "./publishId.ts";
@@ -63,6 +64,7 @@ interface Pending {
  */
 export class ValkeyAppends {
   readonly #parts: ValkeyAppendsParts;
+  readonly #refusal: RecurringProblem;
   /** By the time of the call. */
   #waiting: Pending[] = [];
   #underWay: readonly Pending[] = [];
@@ -80,6 +82,11 @@ export class ValkeyAppends {
 
   constructor(parts: ValkeyAppendsParts) {
     this.#parts = parts;
+    this.#refusal = new RecurringProblem({
+      logger: parts.logger,
+      begun: "Valkey refuses to append",
+      ended: "Valkey no longer refuses to append",
+    });
     parts.connection.onReady(() => {
       this.#scriptLoaded = false;
       this.#schedule();
@@ -312,6 +319,7 @@ export class ValkeyAppends {
         else if (isOlderEpoch(outcome.error)) channel.suspect(epoch);
         else {
           channel.suspect(epoch);
+          this.#refusal.note(outcome.error);
           this.#hold(channel, outcome.error);
         }
         return undefined;
@@ -333,7 +341,6 @@ export class ValkeyAppends {
   #hold(channel: ValkeyChannel, problem: Error): void {
     if (!this.#held.has(channel)) this.#held.set(channel, []);
     if (this.#holding !== undefined) return;
-    this.#parts.logger.warn({ reason: problem.message }, "Valkey refuses to append");
     // It has become a replica: the connection leads to where the primary was.
     if (problem.message.startsWith("READONLY")) this.#parts.connection.drop();
     this.#holding = setTimeout(() => {

@@ -1,3 +1,6 @@
+import type { Logger } from "pino";
+
+import { RecurringProblem } from "../recurringProblem.ts";
 import type { Retention } from "./retention.ts";
 import { ValkeyChannel } from "./valkeyChannel.ts";
 import type { Command, Outcome, ValkeyConnection } from "./valkeyConnection.ts";
@@ -20,9 +23,15 @@ export class ValkeyChannels {
   /** Milliseconds after which a channel that no task refreshes is forgotten by the server. */
   readonly expiryMs: number;
   readonly #channels = new Map<string, ValkeyChannel>();
+  readonly #refusal: RecurringProblem;
 
-  constructor({ retainedSeconds }: Retention) {
+  constructor({ retainedSeconds, logger }: Retention & { readonly logger: Logger }) {
     this.expiryMs = (retainedSeconds + EXPIRY_MARGIN_SECONDS) * 1000;
+    this.#refusal = new RecurringProblem({
+      logger,
+      begun: "Valkey refuses to open a channel",
+      ended: "Valkey no longer refuses to open a channel",
+    });
   }
 
   get(name: string): ValkeyChannel {
@@ -57,6 +66,7 @@ export class ValkeyChannels {
       outcomes = await connection.send(channels.map((channel) => this.#command(evalCommand, channel)));
     }
     return outcomes.map((outcome, index) => {
+      if (outcome.kind === "refused") this.#refusal.note(outcome.error);
       if (outcome.kind !== "answered") return outcome.error;
       // By the script.
       const [epoch, first, end] = outcome.reply as [string, number, number];

@@ -2,6 +2,8 @@ import { Cluster, Redis } from "iovalkey";
 import type { RedisOptions } from "iovalkey";
 import type { Logger } from "pino";
 
+import { RecurringProblem } from "../recurringProblem.ts";
+
 /** Delay before a connection is tried again, in milliseconds: doubles from the first to the longest, with full jitter. */
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 2000;
@@ -67,26 +69,31 @@ export interface ValkeyConnectionOptions extends ValkeyAddress {
 export function connectToValkey(options: ValkeyConnectionOptions): ValkeyConnection {
   const { name, logger } = options;
   const client = clientOf(options);
+  const absence = new RecurringProblem({
+    logger: logger.child({ connection: name, server: new URL(options.url).host }),
+    begun: "Valkey is away",
+    ended: "Valkey is back",
+    quietMs: Infinity,
+  });
   let closed = false;
-  let away = false;
+  /** The reason for the end of the present connection, which is reported before it. */
+  let problem: Error | undefined;
   let readiness: PromiseWithResolvers<undefined> | undefined;
 
   const resolveReadiness = (): void => {
     readiness?.resolve(undefined);
     readiness = undefined;
   };
-  const noteAway = (error?: Error): void => {
-    if (closed || away) return;
-    away = true;
-    logger.warn({ connection: name, reason: error?.message }, "Valkey is away");
-  };
-  client.on("error", noteAway);
+  client.on("error", (error: Error) => {
+    problem = error;
+    if (!closed) absence.note(reasonOf(error));
+  });
   client.on("close", () => {
-    noteAway();
+    if (!closed && problem === undefined) absence.note("the connection was closed");
+    problem = undefined;
   });
   client.on("ready", () => {
-    if (away) logger.info({ connection: name }, "Valkey is back");
-    away = false;
+    absence.end();
     resolveReadiness();
   });
 
@@ -179,6 +186,15 @@ function clientOf(options: ValkeyConnectionOptions): Redis | Cluster {
 /** @param attempt from 1. */
 function retryDelay(attempt: number): number {
   return Math.random() * Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempt - 1));
+}
+
+/** Of a cluster, the client's error is only that no node could be asked, and a refused password may show as none. */
+function reasonOf(error: Error): Error {
+  const { lastNodeError = error } = error as { readonly lastNodeError?: unknown };
+  const cause = lastNodeError instanceof Error ? lastNodeError : error;
+  return /^(?:NOAUTH|WRONGPASS)/.test(cause.message)
+    ? new Error("it does not accept the user or the password", { cause })
+    : cause;
 }
 
 /** The client's errors carry the command with all its arguments, which may be a message or the password: only their text goes on. */

@@ -1,7 +1,6 @@
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 
-import type { Logger } from "pino";
-
+import type { RecurringProblem } from "../recurringProblem.ts";
 import type { LogReader } from "./log.ts";
 import type { Retention } from "./retention.ts";
 import { TrimPoints } from "./trimPoints.ts";
@@ -47,7 +46,8 @@ export interface ValkeyReaderParts {
   readonly retention: Retention;
   /** Longest time that a read waits for news, in milliseconds. */
   readonly blockMs: number;
-  readonly logger: Logger;
+  /** The server refuses a read, or one that waits. */
+  readonly problems: { readonly read: RecurringProblem; readonly wait: RecurringProblem };
 }
 
 interface Subscription {
@@ -73,8 +73,6 @@ interface Followed {
   skipTo: number;
   /** Where the channel ended when it was placed: as far as there are entries to read at once. */
   end: number;
-  /** Whether the server refuses to open it. */
-  refused: boolean;
 }
 
 /** What was read, and nobody has been given yet. */
@@ -117,7 +115,6 @@ export class ValkeyReader {
         next: 0,
         skipTo: 0,
         end: 0,
-        refused: false,
       };
       this.#followed.set(channel.key, followed);
     }
@@ -165,7 +162,7 @@ export class ValkeyReader {
   }
 
   async #run(): Promise<void> {
-    const { connection, logger } = this.#parts;
+    const { connection, problems } = this.#parts;
     while (!this.#closed) {
       if (this.#followed.size === 0) {
         this.#woken = Promise.withResolvers();
@@ -182,7 +179,7 @@ export class ValkeyReader {
         for (const followed of this.#followed.values()) followed.placed = false;
         this.#displaced = true;
         if (connection.ready) {
-          logger.warn({ reason: String(error) }, "Valkey could not be read");
+          problems.read.note(error);
           await delay(REFUSED_RETRY_MS);
         }
       }
@@ -212,7 +209,7 @@ export class ValkeyReader {
       followed.placed = true;
       for (const subscription of followed.subscriptions) subscription.asked = true;
     }
-    const { channels, connection, logger } = this.#parts;
+    const { channels, connection } = this.#parts;
     const opened = await channels.open(
       connection,
       unplaced.map(({ channel }) => channel),
@@ -223,8 +220,6 @@ export class ValkeyReader {
       if (answer instanceof Error) {
         if (!connection.ready) throw answer;
         followed.placed = false;
-        if (!followed.refused) logger.warn({ reason: answer.message }, "Valkey refuses to open a channel");
-        followed.refused = true;
         refused.push(followed);
       } else if (answer !== undefined) this.#placeAt(followed, answer);
     }
@@ -242,7 +237,6 @@ export class ValkeyReader {
     followed.skipTo = 0;
     followed.next = end;
     followed.end = end;
-    followed.refused = false;
     for (const subscription of followed.subscriptions) {
       // It came meanwhile, and the channel may have a later end for it.
       if (!subscription.asked) continue;
@@ -279,19 +273,19 @@ export class ValkeyReader {
 
   /** Reads what there is, and waits where there is nothing. */
   async #wait(followed: readonly Followed[]): Promise<Streams> {
-    const { connection, blockMs, logger } = this.#parts;
+    const { connection, blockMs, problems } = this.#parts;
     this.#waiting = true;
     const [outcome] = await connection.send([this.#command(followed, "BLOCK", blockMs)]);
     this.#waiting = false;
-    if (outcome?.kind !== "refused") return streamsOf(outcome);
+    if (outcome?.kind !== "refused") {
+      if (outcome?.kind === "answered") problems.wait.end();
+      return streamsOf(outcome);
+    }
 
     const streams = await this.#ask(followed);
     // It does not refuse to read, but to wait.
     this.#blockAgainAt = performance.now() + BLOCK_AGAIN_MS;
-    logger.warn(
-      { reason: outcome.error.message, intervalMs: POLL_MS },
-      "Valkey does not let reads wait, and is polled",
-    );
+    problems.wait.note(outcome.error);
     return streams;
   }
 
