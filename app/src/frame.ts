@@ -49,6 +49,14 @@ export function payloadStart(bytes: Buffer, frame: number): number {
   return frame + (marker < LENGTH_IS_16_BIT ? 2 : marker === LENGTH_IS_16_BIT ? 4 : 10);
 }
 
+/** Where an unmasked frame ends. */
+export function frameEnd(bytes: Buffer, frame: number): number {
+  const marker = bytes[frame + 1] ?? 0;
+  if (marker < LENGTH_IS_16_BIT) return frame + 2 + marker;
+  if (marker === LENGTH_IS_16_BIT) return frame + 4 + bytes.readUInt16BE(frame + 2);
+  return frame + 10 + Number(bytes.readBigUInt64BE(frame + 2));
+}
+
 /** The text as one frame. */
 export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);

@@ -2,7 +2,7 @@
  * The recent frames of one channel in one dialect, back to back in memory, for all readers together. A reader is a
  * place in it; what lies between its place and the end is a slice that can be written to a socket as it is.
  */
-import { headerLength, MAX_HEADER_BYTES, Opcode, payloadStart, writeHeader } from "./frame.ts";
+import { frameEnd, headerLength, MAX_HEADER_BYTES, Opcode, payloadStart, writeHeader } from "./frame.ts";
 
 /** Frames lie in segments that grow with the channel, so that a quiet one costs little. */
 const FIRST_SEGMENT_BYTES = 4 * 1024;
@@ -13,6 +13,12 @@ const LEAST_SEGMENTS = 8;
 
 /** A slice takes no further segment beyond this length: what waits in a slow reader's socket is bounded by it. */
 export const MAX_SLICE_BYTES = 64 * 1024;
+
+/** A segment that is complete keeps at most this share of its memory unused. */
+const MAX_UNUSED_SHARE = 1 / 8;
+
+/** What a segment takes beside its bytes. It counts if there may be many small ones: those that begin behind a hole. */
+const SEGMENT_OVERHEAD_BYTES = 512;
 
 /** Of one UTF-16 code unit. */
 const MAX_UTF8_BYTES = 3;
@@ -25,11 +31,13 @@ export interface Slice {
 
 /** A piece of the log. */
 interface Segment {
-  readonly bytes: Buffer;
+  /** Unchanged up to {@link used}. */
+  bytes: Buffer;
   /** Offset of the first message that begins here. Frames that are no messages lie before it. */
   readonly firstOffset: number;
-  /** Where each message begins, in bytes. */
-  readonly starts: number[];
+  /** Frames before the first message. */
+  readonly notices: number;
+  /** All frames, notices included. */
   frames: number;
   used: number;
   next: Segment | undefined;
@@ -59,7 +67,7 @@ export class FrameLog {
   #last: Segment;
   /** Of all but the last. */
   #bytes = 0;
-  /** Of an evicted segment, for the next one: memory that lives as long is slow to come back from the garbage collector. */
+  /** Of another segment that needs it no more, for the next one: memory that lives as long is slow to come back from the garbage collector. */
   #spare: Buffer | undefined;
   #pushes = 0;
   /** The last one that was asked for: readers that keep up are all at the same place in a turn. */
@@ -73,7 +81,7 @@ export class FrameLog {
     this.#minBytes = minBytes;
     this.#segmentBytes = Math.min(LARGEST_SEGMENT_BYTES, Math.ceil(minBytes / LEAST_SEGMENTS));
     const size = Math.min(FIRST_SEGMENT_BYTES, this.#segmentBytes);
-    this.#oldest = this.#first = this.#last = segmentOf(Buffer.allocUnsafeSlow(size), next);
+    this.#oldest = this.#first = this.#last = segmentOf(Buffer.allocUnsafeSlow(size), next, 0);
   }
 
   /** Offset of the oldest message that can be read up to the end, through the holes that notices tell of. */
@@ -83,13 +91,12 @@ export class FrameLog {
 
   /** Offset of the next message. */
   get next(): number {
-    return this.#last.firstOffset + this.#last.starts.length;
+    return nextOffset(this.#last);
   }
 
   /** Adds a message as a text frame, and returns the frame's bytes. */
   push(text: string): number {
     const segment = this.#roomFor(text);
-    segment.starts.push(segment.used);
     this.#pushes += 1;
     return write(segment, text);
   }
@@ -99,7 +106,7 @@ export class FrameLog {
    */
   skipTo(next: number, notices: readonly string[]): void {
     const size = notices.reduce((sum, text) => sum + MAX_HEADER_BYTES + MAX_UTF8_BYTES * text.length, 0);
-    const segment = this.#add(Math.max(size, FIRST_SEGMENT_BYTES), next);
+    const segment = this.#add(Math.max(size, FIRST_SEGMENT_BYTES), next, notices.length);
     this.#pushes += 1;
     for (const text of notices) write(segment, text);
   }
@@ -116,27 +123,32 @@ export class FrameLog {
    * @param offset at most {@link next}.
    */
   nearest(offset: number): number {
-    const { firstOffset, starts, next } = this.#segmentAt(offset);
-    if (offset <= firstOffset) return firstOffset;
-    const end = firstOffset + starts.length;
-    return offset <= end ? offset : (next?.firstOffset ?? end);
+    const segment = this.#segmentAt(offset);
+    if (offset <= segment.firstOffset) return segment.firstOffset;
+    const end = nextOffset(segment);
+    return offset <= end ? offset : (segment.next?.firstOffset ?? end);
   }
 
   /** A place before the message `offset`, which must be as {@link nearest} gives it. */
   at(offset: number): FramePlace {
     const segment = this.#segmentAt(offset);
-    const index = offset - segment.firstOffset;
-    const notices = segment.frames - segment.starts.length;
-    return new FramePlace(this, segment, segment.starts[index] ?? segment.used, notices + index);
+    const frame = segment.notices + offset - segment.firstOffset;
+    let at = 0;
+    for (let n = 0; n < frame; n++) at = frameEnd(segment.bytes, at);
+    return new FramePlace(this, segment, at, frame);
   }
 
   /** The messages from {@link first} on, oldest first, as they were pushed. */
   *messages(): Generator<{ readonly offset: number; readonly text: string }> {
     for (let segment: Segment | undefined = this.#first; segment !== undefined; segment = segment.next) {
-      for (const [index, start] of segment.starts.entries()) {
-        const end = segment.starts[index + 1] ?? segment.used;
-        const text = segment.bytes.toString("utf8", payloadStart(segment.bytes, start), end);
-        yield { offset: segment.firstOffset + index, text };
+      let at = 0;
+      for (let frame = 0; frame < segment.frames; frame++) {
+        const end = frameEnd(segment.bytes, at);
+        if (frame >= segment.notices) {
+          const text = segment.bytes.toString("utf8", payloadStart(segment.bytes, at), end);
+          yield { offset: segment.firstOffset + frame - segment.notices, text };
+        }
+        at = end;
       }
     }
   }
@@ -188,24 +200,34 @@ export class FrameLog {
     const length = Buffer.byteLength(text);
     if (room >= length) return last;
     const size = Math.min(2 * last.bytes.length, this.#segmentBytes);
-    return this.#add(Math.max(size, MAX_HEADER_BYTES + length), this.next);
+    return this.#add(Math.max(size, MAX_HEADER_BYTES + length), this.next, 0);
   }
 
-  #add(size: number, next: number): Segment {
+  #add(size: number, next: number, notices: number): Segment {
+    this.#releaseUnused(this.#last);
     const spare = this.#spare?.length === size ? this.#spare : undefined;
     if (spare !== undefined) this.#spare = undefined;
-    const segment = segmentOf(spare ?? Buffer.allocUnsafeSlow(size), next);
-    this.#bytes += this.#last.used;
+    const segment = segmentOf(spare ?? Buffer.allocUnsafeSlow(size), next, notices);
+    this.#bytes += keptBytes(this.#last);
     this.#last.next = segment;
     this.#last = segment;
-    while (this.#bytes - this.#oldest.used >= this.#minBytes) this.#evict();
+    while (this.#bytes - keptBytes(this.#oldest) >= this.#minBytes) this.#evict();
     return segment;
+  }
+
+  /** Moves a segment that is complete into as much memory as it needs, if it has much more. */
+  #releaseUnused(segment: Segment): void {
+    const { bytes, used } = segment;
+    if (bytes.length - used <= bytes.length * MAX_UNUSED_SHARE) return;
+    segment.bytes = Buffer.allocUnsafeSlow(used);
+    bytes.copy(segment.bytes, 0, 0, used);
+    this.#spare = bytes;
   }
 
   #evict(): void {
     const oldest = this.#oldest;
     oldest.evicted = true;
-    this.#bytes -= oldest.used;
+    this.#bytes -= keptBytes(oldest);
     this.#spare = oldest.bytes;
     // A slice that began in it would hold on to all that follows.
     if (this.#known?.segment === oldest) this.#known = undefined;
@@ -268,8 +290,18 @@ export class FramePlace {
   }
 }
 
-function segmentOf(bytes: Buffer, firstOffset: number): Segment {
-  return { bytes, firstOffset, starts: [], frames: 0, used: 0, next: undefined, evicted: false };
+function segmentOf(bytes: Buffer, firstOffset: number, notices: number): Segment {
+  return { bytes, firstOffset, notices, frames: 0, used: 0, next: undefined, evicted: false };
+}
+
+/** Offset of the message behind those of a segment. */
+function nextOffset({ firstOffset, frames, notices }: Segment): number {
+  return firstOffset + frames - notices;
+}
+
+/** What a segment counts for. */
+function keptBytes({ used, notices }: Segment): number {
+  return notices === 0 ? used : used + SEGMENT_OVERHEAD_BYTES;
 }
 
 /** Adds a text frame to a segment that has room for it, and returns the frame's bytes. */

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { MAX_HEADER_BYTES, textFrame } from "../../app/src/frame.ts";
 import { FrameLog } from "../../app/src/frameLog.ts";
 import type { FramePlace } from "../../app/src/frameLog.ts";
-import { textsOf } from "./support.ts";
+import { growsByLessThan, memoryInUse, textsOf } from "./support.ts";
 
 /** The same log, kept as simply as can be: every frame ever, and what a reader at each place would see. */
 interface Model {
@@ -180,6 +180,27 @@ describe("the frame log", () => {
       }),
       { numRuns: 30 },
     );
+  });
+
+  it("takes little more memory than it must keep, however small the pieces between holes are", async () => {
+    const minBytes = 1 << 20;
+    const before = memoryInUse();
+    const log = new FrameLog(1, minBytes);
+    for (let round = 0; round < 8000; round++) {
+      log.skipTo(log.next + 1, ["greeting", "gap"]);
+      log.push("x");
+    }
+    await growsByLessThan(2 * minBytes, before);
+    assert.ok(log.first < log.next);
+  });
+
+  it("takes little more memory than it must keep, however badly messages fill its segments", async () => {
+    const minBytes = 8 << 20;
+    const before = memoryInUse();
+    const log = new FrameLog(1, minBytes);
+    for (let n = 0; n < 500; n++) log.push("x".repeat(33 * 1024));
+    await growsByLessThan(1.25 * minBytes, before);
+    assert.ok(log.first < log.next);
   });
 
   it("gives slices of at most 64 KiB, or one message", () => {

@@ -7,11 +7,15 @@ const FIRST_BLOCK_BYTES = 1024;
 /** Blocks into which a full log is divided at least: it forgets one at a time. */
 const LEAST_BLOCKS = 8;
 
+/** A block that is complete keeps at most this share of its memory unused. */
+const MAX_UNUSED_SHARE = 1 / 8;
+
 /** What is kept of an entry besides its payload, in bytes, as measured: where it begins, in a list that has room for more. */
 const ENTRY_OVERHEAD_BYTES = 16;
 
 interface Block {
-  readonly bytes: Buffer;
+  /** Unchanged up to {@link used}. */
+  bytes: Buffer;
   /** Offset of the first entry. */
   readonly first: number;
   /** Where each entry begins, in bytes. */
@@ -33,7 +37,7 @@ export class PackedEntries {
   readonly #blockEntries: number;
   readonly #blockMs: number;
   #blocks: Block[] = [];
-  /** Of a dropped block, for the next one. */
+  /** Of another block that needs it no more, for the next one. */
   #spare: Buffer | undefined;
   #end: number;
   /** Of all payloads. */
@@ -110,6 +114,7 @@ export class PackedEntries {
     }
     const wanted = Math.min(2 * (last?.bytes.length ?? FIRST_BLOCK_BYTES / 2), this.#blockBytes);
     const size = Math.max(wanted, length);
+    if (last !== undefined) this.#releaseUnused(last);
     const spare = this.#spare?.length === size ? this.#spare : undefined;
     if (spare === undefined) this.#allocated += size;
     else this.#spare = undefined;
@@ -131,8 +136,22 @@ export class PackedEntries {
     }
   }
 
+  /** Moves a block that is complete into as much memory as it needs, if it has much more. */
+  #releaseUnused(block: Block): void {
+    const { bytes, used } = block;
+    if (bytes.length - used <= bytes.length * MAX_UNUSED_SHARE) return;
+    block.bytes = Buffer.allocUnsafeSlow(used);
+    bytes.copy(block.bytes, 0, 0, used);
+    this.#allocated += used;
+    this.#setSpare(bytes);
+  }
+
   #drop({ bytes, used }: Block): void {
     this.#bytes -= used;
+    this.#setSpare(bytes);
+  }
+
+  #setSpare(bytes: Buffer): void {
     this.#allocated -= this.#spare?.length ?? 0;
     this.#spare = bytes;
   }
