@@ -11,9 +11,9 @@ import { nearest } from "../app/src/nearest.ts";
 import {
   contradictions as settingContradictions,
   defaultSettings,
-  EXAMPLE_JWKS_URL,
   leastRetainedBytes,
   MIB,
+  REQUIRED_FOR_TOKENS,
   settingDefinitions,
 } from "../app/src/settings.ts";
 import type { Settings } from "../app/src/settings.ts";
@@ -243,19 +243,35 @@ export function readConfig(): StackConfig {
   const own = new pulumi.Config();
   const values = collect(configDefinitions, (definition, name) => {
     const text = own.get(name);
-    if (text === undefined) return definition.default;
+    if (text === undefined || (name === "access" && text === "")) return definition.default;
     // Pulumi hands out a list as JSON, and refuses a stack where it is anything else.
     const value = definition.kind === "list" && !text.startsWith("[") ? undefined : decode(definition, text);
     if (value !== undefined) return value;
     problems.push({
       key: key(name),
       message: `is ${JSON.stringify(text)}, and must be ${allowedValues(definition)}.`,
-      fix: [
-        isEncrypted(key(name)) ? { set: key(name), to: undefined } : legal(definition, name, text, key(name)),
-      ],
+      ...(name === "access"
+        ? accessChoices(own, key)
+        : {
+            fix: [
+              isEncrypted(key(name))
+                ? { ask: key(name), secret: true }
+                : legal(definition, name, text, key(name)),
+            ],
+          }),
     });
     return definition.default;
   });
+  // An API Gateway is no workload of this stack.
+  if (values.edge !== "api-gateway" && (own.get("access") ?? "") === "") {
+    problems.push({
+      key: key("access"),
+      message:
+        `is missing, and must be ${allowedValues(settingDefinitions.access)}: token admits clients with a valid token, ` +
+        "open lets every client that knows the address read and publish.",
+      ...accessChoices(own, key),
+    });
+  }
 
   problems.push(...unknownKeys(project));
 
@@ -281,12 +297,23 @@ export function readConfig(): StackConfig {
       problems.push({ key: key(name), message, fix: [change] });
     }
   }
-  // An API Gateway is no workload of this stack.
   if (values.edge !== "api-gateway") problems.push(...contradictions({ ...infrastructure, settings }, key));
   if ("problems" in read || problems.length > 0)
     throw new ConfigError(withoutSecrets(problems), stackFile(stack));
 
   return { ...infrastructure, project, stack, region, ...provider, edge: read.edge, settings };
+}
+
+/** The two ways to choose who may connect. The first sets what tokens require, as far as it is not set. */
+function accessChoices(
+  own: pulumi.Config,
+  key: (name: string) => string,
+): Required<Pick<ConfigProblem, "fix" | "alternative">> {
+  const missing = REQUIRED_FOR_TOKENS.filter((name) => (own.get(name) ?? "") === "");
+  return {
+    fix: [{ set: key("access"), to: "token" }, ...missing.map((name) => ({ ask: key(name), secret: false }))],
+    alternative: [{ set: key("access"), to: "open" }],
+  };
 }
 
 /** What stands in a message for a value that is encrypted in the stack's file. */
@@ -299,13 +326,13 @@ function withoutSecrets(problems: readonly ConfigProblem[]): readonly ConfigProb
     .flatMap(([, value]) => [value, JSON.stringify(value).slice(1, -1)])
     .map((value) => new RegExp(`(?<!\\w)${value.replaceAll(/[^\w\s]/g, "\\$&")}(?!\\w)`, "g"));
   const hide = (text: string): string => secrets.reduce((said, secret) => said.replace(secret, HIDDEN), text);
-  return problems.map(({ key, message, fix }) => ({
-    key,
+  return problems.map(({ message, fix, ...problem }) => ({
+    ...problem,
     message: hide(message),
     fix: fix.map((change) => {
-      if ("remove" in change) return change;
+      if (!("set" in change)) return change;
       const { to } = change;
-      return { ...change, to: typeof to === "string" ? hide(to) : to?.map(hide) };
+      return { ...change, to: typeof to === "string" ? hide(to) : to.map(hide) };
     }),
   }));
 }
@@ -374,13 +401,21 @@ function itemsIn(text: string): readonly unknown[] | undefined {
 
 /** What a legal configuration should still be told about. */
 export function configWarnings(config: StackConfig): readonly string[] {
-  const warnings = foreignRecords(config.edge, (name) => `${config.project}:${name}`);
-  if (config.backplane !== "memory" || config.edge.kind === "api-gateway") return warnings;
-  return [
-    ...warnings,
-    `${config.project}:backplane is memory: a deployment stops the task before it starts the next one, so clients ` +
-      "find nobody for about a minute, and what the task retained is lost.",
-  ];
+  const warnings = [...foreignRecords(config.edge, (name) => `${config.project}:${name}`)];
+  if (config.edge.kind === "api-gateway") return warnings;
+  if (config.backplane === "memory") {
+    warnings.push(
+      `${config.project}:backplane is memory: a deployment stops the task before it starts the next one, so clients ` +
+        "find nobody for about a minute, and what the task retained is lost.",
+    );
+  }
+  if (config.settings.access === "open" && config.protect) {
+    warnings.push(
+      `${config.project}:access is open in a stack that ${config.project}:protect protects: every client that knows the ` +
+        "address reads and publishes every message. token admits clients with a valid token only.",
+    );
+  }
+  return warnings;
 }
 
 /** Values of the workload that are legal each by itself, and not together. */
@@ -426,16 +461,17 @@ function contradictions(
   }
 
   const { jwksUrl } = config.settings;
-  if (jwksUrl !== "" && !isReachable(jwksUrl)) {
+  if (jwksUrl !== "" && jwksUrl !== reachable(jwksUrl)) {
     problems.push({
       key: key("jwksUrl"),
       message: `is ${JSON.stringify(jwksUrl)}, and must be https:// without a port: tasks may call port 443 only.`,
-      fix: set("jwksUrl", EXAMPLE_JWKS_URL),
+      fix: set("jwksUrl", reachable(jwksUrl)),
     });
   }
 
   for (const { name, message, value } of settingContradictions(config.settings, key)) {
-    problems.push({ key: key(name), message, fix: set(name, value) });
+    const fix = value === undefined ? [{ ask: key(name), secret: false }] : set(name, value);
+    problems.push({ key: key(name), message, fix });
   }
 
   for (const { name, message, value } of brokenLinks({
@@ -476,10 +512,14 @@ function tooManyChannels(
   ];
 }
 
-/** Whether a task's security group lets it call this URL. */
-function isReachable(url: string): boolean {
+/** The same URL as a task's security group lets it be called: it opens port 443 only. */
+function reachable(url: string): string {
+  const target = new URL(url);
   // The URL of a default port has none.
-  return URL.canParse(url) && new URL(url).protocol === "https:" && new URL(url).port === "";
+  if (target.protocol === "https:" && target.port === "") return url;
+  target.port = "";
+  target.protocol = "https:";
+  return target.href;
 }
 
 /** Keys that nobody reads: with a typo, a setting would silently keep its default. */
@@ -508,7 +548,9 @@ function unknownKeys(project: string): ConfigProblem[] {
       key,
       message: `is not a key; ${meant === undefined ? `there are ${(names ?? known).join(", ")}.` : `did you mean ${meant}?`}`,
       fix: [
-        ...(meant === undefined ? [] : [{ set: meant, to: isEncrypted(key) ? undefined : to }]),
+        ...(meant === undefined
+          ? []
+          : [isEncrypted(key) ? { ask: meant, secret: true } : { set: meant, to }]),
         { remove: key },
       ],
     };

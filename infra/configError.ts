@@ -19,6 +19,9 @@ export class ConfigError extends pulumi.RunError {
   }
 }
 
+/** Between two ways to mend a problem, each on a line of its own. */
+export const ALTERNATIVE = "\n      or: ";
+
 /** Where a user has written the values. */
 export interface ConfigSource {
   /** Such as `stack dev (Pulumi.dev.yaml)`. */
@@ -30,21 +33,30 @@ export interface ConfigSource {
 export function stackFile(stack: string): ConfigSource {
   return {
     name: `stack ${stack} (Pulumi.${stack}.yaml)`,
-    mend: ({ fix }) => fix.flatMap((change) => pulumiCommands(change, stack)).join(" && "),
+    mend: ({ fix, alternative }) =>
+      (alternative === undefined ? [fix] : [fix, alternative])
+        .map((changes) => changes.flatMap((change) => pulumiCommands(change, stack)).join(" && "))
+        .join(ALTERNATIVE),
   };
 }
 
 export interface ConfigProblem extends Problem {
   /** What mends it. */
   readonly fix: readonly Change[];
+  /** What mends it differently, if the choice is the user's. */
+  readonly alternative?: readonly Change[];
 }
 
 /** A change to a configuration. */
 export type Change =
   | {
       readonly set: string;
-      /** None for a secret, which is the user's to say. */
-      readonly to: string | readonly string[] | undefined;
+      readonly to: string | readonly string[];
+    }
+  | {
+      /** A key whose value only the user knows. */
+      readonly ask: string;
+      readonly secret: boolean;
     }
   | {
       readonly remove: string;
@@ -56,9 +68,9 @@ function pulumiCommands(change: Change, stack: string): readonly string[] {
   const command = (...words: readonly string[]): string =>
     ["npx", "pulumi", "config", ...words, "--stack", stack].map(quoted).join(" ");
   if ("remove" in change) return [command("rm", change.remove)];
+  // The CLI prompts for the value.
+  if ("ask" in change) return [command("set", ...(change.secret ? ["--secret"] : []), change.ask)];
   const { set, to } = change;
-  // It asks for the value, which nobody else is to see.
-  if (to === undefined) return [command("set", "--secret", set)];
   if (typeof to === "string") return [command("set", set, to)];
   // The CLI takes no list as a whole, and keeps the items that it is not told.
   return [command("rm", set), ...to.map((item, at) => command("set", "--path", `${set}[${at}]`, item))];

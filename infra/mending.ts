@@ -2,26 +2,27 @@
 import { decode, splitList } from "../app/src/definition.ts";
 import type { Definition } from "../app/src/definition.ts";
 import { nearest } from "../app/src/nearest.ts";
-import { EXAMPLE_JWKS_URL } from "../app/src/settings.ts";
+import { REQUIRED_FOR_TOKENS } from "../app/src/settings.ts";
 import type { Change } from "./configError.ts";
 
 /** What people write for the two. */
 const YES = /^(true|yes|on|1)$/i;
 const NO = /^(false|no|off|0)$/i;
 
-/** Stand where only the user knows the value: of lists, and of texts without which everybody would be let in. */
+/** Items of lists, if only the user knows a legal one. */
 const EXAMPLES: Readonly<Record<string, string>> = {
   allowedOrigins: "https://app.example.com",
   apiGatewayQueryStrings: "token",
-  jwksUrl: EXAMPLE_JWKS_URL,
-  jwtIssuer: "https://auth.example.com/",
-  jwtAudience: "websocket",
 };
 
-/** What makes a value legal: what was probably meant, or else an example or the default. */
+/** Keys for which a wrong value must not be replaced by an example or a default: both could admit strangers. */
+const ONLY_THE_USER_KNOWS: readonly string[] = REQUIRED_FOR_TOKENS;
+
+/** What makes a value legal: what was probably meant, or else the default. */
 export function legal(definition: Definition, name: string, text: string, key: string): Change {
   if (definition.kind === "list") return { set: key, to: itemsOf(definition, name, text) };
-  const meant = meantBy(definition, text) ?? EXAMPLES[name];
+  const meant = meantBy(definition, text);
+  if (meant === undefined && ONLY_THE_USER_KNOWS.includes(name)) return { ask: key, secret: false };
   if (meant === undefined && definition.default === "") return { remove: key, default: "" };
   return { set: key, to: String(meant ?? definition.default) };
 }

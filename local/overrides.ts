@@ -1,4 +1,5 @@
 /** Values that the command line gives over those of the stack's file. */
+import { ALTERNATIVE } from "../infra/configError.ts";
 import type { Change, ConfigProblem, ConfigSource } from "../infra/configError.ts";
 import { quoted } from "../infra/quoted.ts";
 
@@ -26,8 +27,9 @@ export function commandLine(
   const isOfFile = ({ key, message }: ConfigProblem): boolean =>
     !isGiven(key) && ofFile.some((other) => other.key === key && other.message === message);
   const mendOne = (change: Change): string => {
+    if ("ask" in change) return override(change.ask, "VALUE");
     if ("set" in change) {
-      const { set, to = "VALUE" } = change;
+      const { set, to } = change;
       return override(set, typeof to === "string" ? to : JSON.stringify(to));
     }
     // What is written in the file cannot be taken away here, but said to be as if it were not there.
@@ -38,8 +40,13 @@ export function commandLine(
     name: `${file.name} with ${Object.keys(overrides)
       .map((key) => `-c ${key}`)
       .join(", ")}`,
-    mend: (problem) =>
-      isOfFile(problem) ? file.mend(problem) : problem.fix.map((change) => mendOne(change)).join(", "),
+    mend: (problem) => {
+      if (isOfFile(problem)) return file.mend(problem);
+      const { fix, alternative } = problem;
+      return (alternative === undefined ? [fix] : [fix, alternative])
+        .map((changes) => changes.map(mendOne).join(", "))
+        .join(ALTERNATIVE);
+    },
   };
 }
 

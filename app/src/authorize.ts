@@ -1,4 +1,4 @@
-/** Who may connect to which channel: a JSON Web Token says so. */
+/** Which client may read which channel, and publish to it: a JSON Web Token lists them. */
 import { errors, jwtVerify } from "jose";
 import type { JWTPayload, JWTVerifyOptions } from "jose";
 import type { Logger } from "pino";
@@ -28,9 +28,20 @@ const DEFAULT_CHANNEL_NAME = "/";
 /** At the end of a name in the claim, it stands for any rest. */
 const WILDCARD = "*";
 
+/** What a client may do in its channel. */
+export interface Rights {
+  readonly canSubscribe: boolean;
+  readonly canPublish: boolean;
+}
+
+/** The rights of a client that needs no token. */
+export const ALL_RIGHTS: Rights = { canSubscribe: true, canPublish: true };
+
 export type Grant =
   | {
       readonly granted: true;
+      /** At least one of them. */
+      readonly rights: Rights;
       /**
        * From when on the token would be refused, in milliseconds since 1970; absent where it never expires. It may be
        * further away than a timer can wait.
@@ -55,28 +66,34 @@ export interface Credentials {
 /** Never rejects: what cannot be checked is not granted. */
 export type Authorizer = (credentials: Credentials, channel: string) => Promise<Grant>;
 
+export type AccessSettings = Pick<
+  Settings,
+  | "access"
+  | "jwksUrl"
+  | "jwtIssuer"
+  | "jwtAudience"
+  | "jwtChannelClaim"
+  | "jwtSubscribeClaim"
+  | "jwtPublishClaim"
+>;
+
 /**
- * @returns `undefined` where the settings ask for no token.
- * @throws {TypeError} where `jwksUrl` is not a URL.
+ * @returns `undefined` if clients need no token.
+ * @throws {TypeError} if `jwksUrl` is not a URL.
  */
 export function createAuthorizer(
-  {
-    jwksUrl,
-    jwtIssuer,
-    jwtAudience,
-    jwtChannelClaim,
-  }: Pick<Settings, "jwksUrl" | "jwtIssuer" | "jwtAudience" | "jwtChannelClaim">,
+  settings: AccessSettings,
   logger: Logger,
   keyTiming?: KeyTiming,
 ): Authorizer | undefined {
-  if (jwksUrl === "") return undefined;
+  if (settings.access === "open") return undefined;
 
-  const keys = createSigningKeys(new URL(jwksUrl), logger, keyTiming);
+  const keys = createSigningKeys(new URL(settings.jwksUrl), logger, keyTiming);
   const options: JWTVerifyOptions = {
     algorithms: ALGORITHMS,
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
-    ...(jwtIssuer !== "" && { issuer: jwtIssuer }),
-    ...(jwtAudience !== "" && { audience: jwtAudience }),
+    issuer: settings.jwtIssuer,
+    audience: settings.jwtAudience,
   };
 
   return async (credentials, channel) => {
@@ -90,9 +107,10 @@ export function createAuthorizer(
     } catch (error) {
       return refusalOf(error, logger);
     }
-    if (!opens(payload[jwtChannelClaim], channel))
+    const rights = rightsOf(payload, settings, channel);
+    if (!rights.canSubscribe && !rights.canPublish)
       return refused(403, "The token does not open this channel.");
-    return { granted: true, ...expiryOf(payload) };
+    return { granted: true, rights, ...expiryOf(payload) };
   };
 }
 
@@ -105,9 +123,20 @@ function tokensOf({ authorization = "", protocols }: Credentials): ReadonlySet<s
   return new Set(inHeader === undefined ? inProtocols : [inHeader, ...inProtocols]);
 }
 
-/** @param claim a list of names, or one text with spaces between them. Whatever is neither opens nothing. */
-function opens(claim: unknown, channel: string): boolean {
-  if (claim === undefined) return true;
+function rightsOf(
+  payload: JWTPayload,
+  { jwtChannelClaim, jwtSubscribeClaim, jwtPublishClaim }: AccessSettings,
+  channel: string,
+): Rights {
+  const both = lists(payload[jwtChannelClaim], channel);
+  return {
+    canSubscribe: both || lists(payload[jwtSubscribeClaim], channel),
+    canPublish: both || lists(payload[jwtPublishClaim], channel),
+  };
+}
+
+/** @param claim a list of names, or one text with spaces between them. A claim of any other shape lists nothing. */
+function lists(claim: unknown, channel: string): boolean {
   const name = channel === "" ? DEFAULT_CHANNEL_NAME : channel;
   const patterns: readonly unknown[] = typeof claim === "string" ? claim.split(" ") : asList(claim);
   return patterns.some((pattern) => {

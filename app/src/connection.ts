@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 
 import type { Logger } from "pino";
 
+import type { Rights } from "./authorize.ts";
 import { textFrame } from "./frame.ts";
 import type { Beating, Heartbeats } from "./heartbeats.ts";
 import type { Cursor, Joined, Listener } from "./channel.ts";
@@ -39,6 +40,7 @@ export interface ConnectionContext {
 export class Connection implements WebSocketEvents, Listener, Beating {
   readonly dialect: Dialect;
   readonly #channel: string;
+  readonly #rights: Rights;
   readonly #context: ConnectionContext;
   readonly #webSocket: ServerWebSocket;
   /** None until the client sends something: most are idle. */
@@ -53,10 +55,11 @@ export class Connection implements WebSocketEvents, Listener, Beating {
   #bytesReadAtBeat = -1;
   #beatGroup = 0;
 
-  constructor(socket: Socket, channel: string, dialect: Dialect, context: ConnectionContext) {
+  constructor(socket: Socket, channel: string, dialect: Dialect, rights: Rights, context: ConnectionContext) {
     const { settings } = context;
     this.dialect = dialect;
     this.#channel = channel;
+    this.#rights = rights;
     this.#context = context;
     const maxFrameBytes = settings.maxPayloadBytes + (dialect === "plain" ? 0 : ENVELOPE_BYTES);
     this.#webSocket = new ServerWebSocket(socket, maxFrameBytes, this);
@@ -67,7 +70,8 @@ export class Connection implements WebSocketEvents, Listener, Beating {
    * @param head what came with the upgrade.
    */
   start({ cursor, epoch, offset, gap }: Joined, head: Buffer): void {
-    this.#cursor = cursor;
+    if (this.#rights.canSubscribe) this.#cursor = cursor;
+    else cursor.close();
     if (this.dialect === "plain") {
       this.#webSocket.write(PLAIN_GREETING);
     } else {
@@ -118,20 +122,18 @@ export class Connection implements WebSocketEvents, Listener, Beating {
 
   /** Writes what the cursor has, as far as the socket takes it. */
   onReadable(): void {
-    const cursor = this.#cursor;
-    if (cursor === undefined) return;
     if (!this.#webSocket.open) {
       // Nothing more goes out: what it has not read must not be kept for it until the peer has gone.
       this.#stopReading();
       return;
     }
-    if (cursor.lost) {
+    if (this.#cursor?.lost === true) {
       this.#webSocket.close(CloseCode.tryAgainLater, "reads too slowly");
       return;
     }
     if (!this.#webSocket.writable) return;
     const { counts } = this.#context.metrics;
-    for (let slice = cursor.read(); slice !== undefined; slice = cursor.read()) {
+    for (let slice = this.#cursor?.read(); slice !== undefined; slice = this.#cursor?.read()) {
       counts.deliveries += slice.frames;
       counts.deliveredBytes += slice.bytes.length;
       if (!this.#webSocket.write(slice.bytes)) return;
@@ -155,6 +157,10 @@ export class Connection implements WebSocketEvents, Listener, Beating {
       return;
     }
     const { json, id } = message;
+    if (!this.#rights.canPublish) {
+      this.#refuse(withId({ code: "forbidden", message: "The token does not allow publishing." }, id));
+      return;
+    }
     if (this.#leaving !== undefined) {
       this.#refuse(unavailable("The server goes away; send the message again on the next connection.", id));
       return;
@@ -271,5 +277,9 @@ export class Connection implements WebSocketEvents, Listener, Beating {
 const PLAIN_GREETING = textFrame(encode({ connection: "ok" }));
 
 function unavailable(message: string, id: string | undefined): ErrorBody {
-  return id === undefined ? { code: "unavailable", message } : { code: "unavailable", message, id };
+  return withId({ code: "unavailable", message }, id);
+}
+
+function withId(error: ErrorBody, id: string | undefined): ErrorBody {
+  return id === undefined ? error : { ...error, id };
 }

@@ -40,7 +40,8 @@ export type ClientMessage =
     }
   | { readonly kind: "invalid"; readonly error: ErrorBody };
 
-export type ErrorCode = "invalid_json" | "invalid_message" | "too_large" | "unavailable" | "id_in_use";
+export type ErrorCode =
+  "invalid_json" | "invalid_message" | "too_large" | "forbidden" | "unavailable" | "id_in_use";
 
 export interface ErrorBody {
   readonly code: ErrorCode;

@@ -7,6 +7,7 @@ import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promi
 
 import type { Logger } from "pino";
 
+import { ALL_RIGHTS } from "./authorize.ts";
 import type { Authorizer } from "./authorize.ts";
 import { Condition } from "./condition.ts";
 import { Connection } from "./connection.ts";
@@ -163,6 +164,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     const { request, head, handshake } = upgrade;
     const { socket } = request;
     const { channel, dialect, resume, subprotocols } = handshake;
+    let rights = ALL_RIGHTS;
     let expiresAt: number | undefined;
     if (authorize !== undefined) {
       const { authorization } = request.headers;
@@ -171,11 +173,13 @@ export async function createServer(parts: ServerParts): Promise<Server> {
         giveUp(upgrade, grant.status === 503 ? { ...BUSY, reason: grant.reason } : grant);
         return;
       }
-      ({ expiresAt } = grant);
+      ({ rights, expiresAt } = grant);
     }
 
-    const connection = new Connection(socket, channel, dialect, context);
-    const joined = await hub.join(channel, dialect, resume, connection, upgrade.givenUp.signal);
+    const connection = new Connection(socket, channel, dialect, rights, context);
+    // A client that may not read has nothing to resume.
+    const from = rights.canSubscribe ? resume : undefined;
+    const joined = await hub.join(channel, dialect, from, connection, upgrade.givenUp.signal);
     // Given up meanwhile, by this side or the other.
     if (!upgrades.delete(upgrade) || socket.destroyed) {
       joined.cursor.close();

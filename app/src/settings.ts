@@ -208,13 +208,22 @@ export const settingDefinitions = {
     max: 3600,
     description: "Interval of the log lines from which CloudWatch makes metrics; 0 writes none",
   },
+  access: {
+    kind: "choice",
+    variable: "WEBSOCKET_ACCESS",
+    // Holds only for a server that this machine alone can reach. A stack has no default.
+    default: "open",
+    choices: ["token", "open"],
+    description:
+      "Which clients may connect: token admits those with a valid token, open admits every client that knows the address",
+  },
   jwksUrl: {
     kind: "text",
     variable: "WEBSOCKET_JWKS_URL",
     default: "",
     pattern: /(https?:\/\/[a-z0-9.-]+(:\d{1,5})?(\/[^\s]*)?)?/i,
     allowed: "the URL of a JSON Web Key Set, or nothing",
-    description: "Keys that sign the clients' tokens; empty admits clients without a token",
+    description: "Keys that sign the clients' tokens; access token requires it",
   },
   jwtIssuer: {
     kind: "text",
@@ -222,7 +231,7 @@ export const settingDefinitions = {
     default: "",
     pattern: /[^\s]*/,
     allowed: "an issuer without white space, or nothing",
-    description: "Issuer that a token must name; empty admits any",
+    description: "Issuer that a token must name; access token requires it",
   },
   jwtAudience: {
     kind: "text",
@@ -230,7 +239,7 @@ export const settingDefinitions = {
     default: "",
     pattern: /[^\s]*/,
     allowed: "an audience without white space, or nothing",
-    description: "Audience that a token must name; empty admits any",
+    description: "Audience that a token must name; access token requires it",
   },
   jwtChannelClaim: {
     kind: "text",
@@ -239,7 +248,23 @@ export const settingDefinitions = {
     pattern: /[^\s]+/,
     allowed: "the name of a claim",
     description:
-      "Claim that lists the channels a token opens: names, with * at the end for any rest and / for the default channel; a token without it opens all",
+      "Claim that lists the channels a token may read and publish to: names, with * at the end for any rest and / for the default channel",
+  },
+  jwtSubscribeClaim: {
+    kind: "text",
+    variable: "WEBSOCKET_JWT_SUBSCRIBE_CLAIM",
+    default: "subscribe",
+    pattern: /[^\s]+/,
+    allowed: "the name of a claim",
+    description: "Claim that lists the channels a token may read, in the same form",
+  },
+  jwtPublishClaim: {
+    kind: "text",
+    variable: "WEBSOCKET_JWT_PUBLISH_CLAIM",
+    default: "publish",
+    pattern: /[^\s]+/,
+    allowed: "the name of a claim",
+    description: "Claim that lists the channels a token may publish to, in the same form",
   },
   allowedOrigins: {
     kind: "list",
@@ -278,6 +303,9 @@ export const EXIT_GRACE_SECONDS = 4;
 /** Messages of the largest size that a channel must be able to keep, so that a reader may lag some behind. */
 const MIN_RETAINED_MESSAGES = 4;
 
+/** Hosts that other machines cannot reach. */
+const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
+
 export type SettingName = keyof typeof settingDefinitions;
 
 /** Every setting with its value; see {@link settingDefinitions} for units, ranges and defaults. */
@@ -307,13 +335,20 @@ export function defaultSettings(): Settings {
 export interface Contradiction extends Problem {
   /** The setting that should change. */
   readonly name: SettingName;
-  /** A value that mends it. */
-  readonly value: number | string;
+  /** A value that mends it; `undefined` if only the user knows one. */
+  readonly value: number | string | undefined;
 }
 
-/** Settings that say which tokens are good, and mean nothing where tokens are not asked for. */
-const ABOUT_TOKENS = ["jwtIssuer", "jwtAudience", "jwtChannelClaim"] as const;
-export const EXAMPLE_JWKS_URL = "https://auth.example.com/.well-known/jwks.json";
+/** Settings without which no token can be checked. */
+export const REQUIRED_FOR_TOKENS = ["jwksUrl", "jwtIssuer", "jwtAudience"] as const;
+
+/** Settings that have no effect if clients need no token. */
+const ABOUT_TOKENS = [
+  ...REQUIRED_FOR_TOKENS,
+  "jwtChannelClaim",
+  "jwtSubscribeClaim",
+  "jwtPublishClaim",
+] as const;
 
 /** What has to be retained, in bytes, whatever else is wished for. */
 export function leastRetainedBytes({ maxPayloadBytes }: Pick<Settings, "maxPayloadBytes">): number {
@@ -328,19 +363,31 @@ export function contradictions(
   settings: Settings,
   keyOf: (name: SettingName) => string,
 ): readonly Contradiction[] {
-  const { maxPayloadBytes, retainedBytes, jwksUrl } = settings;
+  const { maxPayloadBytes, retainedBytes, access } = settings;
   const contradictions: Contradiction[] = [];
 
-  const idle = ABOUT_TOKENS.filter((name) => settings[name] !== settingDefinitions[name].default);
-  if (jwksUrl === "" && idle.length > 0) {
-    contradictions.push({
-      name: "jwksUrl",
-      key: keyOf("jwksUrl"),
-      message:
-        `is missing, and ${idle.map(keyOf).join(", ")} ${idle.length === 1 ? "needs" : "need"} it: without it everybody ` +
-        "may connect, with any token or none.",
-      value: EXAMPLE_JWKS_URL,
-    });
+  if (access === "token") {
+    for (const name of REQUIRED_FOR_TOKENS) {
+      if (settings[name] !== "") continue;
+      contradictions.push({
+        name,
+        key: keyOf(name),
+        message: `is missing, and ${keyOf("access")} token requires it.`,
+        value: undefined,
+      });
+    }
+  } else {
+    const unused = ABOUT_TOKENS.filter((name) => settings[name] !== settingDefinitions[name].default);
+    if (unused.length > 0) {
+      contradictions.push({
+        name: "access",
+        key: keyOf("access"),
+        message:
+          `is open, which admits every client and checks no token, and ${unused.map(keyOf).join(", ")} ` +
+          `${unused.length === 1 ? "is" : "are"} set: it must be token.`,
+        value: "token",
+      });
+    }
   }
 
   const needed = leastRetainedBytes(settings);
@@ -358,7 +405,8 @@ export function contradictions(
 }
 
 /**
- * Reads the settings from an environment. A variable that is absent or empty takes its default.
+ * Reads the settings from an environment. A variable that is absent or empty takes its default; `access` does so only
+ * if other machines cannot reach the server.
  * @throws {SettingsError} listing every illegal value, every unknown variable that starts with
  * {@link VARIABLE_PREFIX} and every contradiction, each with what is allowed.
  */
@@ -386,7 +434,16 @@ export function fromEnvironment(environment: Readonly<Record<string, string | un
   }
 
   // What relates several values makes sense only where each is legal by itself.
-  if (problems.length === 0) problems.push(...contradictions(settings, variableOf));
+  if (problems.length === 0) {
+    const { variable, choices } = settingDefinitions.access;
+    if ((environment[variable] ?? "") === "" && !LOOPBACK_HOST.test(settings.host)) {
+      problems.push({
+        key: variable,
+        message: `is missing, and must be one of ${choices.join(", ")}: other machines can reach HOST ${settings.host}.`,
+      });
+    }
+    problems.push(...contradictions(settings, variableOf));
+  }
   if (problems.length > 0) throw new SettingsError(problems);
   return settings;
 }

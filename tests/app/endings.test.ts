@@ -1,6 +1,8 @@
 /** Every way in which the server refuses or ends a connection, as PROTOCOL.md lists them. */
 import assert from "node:assert/strict";
 
+import { ALL_RIGHTS } from "../../app/src/authorize.ts";
+import type { Grant } from "../../app/src/authorize.ts";
 import {
   connect,
   connectResuming,
@@ -54,8 +56,8 @@ const closes: Readonly<Record<string, Readonly<Record<string, Ending>>>> = {
     },
     "an expired token": async () => {
       const expiresAt = Date.now() + 50;
-      const authorize = (): Promise<{ granted: true; expiresAt: number }> =>
-        Promise.resolve({ granted: true, expiresAt });
+      const authorize = (): Promise<Grant> =>
+        Promise.resolve({ granted: true, rights: ALL_RIGHTS, expiresAt });
       return connect((await startServer({}, { authorize })).url);
     },
   },

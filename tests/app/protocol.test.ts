@@ -56,7 +56,7 @@ describe("PROTOCOL.md", () => {
 
   it("lists every setting that limits clients, with the default that holds", () => {
     const named = limits.filter(([variable]) => variable !== "");
-    const ofOperators = /^(HOST|PORT|WEBSOCKET_(VALKEY|METRICS|JW|LOG_LEVEL|SERVICE_NAME).*)$/;
+    const ofOperators = /^(HOST|PORT|WEBSOCKET_(ACCESS|VALKEY|METRICS|JW|LOG_LEVEL|SERVICE_NAME).*)$/;
     const defaults = Object.values<SettingDefinition>(settingDefinitions)
       .filter(({ variable }) => !ofOperators.test(variable))
       .map(({ variable, default: value }) => [variable, Array.isArray(value) ? "everyone" : String(value)]);
@@ -124,6 +124,7 @@ describe("what a client sends", () => {
       "invalid_json",
       "invalid_message",
       "too_large",
+      "forbidden",
       "unavailable",
       "id_in_use",
     ] satisfies ErrorCode[]);

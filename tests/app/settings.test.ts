@@ -48,11 +48,15 @@ function problemsOf(environment: Record<string, string>): SettingsError {
   return assert.fail("the environment was accepted");
 }
 
+/** Alone on its machine, a server needs no other setting. */
+const LOCAL = { host: "127.0.0.1" } as const;
+
 describe("the settings", () => {
   it("are the defaults where nothing is set, or set to nothing", () => {
-    assert.deepEqual(fromEnvironment({}), defaultSettings());
+    const defaults = { ...defaultSettings(), ...LOCAL };
+    assert.deepEqual(fromEnvironment({ HOST: LOCAL.host }), defaults);
     const empty = Object.fromEntries(Object.values(settingDefinitions).map(({ variable }) => [variable, ""]));
-    assert.deepEqual(fromEnvironment(empty), defaultSettings());
+    assert.deepEqual(fromEnvironment({ ...empty, HOST: LOCAL.host }), defaults);
   });
 
   it("survive the way into an environment and back", () => {
@@ -87,7 +91,10 @@ describe("the settings", () => {
   });
 
   it("ignore variables of others", () => {
-    assert.deepEqual(fromEnvironment({ PATH: "/bin", PORTS: "1" }), defaultSettings());
+    assert.deepEqual(fromEnvironment({ PATH: "/bin", PORTS: "1", HOST: LOCAL.host }), {
+      ...defaultSettings(),
+      ...LOCAL,
+    });
   });
 
   const illegal: Record<SettingDefinition["kind"], readonly string[]> = {
@@ -136,6 +143,60 @@ describe("the settings", () => {
     assert.equal(key, "stack:retainedBytes");
     assert.match(message, /stack:maxPayloadBytes/);
     assert.deepEqual(contradictions({ ...given, [name]: value }, String), []);
+  });
+
+  for (const host of ["localhost", "127.0.0.1", "127.8.8.8", "::1"]) {
+    it(`admit every client if only this machine can reach the server, as at ${host}`, () => {
+      assert.equal(fromEnvironment({ HOST: host }).access, "open");
+    });
+  }
+
+  for (const host of ["0.0.0.0", "::", "192.0.2.1", "128.0.0.1", "localhost.example", "127.0.0.1.example"]) {
+    it(`require a choice of access if others can reach the server, as at ${host}`, () => {
+      const { message } = problemsOf({ HOST: host });
+      assert.match(
+        message,
+        /WEBSOCKET_ACCESS: is missing, and must be one of token, open: other machines can reach/,
+      );
+      assert.equal(fromEnvironment({ HOST: host, WEBSOCKET_ACCESS: "open" }).access, "open");
+    });
+  }
+
+  const tokens = {
+    access: "token",
+    jwksUrl: "https://auth.example/keys",
+    jwtIssuer: "https://auth.example",
+    jwtAudience: "me",
+  } as const;
+
+  it("require the keys, the issuer and the audience for tokens", () => {
+    assert.deepEqual(contradictions({ ...defaultSettings(), ...tokens }, String), []);
+    for (const name of ["jwksUrl", "jwtIssuer", "jwtAudience"] as const) {
+      const [contradiction, ...others] = contradictions(
+        { ...defaultSettings(), ...tokens, [name]: "" },
+        String,
+      );
+      assert.deepEqual(others, []);
+      assert.equal(contradiction?.key, name);
+      assert.match(contradiction.message, /is missing, and access token requires it/);
+      assert.equal(contradiction.value, undefined);
+    }
+  });
+
+  it("contradict each other if access is open and something is said about tokens", () => {
+    const { access, ...aboutTokens } = tokens;
+    for (const [name, value] of Object.entries({
+      ...aboutTokens,
+      jwtChannelClaim: "rooms",
+      jwtSubscribeClaim: "rooms",
+      jwtPublishClaim: "rooms",
+    })) {
+      const [contradiction, ...others] = contradictions({ ...defaultSettings(), [name]: value }, String);
+      assert.deepEqual(others, []);
+      assert.equal(contradiction?.name, "access");
+      assert.ok(contradiction.message.includes(name), contradiction.message);
+      assert.equal(contradiction.value, access);
+    }
   });
 
   it("report everything that is wrong at once, unknown variables with the nearest known", () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { WebSocketServer } from "ws";
+import { ALL_RIGHTS } from "../../app/src/authorize.ts";
 import { type Aside, smoke } from "../../deploy/smoke.ts";
 import { afterwards, startServer, tearDown } from "../app/support.ts";
 import { startForbidding } from "./forbidding.ts";
@@ -106,7 +107,7 @@ describe("the smoke test of deploy", () => {
         authorize: ({ authorization }) =>
           Promise.resolve(
             authorization === "Bearer right"
-              ? { granted: true }
+              ? { granted: true, rights: ALL_RIGHTS }
               : { granted: false, status: 401, reason: "no" },
           ),
       },

@@ -24,7 +24,9 @@ describe("the configuration", () => {
       assert.deepEqual(Object.keys(declared), Object.keys(configDefinitions));
       for (const [name, definition] of Object.entries(configDefinitions)) {
         assert.equal(at(declared, name)["description"], definition.description, name);
-        assert.deepEqual(at(declared, name)["default"], definition.default, name);
+        // The CLI would refuse a key without a default itself, and name no command that sets it.
+        const expected = name === "access" ? "" : definition.default;
+        assert.deepEqual(at(declared, name)["default"], expected, name);
       }
     });
 
@@ -90,8 +92,20 @@ describe("the configuration", () => {
       ["websocket:protect", "OFF", "true or false", "set websocket:protect false "],
       ["websocket:protect", "treu", "true or false", "set websocket:protect true "],
       ["websocket:jwksUrl", "auth.example/keys", "jwksUrl https://auth.example/keys "],
-      ["websocket:jwksUrl", "//", "jwksUrl https://auth.example.com/"],
-      ["websocket:jwtIssuer", "two words", "set websocket:jwtIssuer https://auth.example.com/ "],
+      ["websocket:jwksUrl", "//", "config set websocket:jwksUrl --stack"],
+      ["websocket:jwtIssuer", "two words", "config set websocket:jwtIssuer --stack"],
+      [
+        "websocket:access",
+        undefined,
+        "is missing, and must be one of token, open",
+        "set websocket:access token ",
+        "set websocket:jwksUrl --stack dev && ",
+        "set websocket:jwtIssuer --stack dev && ",
+        "set websocket:jwtAudience --stack dev\n",
+        "or: npx pulumi config set websocket:access open ",
+      ],
+      ["websocket:access", "", "is missing"],
+      ["websocket:access", "opn", '"opn"', "one of token, open", "access token ", "or: npx", "access open "],
       ["websocket:priceClass", "PriceClass_1", "PriceClass_100, PriceClass_200, PriceClass_All"],
       ["websocket:logRetentionDays", "8", '"8"', "one of 1, 3, 5, 7, 14", "logRetentionDays 14 "],
       ["websocket:logRetentionDays", "36", '"36"', "logRetentionDays 60 "],
@@ -127,8 +141,6 @@ describe("the configuration", () => {
         "set websocket:edge load-balancer ",
       ],
       ["websocket:backplaneMaxEcpus", "999", "from 1000 to 30000"],
-      ["websocket:jwksUrl", "http://auth.example/keys", "https:// without a port", "port 443 only"],
-      ["websocket:jwksUrl", "https://auth.example:8443/keys", "https:// without a port"],
       ["websocket:valkeyPassword", "x", "is not a key", "config rm websocket:valkeyPassword "],
       ["websocket:region", "eu-west-1", "did you mean aws:region?", "set aws:region eu-west-1 "],
       [
@@ -185,17 +197,72 @@ describe("the configuration", () => {
     }
   });
 
-  it("asks for the keys of tokens where it says which tokens are good", async () => {
-    const [problem, ...others] = await problemsIn({
+  describe("with tokens", () => {
+    const TOKENS = {
+      "websocket:access": "token",
+      "websocket:jwksUrl": "https://auth.example/keys",
       "websocket:jwtIssuer": "https://auth.example",
       "websocket:jwtAudience": "me",
+    };
+
+    it("is usable", async () => {
+      assert.deepEqual(await problemsIn(TOKENS), []);
     });
-    assert.deepEqual(others, []);
-    assert.equal(problem?.key, "websocket:jwksUrl");
-    assert.match(
-      problem.message,
-      /websocket:jwtIssuer, websocket:jwtAudience need it.*everybody may connect/,
-    );
+
+    it("asks for what tokens require, and invents no value", async () => {
+      const names = ["websocket:jwksUrl", "websocket:jwtIssuer", "websocket:jwtAudience"];
+      const problems = await problemsIn({ "websocket:access": "token" });
+      assert.deepEqual(
+        problems.map((problem) => `${problem.key} ${problem.message} ${stackFile("dev").mend(problem)}`),
+        names.map(
+          (name) =>
+            `${name} is missing, and websocket:access token requires it. npx pulumi config set ${name} --stack dev`,
+        ),
+      );
+    });
+
+    it("contradicts a stack that is open", async () => {
+      const [problem, ...others] = await problemsIn({ ...TOKENS, "websocket:access": "open" });
+      assert.deepEqual(others, []);
+      assert.equal(problem?.key, "websocket:access");
+      assert.match(problem.message, /websocket:jwksUrl, .*websocket:jwtAudience are set: it must be token/);
+      assert.deepEqual(problem.fix, [{ set: "websocket:access", to: "token" }]);
+    });
+
+    it("asks a stack that does not choose only for what is missing", async () => {
+      const [problem, ...others] = await problemsIn({ ...TOKENS, "websocket:access": undefined });
+      assert.ok(problem);
+      assert.deepEqual(others, []);
+      assert.equal(
+        stackFile("dev").mend(problem),
+        "npx pulumi config set websocket:access token --stack dev\n" +
+          "      or: npx pulumi config set websocket:access open --stack dev",
+      );
+    });
+
+    for (const [url, mended] of [
+      ["http://auth.example/keys?a=1", "https://auth.example/keys?a=1"],
+      ["https://auth.example:8443/keys", "https://auth.example/keys"],
+    ] as const) {
+      it(`fetches the keys from port 443 only: not from ${url}`, async () => {
+        const [problem, ...others] = await problemsIn({ ...TOKENS, "websocket:jwksUrl": url });
+        assert.ok(problem);
+        assert.deepEqual(others, []);
+        assert.match(problem.message, /https:\/\/ without a port: tasks may call port 443 only/);
+        assert.deepEqual(problem.fix, [{ set: "websocket:jwksUrl", to: mended }]);
+      });
+    }
+
+    it("warns in every preview of a protected stack that is open", async () => {
+      const warningsOf = async (config: Readonly<Record<string, string>>): Promise<readonly string[]> =>
+        (await evaluateStack({ stack: "prod", config })).warnings;
+      assert.match(
+        (await warningsOf({})).join(),
+        /websocket:access is open in a stack that websocket:protect protects: every client/,
+      );
+      assert.deepEqual(await warningsOf(TOKENS), []);
+      assert.deepEqual(await warningsOf({ "websocket:protect": "false" }), []);
+    });
   });
 
   it("takes account ids as texts and, as the CLI writes them, as numbers", async () => {
@@ -296,6 +363,7 @@ describe("the configuration", () => {
           "websocket:minTasks": "9",
           "websocket:backplane": "memory",
           "websocket:memoryMiB": "1024",
+          "websocket:access": undefined,
           "websocket:jwksUrl": "http://auth.example/keys",
           "websocket:idleTimeoutSeconds": "10",
           "websocket:retainedBytes": "100000",

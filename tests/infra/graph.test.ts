@@ -451,8 +451,8 @@ for (const stack of ["dev", "prod"]) {
         assert.ok(number(limits, "ecpuPerSeconds[0].maximum") > 0);
       });
 
-      it("gives nobody a reason for a warning", () => {
-        assert.deepEqual(graph.warnings, []);
+      it("warns only of a protected stack that is open", () => {
+        assert.equal(graph.warnings.length, stack === "prod" ? 1 : 0);
       });
     });
   });
@@ -573,7 +573,10 @@ describe("the stacks", () => {
         "websocket:memoryMiB": "4096",
         "websocket:backplaneMaxGB": "3",
         "websocket:backplaneMaxEcpus": "3000",
+        "websocket:access": "token",
         "websocket:jwksUrl": "https://auth.example/keys",
+        "websocket:jwtIssuer": "https://auth.example",
+        "websocket:jwtAudience": "me",
         "websocket:allowedOrigins": '["https://a.example","https://b.example"]',
         "aws:region": "eu-west-1",
       },
@@ -588,6 +591,7 @@ describe("the stacks", () => {
       dataStorage: { maximum: 3, unit: "GB" },
       ecpuPerSeconds: [{ maximum: 3000 }],
     });
+    assert.equal(serverSettings(graph).access, "token");
     assert.equal(serverSettings(graph).jwksUrl, "https://auth.example/keys");
     assert.deepEqual(serverSettings(graph).allowedOrigins, ["https://a.example", "https://b.example"]);
     assert.equal(theOnly(graph, "pulumi:providers:aws").inputs["region"], "eu-west-1");

@@ -28,7 +28,7 @@ describe("values of the command line", () => {
     const folder = mkdtempSync(path.join(tmpdir(), "overrides-"));
     folders.push(folder);
     cpSync(path.join(ROOT, "Pulumi.yaml"), path.join(folder, "Pulumi.yaml"));
-    const config = { "aws:region": "us-east-1", ...values };
+    const config = { "aws:region": "us-east-1", access: "open", ...values };
     writeFileSync(path.join(folder, "Pulumi.dev.yaml"), stringify({ config }));
     return folder;
   }

@@ -59,6 +59,23 @@ describe("pulumi new, from a clone of the repository", function () {
     });
   }
 
+  it("has no stack that admits every client without being told to", async () => {
+    const asked = at(parse(readFileSync(path.join(ROOT, "Pulumi.yaml"), "utf8")), "template.config");
+    assert.ok("access" in asked);
+    assert.equal(valueAt(asked, "access.default"), undefined);
+
+    await template.pulumi(folder, "stack", "init", "staging");
+    await template.pulumi(folder, "config", "set", "aws:region", "us-east-1", "--stack", "staging");
+    await assert.rejects(template.pulumi(folder, "preview", "--stack", "staging"), ({ message }: Error) => {
+      assert.match(message, /my-sockets:access is missing, and must be one of token, open/);
+      assert.match(message, /config set my-sockets:access token --stack staging && .*my-sockets:jwtAudience/);
+      assert.match(message, /or: npx pulumi config set my-sockets:access open --stack staging/);
+      return true;
+    });
+    await template.pulumi(folder, "config", "set", "access", "open", "--stack", "staging");
+    await template.pulumi(folder, "preview", "--stack", "staging");
+  });
+
   it("declares on a laptop what the repository does", async () => {
     const theirs = await evaluateStack({ stack: "prod", root: folder });
     const ours = await evaluateStack({ stack: "prod" });
