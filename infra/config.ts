@@ -5,7 +5,7 @@
  */
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { allowedValues, collect, decode } from "../app/src/definition.ts";
+import { allowedValues, collect, decode, hasUserInformation, quoteValue } from "../app/src/definition.ts";
 import type { Definition, ValuesOf } from "../app/src/definition.ts";
 import { nearest } from "../app/src/nearest.ts";
 import {
@@ -249,7 +249,7 @@ export function readConfig(): StackConfig {
     if (value !== undefined) return value;
     problems.push({
       key: key(name),
-      message: `is ${JSON.stringify(text)}, and must be ${allowedValues(definition)}.`,
+      message: `is ${quoteValue(text)}, and must be ${allowedValues(definition)}.`,
       ...(name === "access"
         ? accessChoices(own, key)
         : {
@@ -332,6 +332,7 @@ function withoutSecrets(problems: readonly ConfigProblem[]): readonly ConfigProb
     fix: fix.map((change) => {
       if (!("set" in change)) return change;
       const { to } = change;
+      if ([to].flat().some(hasUserInformation)) return { ask: change.set, secret: false };
       return { ...change, to: typeof to === "string" ? hide(to) : to.map(hide) };
     }),
   }));
@@ -365,7 +366,7 @@ function readProviderConfig(
       message:
         text === undefined
           ? "is missing, and must be an AWS region."
-          : `is ${JSON.stringify(text)}, which is no AWS region${meant === undefined ? "." : `; did you mean ${meant}?`}`,
+          : `is ${quoteValue(text)}, which is no AWS region${meant === undefined ? "." : `; did you mean ${meant}?`}`,
       fix: [{ set: "aws:region", to: meant ?? aws.Region.USEast1 }],
     });
   }
@@ -383,7 +384,7 @@ function readAccountIds(text: string | undefined, problems: ConfigProblem[]): re
   const written = text.match(/\b\d{12}\b/g);
   problems.push({
     key: "aws:allowedAccountIds",
-    message: `is ${JSON.stringify(text)}, and must be a list of account ids, of 12 digits each.`,
+    message: `is ${quoteValue(text)}, and must be a list of account ids, of 12 digits each.`,
     fix: [{ set: "aws:allowedAccountIds", to: written ?? [EXAMPLE_ACCOUNT_ID] }],
   });
   return undefined;

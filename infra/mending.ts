@@ -44,7 +44,8 @@ function meantBy(definition: Definition, text: string): string | number | undefi
       // Such as a name that was copied with what is around it, or a URL without its scheme.
       const trimmed = text.trim();
       const hostname = URL.parse(trimmed)?.hostname ?? "";
-      return [trimmed, trimmed.toLowerCase(), hostname, `https://${trimmed}`].find(
+      const withScheme = trimmed.includes("://") ? [] : [`https://${trimmed}`];
+      return [trimmed, trimmed.toLowerCase(), hostname, ...withScheme].find(
         (candidate) => candidate !== "" && decode(definition, candidate) !== undefined,
       );
     }

@@ -1,5 +1,6 @@
 /** The command line. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import { quoteValue } from "../app/src/definition.ts";
 import { nearest, suggest } from "../app/src/nearest.ts";
 import { dashed, problemsOf, refuse } from "../cli/options.ts";
 
@@ -89,7 +90,7 @@ export function parseOptions(args: readonly string[]): Options {
     const url = URL.parse(text);
     if (url !== null && WEB_SCHEMES.includes(url.protocol) && LOOPBACK_HOST.test(url.hostname)) return url;
     problems.push(
-      `--api-gateway-origin is ${JSON.stringify(text)}, and must be the URL of a server of this machine, such as ` +
+      `--api-gateway-origin is ${quoteValue(text)}, and must be the URL of a server of this machine, such as ` +
         "ws://127.0.0.1:9000/prod.",
     );
     return undefined;
@@ -97,7 +98,7 @@ export function parseOptions(args: readonly string[]): Options {
 
   function keyAndValue(text: string): readonly [string, string] {
     const [, key = "", value = ""] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
-    if (key === "") problems.push(`--config is ${JSON.stringify(text)}, and must be KEY=VALUE.`);
+    if (key === "") problems.push(`--config is ${quoteValue(text)}, and must be KEY=VALUE.`);
     return [key, value];
   }
 

@@ -34,7 +34,9 @@ export interface TextDefinition extends Described {
   readonly default: string;
   /** What a value must match, whole. */
   readonly pattern: RegExp;
-  /** `pattern` in words. */
+  /** Whether a value that matches is legal. @default every one is */
+  readonly isLegal?: (text: string) => boolean;
+  /** Both in words. */
   readonly allowed: string;
 }
 
@@ -43,7 +45,9 @@ export interface ListDefinition extends Described {
   readonly default: readonly string[];
   /** What each item must match, whole. */
   readonly pattern: RegExp;
-  /** `pattern` in words. */
+  /** Whether an item that matches is legal. @default every one is */
+  readonly isLegal?: (item: string) => boolean;
+  /** Both in words. */
   readonly allowed: string;
 }
 
@@ -103,13 +107,29 @@ export function decode(definition: Definition, text: string): unknown {
     case "choice":
       return definition.choices.find((choice) => String(choice) === text);
     case "text":
-      return matchesWhole(definition.pattern, text) ? text : undefined;
+      return isLegalText(definition, text) ? text : undefined;
     case "list": {
       const items = splitList(text);
-      return items?.every((item) => matchesWhole(definition.pattern, item)) === true ? items : undefined;
+      return items?.every((item) => isLegalText(definition, item)) === true ? items : undefined;
     }
   }
 }
+
+/**
+ * A value as messages quote it. What comes before an `@` is masked: in a URL it is user information, which may contain a
+ * password, and in a value that was meant as a URL it may be one.
+ */
+export function quoteValue(text: string): string {
+  return JSON.stringify(text.replace(USER_INFORMATION, "$1***@"));
+}
+
+/** Whether {@link quoteValue} masks a part of the value. */
+export function hasUserInformation(text: string): boolean {
+  return USER_INFORMATION.test(text);
+}
+
+/** To the last `@`: user information that is not escaped may contain every other delimiter, and `@` itself. */
+const USER_INFORMATION = /^([^@]*?:\/\/)?.*@/s;
 
 /** Renders a value as the text that {@link decode} reads. */
 export function encode(value: string | number | boolean | readonly string[]): string {
@@ -141,6 +161,6 @@ export function splitList(text: string): readonly string[] | undefined {
   }
 }
 
-function matchesWhole(pattern: RegExp, text: string): boolean {
-  return new RegExp(`^(?:${pattern.source})$`, pattern.flags).test(text);
+function isLegalText({ pattern, isLegal }: TextDefinition | ListDefinition, text: string): boolean {
+  return new RegExp(`^(?:${pattern.source})$`, pattern.flags).test(text) && isLegal?.(text) !== false;
 }

@@ -4,7 +4,7 @@
  * container's environment, so a setting cannot mean two things.
  */
 import { suggest } from "./nearest.ts";
-import { allowedValues, collect, decode, encode } from "./definition.ts";
+import { allowedValues, collect, decode, encode, quoteValue } from "./definition.ts";
 import type { Definition, Problem, ValuesOf } from "./definition.ts";
 
 /** A value that the server takes from its environment. */
@@ -162,7 +162,8 @@ export const settingDefinitions = {
     kind: "text",
     variable: "WEBSOCKET_VALKEY_URL",
     default: "",
-    pattern: /(rediss?:\/\/([^\s:@/]+@)?[^\s:@/]+(:\d{1,5})?)?/,
+    pattern: /(rediss?:\/\/[^\s]+)?/i,
+    isLegal: orEmpty(isValkeyUrl),
     allowed: "redis://[user@]host[:port], or rediss:// for TLS; the password has a variable of its own",
     description: "Valkey that holds the messages of all tasks; empty keeps them in this task's memory",
   },
@@ -221,8 +222,9 @@ export const settingDefinitions = {
     kind: "text",
     variable: "WEBSOCKET_JWKS_URL",
     default: "",
-    pattern: /(https?:\/\/[a-z0-9.-]+(:\d{1,5})?(\/[^\s]*)?)?/i,
-    allowed: "the URL of a JSON Web Key Set, or nothing",
+    pattern: /(https?:\/\/[^\s]+)?/i,
+    isLegal: orEmpty(isFetchable),
+    allowed: "the http or https URL of a JSON Web Key Set, without user and password, or nothing",
     description: "Keys that sign the clients' tokens; access token requires it",
   },
   jwtIssuer: {
@@ -421,7 +423,7 @@ export function fromEnvironment(environment: Readonly<Record<string, string | un
     if (text === undefined || text === "") return definition.default;
     const value = decode(definition, text);
     if (value === undefined) {
-      const found = isSecret(name as SettingName) ? "is not usable" : `is ${JSON.stringify(text)}`;
+      const found = isSecret(name as SettingName) ? "is not usable" : `is ${quoteValue(text)}`;
       problems.push({ key: variable, message: `${found}, and must be ${allowedValues(definition)}.` });
     }
     return value;
@@ -469,4 +471,32 @@ export function settingNames(): readonly SettingName[] {
 export function isSecret(name: SettingName): boolean {
   const { secret }: SettingDefinition = settingDefinitions[name];
   return secret === true;
+}
+
+function orEmpty(isLegal: (text: string) => boolean): (text: string) => boolean {
+  return (text) => text === "" || isLegal(text);
+}
+
+/** `fetch` refuses a URL with user information. */
+function isFetchable(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && url.username === "" && url.password === "";
+}
+
+/** A URL whose every part has an effect: there is one database, and the password is another setting. */
+function isValkeyUrl(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || url.hostname === "" || !isDecodable(url.username)) return false;
+  return (
+    url.password === "" && ["", "/", "/0"].includes(url.pathname) && url.search === "" && url.hash === ""
+  );
+}
+
+function isDecodable(component: string): boolean {
+  try {
+    decodeURIComponent(component);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -152,7 +152,8 @@ describe("the process", () => {
   });
 
   it("says what is wrong with HOST, in one line", async () => {
-    const { code, errors } = await run(MAIN, [], { HOST: "192.0.2.1", PORT: "0" }).ended;
+    const { code, errors } = await run(MAIN, [], { HOST: "192.0.2.1", PORT: "0", WEBSOCKET_ACCESS: "open" })
+      .ended;
     assert.equal(code, 1);
     assert.equal(errors, 'HOST is "192.0.2.1", which is no address of this machine.\n');
   });
@@ -168,6 +169,16 @@ describe("the process", () => {
     );
   });
 
+  it("names the variable of a URL that cannot be parsed, and no stack trace", async () => {
+    const { code, errors } = await run(MAIN, [], {
+      HOST: "127.0.0.1",
+      WEBSOCKET_ACCESS: "token",
+      WEBSOCKET_JWKS_URL: "https://auth.example.com:99999/",
+    }).ended;
+    assert.equal(code, 1);
+    assert.match(errors, /^The environment is not usable:\n {2}WEBSOCKET_JWKS_URL: is "https:[^\n]+\n$/);
+  });
+
   it("refuses an argument that it does not know", async () => {
     const { code, errors } = await run(MAIN, ["helth"], {}).ended;
     assert.equal(code, 1);
@@ -176,7 +187,7 @@ describe("the process", () => {
 
   describe("as health check", () => {
     const check = (port: number, host = "127.0.0.1"): ReturnType<typeof run>["ended"] =>
-      run(MAIN, ["health"], { HOST: host, PORT: String(port) }).ended;
+      run(MAIN, ["health"], { HOST: host, PORT: String(port), WEBSOCKET_ACCESS: "open" }).ended;
 
     it("exits with 0 while the server is healthy, whatever interface it listens on", async () => {
       const child = await runServer();

@@ -16,10 +16,13 @@ import {
 } from "../../app/src/settings.ts";
 import type { SettingDefinition, Settings } from "../../app/src/settings.ts";
 import { allowedValues, decode } from "../../app/src/definition.ts";
+import type { ListDefinition, TextDefinition } from "../../app/src/definition.ts";
 
 /** Any text that is legal for a setting, or for an item of its list. */
-function matching({ pattern }: { readonly pattern: RegExp }): fc.Arbitrary<string> {
-  return fc.stringMatching(new RegExp(`^(?:${pattern.source})$`));
+function matching({ pattern, isLegal }: TextDefinition | ListDefinition): fc.Arbitrary<string> {
+  return fc
+    .stringMatching(new RegExp(`^(?:${pattern.source})$`, pattern.flags))
+    .filter((text) => isLegal?.(text) !== false);
 }
 
 /** Any legal value of a setting. */
@@ -85,6 +88,100 @@ describe("the settings", () => {
     assert.match(message, /WEBSOCKET_VALKEY_PASSWORD: is not usable, and must be a password /);
     assert.doesNotMatch(message, /a secret/);
   });
+
+  it("mask user information in what is said about a wrong value, whatever the setting", () => {
+    for (const name of settingNames()) {
+      const { variable } = settingDefinitions[name];
+      for (const text of [
+        "redis://default:s3cret@my cache:6379",
+        "default:s3cret@my cache:6379",
+        "https://:s3c@s3cret/#?@auth example/keys",
+        '["https://a.example","https://user:s3cret@b example"]',
+      ]) {
+        const { message } = problemsOf({ HOST: LOCAL.host, [variable]: text });
+        assert.ok(message.includes(variable), message);
+        assert.doesNotMatch(message, /s3c/);
+      }
+    }
+  });
+
+  const urls: Readonly<Record<string, { legal: readonly string[]; illegal: readonly string[] }>> = {
+    WEBSOCKET_VALKEY_URL: {
+      legal: [
+        "redis://[::1]:6379",
+        "rediss://user@[2001:db8::1]",
+        "redis://my_cache:6379",
+        "REDIS://Cache.example",
+        "redis://us%40er@cache",
+        "redis://cache/0",
+      ],
+      illegal: [
+        "redis://cache:99999",
+        "redis://user:s3cret@cache",
+        "redis://:s3cret@cache",
+        "redis://a%zz@cache",
+        "redis://",
+        "redis://cache/1",
+        "redis://cache?db=1",
+        "redis://[::1",
+        "http://cache",
+        "cache:6379",
+      ],
+    },
+    WEBSOCKET_JWKS_URL: {
+      legal: [
+        "https://auth.example/keys",
+        "http://my_host:8080",
+        "https://[::1]:8443/k",
+        "https://bücher.example/?a=b",
+      ],
+      illegal: [
+        "https://auth.example.com:99999/",
+        "https://[::1/",
+        "https://a b/",
+        "https://user:s3cret@auth.example/",
+        "ftp://auth.example/",
+        "https://",
+        "https://%",
+      ],
+    },
+  };
+  for (const [variable, { legal: good, illegal: bad }] of Object.entries(urls)) {
+    const tokens = { WEBSOCKET_ACCESS: "token", WEBSOCKET_JWT_ISSUER: "i", WEBSOCKET_JWT_AUDIENCE: "a" };
+    const environment = {
+      HOST: LOCAL.host,
+      ...(variable === "WEBSOCKET_JWKS_URL" ? tokens : {}),
+    };
+    for (const url of good) {
+      it(`take ${url} for ${variable}`, () => {
+        fromEnvironment({ ...environment, [variable]: url });
+      });
+    }
+    for (const url of bad) {
+      it(`refuse ${url} for ${variable}`, () => {
+        const { problems } = problemsOf({ ...environment, [variable]: url });
+        assert.deepEqual(
+          problems.map(({ key }) => key),
+          [variable],
+        );
+      });
+    }
+
+    it(`take only URLs that Node can parse for ${variable}`, () => {
+      fc.assert(
+        fc.property(fc.stringMatching(/^(https?|rediss?):\/\/[\w.:[\]@%/?#-]{0,20}$/), (url) => {
+          try {
+            fromEnvironment({ ...environment, [variable]: url });
+          } catch (error) {
+            assert.ok(error instanceof SettingsError);
+            return;
+          }
+          assert.ok(URL.canParse(url));
+        }),
+        { numRuns: 1000 },
+      );
+    });
+  }
 
   it("leave out of an environment what is not given", () => {
     assert.deepEqual(toEnvironment({ port: 1 }), { PORT: "1" });

@@ -92,6 +92,18 @@ describe("the configuration", () => {
       ["websocket:protect", "OFF", "true or false", "set websocket:protect false "],
       ["websocket:protect", "treu", "true or false", "set websocket:protect true "],
       ["websocket:jwksUrl", "auth.example/keys", "jwksUrl https://auth.example/keys "],
+      [
+        "websocket:jwksUrl",
+        "https://auth.example.com:99999/",
+        "the http or https URL",
+        "set websocket:jwksUrl --",
+      ],
+      [
+        "websocket:jwksUrl",
+        "https://me:s3cret@auth.example/k",
+        '"https://***@auth.example/k"',
+        "jwksUrl --stack",
+      ],
       ["websocket:jwksUrl", "//", "config set websocket:jwksUrl --stack"],
       ["websocket:jwtIssuer", "two words", "config set websocket:jwtIssuer --stack"],
       [
@@ -273,6 +285,16 @@ describe("the configuration", () => {
     const provider = resources.find(({ type }) => type === "pulumi:providers:aws");
     // A provider is told everything as text.
     assert.equal(provider?.inputs["allowedAccountIds"], '["012345678901","123456789012"]');
+  });
+
+  it("masks user information in what it says about a wrong value, whatever the key", async () => {
+    for (const name of [...Object.keys(configDefinitions), "jwksUrll", "colour"]) {
+      for (const text of ["https://user:s3cret@auth.example:99999/", "user:s3cret@auth example"]) {
+        for (const problem of await problemsIn({ [`websocket:${name}`]: text })) {
+          assert.doesNotMatch(`${problem.message} ${stackFile("dev").mend(problem)}`, /s3cret/, name);
+        }
+      }
+    }
   });
 
   it("reports everything that is wrong at once, in one message", async () => {
