@@ -19,6 +19,7 @@ import { Heartbeats } from "./heartbeats.ts";
 import type { Hub } from "./hub.ts";
 import { ListenError } from "./listenError.ts";
 import type { Metrics } from "./metrics.ts";
+import { OriginCheck } from "./origins.ts";
 import { createPages } from "./pages.ts";
 import { CloseCode } from "./protocol.ts";
 import type { Settings } from "./settings.ts";
@@ -99,9 +100,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   const { settings, hub, metrics, logger, consoleFolder, authorize } = parts;
   const connections = new Set<Connection>();
   const heartbeats = new Heartbeats(settings.heartbeatSeconds * 1000);
-  const allowedOrigins = new Set(
-    settings.allowedOrigins.map((origin) => URL.parse(origin)?.origin ?? origin),
-  );
+  const origins = new OriginCheck(settings.allowedOrigins, logger);
   /** Upgrades that are not answered yet. */
   const upgrades = new Set<Upgrade>();
   let draining = false;
@@ -137,10 +136,8 @@ export async function createServer(parts: ServerParts): Promise<Server> {
 
   /** What stands against an upgrade whatever its token says. */
   const objection = ({ headers }: IncomingMessage): Refusal | undefined => {
-    // Only browsers send an origin, and only they must be kept from acting for a page that they show.
-    if (allowedOrigins.size > 0 && headers.origin !== undefined && !allowedOrigins.has(headers.origin)) {
-      return { status: 403 };
-    }
+    const reason = origins.refusalOf(headers.origin);
+    if (reason !== undefined) return { status: 403, reason };
     if (draining || connections.size + upgrades.size >= settings.maxConnections) return BUSY;
     return undefined;
   };

@@ -6,6 +6,7 @@
 import { suggest } from "./nearest.ts";
 import { allowedValues, collect, decode, encode, quoteValue } from "./definition.ts";
 import type { Definition, Problem, ValuesOf } from "./definition.ts";
+import { canonicalOrigin, isFetchable, isValkeyUrl } from "./urls.ts";
 
 /** A value that the server takes from its environment. */
 export type SettingDefinition = Definition & {
@@ -272,10 +273,12 @@ export const settingDefinitions = {
     kind: "list",
     variable: "WEBSOCKET_ALLOWED_ORIGINS",
     default: [],
-    pattern: /https?:\/\/[^/\s,]+/,
-    allowed: "origins such as https://app.example.com, without a path; an empty list admits every origin",
+    pattern: /[^\s,]+/,
+    isLegal: (item) => canonicalOrigin(item) !== undefined,
+    allowed:
+      "origins such as https://app.example.com or https://*.example.com, without a path, or null; an empty list admits every origin",
     description:
-      "Origins whose pages may connect, the console's own among them; a browser on another is refused with 403",
+      "Origins whose pages may connect, the console's own among them; *. stands for one label of a host; a browser on another is refused with 403",
   },
   drainSeconds: {
     kind: "integer",
@@ -475,28 +478,4 @@ export function isSecret(name: SettingName): boolean {
 
 function orEmpty(isLegal: (text: string) => boolean): (text: string) => boolean {
   return (text) => text === "" || isLegal(text);
-}
-
-/** `fetch` refuses a URL with user information. */
-function isFetchable(text: string): boolean {
-  const url = URL.parse(text);
-  return url !== null && url.username === "" && url.password === "";
-}
-
-/** A URL whose every part has an effect: there is one database, and the password is another setting. */
-function isValkeyUrl(text: string): boolean {
-  const url = URL.parse(text);
-  if (url === null || url.hostname === "" || !isDecodable(url.username)) return false;
-  return (
-    url.password === "" && ["", "/", "/0"].includes(url.pathname) && url.search === "" && url.hash === ""
-  );
-}
-
-function isDecodable(component: string): boolean {
-  try {
-    decodeURIComponent(component);
-    return true;
-  } catch {
-    return false;
-  }
 }
