@@ -6,7 +6,7 @@
 import { suggest } from "./nearest.ts";
 import { allowedValues, collect, decode, encode, quoteValue } from "./definition.ts";
 import type { Definition, Problem, ValuesOf } from "./definition.ts";
-import { canonicalOrigin, isFetchable, isValkeyUrl } from "./urls.ts";
+import { canonicalOrigin, isFetchable, isValkeyUrl, ORIGIN } from "./urls.ts";
 
 /** A value that the server takes from its environment. */
 export type SettingDefinition = Definition & {
@@ -273,7 +273,7 @@ export const settingDefinitions = {
     kind: "list",
     variable: "WEBSOCKET_ALLOWED_ORIGINS",
     default: [],
-    pattern: /[^\s,]+/,
+    pattern: ORIGIN,
     isLegal: (item) => canonicalOrigin(item) !== undefined,
     allowed:
       "origins such as https://app.example.com or https://*.example.com, without a path, or null; an empty list admits every origin",

@@ -4,7 +4,7 @@
 const OPAQUE = "null";
 
 /** As an origin is written: a scheme, a host that may start with `*.`, and a port; neither path nor user information. */
-const PATTERN = /^(?<scheme>[a-z][a-z0-9+.-]*:\/\/)(?<wildcard>\*\.)?(?<authority>[^\s/?#@*,\\]*)$/i;
+export const ORIGIN = /null|(?<scheme>[a-z][a-z0-9+.-]*:\/\/)(?<wildcard>\*\.)?(?<authority>[^\s/?#@*,\\]*)/i;
 
 /** Stands for the wildcard while a pattern is parsed as a URL. */
 const ANY_LABEL = "any-label";
@@ -42,7 +42,11 @@ function isDecodable(component: string): boolean {
  */
 export function canonicalOrigin(text: string): string | undefined {
   if (text === OPAQUE) return OPAQUE;
-  const { scheme = "", wildcard, authority = "" } = PATTERN.exec(text)?.groups ?? {};
+  const {
+    scheme = "",
+    wildcard,
+    authority = "",
+  } = new RegExp(`^(?:${ORIGIN.source})$`, ORIGIN.flags).exec(text)?.groups ?? {};
   if (wildcard !== undefined && !/^[^:[]/.test(authority)) return undefined;
   const url = URL.parse(`${scheme}${wildcard === undefined ? "" : `${ANY_LABEL}.`}${authority}`);
   if (url === null || (url.host === "" && !WITHOUT_HOST.includes(url.protocol))) return undefined;

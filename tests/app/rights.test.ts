@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 
 import type { Authorizer, Rights } from "../../app/src/authorize.ts";
+import type { Client } from "./support.ts";
 import {
-  Client,
   connect,
   connectResuming,
   DEFAULT_CHANNEL,
