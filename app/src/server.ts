@@ -54,7 +54,10 @@ const LISTEN_BACKLOG = 4096;
 const RETRY_AFTER_SECONDS = 5;
 
 /** Time in which an upgrade must be granted: a channel that cannot be had by then is not available. */
-const UPGRADE_TIMEOUT_MS = 10_000;
+const UPGRADE_TIMEOUT_MS = 6_000;
+
+/** Time after which every upgrade has its answer. A client must wait longer, or it never sees the refusal. */
+export const MAX_UPGRADE_MS = UPGRADE_TIMEOUT_MS + TIMEOUT_CHECK_INTERVAL_MS;
 
 /** Share of the drain time that what was published before it may take to be delivered. */
 const FLUSH_SHARE = 0.2;

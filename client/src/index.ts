@@ -99,7 +99,11 @@ export interface Limits {
   readonly backoffBaseMs: number;
   /** Milliseconds; the longest wait between two attempts. @default 30000 */
   readonly backoffCapMs: number;
-  /** Milliseconds from the beginning of an attempt, its `token()` included, to the server's greeting. @default 10000 */
+  /**
+   * Milliseconds from the beginning of an attempt, its `token()` included, to the server's greeting. The server answers an
+   * upgrade within 8 seconds, so less hides why it refuses one.
+   * @default 10000
+   */
   readonly connectTimeoutMs: number;
   /**
    * Milliseconds without an answer to any publish under way, after which the connection is given up; the server's

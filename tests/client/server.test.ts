@@ -4,7 +4,9 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { connect } from "../../client/src/index.ts";
+import { WebSocket } from "ws";
+
+import { connect, DEFAULT_LIMITS } from "../../client/src/index.ts";
 import type { Channel, ConnectOptions, Delivery } from "../../client/src/index.ts";
 import { afterwards, run, startServer, tearDown } from "../app/support.ts";
 import { becomes } from "./support.ts";
@@ -33,6 +35,14 @@ async function read(
 
 describe("the client and the server", () => {
   afterEach(tearDown);
+
+  it("agree on how long an upgrade may take", async function () {
+    this.timeout(2 * DEFAULT_LIMITS.connectTimeoutMs);
+    // Such as a server whose Valkey does not answer.
+    const { url } = await startServer({}, { authorize: () => new Promise(() => undefined) });
+    const channel = open(url, { WebSocket });
+    assert.equal((await becomes(channel, "waiting")).reason, "Unexpected server response: 503");
+  });
 
   it("tell everybody on a channel the same, in the same order", async () => {
     const { url } = await startServer();

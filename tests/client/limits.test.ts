@@ -1,0 +1,29 @@
+/** The chain of limits that spans client and server. */
+import assert from "node:assert/strict";
+
+import { MAX_UPGRADE_MS } from "../../app/src/server.ts";
+import { fromEnvironment } from "../../app/src/settings.ts";
+import { DEFAULT_LIMITS } from "../../client/src/index.ts";
+import { parseOptions } from "../../load-test/options.ts";
+
+/** For the name, TCP, TLS and a token, which the client's time includes. */
+const CONNECT_MARGIN_MS = 2000;
+
+describe("the client's defaults", () => {
+  const server = fromEnvironment({});
+
+  it("leave the server time to answer an upgrade", () => {
+    assert.ok(MAX_UPGRADE_MS + CONNECT_MARGIN_MS <= DEFAULT_LIMITS.connectTimeoutMs);
+    const loadTest = parseOptions(["ws://localhost/wss"]);
+    assert.ok(loadTest !== "help" && MAX_UPGRADE_MS + CONNECT_MARGIN_MS <= loadTest.timeout * 1000);
+  });
+
+  it("leave the server time to answer a publish", () => {
+    assert.ok(server.publishTimeoutSeconds * 1000 < DEFAULT_LIMITS.ackTimeoutMs);
+  });
+
+  it("keep to the server's rate", () => {
+    assert.ok(DEFAULT_LIMITS.publishesPerSecond <= server.messagesPerSecond);
+    assert.ok(DEFAULT_LIMITS.publishBurst < server.messageBurst);
+  });
+});
