@@ -62,12 +62,19 @@ export interface EngineOptions {
 /** Folder of the policy pack, in that of Pulumi.yaml. */
 const POLICY_PACK = "policy";
 
-/** What the operations that run the program take besides. */
+/**
+ * Options of every refresh: it runs the program first, which gets credentials that are valid now. Those in the state have
+ * expired, such as ECR's token after 12 hours.
+ */
+export const REFRESH_OPTIONS = { runProgram: true } as const;
+
+/** Options of the operations that run the program. */
 export function programOptions({ refresh, policy }: Pick<Options, "refresh" | "policy">): {
   readonly refresh: boolean;
+  readonly runProgram?: boolean;
   readonly policyPacks: string[];
 } {
-  return { refresh, policyPacks: policy ? [POLICY_PACK] : [] };
+  return { refresh, ...(refresh && REFRESH_OPTIONS), policyPacks: policy ? [POLICY_PACK] : [] };
 }
 
 /** @throws {OperationFailed | Interrupted | PreconditionError} */

@@ -1,3 +1,4 @@
+import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
 import { Autoscaling } from "./autoscaling.ts";
 import { Backplane } from "./backplane.ts";
@@ -46,7 +47,15 @@ export function declareWorkload(
     inRegion,
   );
 
-  const image = new Image("websocket-service", { contentHash, retain: config.retainData }, inRegion);
+  // Without it, awsx takes the plugin that it was built with. That one forgets the image when a refresh meets an expired ECR
+  // token, and the image is pushed again under its immutable tag (pulumi/pulumi-docker-build#930). It has no parent: `pulumi
+  // import` makes providers before components.
+  const builder = new dockerBuild.Provider("docker-build");
+  const image = new Image(
+    "websocket-service",
+    { contentHash, retain: config.retainData },
+    pulumi.mergeOptions(inRegion, { providers: [builder] }),
+  );
 
   const backplane =
     config.backplane === "valkey"

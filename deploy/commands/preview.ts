@@ -5,7 +5,7 @@ import { StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { EXIT, type Context } from "../context.ts";
 import { previewMarkdown } from "../markdown.ts";
-import { operate, OperationFailed, programOptions } from "../operate.ts";
+import { operate, OperationFailed, programOptions, REFRESH_OPTIONS } from "../operate.ts";
 import { openStack, readState } from "../workspace.ts";
 
 export async function preview(context: Context): Promise<number> {
@@ -65,7 +65,7 @@ export async function refresh(context: Context): Promise<number> {
   const { progress } = await operate(context, stack, {
     name: "refresh",
     planned: false,
-    run: (engine) => stack.refresh({ ...engine, clearPendingCreates: true }),
+    run: (engine) => stack.refresh({ ...engine, ...REFRESH_OPTIONS, clearPendingCreates: true }),
   });
   if (pending.length > 0) {
     say(

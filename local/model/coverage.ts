@@ -69,7 +69,11 @@ const PASSIVE: Readonly<Record<string, readonly string[]>> = {
     "random:index/randomPassword:RandomPassword",
     "random:index/randomString:RandomString",
   ],
-  "it only tells Pulumi how to deploy": ["pulumi:pulumi:Stack", "pulumi:providers:aws"],
+  "it only tells Pulumi how to deploy": [
+    "pulumi:pulumi:Stack",
+    "pulumi:providers:aws",
+    "pulumi:providers:docker-build",
+  ],
 };
 
 /** Components of the program itself: they only group resources that are judged one by one. */

@@ -22,6 +22,8 @@ const BRIEFLY = ["--yes", "--no-smoke", "--no-policy"] as const;
 
 const CACHE = "aws:elasticache/serverlessCache:ServerlessCache";
 const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";
+const ECR_TOKEN = "aws:ecr/getAuthorizationToken:getAuthorizationToken";
+const IMAGE = "docker-build:index:Image";
 const LISTENER_RULE = "aws:lb/listenerRule:ListenerRule";
 const SERVICE = "aws:ecs/service:Service";
 
@@ -279,6 +281,19 @@ describe("npm run deploy", function () {
     assert.match(refresh.stdout, /refresh dev: 1 updated, \d+ unchanged/);
     assert.deepEqual(changes(), []);
   });
+
+  for (const command of [["refresh"], ["preview", "--no-policy", "--refresh"]]) {
+    it(`gets a new ECR token before it reads the image: ${command.join(" ")}`, async () => {
+      const { cloud } = target.project;
+      cloud.forget();
+      const [name = "", ...options] = command;
+      await target.deploy(name, "dev", ...options);
+
+      const calls = cloud.calls().map(({ method, type }) => `${method} ${type}`);
+      const [token, read] = [calls.indexOf(`invoke ${ECR_TOKEN}`), calls.indexOf(`read ${IMAGE}`)];
+      assert.ok(token >= 0 && token < read, calls.join("\n"));
+    });
+  }
 
   it("asks before something is lost, and refuses where nobody can be asked", async () => {
     target.project.configure("dev", { backplane: "memory", maxTasks: "1" });

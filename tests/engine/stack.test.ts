@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import dockerBuildPackage from "@pulumi/docker-build/package.json" with { type: "json" };
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { text } from "../support/values.ts";
 import { needCli } from "./support/cli.ts";
 import type { Call } from "./support/cloud.ts";
 import { Project } from "./support/project.ts";
-import { awaitedByTheOnly, notDeleted, resources, theOnlyCall } from "./support/state.ts";
+import { awaitedByTheOnly, notDeleted, pluginVersionOf, resources, theOnlyCall } from "./support/state.ts";
 import { Traffic } from "./support/traffic.ts";
 import { make } from "./support/transition.ts";
 import type { Life, Transition } from "./support/transition.ts";
@@ -157,6 +158,12 @@ describe("the real Pulumi engine", function () {
       const awaited = await awaitedByTheOnly(DISTRIBUTION, project);
 
       assert.ok(awaited.some((urn) => urn.includes(LISTENER_RULE)));
+    });
+
+    it("builds the image with the plugin of package.json, and not with the one that awsx asks for", async () => {
+      const { version } = dockerBuildPackage;
+
+      assert.equal(await pluginVersionOf(IMAGE, project), version);
     });
 
     it("outputs where clients connect, and no secret", async () => {

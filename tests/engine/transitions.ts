@@ -183,7 +183,7 @@ export const CHANGES: readonly Transition[] = [
       });
     },
     run: async (project) => {
-      await project.pulumi("refresh", "--yes", "--skip-preview");
+      await project.pulumi("refresh", "--run-program", "--yes", "--skip-preview");
       await update(project);
     },
     asks: ["update Policy scaling-requests targetTrackingScalingPolicyConfiguration"],

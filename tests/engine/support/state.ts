@@ -8,16 +8,32 @@ export interface Resource {
   readonly type: string;
   readonly custom: boolean;
   readonly id?: string;
+  /** Reference to its provider. */
+  readonly provider?: string;
+  readonly inputs?: Readonly<Record<string, unknown>>;
   /** URNs of what the engine creates before it and deletes after it. */
   readonly dependencies?: readonly string[];
 }
 
 /** What the providers hold for the stack, as far as its state knows. */
 export async function resources(project: Project): Promise<readonly Resource[]> {
+  return (await everything(project)).filter(({ type, custom }) => custom && !type.startsWith("pulumi:"));
+}
+
+/** Version of the plugin that the engine uses for the only resource of a type. */
+export async function pluginVersionOf(type: string, project: Project): Promise<unknown> {
+  const state = await everything(project);
+  const found = state.filter((resource) => resource.type === type);
+  assert.equal(found.length, 1, type);
+  // A reference is URN::ID.
+  return state.find(({ urn, id = "" }) => `${urn}::${id}` === found[0]?.provider)?.inputs?.["version"];
+}
+
+async function everything(project: Project): Promise<readonly Resource[]> {
   const { deployment } = JSON.parse(await project.pulumi("stack", "export")) as {
     deployment: { resources?: readonly Resource[] };
   };
-  return (deployment.resources ?? []).filter(({ type, custom }) => custom && !type.startsWith("pulumi:"));
+  return deployment.resources ?? [];
 }
 
 /** URNs of the resources that exist before the only one of its type is created, and after it is deleted. */

@@ -104,6 +104,9 @@ async function defaultZones(parent: pulumi.Resource, count: number): Promise<rea
   return names.slice(0, count);
 }
 
+/** The plugin that awsx 3.9.0 asks for, with the SDK that it was built with; its own package.json pins it. */
+const AWSX_DOCKER_BUILD = "0.0.14";
+
 /** As awsx does, the image is declared only when its repository is known, and is named by its tag. */
 function image(component: pulumi.ComponentResource, args: awsx.ecr.ImageArgs): pulumi.Inputs {
   const imageUri = pulumi.output(args).apply(({ repositoryUrl, imageTag, context, dockerfile, platform }) => {
@@ -123,7 +126,7 @@ function image(component: pulumi.ComponentResource, args: awsx.ecr.ImageArgs): p
         push: true,
         registries: [{ address: token.proxyEndpoint, username: token.userName, password: token.password }],
       },
-      { parent: component },
+      { parent: component, version: AWSX_DOCKER_BUILD },
     );
     return pulumi.interpolate`${repositoryUrl}@${built.digest}`;
   });
