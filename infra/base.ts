@@ -18,7 +18,7 @@ export function declareBase(config: StackConfig): Base {
   const inRegion: InRegion = { provider: providerIn("aws", config.region, config) };
   const logs = new LogBucket(
     "logs",
-    { retentionDays: config.logRetentionDays, retain: config.retainData },
+    { region: config.region, retentionDays: config.logRetentionDays, retain: config.retainData },
     inRegion,
   );
   return { config, inRegion, logs };

@@ -1,11 +1,13 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { CLOUDFRONT_REGION } from "./edgeConfig.ts";
 import type { Suppression } from "./suppression.ts";
 
 /** Where in the bucket each service writes; AWS appends paths of its own. */
 const PREFIXES = { loadBalancer: "load-balancer", edge: "edge", network: "network" } as const;
 
 export interface LogBucketArgs {
+  readonly region: string;
   /** Days after which a log file is deleted. */
   readonly retentionDays: number;
   /** Whether the bucket and its files outlive the stack. */
@@ -85,7 +87,7 @@ export class LogBucket extends pulumi.ComponentResource {
       {
         bucket: bucket.bucket,
         policy: pulumi.jsonStringify(
-          bucketPolicy(bucket.arn, aws.getCallerIdentityOutput({}, { parent: this }).accountId),
+          bucketPolicy(bucket.arn, aws.getCallerIdentityOutput({}, { parent: this }).accountId, args.region),
         ),
       },
       // S3 refuses two changes of a bucket's policy and of its public access at the same time.
@@ -99,15 +101,22 @@ export class LogBucket extends pulumi.ComponentResource {
 }
 
 /**
- * Sources: Elastic Load Balancing User Guide, "Access logs for your Application Load Balancer"; Amazon CloudWatch
- * Logs User Guide, "Logs sent to Amazon S3"; Amazon VPC User Guide, "Amazon S3 bucket permissions for flow logs".
+ * One statement for each service and prefix, in AWS's own words: if AWS misses a statement, it adds one to the policy, which
+ * every later update would take out again. Sources: Elastic Load Balancing User Guide, "Access logs for your Application
+ * Load Balancer"; Amazon VPC User Guide, "Amazon S3 bucket permissions for flow logs"; Amazon CloudFront Developer Guide,
+ * "Standard logging (v2)", permissions; Amazon CloudWatch Logs User Guide, "Logs sent to Amazon S3" (s3:ListBucket).
  */
-function bucketPolicy(bucketArn: pulumi.Output<string>, accountId: pulumi.Output<string>): pulumi.Inputs {
-  const under = (prefix: string): pulumi.Output<string> =>
-    pulumi.interpolate`${bucketArn}/${prefix}/AWSLogs/${accountId}/*`;
+function bucketPolicy(
+  bucketArn: pulumi.Output<string>,
+  accountId: pulumi.Output<string>,
+  region: string,
+): pulumi.Inputs {
   const deliveryService = { Service: "delivery.logs.amazonaws.com" };
-  const thisAccount = { "aws:SourceAccount": accountId };
-  const ofDeliveries = { "aws:SourceArn": pulumi.interpolate`arn:aws:logs:*:${accountId}:*` };
+  const fromFlowLogs = { "aws:SourceArn": pulumi.interpolate`arn:aws:logs:${region}:${accountId}:*` };
+  const fromCloudFront = {
+    "aws:SourceArn": pulumi.interpolate`arn:aws:logs:${CLOUDFRONT_REGION}:${accountId}:delivery-source:*`,
+  };
+  const owned = { "aws:SourceAccount": accountId, "s3:x-amz-acl": "bucket-owner-full-control" };
 
   return {
     Version: "2012-10-17",
@@ -126,19 +135,15 @@ function bucketPolicy(bucketArn: pulumi.Output<string>, accountId: pulumi.Output
         Principal: { Service: "logdelivery.elasticloadbalancing.amazonaws.com" },
         Action: "s3:PutObject",
         // The account in the path keeps other accounts' load balancers out.
-        Resource: under(PREFIXES.loadBalancer),
+        Resource: pulumi.interpolate`${bucketArn}/${PREFIXES.loadBalancer}/AWSLogs/${accountId}/*`,
       },
-      // The next two as AWS writes them: where it misses them, it adds them to the policy by itself.
       {
         Sid: "AWSLogDeliveryWrite",
         Effect: "Allow",
         Principal: deliveryService,
         Action: "s3:PutObject",
-        Resource: [under(PREFIXES.edge), under(PREFIXES.network)],
-        Condition: {
-          StringEquals: { ...thisAccount, "s3:x-amz-acl": "bucket-owner-full-control" },
-          ArnLike: ofDeliveries,
-        },
+        Resource: pulumi.interpolate`${bucketArn}/${PREFIXES.network}/AWSLogs/${accountId}/*`,
+        Condition: { StringEquals: owned, ArnLike: fromFlowLogs },
       },
       {
         Sid: "AWSLogDeliveryAclCheck",
@@ -146,7 +151,16 @@ function bucketPolicy(bucketArn: pulumi.Output<string>, accountId: pulumi.Output
         Principal: deliveryService,
         Action: ["s3:GetBucketAcl", "s3:ListBucket"],
         Resource: bucketArn,
-        Condition: { StringEquals: thisAccount, ArnLike: ofDeliveries },
+        Condition: { StringEquals: { "aws:SourceAccount": accountId }, ArnLike: fromFlowLogs },
+      },
+      {
+        Sid: "AWSLogsDeliveryWrite",
+        Effect: "Allow",
+        Principal: deliveryService,
+        Action: "s3:PutObject",
+        // With a prefix, CloudFront adds no AWSLogs/ACCOUNT to the path.
+        Resource: pulumi.interpolate`${bucketArn}/${PREFIXES.edge}/*`,
+        Condition: { StringEquals: owned, ArnLike: fromCloudFront },
       },
     ],
   };

@@ -317,29 +317,6 @@ for (const stack of ["dev", "prod"]) {
         assert.deepEqual(Object.values(blocks), [true, true, true, true]);
       });
 
-      it("are writable where the services were told to write", () => {
-        const policy = JSON.parse(
-          text(theOnly(graph, "aws:s3/bucketPolicy:BucketPolicy").inputs, "policy"),
-        ) as {
-          Statement: { Sid: string; Resource: string | string[] }[];
-        };
-        const bucketArn = String(theOnly(graph, "aws:s3/bucket:Bucket").outputs["arn"]);
-        const writable = (sid: string): readonly string[] =>
-          policy.Statement.filter(({ Sid }) => Sid === sid)
-            .flatMap(({ Resource }) => Resource)
-            .map((resource) => resource.replace(/\/AWSLogs\/\d{12}\/\*$/, ""));
-        assert.deepEqual(writable("LoadBalancerWrites"), [
-          `${bucketArn}/${text(loadBalancer(graph).inputs, "accessLogs.prefix")}`,
-        ]);
-        assert.deepEqual(writable("AWSLogDeliveryWrite"), [
-          text(
-            theOnly(graph, "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination").inputs,
-            "deliveryDestinationConfiguration.destinationResourceArn",
-          ),
-          text(theOnly(graph, "aws:ec2/flowLog:FlowLog").inputs, "logDestination"),
-        ]);
-      });
-
       it("of the distribution are delivered from us-east-1, where CloudFront lives", () => {
         for (const kind of ["LogDelivery", "LogDeliverySource", "LogDeliveryDestination"]) {
           const type = `aws:cloudwatch/${kind.charAt(0).toLowerCase()}${kind.slice(1)}:${kind}`;
