@@ -17,6 +17,12 @@ export interface VpcOriginArgs {
   readonly zonesWithout: readonly string[];
 }
 
+/**
+ * AWS itself may take 15 minutes, which is also the provider's default. An input: the option customTimeouts does not reach a
+ * resource of Terraform's Plugin Framework (pulumi/pulumi-terraform-bridge#827).
+ */
+const TIMEOUTS = { create: "45m", update: "45m", delete: "45m" } as const;
+
 /** Digits of a hash that tell one declaration from another. */
 const HASH_DIGITS = 8;
 
@@ -47,7 +53,7 @@ export class VpcOrigin extends pulumi.ComponentResource {
       ...ORIGIN_PORTS,
       originSslProtocols: { items: [...ORIGIN_TLS], quantity: ORIGIN_TLS.length },
     };
-    const declared = JSON.stringify([pulumi.getProject(), pulumi.getStack(), endpoint]);
+    const declared = JSON.stringify([pulumi.getProject(), pulumi.getStack(), endpoint, TIMEOUTS]);
     const hash = shortHash(declared, HASH_DIGITS);
 
     const origin = new aws.cloudfront.VpcOrigin(
@@ -60,6 +66,7 @@ export class VpcOrigin extends pulumi.ComponentResource {
           arn: args.loadBalancerArn,
           ...endpoint,
         },
+        timeouts: TIMEOUTS,
       },
       // While a distribution uses it, CloudFront refuses every change with a 409, also one of a tag. So a change makes
       // another one; the distribution goes over to it; then this one goes.

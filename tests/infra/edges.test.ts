@@ -52,6 +52,15 @@ describe("the edge cloudfront with a private origin", () => {
     assert.equal(origin["domainName"], loadBalancer.outputs["dnsName"]);
   });
 
+  it("gives CloudFront longer for a VPC origin than the 15 minutes that it may take", () => {
+    const timeouts = at(theOnly(graph, VPC_ORIGIN).inputs, "timeouts");
+    assert.deepEqual(Object.keys(timeouts).toSorted(), ["create", "delete", "update"]);
+    for (const [operation, time] of Object.entries(timeouts)) {
+      const [, minutes] = /^(\d+)m$/.exec(String(time)) ?? [];
+      assert.ok(Number(minutes) >= 45, operation);
+    }
+  });
+
   it("keeps the secret header, and admits CloudFront's addresses only", () => {
     const { name, value } = at(theOnly(graph, DISTRIBUTION).inputs, "origins[0].customHeaders[0]");
     const condition = at(theOnly(graph, RULE).inputs, "conditions[0].httpHeader");
