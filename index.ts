@@ -9,4 +9,4 @@ export const {
   serviceName,
   imageUri,
   readme,
-} = runProgram();
+} = await runProgram();

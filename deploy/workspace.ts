@@ -38,7 +38,7 @@ export async function openWorkspace({
       try {
         // Loading the providers' SDKs takes seconds, which most commands need not wait for.
         const { runProgram } = await import("../infra/program.ts");
-        return { ...runProgram() };
+        return { ...(await runProgram()) };
       } catch (error) {
         programError = toldPlainly(error);
         throw error;

@@ -60,10 +60,10 @@ async function evaluateNow({ stack, config = {}, root = ROOT, file }: EvaluateAr
   const stackConfig = readConfig();
 
   let declared: StackOutputs | undefined;
-  await pulumi.runtime.runInPulumiStack(() => {
+  await pulumi.runtime.runInPulumiStack(async () => {
     pulumi.runtime.registerStackTransformation(recorder.transformation);
-    declared = declareStack(stackConfig);
-    return Promise.resolve(declared);
+    declared = await declareStack(stackConfig);
+    return declared;
   });
   await pulumi.runtime.disconnect();
 

@@ -2,17 +2,18 @@ import * as aws from "@pulumi/aws";
 import * as awsx from "@pulumi/awsx";
 import * as pulumi from "@pulumi/pulumi";
 
-const AVAILABILITY_ZONES = 2;
 const SUBNET_MASK = 24;
 const HTTPS_PORT = 443;
 
 export interface NetworkArgs {
+  /** Names of the availability zones, at least two: each gets a subnet. */
+  readonly availabilityZones: readonly string[];
   /** ARN of the bucket, with a prefix, that receives the flow logs. */
   readonly flowLogDestination: pulumi.Input<string>;
 }
 
 /**
- * A VPC of public subnets in two availability zones, without NAT gateways, and the security group of the tasks. Who may
+ * A VPC of one public subnet for each availability zone, without NAT gateways, and the security group of the tasks. Who may
  * reach them adds a rule to it.
  */
 export class Network extends pulumi.ComponentResource {
@@ -29,7 +30,7 @@ export class Network extends pulumi.ComponentResource {
     const vpc = new awsx.ec2.Vpc(
       name,
       {
-        numberOfAvailabilityZones: AVAILABILITY_ZONES,
+        availabilityZoneNames: [...args.availabilityZones],
         natGateways: { strategy: "None" },
         subnetStrategy: "Auto",
         subnetSpecs: [{ type: "Public", name: "public", cidrMask: SUBNET_MASK }],

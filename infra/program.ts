@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { declareBase } from "./base.ts";
+import { findAvailabilityZones } from "./availabilityZones.ts";
 import { configWarnings, readConfig } from "./config.ts";
 import type { StackConfig } from "./config.ts";
 import { declareApiGatewayEdge } from "./edges/apiGateway.ts";
@@ -26,25 +27,26 @@ export interface Readme {
  * The program as the engine runs it: reads the configuration of the current stack, and declares the stack.
  * @throws {ConfigError} before anything is declared, where the configuration is not usable.
  */
-export function runProgram(): StackOutputs & Readme {
+export async function runProgram(): Promise<StackOutputs & Readme> {
   const config = readConfig();
   // Before anything is declared: a file that is missing must not leave half a stack behind.
   const page = readFileSync(path.join(ROOT, README), "utf8");
   for (const warning of configWarnings(config)) void pulumi.log.warn(warning);
   pulumi.runtime.registerResourceTransform(serviceOptions(config));
-  const outputs = declareStack(config);
+  const outputs = await declareStack(config);
   return { ...outputs, readme: readmeFor(page, Object.keys(outputs)) };
 }
 
 /** Declares the whole stack. */
-export function declareStack(config: StackConfig): StackOutputs {
+export async function declareStack(config: StackConfig): Promise<StackOutputs> {
   const { edge } = config;
   if (edge.kind === "api-gateway") return declareApiGatewayEdge(declareBase(config), edge);
 
   // As above, before anything is declared.
   const contentHash = imageContentHash(ROOT);
   const base = declareBase(config);
+  const facts = { contentHash, availabilityZones: await findAvailabilityZones(base.inRegion) };
   return edge.kind === "cloudfront"
-    ? declareCloudFrontEdge(base, edge, contentHash)
-    : declareLoadBalancerEdge(base, edge, contentHash);
+    ? declareCloudFrontEdge(base, edge, facts)
+    : declareLoadBalancerEdge(base, edge, facts);
 }

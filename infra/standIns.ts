@@ -47,7 +47,7 @@ export function standInsFor(region: string): StandIns {
         secretOutputs: SECRET_OUTPUTS[type] ?? [],
       };
     },
-    call: (token, args) => ({ ...args, ...functionResult(token, args) }),
+    call: (token, args) => ({ ...args, ...functionResult(token, args, region) }),
   };
 }
 
@@ -102,10 +102,7 @@ function computedOutputs(type: string, name: string, inputs: Values, region: str
     case "awsx:ec2:Vpc":
       return {
         vpcId: `vpc-${unique}`,
-        publicSubnetIds: Array.from(
-          { length: Number(inputs["numberOfAvailabilityZones"]) },
-          (_, zone) => `subnet-${unique}${zone}`,
-        ),
+        publicSubnetIds: textsIn(inputs["availabilityZoneNames"]).map((_, zone) => `subnet-${unique}${zone}`),
       };
     case "awsx:ecr:Image":
       return {
@@ -149,12 +146,14 @@ const PREFIX_LIST_IDS: Readonly<Record<string, string>> = {
   "com.amazonaws.global.cloudfront.origin-facing": "pl-3b927c52",
 };
 
-function functionResult(token: string, args: Values): Record<string, unknown> {
+function functionResult(token: string, args: Values, region: string): Record<string, unknown> {
   switch (token) {
     case "aws:index/getCallerIdentity:getCallerIdentity":
       return { accountId: ACCOUNT };
     case "aws:ec2/getManagedPrefixList:getManagedPrefixList":
       return { id: PREFIX_LIST_IDS[String(args["name"])] };
+    case "aws:index/getAvailabilityZones:getAvailabilityZones":
+      return { names: zonesOf(region, args) };
     case "aws:route53/getZone:getZone":
       // The root, in which every name is.
       return { name: "." };
@@ -166,6 +165,16 @@ function functionResult(token: string, args: Values): Record<string, unknown> {
     default:
       return {};
   }
+}
+
+/** Names of a region's zones, sorted. As in an account that opted in to a local zone, which a filter leaves out. */
+function zonesOf(region: string, { filters }: Values): readonly string[] {
+  const wanted = JSON.stringify(filters ?? []).includes('"values":["opt-in-not-required"]');
+  return [...(wanted ? [] : [`${region}-bos-1a`]), `${region}a`, `${region}b`, `${region}c`];
+}
+
+function textsIn(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(String) : [];
 }
 
 /** The last part of a type token, such as `SecurityGroup`. */

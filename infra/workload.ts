@@ -10,13 +10,18 @@ import { Network } from "./network.ts";
 import type { StackOutputs } from "./outputs.ts";
 import { Service } from "./service.ts";
 
-/**
- * Load balancer → tasks, and what the tasks need.
- * @param contentHash of what the image is made of.
- */
+/** What the workload depends on besides the configuration. */
+export interface WorkloadFacts {
+  /** Hash of what the image is made of. */
+  readonly contentHash: string;
+  /** Names of the availability zones of the network. */
+  readonly availabilityZones: readonly string[];
+}
+
+/** Load balancer → tasks, and what the tasks need. */
 export function declareWorkload(
   { config, inRegion, logs }: Base,
-  contentHash: string,
+  { contentHash, availabilityZones }: WorkloadFacts,
   loadBalancerName: string,
   audience: Audience,
 ): {
@@ -27,7 +32,7 @@ export function declareWorkload(
 } {
   const network = new Network(
     "network",
-    { flowLogDestination: pulumi.interpolate`${logs.arn}/${logs.prefixes.network}` },
+    { availabilityZones, flowLogDestination: pulumi.interpolate`${logs.arn}/${logs.prefixes.network}` },
     inRegion,
   );
 
@@ -54,7 +59,7 @@ export function declareWorkload(
   const image = new Image(
     "websocket-service",
     { contentHash, retain: config.retainData },
-    pulumi.mergeOptions(inRegion, { providers: [builder] }),
+    { providers: [inRegion.provider, builder] },
   );
 
   const backplane =

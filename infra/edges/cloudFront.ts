@@ -9,6 +9,7 @@ import { certificateOf, hostOf } from "../ownName.ts";
 import { shortHash } from "../shortHash.ts";
 import { VpcOrigin } from "../vpcOrigin.ts";
 import { declareWorkload } from "../workload.ts";
+import type { WorkloadFacts } from "../workload.ts";
 import { API_GATEWAY, declareApiGatewayDistribution } from "./apiGateway.ts";
 import { declareDistribution, MAIN_DISTRIBUTION } from "./distribution.ts";
 
@@ -19,7 +20,7 @@ const HASH_DIGITS = 6;
 export function declareCloudFrontEdge(
   base: Base,
   edge: EdgeOf<"cloudfront">,
-  contentHash: string,
+  facts: WorkloadFacts,
 ): StackOutputs {
   const { config, inRegion } = base;
   const { originTls, apiGateway } = edge;
@@ -28,7 +29,7 @@ export function declareCloudFrontEdge(
   const secret = new OriginSecret("origin-secret", { generation: config.originSecretGeneration });
   const { loadBalancer, service, subnetIds, outputs } = declareWorkload(
     base,
-    contentHash,
+    facts,
     // Another way to the load balancer is another load balancer, beside the one that clients still come through.
     [
       "websocket",

@@ -5,14 +5,15 @@ import type { EdgeOf } from "../edgeConfig.ts";
 import type { StackOutputs } from "../outputs.ts";
 import { certificateOf, hostOf } from "../ownName.ts";
 import { declareWorkload } from "../workload.ts";
+import type { WorkloadFacts } from "../workload.ts";
 
 /** Clients → load balancer → tasks. */
 export function declareLoadBalancerEdge(
   base: Base,
   { domain }: EdgeOf<"load-balancer">,
-  contentHash: string,
+  facts: WorkloadFacts,
 ): StackOutputs {
-  const { loadBalancer, service, outputs } = declareWorkload(base, contentHash, "websocket-open", {
+  const { loadBalancer, service, outputs } = declareWorkload(base, facts, "websocket-open", {
     kind: "everyone",
     certificateArn: certificateOf("domain-certificate", domain, base.config.region, base),
   });

@@ -25,7 +25,7 @@ describe("the Automation API", function () {
   it("brings a stack up from an inline program, with the repository's own stack file, and down again", async () => {
     assert.ok(project);
     const stack = await LocalWorkspace.createOrSelectStack(
-      { stackName: "dev", projectName: "websocket", program: () => Promise.resolve(runProgram()) },
+      { stackName: "dev", projectName: "websocket", program: async () => ({ ...(await runProgram()) }) },
       {
         workDir: project.folder,
         envVars: { ...(await project.attached()) },

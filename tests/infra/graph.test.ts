@@ -29,7 +29,8 @@ for (const stack of ["dev", "prod"]) {
           const parent = byUrn.get(resource.parent ?? "");
           assert.ok(parent, `${resource.type} ${resource.name} has a parent in the graph`);
           const ours = resource.type.startsWith("websocket:");
-          const expected = ours || resource.type.startsWith("pulumi:providers:") ? root.type : "websocket:infra:";
+          const expected =
+            ours || resource.type.startsWith("pulumi:providers:") ? root.type : "websocket:infra:";
           assert.ok(parent.type.startsWith(expected), `${resource.name} is under ${parent.type}`);
         }
       });

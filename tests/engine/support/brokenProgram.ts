@@ -18,5 +18,5 @@ pulumi.runtime.registerResourceTransform(({ type: declared, props, opts }) => {
   }
   return { props: broken, opts };
 });
-runProgram();
+await runProgram();
 `;

@@ -127,9 +127,6 @@ function identity(urn: string): Pick<Call, "type" | "name"> {
 /** What the children of awsx's components ask, and the mocks are never asked; and what AWS knows better than the mocks. */
 const FUNCTION_RESULTS: Readonly<Record<string, Properties>> = {
   "aws:route53/getZone:getZone": { name: "example.com" },
-  "aws:index/getAvailabilityZones:getAvailabilityZones": {
-    names: ["a", "b", "c"].map((zone) => `${REGION}${zone}`),
-  },
   "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
     proxyEndpoint: `https://registry.${REGION}.example`,
     userName: "AWS",
