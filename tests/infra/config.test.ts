@@ -400,7 +400,7 @@ describe("the configuration", () => {
     it("lets as many be as fit into a task, and no more", async () => {
       for (const [config, most] of [
         [{}, 336],
-        [{ backplane: "memory", maxTasks: "1" }, 224],
+        [{ backplane: "memory", maxTasks: "1" }, 207],
         [{ cpu: "256", memoryMiB: "512" }, 84],
         [{ memoryMiB: "8192", retainedBytes: "262144" }, 2658],
       ] as const) {
