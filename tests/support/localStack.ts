@@ -8,9 +8,16 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocket } from "ws";
 import type { RawData } from "ws";
+import { due } from "./waitUntil.ts";
 
 /** Nothing in these tests drains for long; a stack that runs on must not outlive its test. */
 const STOP_DEADLINE_MS = 20_000;
+
+/** Time for an event: npm and the program start in much less. */
+const EVENT_DUE_MS = 30_000;
+
+/** Events that a failure shows. */
+const LAST_EVENTS = 5;
 
 const ON_ANY_PORT = ["edge", "load-balancer", "api-gateway"].flatMap((name) => [`--${name}-port`, "0"]);
 
@@ -39,6 +46,8 @@ export interface StackEvent {
   readonly pid?: number;
   readonly port?: number;
   readonly code?: number | null;
+  /** Whether the stack asked a task to stop. */
+  readonly expected?: boolean;
   readonly urls?: StackUrls;
 }
 
@@ -54,7 +63,10 @@ export interface StackProcess {
   readonly close: () => Promise<void>;
 }
 
-/** Starts the stack on ports that the system chooses, and waits until it is ready. */
+/**
+ * Starts the stack on ports that the system chooses, and waits until it is ready.
+ * @throws {Error} as soon as a task fails, with the words of that event.
+ */
 export async function startStack(...options: readonly string[]): Promise<StackProcess> {
   const child = spawn(
     "npm",
@@ -71,20 +83,22 @@ export async function startStack(...options: readonly string[]): Promise<StackPr
     for (const check of waiting) check();
   });
 
-  const event = (matches: (event: StackEvent) => boolean): Promise<StackEvent> =>
-    new Promise((resolve, reject) => {
+  const event = (matches: (event: StackEvent) => boolean): Promise<StackEvent> => {
+    const found = new Promise<StackEvent>((resolve, reject) => {
       const check = (): void => {
-        const found = events.find(matches);
-        if (found === undefined) return;
+        const match = events.find(matches);
+        if (match === undefined) return;
         waiting.delete(check);
-        resolve(found);
+        resolve(match);
       };
       waiting.add(check);
       check();
       void ended.then(([code]) => {
-        reject(new Error(`The local stack ended with ${String(code)} before the event came.`));
+        reject(new Error(`The local stack ended with ${String(code)} before ${describe(matches, events)}.`));
       });
     });
+    return due(found, () => describe(matches, events), EVENT_DUE_MS);
+  };
 
   const interrupt = async (): Promise<void> => {
     signalGroup(child, "SIGINT");
@@ -92,7 +106,7 @@ export async function startStack(...options: readonly string[]): Promise<StackPr
     const killed = sleep(STOP_DEADLINE_MS, undefined, { signal: overdue.signal }).then(
       () => {
         signalGroup(child, "SIGKILL");
-        throw new Error(`The local stack did not stop; its last events: ${JSON.stringify(events.slice(-5))}`);
+        throw new Error(`The local stack did not stop; its last events: ${lastOf(events)}`);
       },
       () => undefined,
     );
@@ -100,8 +114,12 @@ export async function startStack(...options: readonly string[]): Promise<StackPr
     overdue.abort();
   };
 
-  const { urls } = await event((candidate) => candidate.event === "ready");
-  assert.ok(urls);
+  const first = await event((candidate) => candidate.event === "ready" || isTaskFailure(candidate));
+  const { urls } = first;
+  if (urls === undefined) {
+    await interrupt();
+    assert.fail(JSON.stringify(first));
+  }
   return {
     urls,
     events,
@@ -111,6 +129,18 @@ export async function startStack(...options: readonly string[]): Promise<StackPr
       if (child.exitCode === null && child.signalCode === null) await interrupt();
     },
   };
+}
+
+function describe(matches: (event: StackEvent) => boolean, events: readonly StackEvent[]): string {
+  return `an event for which ${matches.toString()}; the last events are ${lastOf(events)}`;
+}
+
+function lastOf(events: readonly StackEvent[]): string {
+  return JSON.stringify(events.slice(-LAST_EVENTS));
+}
+
+function isTaskFailure({ event, expected }: StackEvent): boolean {
+  return event === "task-unhealthy" || (event === "task-stopped" && expected === false);
 }
 
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
@@ -151,9 +181,7 @@ export async function connectTo(
     next: () =>
       received.length > 0
         ? Promise.resolve(received.shift())
-        : new Promise((resolve) => {
-            waiting.push(resolve);
-          }),
+        : due(new Promise((resolve) => waiting.push(resolve)), "a message"),
     send: (message) => {
       socket.send(JSON.stringify(message));
     },

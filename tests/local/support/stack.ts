@@ -4,6 +4,7 @@ import path from "node:path";
 import type { DeclaredGraph } from "../../../infra/graph.ts";
 import type { EventOf, StackEvent, StackUrls } from "../../../local/events.ts";
 import { type RunningStack, type StackOptions, startStack } from "../../../local/stack.ts";
+import { due } from "../../support/waitUntil.ts";
 import { ROOT } from "./paths.ts";
 
 export interface StackFixture extends AsyncDisposable {
@@ -11,6 +12,8 @@ export interface StackFixture extends AsyncDisposable {
   /** The stack's; empty where it has none. */
   readonly urls: Readonly<Record<keyof StackUrls, string>>;
   readonly events: readonly StackEvent[];
+  /** Rejects when a task is unhealthy, or ends by itself. */
+  readonly failed: Promise<never>;
   /** The first event of this name that passes, of those gone by and those to come. */
   next<Name extends StackEvent["event"]>(
     name: Name,
@@ -27,6 +30,12 @@ export const FIXTURE_OPTIONS: StackOptions = {
   baseEnvironment: {},
 };
 
+/** Time for an event: a task starts, or stops, in much less. */
+const EVENT_DUE_MS = 15_000;
+
+/** Events that a failure shows. */
+const LAST_EVENTS = 5;
+
 /** Starts it without waiting for its tasks. */
 export async function launch(
   graph: DeclaredGraph,
@@ -35,16 +44,21 @@ export async function launch(
   const events: StackEvent[] = [];
   const arrivals = new EventEmitter();
   arrivals.setMaxListeners(0);
+  const failure = Promise.withResolvers<never>();
+  // Only who waits for the start is interested.
+  failure.promise.catch(() => undefined);
   const stack = await startStack(graph, { ...FIXTURE_OPTIONS, ...options }, (event) => {
     events.push(event);
     arrivals.emit("event");
+    if (isTaskFailure(event)) failure.reject(new Error(JSON.stringify(event)));
   });
   return {
     stack,
     urls: { page: "", loadBalancer: "", plainHttp: "", apiGateway: "", ...present(stack.urls) },
     events,
+    failed: failure.promise,
     next(name, passes = () => true) {
-      return new Promise((resolve) => {
+      const next = new Promise<EventOf<typeof name>>((resolve) => {
         const look = (): void => {
           const found = events.find(
             (event): event is EventOf<typeof name> =>
@@ -57,6 +71,8 @@ export async function launch(
         arrivals.on("event", look);
         look();
       });
+      const last = (): string => JSON.stringify(events.slice(-LAST_EVENTS));
+      return due(next, () => `the event ${name}; the last events are ${last()}`, EVENT_DUE_MS);
     },
     async [Symbol.asyncDispose]() {
       await stack.close();
@@ -64,17 +80,29 @@ export async function launch(
   };
 }
 
+function isTaskFailure(event: StackEvent): boolean {
+  return event.event === "task-unhealthy" || (event.event === "task-stopped" && !event.expected);
+}
+
 function present(urls: StackUrls): Record<"websocket", string> & Partial<Record<keyof StackUrls, string>> {
   const entries = Object.entries(urls).filter(([, url]) => url !== undefined);
   return { websocket: urls.websocket, ...Object.fromEntries(entries) };
 }
 
-/** Starts it and waits until every task is healthy. */
+/**
+ * Starts it and waits until every task is healthy.
+ * @throws {Error} as soon as a task fails, with the words of that event.
+ */
 export async function running(
   graph: DeclaredGraph,
   options: Partial<StackOptions> = {},
 ): Promise<StackFixture> {
   const fixture = await launch(graph, options);
-  await fixture.stack.ready;
+  try {
+    await Promise.race([fixture.stack.ready, fixture.failed]);
+  } catch (error) {
+    await fixture.stack.close();
+    throw error;
+  }
   return fixture;
 }
