@@ -21,6 +21,7 @@ import { ListenError } from "./listenError.ts";
 import type { Metrics } from "./metrics.ts";
 import { OriginCheck } from "./origins.ts";
 import { createPages } from "./pages.ts";
+import type { Readiness } from "./pages.ts";
 import { CloseCode } from "./protocol.ts";
 import type { Settings } from "./settings.ts";
 
@@ -77,6 +78,8 @@ export interface ServerParts {
   readonly consoleFolder: string;
   /** Says whether a token opens a channel; none where no tokens are asked for. */
   readonly authorize?: Authorizer | undefined;
+  /** Whether all is there that clients need. @default always */
+  readonly hasStarted?: () => boolean;
 }
 
 export interface Server {
@@ -100,7 +103,7 @@ export interface Server {
 
 /** @throws {ListenError} where the address is taken or not this machine's. */
 export async function createServer(parts: ServerParts): Promise<Server> {
-  const { settings, hub, metrics, logger, consoleFolder, authorize } = parts;
+  const { settings, hub, metrics, logger, consoleFolder, authorize, hasStarted = () => true } = parts;
   const connections = new Set<Connection>();
   const heartbeats = new Heartbeats(settings.heartbeatSeconds * 1000);
   const origins = new OriginCheck(settings.allowedOrigins, logger);
@@ -110,6 +113,11 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   let progress = 0;
   /** Told whenever a connection has ended. */
   const departed = new Condition();
+
+  const readiness = (): Readiness => {
+    if (draining) return "Draining";
+    return hasStarted() ? "Ok" : "Starting";
+  };
 
   const http = createHttpServer(
     {
@@ -121,7 +129,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       // Some clients offer h2c on every request, health checks included; that is no reason to refuse them.
       shouldUpgradeCallback: ({ headers }) => offersWebSocket(headers.upgrade),
     },
-    createPages({ isReady: () => !draining, consoleFolder, logger }),
+    createPages({ readiness, consoleFolder, logger }),
   );
   http.maxConnections = settings.maxConnections + HTTP_CONNECTIONS;
 
