@@ -33,11 +33,12 @@ export function contestants(peersFolder: string | undefined): readonly Contestan
       name: "this",
       protocol: "plain",
       entry: file("../app/src/main.ts"),
-      // As in production, but for the two limits that a publisher of the generator would meet.
+      // As in production, but for the limits that a publisher of the generator would meet.
       environment: (storeUrl) =>
         toEnvironment({
           messagesPerSecond: settingDefinitions.messagesPerSecond.max,
           messageBurst: settingDefinitions.messageBurst.max,
+          bytesPerSecond: settingDefinitions.bytesPerSecond.max,
           // Several tasks share this machine.
           metricsPort: 0,
           ...(storeUrl === undefined ? {} : { valkeyUrl: storeUrl }),

@@ -126,7 +126,8 @@ const EXPLAINED_CLOSE_CODE: Readonly<Record<string, string>> = {
   "1001": "the server is going away",
   "1006":
     "cut without a closing handshake: a task that died, or silence longer than an idle timeout on the way",
-  "1008": "refused by policy: too many messages on one connection (use more --connections), or the origin",
+  "1008":
+    "refused by policy: too many messages or bytes on one connection (use more --connections), or the origin",
   "1009": "a message was too big",
   "1011": "the server failed",
   "1012": "the server asks to reconnect",

@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import type { Rights } from "./authorize.ts";
 import { textFrame } from "./frame.ts";
 import type { Beating, Heartbeats } from "./heartbeats.ts";
+import type { HeldBytes } from "./heldBytes.ts";
 import type { Cursor, Joined, Listener } from "./channel.ts";
 import type { Hub } from "./hub.ts";
 import { IdInUseError } from "./log/log.ts";
@@ -13,13 +14,16 @@ import type { Appended } from "./log/log.ts";
 import type { Metrics } from "./metrics.ts";
 import { CloseCode, encode, parse } from "./protocol.ts";
 import type { Dialect, ErrorBody, ServerMessage } from "./protocol.ts";
+import { byteBurst } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 import { TokenBucket } from "./tokenBucket.ts";
 import { ServerWebSocket } from "./webSocket.ts";
 import type { WebSocketEvents } from "./webSocket.ts";
+import type { WireLimits } from "./wireLimits.ts";
 
 /** What a client may have sent and not taken the answer of; while it is more, nothing is read from it. */
 const MAX_UNANSWERED = 256;
+const MAX_UNANSWERED_BYTES = 256 * 1024;
 
 /** What a `resume` client's frame may have beside the published value: keys, and an id in escapes. */
 const ENVELOPE_BYTES = 1024;
@@ -29,8 +33,12 @@ export interface ConnectionContext {
   readonly hub: Hub;
   readonly settings: Pick<
     Settings,
-    "heartbeatSeconds" | "maxPayloadBytes" | "messagesPerSecond" | "messageBurst"
+    "heartbeatSeconds" | "maxPayloadBytes" | "messagesPerSecond" | "messageBurst" | "bytesPerSecond"
   >;
+  readonly limits: Pick<WireLimits, "maxUnansweredBytes" | "writeTimeoutMs">;
+  readonly held: HeldBytes;
+  /** Bytes of all publishes whose answer is not known yet. */
+  readonly unanswered: { bytes: number };
   readonly heartbeats: Heartbeats;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -44,10 +52,12 @@ export class Connection implements WebSocketEvents, Listener, Beating {
   readonly #context: ConnectionContext;
   readonly #webSocket: ServerWebSocket;
   /** None until the client sends something: most are idle. */
-  #bucket: TokenBucket | undefined;
+  #messages: TokenBucket | undefined;
+  #bytes: TokenBucket | undefined;
   #cursor: Cursor | undefined;
   /** Publishes whose answer is not known yet. */
   #publishing = 0;
+  #publishingBytes = 0;
   /** Answers that go out together. */
   #answers: string[] = [];
   #paused = false;
@@ -62,7 +72,7 @@ export class Connection implements WebSocketEvents, Listener, Beating {
     this.#rights = rights;
     this.#context = context;
     const maxFrameBytes = settings.maxPayloadBytes + (dialect === "plain" ? 0 : ENVELOPE_BYTES);
-    this.#webSocket = new ServerWebSocket(socket, maxFrameBytes, this);
+    this.#webSocket = new ServerWebSocket(socket, maxFrameBytes, this, context.held);
   }
 
   /**
@@ -114,6 +124,12 @@ export class Connection implements WebSocketEvents, Listener, Beating {
       this.#webSocket.terminate();
       return;
     }
+    if (this.#webSocket.blockedMs > this.#context.limits.writeTimeoutMs) {
+      // A Close frame would not arrive either.
+      this.#context.logger.debug("client reads nothing");
+      this.#webSocket.terminate();
+      return;
+    }
     this.#bytesReadAtBeat = bytesRead;
     this.#webSocket.ping();
     // Browsers show no pings to their pages.
@@ -148,9 +164,8 @@ export class Connection implements WebSocketEvents, Listener, Beating {
   }
 
   onMessage(text: string | undefined): void {
-    const { hub, settings, metrics, logger } = this.#context;
+    const { hub, settings, metrics, limits, unanswered } = this.#context;
     metrics.counts.received += 1;
-    if (!this.#admits()) return;
     const message = parse(text, this.dialect, settings.maxPayloadBytes);
     if (message.kind === "invalid") {
       this.#refuse(message.error);
@@ -165,22 +180,28 @@ export class Connection implements WebSocketEvents, Listener, Beating {
       this.#refuse(unavailable("The server goes away; send the message again on the next connection.", id));
       return;
     }
+    if (unanswered.bytes > limits.maxUnansweredBytes) {
+      this.#refuse(
+        unavailable("The server waits for the store of too many messages; send it again later.", id),
+      );
+      return;
+    }
     const answer = hub.publish(this.#channel, json, id);
     if (!(answer instanceof Promise)) {
       this.#stored(answer, id);
       return;
     }
-    this.#publishing += 1;
+    this.#count(1, json.length);
     this.#pauseIfBehind();
     answer.then(
       (appended) => {
-        this.#publishing -= 1;
+        this.#count(-1, -json.length);
         this.#stored(appended, id);
         this.#answered();
       },
       (error: unknown) => {
-        this.#publishing -= 1;
-        logger.debug({ err: error, channel: this.#channel }, "message not published");
+        this.#count(-1, -json.length);
+        this.#context.logger.debug({ err: error, channel: this.#channel }, "message not published");
         this.#refuse(
           error instanceof IdInUseError && id !== undefined
             ? { code: "id_in_use", message: "Another message with this id is stored.", id }
@@ -191,9 +212,21 @@ export class Connection implements WebSocketEvents, Listener, Beating {
     );
   }
 
-  /** Each is answered by a pong: they cost as much as messages. */
-  onPing(): void {
-    this.#admits();
+  onFrame(messages: number, bytes: number): boolean {
+    const { messagesPerSecond, messageBurst, bytesPerSecond } = this.#context.settings;
+    const now = performance.now();
+    this.#messages ??= new TokenBucket(messagesPerSecond, messageBurst, now);
+    this.#bytes ??= new TokenBucket(bytesPerSecond, byteBurst(this.#context.settings), now);
+    if (!this.#messages.take(messages, now)) {
+      const limits = `more than ${messagesPerSecond} messages per second, or ${messageBurst} at once`;
+      this.#webSocket.fail(CloseCode.policyViolation, limits);
+      return false;
+    }
+    if (!this.#bytes.take(bytes, now)) {
+      this.#webSocket.fail(CloseCode.policyViolation, `more than ${bytesPerSecond} bytes per second`);
+      return false;
+    }
+    return true;
   }
 
   onClosed(code: number): void {
@@ -209,13 +242,10 @@ export class Connection implements WebSocketEvents, Listener, Beating {
     this.#cursor = undefined;
   }
 
-  #admits(): boolean {
-    const { messagesPerSecond, messageBurst } = this.#context.settings;
-    this.#bucket ??= new TokenBucket(messagesPerSecond, messageBurst);
-    if (this.#bucket.take()) return true;
-    const limits = `more than ${messagesPerSecond} messages per second, or ${messageBurst} at once`;
-    this.#webSocket.close(CloseCode.policyViolation, limits);
-    return false;
+  #count(publishes: number, bytes: number): void {
+    this.#publishing += publishes;
+    this.#publishingBytes += bytes;
+    this.#context.unanswered.bytes += bytes;
   }
 
   #answered(): void {
@@ -256,13 +286,16 @@ export class Connection implements WebSocketEvents, Listener, Beating {
 
   /** A client is not read while it has too much unanswered, or does not take its answers. */
   #pauseIfBehind(): void {
-    if (this.#paused || this.#publishing + this.#answers.length < MAX_UNANSWERED) return;
+    if (this.#paused) return;
+    const isBehind = this.#publishing + this.#answers.length >= MAX_UNANSWERED;
+    if (!isBehind && this.#publishingBytes < MAX_UNANSWERED_BYTES) return;
     this.#paused = true;
     this.#webSocket.pause();
   }
 
   #resumeIfLevel(): void {
     if (!this.#paused || this.#publishing + this.#answers.length > MAX_UNANSWERED / 2) return;
+    if (this.#publishingBytes > MAX_UNANSWERED_BYTES / 2) return;
     this.#paused = false;
     this.#webSocket.resume();
   }

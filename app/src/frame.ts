@@ -6,7 +6,14 @@
 /** FIN set: the frame is a whole message. */
 const FIN = 0x80;
 
-export const Opcode = { text: 0x1, binary: 0x2, close: 0x8, ping: 0x9, pong: 0xa } as const;
+export const Opcode = {
+  continuation: 0x0,
+  text: 0x1,
+  binary: 0x2,
+  close: 0x8,
+  ping: 0x9,
+  pong: 0xa,
+} as const;
 export type Opcode = (typeof Opcode)[keyof typeof Opcode];
 
 /** Longest payload whose length fits into the frame's second byte. */
@@ -15,7 +22,7 @@ const MAX_16_BIT_LENGTH = 0xffff;
 
 /** Values of the second byte that announce a longer length field. */
 export const LENGTH_IS_16_BIT = 126;
-const LENGTH_IS_64_BIT = 127;
+export const LENGTH_IS_64_BIT = 127;
 
 /** Longest payload of a Close, a Ping or a Pong. */
 export const MAX_CONTROL_PAYLOAD_BYTES = 125;

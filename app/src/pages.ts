@@ -27,24 +27,22 @@ const CONTENT_SECURITY_POLICY = [
 /** The client, which the page's script imports; seen from the console's folder, in the repository and in the image. */
 const CLIENT = { path: "/client.js", file: "../client/src/index.ts" };
 
-export type Readiness = "Starting" | "Ok" | "Draining";
-
 export interface PagesParts {
-  /** What the health checks of load balancers and of the container are answered: only `Ok` means that traffic may come. */
-  readonly readiness: () => Readiness;
+  /** Whether load balancers may send traffic here. */
+  readonly isReady: () => boolean;
   /** Folder of the console page. All of it is public. */
   readonly consoleFolder: string;
   readonly logger: Logger;
 }
 
-export function createPages({ readiness, consoleFolder, logger }: PagesParts): Express {
+export function createPages({ isReady, consoleFolder, logger }: PagesParts): Express {
   const health: RequestHandler = (_request, response) => {
-    const state = readiness();
+    const ready = isReady();
     response
-      .status(state === "Ok" ? 200 : 503)
+      .status(ready ? 200 : 503)
       .type("text")
       .set("Cache-Control", "no-store")
-      .send(state);
+      .send(ready ? "Ok" : "Draining");
   };
 
   const fail: ErrorRequestHandler = (error: unknown, _request, response, next) => {

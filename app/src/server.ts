@@ -16,14 +16,16 @@ import { askToLeave } from "./departures.ts";
 import { acceptance, readHandshake, refuse } from "./handshake.ts";
 import type { Handshake, Refusal } from "./handshake.ts";
 import { Heartbeats } from "./heartbeats.ts";
+import { HeldBytes } from "./heldBytes.ts";
 import type { Hub } from "./hub.ts";
 import { ListenError } from "./listenError.ts";
 import type { Metrics } from "./metrics.ts";
 import { OriginCheck } from "./origins.ts";
 import { createPages } from "./pages.ts";
-import type { Readiness } from "./pages.ts";
 import { CloseCode } from "./protocol.ts";
 import type { Settings } from "./settings.ts";
+import { wireLimits } from "./wireLimits.ts";
+import type { WireLimits } from "./wireLimits.ts";
 
 /** Time in which the headers of a request must arrive, an upgrade's too. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -78,8 +80,8 @@ export interface ServerParts {
   readonly consoleFolder: string;
   /** Says whether a token opens a channel; none where no tokens are asked for. */
   readonly authorize?: Authorizer | undefined;
-  /** Whether all is there that clients need. @default always */
-  readonly hasStarted?: () => boolean;
+  /** Instead of {@link wireLimits}. */
+  readonly limits?: Partial<WireLimits>;
 }
 
 export interface Server {
@@ -103,7 +105,8 @@ export interface Server {
 
 /** @throws {ListenError} where the address is taken or not this machine's. */
 export async function createServer(parts: ServerParts): Promise<Server> {
-  const { settings, hub, metrics, logger, consoleFolder, authorize, hasStarted = () => true } = parts;
+  const { settings, hub, metrics, logger, consoleFolder, authorize } = parts;
+  const limits = { ...wireLimits(settings), ...parts.limits };
   const connections = new Set<Connection>();
   const heartbeats = new Heartbeats(settings.heartbeatSeconds * 1000);
   const origins = new OriginCheck(settings.allowedOrigins, logger);
@@ -113,11 +116,6 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   let progress = 0;
   /** Told whenever a connection has ended. */
   const departed = new Condition();
-
-  const readiness = (): Readiness => {
-    if (draining) return "Draining";
-    return hasStarted() ? "Ok" : "Starting";
-  };
 
   const http = createHttpServer(
     {
@@ -129,13 +127,17 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       // Some clients offer h2c on every request, health checks included; that is no reason to refuse them.
       shouldUpgradeCallback: ({ headers }) => offersWebSocket(headers.upgrade),
     },
-    createPages({ readiness, consoleFolder, logger }),
+    createPages({ isReady: () => !draining, consoleFolder, logger }),
   );
   http.maxConnections = settings.maxConnections + HTTP_CONNECTIONS;
 
+  const held = new HeldBytes(limits);
   const context: ConnectionContext = {
     hub,
     settings,
+    limits,
+    held,
+    unanswered: { bytes: 0 },
     heartbeats,
     metrics,
     logger,
@@ -234,6 +236,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
 
   const stopTimers = (): void => {
     heartbeats.stop();
+    held.stop();
     clearInterval(upgradeCheck);
   };
 

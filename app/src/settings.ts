@@ -113,6 +113,16 @@ export const settingDefinitions = {
     max: 1_000_000,
     description: "Messages that one connection may send at once before the sustained rate applies",
   },
+  bytesPerSecond: {
+    kind: "integer",
+    variable: "WEBSOCKET_BYTES_PER_SECOND",
+    unit: "bytes per second",
+    default: MIB,
+    min: KIB,
+    max: 1024 * MIB,
+    description:
+      "Sustained rate of bytes that one connection may send; above it, after a burst, the connection is closed with 1008",
+  },
   retainedMessages: {
     kind: "integer",
     variable: "WEBSOCKET_RETAINED_MESSAGES",
@@ -358,6 +368,18 @@ const ABOUT_TOKENS = [
 /** What has to be retained, in bytes, whatever else is wished for. */
 export function leastRetainedBytes({ maxPayloadBytes }: Pick<Settings, "maxPayloadBytes">): number {
   return MIN_RETAINED_MESSAGES * maxPayloadBytes;
+}
+
+/** Seconds' worth of bytes that a connection may send at once, and messages of the largest size that always fit. */
+const BYTE_BURST_SECONDS = 4;
+const BYTE_BURST_MESSAGES = 4;
+
+/** Bytes that one connection may send at once before its sustained rate applies. */
+export function byteBurst({
+  bytesPerSecond,
+  maxPayloadBytes,
+}: Pick<Settings, "bytesPerSecond" | "maxPayloadBytes">): number {
+  return Math.max(BYTE_BURST_SECONDS * bytesPerSecond, BYTE_BURST_MESSAGES * (maxPayloadBytes + KIB));
 }
 
 /**

@@ -1,42 +1,48 @@
 /**
  * The server's end of one WebSocket, on the bare socket that an upgrade left.
  *
- * Nearly all frames that clients send are alike: whole, short, in one piece. Those are read here, without the cost of a
- * stream. From the first frame on that is anything else (a fragment, a Close, a frame in many pieces, an error) the
- * library reads the connection: it knows all of RFC 6455, and which errors it has.
+ * Nearly all frames that clients send are alike: whole and short. Those are read here, without the cost of a stream. A
+ * frame that arrives in pieces, and a message in fragments, is collected in one buffer. The library reads a message in
+ * fragments when it is complete, and everything that is broken: it knows all of RFC 6455, and which errors it has.
  */
-import { isUtf8 } from "node:buffer";
 import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 
 import * as ws from "ws";
 
-import { closeFrame, controlFrame, LENGTH_IS_16_BIT, MAX_CONTROL_PAYLOAD_BYTES, Opcode } from "./frame.ts";
+import { BROKEN, decode, frameEnd, headerBytes, isFinal, isLong, opcodeOf, unmask } from "./clientFrame.ts";
+import { closeFrame, controlFrame, Opcode } from "./frame.ts";
+import type { HeldBytes, Holder } from "./heldBytes.ts";
 import { CloseCode } from "./protocol.ts";
+import { UnfinishedMessage } from "./unfinishedMessage.ts";
 
 /** Time that a client gets to answer a Close frame before its socket is destroyed. */
 const CLOSE_HANDSHAKE_TIMEOUT_MS = 10_000;
 
-/** What a client may split a message into, in frames and in pieces on the wire. */
-const MAX_FRAGMENTS = 1024;
-const MAX_BUFFERED_CHUNKS = 16 * 1024;
+/**
+ * Bytes that are read after the server's Close frame, and after the last frame that matters: the client's own Close frame,
+ * or one that broke a rule. Beyond them nothing is read, and the socket is destroyed when the Close frame has had the
+ * time to arrive.
+ */
+const MAX_CLOSING_BYTES = 1024 * 1024;
+const MAX_IGNORED_BYTES = 16 * 1024;
+const UNREAD_LINGER_MS = 1000;
 
-/** First bytes of the frames that are read here: FIN set, and an opcode. */
-const WHOLE_TEXT = 0x80 | Opcode.text;
-const WHOLE_BINARY = 0x80 | Opcode.binary;
-const WHOLE_PING = 0x80 | Opcode.ping;
-const WHOLE_PONG = 0x80 | Opcode.pong;
-/** Second byte: the payload is masked, as a client's must be. */
-const MASKED = 0x80;
-const MASK_BYTES = 4;
+/** Most fragments of one message. */
+const MAX_FRAGMENTS = 1024;
+
+/** Fragments that cost as much as one message. */
+const FRAGMENTS_PER_MESSAGE = 16;
+
+/** Share of one socket in a turn of the event loop: the rest waits for the next turn. */
+const MAX_FRAMES_PER_TURN = 64;
+const MAX_BYTES_PER_TURN = 64 * 1024;
+
+/** Bytes that a socket may have read already when it is paused. */
+const PAUSED_BYTES = 64 * 1024;
 
 /** What RFC 6455 calls a connection that ended without a Close frame. */
 const ABNORMAL_CLOSURE = 1006;
-
-const REPLACEMENT_CHARACTER = "\ufffd";
-
-/** Where a frame ends that is not read here. */
-const NOT_ORDINARY = Infinity;
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -56,16 +62,19 @@ const { Receiver } = ws as unknown as {
     readonly isServer: true;
     readonly maxPayload: number;
     readonly maxFragments: number;
-    readonly maxBufferedChunks: number;
   }) => Writable;
 };
 
 /** What happens to a connection. Nothing is told after `onClosed`, and no message or ping after a Close frame. */
 export interface WebSocketEvents {
+  /**
+   * Whether a frame is within the client's rates; if not, the connection has failed when this returns. Called for frames
+   * of every kind but Close frames.
+   * @param messages 1 if the frame costs as much as a message, else 0.
+   */
+  onFrame(messages: number, bytes: number): boolean;
   /** @param text none where a binary frame is not UTF-8. */
   onMessage(text: string | undefined): void;
-  /** Answered already. */
-  onPing(): void;
   /** What was written is with the system: there is room for more. */
   onDrained(): void;
   /** @param code of the Close frame that began the end, or 1006. */
@@ -77,28 +86,40 @@ const owner = Symbol("owner");
 /** A socket that knows whose it is, for its listeners. */
 type OwnedSocket = Socket & { readonly [owner]: ServerWebSocket };
 
-export class ServerWebSocket {
+export class ServerWebSocket implements Holder {
   readonly #socket: Socket;
   readonly #maxPayloadBytes: number;
   readonly #events: WebSocketEvents;
-  /** The beginning of a frame that has not arrived whole. */
-  #partial: Buffer = NO_BYTES;
-  #library: Writable | undefined;
+  readonly #held: HeldBytes;
+  #unfinished: UnfinishedMessage | undefined;
+  /** What has arrived and is read in a later turn. */
+  #rest: Buffer = NO_BYTES;
+  /** Whether the next turn reads on. */
+  #deferred = false;
+  #paused = false;
+  /** Pings that the client may still answer. */
+  #owedPongs = 0;
   /** Payload of the last ping that is not answered yet. */
   #duePong: Buffer | undefined;
+  /** Since when the socket takes nothing more, on the clock of `performance.now()`. */
+  #blockedSince: number | undefined;
   #open = true;
-  #failed = false;
+  /** Whether nothing that follows is read. */
+  #finished = false;
   #closeCode = ABNORMAL_CLOSURE;
   #closeTimer: NodeJS.Timeout | undefined;
+  #closingBytes = 0;
 
   /**
    * Reads nothing before {@link start}.
    * @param maxPayloadBytes largest message that is taken.
+   * @param held what all connections of the task hold together.
    */
-  constructor(socket: Socket, maxPayloadBytes: number, events: WebSocketEvents) {
+  constructor(socket: Socket, maxPayloadBytes: number, events: WebSocketEvents, held: HeldBytes) {
     this.#socket = socket;
     this.#maxPayloadBytes = maxPayloadBytes;
     this.#events = events;
+    this.#held = held;
   }
 
   /** @param head what came with the upgrade. */
@@ -121,26 +142,45 @@ export class ServerWebSocket {
     return this.#open && !this.#socket.writableNeedDrain;
   }
 
+  /** Milliseconds for which the socket has taken nothing; 0 while it takes more. */
+  get blockedMs(): number {
+    return this.#blockedSince === undefined ? 0 : performance.now() - this.#blockedSince;
+  }
+
+  get isPaused(): boolean {
+    return this.#paused;
+  }
+
   /** Bytes that have arrived so far. */
   get bytesRead(): number {
     return this.#socket.bytesRead;
   }
 
-  /** Writes whole frames as they are, and says whether the socket takes more. */
+  /** Writes whole frames as they are, and returns whether the socket takes more. */
   write(frames: Buffer): boolean {
-    return this.#open && this.#socket.write(frames);
+    if (!this.#open) return false;
+    if (this.#socket.write(frames)) return true;
+    this.#blockedSince ??= performance.now();
+    return false;
   }
 
   ping(): void {
+    this.#owedPongs += 1;
     this.write(controlFrame(Opcode.ping, NO_BYTES));
   }
 
   pause(): void {
+    this.#paused = true;
     this.#socket.pause();
+    this.#reportHeld();
   }
 
   resume(): void {
-    this.#socket.resume();
+    this.#paused = false;
+    this.#reportHeld();
+    if (this.#deferred) return;
+    if (this.#rest.length > 0) this.#defer();
+    else this.#socket.resume();
   }
 
   /**
@@ -151,8 +191,8 @@ export class ServerWebSocket {
     if (!this.#open) return;
     this.#closeCode = code;
     this.#shut(closeFrame(code, reason));
-    // The answer is read, however much waits before it.
-    this.#socket.resume();
+    // The client's Close frame is behind what it has sent before.
+    this.resume();
   }
 
   /** Ends the connection without a word. Idempotent. */
@@ -161,89 +201,183 @@ export class ServerWebSocket {
     this.#socket.destroy();
   }
 
-  #read(chunk: Buffer): void {
-    if (this.#library !== undefined) {
-      this.#library.write(chunk);
+  /** RFC 6455 §7.1.7: closes the connection and reads nothing that follows. */
+  fail(code: number, reason: string): void {
+    this.#finished = true;
+    this.#paused = false;
+    this.#rest = NO_BYTES;
+    this.#release();
+    this.close(code, reason);
+    this.#socket.end();
+  }
+
+  onTooMuchHeld(): void {
+    this.fail(CloseCode.tryAgainLater, "the server holds too much that is unfinished");
+  }
+
+  onHeldTooLong(): void {
+    this.fail(CloseCode.policyViolation, "a message takes too long to arrive");
+  }
+
+  /** Returns whether the socket has had less than its share of this turn. */
+  #read(chunk: Buffer): boolean {
+    let at = 0;
+    for (let frames = 0; at < chunk.length && frames < MAX_FRAMES_PER_TURN && !this.#finished; frames++) {
+      at = this.#readFrom(chunk, at);
+    }
+    if (this.#finished) return false;
+    if (at === chunk.length && chunk.length < MAX_BYTES_PER_TURN) return !this.#paused;
+    this.#rest = chunk.subarray(at);
+    this.#socket.pause();
+    if (this.#paused) this.#reportHeld();
+    else this.#defer();
+    return false;
+  }
+
+  /** Reads the rest in the next turn, when the other sockets have had theirs. */
+  #defer(): void {
+    this.#deferred = true;
+    setImmediate(() => {
+      this.#deferred = false;
+      if (this.#paused || this.#finished) return;
+      const rest = this.#rest;
+      this.#rest = NO_BYTES;
+      if (rest.length === 0 || this.#read(rest)) this.#socket.resume();
+    });
+  }
+
+  /** Reads a frame, or what there is of one, and returns the position behind it. */
+  #readFrom(chunk: Buffer, at: number): number {
+    const unfinished = this.#unfinished;
+    if (unfinished !== undefined && unfinished.used > unfinished.frameAt) {
+      return this.#complete(unfinished, chunk, at);
+    }
+    const room = this.#maxPayloadBytes - (unfinished?.payloadBytes ?? 0);
+    const end = frameEnd(chunk, at, chunk.length, room, unfinished !== undefined);
+    if (end <= chunk.length) {
+      this.#readFrame(chunk, at, end);
+      return end;
+    }
+    this.#collect(chunk, at, chunk.length);
+    if (end === BROKEN) this.#readByLibrary(this.#takeCollected());
+    return chunk.length;
+  }
+
+  /** Adds to the beginning of a frame what belongs to it, and reads the frame if it is whole then. */
+  #complete(unfinished: UnfinishedMessage, chunk: Buffer, from: number): number {
+    const { frameAt, fragments } = unfinished;
+    const room = this.#maxPayloadBytes - unfinished.payloadBytes;
+    for (let at = from; ;) {
+      const end = frameEnd(unfinished.bytes, frameAt, unfinished.used, room, fragments > 0);
+      if (end === BROKEN) {
+        this.#readByLibrary(this.#takeCollected());
+        return chunk.length;
+      }
+      if (end === unfinished.used) {
+        this.#readFrame(unfinished.bytes, frameAt, end);
+        return at;
+      }
+      if (at === chunk.length) return at;
+      const to = Math.min(chunk.length, at + end - unfinished.used);
+      this.#collect(chunk, at, to, fragments > 0 ? undefined : end);
+      at = to;
+    }
+  }
+
+  /** @param bytes of a chunk, or of the unfinished message: then the frame is the last there. */
+  #readFrame(bytes: Buffer, at: number, end: number): void {
+    const unfinished = this.#unfinished;
+    const isCollected = bytes === unfinished?.bytes;
+    const opcode = opcodeOf(bytes, at);
+    const isMessage = isFinal(bytes, at) && (opcode === Opcode.text || opcode === Opcode.binary);
+    const isControl = opcode >= Opcode.close;
+    const isFragment = !isMessage && !isControl;
+    if (this.#open && opcode !== Opcode.close) {
+      const messages = isFragment
+        ? Number((unfinished?.fragments ?? 0) % FRAGMENTS_PER_MESSAGE === 0)
+        : Number(opcode !== Opcode.pong || !this.#takesOwedPong());
+      if (!this.#events.onFrame(messages, end - at)) return;
+    }
+
+    if (isFragment) {
+      if (!isCollected) this.#collect(bytes, at, end);
+      this.#readFragment(end - at - headerBytes(bytes, at), isFinal(bytes, at));
       return;
     }
-    const continued = this.#partial.length > 0;
-    const bytes = continued ? Buffer.concat([this.#partial, chunk]) : chunk;
-    this.#partial = NO_BYTES;
-
-    let at = 0;
-    let end = this.#ordinaryEnd(bytes, at);
-    while (end <= bytes.length) {
-      this.#readOrdinary(bytes, at, end);
-      if (this.#failed) return;
-      at = end;
-      end = this.#ordinaryEnd(bytes, at);
+    if (opcode === Opcode.close || isLong(bytes, at)) this.#readByLibrary(bytes.subarray(at, end));
+    else if (opcode !== Opcode.pong) {
+      const start = at + headerBytes(bytes, at);
+      unmask(bytes, start, end);
+      if (opcode === Opcode.ping) this.#answerPing(bytes.subarray(start, end));
+      else this.#take(decode(bytes, start, end), opcode === Opcode.binary);
     }
-    if (at === bytes.length) return;
-    // One that comes in many pieces is the library's, which collects them without copying each time.
-    const inManyPieces = continued && at === 0;
-    // A copy: a few bytes must not keep a whole chunk.
-    if (end < NOT_ORDINARY && !inManyPieces) this.#partial = Buffer.from(bytes.subarray(at));
-    else this.#handOver(bytes.subarray(at));
+    if (!isCollected) return;
+    unfinished.drop();
+    if (unfinished.used === 0) this.#release();
   }
 
-  /** Where the frame at `at` ends, at least; {@link NOT_ORDINARY} where it is the library's. */
-  #ordinaryEnd(bytes: Buffer, at: number): number {
-    const first = bytes[at] ?? WHOLE_TEXT;
-    if (first !== WHOLE_TEXT && first !== WHOLE_BINARY && first !== WHOLE_PONG && first !== WHOLE_PING) {
-      return NOT_ORDINARY;
-    }
-    let length = (bytes[at + 1] ?? MASKED) - MASKED;
-    let header = 2 + MASK_BYTES;
-    if (length === LENGTH_IS_16_BIT && (first === WHOLE_TEXT || first === WHOLE_BINARY)) {
-      header += 2;
-      // As soon as it is there: one that is too long is refused before the rest of the header.
-      if (at + header - MASK_BYTES > bytes.length) return at + header;
-      length = bytes.readUInt16BE(at + 2);
-    } else if (length < 0 || length > MAX_CONTROL_PAYLOAD_BYTES) {
-      return NOT_ORDINARY;
-    }
-    return length > this.#maxPayloadBytes ? NOT_ORDINARY : at + header + length;
+  /** Keeps the fragment that has been collected; the library reads all when the last one is there, or one too many. */
+  #readFragment(payloadBytes: number, isLast: boolean): void {
+    const unfinished = this.#unfinished;
+    unfinished?.keep(payloadBytes);
+    if (isLast || (unfinished?.fragments ?? 0) > MAX_FRAGMENTS) this.#readByLibrary(this.#takeCollected());
   }
 
-  #readOrdinary(bytes: Buffer, at: number, end: number): void {
-    const long = bytes[at + 1] === (MASKED | LENGTH_IS_16_BIT);
-    const start = at + 2 + (long ? 2 : 0) + MASK_BYTES;
-    const first = bytes[at];
-    // A pong: that it arrived is all that it says.
-    if (first === WHOLE_PONG) return;
+  #collect(source: Buffer, from: number, to: number, end?: number): void {
+    this.#unfinished ??= new UnfinishedMessage();
+    const { capacityBytes } = this.#unfinished;
+    this.#unfinished.append(source, from, to, end);
+    if (this.#unfinished.capacityBytes > capacityBytes) this.#reportHeld();
+  }
 
-    unmask(bytes, start, end);
-    if (first === WHOLE_PING) this.#answerPing(bytes.subarray(start, end));
-    else this.#take(decode(bytes, start, end), first === WHOLE_BINARY);
+  #takeCollected(): Buffer {
+    const bytes = this.#unfinished?.bytes.subarray(0, this.#unfinished.used) ?? NO_BYTES;
+    this.#release();
+    return bytes;
+  }
+
+  #release(): void {
+    this.#unfinished = undefined;
+    this.#reportHeld();
+  }
+
+  #reportHeld(): void {
+    const paused = this.#paused ? PAUSED_BYTES + this.#rest.length : 0;
+    this.#held.set(this, (this.#unfinished?.capacityBytes ?? 0) + paused);
+  }
+
+  /** A pong that answers a ping costs nothing. */
+  #takesOwedPong(): boolean {
+    if (this.#owedPongs === 0) return false;
+    this.#owedPongs -= 1;
+    return true;
   }
 
   #take(text: string | undefined, isBinary: boolean): void {
-    if (text === undefined && !isBinary) this.#fail(CloseCode.invalidPayload, NOT_UTF_8);
+    if (text === undefined && !isBinary) this.fail(CloseCode.invalidPayload, NOT_UTF_8);
     else if (this.#open) this.#events.onMessage(text);
   }
 
-  /** The library reads all that follows. */
-  #handOver(bytes: Buffer): void {
+  /** @param bytes a whole message, a Close frame, or something broken. Nothing is read behind the last two. */
+  #readByLibrary(bytes: Buffer): void {
     const library = new Receiver({
       isServer: true,
       maxPayload: this.#maxPayloadBytes,
       maxFragments: MAX_FRAGMENTS,
-      maxBufferedChunks: MAX_BUFFERED_CHUNKS,
     });
+    // Until there is a message; the library reports errors a little later.
+    this.#finished = true;
     library.on("message", (payload: Buffer, isBinary: boolean) => {
+      this.#finished = false;
       this.#take(decode(payload, 0, payload.length), isBinary);
-    });
-    library.on("ping", (payload: Buffer) => {
-      this.#answerPing(payload);
     });
     library.on("conclude", (code: number) => {
       this.#onCloseFrame(code);
     });
     library.on("error", ({ code = "", message }: Error & { readonly code?: string }) => {
       const closeCode = CLOSE_CODES[code] ?? CloseCode.protocolError;
-      this.#fail(closeCode, this.#reasonOf(closeCode, message));
+      this.fail(closeCode, this.#reasonOf(closeCode, message));
     });
-    this.#library = library;
     library.write(bytes);
   }
 
@@ -258,7 +392,6 @@ export class ServerWebSocket {
     if (!this.#open) return;
     if (this.writable) this.write(controlFrame(Opcode.pong, payload));
     else this.#duePong = Buffer.from(payload);
-    this.#events.onPing();
   }
 
   #sendDuePong(): void {
@@ -277,30 +410,33 @@ export class ServerWebSocket {
     this.#socket.end();
   }
 
-  /** RFC 6455 §7.1.7: the connection is failed; nothing that follows is read. */
-  #fail(code: number, reason: string): void {
-    this.#failed = true;
-    this.close(code, reason);
-    this.#socket.removeListener("data", ServerWebSocket.#onData);
-    // What still comes goes nowhere.
-    this.#socket.resume();
-    this.#socket.end();
-  }
-
   #shut(frame: Buffer): void {
     this.#open = false;
     this.#socket.write(frame);
     this.#closeTimer = setTimeout(() => this.#socket.destroy(), CLOSE_HANDSHAKE_TIMEOUT_MS);
   }
 
+  /** Counts what arrives after a Close frame. A client that goes on sending is not read any more. */
+  #countClosing({ length }: Buffer): void {
+    this.#closingBytes += length;
+    if (this.#closingBytes <= (this.#finished ? MAX_IGNORED_BYTES : MAX_CLOSING_BYTES)) return;
+    this.#finished = true;
+    this.#socket.pause();
+    clearTimeout(this.#closeTimer);
+    this.#closeTimer = setTimeout(() => this.#socket.destroy(), UNREAD_LINGER_MS);
+  }
+
   // One function each for all sockets: thousands of them are idle, and closures would be what they cost most.
 
   static #onData(this: OwnedSocket, chunk: Buffer): void {
-    this[owner].#read(chunk);
+    const webSocket = this[owner];
+    if (!webSocket.#open) webSocket.#countClosing(chunk);
+    if (!webSocket.#finished) webSocket.#read(chunk);
   }
 
   static #onDrain(this: OwnedSocket): void {
     const webSocket = this[owner];
+    webSocket.#blockedSince = undefined;
     if (!webSocket.#open) return;
     webSocket.#sendDuePong();
     webSocket.#events.onDrained();
@@ -316,32 +452,9 @@ export class ServerWebSocket {
     const webSocket = this[owner];
     webSocket.#open = false;
     clearTimeout(webSocket.#closeTimer);
+    webSocket.#finished = true;
+    webSocket.#paused = false;
+    webSocket.#release();
     webSocket.#events.onClosed(webSocket.#closeCode);
   }
-}
-
-/** The text that bytes stand for; none where they are not UTF-8. */
-function decode(bytes: Buffer, start: number, end: number): string | undefined {
-  const text = bytes.toString("utf8", start, end);
-  // What is not UTF-8 is decoded to this character, so where there is none, nothing needs to be looked at again.
-  return text.includes(REPLACEMENT_CHARACTER) && !isUtf8(bytes.subarray(start, end)) ? undefined : text;
-}
-
-/** The mask lies before the payload. */
-function unmask(bytes: Buffer, start: number, end: number): void {
-  const a = bytes[start - 4] ?? 0;
-  const b = bytes[start - 3] ?? 0;
-  const c = bytes[start - 2] ?? 0;
-  const d = bytes[start - 1] ?? 0;
-  let at = start;
-  for (; at + 3 < end; at += 4) {
-    // The indexes are in range, which the types cannot know.
-    bytes[at] = (bytes[at] ?? 0) ^ a;
-    bytes[at + 1] = (bytes[at + 1] ?? 0) ^ b;
-    bytes[at + 2] = (bytes[at + 2] ?? 0) ^ c;
-    bytes[at + 3] = (bytes[at + 3] ?? 0) ^ d;
-  }
-  if (at < end) bytes[at] = (bytes[at] ?? 0) ^ a;
-  if (at + 1 < end) bytes[at + 1] = (bytes[at + 1] ?? 0) ^ b;
-  if (at + 2 < end) bytes[at + 2] = (bytes[at + 2] ?? 0) ^ c;
 }

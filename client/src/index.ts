@@ -123,6 +123,8 @@ export interface Limits {
   readonly publishesPerSecond: number;
   /** Publishes at once; the server's WEBSOCKET_MESSAGE_BURST must be above it. @default 100 */
   readonly publishBurst: number;
+  /** Bytes of publishes per second, sustained; the server's WEBSOCKET_BYTES_PER_SECOND must not be less. @default 943718 */
+  readonly publishBytesPerSecond: number;
   /** Publishes that may wait for their acknowledgement, sent or not; beyond it `publish` rejects. @default 1000 */
   readonly maxQueueMessages: number;
   /** Bytes of the same; a single publish that is larger is `too_large`. @default 1048576 */
@@ -142,6 +144,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxInFlight: 64,
   publishesPerSecond: 90,
   publishBurst: 100,
+  publishBytesPerSecond: 943_718,
   maxQueueMessages: 1000,
   maxQueueBytes: 1024 * 1024,
   maxBufferMessages: 10_000,
@@ -234,6 +237,9 @@ const LATER_FAILURES = 4;
 /** Bytes sent and not yet acknowledged; one publish may always be. A slow network is not given more than it can take. */
 const MAX_IN_FLIGHT_BYTES = 256 * 1024;
 
+/** Bytes that are sent at once before the rate applies, in seconds at that rate; the server allows more. */
+const BYTE_BURST_SECONDS = 2;
+
 /** Pause after the error `unavailable`: at least half of it, at random. */
 const UNAVAILABLE_PAUSE_MS = 2000;
 
@@ -299,6 +305,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
   readonly #random: () => number;
   readonly #page: Page;
   readonly #bucket: TokenBucket;
+  readonly #byteBucket: TokenBucket;
   readonly #ids = idSource();
 
   #state: State = { name: "connecting", failures: 0 };
@@ -367,8 +374,10 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
     // Node's global object has nothing of a page, and its types say so.
     this.#page = options.page ?? (globalThis as unknown as Page);
     this.#position = options.from;
-    const { publishesPerSecond, publishBurst } = this.#limits;
+    const { publishesPerSecond, publishBurst, publishBytesPerSecond } = this.#limits;
     this.#bucket = new TokenBucket(publishesPerSecond, publishBurst, this.#clock.now);
+    const byteBurst = BYTE_BURST_SECONDS * publishBytesPerSecond;
+    this.#byteBucket = new TokenBucket(publishBytesPerSecond, byteBurst, this.#clock.now);
 
     const timer = (action: () => void): Timer => new Timer(this.#clock, action);
     this.#connectTimer = timer(() => {
@@ -670,11 +679,13 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
       if (this.#inFlight.size >= this.#limits.maxInFlight) break;
       if (this.#inFlight.has(publish.id)) continue;
       if (this.#inFlight.size > 0 && this.#inFlightBytes + publish.bytes > MAX_IN_FLIGHT_BYTES) break;
-      const wait = this.#bucket.take();
+      const wait = Math.max(this.#bucket.wait(1), this.#byteBucket.wait(publish.bytes));
       if (wait > 0) {
         this.#holdTimer.start(wait);
         break;
       }
+      this.#bucket.take(1);
+      this.#byteBucket.take(publish.bytes);
       this.#inFlight.set(publish.id, publish.bytes);
       this.#inFlightBytes += publish.bytes;
       socket.send(publish.frame);
@@ -1082,15 +1093,17 @@ class TokenBucket {
     this.#filledAt = now();
   }
 
-  /** Takes a token where there is one, and returns 0; the milliseconds until there is one otherwise. */
-  take(): number {
+  /** Milliseconds until there are so many tokens, or as many as there can be; 0 if there are. */
+  wait(count: number): number {
     const now = this.#now();
     // A clock that was set back fills nothing.
     this.#tokens = Math.min(this.#burst, this.#tokens + Math.max(0, now - this.#filledAt) * this.#perMs);
     this.#filledAt = now;
-    if (this.#tokens < 1) return Math.ceil((1 - this.#tokens) / this.#perMs);
-    this.#tokens -= 1;
-    return 0;
+    return Math.max(0, Math.ceil((Math.min(count, this.#burst) - this.#tokens) / this.#perMs));
+  }
+
+  take(count: number): void {
+    this.#tokens -= Math.min(count, this.#burst);
   }
 }
 

@@ -53,6 +53,7 @@ describe("the drain", () => {
     const server = await startServer({
       messagesPerSecond: 1_000_000,
       messageBurst: 1_000_000,
+      bytesPerSecond: 1 << 30,
       retainedBytes: 1 << 24,
     });
     const [paused, sender] = [await connect(server.url), await connect(server.url)];

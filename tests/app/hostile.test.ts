@@ -72,9 +72,19 @@ const broken = {
     1008,
   ],
   "a flood of pings": [Buffer.concat(Array<Buffer>(5000).fill(clientFrame(0x9, "ping"))), 1008],
+  "a flood of pongs": [Buffer.concat(Array<Buffer>(5000).fill(clientFrame(0xa, "pong"))), 1008],
+  "a flood of empty fragments": [
+    Buffer.concat(Array<Buffer[]>(10).fill(emptyFragments(1000)).flat().concat(clientFrame(0x1, "1"))),
+    1008,
+  ],
   "a flood of messages": [Buffer.concat(Array<Buffer>(5000).fill(clientFrame(0x1, "1"))), 1008],
   "a flood of mistakes": [Buffer.concat(Array<Buffer>(5000).fill(clientFrame(0x1, "?"))), 1008],
 } as const satisfies Record<string, readonly [Buffer, number]>;
+
+/** An empty message. */
+function emptyFragments(count: number): Buffer[] {
+  return [fragment(0x1, ""), ...Array<Buffer>(count - 2).fill(fragment(0x0, "")), clientFrame(0x0, "")];
+}
 
 function fragment(opcode: number, payload: Uint8Array | string): Buffer {
   const frame = clientFrame(opcode, payload);

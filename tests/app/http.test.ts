@@ -87,7 +87,7 @@ describe("plain HTTP", () => {
     const folder = await mkdtemp(path.join(tmpdir(), "console-"));
     afterwards(() => rm(folder, { recursive: true }));
     const pages = createPages({
-      readiness: () => "Ok",
+      isReady: () => true,
       consoleFolder: path.join(folder, "console"),
       logger: silent,
     });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 
 import { once } from "node:events";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 
 import { pino } from "pino";
 
@@ -26,6 +26,9 @@ import {
   upgradeRequest,
   waitUntil,
 } from "./support.ts";
+
+/** Of rates. */
+const UNLIMITED = { messagesPerSecond: 1_000_000, messageBurst: 1_000_000, bytesPerSecond: 1 << 30 };
 
 describe("limits", () => {
   afterEach(tearDown);
@@ -120,6 +123,129 @@ describe("limits", () => {
     assert.deepEqual(raw.received(), last);
   });
 
+  it("closes with 1008 above the rate of bytes, whatever the frames", async () => {
+    const settings = { ...UNLIMITED, maxPayloadBytes: 20_000, bytesPerSecond: 10_000 };
+    const { url, address } = await startServer(settings);
+    const [fast, other] = [await connect(url), await connect(url)];
+    // Four messages of the largest size are always allowed.
+    for (let n = 0; n < 6; n++) fast.send("x".repeat(19_990));
+    assert.deepEqual(await fast.closed, { code: 1008, reason: "more than 10000 bytes per second" });
+    for (let n = 0; n < 4; n++) assert.equal(await other.nextMessage(), "x".repeat(19_990));
+
+    const raw = await connectRaw(address.port);
+    raw.socket.write(Buffer.concat(Array<Buffer>(1000).fill(clientFrame(0xa, "x".repeat(125)))));
+    await raw.seen(closeFrameStart(1008));
+  });
+
+  it("does not count the pongs that answer its pings", async () => {
+    const { url } = await startServer({ heartbeatSeconds: 0.02, messagesPerSecond: 1, messageBurst: 1 });
+    const client = await connect(url);
+    for (let pings = 0; pings < 30; pings++) await once(client.webSocket, "ping");
+    client.send("still here");
+    assert.equal(await client.nextMessage(), "still here");
+  });
+
+  it("reads little more from a client that broke a limit, and drops it soon", async () => {
+    const server = await startServer({ messagesPerSecond: 1, messageBurst: 1 });
+    const { socket } = await connectRaw(server.address.port);
+    const closed = once(socket, "close");
+    const since = performance.now();
+    const flood = Buffer.concat(Array<Buffer>(10_000).fill(clientFrame(0x1, '"flood"')));
+    const more = (): void => void socket.write(flood);
+    socket.on("drain", more);
+    more();
+    await closed;
+    // It would have 10 seconds to answer the Close frame.
+    assert.ok(performance.now() - since < 5000);
+    assert.equal(server.metrics.counts.received, 1);
+  });
+
+  it("closes with 1008 when a message takes too long, in pieces or in fragments, and keeps one in time", async () => {
+    const { address } = await startServer(UNLIMITED, { limits: { messageTimeoutMs: 300 } });
+    const message = clientFrame(0x1, JSON.stringify("x".repeat(1000)));
+    const fragment = clientFrame(0x1, '"');
+    fragment.writeUInt8(0x01, 0);
+    for (const [first, next] of [
+      [message.subarray(0, 10), Buffer.from("x")],
+      [fragment, clientFrame(0x9, "")],
+    ] as const) {
+      const raw = await connectRaw(address.port);
+      raw.socket.setNoDelay();
+      raw.socket.write(first);
+      const dribble = setInterval(() => raw.socket.write(next), 20);
+      await raw.seen(closeFrameStart(1008));
+      clearInterval(dribble);
+      await raw.seen("a message takes too long to arrive");
+    }
+    const slow = await connectRaw(address.port);
+    for (let n = 0; n < 10; n++) {
+      // Each has the whole time.
+      slow.socket.write(message.subarray(0, 10));
+      await delay(100);
+      slow.socket.write(message.subarray(10));
+    }
+    slow.socket.write(clientFrame(0x1, '"last"'));
+    await slow.seen('{"message":"last"}');
+  });
+
+  it("closes the oldest of those who hold too much that is unfinished, with 1013", async () => {
+    const { address } = await startServer(UNLIMITED, { limits: { maxHeldBytes: 10_000 } });
+    const message = clientFrame(0x1, JSON.stringify("x".repeat(4000)));
+    const [first, second, third] = [
+      await connectRaw(address.port),
+      await connectRaw(address.port),
+      await connectRaw(address.port),
+    ];
+    for (const raw of [first, second]) {
+      // The server answers the ping, and holds what is behind it.
+      raw.socket.write(Buffer.concat([clientFrame(0x9, "ping"), message.subarray(0, 4000)]));
+      await raw.seen("ping");
+    }
+    third.socket.write(message.subarray(0, 4000));
+    await first.seen(closeFrameStart(1013));
+    await first.seen("the server holds too much that is unfinished");
+    for (const raw of [second, third]) {
+      raw.socket.write(message.subarray(4000));
+      await raw.seen("x".repeat(4000));
+    }
+  });
+
+  it("drops a client that goes on sending and reads nothing", async () => {
+    const server = await startServer(
+      { heartbeatSeconds: 0.1, retainedBytes: 1 << 26, ...UNLIMITED },
+      { limits: { writeTimeoutMs: 300 } },
+    );
+    const raw = await connectRaw(server.address.port);
+    raw.socket.pause();
+    const alive = setInterval(() => raw.socket.write(clientFrame(0xa, "")), 20);
+    const text = JSON.stringify("x".repeat(60_000));
+    // More than the buffers of the system hold, and less than is retained.
+    for (let n = 0; n < 300; n++) await server.hub.publish(DEFAULT_CHANNEL, text);
+    await waitUntil(() => server.connections() === 0);
+    clearInterval(alive);
+  });
+
+  it("refuses publishes while too many bytes of all clients wait for the log", async () => {
+    const log = new ManualLog();
+    const server = await startServer(UNLIMITED, { log, limits: { maxUnansweredBytes: 1000 } });
+    const connecting = [connectResuming(server.url), connectResuming(server.url)] as const;
+    await waitUntil(() => log.readers.size > 0);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    const [{ client }, { client: another }] = await Promise.all(connecting);
+    client.send({ publish: "x".repeat(1000), id: "1" });
+    await waitUntil(() => log.appends.length === 1);
+    another.send({ publish: 2, id: "2" });
+    const refused = await another.nextValue();
+    assert.ok(typeof refused === "object" && refused !== null && "error" in refused);
+    const { code, id } = refused.error as { readonly code: string; readonly id: string };
+    assert.deepEqual({ code, id }, { code: "unavailable", id: "2" });
+
+    log.appends[0]?.answer.resolve({ epoch: "e", offset: 1, duplicate: false });
+    assert.deepEqual(await client.nextValue(), { ack: "1", epoch: "e", offset: 1 });
+    another.send({ publish: 2, id: "2" });
+    await waitUntil(() => log.appends.length === 2);
+  });
+
   it("counts pings as messages", async () => {
     const { url } = await startServer({ messagesPerSecond: 1, messageBurst: 3 });
     const client = await connect(url);
@@ -140,8 +266,7 @@ describe("limits", () => {
   it("closes a reader that falls out of the retained messages with 1013, and serves the others", async () => {
     const { url } = await startServer({
       retainedBytes: 256 * 1024,
-      messagesPerSecond: 1_000_000,
-      messageBurst: 1_000_000,
+      ...UNLIMITED,
     });
     const [slow, other, sender] = [await connect(url), await connect(url), await connect(url)];
     slow.webSocket.pause();
@@ -194,7 +319,7 @@ describe("limits", () => {
   });
 
   it("does not send a reader away that only paused for a while", async () => {
-    const { url } = await startServer({ messagesPerSecond: 1_000_000, messageBurst: 1_000_000 });
+    const { url } = await startServer(UNLIMITED);
     const [paused, sender] = [await connect(url), await connect(url)];
     paused.webSocket.pause();
     const text = "x".repeat(60_000);
@@ -209,8 +334,7 @@ describe("limits", () => {
   it("reads no more from a client that makes mistakes and takes no answers, and in the end drops it", async () => {
     const server = await startServer({
       heartbeatSeconds: 0.2,
-      messagesPerSecond: 1_000_000,
-      messageBurst: 1_000_000,
+      ...UNLIMITED,
     });
     const raw = await connectRaw(server.address.port);
     raw.socket.pause();
@@ -224,37 +348,38 @@ describe("limits", () => {
     assert.equal(await other.nextMessage(), "barrier");
   });
 
-  it("does not read on while too much of a client is unanswered, and goes on when it is answered", async () => {
-    const log = new ManualLog();
-    const server = await startServer({ messagesPerSecond: 1_000_000, messageBurst: 1_000_000 }, { log });
-    const connecting = connectResuming(server.url);
-    await waitUntil(() => log.readers.size > 0);
-    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
-    const { client } = await connecting;
+  for (const [what, bytes, total, unanswered] of [
+    ["messages", 100, 1000, 256],
+    ["bytes", 60_000, 60, 5],
+  ] as const) {
+    it(`does not read on while too many ${what} of a client are unanswered, and goes on then`, async () => {
+      const log = new ManualLog();
+      const server = await startServer(UNLIMITED, { log });
+      const connecting = connectResuming(server.url);
+      await waitUntil(() => log.readers.size > 0);
+      log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+      const { client } = await connecting;
 
-    // Each is as large as what the server reads at once, so that it can stop behind each.
-    const value = "x".repeat(60_000);
-    const total = 300;
-    for (let n = 0; n < total; n++) client.send({ publish: value, id: String(n) });
-    await waitUntil(() => log.appends.length >= 256);
-    for (let turn = 0; turn < 100; turn++) await nextTurn();
-    assert.ok(log.appends.length < 256 + 10, `${log.appends.length} are on their way`);
+      const value = "x".repeat(bytes);
+      for (let n = 0; n < total; n++) client.send({ publish: value, id: String(n) });
+      await waitUntil(() => log.appends.length >= unanswered);
+      for (let turn = 0; turn < 100; turn++) await nextTurn();
+      // It stops behind the frames of one turn.
+      assert.ok(log.appends.length < unanswered + 64, `${log.appends.length} are on their way`);
 
-    for (let n = 0; n < total; n++) {
-      await waitUntil(() => log.appends.length > n);
-      log.appends[n]?.answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
-    }
-    for (let n = 0; n < total; n++) {
-      assert.deepEqual(await client.nextValue(), { ack: String(n), epoch: "e", offset: n + 1 });
-    }
-  });
+      for (let n = 0; n < total; n++) {
+        await waitUntil(() => log.appends.length > n);
+        log.appends[n]?.answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
+      }
+      for (let n = 0; n < total; n++) {
+        assert.deepEqual(await client.nextValue(), { ack: String(n), epoch: "e", offset: n + 1 });
+      }
+    });
+  }
 
   it("does not drop a client for being silent whose publishes wait for the log", async () => {
     const log = new ManualLog();
-    const server = await startServer(
-      { heartbeatSeconds: 0.05, messagesPerSecond: 1_000_000, messageBurst: 1_000_000 },
-      { log },
-    );
+    const server = await startServer({ heartbeatSeconds: 0.05, ...UNLIMITED }, { log });
     const connecting = connectResuming(server.url);
     await waitUntil(() => log.readers.size > 0);
     log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
@@ -262,7 +387,7 @@ describe("limits", () => {
     // Much more than the server reads ahead, so that the pongs behind it are not read.
     const value = "x".repeat(10_000);
     for (let n = 0; n < 300; n++) client.send({ publish: value, id: String(n) });
-    await waitUntil(() => log.appends.length >= 256);
+    await waitUntil(() => log.appends.length >= 26);
     // Its pongs are not read any more; another client, which is, has been beaten many times meanwhile.
     const other = await connect(server.url);
     for (let pings = 0; pings < 8; pings++) await once(other.webSocket, "ping");
@@ -420,10 +545,10 @@ describe("limits", () => {
 describe("the token bucket", () => {
   it("gives the burst at once, then the rate, and never more than the burst", () => {
     let now = 0;
-    const bucket = new TokenBucket(10, 3, () => now);
+    const bucket = new TokenBucket(10, 3, now);
     const takeAll = (): number => {
       let taken = 0;
-      while (bucket.take()) taken++;
+      while (bucket.take(1, now)) taken++;
       return taken;
     };
     assert.equal(takeAll(), 3);
@@ -435,5 +560,13 @@ describe("the token bucket", () => {
     assert.equal(takeAll(), 2);
     now += 3_600_000;
     assert.equal(takeAll(), 3);
+  });
+
+  it("gives several at once, or none of them", () => {
+    const bucket = new TokenBucket(10, 3, 0);
+    assert.ok(bucket.take(2, 0));
+    assert.ok(!bucket.take(2, 0));
+    assert.ok(bucket.take(1, 0));
+    assert.ok(bucket.take(0, 0));
   });
 });

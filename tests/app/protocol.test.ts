@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
-import { broadcastText, CloseCode, jsonOf, MAX_ID_BYTES, parse } from "../../app/src/protocol.ts";
+import { broadcastText, CloseCode, jsonOf, MAX_DEPTH, MAX_ID_BYTES, parse } from "../../app/src/protocol.ts";
 import type { ErrorCode } from "../../app/src/protocol.ts";
-import { settingDefinitions } from "../../app/src/settings.ts";
+import { defaultSettings, settingDefinitions } from "../../app/src/settings.ts";
 import type { SettingDefinition } from "../../app/src/settings.ts";
+import { WIRE_LIMITS } from "../../app/src/wireLimits.ts";
 import { Client, isGreeting, PROTOCOL, protocolTable, startServer, tearDown } from "./support.ts";
 
 describe("PROTOCOL.md", () => {
@@ -69,14 +70,29 @@ describe("PROTOCOL.md", () => {
     );
   });
 
-  it("gives the length of an id", () => {
-    const [, value] = limits.find(([, , what]) => what === "Bytes of an id") ?? [];
-    assert.equal(Number(value), MAX_ID_BYTES);
+  for (const [what, expected] of [
+    ["Bytes of an id", MAX_ID_BYTES],
+    ["Arrays and objects of a value inside one another", MAX_DEPTH],
+    ["Seconds from the first byte of a message to its last", WIRE_LIMITS.messageTimeoutMs / 1000],
+    ["Seconds in which a client reads nothing of what it is sent", WIRE_LIMITS.writeTimeoutMs / 1000],
+  ] as const) {
+    it(`gives the limit: ${what}`, () => {
+      const [, value] = limits.find(([, , limit]) => limit === what) ?? [];
+      assert.equal(Number(value), expected);
+    });
+  }
+
+  it("gives the size that a client must be able to read", () => {
+    const { maxPayloadBytes } = defaultSettings();
+    const envelope = broadcastText("resume", "", Number.MAX_SAFE_INTEGER).length;
+    assert.ok(PROTOCOL.includes(`\`WEBSOCKET_MAX_PAYLOAD_BYTES\` + ${envelope} bytes`));
+    assert.ok(PROTOCOL.includes(`${maxPayloadBytes + envelope} bytes`));
   });
 });
 
 describe("what a client sends", () => {
   const MAX_BYTES = 100;
+  const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
   const parsed = (text: string): ReturnType<typeof parse> => parse(text, "resume", MAX_BYTES);
 
   for (const [text, json, id] of [
@@ -86,6 +102,7 @@ describe("what a client sends", () => {
     ['{"publish":{"publish":1},"id":"1","id":"2"}', '{"publish":1}', "2"],
     [`{"publish":1,"id":"${"é".repeat(MAX_ID_BYTES / 2)}"}`, "1", "é".repeat(MAX_ID_BYTES / 2)],
     ['{"publish":1,"id":"\\ud83d\\ude00"}', "1", "😀"],
+    ['{"publish": 9007199254740992}', "9007199254740992", undefined],
   ] as const) {
     it(`publishes: ${text.slice(0, 60)}`, () => {
       assert.deepEqual(parsed(text), { kind: "publish", json, ...(id === undefined ? {} : { id }) });
@@ -107,7 +124,12 @@ describe("what a client sends", () => {
     // What has no UTF-8 could become equal to another id in a store.
     ['{"publish":1,"id":"\\ud800"}', "invalid_message", undefined],
     [`{"publish":"${"x".repeat(MAX_BYTES)}","id":"a"}`, "too_large", "a"],
-    [`{"publish":${"[".repeat(20_000)}${"]".repeat(20_000)},"id":"a"}`, "invalid_json", "a"],
+    [`{"publish":${nested(MAX_DEPTH + 1)},"id":"a"}`, "too_deep", "a"],
+    [`{"publish":${nested(20_000)}, "id": "\\u0061" }\n`, "too_deep", "a"],
+    [`{"id":"a","publish":${nested(20_000)}}`, "too_deep", undefined],
+    ['{"publish":9007199254740993,"id":"a"}', "unsafe_number", "a"],
+    ['{"publish":9007199254740992.5}', "unsafe_number", undefined],
+    ['{"id":"a","publish":[1e400]}', "unsafe_number", "a"],
   ] as const) {
     it(`is refused as ${code}: ${text.slice(0, 60)}`, () => {
       const message = parsed(text);
@@ -123,7 +145,9 @@ describe("what a client sends", () => {
     assert.deepEqual(listed, [
       "invalid_json",
       "invalid_message",
+      "too_deep",
       "too_large",
+      "unsafe_number",
       "forbidden",
       "unavailable",
       "id_in_use",

@@ -33,6 +33,7 @@ import { createServer } from "../../app/src/server.ts";
 import type { Server } from "../../app/src/server.ts";
 import { defaultSettings } from "../../app/src/settings.ts";
 import type { Settings } from "../../app/src/settings.ts";
+import type { WireLimits } from "../../app/src/wireLimits.ts";
 import { due, waitUntil } from "../support/waitUntil.ts";
 
 export { due, waitUntil };
@@ -76,11 +77,12 @@ export interface ServerOptions {
   readonly lingerMs?: number;
   readonly authorize?: Authorizer;
   readonly logger?: Logger;
+  readonly limits?: Partial<WireLimits>;
 }
 
 export async function startServer(
   overrides: Partial<Settings> = {},
-  { log, lingerMs = 0, authorize, logger = silent }: ServerOptions = {},
+  { log, lingerMs = 0, authorize, logger = silent, limits = {} }: ServerOptions = {},
 ): Promise<TestServer> {
   const settings: Settings = { ...defaultSettings(), host: "127.0.0.1", port: 0, ...overrides };
   const usedLog = log ?? createMemoryLog(settings);
@@ -93,6 +95,7 @@ export async function startServer(
     logger,
     consoleFolder: CONSOLE_FOLDER,
     authorize,
+    limits,
   });
   afterwards(async () => {
     await server.close();

@@ -10,8 +10,10 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { WebSocketServer } from "ws";
 
+import { HeldBytes } from "../../app/src/heldBytes.ts";
 import { ServerWebSocket } from "../../app/src/webSocket.ts";
-import { clientFrame } from "./support.ts";
+import { WIRE_LIMITS } from "../../app/src/wireLimits.ts";
+import { clientFrame, growsByLessThan, memoryInUse } from "./support.ts";
 
 /** What a server made of a client's bytes. */
 interface Outcome {
@@ -24,7 +26,6 @@ interface Outcome {
 type Serve = (socket: Duplex, maxPayloadBytes: number, events: string[]) => void;
 
 const MAX_FRAGMENTS = 1024;
-const MAX_BUFFERED_CHUNKS = 16 * 1024;
 
 /** What stands for a Close frame without a code, and for none: RFC 6455 §7.1.5. */
 const NO_CODE = 1005;
@@ -33,14 +34,28 @@ const ABNORMAL_CLOSURE = 1006;
 /** The codes that our own server told, by the events before. */
 const closedCodes = new WeakMap<string[], number>();
 
+const held = new HeldBytes(WIRE_LIMITS);
+
+const NO_EVENTS = {
+  onFrame: () => true,
+  onMessage: () => undefined,
+  onDrained: () => undefined,
+  onClosed: () => undefined,
+};
+
 const ours: Serve = (socket, maxPayloadBytes, events) => {
   // It uses nothing of a socket that a duplex stream does not have, while nobody asks for `bytesRead`.
-  new ServerWebSocket(socket as unknown as Socket, maxPayloadBytes, {
-    onMessage: (text) => events.push(`message ${text ?? "that is not UTF-8"}`),
-    onPing: () => events.push("ping"),
-    onDrained: () => undefined,
-    onClosed: (code) => closedCodes.set(events, code),
-  }).start(Buffer.alloc(0));
+  new ServerWebSocket(
+    socket as unknown as Socket,
+    maxPayloadBytes,
+    {
+      onFrame: () => true,
+      onMessage: (text) => events.push(`message ${text ?? "that is not UTF-8"}`),
+      onDrained: () => undefined,
+      onClosed: (code) => closedCodes.set(events, code),
+    },
+    held,
+  ).start(Buffer.alloc(0));
 };
 
 const theirs: Serve = (socket, maxPayloadBytes, events) => {
@@ -48,7 +63,7 @@ const theirs: Serve = (socket, maxPayloadBytes, events) => {
     noServer: true,
     clientTracking: false,
     maxPayload: maxPayloadBytes,
-    ...{ maxFragments: MAX_FRAGMENTS, maxBufferedChunks: MAX_BUFFERED_CHUNKS },
+    ...{ maxFragments: MAX_FRAGMENTS },
   });
   const request = new IncomingMessage(new Socket());
   request.method = "GET";
@@ -62,7 +77,6 @@ const theirs: Serve = (socket, maxPayloadBytes, events) => {
       const text = isBinary && !isUtf8(data) ? "that is not UTF-8" : data.toString();
       events.push(`message ${text}`);
     });
-    webSocket.on("ping", () => events.push("ping"));
     webSocket.on("error", () => undefined);
   });
 };
@@ -259,12 +273,17 @@ const stream = fc
     return chunks;
   });
 
+after(() => {
+  held.stop();
+});
+
 describe("the server's end of a WebSocket", () => {
   /*
    * By design it differs from the library in two things, which are not compared: it does not send the reason of a
    * client's Close frame back, and it reports the code of a Close frame that it sent itself too.
    */
-  it("takes any bytes in any pieces as the library's server does", async () => {
+  it("takes any bytes in any pieces as the library's server does", async function () {
+    this.timeout(60_000);
     await fc.assert(
       fc.asyncProperty(
         stream,
@@ -313,6 +332,57 @@ describe("the server's end of a WebSocket", () => {
   }
 });
 
+describe("a socket", () => {
+  it("has a bounded share of each turn of the event loop", async () => {
+    const [client, socket] = duplexPair();
+    let messages = 0;
+    const events = { ...NO_EVENTS, onMessage: () => (messages += 1) };
+    const webSocket = new ServerWebSocket(socket as unknown as Socket, 1000, events, held);
+    webSocket.start(Buffer.alloc(0));
+    const total = 1000;
+    client.write(Buffer.concat(Array<Buffer>(total).fill(clientFrame(0x1, "1"))));
+    for (let before = 0; messages < total; before = messages) {
+      await nextTurn();
+      assert.ok(messages - before <= 2 * 64, `${messages - before} messages in a turn`);
+    }
+    // What waits can be made to wait on.
+    client.write(Buffer.concat(Array<Buffer>(total).fill(clientFrame(0x1, "1"))));
+    while (messages === total) await nextTurn();
+    webSocket.pause();
+    const paused = messages;
+    for (let turn = 0; turn < 10; turn++) await nextTurn();
+    assert.equal(messages, paused);
+    webSocket.resume();
+    while (messages < 2 * total) await nextTurn();
+  });
+
+  it("costs no more than twice the bytes of a message that arrives byte by byte", async () => {
+    const sent = 16_000;
+    const message = clientFrame(0x1, "x".repeat(2 * sent));
+    const own = new HeldBytes(WIRE_LIMITS);
+    const memory = memoryInUse();
+    const sockets = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const [client, socket] = duplexPair();
+        const webSocket = new ServerWebSocket(socket as unknown as Socket, 2 * sent, NO_EVENTS, own);
+        webSocket.start(Buffer.alloc(0));
+        for (let at = 0; at < sent; at++) {
+          const isTaken = client.write(message.subarray(at, at + 1));
+          if (!isTaken) await once(client, "drain");
+        }
+        return { client, socket, webSocket };
+      }),
+    );
+    await nextTurn();
+    assert.ok(own.total >= sockets.length * sent && own.total <= 2 * sockets.length * sent, `${own.total}`);
+    await growsByLessThan(2 * own.total + (1 << 20), memory);
+    for (const { socket } of sockets) socket.destroy();
+    await nextTurn();
+    assert.equal(own.total, 0);
+    own.stop();
+  });
+});
+
 describe("a connection that is failed", () => {
   it("reads nothing of what follows", () => {
     const [, socket] = duplexPair();
@@ -320,12 +390,8 @@ describe("a connection that is failed", () => {
     const ping = clientFrame(0x9, "a payload", Buffer.from("mask"));
     const head = Buffer.concat([broken, ping]);
     const fail = (): void => assert.fail();
-    new ServerWebSocket(socket as unknown as Socket, 1000, {
-      onMessage: fail,
-      onPing: fail,
-      onDrained: () => undefined,
-      onClosed: () => undefined,
-    }).start(head);
+    const events = { ...NO_EVENTS, onMessage: fail };
+    new ServerWebSocket(socket as unknown as Socket, 1000, events, held).start(head);
     // It reads in place: what it has read has no mask any more.
     assert.deepEqual(head.subarray(broken.length), ping);
   });

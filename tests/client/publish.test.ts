@@ -256,6 +256,22 @@ describe("the client's publishes", () => {
     await Promise.all(large);
   });
 
+  it("keep to the server's rate of bytes", async () => {
+    const server = await startServer();
+    const { channel, clock, accepted } = await openGreeted(server, { publishBytesPerSecond: 1000 });
+    // Two seconds' worth go at once; one that is larger goes when all is there.
+    const published = ["a".repeat(900), "b".repeat(900), "c".repeat(3000)].map((value) =>
+      channel.publish(value),
+    );
+    const frames = [...(await accepted.take(2))];
+    clock.advance(1500);
+    assert.equal(await accepted.untaken(), 0);
+    clock.advance(500);
+    frames.push(await accepted.next());
+    frames.forEach((frame, index) => accepted.ack(frame, index + 1));
+    await Promise.all(published);
+  });
+
   it("keep to the server's rate, on one connection and the next", async () => {
     const server = await startServer();
     const { channel, clock, accepted } = await openGreeted(server, {

@@ -30,16 +30,14 @@ describe("the image", function () {
 
   before(async function () {
     scratch = mkdtempSync(path.join(tmpdir(), "image-"));
-    const undo = new AsyncDisposableStack();
-    atSuiteEnd(this, () => undo.disposeAsync());
-    undo.defer(() => {
+    atSuiteEnd(this, () => {
       rmSync(scratch, { recursive: true, force: true });
     });
     // The image's user has to get in.
     chmodSync(scratch, 0o755);
     image = await buildImage(ROOT, DOCKERFILE, scratch);
     container = new Container(image);
-    undo.defer(() => container.close());
+    atSuiteEnd(this, () => container.close());
   });
 
   it("is made by the Dockerfile's own steps, and holds the bundle, the client and the page, and nothing else", () => {

@@ -1,0 +1,124 @@
+/** What can be said of JSON by its text alone, in one linear pass. */
+
+/** Characters of JSON that matter here. */
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
+const [SMALL_E, CAPITAL_E] = [0x65, 0x45];
+const OPENING = ["[", "{"] as const;
+const [OPENING_BRACKET, OPENING_BRACE] = [0x5b, 0x7b];
+const [CLOSING_BRACKET, CLOSING_BRACE] = [0x5d, 0x7d];
+
+/** Without an exponent, a number is safe with fewer digits before its point, and characters altogether. */
+const LONG_WHOLE = 16;
+const LONG_NUMBER = 300;
+
+/**
+ * Whether arrays and objects are nested more than `maxDepth` deep. `JSON.stringify` takes time by the square of the depth,
+ * and `JSON.parse` several times as long for nested values as for flat ones.
+ * @param text JSON, or any other text: then the answer does not matter.
+ */
+export function isTooDeep(text: string, maxDepth: number): boolean {
+  // As many characters open a value of this depth, and close it.
+  if (text.length < 2 * (maxDepth + 1) || hasFewOpenings(text, maxDepth)) return false;
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at);
+    if (character === QUOTE) at = endOfString(text, at);
+    else if (character === OPENING_BRACKET || character === OPENING_BRACE) {
+      depth += 1;
+      if (depth > maxDepth) return true;
+    } else if (character === CLOSING_BRACKET || character === CLOSING_BRACE) depth -= 1;
+  }
+  return false;
+}
+
+/** Most texts have few of them at all, which the engine counts fast. */
+function hasFewOpenings(text: string, few: number): boolean {
+  let count = 0;
+  for (const opening of OPENING) {
+    for (let at = text.indexOf(opening); at >= 0; at = text.indexOf(opening, at + 1)) {
+      count += 1;
+      if (count > few) return false;
+    }
+  }
+  return true;
+}
+
+/**
+ * Whether a number in the text is another one for ECMAScript: an integer beyond 2^53 - 1 that is rounded, or a number so
+ * large or small that it becomes infinite or 0. Fractions are rounded to the nearest double, as everywhere.
+ * @param json valid JSON.
+ */
+export function hasUnsafeNumber(json: string): boolean {
+  for (let at = 0; at < json.length; at++) {
+    const character = json.charCodeAt(at);
+    if (character === QUOTE) at = endOfString(json, at);
+    else if (character === MINUS || isDigit(character)) {
+      const start = at;
+      at = endOfDigits(json, at + 1);
+      let isSuspect = at - start >= LONG_WHOLE;
+      if (json.charCodeAt(at) === DOT) at = endOfDigits(json, at + 1);
+      if (isExponent(json.charCodeAt(at))) {
+        isSuspect = true;
+        // The character behind it is a sign, or the first digit.
+        at = endOfDigits(json, at + 2);
+      }
+      if ((isSuspect || at - start >= LONG_NUMBER) && !isSafe(json.slice(start, at))) return true;
+      // What ends a number is no beginning of another value.
+    }
+  }
+  return false;
+}
+
+/** Position of the quote that ends the string which begins at `at`. */
+function endOfString(text: string, at: number): number {
+  for (let end = at + 1; end < text.length; end++) {
+    const character = text.charCodeAt(end);
+    if (character === QUOTE) return end;
+    if (character === BACKSLASH) end += 1;
+  }
+  return text.length;
+}
+
+function isDigit(character: number): boolean {
+  return character >= DIGIT_0 && character <= DIGIT_9;
+}
+
+function isExponent(character: number): boolean {
+  return character === SMALL_E || character === CAPITAL_E;
+}
+
+function endOfDigits(json: string, at: number): number {
+  let end = at;
+  while (isDigit(json.charCodeAt(end))) end += 1;
+  return end;
+}
+
+function isSafe(source: string): boolean {
+  const value = Number(source);
+  if (value !== 0 && Math.abs(value) <= Number.MAX_SAFE_INTEGER) return true;
+  if (!Number.isFinite(value)) return false;
+  const { digits, exponent } = decimalOf(source);
+  if (value === 0) return digits === "";
+  const own = decimalOf(String(value));
+  return digits === own.digits && exponent === own.exponent;
+}
+
+interface Decimal {
+  /** Without zeros at either end. */
+  readonly digits: string;
+  /** Of ten, for the last digit. */
+  readonly exponent: number;
+}
+
+function decimalOf(source: string): Decimal {
+  const [mantissa = "", power = "0"] = source.toLowerCase().split("e");
+  const [whole = "", fraction = ""] = mantissa.replace("-", "").split(".");
+  const trimmed = (whole + fraction).replace(/0+$/, "");
+  const zeros = whole.length + fraction.length - trimmed.length;
+  return { digits: trimmed.replace(/^0+/, ""), exponent: Number(power) - fraction.length + zeros };
+}
