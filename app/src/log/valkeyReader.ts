@@ -347,17 +347,16 @@ export class ValkeyReader {
     return entries;
   }
 
-  /** In pieces, with a turn between them in which readers can pass on what they were given. */
+  /** In pieces, each in a turn of its own, at whose end readers pass on what they were given: the next read is not before it. */
   async #deliver(news: News): Promise<void> {
     let undelivered: readonly (readonly [Followed, readonly MeasuredEntry[]])[] = [...news];
-    for (;;) {
+    while (undelivered.length > 0 && !this.#closed) {
       const later: (readonly [Followed, readonly MeasuredEntry[]])[] = [];
       for (const [followed, entries] of undelivered) {
         const count = countWithin(entries, this.#deliveryBytes);
         this.#tell(followed, count < entries.length ? entries.slice(0, count) : entries);
         if (count < entries.length) later.push([followed, entries.slice(count)]);
       }
-      if (later.length === 0 || this.#closed) return;
       undelivered = later;
       await nextTurn();
     }
