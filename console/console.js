@@ -24,8 +24,11 @@ const CLOSE_REASONS = {
   1013: "the server is busy, or this page read too slowly",
 };
 
+/** What the client connects to. */
+const SCHEMES = ["ws", "wss", "http", "https"];
+
 /** The addresses of channels, as PROTOCOL.md has them. */
-const CHANNEL_PATH = /^\/wss(?:\/(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64})?$/;
+const CHANNEL_PATH = /^\/wss(?:\/|\/(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64})?$/;
 
 const byId = (id) => document.getElementById(id);
 const state = byId("state");
@@ -57,14 +60,9 @@ url.value = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host
 message.value = JSON.stringify({ from: tabName, text: "Hello" });
 
 function connect() {
-  const path = URL.parse(url.value)?.pathname;
-  // A server refuses other paths, and a browser tells no page why.
-  if (path !== undefined && !CHANNEL_PATH.test(path)) {
-    add(
-      "error",
-      `The path is ${path}, and must be /wss, or /wss/NAME with a name of 1 to 64 letters, digits, ".", "_", "~" and "-".`,
-      "invalid_url",
-    );
+  const problem = addressProblem(url.value.trim());
+  if (problem !== undefined) {
+    add("error", problem, "invalid_url");
     return;
   }
   try {
@@ -83,6 +81,22 @@ function connect() {
     add("error", `Missed ${to === undefined ? `what came after #${from - 1}` : `#${from} to #${to}`}`, "gap");
   });
   showState(channel.state);
+}
+
+/** What is wrong with the address of a channel; a server refuses it, and a browser does not report why. */
+function addressProblem(text) {
+  const [, scheme = "", address = text] = /^([^:/]*):\/\/(.*)$/.exec(text) ?? [];
+  if (!SCHEMES.includes(scheme.toLowerCase())) {
+    return `${text} is not the address of a WebSocket; did you mean wss://${address}?`;
+  }
+  let path;
+  try {
+    path = new URL(text).pathname;
+  } catch {
+    return `${text} is not a URL.`;
+  }
+  if (CHANNEL_PATH.test(path)) return undefined;
+  return `The path is ${path}, and must be /wss, or /wss/NAME with a name of 1 to 64 letters, digits, ".", "_", "~" and "-".`;
 }
 
 function showState(next) {

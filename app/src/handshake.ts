@@ -17,7 +17,7 @@ const TARGET = new RegExp(
   String.raw`^(?:https?://(?:[\w.~-]+|\[[\da-fA-F:.]+\])(?::\d*)?)?${PATHS.websocket}(/[^?#]*)?(?:\?([^#]*))?$`,
 );
 
-/** The channel of `PATHS.websocket` itself; the others have a name. */
+/** The channel of `PATHS.websocket` itself, with or without a slash at its end; the others have a name. */
 const DEFAULT_CHANNEL = "";
 
 /**
@@ -64,7 +64,7 @@ export function readHandshake(request: IncomingMessage): Handshake | Refusal {
   if (target === null) return { status: 404 };
   const [, below, query] = target;
   const channel = below?.slice(1) ?? DEFAULT_CHANNEL;
-  if (below !== undefined && !CHANNEL_NAME.test(channel)) {
+  if (!isChannel(channel)) {
     return bad(
       "A channel's name has 1 to 64 letters, digits, '.', '_', '~' and '-', and is not '.' or '..'.",
     );
@@ -90,6 +90,18 @@ export function readHandshake(request: IncomingMessage): Handshake | Refusal {
     return bad("epoch and offset belong together, and offset is a whole number from 0 to 9007199254740991.");
   }
   return { channel, dialect: "resume", resume, subprotocols, key };
+}
+
+/** Whether a path, without its query, is a channel's. */
+export function isChannelPath(path: string): boolean {
+  return (
+    path === PATHS.websocket ||
+    (path.startsWith(`${PATHS.websocket}/`) && isChannel(path.slice(PATHS.websocket.length + 1)))
+  );
+}
+
+function isChannel(name: string): boolean {
+  return name === DEFAULT_CHANNEL || CHANNEL_NAME.test(name);
 }
 
 /** The answer that grants an upgrade. */

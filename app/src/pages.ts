@@ -7,10 +7,12 @@ import type { ErrorRequestHandler, Express, RequestHandler } from "express";
 import type { Logger } from "pino";
 
 import { readAsJavaScript } from "./clientScript.ts";
+import { isChannelPath } from "./handshake.ts";
 import { PATHS } from "./settings.ts";
 
 /**
- * The console page loads its own files only, and may connect to any WebSocket server: its address is editable.
+ * The console page loads its own files only, and may connect to any WebSocket server: its address is editable. The client
+ * asks such a server by HTTP why it refuses a connection.
  * @see https://www.w3.org/TR/CSP3/
  */
 const CONTENT_SECURITY_POLICY = [
@@ -18,7 +20,7 @@ const CONTENT_SECURITY_POLICY = [
   "script-src 'self'",
   "style-src 'self'",
   "img-src 'self' data:",
-  "connect-src 'self' ws: wss:",
+  "connect-src 'self' ws: wss: http: https:",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
@@ -82,17 +84,27 @@ export function createPages({ isReady, consoleFolder, logger }: PagesParts): Exp
       next();
     })
     .get([PATHS.health, PATHS.root], health)
-    .get(CLIENT.path, client)
-    .all(`${PATHS.websocket}{/*channel}`, upgradeRequired)
+    .get(CLIENT.path, forEveryOrigin, client)
+    .all(`${PATHS.websocket}{/*channel}`, forEveryOrigin, upgradeRequired)
     .use(express.static(consoleFolder, { index: false, redirect: false, dotfiles: "ignore" }))
-    .use((_request, response) => {
+    .use(forEveryOrigin, (_request, response) => {
       response.status(404).type("text").send("Not found");
     })
     .use(fail);
 }
 
+/** Pages of other origins import the client, and it reads the status of an address that it cannot connect to. */
+const forEveryOrigin: RequestHandler = (_request, response, next) => {
+  response.set("Access-Control-Allow-Origin", "*");
+  next();
+};
+
 /** RFC 9110 §15.5.22. */
-const upgradeRequired: RequestHandler = (_request, response) => {
+const upgradeRequired: RequestHandler = (request, response, next) => {
+  if (!isChannelPath(request.path)) {
+    next();
+    return;
+  }
   response
     .status(426)
     // Node takes a connection for one to keep where this header does not say otherwise.

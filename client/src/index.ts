@@ -72,6 +72,8 @@ export type ChannelErrorCode =
   | "id_in_use"
   /** The address is none, or the page may not connect to it (such as `ws:` on an `https:` page). */
   | "invalid_url"
+  /** The server refuses the connection, for good: the address, the origin or the token is wrong. */
+  | "refused"
   /** There is no global WebSocket, and none was given. */
   | "no_websocket"
   /** Codes of the server, such as `invalid_message`. */
@@ -265,8 +267,29 @@ const SILENCE_SLACK_MS = 1000;
 const PAGE_EVENTS = ["visibilitychange", "pageshow", "resume", "online", "offline"];
 
 const CLOSE_NORMAL = 1000;
+const CLOSE_ABNORMAL = 1006;
 const CLOSE_POLICY_VIOLATION = 1008;
 const CLOSE_TOO_BIG = 1009;
+
+/** What a server answers to any request at an address that is not a channel's. */
+const NOT_FOUND = 404;
+
+/** How `ws` reports the status of an upgrade that is refused. Browsers report none. */
+const REFUSED_UPGRADE = /^Unexpected server response: (\d{3})$/;
+
+/** Statuses that are the same at the next attempt, with their probable causes. */
+const FINAL_STATUSES: ReadonlyMap<number, string> = new Map([
+  [400, "the name of the channel, or the query, is wrong"],
+  [401, "the token is missing, expired or not valid"],
+  [403, "this origin, or this token, may not open the channel"],
+  [NOT_FOUND, "there is no channel at this path"],
+  [405, "this path takes no WebSocket"],
+  [426, "this path takes no WebSocket of this version"],
+]);
+
+/** Statuses that a new token may change, and how often in a row they are tried again with one. */
+const TOKEN_STATUSES: ReadonlySet<number> = new Set([401, 403]);
+const MAX_NEW_TOKENS = 1;
 
 /** Codes after which one connects again soon, and not later. */
 const SOON: ReadonlySet<number | undefined> = new Set([undefined, 1000, 1001, 1005, 1006, 1012]);
@@ -325,6 +348,12 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
   #attemptedAt = 0;
   #socket: WebSocketLike | undefined;
   #openedAt: number | undefined;
+  /** Whether the server has ever greeted: then the address is right, and a refusal may pass. */
+  #hasOpened = false;
+  /** Refusals in a row that a new token might have changed. */
+  #tokenRefusals = 0;
+  /** Ends the request that asks for the status of a refusal. */
+  #probe: AbortController | undefined;
   #failures = 0;
   /** By the clock that goes on while the machine sleeps. */
   #nextTickAt = Infinity;
@@ -572,8 +601,56 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
       failure = failureOf(event);
     });
     socket.addEventListener("close", ({ code, reason }) => {
-      if (this.#socket === socket) this.#lose({ code, reason: reason === "" ? failure : reason });
+      if (this.#socket !== socket) return;
+      const refusal = this.#refusalBy(Number(REFUSED_UPGRADE.exec(failure)?.[1]));
+      if (refusal !== undefined) {
+        this.#end(refusal);
+        return;
+      }
+      this.#lose({ code, reason: reason === "" ? failure : reason });
+      if (code === CLOSE_ABNORMAL && failure === "") void this.#askForStatus();
     });
+  }
+
+  /** The error that ends the channel if the server answers an upgrade with this status; none if it may pass. */
+  #refusalBy(status: number): ChannelError | undefined {
+    const cause = FINAL_STATUSES.get(status);
+    if (cause === undefined || this.#hasOpened) return undefined;
+    if (TOKEN_STATUSES.has(status) && this.#options.token !== undefined) {
+      this.#tokenRefusals += 1;
+      if (this.#tokenRefusals <= MAX_NEW_TOKENS) return undefined;
+    }
+    const { origin, pathname } = this.#url;
+    return new ChannelError(
+      "refused",
+      `${origin}${pathname} refuses the connection with status ${status}: ${cause}.`,
+    );
+  }
+
+  /** A plain request to the same address, once: a browser reports nothing about an upgrade, and this one's status. */
+  async #askForStatus(): Promise<void> {
+    if (this.#hasOpened || this.#probe !== undefined || this.#isClosed()) return;
+    this.#probe = new AbortController();
+    const url = new URL(this.#url);
+    url.protocol = url.protocol === "wss:" ? "https:" : "http:";
+    let status;
+    try {
+      const { signal } = this.#probe;
+      const response = await fetch(url, {
+        cache: "no-store",
+        credentials: "omit",
+        redirect: "manual",
+        signal,
+      });
+      ({ status } = response);
+      await response.body?.cancel();
+    } catch {
+      // Not reachable, or not for this page.
+      return;
+    }
+    // What other statuses of a plain request mean for an upgrade is up to the server.
+    const refusal = status === NOT_FOUND ? this.#refusalBy(status) : undefined;
+    if (refusal !== undefined) this.#end(refusal);
   }
 
   #address(): string {
@@ -641,6 +718,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
       this.#position = { epoch, offset };
     }
     this.#openedAt ??= this.#clock.now();
+    this.#hasOpened = true;
     this.#startTicking();
     if (this.#beats) this.#watchSilence(heartbeat);
     this.#unsend();
@@ -837,6 +915,7 @@ class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, As
     if (this.#state.name === "closed") return;
     this.#closing ??= Promise.resolve();
     for (const type of PAGE_EVENTS) this.#page.removeEventListener?.(type, this.#onPage);
+    this.#probe?.abort();
     // Who acknowledges nothing answers no Close frame.
     this.#hangUp({ dead: this.#queue.size > 0 });
     for (const publish of [...this.#queue.values()]) {

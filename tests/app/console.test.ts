@@ -1,11 +1,29 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 
 import type { Browser, Page } from "playwright-core";
 
 import { launchBrowser } from "../support/browser.ts";
 import { afterwards, startServer, tearDown } from "./support.ts";
 import type { TestServer } from "./support.ts";
+
+/** What browsers got between Safari 16 and Safari 18.4, and a page might use by mistake. */
+const WITHOUT_NEWER_FEATURES = `
+  delete URL.parse;
+  delete URL.canParse;
+  delete Promise.withResolvers;
+  delete Promise.try;
+  delete AbortSignal.any;
+  delete Object.groupBy;
+  delete Map.groupBy;
+  delete Array.fromAsync;
+  delete globalThis.Iterator;
+  for (const name of ["toSorted", "toReversed", "toSpliced", "with"]) delete Array.prototype[name];
+  for (const name of ["union", "intersection", "difference"]) delete Set.prototype[name];
+`;
 
 describe("the client's script", () => {
   afterEach(tearDown);
@@ -20,6 +38,7 @@ describe("the client's script", () => {
     const [response] = await Promise.all([fetch(`${origin}/client.js`), fetch(`${origin}/client.js`)]);
     assert.equal(response.status, 200);
     assert.equal(response.headers.get("content-type"), "text/javascript; charset=utf-8");
+    assert.equal(response.headers.get("access-control-allow-origin"), "*");
     const script = await response.text();
     const exported: unknown = await import(`data:text/javascript,${encodeURIComponent(script)}`);
     assert.ok(typeof exported === "object" && exported !== null && "connect" in exported);
@@ -43,10 +62,11 @@ describe("the console page", function () {
 
   afterEach(tearDown);
 
-  async function openPage(server?: TestServer): Promise<Page> {
+  async function openPage(server?: TestServer, script = ""): Promise<Page> {
     assert.ok(browser);
     const { origin } = server ?? (await startServer());
     const page = await browser.newPage();
+    await page.addInitScript(script);
     afterwards(() => page.close());
     await page.goto(`${origin}/index.html`);
     return page;
@@ -155,13 +175,62 @@ describe("the console page", function () {
     const page = await openPage();
     const { host } = new URL(page.url());
     const log = page.getByRole("log");
-    for (const path of ["/nope", "/wss/", "/wss/a/b", `/wss/${"n".repeat(65)}`]) {
+    for (const path of ["/nope", "/wss/a/b", `/wss/${"n".repeat(65)}`]) {
       await page.getByLabel("Server").fill(`ws://${host}${path}`);
       await page.getByRole("button", { name: "Connect", exact: true }).click();
       await log.getByText(`The path is ${path}, and must be /wss, or /wss/NAME`).waitFor();
     }
     await page.getByText("Disconnected", { exact: true }).first().waitFor();
     assert.equal(await log.getByText("Could not connect").count(), 0);
+  });
+
+  it("says what is wrong with an address that is none, and does not try", async () => {
+    const page = await openPage();
+    const log = page.getByRole("log");
+    for (const [address, problem] of [
+      [
+        "localhost:8443/wss",
+        "localhost:8443/wss is not the address of a WebSocket; did you mean wss://localhost:8443/wss?",
+      ],
+      ["ftp://host/wss", "ftp://host/wss is not the address of a WebSocket; did you mean wss://host/wss?"],
+      ["wss://host:99999/wss", "wss://host:99999/wss is not a URL."],
+    ] as const) {
+      await page.getByLabel("Server").fill(address);
+      await page.getByRole("button", { name: "Connect", exact: true }).click();
+      await log.getByText(problem, { exact: true }).waitFor();
+    }
+    assert.equal(await log.getByText("Could not connect").count(), 0);
+  });
+
+  it("stops trying when the server refuses the address for good, and says so", async () => {
+    const server = await startServer();
+    const elsewhere = createServer((_request, response) => {
+      response.writeHead(404, { "Access-Control-Allow-Origin": "*" }).end();
+    });
+    await once(elsewhere.listen(0, "127.0.0.1"), "listening");
+    afterwards(() => {
+      elsewhere.closeAllConnections();
+      elsewhere.close();
+    });
+    const { port } = elsewhere.address() as AddressInfo;
+    const page = await openPage(server);
+    await page.getByLabel("Server").fill(`ws://127.0.0.1:${port}/wss`);
+    await page.getByRole("button", { name: "Connect", exact: true }).click();
+    await page.getByRole("log").getByText("refuses the connection with status 404").waitFor();
+    await page.getByText("Disconnected", { exact: true }).first().waitFor();
+  });
+
+  it("works in a browser that lacks what Safari 16 lacks, and takes /wss/ for /wss", async () => {
+    const server = await startServer();
+    const [older, newer] = [await openPage(server, WITHOUT_NEWER_FEATURES), await openPage(server)];
+    const address = await older.getByLabel("Server").inputValue();
+    await older.getByLabel("Server").fill(`${address}/`);
+    await connect(older);
+    await connect(newer);
+    await newer.getByRole("button", { name: "Send" }).click();
+    await older.getByRole("log").getByText("#1").waitFor();
+    await older.getByRole("button", { name: "Send" }).click();
+    await older.getByText(/^yours, #2, /).waitFor();
   });
 
   it("keeps the button in its place while the figures grow, and takes the middle of two round trips", async () => {

@@ -68,6 +68,27 @@ describe("plain HTTP", () => {
     });
   }
 
+  // A page of another origin imports the client, and reads the other two statuses.
+  for (const [path, status] of [
+    ["/client.js", 200],
+    ["/wss/room", 426],
+    ["/nothing", 404],
+  ] as const) {
+    it(`lets pages of every origin read ${path}`, async () => {
+      const { origin } = await startServer();
+      const response = await fetch(origin + path, { headers: { Origin: "https://elsewhere.example" } });
+      assert.equal(response.status, status);
+      assert.equal(response.headers.get("access-control-allow-origin"), "*");
+    });
+  }
+
+  for (const path of ["/wss/a/b", "/wss/%20", "/WSS"]) {
+    it(`answers ${path}, which is no channel, with 404`, async () => {
+      const { origin } = await startServer();
+      assert.equal((await fetch(origin + path)).status, 404);
+    });
+  }
+
   for (const path of ["/wss", "/wss/", "/wss/room"]) {
     it(`answers ${path} without an upgrade with 426`, async () => {
       const { origin } = await startServer();
@@ -131,6 +152,7 @@ describe("plain HTTP", () => {
 
   for (const target of [
     "/wss",
+    "/wss/",
     "/wss/...",
     "http://x/wss",
     "http://x:80/wss?a=b",

@@ -4,10 +4,10 @@ import { createServer } from "node:http";
 import { getDefaultAutoSelectFamilyAttemptTimeout, setDefaultAutoSelectFamilyAttemptTimeout } from "node:net";
 import type { AddressInfo } from "node:net";
 
-import { WebSocket } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
 
 import { connect } from "../../client/src/index.ts";
-import type { Loss, State, WebSocketConstructor } from "../../client/src/index.ts";
+import type { Loss, State } from "../../client/src/index.ts";
 import { afterwards, becomes, open, retry, startServer, tearDown } from "./support.ts";
 
 describe("the client's connection", () => {
@@ -106,20 +106,100 @@ describe("the client's connection", () => {
     });
   }
 
-  it("tells why a connection did not come about, as far as the WebSocket tells it", async () => {
-    const refusing = createServer((_request, response) => response.writeHead(401).end());
-    refusing.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 401 Unauthorized\r\n\r\n"));
-    await once(refusing.listen(0, "127.0.0.1"), "listening");
-    afterwards(() => refusing.close());
-    const { port } = refusing.address() as AddressInfo;
-    const reasonWith = async (constructor: WebSocketConstructor): Promise<Loss> => {
-      const { channel } = open(`ws://127.0.0.1:${port}`, { WebSocket: constructor });
-      const { code, reason } = await becomes(channel, "waiting");
-      return { code: code ?? 0, reason };
-    };
-    const reason = "Unexpected server response: 401";
-    assert.deepEqual(await reasonWith(WebSocket), { code: 1006, reason });
-    assert.deepEqual(await reasonWith(globalThis.WebSocket), { code: 1006, reason: "" });
+  describe("is refused", () => {
+    /** Answers upgrades with one status after the other, the last one again and again, and plain requests with another. */
+    async function startRefusing(
+      upgradeStatuses: readonly number[],
+      plainStatus = 426,
+    ): Promise<{ readonly url: string; readonly upgrades: () => number }> {
+      const refusing = createServer((_request, response) => response.writeHead(plainStatus).end());
+      let upgrades = 0;
+      refusing.on("upgrade", (_request, socket) => {
+        const status = upgradeStatuses[Math.min(upgrades, upgradeStatuses.length - 1)];
+        upgrades += 1;
+        socket.end(`HTTP/1.1 ${status} No\r\n\r\n`);
+      });
+      await once(refusing.listen(0, "127.0.0.1"), "listening");
+      afterwards(() => {
+        refusing.closeAllConnections();
+        refusing.close();
+      });
+      const { port } = refusing.address() as AddressInfo;
+      return { url: `ws://127.0.0.1:${port}/wss/room`, upgrades: () => upgrades };
+    }
+
+    for (const [status, cause] of [
+      [400, "the name of the channel, or the query, is wrong"],
+      [401, "the token is missing, expired or not valid"],
+      [403, "this origin, or this token, may not open the channel"],
+      [404, "there is no channel at this path"],
+      [405, "this path takes no WebSocket"],
+      [426, "this path takes no WebSocket of this version"],
+    ] as const) {
+      it(`for good with ${status}, and ends with an error`, async () => {
+        const server = await startRefusing([status]);
+        const { channel } = open(`${server.url}?secret=1`, { WebSocket });
+        const message = `${server.url} refuses the connection with status ${status}: ${cause}.`;
+        const published = assert.rejects(channel.publish("lost"), { code: "refused", message });
+        const { error } = await becomes(channel, "closed");
+        assert.deepEqual([error?.name, error?.code, error?.message], ["ChannelError", "refused", message]);
+        await published;
+        assert.equal(server.upgrades(), 1);
+      });
+    }
+
+    for (const status of [429, 500, 503]) {
+      it(`with ${status}, and tries again`, async () => {
+        const { url } = await startRefusing([status]);
+        const { channel } = open(url, { WebSocket });
+        const { code, reason } = await becomes(channel, "waiting");
+        assert.deepEqual({ code, reason }, { code: 1006, reason: `Unexpected server response: ${status}` });
+      });
+    }
+
+    it("with a new token, too, and ends with an error", async () => {
+      const server = await startRefusing([401, 503, 403]);
+      let tokens = 0;
+      const opened = open(server.url, { WebSocket, token: () => `token-${(tokens += 1)}` });
+      await retry(opened);
+      await retry(opened);
+      assert.equal((await becomes(opened.channel, "closed")).error?.code, "refused");
+      assert.equal(tokens, 3);
+    });
+
+    it("after it was open, and tries again", async () => {
+      const sockets = new WebSocketServer({ noServer: true });
+      const server = createServer();
+      server.once("upgrade", (request, socket, head) => {
+        server.on("upgrade", (_request, next) => next.end("HTTP/1.1 404 No\r\n\r\n"));
+        sockets.handleUpgrade(request, socket, head, (webSocket) => {
+          webSocket.send(JSON.stringify({ connection: "ok", epoch: "e", offset: 0, heartbeat: 30 }));
+          webSocket.close(1001, "the server goes away");
+        });
+      });
+      await once(server.listen(0, "127.0.0.1"), "listening");
+      afterwards(() => server.close());
+      const { port } = server.address() as AddressInfo;
+      const opened = open(`ws://127.0.0.1:${port}/wss`, { WebSocket });
+      await becomes(opened.channel, "open");
+      await retry(opened);
+      assert.equal((await becomes(opened.channel, "waiting")).reason, "Unexpected server response: 404");
+    });
+
+    it("for good where the WebSocket tells no status, and a plain request does", async () => {
+      const { url } = await startRefusing([404], 404);
+      const { channel } = open(url);
+      assert.equal((await becomes(channel, "waiting")).reason, "");
+      assert.equal((await becomes(channel, "closed")).error?.code, "refused");
+    });
+
+    it("where neither tells a status that is final, and tries again", async () => {
+      const { url, upgrades } = await startRefusing([403], 426);
+      const opened = open(url);
+      for (let n = 1; n <= 3; n++) await retry(opened);
+      await becomes(opened.channel, "waiting");
+      assert.equal(upgrades(), 4);
+    });
   });
 
   it("tells the code of an error without a message, as where every address of a host is refused", async () => {

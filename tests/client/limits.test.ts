@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 
 import { MAX_UPGRADE_MS } from "../../app/src/server.ts";
-import { fromEnvironment } from "../../app/src/settings.ts";
+import { defaultSettings } from "../../app/src/settings.ts";
 import { DEFAULT_LIMITS } from "../../client/src/index.ts";
 import { parseOptions } from "../../load-test/options.ts";
 
@@ -10,7 +10,7 @@ import { parseOptions } from "../../load-test/options.ts";
 const CONNECT_MARGIN_MS = 2000;
 
 describe("the client's defaults", () => {
-  const server = fromEnvironment({});
+  const server = defaultSettings();
 
   it("leave the server time to answer an upgrade", () => {
     assert.ok(MAX_UPGRADE_MS + CONNECT_MARGIN_MS <= DEFAULT_LIMITS.connectTimeoutMs);
