@@ -16,7 +16,7 @@ const CONTAINER_NAME = "websocket-service";
  */
 const MAX_OPEN_FILES = 65_535;
 
-/** Seconds in which a new task may fail the load balancer's checks: a cold start and one round of them. */
+/** Seconds in which a new task may fail every check: the container's start period, and the failures that it takes then. */
 const HEALTH_GRACE_SECONDS = 60;
 
 /** ECS's health check of the container. */
@@ -26,7 +26,8 @@ const CONTAINER_HEALTH = {
   interval: 10,
   timeout: 5,
   retries: 3,
-  startPeriod: 10,
+  // A start waits for the first answer of Valkey, which may be in the midst of a failover.
+  startPeriod: 30,
 } as const;
 
 /** Log lines wait here when CloudWatch is slow; past it they are dropped, rather than holding up the server. */

@@ -62,6 +62,7 @@ async function boot(settings: Settings): Promise<Running> {
     { openBackplane },
     { logMetrics },
     { Hub },
+    { checkLog },
     { createMetrics },
     { startMetricsServer },
     { keepBalanced },
@@ -72,6 +73,7 @@ async function boot(settings: Settings): Promise<Running> {
     import("./backplane.ts"),
     import("./embeddedMetrics.ts"),
     import("./hub.ts"),
+    import("./logCheck.ts"),
     import("./metrics.ts"),
     import("./metricsServer.ts"),
     import("./rebalance.ts"),
@@ -105,6 +107,10 @@ async function boot(settings: Settings): Promise<Running> {
   });
   const { log, registry } = await openBackplane(settings, metrics, logger);
   starting.defer(() => log.close());
+  const check = checkLog(log, logger);
+  starting.defer(() => {
+    check.stop();
+  });
   const hub = new Hub({
     ...settings,
     log,
@@ -123,6 +129,7 @@ async function boot(settings: Settings): Promise<Running> {
     logger,
     consoleFolder: CONSOLE_FOLDER,
     authorize,
+    hasStarted: () => check.passed,
   });
   starting.defer(() => server.close());
   ({ stop: stopMetricsLog } = logMetrics({

@@ -29,22 +29,24 @@ const CONTENT_SECURITY_POLICY = [
 /** The client, which the page's script imports; seen from the console's folder, in the repository and in the image. */
 const CLIENT = { path: "/client.js", file: "../client/src/index.ts" };
 
+export type Readiness = "Starting" | "Ok" | "Draining";
+
 export interface PagesParts {
-  /** Whether load balancers may send traffic here. */
-  readonly isReady: () => boolean;
+  /** What the health checks of load balancers and of the container are answered: only `Ok` means that traffic may come. */
+  readonly readiness: () => Readiness;
   /** Folder of the console page. All of it is public. */
   readonly consoleFolder: string;
   readonly logger: Logger;
 }
 
-export function createPages({ isReady, consoleFolder, logger }: PagesParts): Express {
+export function createPages({ readiness, consoleFolder, logger }: PagesParts): Express {
   const health: RequestHandler = (_request, response) => {
-    const ready = isReady();
+    const state = readiness();
     response
-      .status(ready ? 200 : 503)
+      .status(state === "Ok" ? 200 : 503)
       .type("text")
       .set("Cache-Control", "no-store")
-      .send(ready ? "Ok" : "Draining");
+      .send(state);
   };
 
   const fail: ErrorRequestHandler = (error: unknown, _request, response, next) => {

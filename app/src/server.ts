@@ -22,6 +22,7 @@ import { ListenError } from "./listenError.ts";
 import type { Metrics } from "./metrics.ts";
 import { OriginCheck } from "./origins.ts";
 import { createPages } from "./pages.ts";
+import type { Readiness } from "./pages.ts";
 import { CloseCode } from "./protocol.ts";
 import type { Settings } from "./settings.ts";
 import { wireLimits } from "./wireLimits.ts";
@@ -82,6 +83,8 @@ export interface ServerParts {
   readonly authorize?: Authorizer | undefined;
   /** Instead of {@link wireLimits}. */
   readonly limits?: Partial<WireLimits>;
+  /** Whether all is there that clients need. @default always */
+  readonly hasStarted?: () => boolean;
 }
 
 export interface Server {
@@ -105,7 +108,7 @@ export interface Server {
 
 /** @throws {ListenError} where the address is taken or not this machine's. */
 export async function createServer(parts: ServerParts): Promise<Server> {
-  const { settings, hub, metrics, logger, consoleFolder, authorize } = parts;
+  const { settings, hub, metrics, logger, consoleFolder, authorize, hasStarted = () => true } = parts;
   const limits = { ...wireLimits(settings), ...parts.limits };
   const connections = new Set<Connection>();
   const heartbeats = new Heartbeats(settings.heartbeatSeconds * 1000);
@@ -117,6 +120,11 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   /** Told whenever a connection has ended. */
   const departed = new Condition();
 
+  const readiness = (): Readiness => {
+    if (draining) return "Draining";
+    return hasStarted() ? "Ok" : "Starting";
+  };
+
   const http = createHttpServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -127,7 +135,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       // Some clients offer h2c on every request, health checks included; that is no reason to refuse them.
       shouldUpgradeCallback: ({ headers }) => offersWebSocket(headers.upgrade),
     },
-    createPages({ isReady: () => !draining, consoleFolder, logger }),
+    createPages({ readiness, consoleFolder, logger }),
   );
   http.maxConnections = settings.maxConnections + HTTP_CONNECTIONS;
 

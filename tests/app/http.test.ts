@@ -108,7 +108,7 @@ describe("plain HTTP", () => {
     const folder = await mkdtemp(path.join(tmpdir(), "console-"));
     afterwards(() => rm(folder, { recursive: true }));
     const pages = createPages({
-      isReady: () => true,
+      readiness: () => "Ok",
       consoleFolder: path.join(folder, "console"),
       logger: silent,
     });

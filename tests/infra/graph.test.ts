@@ -278,6 +278,13 @@ for (const stack of ["dev", "prod"]) {
         assert.ok(toUnhealthy < number(service(graph), "healthCheckGracePeriodSeconds"));
         assert.ok(number(check, "timeout") < number(check, "interval"));
       });
+
+      it("give a task that waits for Valkey the whole grace period in the container's check too", () => {
+        const check = at(container(graph), "healthCheck");
+        const untilUnhealthy =
+          number(check, "startPeriod") + number(check, "interval") * number(check, "retries");
+        assert.ok(untilUnhealthy >= number(service(graph), "healthCheckGracePeriodSeconds"));
+      });
     });
 
     describe("autoscaling", () => {
