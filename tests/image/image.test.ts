@@ -30,14 +30,16 @@ describe("the image", function () {
 
   before(async function () {
     scratch = mkdtempSync(path.join(tmpdir(), "image-"));
-    atSuiteEnd(this, () => {
+    let opened: Container | undefined;
+    atSuiteEnd(this, async () => {
+      await opened?.close();
       rmSync(scratch, { recursive: true, force: true });
     });
     // The image's user has to get in.
     chmodSync(scratch, 0o755);
     image = await buildImage(ROOT, DOCKERFILE, scratch);
-    container = new Container(image);
-    atSuiteEnd(this, () => container.close());
+    opened = new Container(image);
+    container = opened;
   });
 
   it("is made by the Dockerfile's own steps, and holds the bundle, the client and the page, and nothing else", () => {
