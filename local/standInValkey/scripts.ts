@@ -26,8 +26,14 @@ function run(text, keys, arguments)
   return compiled[text]()
 end`;
 
+/**
+ * The interpreter's environment variables. Its own `_` is the path of this program, and it fails if that has a character
+ * above U+00FF.
+ */
+const ENVIRONMENT = { _: "lua" };
+
 export async function createScripts(): Promise<Scripts> {
-  const lua = await new LuaFactory().createEngine({ enableProxy: false });
+  const lua = await new LuaFactory(undefined, ENVIRONMENT).createEngine({ enableProxy: false });
   const texts = new Map<string, string>();
   let running: { readonly call: Call; refusal?: CommandError } | undefined;
 
