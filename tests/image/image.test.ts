@@ -30,16 +30,16 @@ describe("the image", function () {
 
   before(async function () {
     scratch = mkdtempSync(path.join(tmpdir(), "image-"));
-    let opened: Container | undefined;
-    atSuiteEnd(this, async () => {
-      await opened?.close();
+    const undo = new AsyncDisposableStack();
+    atSuiteEnd(this, () => undo.disposeAsync());
+    undo.defer(() => {
       rmSync(scratch, { recursive: true, force: true });
     });
     // The image's user has to get in.
     chmodSync(scratch, 0o755);
     image = await buildImage(ROOT, DOCKERFILE, scratch);
-    opened = new Container(image);
-    container = opened;
+    container = new Container(image);
+    undo.defer(() => container.close());
   });
 
   it("is made by the Dockerfile's own steps, and holds the bundle, the client and the page, and nothing else", () => {
