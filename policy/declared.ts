@@ -19,7 +19,12 @@ function childrenOf(component: DeclaredResource): readonly Resource[] {
   const { inputs, outputs } = component;
   switch (component.type) {
     case "awsx:ec2:Vpc":
-      return [toResource(component, "aws:ec2/vpc:Vpc", { id: outputs["vpcId"] })];
+      return [
+        toResource(component, "aws:ec2/vpc:Vpc", { id: outputs["vpcId"] }),
+        ...(valueAt(inputs, "natGateways.strategy") === "None"
+          ? []
+          : [toResource(component, "aws:ec2/natGateway:NatGateway", {})]),
+      ];
     case "awsx:ecs:FargateService": {
       const { taskDefinitionArgs, ...service } = inputs;
       const { container, ...task } = isRecord(taskDefinitionArgs) ? taskDefinitionArgs : {};

@@ -1,3 +1,4 @@
+import { memoryChoices } from "../../infra/fargateSizes.ts";
 import type { Resource, Rule } from "../rule.ts";
 import { isRecord, jsonAt, listAt, textAt, valueAt } from "../values.ts";
 import type { Values } from "../values.ts";
@@ -70,6 +71,40 @@ export const containerRules: readonly Rule[] = [
         const driver = valueAt(container, "logConfiguration.logDriver");
         if (driver === undefined || driver === "none")
           yield `container ${nameOf(container)} has no log driver`;
+      }
+    },
+  },
+  {
+    id: "LOGGING",
+    level: "mandatory",
+    what: "No container waits for its log driver.",
+    why: "When CloudWatch is slow, a write to standard output would stop the whole process.",
+    fix: 'Give the options of `logConfiguration` the mode "non-blocking".',
+    types: [TASK_DEFINITION],
+    scope: "resource",
+    *faults(resource) {
+      for (const container of containersOf(resource)) {
+        if (valueAt(container, "logConfiguration.logDriver") !== "awslogs") continue;
+        if (valueAt(container, "logConfiguration.options.mode") !== "non-blocking") {
+          yield `container ${nameOf(container)} may wait until its log is written`;
+        }
+      }
+    },
+  },
+  {
+    id: "SIZES",
+    level: "mandatory",
+    what: "Tasks have a size that Fargate offers.",
+    why: "ECS refuses the task definition otherwise, in the midst of an update.",
+    fix: "Set `cpu` and `memory` to a pair of the Amazon ECS Developer Guide, such as 1024 and 2048.",
+    types: [TASK_DEFINITION],
+    scope: "resource",
+    *faults({ properties }) {
+      const [cpu, memory] = [textAt(properties, "cpu"), textAt(properties, "memory")];
+      // What has no unit is in CPU units and MiB; a task without a size is none of Fargate's.
+      if (cpu === undefined || memory === undefined || !/^\d+$/.test(cpu + memory)) return;
+      if (!memoryChoices(Number(cpu)).includes(Number(memory))) {
+        yield `Fargate has no tasks of ${cpu} CPU units and ${memory} MiB`;
       }
     },
   },

@@ -43,12 +43,15 @@ export const networkRules: readonly Rule[] = [
     level: "mandatory",
     what: "Networks keep flow logs.",
     why: "They show who tried to reach what, also where a security group said no.",
-    fix: "Declare a FlowLog with the network's `vpcId`.",
+    fix: 'Declare a FlowLog with the network\'s `vpcId` and the `trafficType` "ALL".',
     types: ["aws:ec2/vpc:Vpc"],
     scope: "stack",
     *faults(vpc, stack) {
-      if (referringTo(vpc, stack, "aws:ec2/flowLog:FlowLog", "vpcId").length === 0)
-        yield "it has no flow log";
+      const logs = referringTo(vpc, stack, "aws:ec2/flowLog:FlowLog", "vpcId");
+      if (logs.length === 0) yield "it has no flow log";
+      else if (!logs.some(({ properties }) => valueAt(properties, "trafficType") === "ALL")) {
+        yield "no flow log of it has all traffic, accepted and rejected";
+      }
     },
   },
   {
@@ -86,6 +89,21 @@ export const networkRules: readonly Rule[] = [
       const description = valueAt(properties, "description");
       if (description === undefined || description === "" || description === NO_DESCRIPTION) {
         yield "it has no description";
+      }
+    },
+  },
+  {
+    id: "HEADERS",
+    level: "mandatory",
+    what: "Load balancers drop header fields whose names are not valid.",
+    why: "A server may read such a name as another one: the way of many request smuggling attacks.",
+    fix: "Set `dropInvalidHeaderFields`.",
+    types: ["aws:lb/loadBalancer:LoadBalancer"],
+    scope: "resource",
+    *faults({ properties }) {
+      const type = textAt(properties, "loadBalancerType") ?? "application";
+      if (type === "application" && valueAt(properties, "dropInvalidHeaderFields") !== true) {
+        yield "its targets get header fields with invalid names";
       }
     },
   },

@@ -1,6 +1,6 @@
 import { referringTo } from "../rule.ts";
 import type { Resource, Rule, Stack } from "../rule.ts";
-import { jsonAt, listAt, textsAt, valueAt } from "../values.ts";
+import { jsonAt, listAt, textAt, textsAt, valueAt } from "../values.ts";
 
 const BUCKET = "aws:s3/bucket:Bucket";
 
@@ -72,6 +72,39 @@ export const storageRules: readonly Rule[] = [
         if (valueAt(statement, "Effect") === "Allow" && isForEveryone(statement)) {
           yield `everyone may ${textsAt(statement, "Action").join(", ")}`;
         }
+      }
+    },
+  },
+  {
+    id: "PUBLIC",
+    level: "mandatory",
+    what: "No policy of a bucket allows everyone anything.",
+    why: "S3 refuses the policy while public access is blocked, and publishes the objects once it is not.",
+    fix: "Name the accounts or services as `Principal`.",
+    types: ["aws:s3/bucketPolicy:BucketPolicy"],
+    scope: "resource",
+    *faults({ properties }) {
+      for (const statement of listAt(jsonAt(properties, "policy"), "Statement")) {
+        if (valueAt(statement, "Effect") !== "Allow") continue;
+        if (isForEveryone(statement) || valueAt(statement, "NotPrincipal") !== undefined) {
+          yield `everyone may ${textsAt(statement, "Action").join(", ")}`;
+        }
+      }
+    },
+  },
+  {
+    id: "IMAGES",
+    level: "mandatory",
+    what: "A tag of a repository names one image for good, and every image is scanned.",
+    why: "A task definition that names a tag would start another image than the one that was tested.",
+    fix: 'Set `imageTagMutability` to "IMMUTABLE", and `imageScanningConfiguration.scanOnPush`.',
+    types: ["aws:ecr/repository:Repository"],
+    scope: "resource",
+    *faults({ properties }) {
+      const mutability = textAt(properties, "imageTagMutability") ?? "MUTABLE";
+      if (!mutability.startsWith("IMMUTABLE")) yield "its tags can be moved to other images";
+      if (valueAt(properties, "imageScanningConfiguration.scanOnPush") !== true) {
+        yield "its images are not scanned";
       }
     },
   },

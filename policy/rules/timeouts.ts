@@ -2,10 +2,10 @@
 import { settingDefinitions } from "../../app/src/settings.ts";
 import { brokenLinks } from "../../infra/timeouts.ts";
 import type { Rule, Stack } from "../rule.ts";
-import { valueAt } from "../values.ts";
+import { textAt, valueAt } from "../values.ts";
 import { containersOf, environmentOf, TASK_DEFINITION } from "./containers.ts";
+import { SERVICE } from "./services.ts";
 
-const SERVICE = "aws:ecs/service:Service";
 const LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer";
 const TARGET_GROUP = "aws:lb/targetGroup:TargetGroup";
 
@@ -16,6 +16,8 @@ const DEFAULTS = {
   healthCheckGracePeriod: 0,
   healthCheckInterval: 30,
   unhealthyThreshold: 3,
+  healthyThreshold: 3,
+  matcher: "200",
 } as const;
 
 export const timeoutRules: readonly Rule[] = [
@@ -46,9 +48,9 @@ export const timeoutRules: readonly Rule[] = [
   {
     id: "HEALTH",
     level: "mandatory",
-    what: "A new task is given more time to become healthy than the load balancer takes to call it unhealthy.",
+    what: "A new task is given more time to become healthy than the load balancer takes to call it healthy or unhealthy.",
     why: "ECS would stop it while it starts, start another one, and never arrive.",
-    fix: "Raise `healthCheckGracePeriodSeconds` of the service above interval × unhealthyThreshold of its target group.",
+    fix: "Raise `healthCheckGracePeriodSeconds` of the service above interval × threshold of its target group, for both thresholds.",
     types: [SERVICE],
     scope: "stack",
     *faults(service, stack) {
@@ -58,12 +60,32 @@ export const timeoutRules: readonly Rule[] = [
         DEFAULTS.healthCheckGracePeriod,
       );
       for (const { name, properties } of ofType(stack, TARGET_GROUP)) {
+        const interval = seconds(properties, "healthCheck.interval", DEFAULTS.healthCheckInterval);
         const failing =
-          seconds(properties, "healthCheck.interval", DEFAULTS.healthCheckInterval) *
-          seconds(properties, "healthCheck.unhealthyThreshold", DEFAULTS.unhealthyThreshold);
+          interval * seconds(properties, "healthCheck.unhealthyThreshold", DEFAULTS.unhealthyThreshold);
+        const passing =
+          interval * seconds(properties, "healthCheck.healthyThreshold", DEFAULTS.healthyThreshold);
         if (failing >= grace) {
           yield `its grace of ${grace} s is over when target group ${name} has failed it, after ${failing} s`;
         }
+        if (passing >= grace) {
+          yield `its grace of ${grace} s is over when target group ${name} has passed it, after ${passing} s`;
+        }
+      }
+    },
+  },
+  {
+    id: "CHECKS",
+    level: "mandatory",
+    what: "A target is healthy only if it answers health checks with success.",
+    why: "A server that answers 404 or 403 would get clients that it cannot serve.",
+    fix: 'Set `matcher` of the target group\'s `healthCheck` to "200".',
+    types: [TARGET_GROUP],
+    scope: "resource",
+    *faults({ properties }) {
+      const matcher = textAt(properties, "healthCheck.matcher") ?? DEFAULTS.matcher;
+      if (matcher.split(/[,-]/).some((code) => !/^2\d\d$/.test(code.trim()))) {
+        yield `it takes ${matcher} for healthy`;
       }
     },
   },

@@ -12,6 +12,7 @@ import { asDeclared, container, plus, policyDocument, set, variable, without } f
 import type { Change } from "./changes.ts";
 
 const BUCKET = "aws:s3/bucket:Bucket";
+const BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy";
 const CACHE = "aws:elasticache/serverlessCache:ServerlessCache";
 const CERTIFICATE = "aws:acm/certificate:Certificate";
 const CLUSTER = "aws:elasticache/cluster:Cluster";
@@ -20,9 +21,13 @@ const INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule";
 const LISTENER = "aws:lb/listener:Listener";
 const LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer";
 const REPLICATION_GROUP = "aws:elasticache/replicationGroup:ReplicationGroup";
+const REPOSITORY = "aws:ecr/repository:Repository";
 const REPOSITORY_POLICY = "aws:ecr/repositoryPolicy:RepositoryPolicy";
 const ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy";
 const SECURITY_GROUP = "aws:ec2/securityGroup:SecurityGroup";
+const SERVICE = "aws:ecs/service:Service";
+const TARGET_GROUP = "aws:lb/targetGroup:TargetGroup";
+const TASK_DEFINITION = "aws:ecs/taskDefinition:TaskDefinition";
 const USER = "aws:elasticache/user:User";
 const VPC_ORIGIN = "aws:cloudfront/vpcOrigin:VpcOrigin";
 
@@ -164,6 +169,11 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
     fires: [
       [without("aws:ec2/flowLog:FlowLog"), "network", "it has no flow log"],
       [plus("aws:ec2/vpc:Vpc", { id: "vpc-other" }), "added", "it has no flow log"],
+      [
+        set("aws:ec2/flowLog:FlowLog", { trafficType: "REJECT" }),
+        "network",
+        "no flow log of it has all traffic, accepted and rejected",
+      ],
     ],
     silent: [asDeclared],
   },
@@ -209,6 +219,17 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
       [plus(SECURITY_GROUP, { description: "Managed by Pulumi" }), "added", "it has no description"],
     ],
     silent: [asDeclared],
+  },
+  HEADERS: {
+    fires: [
+      [
+        set(LOAD_BALANCER, { dropInvalidHeaderFields: false }),
+        "websocket",
+        "its targets get header fields with invalid names",
+      ],
+      [plus(LOAD_BALANCER, {}), "added", "its targets get header fields with invalid names"],
+    ],
+    silent: [asDeclared, plus(LOAD_BALANCER, { loadBalancerType: "network" })],
   },
   ECS2: {
     fires: [
@@ -270,6 +291,80 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
       ],
     ],
     silent: [asDeclared],
+  },
+  LOGGING: {
+    fires: [{ mode: "blocking" }, {}].map((options) => [
+      container({ logConfiguration: { logDriver: "awslogs", options } }),
+      "websocket-service",
+      "container websocket-service may wait until its log is written",
+    ]),
+    silent: [asDeclared, container({ logConfiguration: { logDriver: "awsfirelens" } })],
+  },
+  SIZES: {
+    fires: [
+      [
+        set(TASK_DEFINITION, { cpu: "1024", memory: "1024" }),
+        "websocket-service",
+        "Fargate has no tasks of 1024 CPU units and 1024 MiB",
+      ],
+      [
+        set(TASK_DEFINITION, { cpu: 1000, memory: 2048 }),
+        "websocket-service",
+        "Fargate has no tasks of 1000 CPU units and 2048 MiB",
+      ],
+    ],
+    silent: [
+      asDeclared,
+      set(TASK_DEFINITION, { cpu: undefined, memory: undefined }),
+      set(TASK_DEFINITION, { cpu: "1 vCPU", memory: "2 GB" }),
+    ],
+  },
+  DEPLOYMENTS: {
+    fires: [
+      [
+        set(SERVICE, { deploymentCircuitBreaker: undefined }),
+        "websocket-service",
+        "its circuit breaker is off",
+      ],
+      [
+        set(SERVICE, { deploymentCircuitBreaker: { enable: false, rollback: true } }),
+        "websocket-service",
+        "its circuit breaker is off",
+      ],
+      [
+        set(SERVICE, { deploymentCircuitBreaker: { enable: true, rollback: false } }),
+        "websocket-service",
+        "a failed deployment is not rolled back",
+      ],
+      [
+        set(SERVICE, { deploymentMinimumHealthyPercent: 0 }),
+        "websocket-service",
+        "a deployment may stop tasks before it starts others",
+      ],
+    ],
+    silent: [
+      asDeclared,
+      set(SERVICE, { deploymentMinimumHealthyPercent: 0, deploymentMaximumPercent: 100 }),
+      set(SERVICE, { deploymentMinimumHealthyPercent: undefined, deploymentMaximumPercent: undefined }),
+      set(SERVICE, { deploymentController: { type: "EXTERNAL" }, deploymentCircuitBreaker: undefined }),
+    ],
+  },
+  ADDRESSES: {
+    fires: [
+      [
+        set(SERVICE, { networkConfiguration: { assignPublicIp: false } }),
+        "websocket-service",
+        "its tasks have no public address, and no NAT gateway or VPC endpoint to use",
+      ],
+    ],
+    silent: [
+      asDeclared,
+      ...["aws:ec2/natGateway:NatGateway", "aws:ec2/vpcEndpoint:VpcEndpoint"].map(
+        (way): Change =>
+          (stack) =>
+            plus(way, {})(set(SERVICE, { networkConfiguration: undefined })(stack)),
+      ),
+    ],
   },
   IAM4: {
     fires: [
@@ -436,6 +531,35 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
       }),
     ],
   },
+  PUBLIC: {
+    fires: [{ Principal: "*" }, { Principal: { AWS: ["*"] } }, { NotPrincipal: { AWS: "123456789012" } }].map(
+      (principal) => [
+        set(BUCKET_POLICY, { policy: policyDocument({ ...ALLOW, ...principal }) }),
+        "logs-policy",
+        "everyone may s3:GetObject",
+      ],
+    ),
+    silent: [
+      asDeclared,
+      set(BUCKET_POLICY, { policy: policyDocument({ ...ALLOW, Principal: { AWS: "1" } }) }),
+    ],
+  },
+  IMAGES: {
+    fires: [
+      [
+        set(REPOSITORY, { imageTagMutability: "MUTABLE" }),
+        "websocket-service",
+        "its tags can be moved to other images",
+      ],
+      [plus(REPOSITORY, {}), "added", "its tags can be moved to other images"],
+      [
+        set(REPOSITORY, { imageScanningConfiguration: { scanOnPush: false } }),
+        "websocket-service",
+        "its images are not scanned",
+      ],
+    ],
+    silent: [asDeclared, set(REPOSITORY, { imageTagMutability: "IMMUTABLE_WITH_EXCLUSION" })],
+  },
   AEC3: {
     fires: [
       [plus(REPLICATION_GROUP, { atRestEncryptionEnabled: true }), "added", "it speaks without TLS"],
@@ -546,17 +670,34 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
   HEALTH: {
     fires: [
       [
-        set("aws:ecs/service:Service", { healthCheckGracePeriodSeconds: 30 }),
+        set(SERVICE, { healthCheckGracePeriodSeconds: 30 }),
         "websocket-service",
         "its grace of 30 s is over when target group websocket has failed it, after 30 s",
       ],
       [
-        set("aws:ecs/service:Service", { healthCheckGracePeriodSeconds: undefined }),
+        set(SERVICE, { healthCheckGracePeriodSeconds: undefined }),
         "websocket-service",
         "its grace of 0 s is over when target group websocket has failed it, after 30 s",
       ],
+      [
+        set(TARGET_GROUP, { healthCheck: { interval: 10, healthyThreshold: 10 } }),
+        "websocket-service",
+        "its grace of 60 s is over when target group websocket has passed it, after 100 s",
+      ],
     ],
     silent: [asDeclared],
+  },
+  CHECKS: {
+    fires: ["200-499", "200,404", "499"].map((matcher) => [
+      set(TARGET_GROUP, { healthCheck: { matcher } }),
+      "websocket",
+      `it takes ${matcher} for healthy`,
+    ]),
+    silent: [
+      asDeclared,
+      set(TARGET_GROUP, { healthCheck: undefined }),
+      set(TARGET_GROUP, { healthCheck: { matcher: "200-299,204" } }),
+    ],
   },
 };
 
@@ -572,17 +713,12 @@ const NOTHING_DEMANDED = [
   // VPC7, for the network.
   "aws:ec2/flowLog:FlowLog",
   "aws:ecr/lifecyclePolicy:LifecyclePolicy",
-  // Private by its type; ECR1 looks at the policy that would open it.
-  "aws:ecr/repository:Repository",
   // AEC6, for the cache, and its users themselves.
   "aws:elasticache/userGroup:UserGroup",
   "aws:lb/listenerRule:ListenerRule",
-  // HEALTH, for the service.
-  "aws:lb/targetGroup:TargetGroup",
   "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
   "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
-  // S2 and S10, for the bucket.
-  "aws:s3/bucketPolicy:BucketPolicy",
+  // S2, for the bucket.
   "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
   "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
   "aws:ssm/parameter:Parameter",
