@@ -33,12 +33,15 @@ export function contestants(peersFolder: string | undefined): readonly Contestan
       name: "this",
       protocol: "plain",
       entry: file("../app/src/main.ts"),
-      // As in production, but for the limits that a publisher of the generator would meet.
+      // As in production, but for the limits that the generator would meet: all its clients are one user.
       environment: (storeUrl) =>
         toEnvironment({
           messagesPerSecond: settingDefinitions.messagesPerSecond.max,
           messageBurst: settingDefinitions.messageBurst.max,
           bytesPerSecond: settingDefinitions.bytesPerSecond.max,
+          connectionsPerUser: settingDefinitions.connectionsPerUser.max,
+          channelsPerUser: settingDefinitions.channelsPerUser.max,
+          bytesPerSecondPerUser: settingDefinitions.bytesPerSecondPerUser.max,
           // Several tasks share this machine.
           metricsPort: 0,
           ...(storeUrl === undefined ? {} : { valkeyUrl: storeUrl }),

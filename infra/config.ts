@@ -193,11 +193,12 @@ export const infrastructureDefinitions = {
 
 /**
  * Where a container listens is not a stack's to choose: nothing else lives in it, and the ports are told to whoever
- * must know them. How it reaches Valkey follows from the backplane.
+ * must know them. How it reaches Valkey follows from the backplane, and how many proxies are in front of it from the edge.
  */
 const {
   host,
   port,
+  trustedProxies,
   serviceName,
   metricsPort,
   valkeyUrl,
@@ -211,6 +212,13 @@ export const configDefinitions = {
   ...edgeDefinitions,
   ...infrastructureDefinitions,
   ...configurableSettings,
+};
+
+/** Each of them appends the address of its client to X-Forwarded-For: CloudFront, and the load balancer. */
+const TRUSTED_PROXIES: Readonly<Record<EdgeConfig["kind"], number>> = {
+  cloudfront: 2,
+  "load-balancer": 1,
+  "api-gateway": 0,
 };
 
 /** A stack's configuration; see {@link infrastructureDefinitions} for units, ranges and defaults. */
@@ -301,7 +309,16 @@ export function readConfig(): StackConfig {
   if ("problems" in read || problems.length > 0)
     throw new ConfigError(withoutSecrets(problems), stackFile(stack));
 
-  return { ...infrastructure, project, stack, region, ...provider, edge: read.edge, settings };
+  const { edge } = read;
+  return {
+    ...infrastructure,
+    project,
+    stack,
+    region,
+    ...provider,
+    edge,
+    settings: { ...settings, trustedProxies: TRUSTED_PROXIES[edge.kind] },
+  };
 }
 
 /** The two ways to choose who may connect. The first sets what tokens require, as far as it is not set. */

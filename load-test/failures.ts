@@ -117,6 +117,8 @@ const EXPLAINED_STATUS: Readonly<Record<string, string>> = {
   "400": "not an acceptable WebSocket handshake",
   "403": "refused: the origin header, the load balancer's secret header, or a firewall rule",
   "404": "no WebSocket at this path",
+  "429":
+    "the server's limit of connections or channels per user, which this machine is: raise connectionsPerUser or channelsPerUser",
   "502": "the load balancer got no answer from a task",
   "503": "no healthy task, or every one is full",
   "504": "no answer from a task in time",
@@ -127,7 +129,7 @@ const EXPLAINED_CLOSE_CODE: Readonly<Record<string, string>> = {
   "1006":
     "cut without a closing handshake: a task that died, or silence longer than an idle timeout on the way",
   "1008":
-    "refused by policy: too many messages or bytes on one connection (use more --connections), or the origin",
+    "refused by policy: too many messages or bytes on one connection (use more --connections), or bytesPerSecondPerUser",
   "1009": "a message was too big",
   "1011": "the server failed",
   "1012": "the server asks to reconnect",

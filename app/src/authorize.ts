@@ -42,6 +42,8 @@ export type Grant =
       readonly granted: true;
       /** At least one of them. */
       readonly rights: Rights;
+      /** Whose token it is; absent if it does not name a subject. */
+      readonly subject?: string;
       /**
        * From when on the token would be refused, in milliseconds since 1970; absent where it never expires. It may be
        * further away than a timer can wait.
@@ -110,7 +112,7 @@ export function createAuthorizer(
     const rights = rightsOf(payload, settings, channel);
     if (!rights.canSubscribe && !rights.canPublish)
       return refused(403, "The token does not open this channel.");
-    return { granted: true, rights, ...expiryOf(payload) };
+    return { granted: true, rights, ...subjectOf(payload), ...expiryOf(payload) };
   };
 }
 
@@ -149,6 +151,10 @@ function lists(claim: unknown, channel: string): boolean {
 
 function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
+}
+
+function subjectOf({ sub }: { readonly sub?: unknown }): { readonly subject?: string } {
+  return typeof sub === "string" && sub !== "" ? { subject: sub } : {};
 }
 
 function expiryOf({ exp }: JWTPayload): { readonly expiresAt?: number } {

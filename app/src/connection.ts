@@ -18,6 +18,7 @@ import { byteBurst } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 import { TokenBucket } from "./tokenBucket.ts";
 import { ServerWebSocket } from "./webSocket.ts";
+import type { User } from "./users.ts";
 import type { WebSocketEvents } from "./webSocket.ts";
 import type { WireLimits } from "./wireLimits.ts";
 
@@ -33,7 +34,12 @@ export interface ConnectionContext {
   readonly hub: Hub;
   readonly settings: Pick<
     Settings,
-    "heartbeatSeconds" | "maxPayloadBytes" | "messagesPerSecond" | "messageBurst" | "bytesPerSecond"
+    | "heartbeatSeconds"
+    | "maxPayloadBytes"
+    | "messagesPerSecond"
+    | "messageBurst"
+    | "bytesPerSecond"
+    | "bytesPerSecondPerUser"
   >;
   readonly limits: Pick<WireLimits, "maxUnansweredBytes" | "writeTimeoutMs">;
   readonly held: HeldBytes;
@@ -49,6 +55,7 @@ export class Connection implements WebSocketEvents, Listener, Beating {
   readonly dialect: Dialect;
   readonly #channel: string;
   readonly #rights: Rights;
+  readonly #user: User;
   readonly #context: ConnectionContext;
   readonly #webSocket: ServerWebSocket;
   /** None until the client sends something: most are idle. */
@@ -65,11 +72,19 @@ export class Connection implements WebSocketEvents, Listener, Beating {
   #bytesReadAtBeat = -1;
   #beatGroup = 0;
 
-  constructor(socket: Socket, channel: string, dialect: Dialect, rights: Rights, context: ConnectionContext) {
+  /** @param member what the client may do, and whose connection it is; its user is left when the connection has closed. */
+  constructor(
+    socket: Socket,
+    channel: string,
+    dialect: Dialect,
+    { rights, user }: { readonly rights: Rights; readonly user: User },
+    context: ConnectionContext,
+  ) {
     const { settings } = context;
     this.dialect = dialect;
     this.#channel = channel;
     this.#rights = rights;
+    this.#user = user;
     this.#context = context;
     const maxFrameBytes = settings.maxPayloadBytes + (dialect === "plain" ? 0 : ENVELOPE_BYTES);
     this.#webSocket = new ServerWebSocket(socket, maxFrameBytes, this, context.held);
@@ -186,7 +201,7 @@ export class Connection implements WebSocketEvents, Listener, Beating {
       );
       return;
     }
-    const answer = hub.publish(this.#channel, json, id);
+    const answer = hub.publish(this.#channel, json, id, this.#user.key);
     if (!(answer instanceof Promise)) {
       this.#stored(answer, id);
       return;
@@ -213,7 +228,7 @@ export class Connection implements WebSocketEvents, Listener, Beating {
   }
 
   onFrame(messages: number, bytes: number): boolean {
-    const { messagesPerSecond, messageBurst, bytesPerSecond } = this.#context.settings;
+    const { messagesPerSecond, messageBurst, bytesPerSecond, bytesPerSecondPerUser } = this.#context.settings;
     const now = performance.now();
     this.#messages ??= new TokenBucket(messagesPerSecond, messageBurst, now);
     this.#bytes ??= new TokenBucket(bytesPerSecond, byteBurst(this.#context.settings), now);
@@ -226,11 +241,18 @@ export class Connection implements WebSocketEvents, Listener, Beating {
       this.#webSocket.fail(CloseCode.policyViolation, `more than ${bytesPerSecond} bytes per second`);
       return false;
     }
+    if (!this.#user.take(bytes, now)) {
+      this.#context.metrics.userLimited("bytes");
+      const limit = `more than ${bytesPerSecondPerUser} bytes per second of one user`;
+      this.#webSocket.fail(CloseCode.policyViolation, limit);
+      return false;
+    }
     return true;
   }
 
   onClosed(code: number): void {
     this.#stopReading();
+    this.#user.leave(this.#channel);
     this.#context.heartbeats.remove(this, this.#beatGroup);
     this.#context.metrics.closed(code);
     this.#context.logger.debug({ code }, "connection closed");

@@ -63,6 +63,7 @@ function documentOf(snapshot: Snapshot, dimensions: Readonly<Record<string, stri
     ...Object.fromEntries(data.map(([name, , value]) => [name, value])),
     // Not metrics: to be asked for by a query, at no cost.
     UpgradesRefusedByStatus: snapshot.upgradesRefused,
+    UsersLimitedByLimit: snapshot.usersLimited,
     PublishesRefusedByCode: snapshot.publishesRefused,
     ClosesByCode: snapshot.closes,
   };

@@ -47,7 +47,7 @@ export interface Handshake {
 }
 
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 429 | 503;
   /** For the client's author. */
   readonly reason?: string;
   readonly headers?: OutgoingHttpHeaders;

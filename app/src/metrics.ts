@@ -66,6 +66,7 @@ export interface Percentiles {
 export interface Snapshot {
   readonly counts: Readonly<Counts>;
   readonly upgradesRefused: Tally;
+  readonly usersLimited: Tally;
   readonly publishesRefused: Tally;
   readonly closes: Tally;
   readonly connections: number;
@@ -82,6 +83,8 @@ export interface Metrics {
   readonly counts: Counts;
   /** By the status that answered it. */
   upgradeRefused(status: number): void;
+  /** By the limit that a user has reached. */
+  userLimited(limit: string): void;
   /** By the code of the error that answered it. */
   publishRefused(code: string): void;
   /** Close code; 1006 where no Close frame was exchanged. */
@@ -187,6 +190,11 @@ export function createMetrics(): Metrics {
     "Upgrades refused, by the status of the answer.",
     "status",
   );
+  const usersLimited = tally(
+    "websocket_users_limited_total",
+    "Upgrades refused and connections closed because their user had reached a limit, by the limit.",
+    "limit",
+  );
   const publishesRefused = tally(
     "websocket_publishes_refused_total",
     "Publishes refused, by the code of the error.",
@@ -221,6 +229,9 @@ export function createMetrics(): Metrics {
     upgradeRefused(status) {
       upgradesRefused.add(String(status));
     },
+    userLimited(limit) {
+      usersLimited.add(limit);
+    },
     publishRefused(code) {
       publishesRefused.add(code);
     },
@@ -249,6 +260,7 @@ export function createMetrics(): Metrics {
       return {
         counts: since,
         upgradesRefused: upgradesRefused.take(),
+        usersLimited: usersLimited.take(),
         publishesRefused: publishesRefused.take(),
         closes: closes.take(),
         connections: gauges.connections(),

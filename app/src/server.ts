@@ -9,6 +9,7 @@ import type { Logger } from "pino";
 
 import { ALL_RIGHTS } from "./authorize.ts";
 import type { Authorizer } from "./authorize.ts";
+import { clientAddress } from "./clientAddress.ts";
 import { Condition } from "./condition.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionContext } from "./connection.ts";
@@ -25,6 +26,8 @@ import { createPages } from "./pages.ts";
 import type { Readiness } from "./pages.ts";
 import { CloseCode } from "./protocol.ts";
 import type { Settings } from "./settings.ts";
+import { userKey, Users } from "./users.ts";
+import type { User } from "./users.ts";
 import { wireLimits } from "./wireLimits.ts";
 import type { WireLimits } from "./wireLimits.ts";
 
@@ -54,7 +57,7 @@ const HTTP_CONNECTIONS = 512;
 /** Connections that the system accepts ahead of the process; a reconnecting crowd comes at once. */
 const LISTEN_BACKLOG = 4096;
 
-/** When a client that found the server full or draining may try again. */
+/** When a client that found the server full or draining, or its user at a limit, may try again. */
 const RETRY_AFTER_SECONDS = 5;
 
 /** Time in which an upgrade must be granted: a channel that cannot be had by then is not available. */
@@ -113,6 +116,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   const connections = new Set<Connection>();
   const heartbeats = new Heartbeats(settings.heartbeatSeconds * 1000);
   const origins = new OriginCheck(settings.allowedOrigins, logger);
+  const users = new Users(settings);
   /** Upgrades that are not answered yet. */
   const upgrades = new Set<Upgrade>();
   let draining = false;
@@ -173,6 +177,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   /** Answers an upgrade that waits no longer. */
   const giveUp = (upgrade: Upgrade, refusal: Refusal): void => {
     if (!upgrades.delete(upgrade)) return;
+    upgrade.user?.leave(upgrade.handshake.channel);
     upgrade.givenUp.abort();
     refuseUpgrade(upgrade.request.socket, refusal);
   };
@@ -183,6 +188,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     const { socket } = request;
     const { channel, dialect, resume, subprotocols } = handshake;
     let rights = ALL_RIGHTS;
+    let subject: string | undefined;
     let expiresAt: number | undefined;
     if (authorize !== undefined) {
       const { authorization } = request.headers;
@@ -191,16 +197,27 @@ export async function createServer(parts: ServerParts): Promise<Server> {
         giveUp(upgrade, grant.status === 503 ? { ...BUSY, reason: grant.reason } : grant);
         return;
       }
-      ({ rights, expiresAt } = grant);
+      ({ rights, subject, expiresAt } = grant);
     }
+    // Given up while the token was checked.
+    if (!upgrades.has(upgrade)) return;
+    const user = users.join(userKey(subject, clientAddress(request, settings.trustedProxies)), channel);
+    if (typeof user === "string") {
+      metrics.userLimited(user);
+      giveUp(upgrade, { ...TOO_MANY, reason: `One user has too many ${user}.` });
+      return;
+    }
+    upgrade.user = user;
 
-    const connection = new Connection(socket, channel, dialect, rights, context);
+    const connection = new Connection(socket, channel, dialect, { rights, user }, context);
     // A client that may not read has nothing to resume.
     const from = rights.canSubscribe ? resume : undefined;
     const joined = await hub.join(channel, dialect, from, connection, upgrade.givenUp.signal);
     // Given up meanwhile, by this side or the other.
-    if (!upgrades.delete(upgrade) || socket.destroyed) {
+    const isGivenUp = !upgrades.delete(upgrade);
+    if (isGivenUp || socket.destroyed) {
       joined.cursor.close();
+      if (!isGivenUp) user.leave(channel);
       return;
     }
     // The answer and the greeting are one write.
@@ -240,6 +257,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   const upgradeCheck = setInterval(() => {
     const before = performance.now() - UPGRADE_TIMEOUT_MS;
     for (const upgrade of upgrades) if (upgrade.since < before) giveUp(upgrade, BUSY);
+    users.sweep();
   }, TIMEOUT_CHECK_INTERVAL_MS);
 
   const stopTimers = (): void => {
@@ -333,9 +351,12 @@ interface Upgrade {
   readonly since: number;
   /** Aborted when it is refused after all. */
   readonly givenUp: AbortController;
+  /** Whose connection it becomes, as soon as that is known. */
+  user?: User;
 }
 
 const BUSY: Refusal = { status: 503, headers: { "Retry-After": RETRY_AFTER_SECONDS } };
+const TOO_MANY: Refusal = { status: 429, headers: { "Retry-After": RETRY_AFTER_SECONDS } };
 
 /** Whether a list of protocols has WebSocket, as RFC 9110 §7.8 has it. */
 function offersWebSocket(upgrade = ""): boolean {

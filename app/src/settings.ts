@@ -58,6 +58,16 @@ export const settingDefinitions = {
     max: 65_535,
     description: "Port that the server listens on; 0 lets the system choose one",
   },
+  trustedProxies: {
+    kind: "integer",
+    variable: "WEBSOCKET_TRUSTED_PROXIES",
+    unit: "proxies",
+    default: 0,
+    min: 0,
+    max: 8,
+    description:
+      "Proxies that every request passes, each of which appends its client's address to X-Forwarded-For; 0 ignores the header",
+  },
   serviceName: {
     kind: "text",
     variable: "WEBSOCKET_SERVICE_NAME",
@@ -122,6 +132,36 @@ export const settingDefinitions = {
     max: 1024 * MIB,
     description:
       "Sustained rate of bytes that one connection may send; above it, after a burst, the connection is closed with 1008",
+  },
+  connectionsPerUser: {
+    kind: "integer",
+    variable: "WEBSOCKET_CONNECTIONS_PER_USER",
+    unit: "connections",
+    default: 2000,
+    min: 1,
+    max: 65_000,
+    description:
+      "WebSockets of one user that one task holds, a user being a token's subject or else a client's address; an upgrade above it is answered with 429",
+  },
+  channelsPerUser: {
+    kind: "integer",
+    variable: "WEBSOCKET_CHANNELS_PER_USER",
+    unit: "channels",
+    default: 50,
+    min: 1,
+    max: 65_000,
+    description:
+      "Channels that one user has at once in one task; an upgrade to a further one is answered with 429",
+  },
+  bytesPerSecondPerUser: {
+    kind: "integer",
+    variable: "WEBSOCKET_BYTES_PER_SECOND_PER_USER",
+    unit: "bytes per second",
+    default: 4 * MIB,
+    min: KIB,
+    max: 1024 * MIB,
+    description:
+      "Sustained rate of bytes that all connections of one user to one task may send; above it, after a burst, the sender is closed with 1008",
   },
   retainedMessages: {
     kind: "integer",
@@ -370,11 +410,11 @@ export function leastRetainedBytes({ maxPayloadBytes }: Pick<Settings, "maxPaylo
   return MIN_RETAINED_MESSAGES * maxPayloadBytes;
 }
 
-/** Seconds' worth of bytes that a connection may send at once, and messages of the largest size that always fit. */
+/** Seconds' worth of bytes that a connection, and a user, may send at once, and messages of the largest size that always fit. */
 const BYTE_BURST_SECONDS = 4;
 const BYTE_BURST_MESSAGES = 4;
 
-/** Bytes that one connection may send at once before its sustained rate applies. */
+/** Bytes that may be sent at once before a sustained rate applies. */
 export function byteBurst({
   bytesPerSecond,
   maxPayloadBytes,

@@ -128,6 +128,7 @@ describe("the embedded metrics", () => {
     metrics.upgradeRefused(401);
     metrics.closed(1006);
     metrics.publishRefused("too_large");
+    metrics.userLimited("bytes");
     metrics.observeFanOut(0.002);
     metrics.observeAppend(0.004);
     stop();
@@ -156,8 +157,9 @@ describe("the embedded metrics", () => {
     assert.ok(Math.abs(Number(root["AppendP50"]) - 4) < 0.1);
     assert.equal(units.get("FanOutP99"), "Milliseconds");
     assert.equal(units.get("SlowestCursorLag"), "Bytes");
-    // Every other field is a metric, a dimension, or one of the three details.
-    assert.equal(Object.keys(root).length, 1 + dimensions.length + units.size + 3);
+    assert.deepEqual(root["UsersLimitedByLimit"], { bytes: 1 });
+    // Every other field is a metric, a dimension, or one of the four details.
+    assert.equal(Object.keys(root).length, 1 + dimensions.length + units.size + 4);
   });
 
   it("come in intervals, each with what is new in it", async () => {

@@ -49,6 +49,13 @@ const closes: Readonly<Record<string, Readonly<Record<string, Ending>>>> = {
       for (const value of [1, 2]) client.send(value);
       return client;
     },
+    "too many bytes of one user": async () => {
+      const client = await connect(
+        (await startServer({ maxPayloadBytes: 10, messageBurst: 10_000, bytesPerSecondPerUser: 1 })).url,
+      );
+      for (let n = 0; n < 1000; n++) client.send(n);
+      return client;
+    },
     "a message in too many parts": async () => {
       const client = await connect((await startServer()).url);
       for (let n = 0; n <= 1024; n++) client.webSocket.send(n === 0 ? "1" : "", { fin: n === 1024 });
@@ -157,6 +164,18 @@ const refusals: Readonly<Record<string, Readonly<Record<string, (server: TestSer
     405: {
       "another method": ({ address }) => exchange(address.port, upgradeRequest().replace("GET", "PUT")),
     },
+    429: {
+      "a user with too many connections": async () => {
+        const { address, url } = await startServer({ connectionsPerUser: 1 });
+        await connect(url);
+        return exchange(address.port, upgradeRequest());
+      },
+      "a user with too many channels": async () => {
+        const { address, url } = await startServer({ channelsPerUser: 1 });
+        await connect(`${url}/a`);
+        return exchange(address.port, upgradeRequest("/wss/b"));
+      },
+    },
     503: {
       "a full server": async () => {
         const { address, url } = await startServer({ maxConnections: 1 });
@@ -222,7 +241,7 @@ describe("every ending", () => {
         const answer = await refuse(await startServer());
         assert.ok(answer.startsWith(`HTTP/1.1 ${status} `), answer);
         assert.match(answer, /\r\nConnection: close\r\n/);
-        assert.equal(answer.includes("\r\nRetry-After: 5\r\n"), status === "503");
+        assert.equal(answer.includes("\r\nRetry-After: 5\r\n"), ["429", "503"].includes(status));
       });
     }
   }

@@ -28,7 +28,12 @@ import {
 } from "./support.ts";
 
 /** Of rates. */
-const UNLIMITED = { messagesPerSecond: 1_000_000, messageBurst: 1_000_000, bytesPerSecond: 1 << 30 };
+const UNLIMITED = {
+  messagesPerSecond: 1_000_000,
+  messageBurst: 1_000_000,
+  bytesPerSecond: 1 << 30,
+  bytesPerSecondPerUser: 1 << 30,
+};
 
 describe("limits", () => {
   afterEach(tearDown);

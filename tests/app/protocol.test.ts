@@ -57,7 +57,8 @@ describe("PROTOCOL.md", () => {
 
   it("lists every setting that limits clients, with the default that holds", () => {
     const named = limits.filter(([variable]) => variable !== "");
-    const ofOperators = /^(HOST|PORT|WEBSOCKET_(ACCESS|VALKEY|METRICS|JW|LOG_LEVEL|SERVICE_NAME).*)$/;
+    const ofOperators =
+      /^(HOST|PORT|WEBSOCKET_(ACCESS|TRUSTED_PROXIES|VALKEY|METRICS|JW|LOG_LEVEL|SERVICE_NAME).*)$/;
     const defaults = Object.values<SettingDefinition>(settingDefinitions)
       .filter(({ variable }) => !ofOperators.test(variable))
       .map(({ variable, default: value }) => [variable, Array.isArray(value) ? "everyone" : String(value)]);

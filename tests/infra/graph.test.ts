@@ -443,6 +443,24 @@ for (const stack of ["dev", "prod"]) {
   });
 }
 
+describe("a user's address, without a token", () => {
+  const OWN_NAME = { "websocket:domain": "ws.example.com", "websocket:hostedZoneId": "Z0123456789" };
+  for (const [what, config, proxies] of [
+    ["CloudFront and a public load balancer", { "websocket:originAccess": "public" }, 2],
+    ["CloudFront and a private load balancer", { "websocket:originAccess": "private" }, 2],
+    ["a load balancer alone", { "websocket:edge": "load-balancer", ...OWN_NAME }, 1],
+  ] as const) {
+    it(`is the one that is told to ${what}`, async () => {
+      const graph = await evaluateStack({ stack: "dev", config });
+      assert.equal(serverSettings(graph).trustedProxies, proxies);
+    });
+  }
+
+  it("is not a stack's to say", () => {
+    assert.ok(!("trustedProxies" in configDefinitions));
+  });
+});
+
 describe("the stacks", () => {
   it("scale as the first design did in dev, and with room in prod", async () => {
     const scaling = async (stack: string): Promise<unknown> => {
