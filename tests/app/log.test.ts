@@ -105,6 +105,23 @@ describe("the memory log", () => {
     await log.close();
   });
 
+  it("keeps each entry for its whole time, also behind one that is older", async () => {
+    let nowMs = 0;
+    const log = createMemoryLog({ ...retention, retainedSeconds: 300, now: () => nowMs });
+    await log.append("c", "older");
+    nowMs = 30_000;
+    await log.append("c", "newer");
+    nowMs = 310_000;
+    const reader = new LogRecorder();
+    log.subscribe("c", reader);
+    assert.equal(reader.payloads.at(-1), "newer");
+    nowMs = 331_000;
+    const late = new LogRecorder();
+    log.subscribe("c", late);
+    assert.deepEqual([late.payloads, late.from, late.end], [[], 3, 3]);
+    await log.close();
+  });
+
   it("knows an id for longer than it keeps its entry", async () => {
     const log = createMemoryLog({ ...retention, retainedBytes: 10 });
     const first = await log.append("c", "12345", "id");

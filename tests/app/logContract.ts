@@ -208,6 +208,25 @@ export function describeLogContract(name: string, driver: LogDriver): void {
       });
     });
 
+    describe("appending by id, wherever a driver begins to forget", () => {
+      it("knows each of the newest ids", async () => {
+        const retainedMessages = 20;
+        const small = await open({ retainedMessages });
+        for (let offset = 1; offset <= 3 * retainedMessages; offset++) {
+          const { epoch } = await small.append(channel, "x", `id-${offset}`);
+          for (const back of [0, 1, retainedMessages / 2, retainedMessages - 1]) {
+            const earlier = Math.max(1, offset - back);
+            const appended = await small.append(channel, "x", `id-${earlier}`);
+            assert.deepEqual(
+              appended,
+              { epoch, offset: earlier, duplicate: true },
+              `${back} before ${offset}`,
+            );
+          }
+        }
+      });
+    });
+
     describe("the end of a channel", () => {
       it("is at 1 where there is nothing, in the epoch of what follows", async () => {
         const { epoch, next } = await log.end(channel);
