@@ -10,6 +10,7 @@ import path from "node:path";
 import type { Stack, UpdateSummary } from "@pulumi/pulumi/automation/index.js";
 import { isMap, parseDocument, Scalar, visit } from "yaml";
 import { PreconditionError } from "./preconditions.ts";
+import { stackFileName } from "./stackName.ts";
 import { findInHistory } from "./workspace.ts";
 
 /** Of a namespace of our own, in which the program looks for nothing. */
@@ -75,9 +76,9 @@ export function writeStackFile(
     expires,
   }: { readonly project: string; readonly stack: string; readonly from: string; readonly expires: Date },
 ): StackFile {
-  const file = path.join(root, `Pulumi.${stack}.yaml`);
+  const file = path.join(root, stackFileName(stack));
   const own = existsSync(file) ? readFileSync(file, "utf8") : undefined;
-  const document = parseDocument(own ?? readFileSync(path.join(root, `Pulumi.${from}.yaml`), "utf8"));
+  const document = parseDocument(own ?? readFileSync(path.join(root, stackFileName(from)), "utf8"));
   if (own !== undefined && !document.hasIn(["config", EXPIRES_KEY]))
     throw new PreconditionError(stays(stack));
 
@@ -122,7 +123,7 @@ function removeSecrets(document: ReturnType<typeof parseDocument>, from: string)
     Pair(_, { key }) {
       if (String(key) !== "secure") return;
       throw new PreconditionError(
-        `Pulumi.${from}.yaml encrypts a part of a value, which cannot be copied to another stack: encrypt the whole value.`,
+        `${stackFileName(from)} encrypts a part of a value, which cannot be copied to another stack: encrypt the whole value.`,
       );
     },
   });

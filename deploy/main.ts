@@ -2,9 +2,10 @@
 import { homedir } from "node:os";
 import path from "node:path";
 import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
+import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
 import { paintFor } from "../cli/paint.ts";
 import { checkPreconditions } from "./preconditions.ts";
-import { HELP, type Options, parseOptions } from "./options.ts";
+import { HELP, OPTIONS, type Options, parseOptions } from "./options.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 
@@ -50,6 +51,7 @@ async function main(): Promise<number> {
   let options: Options | undefined;
   let cliRoot: string | undefined;
   try {
+    refuseSwallowedOptions("deploy", OPTIONS, process);
     options = parseOptions(process.argv.slice(2));
     if (options === undefined) {
       process.stdout.write(HELP);

@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { suggest } from "../app/src/nearest.ts";
 import { dashed, problemsOf, refuse, UsageError } from "../cli/options.ts";
+import { isStackName, shortName } from "./stackName.ts";
 
 export type CommandName =
   "up" | "preview" | "refresh" | "destroy" | "outputs" | "status" | "smoke" | "rotate-secret" | "sweep";
@@ -31,9 +32,6 @@ const MAX_SMOKE_TIMEOUT_SECONDS = 3600;
 const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const MAX_LIFETIME_MS = 30 * UNIT_MS.d;
 
-/** What every backend takes, and a file name as well. */
-const STACK_NAME = /^[A-Za-z0-9_.-]{1,100}$/;
-
 const COMMANDS: Readonly<
   Record<CommandName, { readonly does: string; readonly options: readonly string[] }>
 > = {
@@ -62,7 +60,7 @@ const COMMANDS: Readonly<
 
 const COMMAND_NAMES = Object.keys(COMMANDS) as CommandName[]; // Object.keys forgets which keys it was given.
 
-const OPTIONS = {
+export const OPTIONS = {
   yes: { type: "boolean" },
   refresh: { type: "boolean" },
   "no-policy": { type: "boolean" },
@@ -79,6 +77,8 @@ const OPTIONS = {
 export const HELP = `Deploys the stack to AWS: the same program and the same stack files as \`pulumi up\`.
 
 Usage: npm run deploy -- COMMAND STACK [options]
+
+STACK is the stack's name, alone or as ORG/STACK or ORG/PROJECT/STACK.
 
 ${Object.entries(COMMANDS)
   .map(([name, { does }]) => `  ${name.padEnd("rotate-secret".length)}  ${does}`)
@@ -130,9 +130,9 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     if (stack !== "") problems.push(`sweep takes no stack: it looks at all of them.`);
   } else if (stack === "") {
     problems.push(`${command} needs a stack, such as: npm run deploy -- ${command} dev`);
-  } else if (!STACK_NAME.test(stack)) {
+  } else if (!isStackName(stack)) {
     problems.push(
-      `${JSON.stringify(stack)} is no name of a stack: 1 to 100 letters, digits, hyphens, dots and underscores.`,
+      `${JSON.stringify(stack)} is no name of a stack; expected STACK, ORG/STACK or ORG/PROJECT/STACK, each of 1 to 100 letters, digits, hyphens, dots and underscores.`,
     );
   }
   // A problem found so far makes a value worthless, and a second complaint about it noise.
@@ -183,7 +183,7 @@ function parseEphemeral(
     problems.push("--from and --expires come together, such as --from dev --expires 24h.");
     return undefined;
   }
-  if (from === stack) problems.push(`--from is ${from}, the stack itself.`);
+  if (shortName(from) === shortName(stack)) problems.push(`--from is ${from}, the stack itself.`);
   const [, count, unit = ""] = /^(\d+)([mhd])$/.exec(expires) ?? [];
   const lifetimeMs = unit === "" ? NaN : Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]; // As matched.
   if (!(lifetimeMs > 0 && lifetimeMs <= MAX_LIFETIME_MS)) {

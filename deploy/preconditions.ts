@@ -7,6 +7,7 @@ import { nearest } from "../app/src/nearest.ts";
 import { isExecutable } from "../cli/executable.ts";
 import { stackNames } from "../infra/stackFiles.ts";
 import type { CommandName, Options } from "./options.ts";
+import { shortName, stackFileName } from "./stackName.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -68,10 +69,10 @@ const EXECUTABLE = process.platform === "win32" ? "pulumi.exe" : "pulumi";
 /** @throws {PreconditionError} where the stack has none, naming those that have. */
 export function needStackFile({ root }: Pick<Places, "root">, stack: string): void {
   const names = stackNames(root);
-  if (names.includes(stack)) return;
-  const meant = nearest(stack, names);
+  if (names.includes(shortName(stack))) return;
+  const meant = nearest(shortName(stack), names);
   throw new PreconditionError(
-    `There is no Pulumi.${stack}.yaml; there are stacks ${names.join(", ")}.` +
+    `There is no ${stackFileName(stack)}; there are stacks ${names.join(", ")}.` +
       (meant === undefined
         ? ` With --from ${names[0] ?? "dev"} --expires 24h, up makes an ephemeral one.`
         : ` Did you mean ${meant}?`),
@@ -80,7 +81,7 @@ export function needStackFile({ root }: Pick<Places, "root">, stack: string): vo
 
 /** What encrypts the secrets of a stack, as its file names it; `undefined` leaves it to the backend. */
 export function secretsProviderOf(root: string, stack: string): string | undefined {
-  const file = path.join(root, `Pulumi.${stack}.yaml`);
+  const file = path.join(root, stackFileName(stack));
   if (!existsSync(file)) return undefined;
   const { secretsprovider, encryptionsalt } = (parse(readFileSync(file, "utf8")) ?? {}) as {
     readonly secretsprovider?: string;
@@ -128,7 +129,7 @@ export function needCredentials({ root, home, env }: Places, stack: string, vend
   if (files.some((file) => existsSync(file))) return;
   if (existsSync(vendorFile) && readFileSync(vendorFile, "utf8").includes("Amazon EC2")) return;
   // An environment of Pulumi ESC may bring them.
-  const stackFile = path.join(root, `Pulumi.${stack}.yaml`);
+  const stackFile = path.join(root, stackFileName(stack));
   if (existsSync(stackFile) && /^environment:/m.test(readFileSync(stackFile, "utf8"))) return;
   throw new PreconditionError(
     "There are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in (aws sso login).",

@@ -3,6 +3,7 @@ import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation/
 import type { UpdateSummary } from "@pulumi/pulumi/automation/index.js";
 import { RunError } from "@pulumi/pulumi/errors.js";
 import type { Environment } from "./preconditions.ts";
+import { shortName } from "./stackName.ts";
 
 export interface Workspace {
   readonly local: LocalWorkspace;
@@ -69,7 +70,7 @@ function leaveSelectionAlone(local: LocalWorkspace): void {
   local.removeStack = async (name, options) => {
     const selected = await local.stack();
     await remove(name, options);
-    if (selected !== undefined && selected.name !== name) await select(selected.name);
+    if (selected !== undefined && shortName(selected.name) !== shortName(name)) await select(selected.name);
   };
   const { secretsProvider } = local;
   // Fails where the stack is not there, as selecting it does.

@@ -6,6 +6,7 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { EXIT, type Context } from "../context.ts";
 import { previewMarkdown } from "../markdown.ts";
 import { operate, OperationFailed, programOptions, REFRESH_OPTIONS } from "../operate.ts";
+import { stackFileName } from "../stackName.ts";
 import { openStack, readState } from "../workspace.ts";
 
 export async function preview(context: Context): Promise<number> {
@@ -45,7 +46,7 @@ async function stackToLookAt({
   } catch (error) {
     if (!(error instanceof StackNotFoundError)) throw error;
   }
-  const file = path.join(root, `Pulumi.${name}.yaml`);
+  const file = path.join(root, stackFileName(name));
   const before = readFileSync(file);
   const stack = await openStack(workspace, name, { create: true });
   return {

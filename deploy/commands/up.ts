@@ -10,6 +10,7 @@ import type { Options } from "../options.ts";
 import { mayHaveChanged, operate, programOptions, type Operated } from "../operate.ts";
 import { PreconditionError } from "../preconditions.ts";
 import { describeCounts, duration } from "../progress/text.ts";
+import { stackFileName } from "../stackName.ts";
 import { losses } from "../stateful.ts";
 import { openStack, readState } from "../workspace.ts";
 import { describeOutputs } from "./outputs.ts";
@@ -67,7 +68,7 @@ export async function rotateSecret(context: Context): Promise<number> {
   needSecret(stack.name, workspace.project, config);
   const key = `${workspace.project}:${GENERATION_KEY}`;
   const generation = Number(config[key]?.value ?? FIRST_GENERATION) + 1;
-  const fileName = `Pulumi.${stack.name}.yaml`;
+  const fileName = stackFileName(stack.name);
   const file = path.join(root, fileName);
   const before = readFileSync(file);
   let updated: Updated;

@@ -73,6 +73,19 @@ describe("npm run deploy", function () {
     }
   });
 
+  it("takes a stack with its organization and project, and leaves no stack behind", async () => {
+    const file = read("Pulumi.dev.yaml");
+    const { code, stdout, stderr } = await target.deploy(
+      "preview",
+      "organization/websocket/dev",
+      "--no-policy",
+    );
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^preview organization\/websocket\/dev: \d+ to create$/m);
+    assert.equal(read("Pulumi.dev.yaml"), file);
+    assert.deepEqual(JSON.parse(await target.project.pulumi("stack", "ls", "--json")), []);
+  });
+
   it("previews, one line per resource, and as a comment, and leaves no stack behind", async () => {
     const file = read("Pulumi.dev.yaml");
     const { code, stdout } = await target.deploy(

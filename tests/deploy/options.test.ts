@@ -74,9 +74,22 @@ describe("the options of deploy", () => {
     assert.match(refused("up", "dev", "--yes=no"), /--yes takes no value/);
   });
 
+  it("takes a stack with its organization and project", () => {
+    for (const stack of ["dev", "acme/dev", "acme/websocket/dev"])
+      assert.equal(parseOptions(["preview", stack])?.stack, stack);
+    assert.match(
+      refused("up", "acme/websocket/dev", "--from", "dev", "--expires", "1h"),
+      /--from is dev, the stack itself/,
+    );
+  });
+
   it("says what is missing and what is allowed", () => {
     assert.match(refused("up"), /up needs a stack, such as: npm run deploy -- up dev/);
-    assert.match(refused("up", "a/b"), /"a\/b" is no name of a stack: 1 to 100 letters/);
+    for (const wrong of ["a/b/c/d", "a//b", "/a", "a b"])
+      assert.match(
+        refused("up", wrong),
+        /no name of a stack; expected STACK, ORG\/STACK or ORG\/PROJECT\/STACK/,
+      );
     assert.match(refused("preview", "dev", "--markdown"), /--markdown needs a value/);
     assert.match(refused("preview", "dev", "--markdown", "--refresh"), /--markdown needs a value/);
     assert.match(refused("up", "x", "--from", "dev"), /--from and --expires come together/);

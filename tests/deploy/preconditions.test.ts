@@ -62,9 +62,11 @@ describe("the preconditions of deploy", () => {
   it("needs the stack's file, and names the nearest", () => {
     for (const name of ["dev", "prod"]) write(`Pulumi.${name}.yaml`);
 
-    assert.doesNotThrow(() => {
-      needStackFile({ root: folder }, "dev");
-    });
+    for (const stack of ["dev", "acme/dev", "acme/websocket/dev"]) {
+      assert.doesNotThrow(() => {
+        needStackFile({ root: folder }, stack);
+      }, stack);
+    }
     assert.match(
       sentence(() => {
         needStackFile({ root: folder }, "prd");
