@@ -7,10 +7,11 @@ import { fileURLToPath } from "node:url";
 import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
 import { VARIABLE_PREFIX } from "../app/src/settings.ts";
 import { runBench } from "./bench.ts";
+import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
 import { UsageError } from "../cli/options.ts";
 import { QUICK_EFFORT } from "./cases.ts";
 import { contestants } from "./contestants.ts";
-import { parseOptions, usage } from "./options.ts";
+import { OPTIONS, parseOptions, usage } from "./options.ts";
 import { installPeers } from "./peers/install.ts";
 import { choosePinning } from "./pinning.ts";
 import { StartError } from "./processes.ts";
@@ -28,6 +29,7 @@ const INTERRUPTED = 130;
 const RESULTS_FOLDER = fileURLToPath(new URL("./results/", import.meta.url));
 
 async function main(args: readonly string[]): Promise<number> {
+  refuseSwallowedOptions("bench", OPTIONS, process);
   const options = parseOptions(args);
   if (options === "help") {
     process.stdout.write(usage());

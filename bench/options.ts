@@ -8,7 +8,7 @@ import type { Case, Effort } from "./cases.ts";
 
 const MAX_REPETITIONS = 100;
 
-const OPTIONS = {
+export const OPTIONS = {
   cases: { type: "string", value: "a,b", description: "Only these cases or groups of cases" },
   reps: {
     type: "string",

@@ -1,7 +1,8 @@
 /** `npm run load-test -- wss://HOST/wss`: the only module of the load test that touches the process. */
 import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
+import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
 import { UsageError } from "../cli/options.ts";
-import { parseOptions, usage } from "./options.ts";
+import { OPTIONS, parseOptions, usage } from "./options.ts";
 import { noProgress, progressBar } from "./progress.ts";
 import { render, shortfalls, succeeded } from "./report.ts";
 import { runLoadTest } from "./run.ts";
@@ -10,6 +11,7 @@ const FAILED = 1;
 const MISUSED = 2;
 
 async function main(args: readonly string[]): Promise<number> {
+  refuseSwallowedOptions("load-test", OPTIONS, process);
   const options = parseOptions(args);
   if (options === "help") {
     process.stdout.write(usage());

@@ -86,7 +86,7 @@ const FLAGS = {
   help: "Print this",
 } as const;
 
-const OPTIONS: OptionTypes = {
+export const OPTIONS: OptionTypes = {
   ...typed("string", { mode: MODES, ...COMMON, ...CHURN, ...SUSTAINED }),
   ...typed("boolean", FLAGS),
 };

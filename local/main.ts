@@ -2,10 +2,11 @@
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
+import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
 import type { DeclaredGraph } from "../infra/graph.ts";
 import { readStackFiles } from "../infra/stackFiles.ts";
 import type { StackEvent } from "./events.ts";
-import { HELP, type Options, parseOptions } from "./options.ts";
+import { HELP, OPTIONS, type Options, parseOptions } from "./options.ts";
 import { jsonOutput } from "./output/json.ts";
 import { linesOutput } from "./output/lines.ts";
 import { liveOutput } from "./output/live.ts";
@@ -109,6 +110,7 @@ async function run(options: Options, output: Output, { stop, hurry }: Wishes): P
 async function main(): Promise<number> {
   let options: Options;
   try {
+    refuseSwallowedOptions("start", OPTIONS, process);
     options = parseOptions(process.argv.slice(2));
   } catch (error) {
     console.error(`${messageOf(error)}\nnpm start -- --help lists the options.`);

@@ -30,7 +30,7 @@ const WEB_SCHEMES = ["ws:", "wss:", "http:", "https:"];
 /** As stacks are called; a number would be one too, and is not meant. */
 const STACK_NAME = /^[a-z][\w.-]*$/i;
 
-const OPTIONS = {
+export const OPTIONS = {
   stack: { type: "string", default: "dev" },
   tasks: { type: "string" },
   "edge-port": { type: "string", default: "8443" },

@@ -1,13 +1,14 @@
 /** `npm run policy`: the verdict on every stack that has a file and on the examples of docs/edges.md, or on one stack. */
 import path from "node:path";
 import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
+import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
 import { evaluateStack } from "../infra/evaluate.ts";
 import { evaluateExamples } from "../infra/examples.ts";
 import type { DeclaredGraph } from "../infra/graph.ts";
 import { stackNames } from "../infra/stackFiles.ts";
 import { suppressions } from "../infra/suppressions.ts";
 import { stackOf } from "./declared.ts";
-import { HELP, parseOptions } from "./options.ts";
+import { HELP, OPTIONS, parseOptions } from "./options.ts";
 import { reportOf } from "./report.ts";
 import type { NamedVerdict } from "./report.ts";
 import { rules } from "./rules.ts";
@@ -17,6 +18,7 @@ import type { Verdict } from "./verdict.ts";
 const ROOT = path.dirname(import.meta.dirname);
 
 async function main(): Promise<number> {
+  refuseSwallowedOptions("policy", OPTIONS, process);
   const { stack, help } = parseOptions(process.argv.slice(2));
   if (help) {
     process.stdout.write(HELP);

@@ -7,6 +7,11 @@ export interface Options {
   readonly help: boolean;
 }
 
+export const OPTIONS = {
+  stack: { type: "string" },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
 export const HELP = `Holds the declared resources of the stacks against the rules of the policy pack (docs/policy.md),
 without a cloud. Ends with 1 where something is found that no suppression lets stand, and
 where a suppression lets nothing stand.
@@ -22,7 +27,7 @@ export function parseOptions(args: readonly string[]): Options {
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
-      options: { stack: { type: "string" }, help: { type: "boolean", short: "h", default: false } },
+      options: OPTIONS,
       allowPositionals: true,
     });
     const [word] = positionals;

@@ -231,7 +231,7 @@ async function startProviders(cloud: string, env: NodeJS.ProcessEnv): Promise<Pr
 
 /** What the program and the image are made of; a test may change its own copy. */
 const COPIED =
-  /^(Pulumi.*\.(?:yaml|md)|package.*\.json|index\.ts|infra|policy|app|client|console|docs|\.dockerignore)$/;
+  /^(Pulumi.*\.(?:yaml|md)|package.*\.json|index\.ts|infra|policy|cli|app|client|console|docs|\.dockerignore)$/;
 
 function imitateRepository(folder: string): void {
   for (const name of readdirSync(ROOT).filter((entry) => COPIED.test(entry))) {
