@@ -12,9 +12,25 @@ const AUTONAME_SUFFIX = 8;
 /** Most characters of such a name (Elastic Load Balancing API, CreateLoadBalancer and CreateTargetGroup). */
 const LONGEST_NAME = 32;
 
+/** CloudFront's addresses towards origins, in us-east-1: the list `com.amazonaws.global.cloudfront.origin-facing`. */
+const CLOUDFRONT_PREFIX_LIST_ID = "pl-3b927c52";
+
+/** Titles of the tests that failed on one stack: what is wrong with both fails once. */
+const failed = new Set<string>();
+
 for (const stack of ["dev", "prod"]) {
   describe(`the graph of stack ${stack}`, () => {
     let graph: DeclaredGraph;
+
+    const titleOf = (test: Mocha.Test | undefined): string => test?.titlePath().slice(1).join(" ") ?? "";
+
+    beforeEach(function () {
+      if (failed.has(titleOf(this.currentTest))) this.skip();
+    });
+
+    afterEach(function () {
+      if (this.currentTest?.state === "failed") failed.add(titleOf(this.currentTest));
+    });
 
     before(async () => {
       graph = await evaluateStack({ stack });
@@ -152,14 +168,13 @@ for (const stack of ["dev", "prod"]) {
     describe("security groups", () => {
       it("let CloudFront reach the load balancer, that the tasks, these the backplane, and nobody else", () => {
         const rules = ofType(graph, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule");
-        const prefixList = rules.find(({ inputs }) => "prefixListId" in inputs);
         assert.deepEqual(rules.map(({ inputs: { description, ...inputs } }) => inputs).toSorted(byPort), [
           {
             securityGroupId: loadBalancerGroup(graph),
             ipProtocol: "tcp",
             fromPort: 80,
             toPort: 80,
-            prefixListId: prefixList?.inputs["prefixListId"],
+            prefixListId: CLOUDFRONT_PREFIX_LIST_ID,
           },
           {
             securityGroupId: backplaneGroup(graph),
@@ -639,13 +654,28 @@ function secretOf(graph: DeclaredGraph, secret: string): string {
   return String(randomPassword(graph, secret).outputs["result"]);
 }
 
-/** Types of the resources that get a secret, sorted; each knows it for one. */
+/** Types of the resources that get a secret, sorted; each has it in a property that is marked as secret. */
 function holdersOf(graph: DeclaredGraph, secret: string): readonly string[] {
   const holders = graph.resources.filter(({ inputs }) =>
     JSON.stringify(inputs).includes(secretOf(graph, secret)),
   );
-  for (const { name, secretInputs } of holders) assert.ok(secretInputs.length > 0, name);
+  for (const { type, name, inputs, secretInputs } of holders) {
+    for (const path of pathsOf(secretOf(graph, secret), inputs)) {
+      const isMarked = secretInputs.some((marked) => path.startsWith(marked));
+      assert.ok(isMarked, `${type} ${name}: ${path} has ${secret}, and is not marked as secret`);
+    }
+  }
   return holders.map(({ type }) => type).sort();
+}
+
+/** Paths of the texts in a value that have a part, in the form of `secretInputs`. */
+function pathsOf(part: string, value: unknown, path = ""): readonly string[] {
+  if (typeof value === "string") return value.includes(part) ? [path] : [];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => {
+    const step = Array.isArray(value) ? `[${key}]` : `${path === "" ? "" : "."}${key}`;
+    return pathsOf(part, inner, path + step);
+  });
 }
 
 function byPort(a: Inputs, b: Inputs): number {
