@@ -293,6 +293,8 @@ export function readConfig(): StackConfig {
   const settings: Settings = {
     ...defaultSettings(),
     ...pick(values, configurableSettings),
+    // The load balancer reaches a task at its address in the subnet.
+    host: "0.0.0.0",
     serviceName: `${project}-${stack}`,
   };
   const read = readEdge(pick(values, edgeDefinitions), region, key);

@@ -205,7 +205,7 @@ export class Channel implements LogReader {
       const wanted = resume.offset + 1;
       if (resume.epoch !== this.#epoch) {
         start = frames.first;
-        gap = { epoch: resume.epoch, from: wanted };
+        gap = { epoch: resume.epoch, from: Math.min(wanted, Number.MAX_SAFE_INTEGER) };
       } else if (wanted > frames.next) {
         // The log does not have what the client says it has seen.
         gap = { epoch: resume.epoch, from: frames.next };

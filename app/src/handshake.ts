@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import { STATUS_CODES } from "node:http";
 import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
 import type { ResumePoint } from "./channel.ts";
 import { RESUME_SUBPROTOCOL } from "./protocol.ts";
@@ -14,7 +14,7 @@ import { PATHS } from "./settings.ts";
  * The path is taken as it came, so that whoever looks at it before this server sees the same channel in it.
  */
 const TARGET = new RegExp(
-  String.raw`^(?:https?://(?:[\w.~-]+|\[[\da-fA-F:.]+\])(?::\d*)?)?${PATHS.websocket}(/[^?#]*)?(?:\?([^#]*))?$`,
+  String.raw`^(?:(?i:https?|wss?)://(?:[\w.~-]+|\[[\da-fA-F:.]+\])(?::\d*)?)?${PATHS.websocket}(/[^?#]*)?(?:\?([^#]*))?$`,
 );
 
 /** The channel of `PATHS.websocket` itself, with or without a slash at its end; the others have a name. */
@@ -47,7 +47,7 @@ export interface Handshake {
 }
 
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 429 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 408 | 429 | 431 | 503;
   /** For the client's author. */
   readonly reason?: string;
   readonly headers?: OutgoingHttpHeaders;
@@ -57,6 +57,7 @@ export interface Refusal {
 export function readHandshake(request: IncomingMessage): Handshake | Refusal {
   const { headers, method, url = "" } = request;
   if (method !== "GET") return { status: 405, headers: { Allow: "GET" } };
+  if (request.httpVersion !== "1.1") return bad("An upgrade needs HTTP/1.1.");
   if (!hasOneHost(request)) return bad("One Host is needed.");
   if (hasBody(request)) return bad("An upgrade has no body.");
 
@@ -115,13 +116,14 @@ export function acceptance({ key, dialect }: Handshake): string {
 }
 
 /** Answers an upgrade by plain HTTP and hangs up. */
-export function refuse(socket: Socket, { status, reason, headers = {} }: Refusal): void {
+export function refuse(socket: Duplex, { status, reason, headers = {} }: Refusal): void {
   const phrase = STATUS_CODES[status] ?? "";
   const body = reason ?? phrase;
   const lines = Object.entries({
     Connection: "close",
     "Content-Type": "text/plain; charset=utf-8",
     "Content-Length": Buffer.byteLength(body),
+    ...(status === 401 && { "WWW-Authenticate": "Bearer" }),
     ...headers,
   }).map(([name, value]) => `${name}: ${String(value)}\r\n`);
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { ignoreBrokenPipes, watchParent } from "./commandProcess.ts";
 import { ListenError } from "./listenError.ts";
 import { nearest } from "./nearest.ts";
-import { EXIT_GRACE_SECONDS, fromEnvironment, SettingsError } from "./settings.ts";
+import { EXIT_GRACE_SECONDS, fromEnvironment, ignoredVariables, SettingsError } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 import { runUntilSignal } from "./shutdown.ts";
 import type { Running } from "./shutdown.ts";
@@ -149,6 +149,9 @@ async function boot(settings: Settings): Promise<Running> {
     const { connections, release } = server;
     starting.defer(keepBalanced({ registry, connections, release, logger }));
   }
+  const variables = ignoredVariables(process.env);
+  if (variables.length > 0)
+    logger.info({ variables }, "variables of services with a similar name are ignored");
   logger.info({ ...server.address, metricsPort: metricsServer.port }, "listening");
 
   const running = starting.move();

@@ -187,7 +187,7 @@ export function createMetrics(): Metrics {
   );
   const upgradesRefused = tally(
     "websocket_upgrades_refused_total",
-    "Upgrades refused, by the status of the answer.",
+    "Upgrades refused, and requests that could not be read, by the status of the answer.",
     "status",
   );
   const usersLimited = tally(

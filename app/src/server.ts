@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import type { IncomingMessage } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 
 import type { Logger } from "pino";
@@ -18,6 +19,7 @@ import { acceptance, readHandshake, refuse } from "./handshake.ts";
 import type { Handshake, Refusal } from "./handshake.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { HeldBytes } from "./heldBytes.ts";
+import { HttpConnections } from "./httpConnections.ts";
 import type { Hub } from "./hub.ts";
 import { ListenError } from "./listenError.ts";
 import type { Metrics } from "./metrics.ts";
@@ -51,7 +53,10 @@ const KEEP_ALIVE_TIMEOUT_MS = 4_060_000;
 /** All headers of a request together, in bytes. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
-/** Connections for health checks, pages and upgrades on their way, beside those that are WebSockets already. */
+/**
+ * Connections for health checks, pages and upgrades on their way, beside those that are WebSockets already. Half of them
+ * may be idle.
+ */
 const HTTP_CONNECTIONS = 512;
 
 /** Connections that the system accepts ahead of the process; a reconnecting crowd comes at once. */
@@ -167,7 +172,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     return undefined;
   };
 
-  const refuseUpgrade = (socket: Socket, refusal: Refusal): void => {
+  const refuseUpgrade = (socket: Duplex, refusal: Refusal): void => {
     const { status, reason } = refusal;
     metrics.upgradeRefused(status);
     logger.debug({ status, reason }, "upgrade refused");
@@ -191,7 +196,11 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     let subject: string | undefined;
     let expiresAt: number | undefined;
     if (authorize !== undefined) {
-      const { authorization } = request.headers;
+      const [authorization, another] = new Set(request.headersDistinct["authorization"]);
+      if (another !== undefined) {
+        giveUp(upgrade, { status: 401, reason: "There are several Authorization headers." });
+        return;
+      }
       const grant = await authorize({ authorization, protocols: subprotocols }, channel);
       if (!grant.granted) {
         giveUp(upgrade, grant.status === 503 ? { ...BUSY, reason: grant.reason } : grant);
@@ -230,10 +239,8 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     logger.debug({ connections: connections.size }, "connection opened");
   };
 
-  http.on("upgrade", (request, _stream, head) => {
+  const onUpgrade = (request: IncomingMessage, head: Buffer): void => {
     const { socket } = request;
-    // The peer may go at any time; there is nobody left to tell.
-    socket.on("error", ignore);
     const handshake = readHandshake(request);
     if ("status" in handshake) {
       refuseUpgrade(socket, handshake);
@@ -252,6 +259,21 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       if (!upgrades.has(upgrade)) return;
       logger.debug({ err: error, channel: handshake.channel }, "channel not available");
       giveUp(upgrade, BUSY);
+    });
+  };
+
+  const httpConnections = new HttpConnections(http, {
+    maxIdle: HTTP_CONNECTIONS / 2,
+    onUnreadable: (socket, status) => {
+      socket.on("error", ignore);
+      refuseUpgrade(socket, { status });
+    },
+  });
+  http.on("upgrade", (request, _stream, head) => {
+    // The peer may go at any time; there is nobody left to tell.
+    request.socket.on("error", ignore);
+    httpConnections.leave(request.socket, () => {
+      onUpgrade(request, head);
     });
   });
   const upgradeCheck = setInterval(() => {

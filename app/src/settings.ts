@@ -6,6 +6,7 @@
 import { suggest } from "./nearest.ts";
 import { allowedValues, collect, decode, encode, quoteValue } from "./definition.ts";
 import type { Definition, Problem, ValuesOf } from "./definition.ts";
+import { serviceLinks } from "./serviceLinks.ts";
 import { canonicalOrigin, isFetchable, isValkeyUrl, ORIGIN } from "./urls.ts";
 
 /** A value that the server takes from its environment. */
@@ -44,10 +45,10 @@ export const settingDefinitions = {
   host: {
     kind: "text",
     variable: "HOST",
-    default: "0.0.0.0",
+    default: "127.0.0.1",
     pattern: /[^\s]+/,
     allowed: "a host name or an IP address of this machine",
-    description: "Address that the server listens on",
+    description: "Address that the server listens on; the image's default is 0.0.0.0, every address",
   },
   port: {
     kind: "integer",
@@ -480,11 +481,12 @@ export function contradictions(
 export function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): Settings {
   const problems: Problem[] = [];
   const variableOf = (name: SettingName): string => settingDefinitions[name].variable;
+  const links = ignoredVariables(environment);
 
   const settings = collect(settingDefinitions, (definition, name) => {
     // The names that it gives are those of the definitions.
     const variable = variableOf(name as SettingName);
-    const text = environment[variable];
+    const text = links.includes(variable) ? undefined : environment[variable];
     if (text === undefined || text === "") return definition.default;
     const value = decode(definition, text);
     if (value === undefined) {
@@ -496,7 +498,7 @@ export function fromEnvironment(environment: Readonly<Record<string, string | un
 
   const variables = settingNames().map(variableOf);
   for (const key of Object.keys(environment)) {
-    if (!key.startsWith(VARIABLE_PREFIX) || variables.includes(key)) continue;
+    if (!key.startsWith(VARIABLE_PREFIX) || variables.includes(key) || links.includes(key)) continue;
     problems.push({ key, message: `is not a setting${suggest(key, variables)}` });
   }
 
@@ -513,6 +515,13 @@ export function fromEnvironment(environment: Readonly<Record<string, string | un
   }
   if (problems.length > 0) throw new SettingsError(problems);
   return settings;
+}
+
+/** Variables that look like settings, and are the platform's: they describe a service that has a similar name. */
+export function ignoredVariables(
+  environment: Readonly<Record<string, string | undefined>>,
+): readonly string[] {
+  return serviceLinks(environment, VARIABLE_PREFIX);
 }
 
 /** Renders settings as environment variables, the inverse of {@link fromEnvironment}; secrets are left out. */

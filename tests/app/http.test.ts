@@ -6,7 +6,19 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { createPages } from "../../app/src/pages.ts";
-import { afterwards, connect, exchange, refusal, silent, startServer, tearDown } from "./support.ts";
+import {
+  afterwards,
+  connect,
+  exchange,
+  openSocket,
+  refusal,
+  silent,
+  startServer,
+  tearDown,
+} from "./support.ts";
+
+/** The server gives headers 10 seconds, and checks every 2. */
+const HEADERS_DEADLINE_MS = 14_000;
 
 /** Elastic Load Balancing, "Connection idle timeout". */
 const MAX_IDLE_TIMEOUT_SECONDS = 4_000;
@@ -157,6 +169,10 @@ describe("plain HTTP", () => {
     "http://x/wss",
     "http://x:80/wss?a=b",
     "https://[::1]:80/wss/a",
+    "ws://x/wss/a",
+    "wss://x:8443/wss",
+    "HTTP://x/wss",
+    "Ws://X/wss?a=b",
   ]) {
     it(`grants upgrades on ${target}`, async () => {
       const { address } = await startServer();
@@ -167,7 +183,17 @@ describe("plain HTTP", () => {
     });
   }
 
-  for (const target of ["*", "//x/wss", "http://x", "http://[/wss", "/x/../wss/a", "/wss\\a", "/./wss"]) {
+  for (const target of [
+    "*",
+    "//x/wss",
+    "http://x",
+    "http://[/wss",
+    "/x/../wss/a",
+    "/wss\\a",
+    "/./wss",
+    "/WSS",
+    "ftp://x/wss",
+  ]) {
     it(`answers upgrades on ${target} with 404`, async () => {
       const { address } = await startServer();
       const request = `GET ${target} HTTP/1.1\r\nHost: x\r\n${handshake}\r\n`;
@@ -188,6 +214,87 @@ describe("plain HTTP", () => {
       assert.match(await exchange(address.port, request), /^HTTP\/1\.1 400 /);
     });
   }
+
+  it("answers pages in absolute form too, whatever the case of the scheme", async () => {
+    const { address } = await startServer();
+    for (const target of ["http://x/health", "HTTP://x/"]) {
+      const request = `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+      assert.match(await exchange(address.port, request), /^HTTP\/1\.1 200 /);
+    }
+  });
+
+  it("answers upgrades by HTTP/1.0 with 400", async () => {
+    const { address } = await startServer();
+    const request = `GET /wss HTTP/1.0\r\nHost: x\r\n${handshake}\r\n`;
+    assert.match(await exchange(address.port, request), /^HTTP\/1\.1 400 /);
+  });
+
+  it("answers what comes before an upgrade on the same connection first", async () => {
+    const { address } = await startServer();
+    // The page is read from the disk, so its answer takes several turns.
+    const page = "GET /index.html HTTP/1.1\r\nHost: x\r\n\r\n";
+    const upgrade = `GET /wss HTTP/1.1\r\nHost: x\r\n${handshake}\r\n\x88\x80\0\0\0\0`;
+    const answer = await exchange(address.port, page + page + upgrade);
+    assert.match(answer, /^HTTP\/1\.1 200 [^]*<\/html>\s*HTTP\/1\.1 200 [^]*<\/html>\s*HTTP\/1\.1 101 /);
+    assert.ok(answer.endsWith('{"connection":"ok"}\x88\x00'), JSON.stringify(answer.slice(-40)));
+  });
+
+  it("keeps idle connections from taking the places of WebSockets", async () => {
+    const { url, address } = await startServer({ maxConnections: 1 });
+    const ask = async (): Promise<void> => {
+      const socket = openSocket(address.port);
+      socket.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+      await once(socket, "data");
+    };
+    // More than the server takes at all.
+    for (let n = 0; n < 12; n++) await Promise.all(Array.from({ length: 50 }, ask));
+    const client = await connect(url);
+    client.send("let in");
+    assert.equal(await client.nextMessage(), "let in");
+  });
+
+  it("counts requests that it cannot read, by their answers", async () => {
+    const { address, metrics } = await startServer();
+    const long = `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(17 * 1024)}\r\n\r\n`;
+    assert.match(await exchange(address.port, long), /^HTTP\/1\.1 431 /);
+    assert.match(await exchange(address.port, "no HTTP\r\n\r\n"), /^HTTP\/1\.1 400 /);
+    assert.deepEqual(metrics.snapshot().upgradesRefused, { 400: 1, 431: 1 });
+  });
+
+  it("answers headers that do not arrive with 408", async function () {
+    this.timeout(2 * HEADERS_DEADLINE_MS);
+    const { address, metrics } = await startServer();
+    const socket = openSocket(address.port);
+    let answer = "";
+    socket.setEncoding("latin1").on("data", (text: string) => (answer += text));
+    socket.write("GET / HTTP/1.1\r\nHost:");
+    await once(socket, "close");
+    assert.match(answer, /^HTTP\/1\.1 408 /);
+    assert.deepEqual(metrics.snapshot().upgradesRefused, { 408: 1 });
+  });
+
+  it("takes one Authorization, and asks for a token by WWW-Authenticate", async () => {
+    const seen: unknown[] = [];
+    const { address } = await startServer(
+      {},
+      {
+        authorize: ({ authorization }) => {
+          seen.push(authorization);
+          return Promise.resolve({ granted: false, status: 401, reason: "no" });
+        },
+      },
+    );
+    const answerTo = (...headers: string[]): Promise<string> => {
+      const lines = headers.map((header) => `Authorization: ${header}\r\n`).join("");
+      return exchange(address.port, `GET /wss HTTP/1.1\r\nHost: x\r\n${handshake}${lines}\r\n`);
+    };
+    for (const headers of [["Bearer a"], ["Bearer a", "Bearer a"], ["Bearer a", "Bearer b"], []]) {
+      const answer = await answerTo(...headers);
+      assert.match(answer, /^HTTP\/1\.1 401 /);
+      assert.match(answer, /^WWW-Authenticate: Bearer\r$/m);
+    }
+    assert.deepEqual(seen, ["Bearer a", "Bearer a", undefined]);
+  });
 
   it("grants upgrades that offer another protocol beside WebSocket", async () => {
     const { address } = await startServer();

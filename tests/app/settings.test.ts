@@ -7,6 +7,7 @@ import {
   contradictions,
   defaultSettings,
   fromEnvironment,
+  ignoredVariables,
   isSecret,
   settingDefinitions,
   settingNames,
@@ -292,6 +293,48 @@ describe("the settings", () => {
       assert.ok(contradiction.message.includes(name), contradiction.message);
       assert.equal(contradiction.value, access);
     }
+  });
+
+  it("ignore what a platform says of a service with a similar name, and nothing else", () => {
+    const links = {
+      WEBSOCKET_SERVICE_HOST: "10.0.0.1",
+      WEBSOCKET_SERVICE_PORT: "8080",
+      WEBSOCKET_SERVICE_PORT_HTTP_WEB: "8080",
+      WEBSOCKET_PORT: "tcp://10.0.0.1:8080",
+      WEBSOCKET_PORT_8080_TCP: "tcp://10.0.0.1:8080",
+      WEBSOCKET_PORT_8080_TCP_PROTO: "tcp",
+      WEBSOCKET_PORT_8080_TCP_PORT: "8080",
+      WEBSOCKET_PORT_8080_TCP_ADDR: "10.0.0.1",
+      // Of a service whose name makes one of them look like a setting.
+      WEBSOCKET_METRICS_SERVICE_HOST: "10.0.0.2",
+      WEBSOCKET_METRICS_PORT: "udp://10.0.0.2:53",
+      WEBSOCKET_METRICS_PORT_53_UDP: "udp://10.0.0.2:53",
+    };
+    const settings = fromEnvironment({ ...links, WEBSOCKET_HEARTBEAT_SECONDS: "7" });
+    assert.deepEqual(settings, { ...fromEnvironment({}), heartbeatSeconds: 7 });
+    assert.deepEqual(ignoredVariables({ ...links, PATH: "/bin" }), Object.keys(links));
+
+    for (const [variable, value] of [
+      ["WEBSOCKET_PORT", "8080"],
+      ["WEBSOCKET_SERVICE_HOST", "10.0.0.1"],
+      ["WEBSOCKET_SERVICE_NAMES", "x"],
+    ] as const) {
+      const { problems } = problemsOf({ [variable]: value });
+      assert.deepEqual(
+        problems.map(({ key }) => key),
+        [variable],
+      );
+    }
+    // Misspelt beside links.
+    const { problems } = problemsOf({ ...links, WEBSOCKET_HARTBEAT_SECONDS: "7" });
+    assert.deepEqual(
+      problems.map(({ key }) => key),
+      ["WEBSOCKET_HARTBEAT_SECONDS"],
+    );
+  });
+
+  it("listen on this machine alone if nothing says otherwise", () => {
+    assert.equal(fromEnvironment({}).host, "127.0.0.1");
   });
 
   it("report everything that is wrong at once, unknown variables with the nearest known", () => {

@@ -179,6 +179,13 @@ describe("the wire for plain clients", () => {
     assert.deepEqual(raw.received(), textFrame('{"connection":"ok"}'));
   });
 
+  it("names a gap in numbers that are safe, though the client says it has seen the last there is", async () => {
+    const { url } = await startServer();
+    const { client } = await connectResuming(url, { epoch: "another", offset: Number.MAX_SAFE_INTEGER });
+    const gap = { epoch: "another", from: Number.MAX_SAFE_INTEGER };
+    assert.deepEqual(await client.nextValue(), { gap });
+  });
+
   it("does not mind empty elements among the subprotocols", async () => {
     const { address } = await startServer();
     for (const offered of ["resume.v1,", ", resume.v1", "other,, resume.v1"]) {
