@@ -51,11 +51,24 @@ export interface ConnectionContext {
   readonly onClosed: (connection: Connection) => void;
 }
 
+/** Whose connection it is. */
+export interface Member {
+  readonly rights: Rights;
+  /** Whose limits apply. */
+  readonly user: User;
+  /**
+   * The subject of the client's token, if it has one. An address is no publisher: a client that publishes again after its
+   * address has changed must be recognized by its id.
+   */
+  readonly publisher: string | undefined;
+}
+
 export class Connection implements WebSocketEvents, Listener, Beating {
   readonly dialect: Dialect;
   readonly #channel: string;
   readonly #rights: Rights;
   readonly #user: User;
+  readonly #publisher: string | undefined;
   readonly #context: ConnectionContext;
   readonly #webSocket: ServerWebSocket;
   /** None until the client sends something: most are idle. */
@@ -72,12 +85,15 @@ export class Connection implements WebSocketEvents, Listener, Beating {
   #bytesReadAtBeat = -1;
   #beatGroup = 0;
 
-  /** @param member what the client may do, and whose connection it is; its user is left when the connection has closed. */
+  /**
+   * @param member what the client may do, and whose connection it is. The user is left when the connection has closed. The
+   * publisher has ids of its own.
+   */
   constructor(
     socket: Socket,
     channel: string,
     dialect: Dialect,
-    { rights, user }: { readonly rights: Rights; readonly user: User },
+    { rights, user, publisher }: Member,
     context: ConnectionContext,
   ) {
     const { settings } = context;
@@ -85,6 +101,7 @@ export class Connection implements WebSocketEvents, Listener, Beating {
     this.#channel = channel;
     this.#rights = rights;
     this.#user = user;
+    this.#publisher = publisher;
     this.#context = context;
     const maxFrameBytes = settings.maxPayloadBytes + (dialect === "plain" ? 0 : ENVELOPE_BYTES);
     this.#webSocket = new ServerWebSocket(socket, maxFrameBytes, this, context.held);
@@ -201,7 +218,7 @@ export class Connection implements WebSocketEvents, Listener, Beating {
       );
       return;
     }
-    const answer = hub.publish(this.#channel, json, id, this.#user.key);
+    const answer = hub.publish(this.#channel, json, id, this.#publisher);
     if (!(answer instanceof Promise)) {
       this.#stored(answer, id);
       return;

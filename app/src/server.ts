@@ -218,7 +218,13 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     }
     upgrade.user = user;
 
-    const connection = new Connection(socket, channel, dialect, { rights, user }, context);
+    const connection = new Connection(
+      socket,
+      channel,
+      dialect,
+      { rights, user, publisher: subject },
+      context,
+    );
     // A client that may not read has nothing to resume.
     const from = rights.canSubscribe ? resume : undefined;
     const joined = await hub.join(channel, dialect, from, connection, upgrade.givenUp.signal);
