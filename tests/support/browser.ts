@@ -6,13 +6,16 @@ import { isExecutable } from "../../cli/executable.ts";
 import { leaveOut } from "./leaveOut.ts";
 
 /** Where Linux distributions and macOS put Chromium and Chrome. */
-const BROWSERS = [
-  process.env["CHROMIUM_PATH"] ?? "",
+const USUAL_BROWSERS = [
   "/usr/bin/chromium",
   "/usr/bin/chromium-browser",
   "/usr/bin/google-chrome",
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
+
+/** An empty variable is for no browser at all. */
+const { CHROMIUM_PATH } = process.env;
+const BROWSERS = CHROMIUM_PATH === undefined ? USUAL_BROWSERS : [CHROMIUM_PATH];
 
 const QUIET = [
   "--no-sandbox",
