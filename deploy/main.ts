@@ -2,6 +2,7 @@
 import { homedir } from "node:os";
 import path from "node:path";
 import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
+import { ensureHomeFolder } from "../cli/homeFolder.ts";
 import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
 import { paintFor } from "../cli/paint.ts";
 import { checkPreconditions } from "./preconditions.ts";
@@ -66,4 +67,5 @@ async function main(): Promise<number> {
 }
 
 ignoreBrokenPipes(process);
+ensureHomeFolder(process.env);
 process.exitCode = await main();

@@ -1,5 +1,5 @@
 /** Reads Pulumi.yaml and the stack files the way the CLI does, for evaluations that run without it. */
-import { readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { parse, YAMLParseError } from "yaml";
 import { nearest } from "../app/src/nearest.ts";
@@ -30,10 +30,7 @@ export function stackNames(root: string): readonly string[] {
 export function readStackFiles(root: string, stack: string, content?: string): StackFiles {
   const file = `Pulumi.${stack}.yaml`;
   const ownContent = content ?? readStackFile(root, stack);
-  const project = record(
-    parseYaml(readFileSync(path.join(root, PROJECT_FILE), "utf8"), PROJECT_FILE),
-    PROJECT_FILE,
-  );
+  const project = record(parseYaml(readProjectFile(root), PROJECT_FILE), PROJECT_FILE);
   const name = project["name"];
   if (typeof name !== "string") throw new Error(`${PROJECT_FILE} has no name.`);
 
@@ -55,6 +52,17 @@ export function readStackFiles(root: string, stack: string, content?: string): S
     config[full] = text(value);
   }
   return { project: name, stack, config };
+}
+
+/** @throws {Error} if there is none, with the command that restores it. */
+function readProjectFile(root: string): string {
+  const file = path.join(root, PROJECT_FILE);
+  if (!existsSync(file)) {
+    throw new Error(
+      `${PROJECT_FILE} is missing in ${root}: it names the project. Fix: git checkout -- ${PROJECT_FILE}`,
+    );
+  }
+  return readFileSync(file, "utf8");
 }
 
 /** @throws {Error} if there is none, naming the stacks that have one. */

@@ -22,14 +22,27 @@ interface Kept extends Certificate {
   readonly notAfter: number;
 }
 
-/** @param directory where it is kept; made where it is missing. */
-export async function localCertificate(directory: string): Promise<Certificate> {
+/**
+ * @param directory where it is kept; made where it is missing.
+ * @param warn called if it cannot be kept there. It then serves this time only.
+ */
+export async function localCertificate(
+  directory: string,
+  warn: (message: string) => void = () => undefined,
+): Promise<Certificate> {
   const file = path.join(directory, FILE);
   const kept = await readKept(file);
   if (kept !== undefined && kept.notAfter - Date.now() > REMAINING_DAYS * DAY_MS) return kept;
   const made = await makeCertificate();
-  await mkdir(directory, { recursive: true });
-  await writeFile(file, JSON.stringify(made), { mode: 0o600 });
+  try {
+    await mkdir(directory, { recursive: true });
+    await writeFile(file, JSON.stringify(made), { mode: 0o600 });
+  } catch (error) {
+    warn(
+      `The certificate cannot be kept (${error instanceof Error ? error.message : String(error)}): ` +
+        "a browser asks for a new exception at every start.",
+    );
+  }
   return made;
 }
 

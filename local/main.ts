@@ -2,6 +2,8 @@
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
+import { childEnvironment } from "../cli/childEnvironment.ts";
+import { ensureHomeFolder } from "../cli/homeFolder.ts";
 import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
 import type { DeclaredGraph } from "../infra/graph.ts";
 import { readStackFiles } from "../infra/stackFiles.ts";
@@ -11,7 +13,6 @@ import { jsonOutput } from "./output/json.ts";
 import { linesOutput } from "./output/lines.ts";
 import { liveOutput } from "./output/live.ts";
 import { type Output, untilBroken } from "./output/output.ts";
-import { commandLine, withNamespaces } from "./overrides.ts";
 import { startStack } from "./stack.ts";
 import { findValkeyServer } from "./valkeyServer.ts";
 
@@ -22,9 +23,6 @@ const CACHE_DIRECTORY = path.join(ROOT, "node_modules", ".cache", "local-stack")
 /** npm passes on the Ctrl-C that the terminal has delivered already; only a later one is the user's second. */
 const SECOND_SIGNAL_AFTER_MS = 500;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
-/** What a process of this system needs to start at all; none of it is a setting of the server's. */
-const SYSTEM_VARIABLES = ["SystemRoot", "TEMP", "TMPDIR"];
 
 function chooseOutput({ json, verbose }: Options): Output {
   if (json) return jsonOutput(process.stdout, { verbose });
@@ -60,6 +58,7 @@ function wishesBySignal(): Wishes {
 
 async function evaluate({ stack, config }: Options): Promise<DeclaredGraph> {
   const { evaluateStack, problemsOf } = await import("../infra/evaluate.ts");
+  const { commandLine, withNamespaces } = await import("./overrides.ts");
   const { ConfigError, stackFile } = await import("../infra/configError.ts");
   const overrides = withNamespaces(config, readStackFiles(ROOT, stack).project);
   try {
@@ -85,12 +84,7 @@ async function run(options: Options, output: Output, { stop, hurry }: Wishes): P
       valkeyServer: await findValkeyServer(process.env["PATH"]),
       entry: ENTRY,
       cacheDirectory: CACHE_DIRECTORY,
-      baseEnvironment: Object.fromEntries(
-        SYSTEM_VARIABLES.flatMap((name) => {
-          const value = process.env[name];
-          return value === undefined ? [] : [[name, value] as const];
-        }),
-      ),
+      baseEnvironment: childEnvironment(process.env),
     },
     (event: StackEvent) => {
       output.event(event);
@@ -142,4 +136,5 @@ function messageOf(error: unknown): string {
 }
 
 ignoreBrokenPipes(process);
+ensureHomeFolder(process.env);
 process.exitCode = await main();

@@ -60,7 +60,9 @@ export async function startStack(
 
   await using starting = new AsyncDisposableStack();
   const common = {
-    certificate: await localCertificate(options.cacheDirectory),
+    certificate: await localCertificate(options.cacheDirectory, (message) => {
+      emit({ event: "warning", message });
+    }),
     flushMs: FLUSH_MS,
     emit,
   };

@@ -2,12 +2,13 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { homedir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
+import { childEnvironment } from "../cli/childEnvironment.ts";
 import { isExecutable } from "../cli/executable.ts";
+import { homeFolder } from "../cli/homeFolder.ts";
 import { LOOPBACK } from "./listen.ts";
 
 /** Either one will do: Redis has what the message log needs since version 7. */
@@ -15,7 +16,9 @@ const PROGRAMS = ["valkey-server", "redis-server"];
 const LEAST_MAJOR_VERSION = 7;
 
 /** Where package managers put programs, and a `PATH` may not lead. */
-const USUAL_FOLDERS = [path.join(homedir(), ".local/bin"), "/usr/local/bin", "/opt/homebrew/bin", "/usr/bin"];
+const USUAL_FOLDERS = ["/usr/local/bin", "/opt/homebrew/bin", "/usr/bin"];
+/** The same, in the user's home. */
+const USERS_FOLDER = ".local/bin";
 
 /** Attempts to start on a port that was free a moment ago. */
 const PORT_ATTEMPTS = 5;
@@ -61,7 +64,12 @@ export interface ValkeyServer {
  * @returns the path of a server that is new enough; nothing where this machine has none.
  */
 export async function findValkeyServer(searchPath = ""): Promise<string | undefined> {
-  const folders = [...searchPath.split(path.delimiter).filter((folder) => folder !== ""), ...USUAL_FOLDERS];
+  const home = homeFolder();
+  const folders = [
+    ...searchPath.split(path.delimiter).filter((folder) => folder !== ""),
+    ...(home === undefined ? [] : [path.join(home, USERS_FOLDER)]),
+    ...USUAL_FOLDERS,
+  ];
   for (const program of PROGRAMS) {
     for (const folder of folders) {
       const binary = path.join(folder, program);
@@ -91,6 +99,7 @@ async function start(
   port: number,
 ): Promise<ValkeyServer> {
   const child = spawn(binary, ["-"], {
+    env: childEnvironment(process.env),
     stdio: ["pipe", "pipe", "inherit"],
     // Away from the terminal's Ctrl-C, which is for whoever started it.
     detached: process.platform !== "win32",
@@ -188,7 +197,7 @@ export async function freePort(): Promise<number> {
 async function isNewEnough(binary: string): Promise<boolean> {
   if (!isExecutable(binary)) return false;
   try {
-    const { stdout } = await run(binary, ["--version"]);
+    const { stdout } = await run(binary, ["--version"], { env: childEnvironment(process.env) });
     return Number(/ v=(\d+)\./.exec(stdout)?.[1]) >= LEAST_MAJOR_VERSION;
   } catch {
     // Not a program of this machine.

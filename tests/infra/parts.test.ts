@@ -156,6 +156,13 @@ describe("the stack files", () => {
     assert.equal(config["aws:region"], "us-east-1");
   });
 
+  it("name the command that restores Pulumi.yaml if it is missing", () => {
+    const folder = path.join(ROOT, "infra");
+    assert.throws(() => readStackFiles(folder, "dev", "config: {}"), {
+      message: `Pulumi.yaml is missing in ${folder}: it names the project. Fix: git checkout -- Pulumi.yaml`,
+    });
+  });
+
   it("name the stacks that exist when one does not", () => {
     assert.throws(() => readStackFiles(ROOT, "prd"), /Pulumi\.prd\.yaml.*dev, prod.*Did you mean prod\?/);
   });

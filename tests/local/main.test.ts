@@ -120,6 +120,26 @@ describe("local main: its end", function () {
     });
   }
 
+  it("comes after a start, too, for a user without a home folder", async () => {
+    const homeless = `
+      import os from "node:os";
+      import { syncBuiltinESMExports } from "node:module";
+      os.homedir = () => {
+        if (process.env.HOME === undefined) throw new Error("no home");
+        return process.env.HOME;
+      };
+      delete process.env.HOME;
+      syncBuiltinESMExports();`;
+    const preload = `data:text/javascript,${encodeURIComponent(homeless)}`;
+    const { child, stdout, errors, exited } = start("--import", preload);
+    const lines = createInterface({ input: stdout });
+    lines.on("line", (line) => {
+      if ((JSON.parse(line) as Event).event === "ready") child.kill("SIGINT");
+    });
+    assert.deepEqual(await exited, [0, null]);
+    assert.equal(await errors, "");
+  });
+
   it("is in order and silent when nobody reads its output any more", async () => {
     const { stdout, errors, exited } = start();
     const task = await new Promise<number>((resolve) => {
