@@ -183,6 +183,11 @@ export const infrastructureDefinitions = {
     default: false,
     description: "Whether logs and images outlive the stack",
   },
+  enableExec: {
+    kind: "boolean",
+    default: false,
+    description: "Whether ECS Exec may run commands in a task; what its sessions print is logged",
+  },
   protect: {
     kind: "boolean",
     default: false,

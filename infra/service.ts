@@ -4,9 +4,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { settingDefinitions, toEnvironment } from "../app/src/settings.ts";
 import type { Settings } from "../app/src/settings.ts";
 import { after } from "./after.ts";
+import type { Cluster } from "./cluster.ts";
 import type { StackConfig } from "./config.ts";
 import type { Generations } from "./generations.ts";
-import type { Suppression } from "./suppression.ts";
+import { declareTaskRole, execStatements, startStatements } from "./taskRoles.ts";
 
 const CONTAINER_NAME = "websocket-service";
 
@@ -49,15 +50,9 @@ const ONE_AFTER_THE_OTHER = {
   availabilityZoneRebalancing: "DISABLED",
 } as const;
 
-const TRUST_ECS_TASKS = JSON.stringify({
-  Version: "2012-10-17",
-  Statement: [
-    { Effect: "Allow", Principal: { Service: "ecs-tasks.amazonaws.com" }, Action: "sts:AssumeRole" },
-  ],
-});
-
 export interface ServiceArgs {
   readonly region: string;
+  readonly cluster: Pick<Cluster, "arn" | "name" | "execLogGroupArn">;
   /** Public subnets: without NAT, a task reaches AWS by its own address. */
   readonly subnetIds: pulumi.Input<string[]>;
   readonly securityGroupId: pulumi.Input<string>;
@@ -88,9 +83,8 @@ export interface BackplaneAccess {
   readonly passwordArns: Generations<pulumi.Input<string>>;
 }
 
-/** The cluster, the task definition and the service that keeps its tasks registered with the load balancer. */
+/** The task definition and the service that keeps its tasks registered with the load balancer. */
 export class Service extends pulumi.ComponentResource {
-  readonly clusterName: pulumi.Output<string>;
   readonly serviceName: pulumi.Output<string>;
   readonly #service: awsx.ecs.FargateService;
 
@@ -98,18 +92,18 @@ export class Service extends pulumi.ComponentResource {
     super("websocket:infra:Service", name, {}, opts);
     const child = { parent: this };
 
-    const cluster = new aws.ecs.Cluster(
-      name,
-      { settings: [{ name: "containerInsights", value: "enhanced" }] },
-      child,
-    );
     const logGroup = new aws.cloudwatch.LogGroup(
       `${name}-log`,
       { retentionInDays: args.logRetentionDays },
       { ...child, retainOnDelete: args.retainLogs },
     );
-    const taskRoleArn = role(`${name}-task`, ecsExecStatements(), child);
-    const executionRoleArn = role(
+    const { cluster } = args;
+    const taskRoleArn = declareTaskRole(
+      `${name}-task`,
+      cluster.execLogGroupArn === undefined ? [] : execStatements(cluster.execLogGroupArn),
+      child,
+    );
+    const executionRoleArn = declareTaskRole(
       `${name}-execution`,
       startStatements(args.repositoryArn, logGroup.arn, args.backplane?.passwordArns),
       child,
@@ -135,7 +129,7 @@ export class Service extends pulumi.ComponentResource {
         healthCheckGracePeriodSeconds: HEALTH_GRACE_SECONDS,
         ...(args.backplane === undefined ? ONE_AFTER_THE_OTHER : ONE_BESIDE_THE_OTHER),
         deploymentCircuitBreaker: { enable: true, rollback: true },
-        enableExecuteCommand: true,
+        enableExecuteCommand: cluster.execLogGroupArn !== undefined,
         enableEcsManagedTags: true,
         propagateTags: "SERVICE",
         taskDefinitionArgs: {
@@ -174,9 +168,8 @@ export class Service extends pulumi.ComponentResource {
       child,
     );
 
-    this.clusterName = cluster.name;
     this.serviceName = this.#service.service.apply(({ name: serviceName }) => serviceName);
-    this.registerOutputs({ clusterName: this.clusterName, serviceName: this.serviceName });
+    this.registerOutputs({ serviceName: this.serviceName });
   }
 
   /** The value, when healthy tasks of this deployment stand behind the target group: for whoever sends clients there. */
@@ -231,97 +224,4 @@ function environmentOf({ settings, backplane }: Pick<ServiceArgs, "settings" | "
       secrets: [{ name: valkeyPassword.variable, valueFrom: backplane.passwordArns[0] }],
     }),
   };
-}
-
-/** A role for ECS's tasks. Its ARN is known only when it has its permissions. */
-function role(
-  name: string,
-  statements: pulumi.Inputs[],
-  child: pulumi.CustomResourceOptions,
-): pulumi.Output<string> {
-  const created = new aws.iam.Role(`${name}-role`, { assumeRolePolicy: TRUST_ECS_TASKS }, child);
-  const policy = new aws.iam.RolePolicy(
-    `${name}-policy`,
-    {
-      role: created.name,
-      policy: pulumi.jsonStringify({ Version: "2012-10-17", Statement: statements }),
-    },
-    child,
-  );
-  return pulumi.all([created.arn, policy.id]).apply(([arn]) => arn);
-}
-
-const ROLE_POLICY = "websocket:infra:Service$aws:iam/rolePolicy:RolePolicy";
-
-/** What the policy pack finds in the statements below, and why it stands. */
-export const suppressions: readonly Suppression[] = [
-  {
-    rule: "IAM5",
-    resource: ROLE_POLICY,
-    findings: [
-      "ssmmessages:CreateControlChannel on every resource",
-      "ssmmessages:CreateDataChannel on every resource",
-      "ssmmessages:OpenControlChannel on every resource",
-      "ssmmessages:OpenDataChannel on every resource",
-    ],
-    reason: "ECS Exec needs these actions, and they know no resource.",
-  },
-  {
-    rule: "IAM5",
-    resource: ROLE_POLICY,
-    findings: ["ecr:GetAuthorizationToken on every resource"],
-    reason: "The action knows no resource. Images are pulled from the stack's own repository only.",
-  },
-  {
-    rule: "IAM5",
-    resource: ROLE_POLICY,
-    findings: [
-      "logs:CreateLogStream on all that one resource holds",
-      "logs:PutLogEvents on all that one resource holds",
-    ],
-    reason:
-      "A task's log stream has its id in its name. They are the streams of the service's own log group only.",
-  },
-];
-
-/** Amazon ECS Developer Guide, "Monitor Amazon ECS containers with ECS Exec": these actions know no resource. */
-function ecsExecStatements(): pulumi.Inputs[] {
-  return [
-    {
-      Effect: "Allow",
-      Action: [
-        "ssmmessages:CreateControlChannel",
-        "ssmmessages:CreateDataChannel",
-        "ssmmessages:OpenControlChannel",
-        "ssmmessages:OpenDataChannel",
-      ],
-      Resource: "*",
-    },
-  ];
-}
-
-/** What ECS needs to start a task, also one of the deployment before: its image, its log stream, and its secret. */
-function startStatements(
-  repositoryArn: pulumi.Input<string>,
-  logGroupArn: pulumi.Input<string>,
-  parameterArns: Generations<pulumi.Input<string>> | undefined,
-): pulumi.Inputs[] {
-  return [
-    // GetAuthorizationToken knows no resource (Service Authorization Reference, Amazon ECR).
-    { Effect: "Allow", Action: "ecr:GetAuthorizationToken", Resource: "*" },
-    {
-      Effect: "Allow",
-      Action: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-      Resource: repositoryArn,
-    },
-    {
-      Effect: "Allow",
-      Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
-      Resource: pulumi.interpolate`${logGroupArn}:*`,
-    },
-    // The key that AWS manages for SSM lets whoever may read the parameter decrypt it.
-    ...(parameterArns === undefined
-      ? []
-      : [{ Effect: "Allow", Action: "ssm:GetParameters", Resource: [...parameterArns] }]),
-  ];
 }

@@ -3,15 +3,15 @@ import { suppressions as backplane } from "./backplane.ts";
 import { suppressions as distribution } from "./distribution.ts";
 import { suppressions as loadBalancer } from "./loadBalancer.ts";
 import { suppressions as logs } from "./logs.ts";
-import { suppressions as service } from "./service.ts";
 import type { Suppression } from "./suppression.ts";
+import { suppressions as taskRoles } from "./taskRoles.ts";
 import { suppressions as vpcOrigin } from "./vpcOrigin.ts";
 
 export const suppressions: readonly Suppression[] = [
   ...distribution,
   ...vpcOrigin,
   ...loadBalancer,
-  ...service,
+  ...taskRoles,
   ...logs,
   ...backplane,
 ];

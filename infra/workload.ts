@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { Autoscaling } from "./autoscaling.ts";
 import { Backplane } from "./backplane.ts";
 import type { Base } from "./base.ts";
+import { Cluster } from "./cluster.ts";
 import { Image } from "./image.ts";
 import { LoadBalancer } from "./loadBalancer.ts";
 import type { Audience } from "./loadBalancer.ts";
@@ -79,10 +80,20 @@ export function declareWorkload(
         )
       : undefined;
 
+  const cluster = new Cluster(
+    "websocket-service",
+    {
+      enableExec: config.enableExec,
+      logRetentionDays: config.logRetentionDays,
+      retainLogs: config.retainData,
+    },
+    inRegion,
+  );
   const service = new Service(
     "websocket-service",
     {
       region: config.region,
+      cluster,
       subnetIds: network.subnetIds,
       securityGroupId: network.taskSecurityGroupId,
       targetGroupArn: loadBalancer.targetGroupArn,
@@ -103,7 +114,7 @@ export function declareWorkload(
   new Autoscaling(
     "scaling",
     {
-      clusterName: service.clusterName,
+      clusterName: cluster.name,
       serviceName: service.serviceName,
       minTasks: config.minTasks,
       maxTasks: config.maxTasks,
@@ -121,7 +132,7 @@ export function declareWorkload(
     service,
     subnetIds: network.subnetIds,
     outputs: {
-      clusterName: service.clusterName,
+      clusterName: cluster.name,
       serviceName: service.serviceName,
       imageUri: image.uri,
     },

@@ -34,6 +34,7 @@ const IMPORT_FILE = "import.json";
 /** What `retainData` leaves behind, by type; and the image, which is in its repository. */
 const KEPT = [
   "aws:cloudwatch/logGroup:LogGroup",
+  "aws:cloudwatch/logGroup:LogGroup",
   "aws:ecr/lifecyclePolicy:LifecyclePolicy",
   "aws:ecr/repository:Repository",
   "aws:s3/bucket:Bucket",
@@ -43,6 +44,9 @@ const KEPT = [
   "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
   "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
 ];
+
+/** Log group with the cluster's name in it, so that a new cluster has a new one. */
+const INSIGHTS_LOG = "websocket-service-insights";
 
 /** What clients' connections go through, and what holds their messages. */
 const CARRIERS = [
@@ -163,6 +167,8 @@ export const CHANGES: readonly Transition[] = [
     asks: [
       [
         "update BucketLifecycleConfiguration logs-lifecycle rules",
+        "update LogGroup websocket-service-exec retentionInDays",
+        "update LogGroup websocket-service-insights retentionInDays",
         "update LogGroup websocket-service-log retentionInDays",
       ],
     ],
@@ -578,7 +584,10 @@ export const ENDINGS: readonly Transition[] = [
       await update(project);
     },
     after: ({ cloud }) => {
-      const made = cloud.changes().map(({ type }) => type);
+      const made = cloud
+        .changes()
+        .filter(({ name }) => name !== INSIGHTS_LOG)
+        .map(({ type }) => type);
       for (const type of KEPT) assert.ok(!made.includes(type), type);
     },
   },
@@ -595,7 +604,7 @@ async function importKept(existing: readonly Resource[], project: Project): Prom
   const filled = wanted.flatMap((entry) => {
     // What the others stand under.
     if (/^(websocket:|pulumi:providers:)/.test(entry.type)) return [entry];
-    if (!KEPT.includes(entry.type)) return [];
+    if (!KEPT.includes(entry.type) || (entry.logicalName ?? entry.name) === INSIGHTS_LOG) return [];
     const found = existing.find(
       ({ type, urn }) => type === entry.type && urn.endsWith(`::${entry.logicalName ?? entry.name}`),
     );
