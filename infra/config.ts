@@ -20,10 +20,11 @@ import type { Settings } from "../app/src/settings.ts";
 import { channelBytes, CHANNELS_MEMORY_SHARE, channelsThatFit } from "./channelMemory.ts";
 import { ConfigError, stackFile } from "./configError.ts";
 import type { Change, ConfigProblem } from "./configError.ts";
-import { edgeDefinitions, foreignRecords, readEdge } from "./edgeConfig.ts";
+import { edgeDefinitions, edgeWarnings, readEdge } from "./edgeConfig.ts";
 import type { EdgeConfig } from "./edgeConfig.ts";
-import { memoryChoices } from "./fargateSizes.ts";
+import { CPU_CHOICES, memoryChoices } from "./fargateSizes.ts";
 import { itemsOf, legal } from "./mending.ts";
+import { otherPartitionOf, REGIONS } from "./regions.ts";
 import { brokenLinks } from "./timeouts.ts";
 
 /** CloudWatch Logs keeps log events for one of these numbers of days (PutRetentionPolicy, retentionInDays). */
@@ -78,7 +79,7 @@ export const infrastructureDefinitions = {
   },
   cpu: {
     kind: "choice",
-    choices: [256, 512, 1024, 2048, 4096, 8192, 16_384],
+    choices: CPU_CHOICES,
     default: 1024,
     description: "CPU units of a task; 1024 are one vCPU",
   },
@@ -87,7 +88,7 @@ export const infrastructureDefinitions = {
     unit: "MiB",
     default: 2048,
     min: 512,
-    max: 122_880,
+    max: 249_856,
     description: "Memory of a task in MiB; Fargate has certain sizes for each cpu",
   },
   stopTimeoutSeconds: {
@@ -380,17 +381,20 @@ function readProviderConfig(
   problems: ConfigProblem[],
 ): Partial<Pick<StackConfig, "region">> & Pick<StackConfig, "profile" | "allowedAccountIds"> {
   const config = new pulumi.Config("aws");
-  const regions: readonly aws.Region[] = Object.values(aws.Region);
   const text = config.get("region");
-  const region = regions.find((candidate) => candidate === text);
+  const region = REGIONS.find((candidate) => candidate === text);
   if (region === undefined) {
-    const meant = regions.find((candidate) => candidate === nearest(text ?? "", regions));
+    const partition = otherPartitionOf(text ?? "");
+    const near = partition === undefined ? nearest(text ?? "", REGIONS) : undefined;
+    const meant = REGIONS.find((candidate) => candidate === near);
     problems.push({
       key: "aws:region",
       message:
         text === undefined
           ? "is missing, and must be an AWS region."
-          : `is ${quoteValue(text)}, which is no AWS region${meant === undefined ? "." : `; did you mean ${meant}?`}`,
+          : partition === undefined
+            ? `is ${quoteValue(text)}, which is no AWS region${meant === undefined ? "." : `; did you mean ${meant}?`}`
+            : `is ${quoteValue(text)}, and regions ${partition}* are not supported: they belong to another AWS partition.`,
       fix: [{ set: "aws:region", to: meant ?? aws.Region.USEast1 }],
     });
   }
@@ -426,7 +430,7 @@ function itemsIn(text: string): readonly unknown[] | undefined {
 
 /** What a legal configuration should still be told about. */
 export function configWarnings(config: StackConfig): readonly string[] {
-  const warnings = [...foreignRecords(config.edge, (name) => `${config.project}:${name}`)];
+  const warnings = [...edgeWarnings(config.edge, config.region, (name) => `${config.project}:${name}`)];
   if (config.edge.kind === "api-gateway") return warnings;
   if (config.backplane === "memory") {
     warnings.push(

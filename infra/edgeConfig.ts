@@ -206,7 +206,6 @@ export function readEdge(
   const edge = edgeOf(values);
   const problems = [
     ...unusedKeys(values, key),
-    ...wrongRegion(values, region, key),
     ...wrongNames(values, region, key),
     ...wrongQueryStrings(values, key),
   ];
@@ -244,8 +243,25 @@ function edgeOf(values: EdgeValues): EdgeConfig | "domain" | "apiGatewayUrl" {
   }
 }
 
+/** What users of a legal edge must know, as sentences. */
+export function edgeWarnings(
+  edge: EdgeConfig,
+  region: string,
+  key: (name: EdgeKey) => string,
+): readonly string[] {
+  const warnings = [...foreignRecords(edge, key)];
+  // AWS adds regions to the list.
+  if (edge.kind === "cloudfront" && edge.originAccess === "private" && !(region in VPC_ORIGIN_REGIONS)) {
+    warnings.push(
+      `${key("originAccess")} is private, and ${region} is not in the list of regions where CloudFront has VPC origins. If AWS ` +
+        `refuses the VPC origin, set ${key("originAccess")} to public.`,
+    );
+  }
+  return warnings;
+}
+
 /** Records that nobody but the user can make, each as a sentence that names the output to point to. */
-export function foreignRecords(edge: EdgeConfig, key: (name: EdgeKey) => string): readonly string[] {
+function foreignRecords(edge: EdgeConfig, key: (name: EdgeKey) => string): readonly string[] {
   const records: string[] = [];
   const target = edge.kind === "load-balancer" ? "loadBalancerDnsName" : "distributionDomainName";
   if (edge.domain !== undefined && edge.domain.zoneId === undefined) {
@@ -284,23 +300,6 @@ function unusedKeys(values: EdgeValues, key: (name: EdgeKey) => string): readonl
       fix: { remove: unused },
     };
   });
-}
-
-function wrongRegion(
-  { edge, originAccess }: EdgeValues,
-  region: string,
-  key: (name: EdgeKey) => string,
-): readonly EdgeProblem[] {
-  if (edge !== "cloudfront" || originAccess !== "private" || region in VPC_ORIGIN_REGIONS) return [];
-  return [
-    {
-      name: "originAccess",
-      message:
-        `is private, and CloudFront has no VPC origins in ${region}: it must be public, or aws:region one of ` +
-        `${Object.keys(VPC_ORIGIN_REGIONS).join(", ")}. ${key("edge")} load-balancer works in every region.`,
-      fix: { remove: "originAccess" },
-    },
-  ];
 }
 
 function wrongNames(

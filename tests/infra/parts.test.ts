@@ -108,6 +108,7 @@ describe("Fargate's sizes", () => {
     assert.deepEqual([memoryChoices(1024).at(0), memoryChoices(1024).at(-1)], [2048, 8192]);
     assert.deepEqual(memoryChoices(8192).slice(0, 2), [16_384, 20_480]);
     assert.deepEqual(memoryChoices(16_384).at(-1), 122_880);
+    assert.deepEqual(memoryChoices(32_768), [61_440, 122_880, 249_856]);
     assert.deepEqual(memoryChoices(1000), []);
   });
 });
