@@ -166,6 +166,10 @@ describe("the real Pulumi engine", function () {
       assert.equal(await pluginVersionOf(IMAGE, project), version);
     });
 
+    it("exports no output that the stack does not have", () => {
+      assert.doesNotMatch(project.transcript, /Undefined value/);
+    });
+
     it("outputs where clients connect, and no secret", async () => {
       const json = await project.pulumi("stack", "output", "--json", "--show-secrets");
       const outputs = JSON.parse(json) as Readonly<Record<string, string>>;
