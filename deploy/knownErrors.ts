@@ -79,7 +79,7 @@ export const KNOWN_ERRORS: readonly KnownError[] = [
   },
   {
     pattern: /scheduled for deletion|OperationAborted|conflicting conditional operation/i,
-    fix: `AWS is still deleting something with this name: wait a few minutes, ${AGAIN}`,
+    fix: `AWS is still changing it, or deleting something with this name: wait a few minutes, ${AGAIN}`,
   },
   {
     pattern:
@@ -116,8 +116,9 @@ export const KNOWN_ERRORS: readonly KnownError[] = [
     fix: `AWS was asked too often: wait a minute, ${AGAIN}`,
   },
   {
-    pattern: /DependencyViolation|ResourceInUse|has dependencies/,
-    fix: `Something that is not in this stack uses it: find and delete that, ${AGAIN}`,
+    pattern:
+      /DependencyViolation|ResourceInUse|has dependencies|Invalid(?:User|UserGroup|ServerlessCache)State/,
+    fix: `AWS is still releasing it: wait a minute, ${AGAIN} If AWS says the same then, something that is not in this stack uses it: find and delete that.`,
   },
   {
     pattern: /BucketNotEmpty|RepositoryNotEmpty/,

@@ -52,21 +52,23 @@ export class LogBucket extends pulumi.ComponentResource {
       },
       child,
     );
-    new aws.s3.BucketOwnershipControls(
+    // S3 refuses two changes of a bucket at the same time (OperationAborted), so each waits for the one before.
+    const next = (previous: pulumi.Resource) => ({ ...child, dependsOn: [previous] });
+    const ownership = new aws.s3.BucketOwnershipControls(
       `${name}-ownership`,
       { bucket: bucket.bucket, rule: { objectOwnership: "BucketOwnerEnforced" } },
-      child,
+      next(publicAccess),
     );
-    new aws.s3.BucketServerSideEncryptionConfiguration(
+    const encryption = new aws.s3.BucketServerSideEncryptionConfiguration(
       `${name}-encryption`,
       {
         bucket: bucket.bucket,
         // The load balancer writes its logs with no other encryption than S3's own.
         rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }],
       },
-      child,
+      next(ownership),
     );
-    new aws.s3.BucketLifecycleConfiguration(
+    const lifecycle = new aws.s3.BucketLifecycleConfiguration(
       `${name}-lifecycle`,
       {
         bucket: bucket.bucket,
@@ -80,7 +82,7 @@ export class LogBucket extends pulumi.ComponentResource {
           },
         ],
       },
-      child,
+      next(encryption),
     );
     const policy = new aws.s3.BucketPolicy(
       `${name}-policy`,
@@ -90,8 +92,7 @@ export class LogBucket extends pulumi.ComponentResource {
           bucketPolicy(bucket.arn, aws.getCallerIdentityOutput({}, { parent: this }).accountId, args.region),
         ),
       },
-      // S3 refuses two changes of a bucket's policy and of its public access at the same time.
-      { ...child, dependsOn: [publicAccess] },
+      next(lifecycle),
     );
 
     this.bucket = policy.bucket;

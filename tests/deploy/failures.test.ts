@@ -45,7 +45,7 @@ const SAID: readonly (readonly [message: string, fix: RegExp])[] = [
   ],
   [
     "api error OperationAborted: A conflicting conditional operation is currently in progress against this resource.",
-    /still deleting/,
+    /still changing it, or deleting/,
   ],
   ["ResourceAlreadyExistsException: The specified log group already exists", /pulumi import/],
   ["DuplicateLoadBalancerName: A load balancer with the same name exists", /has this name/],
@@ -79,7 +79,16 @@ const SAID: readonly (readonly [message: string, fix: RegExp])[] = [
   ],
   ["api error TooManyRequestsException: Too many requests", /asked too often/],
   ["api error Throttling: Rate exceeded", /asked too often/],
-  ["api error DependencyViolation: resource sg-1 has a dependent object", /find and delete that/],
+  ...[
+    "api error DependencyViolation: resource sg-1 has a dependent object",
+    "api error ResourceInUse: Target group 'tg' is currently in use by a listener or a rule",
+    "InvalidUserStateFault: User websocket is not in an active state",
+    "InvalidUserGroupStateFault: User group websocket is modifying",
+    "InvalidServerlessCacheStateFault: Serverless cache is in creating state",
+  ].map((message): [string, RegExp] => [
+    message,
+    /wait a minute, then run the command again.* If AWS says the same then, something .* uses it: find and delete that/,
+  ]),
   ["BucketNotEmpty: The bucket you tried to delete is not empty", /empty it yourself/],
   [
     "failed to connect to the docker API: Cannot connect to the Docker daemon at unix:///var/run/docker.sock",

@@ -68,6 +68,18 @@ for (const region of ["us-east-1", "eu-west-1"]) {
       }
     });
 
+    it("is changed in one way at a time, as S3 refuses two changes at once", () => {
+      const changes = graph.resources.filter(({ type }) => /^aws:s3\/bucket[A-Z]/.test(type));
+      const awaited = changes.map(({ options }) =>
+        options.dependsOn.filter((urn) => urn.includes("aws:s3/bucket")),
+      );
+
+      assert.equal(changes.length, 5);
+      // A chain: one waits for none, and each of the others for another one.
+      assert.equal(awaited.filter((urns) => urns.length === 0).length, 1);
+      assert.equal(new Set(awaited.flat()).size, changes.length - 1);
+    });
+
     it("has one statement for each prefix, as AWS writes it: AWS adds what it misses", () => {
       const statements = writeStatements(graph);
       assert.equal(statements.length, Object.keys(prefixesIn(graph)).length);
