@@ -127,6 +127,10 @@ export class Distribution extends pulumi.ComponentResource {
             managedPolicyId(
               aws.cloudfront.getOriginRequestPolicyOutput({ name: "Managed-AllViewer" }, child),
             ),
+          // HSTS for a year, nosniff, and other headers that tell browsers to be strict.
+          responseHeadersPolicyId: managedPolicyId(
+            aws.cloudfront.getResponseHeadersPolicyOutput({ name: "Managed-SecurityHeadersPolicy" }, child),
+          ),
         },
         restrictions: { geoRestriction: { restrictionType: "none" } },
         ...(domain !== undefined && { aliases: [domain.name] }),

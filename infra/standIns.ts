@@ -139,6 +139,7 @@ const MANAGED_POLICY_IDS: Readonly<Record<string, string>> = {
   "Managed-CachingDisabled": "4135ea2d-6df8-44a3-9df3-4b5a84be39ad",
   "Managed-AllViewer": "216adef6-5c7f-47e4-b989-5492eafa07d3",
   "Managed-AllViewerExceptHostHeader": "b689b0a8-53d0-40ab-baf2-68738e2966ac",
+  "Managed-SecurityHeadersPolicy": "67f7725c-6f97-4210-82d7-5512b31e9d03",
 };
 
 /** Ids of AWS's prefix lists, as they are in us-east-1. */
@@ -161,6 +162,7 @@ function functionResult(token: string, args: Values, region: string): Record<str
       return { availabilityZoneId: "" };
     case "aws:cloudfront/getCachePolicy:getCachePolicy":
     case "aws:cloudfront/getOriginRequestPolicy:getOriginRequestPolicy":
+    case "aws:cloudfront/getResponseHeadersPolicy:getResponseHeadersPolicy":
       return { id: MANAGED_POLICY_IDS[String(args["name"])] };
     default:
       return {};

@@ -148,10 +148,14 @@ for (const stack of ["dev", "prod"]) {
         assert.equal(text(inputs, "viewerCertificate.minimumProtocolVersion"), "TLSv1.2_2021");
       });
 
-      it("uses CloudFront's managed policies CachingDisabled and AllViewer", () => {
-        const { cachePolicyId, originRequestPolicyId } = at(distribution(graph), "defaultCacheBehavior");
+      it("uses CloudFront's managed policies CachingDisabled, AllViewer and SecurityHeadersPolicy", () => {
+        const { cachePolicyId, originRequestPolicyId, responseHeadersPolicyId } = at(
+          distribution(graph),
+          "defaultCacheBehavior",
+        );
         assert.equal(cachePolicyId, "4135ea2d-6df8-44a3-9df3-4b5a84be39ad");
         assert.equal(originRequestPolicyId, "216adef6-5c7f-47e4-b989-5492eafa07d3");
+        assert.equal(responseHeadersPolicyId, "67f7725c-6f97-4210-82d7-5512b31e9d03");
       });
 
       it("reaches the container on one port, from the rule of the security group to the server's setting", () => {
