@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { MIB } from "../app/src/settings.ts";
 import { generationsInUse } from "./generations.ts";
 import type { Generations } from "./generations.ts";
 import type { Suppression } from "./suppression.ts";
@@ -16,6 +17,13 @@ const PORTS = { first: 6379, last: 6380 } as const;
 /** ElastiCache takes 16 to 128 characters, and not all of them: letters and digits only. */
 const PASSWORD_LENGTH = 64;
 const ID_BYTES = 4;
+
+/**
+ * What of the cache the channels may take. ElastiCache would evict at its maximum, and messages that were acknowledged with it.
+ * The rest is for what expires a little late, and for what the server's reckoning misses.
+ */
+const BUDGET_SHARE = 0.75;
+const GB = 1_000_000_000;
 
 export interface BackplaneArgs {
   readonly vpcId: pulumi.Input<string>;
@@ -48,6 +56,8 @@ export const suppressions: readonly Suppression[] = [
 export class Backplane extends pulumi.ComponentResource {
   /** Without the password, such as `rediss://user@host:6379`. Known only when the tasks can reach it. */
   readonly url: pulumi.Output<string>;
+  /** What the channels may take of it. */
+  readonly budgetMib: number;
   /** ARNs of the parameters that hold the password, and the one before it, which tasks of the last deployment come with. */
   readonly passwordArns: Generations<pulumi.Output<string>>;
 
@@ -144,11 +154,16 @@ export class Backplane extends pulumi.ComponentResource {
       { ...child, protect: args.protect },
     );
 
+    this.budgetMib = Math.floor((args.maxGB * GB * BUDGET_SHARE) / MIB);
     this.url = pulumi.all([cache.endpoints, fromTasks.id, toBackplane.id]).apply(([[endpoint]]) => {
       if (endpoint === undefined) throw new Error(`ElastiCache gave ${name} no endpoint.`);
       return `rediss://${USER_NAME}@${endpoint.address}:${endpoint.port}`;
     });
     this.passwordArns = [current.arn, ...previous.map(({ arn }) => arn)];
-    this.registerOutputs({ url: this.url, passwordArns: this.passwordArns });
+    this.registerOutputs({
+      url: this.url,
+      budgetMib: this.budgetMib,
+      passwordArns: this.passwordArns,
+    });
   }
 }

@@ -210,6 +210,7 @@ const {
   valkeyUrl,
   valkeyPassword,
   valkeyCluster,
+  valkeyBudgetMib,
   ...configurableSettings
 } = settingDefinitions;
 

@@ -79,6 +79,8 @@ export interface ServiceArgs {
 /** How a task reaches the backplane, which speaks the cluster protocol. */
 export interface BackplaneAccess {
   readonly url: pulumi.Input<string>;
+  /** What the channels may take of it. */
+  readonly budgetMib: number;
   /** ARNs of the SSM parameters that hold the password, and the one before it. */
   readonly passwordArns: Generations<pulumi.Input<string>>;
 }
@@ -213,7 +215,11 @@ function environmentOf({ settings, backplane }: Pick<ServiceArgs, "settings" | "
   environment: pulumi.Input<{ name: string; value: pulumi.Input<string> }>[];
   secrets?: { name: string; valueFrom: pulumi.Input<string> }[];
 } {
-  const environment = toEnvironment({ ...settings, valkeyCluster: backplane !== undefined });
+  const environment = toEnvironment({
+    ...settings,
+    valkeyCluster: backplane !== undefined,
+    valkeyBudgetMib: backplane?.budgetMib ?? settings.valkeyBudgetMib,
+  });
   const { valkeyUrl, valkeyPassword } = settingDefinitions;
   return {
     environment: Object.entries(environment).map(([name, value]) => ({

@@ -234,6 +234,16 @@ export const settingDefinitions = {
     default: false,
     description: "Whether the Valkey speaks the cluster protocol, as ElastiCache Serverless does",
   },
+  valkeyBudgetMib: {
+    kind: "integer",
+    variable: "WEBSOCKET_VALKEY_BUDGET_MIB",
+    unit: "MiB",
+    default: 0,
+    min: 0,
+    max: 5_000_000,
+    description:
+      "Memory that all channels may take in Valkey; a message beyond it is refused; 0 sets no limit",
+  },
   valkeyBlockMs: {
     kind: "integer",
     variable: "WEBSOCKET_VALKEY_BLOCK_MS",

@@ -2,12 +2,11 @@ import assert from "node:assert/strict";
 
 import type { MessageLog } from "../../app/src/log/log.ts";
 import { createMemoryLog } from "../../app/src/log/memory.ts";
-import { TrimPoints } from "../../app/src/log/trimPoints.ts";
 import type { Retention } from "../../app/src/log/retention.ts";
 import { createValkeyLog } from "../../app/src/log/valkey.ts";
 import { TASKS_KEY } from "../../app/src/log/valkeyChannel.ts";
 import { connectToValkey } from "../../app/src/log/valkeyConnection.ts";
-import { appendScript, openScript, reportScript, trimScript } from "../../app/src/log/valkeyScripts.ts";
+import { appendScript, openScript, reportScript } from "../../app/src/log/valkeyScripts.ts";
 import { DATA_COMMANDS } from "../../infra/valkeyAccess.ts";
 import { requireValkey, startGuardedValkey, startValkey } from "../support/valkey.ts";
 import type { TestValkey } from "../support/valkey.ts";
@@ -234,7 +233,7 @@ describe("the memory log", () => {
 });
 
 describe("the scripts in Valkey", () => {
-  for (const [name, { text }] of Object.entries({ openScript, appendScript, trimScript, reportScript })) {
+  for (const [name, { text }] of Object.entries({ openScript, appendScript, reportScript })) {
     it(`call nothing that ElastiCache Serverless refuses within a script: ${name}`, () => {
       const called = [...text.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, command]) => command);
       assert.equal(called.length, text.split("redis.").length - 1, "each call names its command");
@@ -244,43 +243,4 @@ describe("the scripts in Valkey", () => {
 
   const isDataCommand = (command: string | undefined): boolean =>
     DATA_COMMANDS.some((allowed) => allowed === command?.toLowerCase());
-});
-
-describe("the points at which a log is trimmed", () => {
-  const retention = { retainedMessages: 100, retainedBytes: 160, retainedSeconds: 16 };
-  const entry = (offset: number, bytes = 1): { offset: number; payload: string; bytes: number } => ({
-    offset,
-    payload: "x".repeat(bytes),
-    bytes,
-  });
-
-  it("come with the size, and never before there is enough behind them", () => {
-    const points = new TrimPoints(retention);
-    for (let offset = 1; offset <= 1000; offset++) {
-      points.add([entry(offset, 10)], 0);
-      const due = points.due(0);
-      if (due !== undefined) assert.equal(due, offset + 1 - 16);
-      else assert.ok(offset < 17);
-    }
-  });
-
-  it("come with the age, of every entry", () => {
-    const points = new TrimPoints(retention);
-    points.add([entry(1)], 0);
-    // So soon afterwards that it makes no point of its own.
-    points.add([entry(2)], 500);
-    assert.equal(points.due(15_999), undefined);
-    assert.equal(points.due(16_000), 2);
-    assert.equal(points.due(16_499), undefined);
-    assert.equal(points.due(16_500), 3);
-    assert.equal(points.due(60_000), undefined);
-  });
-
-  it("are not put off where entries are read once more", () => {
-    const points = new TrimPoints(retention);
-    points.add([entry(1)], 0);
-    points.add([entry(2)], 500);
-    points.add([entry(1), entry(2)], 15_000);
-    assert.equal(points.due(16_500), 3);
-  });
 });

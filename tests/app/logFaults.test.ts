@@ -369,6 +369,7 @@ describe("the Valkey log, when Valkey fails", () => {
     it("notices it also where nobody appends", async () => {
       const log = open({ retainedSeconds: 1 });
       const reader = await follow(log);
+      await log.append(channel, "1");
       await valkey.command("DEL", streamKey());
       await reader.until(() => reader.starts === 2);
     });
@@ -586,6 +587,23 @@ describe("the Valkey log, when Valkey fails", () => {
     await reader.length(3);
     assert.deepEqual([reader.payloads, reader.starts], [["1", "2", "3"], 1]);
     assert.equal(lines.filter((line) => line.includes("does not let reads wait")).length, 1);
+  });
+
+  it("makes no stream for a channel that is only read, and refreshes it no longer than that", async () => {
+    const retainedSeconds = 1;
+    const log = open({ retainedSeconds });
+    const reader = await follow(log);
+    assert.equal(await valkey.command("EXISTS", streamKey()), 0);
+    const keys = await valkey.command("KEYS", `*${channel}`);
+    assert.deepEqual(keys, [`{websocket}:record:${channel}`]);
+    assert.ok(Number(await valkey.command("MEMORY", "USAGE", `{websocket}:record:${channel}`)) < 512);
+    reader.stop();
+    const expiryMs = async (): Promise<number> =>
+      Number(await valkey.command("PTTL", `{websocket}:record:${channel}`));
+    const before = await expiryMs();
+    // A refresh, which comes four times in that time, would set it anew.
+    await waitUntil(async () => (await expiryMs()) < before - retainedSeconds * 1000);
+    assert.equal((await log.append(channel, "first")).epoch, reader.epoch);
   });
 
   it("leaves nothing behind that does not expire", async () => {

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 
 import { RecurringProblem } from "../recurringProblem.ts";
+import { MIB } from "../settings.ts";
 import type { Appended, LogPosition, MessageLog } from "./log.ts";
 import type { Retention } from "./retention.ts";
 import { ValkeyAppends } from "./valkeyAppends.ts";
@@ -39,6 +40,8 @@ export interface ValkeyLogOptions extends ValkeyAddress, Retention {
   readonly blockMs: number;
   /** Time that an append is held while Valkey is away, and that any answer may take, in seconds. */
   readonly publishTimeoutSeconds: number;
+  /** What all channels together may take of Valkey's memory, in MiB; 0 is no limit. @default 0 */
+  readonly valkeyBudgetMib?: number;
   readonly logger: Logger;
   /** Told the seconds that each append took. */
   readonly onAppended?: (seconds: number) => void;
@@ -68,12 +71,11 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
   const task = randomBytes(TASK_BYTES).toString("base64url");
   const timeoutMs = timeoutSeconds * 1000;
   const commands = connectToValkey({ ...options, name: `websocket-${task}`, answerTimeoutMs: timeoutMs });
-  const channels = new ValkeyChannels(options);
+  const channels = new ValkeyChannels({ ...options, budgetBytes: (options.valkeyBudgetMib ?? 0) * MIB });
   const appends = new ValkeyAppends({
     connection: commands,
     channels,
     task,
-    retainedMessages: options.retainedMessages,
     timeoutSeconds,
     onAppended: options.onAppended ?? (() => undefined),
     logger,
@@ -120,15 +122,15 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     evalCommand(reportScript, TASKS_KEY, task, connections, REPORT_EXPIRY_MS);
   let closing: Promise<void> | undefined;
 
-  /** Keeps the channels in use from expiring, and notices what was lost of them without a lost connection. */
+  /** Keeps the channels that are read from expiring, and notices what was lost of them without a lost connection. */
   const refresh = async (): Promise<void> => {
     const horizon = performance.now() - retainedSeconds * 1000;
+    // Appends renew the expiry of their channel by themselves, and a channel that was only opened needs none.
     const used = [...channels.all()].filter((channel) => {
-      const isUsed = readers.follows(channel) || channel.usedAt >= horizon;
-      if (!isUsed) channels.forget(channel);
-      return isUsed;
+      const isRead = readers.follows(channel);
+      if (!isRead && channel.usedAt < horizon) channels.forget(channel);
+      return isRead;
     });
-    readers.trim();
     // In parts, so that no append has to wait for all of it.
     for (let start = 0; start < used.length; start += REFRESH_BATCH) {
       const part = used.slice(start, start + REFRESH_BATCH);

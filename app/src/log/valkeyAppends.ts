@@ -4,11 +4,12 @@ import { RecurringProblem } from "../recurringProblem.ts";
 import { IdInUseError } from "./log.ts";
 import type { Appended } from "./log.ts";
 import { idName, payloadDigest } from "./publishId.ts";
-import { offsetOf } from "./valkeyChannel.ts";
+import { publisherKey, STORAGE_KEY } from "./valkeyChannel.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 import type { ValkeyChannels } from "./valkeyChannels.ts";
 import type { Command, Outcome, ValkeyConnection } from "./valkeyConnection.ts";
 import { appendScript, evalCommand, evalshaCommand, isOlderEpoch, isUnknownScript } from "./valkeyScripts.ts";
+import { PUBLISHER_SHARE, STORAGE_FULL, StorageFullError } from "./valkeyStorage.ts";
 
 /** Most appends that are sent at once: more would only keep the first answers waiting. */
 const MAX_BATCH = 2000;
@@ -29,7 +30,6 @@ export interface ValkeyAppendsParts {
   readonly channels: ValkeyChannels;
   /** Unique to this process; part of the name of each entry. */
   readonly task: string;
-  readonly retainedMessages: number;
   /** Seconds for which an append waits for its answer. */
   readonly timeoutSeconds: number;
   /** Told the seconds from the call to the answer. */
@@ -41,6 +41,7 @@ interface Pending {
   readonly channel: ValkeyChannel;
   readonly payload: string;
   readonly name: string;
+  readonly publisher: string | undefined;
   /** Of the payload; only an entry with an id has one. */
   readonly digest: string | undefined;
   readonly bytes: number;
@@ -114,6 +115,7 @@ export class ValkeyAppends {
           id === undefined
             ? `${CALL_PREFIX}${this.#parts.task}${(this.#calls++).toString(36)}`
             : ID_PREFIX + idName(id, publisher),
+        publisher,
         digest: id === undefined ? undefined : payloadDigest(payload),
         bytes,
         calledAt: performance.now(),
@@ -230,39 +232,26 @@ export class ValkeyAppends {
   }
 
   #commands(batch: readonly Pending[]): readonly Command[] {
-    const { retainedMessages, channels } = this.#parts;
+    const { channels } = this.#parts;
+    const publisherBudget = Math.floor(channels.budgetBytes * PUBLISHER_SHARE);
     let loaded = this.#scriptLoaded;
     return batch.map((pending) => {
-      const { channel, name, payload, digest } = pending;
+      const { channel, name, payload, publisher, digest } = pending;
       const epoch = channel.epoch ?? "";
       pending.epoch = epoch;
       pending.newestOffset = channel.offset;
-      if (digest === undefined) {
-        return [
-          "xadd",
-          channel.key,
-          "NOMKSTREAM",
-          "MAXLEN",
-          "~",
-          retainedMessages,
-          `${epoch}-*`,
-          name,
-          payload,
-        ];
-      }
       const run = loaded ? evalshaCommand : evalCommand;
       loaded = true;
       return run(
         appendScript,
-        channel.key,
-        ...channel.idKeys,
+        ...channels.scriptKeys(channel),
+        publisher === undefined ? STORAGE_KEY : publisherKey(idName("", publisher)),
+        ...channels.scriptArguments(),
         epoch,
         name,
-        digest,
+        digest ?? "",
         payload,
-        retainedMessages,
-        retainedMessages,
-        channels.expiryMs,
+        publisher === undefined ? 0 : publisherBudget,
       );
     });
   }
@@ -277,9 +266,10 @@ export class ValkeyAppends {
         allStored = false;
         continue;
       }
-      if (pending.digest !== undefined) this.#scriptLoaded = true;
-      if (appended === "id in use") {
-        this.#reject(pending, new IdInUseError());
+      this.#scriptLoaded = true;
+      if (appended instanceof Error) {
+        if (appended instanceof StorageFullError) this.#refusal.note(appended);
+        this.#reject(pending, appended);
         continue;
       }
       pending.stored = true;
@@ -393,23 +383,17 @@ export class ValkeyAppends {
   }
 }
 
-/** @returns nothing where the answer does not say that it was stored in the present epoch. */
+/** @returns why it is not stored for good; nothing where the answer does not say that it was stored in the present epoch. */
 function appendedBy(
   { digest, epoch, newestOffset }: Pending,
   outcome: Outcome | undefined,
-): Appended | "id in use" | undefined {
+): Appended | Error | undefined {
   if (outcome?.kind !== "answered" || outcome.reply === null) return undefined;
-  if (digest !== undefined) {
-    // By the script.
-    const [offset, knownDigest] = outcome.reply as [string, string | null];
-    if (knownDigest !== null && knownDigest !== digest) return "id in use";
-    const duplicate = knownDigest !== null;
-    return duplicate || Number(offset) > newestOffset
-      ? { epoch, offset: Number(offset), duplicate }
-      : undefined;
-  }
-  // By XADD.
-  const offset = offsetOf(outcome.reply as string);
+  if (outcome.reply === STORAGE_FULL) return new StorageFullError();
+  // By the script.
+  const [text, knownDigest] = outcome.reply as [string, string | null];
+  if (knownDigest !== null && knownDigest !== digest) return new IdInUseError();
+  const [offset, duplicate] = [Number(text), knownDigest !== null];
   // An offset that was given already: the server has lost what had it.
-  return offset > newestOffset ? { epoch, offset, duplicate: false } : undefined;
+  return duplicate || offset > newestOffset ? { epoch, offset, duplicate } : undefined;
 }

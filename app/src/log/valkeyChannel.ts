@@ -5,6 +5,14 @@ const TAG = "{websocket}";
 
 export const TASKS_KEY = `${TAG}:tasks`;
 
+/** Sums of what the channels are charged. */
+export const STORAGE_KEY = `${TAG}:storage`;
+
+/** What one publisher fills, whose name is of one size. */
+export function publisherKey(name: string): string {
+  return `${TAG}:publisher:${name}`;
+}
+
 /** A stream of one reader: an entry in it ends its wait. */
 export function wakeKey(reader: string): string {
   return `${TAG}:wake:${reader}`;
@@ -15,10 +23,14 @@ export class ValkeyChannel {
   readonly key: string;
   /** Names of entries that were given an id, by turns. */
   readonly idKeys: readonly [string, string];
+  /** A hash: what is known of the stream besides its entries. */
+  readonly recordKey: string;
   #epoch: string | undefined;
   #open = false;
   #offset = 0;
   #entryName = "";
+  /** Offset of the next entry to be given to readers; 0 if it is not read. */
+  readTo = 0;
   /** When this process last used the channel, in milliseconds of `performance.now()`. */
   usedAt = 0;
 
@@ -26,6 +38,7 @@ export class ValkeyChannel {
     this.name = name;
     this.key = `${TAG}:channel:${name}`;
     this.idKeys = [`${TAG}:ids:0:${name}`, `${TAG}:ids:1:${name}`];
+    this.recordKey = `${TAG}:record:${name}`;
   }
 
   /** The present epoch, as far as this process knows. */
@@ -60,6 +73,7 @@ export class ValkeyChannel {
     this.#epoch = epoch;
     this.#offset = 0;
     this.#entryName = "";
+    this.readTo = 0;
   }
 
   /** An entry is known to be stored. */

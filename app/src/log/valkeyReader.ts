@@ -1,15 +1,12 @@
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 
 import type { RecurringProblem } from "../recurringProblem.ts";
-import type { LogReader } from "./log.ts";
+import type { LogEntry, LogReader } from "./log.ts";
 import type { Retention } from "./retention.ts";
-import { TrimPoints } from "./trimPoints.ts";
-import type { MeasuredEntry } from "./trimPoints.ts";
 import { entryId, epochOf, offsetOf } from "./valkeyChannel.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 import type { OpenedChannel, ValkeyChannels } from "./valkeyChannels.ts";
 import type { Command, Outcome, ValkeyConnection } from "./valkeyConnection.ts";
-import { evalCommand, trimScript } from "./valkeyScripts.ts";
 
 /** Most entries of a channel that one read takes. */
 const READ_COUNT = 1000;
@@ -28,6 +25,9 @@ const MAX_DRAIN_READS = 4;
 const DELIVERY_SHARE = 0.25;
 /** What an entry is longer than its payload when it is passed on, in bytes, about. */
 const ENTRY_OVERHEAD_BYTES = 48;
+
+/** What is read of a channel before it is trimmed, as a share of what the log retains. */
+const TRIM_SHARE = 0.25;
 
 /** Time after which a server that refused a read is asked again, in milliseconds. */
 const REFUSED_RETRY_MS = 100;
@@ -50,6 +50,11 @@ export interface ValkeyReaderParts {
   readonly problems: { readonly read: RecurringProblem; readonly wait: RecurringProblem };
 }
 
+/** An entry, and how long its payload is as UTF-8. */
+interface MeasuredEntry extends LogEntry {
+  readonly bytes: number;
+}
+
 interface Subscription {
   readonly reader: LogReader;
   /** Whether the server was asked for its place. */
@@ -63,7 +68,6 @@ interface Subscription {
 interface Followed {
   readonly channel: ValkeyChannel;
   readonly subscriptions: Set<Subscription>;
-  trimPoints: TrimPoints;
   /** Whether every subscription has a place in the present epoch. */
   placed: boolean;
   epoch: string;
@@ -73,6 +77,8 @@ interface Followed {
   skipTo: number;
   /** Where the channel ended when it was placed: as far as there are entries to read at once. */
   end: number;
+  /** Bytes that were read since it was trimmed. */
+  untrimmedBytes: number;
 }
 
 /** What was read, and nobody has been given yet. */
@@ -109,12 +115,12 @@ export class ValkeyReader {
       followed = {
         channel,
         subscriptions: new Set(),
-        trimPoints: new TrimPoints(this.#parts.retention),
         placed: false,
         epoch: "",
         next: 0,
         skipTo: 0,
         end: 0,
+        untrimmedBytes: 0,
       };
       this.#followed.set(channel.key, followed);
     }
@@ -143,11 +149,6 @@ export class ValkeyReader {
   noteOpened(channel: ValkeyChannel, { epoch }: OpenedChannel): void {
     const followed = this.#followed.get(channel.key);
     if (followed?.placed === true && followed.epoch !== epoch) this.#displace(followed);
-  }
-
-  /** Drops what is older than it must be retained. */
-  trim(): void {
-    for (const followed of this.#followed.values()) this.#trim(followed);
   }
 
   /** Ends all subscriptions at once. */
@@ -232,7 +233,6 @@ export class ValkeyReader {
   #placeAt(followed: Followed, { epoch, first, end }: OpenedChannel): void {
     const goesOn = followed.epoch === epoch;
     const from = goesOn ? Math.max(first, followed.skipTo) : first;
-    if (!goesOn) followed.trimPoints = new TrimPoints(this.#parts.retention);
     followed.epoch = epoch;
     followed.skipTo = 0;
     followed.next = end;
@@ -372,17 +372,12 @@ export class ValkeyReader {
       subscription.next += unread.length;
       subscription.reader.entries(unread);
     }
-    followed.trimPoints.add(entries, performance.now());
-    this.#trim(followed);
-  }
-
-  #trim({ channel, epoch, trimPoints }: Followed): void {
-    const offset = trimPoints.due(performance.now());
-    if (offset === undefined) return;
-    const { commands, channels } = this.#parts;
-    void commands.send([
-      evalCommand(trimScript, channel.key, channel.idKeys[0], epoch, offset, channels.expiryMs),
-    ]);
+    followed.channel.readTo = first.offset + entries.length;
+    for (const { bytes } of entries) followed.untrimmedBytes += bytes;
+    const { retention, channels, commands } = this.#parts;
+    if (followed.untrimmedBytes < retention.retainedBytes * TRIM_SHARE) return;
+    followed.untrimmedBytes = 0;
+    void channels.open(commands, [followed.channel]);
   }
 }
 

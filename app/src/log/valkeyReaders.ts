@@ -38,11 +38,6 @@ export class ValkeyReaders {
     this.#readerOf(channel)?.noteOpened(channel, opened);
   }
 
-  /** Drops what is older than it must be retained. */
-  trim(): void {
-    for (const reader of this.#readers) reader.trim();
-  }
-
   /** Ends all subscriptions at once. */
   async close(): Promise<void> {
     await Promise.all(this.#readers.map((reader) => reader.close()));

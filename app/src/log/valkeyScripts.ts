@@ -5,6 +5,14 @@
 import { createHash } from "node:crypto";
 
 import type { Command } from "./valkeyConnection.ts";
+import {
+  ALLOCATION_FACTOR,
+  APPEND_SHARE,
+  ENTRY_BYTES,
+  ID_BYTES,
+  STORAGE_FULL,
+  storageLua,
+} from "./valkeyStorage.ts";
 
 /** A Lua script. All its keys lie in one hash slot. */
 export interface Script {
@@ -13,109 +21,114 @@ export interface Script {
   readonly keys: number;
 }
 
-/** Field of the hash of names whose value is the id of the newest entry, if all entries were trimmed; no name is like it. */
-const NEWEST_TRIMMED_FIELD = "newest trimmed";
-
 /**
- * Opens a channel: makes its stream where there is none, and sets its expiry. Where the stream does not hold what the caller
- * knows of it, or has an older epoch, it has lost some of what it stored: the channel begins anew.
+ * Opens a channel: makes its record if there is none, drops the entries that need not be retained, and sets the expiry of its
+ * keys. If the stream does not hold what the caller knows of it, or has an older epoch, Valkey has lost some of what it
+ * stored: the channel begins anew. The stream itself is made by the first append.
  *
- * The epoch is the server's time in milliseconds, taken from the id that the server gives to the stream's first entry.
+ * The epoch is the server's time in milliseconds, taken from the id that the server gives to an entry.
  *
- * Arguments: expiry in milliseconds; epoch that the caller knows, or 0; the newest offset that it knows, and the name of that
- * entry. Answers the epoch, the offset of the oldest entry, and that of the next one.
+ * Arguments: those of {@link storageLua}; epoch that the caller knows, or 0; the newest offset that it knows, and the name of
+ * that entry; the offset up to which it has read. Answers the epoch, the offset of the oldest entry, and that of the next one; or {@link STORAGE_FULL}.
  */
 export const openScript = script(
   "open",
-  3,
-  `
-local epoch, first, last
+  5,
+  `${storageLua}
+local knownEpoch, knownOffset, knownName = ARGV[7], ARGV[8], ARGV[9]
+local record = readRecord()
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+local epoch, first, last
 if newest then
   epoch, last = string.match(newest[1], '^(%d+)-(%d+)$')
-  first = string.match(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1][1], '%d+$')
-elseif redis.call('EXISTS', KEYS[1]) == 1 then
-  local id = redis.call('HMGET', KEYS[2], '${NEWEST_TRIMMED_FIELD}')[1]
-  if id then
-    epoch, last = string.match(id, '^(%d+)-(%d+)$')
-    first = last + 1
-  end
+  first = math.max(1, tonumber(string.match(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1][1], '%d+$')))
+elseif record.epoch and (record.next == 1 or redis.call('EXISTS', KEYS[1]) == 1) then
+  epoch, first, last = record.epoch, record.next, record.next - 1
 end
 
-local lost = epoch == nil or tonumber(epoch) < tonumber(ARGV[2])
-if epoch == ARGV[2] then
-  local id = epoch .. '-' .. ARGV[3]
+local lost = epoch == nil or tonumber(epoch) < tonumber(knownEpoch)
+if epoch == knownEpoch then
+  local id = epoch .. '-' .. knownOffset
   local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
-  lost = tonumber(last) < tonumber(ARGV[3]) or (entry ~= nil and entry[2][1] ~= ARGV[4])
+  lost = tonumber(last) < tonumber(knownOffset) or (entry ~= nil and entry[2][1] ~= knownName)
 end
 if lost then
-  local lowest = math.max(tonumber(ARGV[2]), tonumber(epoch or 0)) + 1
+  local lowest = math.max(tonumber(knownEpoch), tonumber(epoch or 0), tonumber(record.epoch or 0)) + 1
   redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
   epoch = string.match(redis.call('XADD', KEYS[1], '*', '', ''), '^%d+')
-  if tonumber(epoch) < lowest then
-    epoch = string.format('%.0f', lowest)
-    redis.call('XADD', KEYS[1], 'MAXLEN', 1, epoch .. '-0', '', '')
-  end
-  first, last = 0, 0
+  redis.call('DEL', KEYS[1])
+  if tonumber(epoch) < lowest then epoch = string.format('%.0f', lowest) end
+  first, last = 1, 0
 end
-
-for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[1]) end
-return {epoch, tonumber(first), tonumber(last) + 1}`,
+local isNew = lost or record.epoch ~= epoch
+if isNew then record = newRecord(epoch, first, last + 1, record) end
+local isDone, isWithin = pcall(settle, record, tonumber(ARGV[10]), 0, budget)
+-- What is stored can be read also if Valkey has no memory for more.
+if not isDone and isNew then error(isWithin) end
+if isDone and not isWithin then return '${STORAGE_FULL}' end
+return {epoch, math.max(first, record.first), last + 1}`,
 );
 
 /**
- * Appends an entry, unless one of the newest has its name. Names are remembered in two hashes in turn, each for a window of
- * offsets; its empty field says which.
+ * Appends an entry, unless one of the newest has its id. Ids are remembered in two hashes in turn, each for as many entries as
+ * are retained, or for as long.
  *
- * Arguments: epoch; name; digest of the payload; payload; entries to keep; offsets of a window; expiry in milliseconds.
- * Answers the offset, and if it was there already the digest of the payload there; or nothing, where there is no stream. It is
- * refused where the stream has another epoch.
+ * Arguments: those of {@link storageLua}; epoch; name; digest of the payload, or nothing if the entry has no id; payload; share
+ * of the budget that a publisher may fill, or 0 if it is unknown. A sixth key is what the publisher fills. Answers the offset,
+ * and if the id was there already the digest of the payload there; {@link STORAGE_FULL}; or nothing if there is no such epoch.
+ * It is refused if the stream has a newer epoch.
  */
 export const appendScript = script(
   "append",
-  3,
+  6,
   `
-local epoch, name, windows = ARGV[1], ARGV[2], {}
-for turn = 0, 1 do
-  local window, known = unpack(redis.call('HMGET', KEYS[2 + turn], '', name))
-  windows[turn] = window
-  if known and string.find(window, epoch .. ':', 1, true) == 1 then
-    local offset, digest = string.match(known, '^(%d+) (.*)$')
-    return redis.call('EXISTS', KEYS[1]) == 1 and {offset, digest}
+local epoch, name, digest, payload = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local stored = redis.call('HMGET', KEYS[4], 'epoch', 'next', 'left', 'due', 'bytes', 'turn', 'start', 'since')
+if stored[1] ~= epoch then return false end
+local now, left = tonumber(ARGV[1]), tonumber(stored[3])
+local hasId = digest ~= ''
+if hasId and stored[6] then
+  for turn = 0, 1 do
+    local known = redis.call('HMGET', KEYS[2 + turn], name)[1]
+    if known then
+      if redis.call('EXISTS', KEYS[1]) == 0 then return false end
+      local offset, knownDigest = string.match(known, '^(%d+) (.*)$')
+      return {offset, knownDigest}
+    end
   end
 end
 
-local id = redis.call('XADD', KEYS[1], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], epoch .. '-*', name, ARGV[4])
-if not id then return false end
-local offset = string.sub(id, #epoch + 2)
-local number = math.floor(offset / ARGV[6])
-local window, names = epoch .. ':' .. number, KEYS[2 + number % 2]
-if windows[number % 2] == window then
-  redis.call('HSET', names, name, offset .. ' ' .. ARGV[3])
+local weight = math.ceil(#payload * ${ALLOCATION_FACTOR}) + ${ENTRY_BYTES} + (hasId and ${ID_BYTES} or 0)
+if left < weight or now >= tonumber(stored[4]) then
+  -- Here, and not before: most runs do without.
+  ${storageLua}
+  local record = readRecord()
+  if not settle(record, 0, weight, budget * ${APPEND_SHARE}, tonumber(ARGV[11])) then return '${STORAGE_FULL}' end
+  left = record.left
+end
+local id
+if stored[2] == '1' then
+  id = redis.call('XADD', KEYS[1], epoch .. '-1', name, payload)
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
 else
-  redis.call('DEL', names)
-  redis.call('HSET', names, '', window, name, offset .. ' ' .. ARGV[3])
-  redis.call('PEXPIRE', names, ARGV[7])
+  id = redis.call('XADD', KEYS[1], 'NOMKSTREAM', epoch .. '-*', name, payload)
+  if not id then return false end
+end
+local offset = string.sub(id, #epoch + 2)
+redis.call('HSET', KEYS[4], 'next', offset + 1, 'left', left - weight, 'bytes', stored[5] + #payload, 'at', now)
+if hasId then
+  local turn, start = tonumber(stored[6] or 1), tonumber(stored[7] or offset)
+  if not stored[6] or offset - start >= tonumber(ARGV[3]) or now - stored[8] >= tonumber(ARGV[5]) then
+    turn = 1 - turn
+    redis.call('DEL', KEYS[2 + turn])
+    redis.call('HSET', KEYS[4], 'turn', turn, 'older', start, 'start', offset, 'since', now)
+    redis.call('HSET', KEYS[2 + turn], name, offset .. ' ' .. digest)
+    redis.call('PEXPIRE', KEYS[2 + turn], ARGV[2])
+  else
+    redis.call('HSET', KEYS[2 + turn], name, offset .. ' ' .. digest)
+  end
 end
 return {offset, false}`,
-);
-
-/**
- * Drops the entries before an offset. An empty stream does not show what its last id was: where all of them go, the id of the
- * newest one is kept beside it.
- *
- * Arguments: epoch, offset of the first entry to keep, expiry in milliseconds.
- */
-export const trimScript = script(
-  "trim",
-  2,
-  `
-local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1] .. '-' .. ARGV[2])
-if newest and #redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1) == 0 then
-  redis.call('HSET', KEYS[2], '${NEWEST_TRIMMED_FIELD}', newest[1])
-  redis.call('PEXPIRE', KEYS[2], ARGV[3])
-end`,
 );
 
 /**
