@@ -11,6 +11,7 @@ const CHARACTERS_OF_A_HUGE_PREVIEW = 100_000;
 
 /** What each workflow may do at most, over all its jobs. */
 const RIGHTS: Readonly<Record<string, readonly string[]>> = {
+  "base-image": ["contents: write", "pull-requests: write"],
   deploy: ["contents: read", "id-token: write"],
   drift: ["contents: read", "id-token: write", "issues: write"],
   preview: ["contents: read", "id-token: write", "pull-requests: write"],
@@ -201,6 +202,60 @@ describe("the workflows", () => {
     it("is left alone where there never was drift", () => {
       assert.deepEqual(runScript(script, { environment: { ...environment, RESULT: "success" } }), []);
     });
+  });
+});
+
+describe("the pull request for the base image", () => {
+  const { run: script = "" } = step("base-image", "propose", ({ run }) => run !== undefined);
+  const environment = { REPOSITORY: "repos/o/r", OWNER: "o" };
+  const dockerfile = textOf("app/Dockerfile");
+  const digest = `sha256:${"a1".repeat(32)}`;
+  const docker = (answer: string) => ({ docker: `#!/bin/sh\necho '${answer}'\n` });
+  const github = (content: string, proposed = false) => ({
+    "repos/o/r/contents/app/Dockerfile?ref=main": { content: btoa(content), sha: "blob" },
+    "repos/o/r/git/ref/heads/main": { object: { sha: "commit" } },
+    "repos/o/r/git/matching-refs/heads/base-image": proposed ? [{ ref: "refs/heads/base-image" }] : [],
+    "repos/o/r/pulls?state=open&head=o:base-image": proposed ? [{ number: 7 }] : [],
+  });
+
+  before(function () {
+    needProgram(this, "jq");
+  });
+
+  it("pins the newest digest in every stage, and changes nothing else", () => {
+    const programs = docker(digest);
+    const [branch, commit, request, ...more] = runScript(script, {
+      environment,
+      programs,
+      found: github(dockerfile),
+    });
+    assert.deepEqual(branch?.body, { ref: "refs/heads/base-image", sha: "commit" });
+    assert.deepEqual(
+      [commit?.method, commit?.body["sha"], commit?.body["branch"]],
+      ["PUT", "blob", "base-image"],
+    );
+    const pinned = atob(commit?.body["content"] ?? "");
+    assert.equal(pinned.split(`node:24-alpine@${digest}`).length - 1, 2);
+    assert.equal(pinned.replaceAll(/@sha256:\w+/g, ""), dockerfile.replaceAll(/@sha256:\w+/g, ""));
+    assert.deepEqual([request?.url, request?.body["head"]], ["repos/o/r/pulls", "base-image"]);
+    assert.deepEqual(more, []);
+
+    // From then on there is nothing to propose until the digest is another one.
+    assert.deepEqual(runScript(script, { environment, programs, found: github(pinned) }), []);
+    const next = `sha256:${"b2".repeat(32)}`;
+    const again = runScript(script, { environment, programs: docker(next), found: github(pinned, true) });
+    assert.deepEqual(
+      again.map(({ method }) => method),
+      ["PATCH", "PUT"],
+    );
+    assert.equal(atob(again[1]?.body["content"] ?? "").split(next).length - 1, 2);
+  });
+
+  it("is not made of an answer that is no digest", () => {
+    assert.throws(
+      () => runScript(script, { environment, programs: docker("not found"), found: github(dockerfile) }),
+      /expected a digest of node:24-alpine/,
+    );
   });
 });
 

@@ -24,7 +24,7 @@ while (($#)); do
   shift
 done
 if [[ $method == GET ]]; then
-  jq --raw-output "$filter" found.json
+  jq --raw-output --arg url "$url" "(if type == \\"object\\" then .[\\$url] else . end) | $filter" found.json
 else
   jq --null-input --compact-output --arg method "$method" --arg url "$url" --argjson body "$body" \\
     '{$method, $url, $body}' >>calls
@@ -41,8 +41,10 @@ export interface Setting {
   readonly environment: Readonly<Record<string, string>>;
   /** Files in the working folder, by path. */
   readonly files?: Readonly<Record<string, string>>;
-  /** What GitHub answers to a question: comments or issues. */
-  readonly found?: readonly unknown[];
+  /** Scripts that stand in for programs, by name. */
+  readonly programs?: Readonly<Record<string, string>>;
+  /** What GitHub answers to a question: comments or issues, or else an answer for each address. */
+  readonly found?: readonly unknown[] | Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -50,10 +52,15 @@ export interface Setting {
  * @returns what it wrote to GitHub.
  * @throws {Error} with what it printed, where it fails.
  */
-export function runScript(script: string, { environment, files = {}, found = [] }: Setting): readonly Call[] {
+export function runScript(
+  script: string,
+  { environment, files = {}, programs = {}, found = [] }: Setting,
+): readonly Call[] {
   const folder = mkdtempSync(path.join(tmpdir(), "workflow-"));
   try {
-    writeFileSync(path.join(folder, "gh"), GH, { mode: 0o755 });
+    for (const [name, program] of Object.entries({ gh: GH, ...programs })) {
+      writeFileSync(path.join(folder, name), program, { mode: 0o755 });
+    }
     for (const [name, content] of Object.entries({ ...files, "found.json": JSON.stringify(found) })) {
       mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
       writeFileSync(path.join(folder, name), content);
