@@ -84,7 +84,9 @@ async function buildStage(
         copy(rest, path.join(root, image.workingDirectory), root, sources);
         break;
       case "RUN":
-        await runShell(rest, path.join(root, image.workingDirectory), environment);
+        // The base image's package manager, which this machine does not have.
+        if (!rest.startsWith("apk "))
+          await runShell(rest, path.join(root, image.workingDirectory), environment);
         break;
       case "ENV":
         Object.assign(environment, variable(rest));
