@@ -1,12 +1,10 @@
 /** `npm run policy`: the verdict on every stack that has a file and on the examples of docs/edges.md, or on one stack. */
 import path from "node:path";
 import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
+import { ensureHomeFolder } from "../cli/homeFolder.ts";
 import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
-import { evaluateStack } from "../infra/evaluate.ts";
-import { evaluateExamples } from "../infra/examples.ts";
 import type { DeclaredGraph } from "../infra/graph.ts";
 import { stackNames } from "../infra/stackFiles.ts";
-import { suppressions } from "../infra/suppressions.ts";
 import { stackOf } from "./declared.ts";
 import { HELP, OPTIONS, parseOptions } from "./options.ts";
 import { reportOf } from "./report.ts";
@@ -24,6 +22,10 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
+  // They load Pulumi, which needs the home folder.
+  const { evaluateStack } = await import("../infra/evaluate.ts");
+  const { evaluateExamples } = await import("../infra/examples.ts");
+  const { suppressions } = await import("../infra/suppressions.ts");
   const verdictOn = (graph: DeclaredGraph): Verdict => judge(stackOf(graph), rules, suppressions);
   const stacks: NamedVerdict[] = [];
   for (const name of stack === undefined ? stackNames(ROOT) : [stack]) {
@@ -39,6 +41,7 @@ async function main(): Promise<number> {
 }
 
 ignoreBrokenPipes(process);
+ensureHomeFolder(process.env);
 watchParent(process, () => process.exit(1));
 try {
   process.exitCode = await main();

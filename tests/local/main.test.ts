@@ -5,6 +5,7 @@ import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
+import { HOMELESS } from "../support/homeless.ts";
 import { startAsNpm } from "../support/npmProcess.ts";
 import { ROOT } from "./support/paths.ts";
 import { alive } from "./support/processes.ts";
@@ -121,17 +122,7 @@ describe("local main: its end", function () {
   }
 
   it("comes after a start, too, for a user without a home folder", async () => {
-    const homeless = `
-      import os from "node:os";
-      import { syncBuiltinESMExports } from "node:module";
-      os.homedir = () => {
-        if (process.env.HOME === undefined) throw new Error("no home");
-        return process.env.HOME;
-      };
-      delete process.env.HOME;
-      syncBuiltinESMExports();`;
-    const preload = `data:text/javascript,${encodeURIComponent(homeless)}`;
-    const { child, stdout, errors, exited } = start("--import", preload);
+    const { child, stdout, errors, exited } = start("--import", HOMELESS);
     const lines = createInterface({ input: stdout });
     lines.on("line", (line) => {
       if ((JSON.parse(line) as Event).event === "ready") child.kill("SIGINT");

@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import path from "node:path";
 import { suppressions } from "../../infra/suppressions.ts";
 import { Project } from "../engine/support/project.ts";
+import { HOMELESS } from "../support/homeless.ts";
 import { breakProgram } from "./brokenProgram.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -39,6 +40,12 @@ describe("npm run policy", function () {
     assert.doesNotMatch(stdout, /Stack dev|Example/);
   });
 
+  it("judges for a user without a home folder", async () => {
+    const { stdout, stderr } = await policy(["--import", HOMELESS], ROOT, "--stack", "dev");
+    assert.equal(stderr, "");
+    assert.match(stdout, /^Stack dev/);
+  });
+
   it("ends with 1 and says what is wrong, how to mend it, and what is suppressed in vain", async () => {
     const project = new Project();
     try {
@@ -69,13 +76,20 @@ describe("npm run policy", function () {
   });
 });
 
-function policyIn(
-  folder: string,
-  ...args: readonly string[]
-): Promise<{ code: number | undefined; stdout: string; stderr: string }> {
+interface Ended {
+  readonly code: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function policyIn(folder: string, ...args: readonly string[]): Promise<Ended> {
+  return policy([], folder, ...args);
+}
+
+function policy(nodeOptions: readonly string[], folder: string, ...args: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
     const main = path.join(folder, "policy", "main.ts");
-    const child = execFile(process.execPath, [main, ...args], (_error, stdout, stderr) => {
+    const child = execFile(process.execPath, [...nodeOptions, main, ...args], (_error, stdout, stderr) => {
       resolve({ code: child.exitCode ?? undefined, stdout, stderr });
     });
   });
