@@ -16,6 +16,9 @@ const [CLOSING_BRACKET, CLOSING_BRACE] = [0x5d, 0x7d];
 const LONG_WHOLE = 16;
 const LONG_NUMBER = 300;
 
+/** Significant digits that every finite double keeps, unless it is very small. */
+const KEPT_DIGITS = 15;
+
 /**
  * Whether arrays and objects are nested more than `maxDepth` deep. `JSON.stringify` takes time by the square of the depth,
  * and `JSON.parse` several times as long for nested values as for flat ones.
@@ -102,8 +105,10 @@ function isSafe(source: string): boolean {
   const value = Number(source);
   if (value !== 0 && Math.abs(value) <= Number.MAX_SAFE_INTEGER) return true;
   if (!Number.isFinite(value)) return false;
+  if (value !== 0 && source.length <= KEPT_DIGITS) return true;
   const { digits, exponent } = decimalOf(source);
   if (value === 0) return digits === "";
+  if (digits.length <= KEPT_DIGITS) return true;
   const own = decimalOf(String(value));
   return digits === own.digits && exponent === own.exponent;
 }
@@ -118,7 +123,10 @@ interface Decimal {
 function decimalOf(source: string): Decimal {
   const [mantissa = "", power = "0"] = source.toLowerCase().split("e");
   const [whole = "", fraction = ""] = mantissa.replace("-", "").split(".");
-  const trimmed = (whole + fraction).replace(/0+$/, "");
-  const zeros = whole.length + fraction.length - trimmed.length;
-  return { digits: trimmed.replace(/^0+/, ""), exponent: Number(power) - fraction.length + zeros };
+  const all = whole + fraction;
+  let end = all.length;
+  // A regular expression for the zeros at the end takes time by the square of any zeros before it.
+  while (all.charCodeAt(end - 1) === DIGIT_0) end -= 1;
+  const digits = all.slice(0, end).replace(/^0+/, "");
+  return { digits, exponent: Number(power) - fraction.length + all.length - end };
 }

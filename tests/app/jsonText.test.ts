@@ -6,6 +6,9 @@ import { hasUnsafeNumber, isTooDeep } from "../../app/src/jsonText.ts";
 
 const MAX = 64;
 
+/** Far more than both texts below take, and far less than they take by the square of a length, or with a slow check of each. */
+const MAX_CHECK_MS = 500;
+
 function depthOf(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   return 1 + Math.max(0, ...Object.values(value).map(depthOf));
@@ -102,6 +105,18 @@ describe("a number", () => {
     }
   }
 
+  for (const [what, json] of [
+    ["one of many digits", `[0.${"0".repeat(64_000)}1]`],
+    ["many large ones", `[${"1e20,".repeat(400_000)}1]`],
+  ] as const) {
+    it(`is checked in time that is linear in the text: ${what}`, () => {
+      const began = performance.now();
+      hasUnsafeNumber(json);
+      const took = performance.now() - began;
+      assert.ok(took < MAX_CHECK_MS, `${took} ms`);
+    });
+  }
+
   it("is not looked for in strings", () => {
     assert.equal(hasUnsafeNumber('{"1e400":"9007199254740993","a\\\\":"\\"1e400"}'), false);
   });
@@ -117,6 +132,17 @@ describe("a number", () => {
     );
   });
 
+  it("of few digits is delivered, however large", () => {
+    const exponent = fc.integer({ min: 0, max: 290 });
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: 10n ** 15n - 1n }), exponent, (digits, power) => {
+        const source = `${digits}e${power}`;
+        assert.equal(hasUnsafeNumber(source), false);
+        assert.equal(BigInt(`${digits}${"0".repeat(power)}`), exactOf(JSON.stringify(Number(source))));
+      }),
+    );
+  });
+
   it("is refused exactly if its digits change", () => {
     // ECMAScript writes larger ones with an exponent.
     const limit = 10n ** 21n - 1n;
@@ -129,3 +155,10 @@ describe("a number", () => {
     );
   });
 });
+
+/** The integer that a canonical number without a fraction writes. */
+function exactOf(json: string): bigint {
+  const [mantissa = "", power = "0"] = json.split("e");
+  const [whole = "", fraction = ""] = mantissa.split(".");
+  return BigInt(whole + fraction + "0".repeat(Number(power) - fraction.length));
+}
