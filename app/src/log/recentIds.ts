@@ -1,3 +1,5 @@
+import { randomInt } from "node:crypto";
+
 /** The arrays grow with the number of ids, from this many. */
 const FIRST_CAPACITY = 16;
 
@@ -8,6 +10,10 @@ const RECORD_BYTES = NAME_BYTES + DIGEST_BYTES;
 
 /** What an id takes in all arrays together, in bytes. */
 export const ID_BYTES = RECORD_BYTES + 4 * Float64Array.BYTES_PER_ELEMENT;
+
+/** FNV-1a's, and a beginning that no client knows. */
+const HASH_FACTOR = 0x0100_0193;
+const HASH_SEED = randomInt(2 ** 32);
 
 interface KnownId {
   /** Of the entry that was appended with this id. */
@@ -111,10 +117,10 @@ export class RecentIds {
     this.#newest[bucket] = number + 1;
   }
 
+  /** Depends on the whole name and on the seed: a client cannot choose ids that share a list. */
   #bucketOf(name: string): number {
-    // Names are hashes: a few of their characters are one too.
-    let hash = 0;
-    for (let n = 0; n < 4; n++) hash = 64 * hash + name.charCodeAt(n);
-    return hash % this.#capacity;
+    let hash = HASH_SEED;
+    for (let n = 0; n < NAME_BYTES; n++) hash = Math.imul(hash ^ name.charCodeAt(n), HASH_FACTOR);
+    return ((hash ^ (hash >>> 16)) >>> 0) % this.#capacity;
   }
 }
