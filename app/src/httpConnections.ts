@@ -17,17 +17,15 @@ const STATUSES: Readonly<Record<string, 408 | 431>> = {
 
 export class HttpConnections {
   readonly #idle = new Set<Duplex>();
-  /** Requests that are not answered yet, by connection. */
-  readonly #unanswered = new Map<Duplex, number>();
+  /** Requests that are not answered yet, by connection. A response can end after its connection. */
+  readonly #unanswered = new WeakMap<Duplex, number>();
   /** Called when a connection has no unanswered request. */
-  readonly #waiting = new Map<Duplex, () => void>();
+  readonly #waiting = new WeakMap<Duplex, () => void>();
 
   constructor(http: Server, { maxIdle, onUnreadable }: HttpConnectionsOptions) {
     http.on("connection", (socket) => {
       socket.once("close", () => {
         this.#idle.delete(socket);
-        this.#unanswered.delete(socket);
-        this.#waiting.delete(socket);
       });
     });
     http.on("request", ({ socket }, response) => {

@@ -147,6 +147,8 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     createPages({ readiness, consoleFolder, logger }),
   );
   http.maxConnections = settings.maxConnections + HTTP_CONNECTIONS;
+  // Of a connection that is not idle: a client that does not read its answers must not take a place for good.
+  http.timeout = limits.writeTimeoutMs;
 
   const held = new HeldBytes(limits);
   const context: ConnectionContext = {

@@ -1,20 +1,26 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
+import { HttpConnections } from "../../app/src/httpConnections.ts";
 import { createPages } from "../../app/src/pages.ts";
 import {
   afterwards,
   connect,
+  due,
   exchange,
+  memoryInUse,
+  nextServerSocket,
   openSocket,
   refusal,
   silent,
   startServer,
   tearDown,
+  waitUntil,
 } from "./support.ts";
 
 /** The server gives headers 10 seconds, and checks every 2. */
@@ -251,6 +257,46 @@ describe("plain HTTP", () => {
     const client = await connect(url);
     client.send("let in");
     assert.equal(await client.nextMessage(), "let in");
+  });
+
+  it("drops a connection that does not read its answers, and keeps one that is idle", async () => {
+    const { address } = await startServer({}, { limits: { writeTimeoutMs: 200 } });
+    const idle = openSocket(address.port);
+    const ask = async (): Promise<void> => {
+      idle.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+      await due(once(idle, "data"), "an answer");
+    };
+    await ask();
+    const accepted = nextServerSocket();
+    const stalled = openSocket(address.port);
+    const socket = await accepted;
+    // More than the buffers of the system hold.
+    stalled.pause().write("GET /client.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000));
+    await due(once(socket, "close"), "the end of the connection");
+    await ask();
+  });
+
+  it("forgets connections that end before their answers do", async () => {
+    // It never answers.
+    const http = createHttpServer();
+    new HttpConnections(http, { maxIdle: 1, onUnreadable: (socket) => socket.destroy() });
+    const sockets: WeakRef<Socket>[] = [];
+    http.on("connection", (socket: Socket) => sockets.push(new WeakRef(socket)));
+    http.listen(0, "127.0.0.1");
+    afterwards(() => http.close());
+    await once(http, "listening");
+    const { port } = http.address() as AddressInfo;
+    for (let n = 0; n < 20; n++) {
+      const client = openSocket(port);
+      client.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+      await once(http, "request");
+      client.destroy();
+    }
+    await waitUntil(() => {
+      memoryInUse();
+      // Node itself may keep the last one for a while.
+      return sockets.filter((socket) => socket.deref() !== undefined).length <= 1;
+    });
   });
 
   it("counts requests that it cannot read, by their answers", async () => {
