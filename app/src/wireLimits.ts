@@ -4,7 +4,7 @@ import type { HeldBytesLimits } from "./heldBytes.ts";
 export interface WireLimits extends HeldBytesLimits {
   /** Most bytes of all publishes of a task whose answer is not known yet; further ones are refused as `unavailable`. */
   readonly maxUnansweredBytes: number;
-  /** Time in which a client must read something of what is sent to it. */
+  /** Time in which a client must read what waits in its socket: about 64 KiB, or one message. */
   readonly writeTimeoutMs: number;
 }
 
@@ -17,14 +17,15 @@ export const WIRE_LIMITS: WireLimits = {
   writeTimeoutMs: 60_000,
 };
 
-/** Slowest rate at which a large message may arrive. */
+/** Slowest rate at which a large message may arrive, or be read. */
 const MIN_BYTES_PER_SECOND = 16 * 1024;
 
 /** A message of the largest size has more time if it needs that. */
 export function wireLimits({ maxPayloadBytes }: { readonly maxPayloadBytes: number }): WireLimits {
-  const messageTimeoutMs = Math.max(
-    WIRE_LIMITS.messageTimeoutMs,
-    (maxPayloadBytes / MIN_BYTES_PER_SECOND) * 1000,
-  );
-  return { ...WIRE_LIMITS, messageTimeoutMs };
+  const largestMs = (maxPayloadBytes / MIN_BYTES_PER_SECOND) * 1000;
+  return {
+    ...WIRE_LIMITS,
+    messageTimeoutMs: Math.max(WIRE_LIMITS.messageTimeoutMs, largestMs),
+    writeTimeoutMs: Math.max(WIRE_LIMITS.writeTimeoutMs, largestMs),
+  };
 }

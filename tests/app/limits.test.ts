@@ -9,6 +9,7 @@ import type { MessageLog } from "../../app/src/log/log.ts";
 import type { Joined } from "../../app/src/channel.ts";
 import { MAX_SLICE_BYTES } from "../../app/src/frameLog.ts";
 import { TokenBucket } from "../../app/src/tokenBucket.ts";
+import { wireLimits } from "../../app/src/wireLimits.ts";
 import {
   clientFrame,
   closeFrameStart,
@@ -229,6 +230,17 @@ describe("limits", () => {
     await waitUntil(() => server.connections() === 0);
     clearInterval(alive);
   });
+
+  for (const [maxPayloadBytes, messageTimeoutMs, writeTimeoutMs] of [
+    [64 * 1024, 30_000, 60_000],
+    [600 * 1024, 37_500, 60_000],
+    [16 * 1024 * 1024, 1_024_000, 1_024_000],
+  ] as const) {
+    it(`gives a message of ${maxPayloadBytes / 1024} KiB its time in both directions`, () => {
+      const limits = wireLimits({ maxPayloadBytes });
+      assert.deepEqual([limits.messageTimeoutMs, limits.writeTimeoutMs], [messageTimeoutMs, writeTimeoutMs]);
+    });
+  }
 
   it("refuses publishes while too many bytes of all clients wait for the log", async () => {
     const log = new ManualLog();

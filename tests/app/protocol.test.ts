@@ -75,7 +75,7 @@ describe("PROTOCOL.md", () => {
     ["Bytes of an id", MAX_ID_BYTES],
     ["Arrays and objects of a value inside one another", MAX_DEPTH],
     ["Seconds from the first byte of a message to its last", WIRE_LIMITS.messageTimeoutMs / 1000],
-    ["Seconds in which a client reads nothing of what it is sent", WIRE_LIMITS.writeTimeoutMs / 1000],
+    ["Seconds in which a client must read what waits for it", WIRE_LIMITS.writeTimeoutMs / 1000],
   ] as const) {
     it(`gives the limit: ${what}`, () => {
       const [, value] = limits.find(([, , limit]) => limit === what) ?? [];
