@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import type { Server, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { findStackAt, recordPort } from "./portRecords.ts";
 
 /** The local stack never listens on, and never calls, anything but this machine. */
 export const LOOPBACK = "127.0.0.1";
@@ -53,10 +54,13 @@ export interface Listening<At extends Address = Address> {
 
 /**
  * Listens on one port of every address that `localhost` has, with a server for each.
- * @throws {Error} one line that names the port and the option, where the port is taken or not allowed.
+ * @throws {Error} one line that names the port and the option, and the older stack that has the port, if the port is taken or
+ * not allowed.
  */
 export async function listen(createServer: () => Server, door: Door): Promise<Listening<PortAddress>> {
   const group = new ServerGroup();
+  await using starting = new AsyncDisposableStack();
+  starting.defer(() => group.close());
   let { port } = door;
   for (const host of LOOPBACKS) {
     const server = createServer();
@@ -64,13 +68,14 @@ export async function listen(createServer: () => Server, door: Door): Promise<Li
       await group.add(server, () => server.listen({ port, host, backlog: LISTEN_BACKLOG }));
     } catch (error) {
       if (host !== LOOPBACK && NO_SUCH_ADDRESS.includes(codeOf(error))) continue;
-      await group.close();
-      throw new Error(refusal({ ...door, port }, error), { cause: error });
+      throw new Error(await refusal({ ...door, port }, error), { cause: error });
     }
     const address = server.address();
     if (typeof address === "object" && address !== null) ({ port } = address);
   }
-  return { address: { host: LOOPBACK, port }, close: () => group.close() };
+  starting.defer(await recordPort(port));
+  const listening = starting.move();
+  return { address: { host: LOOPBACK, port }, close: () => listening.disposeAsync() };
 }
 
 /**
@@ -142,8 +147,15 @@ class ServerGroup {
   }
 }
 
-function refusal({ name, port, option }: Door, error: unknown): string {
+async function refusal({ name, port, option }: Door, error: unknown): Promise<string> {
   const code = codeOf(error);
+  const stack = code === "EADDRINUSE" ? await findStackAt(port) : undefined;
+  if (stack !== undefined) {
+    return (
+      `Port ${port} for the ${name} is taken by an older stack of this project (pid ${stack}). ` +
+      `Fix: kill ${stack}, or choose another port with ${option} PORT.`
+    );
+  }
   const why =
     code === "EADDRINUSE"
       ? "is taken"

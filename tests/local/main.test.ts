@@ -1,6 +1,6 @@
 /** `npm start`'s own process: the command line, and every way to end it. */
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -16,6 +16,7 @@ const ON_ANY_PORT = ["--edge-port", "0", "--load-balancer-port", "0"];
 interface Event {
   readonly event: string;
   readonly pid?: number;
+  readonly urls?: { readonly websocket: string };
 }
 
 describe("local main: the command line", () => {
@@ -62,8 +63,8 @@ describe("local main: its end", function () {
     for (const close of closing.splice(0)) close();
   });
 
-  function start(...nodeOptions: string[]) {
-    const child = spawn(process.execPath, [...nodeOptions, MAIN, "--json", ...ON_ANY_PORT], {
+  function start(args: readonly string[] = [], nodeOptions: readonly string[] = []) {
+    const child = spawn(process.execPath, [...nodeOptions, MAIN, "--json", ...ON_ANY_PORT, ...args], {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     closing.push(() => child.kill("SIGKILL"));
@@ -73,10 +74,35 @@ describe("local main: its end", function () {
     return { child, stdout, errors: text(stderr), exited };
   }
 
+  it("is in order by the command that another stack reports for a taken port", async () => {
+    const first = start();
+    const lines = createInterface({ input: first.stdout });
+    const port = await new Promise<string>((resolve) => {
+      lines.on("line", (line) => {
+        const { event, urls } = JSON.parse(line) as Event;
+        if (event === "ready" && urls !== undefined) resolve(new URL(urls.websocket).port);
+      });
+    });
+    const second = start(["--edge-port", port]);
+    const output = text(second.stdout);
+    assert.deepEqual(await second.exited, [1, null]);
+    const { pid } = first.child;
+    const command = `kill ${pid}`;
+    assert.ok(
+      (await output).includes(
+        `Port ${port} for the edge is taken by an older stack of this project (pid ${pid}). ` +
+          `Fix: ${command}, or choose another port with --edge-port PORT.`,
+      ),
+      await output,
+    );
+    execFileSync("/bin/sh", ["-c", command]);
+    assert.deepEqual(await first.exited, [0, null]);
+  });
+
   it("is quiet while the program is evaluated", async () => {
     // The process says itself when it listens for the last of its signals.
     const tell = `process.on("newListener", (name) => { if (name === "SIGHUP") process.send("listening"); });`;
-    const { child, stdout, errors, exited } = start("--import", `data:text/javascript,${tell}`);
+    const { child, stdout, errors, exited } = start([], ["--import", `data:text/javascript,${tell}`]);
     const output = text(stdout);
     await once(child, "message");
     child.kill("SIGINT");
@@ -122,7 +148,7 @@ describe("local main: its end", function () {
   }
 
   it("comes after a start, too, for a user without a home folder", async () => {
-    const { child, stdout, errors, exited } = start("--import", HOMELESS);
+    const { child, stdout, errors, exited } = start([], ["--import", HOMELESS]);
     const lines = createInterface({ input: stdout });
     lines.on("line", (line) => {
       if ((JSON.parse(line) as Event).event === "ready") child.kill("SIGINT");

@@ -1,0 +1,58 @@
+/**
+ * Records which stack of this project listens on a port, so that another stack that needs the port can name it. All checkouts
+ * of a user share one folder. It has a file for each port, which contains the id of the process.
+ */
+import { lstat, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+const USER_ID = process.getuid?.();
+const FOLDER = path.join(tmpdir(), `local-stack-ports-${USER_ID ?? "user"}`);
+
+const PROCESS_ID = /^[1-9]\d*$/;
+/** An argument of `npm start`'s process. */
+const STACK_SCRIPT = /(^|\/)local\/main\.ts$/;
+
+/**
+ * Records that this process listens on a port, if the folder can be written to.
+ * @returns removes the record; call it before the port becomes free.
+ */
+export async function recordPort(port: number, folder = FOLDER): Promise<() => Promise<void>> {
+  const file = path.join(folder, String(port));
+  const remove = (): Promise<void> => rm(file, { force: true }).catch(() => undefined);
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (!(await isOwn(folder))) return () => Promise.resolve();
+    await remove();
+    await writeFile(file, String(process.pid), { flag: "wx" });
+  } catch {
+    // Another stack then reports only that the port is taken.
+  }
+  return remove;
+}
+
+/** The process of another stack of this project that has recorded the port and still runs. */
+export async function findStackAt(port: number, folder = FOLDER): Promise<number | undefined> {
+  try {
+    if (!(await isOwn(folder))) return undefined;
+    const record = await readFile(path.join(folder, String(port)), "utf8");
+    if (!PROCESS_ID.test(record)) return undefined;
+    const pid = Number(record);
+    return pid !== process.pid && (await isStack(pid)) ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** All users may write to the temporary folder, so another one may have made this name in it. */
+async function isOwn(folder: string): Promise<boolean> {
+  const stats = await lstat(folder);
+  return stats.isDirectory() && (USER_ID === undefined || stats.uid === USER_ID);
+}
+
+/** A killed stack leaves its record behind, and another process may have its id now. Only Linux has `/proc` to check that. */
+async function isStack(pid: number): Promise<boolean> {
+  if (process.platform !== "linux") return process.kill(pid, 0);
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8");
+  return commandLine.split("\0").some((argument) => STACK_SCRIPT.test(argument));
+}
