@@ -5,6 +5,9 @@ import { isIP, isIPv6 } from "node:net";
 const IPV4_IN_IPV6 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 const IPV6_GROUPS = 8;
 
+/** Some load balancers append the port too, and then put an IPv6 address in brackets. */
+const WITH_PORT = /^(?:\[(.+)\]|([^:]+)):\d+$/;
+
 /** Groups of an IPv6 address that name a network: one client has all 2^64 addresses of a /64. */
 const NETWORK_GROUPS = 4;
 
@@ -22,7 +25,9 @@ export function clientAddress({ headers, socket }: IncomingMessage, trustedProxi
   const entries = forwarded.split(",").map((entry) => entry.trim());
   // A request that has passed fewer proxies has come from the first one's peer.
   const entry = entries.at(-trustedProxies) ?? entries[0] ?? "";
-  return networkOf(isIP(entry) === 0 ? peer : entry);
+  const [, ipv6, ipv4] = WITH_PORT.exec(entry) ?? [];
+  const address = ipv6 ?? ipv4 ?? entry;
+  return networkOf(isIP(address) === 0 ? peer : address);
 }
 
 function networkOf(address: string): string {

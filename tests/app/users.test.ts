@@ -48,6 +48,9 @@ describe("the address of a client", () => {
     [1, undefined, "192.0.2.9"],
     [1, "", "192.0.2.9"],
     [1, "unknown", "192.0.2.9"],
+    [1, "198.51.100.1:50000", "198.51.100.1"],
+    [1, "[2001:db8::1]:50000", "2001:db8:0:0::/64"],
+    [1, "2001:db8::1:5000", "2001:db8:0:0::/64"],
   ] as const) {
     it(`is ${expected} behind ${proxies} proxies that say ${JSON.stringify(forwarded)}`, () => {
       assert.equal(addressOf("192.0.2.9", forwarded, proxies), expected);
