@@ -39,7 +39,7 @@ export class Hub {
   /**
    * Publishes a value, given as canonical JSON. Messages of a channel keep the order of the calls.
    * @param id keeps the message from being stored twice.
-   * @param publisher whose id that is; without one, everybody shares them.
+   * @param publisher whose id that is; publishes without one share theirs.
    * @returns where the log has stored it, at once where the log knows at once.
    * @throws {IdInUseError} by rejection, if another message has this id.
    * @throws by rejection, where the log has not, or does not know.

@@ -278,7 +278,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     },
   });
   http.on("upgrade", (request, _stream, head) => {
-    // The peer may go at any time; there is nobody left to tell.
+    // The peer may go at any time, and then gets no answer.
     request.socket.on("error", ignore);
     httpConnections.leave(request.socket, () => {
       onUpgrade(request, head);

@@ -401,7 +401,7 @@ export function defaultSettings(): Settings {
 export interface Contradiction extends Problem {
   /** The setting that should change. */
   readonly name: SettingName;
-  /** A value that mends it; `undefined` if only the user knows one. */
+  /** A value that corrects it; `undefined` if only the user can choose one. */
   readonly value: number | string | undefined;
 }
 

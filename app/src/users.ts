@@ -1,6 +1,6 @@
 /**
- * What each user takes of a task: connections, channels and bytes. A user is whoever has a token's subject, or else a
- * client's address.
+ * What each user takes of a task: connections, channels and bytes. A user is a token's subject, or else a client's
+ * address.
  */
 import { byteBurst } from "./settings.ts";
 import type { Settings } from "./settings.ts";

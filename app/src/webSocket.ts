@@ -3,7 +3,7 @@
  *
  * Nearly all frames that clients send are alike: whole and short. Those are read here, without the cost of a stream. A
  * frame that arrives in pieces, and a message in fragments, is collected in one buffer. The library reads a message in
- * fragments when it is complete, and everything that is broken: it knows all of RFC 6455, and which errors it has.
+ * fragments when it is complete, and everything that is broken: it implements all of RFC 6455 and its errors.
  */
 import type { Socket } from "node:net";
 import type { Writable } from "node:stream";

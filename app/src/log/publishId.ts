@@ -10,7 +10,7 @@ export function idName(id: string, publisher = ""): string {
   return hash("sha256", `${publisher.length}:${publisher}${id}`, "base64url").slice(0, NAME_LENGTH);
 }
 
-/** Tells the payloads of one id apart. */
+/** Distinguishes the payloads of one id. */
 export function payloadDigest(payload: string): string {
   return hash("sha256", payload, "base64url").slice(0, DIGEST_LENGTH);
 }
