@@ -335,6 +335,10 @@ export class Connection implements WebSocketEvents, Listener, Beating {
   #resumeIfLevel(): void {
     if (!this.#paused || this.#publishing + this.#answers.length > MAX_UNANSWERED / 2) return;
     if (this.#publishingBytes > MAX_UNANSWERED_BYTES / 2) return;
+    // What the client has sent meanwhile arrives at once, though the client has kept to its rates.
+    const now = performance.now();
+    this.#messages?.fill(now);
+    this.#bytes?.fill(now);
     this.#paused = false;
     this.#webSocket.resume();
   }

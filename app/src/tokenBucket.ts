@@ -19,10 +19,20 @@ export class TokenBucket {
 
   /** Takes so many tokens, or none and returns false if there are fewer. */
   take(count: number, now: number): boolean {
-    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#filledAt) / 1000) * this.#perSecond);
-    this.#filledAt = now;
+    this.#tokens = Math.max(this.#tokens, Math.min(this.#burst, this.#tokens + this.#flow(now)));
     if (this.#tokens < count) return false;
     this.#tokens -= count;
     return true;
+  }
+
+  /** Adds what has flowed since the last call, beyond the burst too: for a time in which nothing could be taken. */
+  fill(now: number): void {
+    this.#tokens += this.#flow(now);
+  }
+
+  #flow(now: number): number {
+    const tokens = ((now - this.#filledAt) / 1000) * this.#perSecond;
+    this.#filledAt = now;
+    return tokens;
   }
 }

@@ -394,6 +394,31 @@ describe("limits", () => {
     });
   }
 
+  it("does not count what arrives at once, because it has not read on, as too much at once", async () => {
+    const log = new ManualLog();
+    const [messagesPerSecond, messageBurst] = [1000, 300];
+    const server = await startServer({ messagesPerSecond, messageBurst }, { log });
+    const connecting = connectResuming(server.url);
+    await waitUntil(() => log.readers.size > 0);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    const { client } = await connecting;
+    const since = performance.now();
+    const total = 3 * messageBurst;
+    for (let sent = 0; sent < total;) {
+      client.send({ publish: (sent += 1), id: String(sent) });
+      if (sent % 20 === 0) await delay(Math.max(0, since + sent - performance.now()));
+    }
+    // It has stopped to read long ago.
+    assert.ok(log.appends.length < total - messageBurst);
+    for (let n = 0; n < total; n++) {
+      await waitUntil(() => log.appends.length > n);
+      log.appends[n]?.answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
+    }
+    for (let n = 1; n <= total; n++) {
+      assert.deepEqual(await client.nextValue(), { ack: String(n), epoch: "e", offset: n });
+    }
+  });
+
   it("does not drop a client for being silent whose publishes wait for the log", async () => {
     const log = new ManualLog();
     const server = await startServer({ heartbeatSeconds: 0.05, ...UNLIMITED }, { log });
@@ -577,6 +602,15 @@ describe("the token bucket", () => {
     assert.equal(takeAll(), 2);
     now += 3_600_000;
     assert.equal(takeAll(), 3);
+  });
+
+  it("gives more than the burst after a time in which nothing could be taken, once", () => {
+    const bucket = new TokenBucket(10, 3, 0);
+    bucket.fill(1000);
+    assert.ok(bucket.take(13, 1000));
+    assert.ok(!bucket.take(1, 1000));
+    assert.ok(!bucket.take(4, 1_000_000));
+    assert.ok(bucket.take(3, 1_000_000));
   });
 
   it("gives several at once, or none of them", () => {
