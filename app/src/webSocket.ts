@@ -130,6 +130,8 @@ export class ServerWebSocket implements Holder {
     socket.on("end", ServerWebSocket.#onEnd);
     socket.on("close", ServerWebSocket.#onClose);
     if (head.length > 0) this.#read(head);
+    // The peer may have gone while its upgrade waited.
+    if (socket.readableEnded) ServerWebSocket.#onEnd.call(socket);
   }
 
   /** Whether frames can be written: no Close frame has gone either way. */

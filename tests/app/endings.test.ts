@@ -9,6 +9,8 @@ import {
   DEFAULT_CHANNEL,
   exchange,
   ManualLog,
+  nextServerSocket,
+  openSocket,
   protocolTable,
   startServer,
   tearDown,
@@ -250,6 +252,22 @@ describe("every ending", () => {
       });
     }
   }
+
+  it("comes at once for a client that has gone while its upgrade waited", async () => {
+    const log = new ManualLog();
+    const server = await startServer({}, { log });
+    const accepted = nextServerSocket();
+    const client = openSocket(server.address.port);
+    client.write(upgradeRequest());
+    await waitUntil(() => log.readers.size > 0);
+    const socket = await accepted;
+    client.end();
+    await waitUntil(() => socket.readableEnded);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    // Otherwise it would miss its first heartbeat after 30 to 60 seconds.
+    await waitUntil(() => server.metrics.snapshot().closes["1006"] === 1);
+    assert.equal(server.connections(), 0);
+  });
 
   it("leaves nobody who was asked for nobody", async () => {
     const server = await startServer();
