@@ -6,6 +6,7 @@ import type { Emit, StackUrls } from "./events.ts";
 import { coverage, gaps } from "./model/coverage.ts";
 import { declaration } from "./model/declaration.ts";
 import { readParts } from "./model/parts.ts";
+import { watchOpenFiles } from "./openFiles.ts";
 import { startServicePath } from "./servicePath.ts";
 import type { TaskStatus } from "./tasks.ts";
 
@@ -59,6 +60,7 @@ export async function startStack(
   for (const message of graph.warnings) emit({ event: "warning", message });
 
   await using starting = new AsyncDisposableStack();
+  starting.defer(watchOpenFiles(emit));
   const common = {
     certificate: await localCertificate(options.cacheDirectory, (message) => {
       emit({ event: "warning", message });
