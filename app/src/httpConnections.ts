@@ -9,6 +9,12 @@ export interface HttpConnectionsOptions {
   readonly onUnreadable: (socket: Duplex, status: 400 | 408 | 431) => void;
 }
 
+/**
+ * Requests that a connection may have sent ahead of its answers. All answers wait in memory, and no browser and no load
+ * balancer sends any request ahead.
+ */
+const MAX_UNANSWERED_REQUESTS = 16;
+
 /** Node's codes of errors that have a status of their own. */
 const STATUSES: Readonly<Record<string, 408 | 431>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
@@ -30,7 +36,9 @@ export class HttpConnections {
     });
     http.on("request", ({ socket }, response) => {
       this.#idle.delete(socket);
-      this.#unanswered.set(socket, (this.#unanswered.get(socket) ?? 0) + 1);
+      const unanswered = (this.#unanswered.get(socket) ?? 0) + 1;
+      this.#unanswered.set(socket, unanswered);
+      if (unanswered > MAX_UNANSWERED_REQUESTS) socket.destroy();
       response.once("close", () => {
         const left = (this.#unanswered.get(socket) ?? 0) - 1;
         this.#unanswered.set(socket, left);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -270,10 +271,25 @@ describe("plain HTTP", () => {
     const accepted = nextServerSocket();
     const stalled = openSocket(address.port);
     const socket = await accepted;
-    // More than the buffers of the system hold.
-    stalled.pause().write("GET /client.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000));
+    // One after the other, until the buffers of the system hold no more answers.
+    const request = (): void => void stalled.write("GET /client.js HTTP/1.1\r\nHost: x\r\n\r\n");
+    subscribe("http.server.response.finish", request);
+    afterwards(() => unsubscribe("http.server.response.finish", request));
+    stalled.pause();
+    request();
     await due(once(socket, "close"), "the end of the connection");
     await ask();
+  });
+
+  it("drops a connection that sends many requests ahead of their answers", async () => {
+    const { address } = await startServer();
+    const page = "GET /index.html HTTP/1.1\r\nHost: x\r\n\r\n";
+    const last = page.replace("Host", "Connection: close\r\nHost");
+    assert.match(
+      await exchange(address.port, page.repeat(15) + last),
+      /^(?:HTTP\/1\.1 200 [^]*?<\/html>\s*){16}$/,
+    );
+    assert.equal(await exchange(address.port, page.repeat(16) + last), "");
   });
 
   it("forgets connections that end before their answers do", async () => {
