@@ -11,6 +11,7 @@ import { nearest } from "../app/src/nearest.ts";
 import {
   contradictions as settingContradictions,
   defaultSettings,
+  KIB,
   leastRetainedBytes,
   MIB,
   REQUIRED_FOR_TOKENS,
@@ -18,6 +19,7 @@ import {
 } from "../app/src/settings.ts";
 import type { Settings } from "../app/src/settings.ts";
 import { channelBytes, CHANNELS_MEMORY_SHARE, channelsThatFit } from "./channelMemory.ts";
+import { CONNECTION_BYTES, connectionsThatFit, serverBytes } from "./connectionMemory.ts";
 import { ConfigError, stackFile } from "./configError.ts";
 import type { Change, ConfigProblem } from "./configError.ts";
 import { edgeDefinitions, edgeWarnings, readEdge } from "./edgeConfig.ts";
@@ -487,7 +489,10 @@ function contradictions(
       fix: set("memoryMiB", sizes.findLast((size) => size <= config.memoryMiB) ?? smallest),
     });
   } else {
-    problems.push(...tooManyChannels(config, key));
+    const channels = tooManyChannels(config, key);
+    problems.push(...channels);
+    // What the channels leave is known only when they fit.
+    if (channels.length === 0) problems.push(...tooManyConnections(config, sizes, key));
   }
 
   const { jwksUrl } = config.settings;
@@ -538,6 +543,35 @@ function tooManyChannels(
               { set: key("retainedMessages"), to: String(settingDefinitions.retainedMessages.default) },
             ]
           : [{ set: key("maxChannels"), to: String(most) }],
+    },
+  ];
+}
+
+/** @param sizes the memory that a task may have, in MiB. */
+function tooManyConnections(
+  config: Pick<StackConfig, "memoryMiB" | "backplane" | "settings">,
+  sizes: readonly number[],
+  key: (name: string) => string,
+): ConfigProblem[] {
+  const { memoryMiB, settings } = config;
+  const { maxConnections, maxChannels, maxPayloadBytes } = settings;
+  const most = connectionsThatFit(config);
+  if (maxConnections <= most) return [];
+  const inMiB = (bytes: number): number => Math.ceil(bytes / MIB);
+  const larger = sizes.find((size) => connectionsThatFit({ ...config, memoryMiB: size }) >= maxConnections);
+  return [
+    {
+      key: key("maxConnections"),
+      message:
+        `is ${maxConnections}, and ${most === 0 ? "not even one fits" : `must be at most ${most}`}: of ` +
+        `${key("memoryMiB")}, which is ${memoryMiB}, ${key("maxChannels")} ${maxChannels} takes up to ` +
+        `${inMiB(maxChannels * channelBytes(config))} MiB, the server with ${key("maxPayloadBytes")} ${maxPayloadBytes} ` +
+        `up to ${inMiB(serverBytes(settings))} MiB, and each connection ${CONNECTION_BYTES / KIB} KiB.`,
+      // The larger size has room for them beside as many channels.
+      fix:
+        most === 0 && larger !== undefined
+          ? [{ set: key("memoryMiB"), to: String(larger) }]
+          : [{ set: key("maxConnections"), to: String(most) }],
     },
   ];
 }

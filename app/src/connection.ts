@@ -6,7 +6,6 @@ import type { Logger } from "pino";
 import type { Rights } from "./authorize.ts";
 import { textFrame } from "./frame.ts";
 import type { Beating, Heartbeats } from "./heartbeats.ts";
-import type { HeldBytes } from "./heldBytes.ts";
 import type { Cursor, Joined, Listener } from "./channel.ts";
 import type { Hub } from "./hub.ts";
 import { IdInUseError } from "./log/log.ts";
@@ -17,20 +16,25 @@ import type { Dialect, ErrorBody, ServerMessage } from "./protocol.ts";
 import { byteBurst } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 import { TokenBucket } from "./tokenBucket.ts";
-import { ServerWebSocket } from "./webSocket.ts";
+import type { Recipient } from "./untakenBytes.ts";
 import type { User } from "./users.ts";
-import type { WebSocketEvents } from "./webSocket.ts";
+import { ServerWebSocket } from "./webSocket.ts";
+import type { TaskMemory, WebSocketEvents } from "./webSocket.ts";
 import type { WireLimits } from "./wireLimits.ts";
 
 /** What a client may have sent and not taken the answer of; while it is more, nothing is read from it. */
 const MAX_UNANSWERED = 256;
 const MAX_UNANSWERED_BYTES = 256 * 1024;
 
+/** What an answer that waits takes beside its text, and most that a UTF-16 code unit of its text takes, in bytes. */
+const ANSWER_OVERHEAD_BYTES = 64;
+const CODE_UNIT_BYTES = 2;
+
 /** What a `resume` client's frame may have beside the published value: keys, and an id in escapes. */
 const ENVELOPE_BYTES = 1024;
 
 /** What all connections of a server share. */
-export interface ConnectionContext {
+export interface ConnectionContext extends TaskMemory {
   readonly hub: Hub;
   readonly settings: Pick<
     Settings,
@@ -42,7 +46,6 @@ export interface ConnectionContext {
     | "bytesPerSecondPerUser"
   >;
   readonly limits: Pick<WireLimits, "maxUnansweredBytes" | "writeTimeoutMs">;
-  readonly held: HeldBytes;
   /** Bytes of all publishes whose answer is not known yet. */
   readonly unanswered: { bytes: number };
   readonly heartbeats: Heartbeats;
@@ -63,7 +66,7 @@ export interface Member {
   readonly publisher: string | undefined;
 }
 
-export class Connection implements WebSocketEvents, Listener, Beating {
+export class Connection implements WebSocketEvents, Listener, Beating, Recipient {
   readonly dialect: Dialect;
   readonly #channel: string;
   readonly #rights: Rights;
@@ -79,7 +82,9 @@ export class Connection implements WebSocketEvents, Listener, Beating {
   #publishing = 0;
   #publishingBytes = 0;
   /** Answers that go out together. */
-  #answers: string[] = [];
+  readonly #answers: string[] = [];
+  /** What is counted of the answers, because the socket does not take them. */
+  #untakenBytes = 0;
   #paused = false;
   #leaving: { readonly code: number; readonly reason: string } | undefined;
   #bytesReadAtBeat = -1;
@@ -104,7 +109,7 @@ export class Connection implements WebSocketEvents, Listener, Beating {
     this.#publisher = publisher;
     this.#context = context;
     const maxFrameBytes = settings.maxPayloadBytes + (dialect === "plain" ? 0 : ENVELOPE_BYTES);
-    this.#webSocket = new ServerWebSocket(socket, maxFrameBytes, this, context.held);
+    this.#webSocket = new ServerWebSocket(socket, maxFrameBytes, this, context);
   }
 
   /**
@@ -144,6 +149,10 @@ export class Connection implements WebSocketEvents, Listener, Beating {
   /** Ends the connection without a word. Idempotent. */
   terminate(): void {
     this.#webSocket.terminate();
+  }
+
+  onTooMuchUntaken(): void {
+    this.terminate();
   }
 
   /** To be called every interval: a client that sent not a single byte in one, not even the pong, is gone. */
@@ -269,6 +278,7 @@ export class Connection implements WebSocketEvents, Listener, Beating {
 
   onClosed(code: number): void {
     this.#stopReading();
+    this.#dropAnswers();
     this.#user.leave(this.#channel);
     this.#context.heartbeats.remove(this, this.#beatGroup);
     this.#context.metrics.closed(code);
@@ -309,7 +319,12 @@ export class Connection implements WebSocketEvents, Listener, Beating {
 
   /** Answers of one turn are one write. */
   #answer(message: ServerMessage): void {
-    this.#answers.push(encode(message));
+    const text = encode(message);
+    this.#answers.push(text);
+    if (!this.#webSocket.writable) {
+      this.#untakenBytes += ANSWER_OVERHEAD_BYTES + CODE_UNIT_BYTES * text.length;
+      this.#context.untaken.keep(this, this.#answers, this.#untakenBytes);
+    }
     if (this.#answers.length === 1) {
       queueMicrotask(() => {
         this.#flushAnswers();
@@ -319,8 +334,16 @@ export class Connection implements WebSocketEvents, Listener, Beating {
 
   #flushAnswers(): void {
     if (this.#answers.length === 0 || !this.#webSocket.writable) return;
-    this.#webSocket.write(Buffer.concat(this.#answers.splice(0).map(textFrame)));
+    const frames = Buffer.concat(this.#answers.map(textFrame));
+    this.#dropAnswers();
+    this.#webSocket.write(frames);
     this.#resumeIfLevel();
+  }
+
+  #dropAnswers(): void {
+    this.#answers.length = 0;
+    this.#untakenBytes = 0;
+    this.#context.untaken.release(this, this.#answers);
   }
 
   /** A client is not read while it has too much unanswered, or does not take its answers. */

@@ -28,6 +28,7 @@ import { createPages } from "./pages.ts";
 import type { Readiness } from "./pages.ts";
 import { CloseCode } from "./protocol.ts";
 import type { Settings } from "./settings.ts";
+import { UntakenBytes } from "./untakenBytes.ts";
 import { userKey, Users } from "./users.ts";
 import type { User } from "./users.ts";
 import { wireLimits } from "./wireLimits.ts";
@@ -156,6 +157,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     settings,
     limits,
     held,
+    untaken: new UntakenBytes(limits),
     unanswered: { bytes: 0 },
     heartbeats,
     metrics,

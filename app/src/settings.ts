@@ -38,7 +38,7 @@ export const CLOUDFRONT_IDLE_SECONDS = 600;
 /** A ping may come late: the process is busy, the network slow. */
 const CLOUDFRONT_SLACK_SECONDS = 60;
 
-const KIB = 1024;
+export const KIB = 1024;
 export const MIB = 1024 * KIB;
 
 export const settingDefinitions = {

@@ -15,6 +15,7 @@ import { closeFrame, controlFrame, Opcode } from "./frame.ts";
 import type { HeldBytes, Holder } from "./heldBytes.ts";
 import { CloseCode } from "./protocol.ts";
 import { UnfinishedMessage } from "./unfinishedMessage.ts";
+import type { Recipient, UntakenBytes } from "./untakenBytes.ts";
 
 /** Time that a client gets to answer a Close frame before its socket is destroyed. */
 const CLOSE_HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -86,11 +87,17 @@ const owner = Symbol("owner");
 /** A socket that knows whose it is, for its listeners. */
 type OwnedSocket = Socket & { readonly [owner]: ServerWebSocket };
 
-export class ServerWebSocket implements Holder {
+/** What all connections of a task hold and keep together. */
+export interface TaskMemory {
+  readonly held: HeldBytes;
+  readonly untaken: UntakenBytes;
+}
+
+export class ServerWebSocket implements Holder, Recipient {
   readonly #socket: Socket;
   readonly #maxPayloadBytes: number;
   readonly #events: WebSocketEvents;
-  readonly #held: HeldBytes;
+  readonly #memory: TaskMemory;
   #unfinished: UnfinishedMessage | undefined;
   /** What has arrived and is read in a later turn. */
   #rest: Buffer = NO_BYTES;
@@ -103,6 +110,8 @@ export class ServerWebSocket implements Holder {
   #duePong: Buffer | undefined;
   /** Since when the socket takes nothing more, on the clock of `performance.now()`. */
   #blockedSince: number | undefined;
+  /** Memory of the frames that wait in the socket. */
+  #untaken: ArrayBufferLike | undefined;
   #open = true;
   /** Whether nothing that follows is read. */
   #finished = false;
@@ -113,13 +122,12 @@ export class ServerWebSocket implements Holder {
   /**
    * Reads nothing before {@link start}.
    * @param maxPayloadBytes largest message that is taken.
-   * @param held what all connections of the task hold together.
    */
-  constructor(socket: Socket, maxPayloadBytes: number, events: WebSocketEvents, held: HeldBytes) {
+  constructor(socket: Socket, maxPayloadBytes: number, events: WebSocketEvents, memory: TaskMemory) {
     this.#socket = socket;
     this.#maxPayloadBytes = maxPayloadBytes;
     this.#events = events;
-    this.#held = held;
+    this.#memory = memory;
   }
 
   /** @param head what came with the upgrade. */
@@ -141,7 +149,7 @@ export class ServerWebSocket implements Holder {
 
   /** Whether the socket takes more. */
   get writable(): boolean {
-    return this.#open && !this.#socket.writableNeedDrain;
+    return this.#open && this.#blockedSince === undefined;
   }
 
   /** Milliseconds for which the socket has taken nothing; 0 while it takes more. */
@@ -161,8 +169,23 @@ export class ServerWebSocket implements Holder {
   /** Writes whole frames as they are, and returns whether the socket takes more. */
   write(frames: Buffer): boolean {
     if (!this.#open) return false;
-    if (this.#socket.write(frames)) return true;
-    this.#blockedSince ??= performance.now();
+    const socket = this.#socket;
+    const takesMore = socket.write(frames);
+    if (takesMore && socket.writableLength === 0) return true;
+    if (this.#blockedSince !== undefined) return false;
+    this.#blockedSince = performance.now();
+    if (socket.writableLength > 0) {
+      // The whole memory: a few bytes keep all of what they are a part of.
+      this.#untaken = frames.buffer;
+      this.#memory.untaken.keep(this, frames.buffer, frames.buffer.byteLength);
+    }
+    // Many short writes would each cost more than their bytes, so the first one that waits is the last. A socket emits no
+    // `drain` for so little; what is written behind it is called back.
+    if (takesMore) {
+      socket.write(NO_BYTES, () => {
+        if (!socket.destroyed) this.#drained();
+      });
+    }
     return false;
   }
 
@@ -217,8 +240,27 @@ export class ServerWebSocket implements Holder {
     this.fail(CloseCode.tryAgainLater, "the server holds too much that is unfinished");
   }
 
+  onTooMuchUntaken(): void {
+    // A Close frame would not arrive either.
+    this.terminate();
+  }
+
   onHeldTooLong(): void {
     this.fail(CloseCode.policyViolation, "a message takes too long to arrive");
+  }
+
+  /** What was written is with the system. */
+  #drained(): void {
+    this.#blockedSince = undefined;
+    this.#releaseUntaken();
+    if (!this.#open) return;
+    this.#sendDuePong();
+    this.#events.onDrained();
+  }
+
+  #releaseUntaken(): void {
+    if (this.#untaken !== undefined) this.#memory.untaken.release(this, this.#untaken);
+    this.#untaken = undefined;
   }
 
   /** Returns whether the socket has had less than its share of this turn. */
@@ -231,8 +273,8 @@ export class ServerWebSocket implements Holder {
     if (at === chunk.length && chunk.length < MAX_BYTES_PER_TURN) return !this.#paused;
     this.#rest = chunk.subarray(at);
     this.#socket.pause();
-    if (this.#paused) this.#reportHeld();
-    else this.#defer();
+    this.#reportHeld();
+    if (!this.#paused) this.#defer();
     return false;
   }
 
@@ -244,6 +286,7 @@ export class ServerWebSocket implements Holder {
       if (this.#paused || this.#finished) return;
       const rest = this.#rest;
       this.#rest = NO_BYTES;
+      this.#reportHeld();
       if (rest.length === 0 || this.#read(rest)) this.#socket.resume();
     });
   }
@@ -344,8 +387,10 @@ export class ServerWebSocket implements Holder {
   }
 
   #reportHeld(): void {
-    const paused = this.#paused ? PAUSED_BYTES + this.#rest.length : 0;
-    this.#held.set(this, (this.#unfinished?.capacityBytes ?? 0) + paused);
+    const paused = this.#paused ? PAUSED_BYTES : 0;
+    // The rest keeps all that it was read with.
+    const rest = this.#rest.buffer.byteLength;
+    this.#memory.held.set(this, (this.#unfinished?.capacityBytes ?? 0) + rest + paused);
   }
 
   /** A pong that answers a ping costs nothing. */
@@ -437,11 +482,7 @@ export class ServerWebSocket implements Holder {
   }
 
   static #onDrain(this: OwnedSocket): void {
-    const webSocket = this[owner];
-    webSocket.#blockedSince = undefined;
-    if (!webSocket.#open) return;
-    webSocket.#sendDuePong();
-    webSocket.#events.onDrained();
+    this[owner].#drained();
   }
 
   /** The peer sends nothing more, and without a Close frame it is not interested either. */
@@ -456,7 +497,9 @@ export class ServerWebSocket implements Holder {
     clearTimeout(webSocket.#closeTimer);
     webSocket.#finished = true;
     webSocket.#paused = false;
+    webSocket.#rest = NO_BYTES;
     webSocket.#release();
+    webSocket.#releaseUntaken();
     webSocket.#events.onClosed(webSocket.#closeCode);
   }
 }

@@ -327,7 +327,7 @@ describe("limits", () => {
     reader.webSocket.pause();
     await waitUntil(async () => {
       await publish();
-      return socket.writableNeedDrain;
+      return socket.writableLength > 0;
     });
     for (let n = 0; n < 100; n++) await publish();
     reader.webSocket.resume();

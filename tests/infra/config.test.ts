@@ -416,10 +416,51 @@ describe("the configuration", () => {
           const values = Object.entries({ ...config, maxChannels: String(maxChannels) });
           return problemsIn(Object.fromEntries(values.map(([name, value]) => [`websocket:${name}`, value])));
         };
-        assert.deepEqual(await under(most), [], JSON.stringify(config));
+        const [other] = await under(most);
+        assert.notEqual(other?.key, "websocket:maxChannels", JSON.stringify(config));
         const [problem] = await under(most + 1);
         assert.deepEqual(problem?.fix, [{ set: "websocket:maxChannels", to: String(most) }]);
       }
+    });
+  });
+
+  describe("of the connections", () => {
+    it("lets as many be as fit beside the channels, and no more", async () => {
+      for (const config of [
+        { maxChannels: "300" },
+        { backplane: "memory", maxTasks: "1" },
+        { cpu: "256", memoryMiB: "512", maxChannels: "30" },
+        { maxPayloadBytes: "8388608", retainedBytes: "33554432", maxChannels: "14" },
+      ]) {
+        const under = (maxConnections: number): Promise<readonly ConfigProblem[]> => {
+          const values = Object.entries({ ...config, maxConnections: String(maxConnections) });
+          return problemsIn(Object.fromEntries(values.map(([name, value]) => [`websocket:${name}`, value])));
+        };
+        const [problem] = await under(65_000);
+        const change = problem?.fix[0];
+        assert.ok(change !== undefined && "set" in change, JSON.stringify(config));
+        assert.equal(change.set, "websocket:maxConnections");
+        const most = Number(change.to);
+        assert.deepEqual(await under(most), [], JSON.stringify(config));
+        assert.equal((await under(most + 1)).length, 1, JSON.stringify(config));
+      }
+    });
+
+    it("says what takes the memory", async () => {
+      const [problem] = await problemsIn({ "websocket:maxChannels": "336" });
+      assert.equal(
+        problem?.message,
+        "is 20000, and must be at most 16689: of websocket:memoryMiB, which is 2048, websocket:maxChannels 336 takes up to " +
+          "1533 MiB, the server with websocket:maxPayloadBytes 65536 up to 320 MiB, and each connection 12 KiB.",
+      );
+    });
+
+    it("proposes more memory when there is room for none", async () => {
+      const small = { "websocket:cpu": "256", "websocket:memoryMiB": "512", "websocket:maxChannels": "84" };
+      const [problem] = await problemsIn(small);
+      assert.match(problem?.message ?? "", /not even one fits/);
+      assert.deepEqual(problem?.fix, [{ set: "websocket:memoryMiB", to: "1024" }]);
+      assert.deepEqual(await problemsIn({ ...small, "websocket:memoryMiB": "1024" }), []);
     });
   });
 

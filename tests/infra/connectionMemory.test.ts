@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { KIB, MIB, defaultSettings } from "../../app/src/settings.ts";
+import { wireLimits } from "../../app/src/wireLimits.ts";
+import { channelBytes } from "../../infra/channelMemory.ts";
+import { boundedBytes, CONNECTION_BYTES, PROCESS_BYTES, serverBytes } from "../../infra/connectionMemory.ts";
+import {
+  clientFrame,
+  connectRaw,
+  connectResuming,
+  RESUMING,
+  runServer,
+  tearDown,
+  upgradeRequest,
+} from "../app/support.ts";
+import type { RawClient } from "../app/support.ts";
+import { waitUntil } from "../support/waitUntil.ts";
+
+const SETTINGS = { ...defaultSettings(), retainedBytes: 16 * MIB };
+
+const ENVIRONMENT = {
+  WEBSOCKET_RETAINED_BYTES: String(SETTINGS.retainedBytes),
+  WEBSOCKET_BYTES_PER_SECOND: String(1024 * MIB),
+  WEBSOCKET_BYTES_PER_SECOND_PER_USER: String(1024 * MIB),
+  WEBSOCKET_CONNECTIONS_PER_USER: "20000",
+  WEBSOCKET_HEARTBEAT_SECONDS: "540",
+};
+
+/** The memory of another process is read from Linux's files. */
+const CAN_MEASURE = process.platform === "linux";
+
+/** Connections before the measurement: the first ones load and compile what all use. */
+const FIRST = 200;
+const IDLE = 2000;
+
+/** Clients that do not read. Each costs the system some MiB as well. */
+const STALLED = 60;
+const TEXT_BYTES = 60_000;
+/** More than the buffers of the system hold, and less than is retained. */
+const FILLING_MESSAGES = 80;
+
+/** Clients that begin a message: together they send more than a task holds. */
+const UNFINISHED = 1200;
+const UNFINISHED_BYTES = 33_000;
+const PIECE_BYTES = 1500;
+
+describe("the memory of connections", function () {
+  this.timeout(120_000);
+
+  afterEach(tearDown);
+
+  it("counts what the server lets all clients hold", () => {
+    for (const maxPayloadBytes of [64 * KIB, 16 * MIB]) {
+      const { maxHeldBytes, maxUnansweredBytes, maxUntakenBytes } = wireLimits({ maxPayloadBytes });
+      assert.equal(boundedBytes({ maxPayloadBytes }), maxHeldBytes + maxUnansweredBytes + maxUntakenBytes);
+    }
+  });
+
+  it("is at most what is reckoned, when they are idle", async function () {
+    if (!CAN_MEASURE) this.skip();
+    const server = await runServer(ENVIRONMENT);
+    assert.ok(residentBytes(server.pid) <= PROCESS_BYTES, `${residentBytes(server.pid)}`);
+    await open(server.port, FIRST);
+    const before = residentBytes(server.pid);
+    await open(server.port, IDLE);
+    const each = (residentBytes(server.pid) - before) / IDLE;
+    assert.ok(each <= CONNECTION_BYTES, `${Math.round(each)} bytes`);
+  });
+
+  it("is at most what is reckoned, when they read nothing and send messages without end", async function () {
+    if (!CAN_MEASURE) this.skip();
+    const server = await runServer(ENVIRONMENT);
+    const { client } = await connectResuming(`ws://127.0.0.1:${server.port}/wss`);
+    let published = 0;
+    const publish = async (): Promise<void> => {
+      client.send({ publish: "x".repeat(TEXT_BYTES), id: `${(published += 1)}` });
+      for (;;) {
+        const answer = await client.nextValue();
+        if (typeof answer === "object" && answer !== null && "ack" in answer) break;
+      }
+    };
+    // Each stops at another place, and so keeps frames of its own.
+    const stalled: RawClient[] = [];
+    for (let n = 0; n < STALLED; n++) {
+      const raw = await connectRaw(server.port, upgradeRequest("/wss", RESUMING));
+      raw.socket.pause();
+      stalled.push(raw);
+      await publish();
+    }
+    for (let n = 0; n < FILLING_MESSAGES; n++) await publish();
+    const mistakes = Buffer.concat(Array<Buffer>(190).fill(clientFrame(0x1, "?")));
+    for (const { socket } of stalled) socket.write(mistakes);
+
+    const unfinished = await open(server.port, UNFINISHED);
+    const message = clientFrame(0x1, JSON.stringify("x".repeat(SETTINGS.maxPayloadBytes - 2)));
+    for (let at = 0; at < UNFINISHED_BYTES; at += PIECE_BYTES) {
+      for (const { socket } of unfinished) socket.write(message.subarray(at, at + PIECE_BYTES));
+      await delay(0);
+    }
+    await waitUntil(() => unfinished.some(({ socket }) => socket.readableEnded || socket.destroyed), {
+      everyMs: 10,
+    });
+    const reckoned =
+      serverBytes(SETTINGS) +
+      channelBytes({ backplane: "memory", settings: SETTINGS }) +
+      (STALLED + UNFINISHED) * CONNECTION_BYTES;
+    const resident = residentBytes(server.pid);
+    assert.ok(
+      resident <= reckoned,
+      `${Math.round(resident / MIB)} MiB, reckoned ${Math.round(reckoned / MIB)}`,
+    );
+  });
+});
+
+function residentBytes(pid: number): number {
+  const [, kib] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(kib) * KIB;
+}
+
+/** Opens connections that have each sent a ping, and have its answer. */
+async function open(port: number, count: number): Promise<readonly RawClient[]> {
+  const clients: RawClient[] = [];
+  while (clients.length < count) {
+    const some = await Promise.all(
+      Array.from({ length: Math.min(100, count - clients.length) }, () =>
+        connectRaw(port, upgradeRequest("/wss", RESUMING)),
+      ),
+    );
+    for (const client of some) client.socket.write(clientFrame(0x9, "ping"));
+    await Promise.all(some.map((client) => client.seen("ping")));
+    clients.push(...some);
+  }
+  return clients;
+}
