@@ -25,6 +25,9 @@ const ID_BYTES = 4;
 const BUDGET_SHARE = 0.75;
 const GB = 1_000_000_000;
 
+/** ElastiCache reports its metrics once per minute. */
+const METRIC_PERIOD_SECONDS = 60;
+
 export interface BackplaneArgs {
   readonly vpcId: pulumi.Input<string>;
   readonly subnetIds: pulumi.Input<string[]>;
@@ -152,6 +155,27 @@ export class Backplane extends pulumi.ComponentResource {
         },
       },
       { ...child, protect: args.protect },
+    );
+
+    // The budget prevents evictions. If one happens nevertheless, it must be noticed.
+    new aws.cloudwatch.MetricAlarm(
+      `${name}-evictions`,
+      {
+        alarmDescription:
+          "Valkey evicts: acknowledged messages may be lost. Raise backplaneMaxGB, or publish less.",
+        namespace: "AWS/ElastiCache",
+        metricName: "Evictions",
+        // Serverless caches have this dimension; those of nodes have CacheClusterId.
+        dimensions: { clusterId: cache.name },
+        statistic: "Sum",
+        period: METRIC_PERIOD_SECONDS,
+        evaluationPeriods: 1,
+        comparisonOperator: "GreaterThanThreshold",
+        threshold: 0,
+        // An idle cache reports nothing.
+        treatMissingData: "notBreaching",
+      },
+      child,
     );
 
     this.budgetMib = Math.floor((args.maxGB * GB * BUDGET_SHARE) / MIB);

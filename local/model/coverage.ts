@@ -63,6 +63,7 @@ const PASSIVE: Readonly<Record<string, readonly string[]>> = {
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
   ],
+  "no metrics of the cloud are collected": ["aws:cloudwatch/metricAlarm:MetricAlarm"],
   "its value is used where it is referred to": [
     "aws:ssm/parameter:Parameter",
     "random:index/randomId:RandomId",

@@ -478,6 +478,7 @@ export const BEGINNINGS: readonly Transition[] = [
     config: { backplane: "valkey", maxTasks: "5" },
     asks: [
       [
+        "create MetricAlarm backplane-evictions",
         "create Parameter backplane-password-1",
         "create RandomId backplane-id",
         "create RandomPassword backplane-password-1",

@@ -453,6 +453,19 @@ for (const stack of ["dev", "prod"]) {
         assert.ok(number(limits, "ecpuPerSeconds[0].maximum") > 0);
       });
 
+      it("has an alarm that goes off when it evicts a single key, and not when it reports nothing", () => {
+        const { inputs } = theOnly(graph, "aws:cloudwatch/metricAlarm:MetricAlarm");
+        assert.equal(
+          `${text(inputs, "namespace")} ${text(inputs, "metricName")}`,
+          "AWS/ElastiCache Evictions",
+        );
+        assert.deepEqual(inputs["dimensions"], { clusterId: cache(graph).outputs["name"] });
+        assert.equal(text(inputs, "statistic"), "Sum");
+        assert.equal(text(inputs, "comparisonOperator"), "GreaterThanThreshold");
+        assert.equal(number(inputs, "threshold"), 0);
+        assert.equal(text(inputs, "treatMissingData"), "notBreaching");
+      });
+
       it("warns only of a protected stack that is open", () => {
         assert.equal(graph.warnings.length, stack === "prod" ? 1 : 0);
       });

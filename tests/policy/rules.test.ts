@@ -710,6 +710,7 @@ const NOTHING_DEMANDED = [
   "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination",
   "aws:cloudwatch/logDeliverySource:LogDeliverySource",
   "aws:cloudwatch/logGroup:LogGroup",
+  "aws:cloudwatch/metricAlarm:MetricAlarm",
   // VPC7, for the network.
   "aws:ec2/flowLog:FlowLog",
   "aws:ecr/lifecyclePolicy:LifecyclePolicy",
