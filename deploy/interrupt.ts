@@ -52,6 +52,7 @@ export function watchInterrupts(
 
   for (const name of SIGNALS) signals.on(name, interrupt);
   orphaned?.addEventListener("abort", interruptOnce);
+  if (orphaned?.aborted === true) interruptOnce();
   keyboard?.setRawMode(true);
   keyboard?.on("data", onKeys);
   keyboard?.resume();

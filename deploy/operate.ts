@@ -79,7 +79,9 @@ export function programOptions({ refresh, policy }: Pick<Options, "refresh" | "p
 
 /** @throws {OperationFailed | Interrupted | PreconditionError} */
 export async function operate<Result>(
-  context: Context,
+  context: Pick<Context, "openView" | "interrupts" | "nowMs" | "say" | "exit"> & {
+    readonly workspace: Pick<Context["workspace"], "programError">;
+  },
   stack: Stack,
   { name, planned, run }: Operation<Result>,
 ): Promise<Operated<Result>> {
@@ -100,6 +102,8 @@ export async function operate<Result>(
     },
   });
   try {
+    // The Automation API heeds only a signal that is aborted later.
+    interrupts.signal.throwIfAborted();
     const result = await run({
       color: "never",
       signal: interrupts.signal,

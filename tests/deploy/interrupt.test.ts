@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { PassThrough } from "node:stream";
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { watchInterrupts, type Interrupts } from "../../deploy/interrupt.ts";
+import { Interrupted, operate } from "../../deploy/operate.ts";
+import { linesView } from "../../deploy/progress/view.ts";
 
 describe("Ctrl-C in deploy", () => {
   let now: number;
@@ -61,6 +64,26 @@ describe("Ctrl-C in deploy", () => {
     now = 5000;
     later.abort();
     assert.deepEqual(heard, ["first"]);
+  });
+
+  it("begins no operation when npm has ended already", async () => {
+    const context = {
+      openView: linesView({ write: (text) => heard.push(text) }),
+      interrupts: { signals, keyboard: undefined, orphaned: AbortSignal.abort(), nowMs: () => now },
+      nowMs: () => now,
+      say: (line: string) => heard.push(line),
+      exit: (code: number) => assert.fail(`exit ${code}`),
+      workspace: { programError: () => undefined },
+    };
+    const stack = { name: "dev" } as Stack; // A preview asks nothing else of it.
+    let hasBegun = false;
+    const run = (): Promise<void> => {
+      hasBegun = true;
+      return Promise.resolve();
+    };
+    await assert.rejects(operate(context, stack, { name: "preview", planned: true, run }), Interrupted);
+    assert.equal(hasBegun, false);
+    assert.match(heard.join(""), /cancelling/);
   });
 
   it("takes Ctrl-C as a key, so that the terminal gives it to nobody else", () => {
