@@ -2,9 +2,13 @@
  * Records which stack of this project listens on a port, so that another stack that needs the port can name it. All checkouts
  * of a user share one folder. It has a file for each port, which contains the id of the process.
  */
+import { execFile } from "node:child_process";
 import { lstat, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
 
 const USER_ID = process.getuid?.();
 const FOLDER = path.join(tmpdir(), `local-stack-ports-${USER_ID ?? "user"}`);
@@ -50,9 +54,15 @@ async function isOwn(folder: string): Promise<boolean> {
   return stats.isDirectory() && (USER_ID === undefined || stats.uid === USER_ID);
 }
 
-/** A killed stack leaves its record behind, and another process may have its id now. Only Linux has `/proc` to check that. */
+/** A killed stack leaves its record behind, and another process may have its id now. */
 async function isStack(pid: number): Promise<boolean> {
-  if (process.platform !== "linux") return process.kill(pid, 0);
-  const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8");
-  return commandLine.split("\0").some((argument) => STACK_SCRIPT.test(argument));
+  return (await argumentsOf(pid)).some((argument) => STACK_SCRIPT.test(argument));
+}
+
+/** @throws if no such process runs. */
+async function argumentsOf(pid: number): Promise<readonly string[]> {
+  if (process.platform === "linux") return (await readFile(`/proc/${pid}/cmdline`, "utf8")).split("\0");
+  // macOS and the BSDs. An argument that contains a space becomes two here.
+  const { stdout } = await run("ps", ["-ww", "-o", "args=", "-p", String(pid)]);
+  return stdout.trim().split(" ");
 }
