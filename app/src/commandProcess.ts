@@ -25,25 +25,27 @@ export function ignoreBrokenPipes({ stdout, stderr }: Pick<NodeJS.Process, "stdo
  */
 export function watchParent(process: Pick<NodeJS.Process, "env" | "ppid">, onOrphaned: () => void): void {
   if (process.env["npm_lifecycle_event"] === undefined) return;
-  const first = parentsOf(process);
+  const { ppid } = process;
+  const npm = parentOfShell(ppid);
   const timer = setInterval(() => {
-    if (parentsOf(process) === first) return;
+    // What cannot be read now, such as when the process has too many files open, does not mean that npm has ended.
+    if (process.ppid === ppid && (npm === undefined || (parentOfShell(ppid) ?? npm) === npm)) return;
     clearInterval(timer);
     onOrphaned();
   }, PARENT_CHECK_INTERVAL_MS).unref();
 }
 
 /**
- * Names the process's parent and, if that is the shell in which npm runs a script, the shell's parent: npm. A shell outlives
- * an npm that is killed. (Many shells are replaced by the script, and the parent is npm.)
+ * If the process is the shell in which npm runs a script, returns its parent: npm. A shell outlives an npm that is killed. (Many
+ * shells are replaced by the script, and the script's parent is npm.)
  */
-function parentsOf({ ppid }: Pick<NodeJS.Process, "ppid">): string {
+function parentOfShell(pid: number): string | undefined {
   try {
-    const [, flag] = readFileSync(`/proc/${ppid}/cmdline`, "utf8").split("\0");
-    if (flag !== "-c") return String(ppid);
-    return `${ppid} ${STAT_PARENT.exec(readFileSync(`/proc/${ppid}/stat`, "utf8"))?.[1]}`;
+    const [, flag] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    if (flag !== "-c") return undefined;
+    return STAT_PARENT.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
   } catch {
-    // A system without /proc, or the parent has just ended.
-    return String(ppid);
+    // A system without /proc, or the shell has just ended.
+    return undefined;
   }
 }

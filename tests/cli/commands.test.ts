@@ -1,11 +1,12 @@
 /** What every command does with its process, the server too. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
+import { watchParent } from "../../app/src/commandProcess.ts";
 import { greet, startServer } from "../load-test/server.ts";
 import { type NpmProcess, startAsNpm } from "../support/npmProcess.ts";
 import { due } from "../support/waitUntil.ts";
@@ -15,6 +16,8 @@ const SERVER = "app/src/main.ts";
 const ANY_PORT = { HOST: "127.0.0.1", PORT: "0", WEBSOCKET_METRICS_PORT: "0" };
 /** A command evaluates the program at most, which takes its time on a busy machine. */
 const TIMEOUT_MS = 60_000;
+/** A process loads its modules first, which takes its time too. */
+const START_TIMEOUT_MS = 30_000;
 
 const { scripts } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8")) as {
   readonly scripts: Readonly<Record<string, string>>;
@@ -53,7 +56,9 @@ describe("every command", function () {
   }
 });
 
-describe("the server's process", () => {
+describe("the server's process", function () {
+  this.timeout(TIMEOUT_MS);
+
   it("serves on if its output has no reader, and stops in order", async () => {
     const child = spawn(process.execPath, [path.join(ROOT, SERVER)], {
       stdio: ["ignore", "pipe", "pipe"],
@@ -61,7 +66,7 @@ describe("the server's process", () => {
     });
     const exited = once(child, "exit");
     try {
-      await due(once(createInterface(child.stdout), "line"), "the line that it listens");
+      await due(once(createInterface(child.stdout), "line"), "the line that it listens", START_TIMEOUT_MS);
       child.stdout.destroy();
       // The last metrics are written on the way out.
       child.kill("SIGTERM");
@@ -72,7 +77,9 @@ describe("the server's process", () => {
   });
 });
 
-describe("a process of npm's", () => {
+describe("a process of npm's", function () {
+  this.timeout(TIMEOUT_MS);
+
   const started: NpmProcess[] = [];
 
   function start(file: string, args: readonly string[], env: NodeJS.ProcessEnv): NpmProcess {
@@ -91,7 +98,7 @@ describe("a process of npm's", () => {
     const lines: string[] = [];
     reader.on("line", (line) => lines.push(line));
     const ended = once(reader, "close");
-    await due(once(reader, "line"), "the line that it listens");
+    await due(once(reader, "line"), "the line that it listens", START_TIMEOUT_MS);
     npm.kill("SIGKILL");
     await due(ended, () => `the server's end after ${lines.join("\n")}`);
     assert.ok(lines.some((line) => line.includes('"signal":"npm has ended"')));
@@ -109,9 +116,37 @@ describe("a process of npm's", () => {
     const args = [server.url.href, "--mode", "sustained", "--duration", "60", "--connections", "1", "--json"];
     const { npm, stdout } = start("load-test/main.ts", args, process.env);
     const output = text(stdout);
-    await due(connected.promise, "its connection");
+    await due(connected.promise, "its connection", START_TIMEOUT_MS);
     npm.kill("SIGKILL");
     const { interrupted } = JSON.parse(await due(output, "its summary")) as { readonly interrupted: boolean };
     assert.equal(interrupted, true);
+  });
+
+  it("goes on if it cannot read its parent, such as with too many files open", async () => {
+    const shell = spawn("/bin/sh", ["-c", "read line; exit"], { stdio: ["pipe", "ignore", "inherit"] });
+    const ppid = shell.pid ?? assert.fail();
+    const looks = new EventEmitter();
+    let parent = ppid;
+    let isOrphaned = false;
+    const fake = {
+      env: { npm_lifecycle_event: "start" },
+      get ppid() {
+        looks.emit("look");
+        return parent;
+      },
+    };
+    const orphaned = new Promise<void>((resolve) => {
+      watchParent(fake, () => {
+        isOrphaned = true;
+        resolve();
+      });
+    });
+    // From here on nothing can be read of it.
+    shell.kill("SIGKILL");
+    await once(shell, "exit");
+    for (let look = 0; look < 2; look += 1) await due(once(looks, "look"), "a look at its parent");
+    assert.equal(isOrphaned, false);
+    parent = 1;
+    await due(orphaned, "its notice that the parent has ended");
   });
 });
