@@ -16,7 +16,7 @@ export function assertRestated(files: Readonly<Record<string, (page: string) => 
     const actual = readFileSync(absolute, "utf8");
     const expected = restate(actual);
     if (actual === expected) continue;
-    if (process.env["UPDATE_DECLARED"] === "1") writeFileSync(absolute, expected);
+    if (process.env["npm_lifecycle_event"] === "docs") writeFileSync(absolute, expected);
     else outdated.push(file, ...changedLines(actual, expected), "");
   }
   if (outdated.length === 0) return;
