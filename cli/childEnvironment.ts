@@ -9,7 +9,7 @@ const INHERITED = [
   "TEMP",
   "TMP",
   "TMPDIR",
-  // To reach the internet from where a proxy or an authority of one's own stands between.
+  // To reach the internet through a proxy, or with a certificate authority of one's own.
   "NODE_EXTRA_CA_CERTS",
   "NODE_USE_ENV_PROXY",
   "NODE_USE_SYSTEM_CA",

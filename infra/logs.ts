@@ -27,7 +27,7 @@ export const suppressions: readonly Suppression[] = [
 
 /**
  * A closed bucket for the access logs of the load balancer and of the edge and for the network's flow logs. AWS's
- * log services may write, each under its own prefix and for this account only; nobody reads or writes without TLS.
+ * log services may write, each under its own prefix and for this account only. Every request without TLS is refused.
  */
 export class LogBucket extends pulumi.ComponentResource {
   /** Bucket name, known only when the services may write: they test that when logging is switched on. */

@@ -81,7 +81,7 @@ export const suppressions: readonly Suppression[] = [
   },
 ];
 
-/** Amazon ECS Developer Guide, "Monitor Amazon ECS containers with ECS Exec": these actions know no resource, but for the last. */
+/** Amazon ECS Developer Guide, "Monitor Amazon ECS containers with ECS Exec": only the actions on log streams support a resource. */
 export function execStatements(logGroupArn: pulumi.Input<string>): readonly pulumi.Inputs[] {
   return [
     {
@@ -110,7 +110,7 @@ export function startStatements(
   parameterArns: Generations<pulumi.Input<string>> | undefined,
 ): pulumi.Inputs[] {
   return [
-    // GetAuthorizationToken knows no resource (Service Authorization Reference, Amazon ECR).
+    // GetAuthorizationToken supports no resource (Service Authorization Reference, Amazon ECR).
     { Effect: "Allow", Action: "ecr:GetAuthorizationToken", Resource: "*" },
     {
       Effect: "Allow",
@@ -122,7 +122,7 @@ export function startStatements(
       Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
       Resource: pulumi.interpolate`${logGroupArn}:*`,
     },
-    // The key that AWS manages for SSM lets whoever may read the parameter decrypt it.
+    // The key that AWS manages for SSM lets every principal that may read the parameter decrypt it.
     ...(parameterArns === undefined
       ? []
       : [{ Effect: "Allow", Action: "ssm:GetParameters", Resource: [...parameterArns] }]),

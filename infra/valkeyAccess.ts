@@ -1,7 +1,7 @@
 /**
- * The user that the tasks are at their Valkey, and its permissions. The stack declares it, the local stack plays what is
- * declared, and every Valkey of the tests has this user: what the cloud refuses is refused everywhere. Valkey applies the
- * permissions within scripts too.
+ * The Valkey user of the tasks, and its permissions. The stack declares it, the local stack emulates what is declared, and
+ * every Valkey of the tests has this user: what the cloud refuses is refused everywhere. Valkey applies the permissions
+ * within scripts too.
  */
 
 export const USER_NAME = "websocket";
