@@ -145,6 +145,19 @@ describe("scripts/setup.mjs", () => {
     });
   }
 
+  it("ends npm and its children when the npm that runs the script is killed", async () => {
+    const asNpm = `require("node:child_process").spawn(process.execPath, ["scripts/setup.mjs"], { stdio: "inherit" });`;
+    const { child, ended } = await project.start("hanging", { npm_lifecycle_event: "prestart" }, [
+      "-e",
+      asNpm,
+    ]);
+    await waitUntil(() => existsSync(project.file("npm.pids")), { everyMs: 10 });
+    child.kill("SIGKILL");
+    assert.match((await ended).stderr, /interrupted/);
+    const pids = (await readFile(project.file("npm.pids"), "utf8")).split(" ").map(Number);
+    await waitUntil(() => pids.every((pid) => !isRunning(pid)), { everyMs: 10 });
+  });
+
   it("names the Node that it found when that is too old", async () => {
     await project.write("fake/node", OLD_NODE, 0o755);
     const { code, stderr } = await (await project.start("installing", { PATH: project.file("fake") })).ended;

@@ -41,9 +41,12 @@ export interface Project extends AsyncDisposable {
   readonly lock: (packages: Readonly<Record<string, object>>) => Promise<void>;
   /** How often npm ran, and with which arguments. */
   readonly npmRuns: () => Promise<readonly (readonly string[])[]>;
-  readonly start: (npm: keyof typeof NPMS, env?: NodeJS.ProcessEnv) => Promise<Run>;
-  /** Runs the script with whatever npm the environment has. */
-  readonly startPlain: (env?: NodeJS.ProcessEnv) => Run;
+  readonly start: (npm: keyof typeof NPMS, env?: NodeJS.ProcessEnv, args?: readonly string[]) => Promise<Run>;
+  /**
+   * Runs the script with whatever npm the environment has.
+   * @param args of Node, in the project's folder; the script by default.
+   */
+  readonly startPlain: (env?: NodeJS.ProcessEnv, args?: readonly string[]) => Run;
 }
 
 export async function createProject(): Promise<Project> {
@@ -58,8 +61,8 @@ export async function createProject(): Promise<Project> {
   await copyFile(SETUP, file("scripts/setup.mjs"));
   await write("package.json", JSON.stringify({ name: "small", version: "1.0.0", private: true }));
 
-  const startPlain = (env: NodeJS.ProcessEnv = {}): Run => {
-    const child = spawn(process.execPath, [file("scripts/setup.mjs")], {
+  const startPlain = (env: NodeJS.ProcessEnv = {}, args: readonly string[] = ["scripts/setup.mjs"]): Run => {
+    const child = spawn(process.execPath, args, {
       cwd: root,
       env: { ...process.env, npm_execpath: undefined, npm_lifecycle_event: undefined, ...env },
       stdio: ["ignore", "ignore", "pipe"],
@@ -89,9 +92,9 @@ export async function createProject(): Promise<Project> {
         .filter(Boolean)
         .map((line) => JSON.parse(line) as string[]);
     },
-    start: async (npm, env) => {
+    start: async (npm, env, args) => {
       await write("fake/npm-cli.js", NPMS[npm]);
-      return startPlain({ npm_execpath: file("fake/npm-cli.js"), ...env });
+      return startPlain({ npm_execpath: file("fake/npm-cli.js"), ...env }, args);
     },
     startPlain,
     [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }),
