@@ -14,7 +14,7 @@ const ALLOWED_KEYS = "{websocket}:*";
  */
 export const DATA_COMMANDS = [
   ...["xadd", "xread", "xrange", "xrevrange", "xtrim"],
-  ...["hmget", "hset", "exists", "del", "pexpire"],
+  ...["hlen", "hmget", "hset", "exists", "del", "pexpire"],
 ] as const;
 
 /** What its client calls while it connects. */

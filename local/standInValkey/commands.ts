@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   exists: (store, keys) => keys.filter((key) => store.has(key)).length,
   pexpire: (store, [key, ms]) => Number(store.expire(given(key), integer(ms))),
 
+  hlen: (store, [key]) => store.hash(given(key))?.size ?? 0,
   hmget: (store, [key, ...names]) => names.map((name) => store.hash(given(key))?.get(name) ?? null),
   hset: (store, [key, ...pairs]) => {
     const hash = store.hash(given(key)) ?? new Map<string, string>();

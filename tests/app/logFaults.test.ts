@@ -446,7 +446,7 @@ describe("the Valkey log, when Valkey fails", () => {
       await assert.rejects(log.append(channel, "1"), /not answered for 1 second/);
       await assert.rejects(log.append(channel, "2", "2"), /not answered for 1 second/);
       await waitUntil(() => reports > 20);
-      const expected = ["Valkey refuses to append", "no rebalancing: the other tasks are not known"];
+      const expected = ["Valkey refuses to open a channel", "no rebalancing: the other tasks are not known"];
       assert.deepEqual(messages.sort(), expected);
       for (const line of lines) assert.ok(line.includes("OOM") && !line.includes("stack"), line);
     });

@@ -48,7 +48,7 @@ describe("the reader of the Valkey driver", () => {
   it("gives at most a quarter of what is retained in one turn, however fast the server answers", async () => {
     const retention = { retainedMessages: 1000, retainedBytes: 64 * 1024, retainedSeconds: 300 };
     const connection = serverOf(ENTRIES);
-    const channels = new ValkeyChannels({ budgetBytes: 0, ...retention, logger: silent });
+    const channels = new ValkeyChannels({ task: "task", budgetBytes: 0, ...retention, logger: silent });
     const problem = new RecurringProblem({ logger: silent, begun: "", ended: "" });
     const reader = new ValkeyReader({
       connection,

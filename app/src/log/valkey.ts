@@ -71,7 +71,11 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
   const task = randomBytes(TASK_BYTES).toString("base64url");
   const timeoutMs = timeoutSeconds * 1000;
   const commands = connectToValkey({ ...options, name: `websocket-${task}`, answerTimeoutMs: timeoutMs });
-  const channels = new ValkeyChannels({ ...options, budgetBytes: (options.valkeyBudgetMib ?? 0) * MIB });
+  const channels = new ValkeyChannels({
+    ...options,
+    task,
+    budgetBytes: (options.valkeyBudgetMib ?? 0) * MIB,
+  });
   const appends = new ValkeyAppends({
     connection: commands,
     channels,
@@ -134,7 +138,10 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     // In parts, so that no append has to wait for all of it.
     for (let start = 0; start < used.length; start += REFRESH_BATCH) {
       const part = used.slice(start, start + REFRESH_BATCH);
-      const opened = await channels.open(commands, part);
+      const opened = await channels.open(
+        commands,
+        part.map((channel) => ({ channel })),
+      );
       for (const [index, channel] of part.entries()) {
         const answer = opened[index];
         if (answer !== undefined && !(answer instanceof Error)) readers.noteOpened(channel, answer);

@@ -4,12 +4,12 @@ import { RecurringProblem } from "../recurringProblem.ts";
 import { IdInUseError } from "./log.ts";
 import type { Appended } from "./log.ts";
 import { idName, payloadDigest } from "./publishId.ts";
-import { publisherKey, STORAGE_KEY } from "./valkeyChannel.ts";
+import { offsetOf } from "./valkeyChannel.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 import type { ValkeyChannels } from "./valkeyChannels.ts";
 import type { Command, Outcome, ValkeyConnection } from "./valkeyConnection.ts";
-import { appendScript, evalCommand, evalshaCommand, isOlderEpoch, isUnknownScript } from "./valkeyScripts.ts";
-import { PUBLISHER_SHARE, STORAGE_FULL, StorageFullError } from "./valkeyStorage.ts";
+import { evalCommand, evalshaCommand, isOlderEpoch, isUnknownScript } from "./valkeyScripts.ts";
+import { chargeOf, PublisherFullError, StorageFullError } from "./valkeyStorage.ts";
 
 /** Most appends that are sent at once: more would only keep the first answers waiting. */
 const MAX_BATCH = 2000;
@@ -44,7 +44,9 @@ interface Pending {
   readonly publisher: string | undefined;
   /** Of the payload; only an entry with an id has one. */
   readonly digest: string | undefined;
-  readonly bytes: number;
+  readonly payloadBytes: number;
+  /** What the channel is charged for it. */
+  readonly chargedBytes: number;
   /** When it was called, in milliseconds of `performance.now()`. */
   readonly calledAt: number;
   readonly resolve: (appended: Appended) => void;
@@ -101,11 +103,12 @@ export class ValkeyAppends {
     publisher: string | undefined,
   ): Promise<Appended> {
     if (this.#closed) return Promise.reject(new Error("The log is closed."));
-    const bytes = Buffer.byteLength(payload) + APPEND_OVERHEAD_BYTES;
-    if (this.#bytes + bytes > MAX_PENDING_BYTES) {
+    const payloadBytes = Buffer.byteLength(payload);
+    const pendingBytes = payloadBytes + APPEND_OVERHEAD_BYTES;
+    if (this.#bytes + pendingBytes > MAX_PENDING_BYTES) {
       return Promise.reject(new Error("Too much waits for Valkey already."));
     }
-    this.#bytes += bytes;
+    this.#bytes += pendingBytes;
 
     return new Promise<Appended>((resolve, reject) => {
       this.#waiting.push({
@@ -117,7 +120,8 @@ export class ValkeyAppends {
             : ID_PREFIX + idName(id, publisher),
         publisher,
         digest: id === undefined ? undefined : payloadDigest(payload),
-        bytes,
+        payloadBytes,
+        chargedBytes: chargeOf(payloadBytes, id !== undefined),
         calledAt: performance.now(),
         resolve,
         reject,
@@ -200,7 +204,7 @@ export class ValkeyAppends {
 
   /** @returns those that are to be sent again. */
   async #store(batch: readonly Pending[]): Promise<readonly Pending[]> {
-    await this.#open(batch);
+    await this.#prepare(batch.filter(({ settled }) => !settled));
     const unsettled = batch.filter(({ settled }) => !settled);
     if (this.#held.size === 0) return this.#sendAll(unsettled);
     const refused = unsettled.filter(({ channel }) => this.#held.has(channel));
@@ -208,20 +212,52 @@ export class ValkeyAppends {
     return [...refused, ...again];
   }
 
-  /** Makes sure that the epoch of each channel is known. */
-  async #open(batch: readonly Pending[]): Promise<void> {
-    let unopened: Set<ValkeyChannel> | undefined;
-    for (const { channel } of batch) {
-      if (!channel.open) (unopened ??= new Set()).add(channel);
-    }
-    if (unopened === undefined) return;
+  /** Makes sure that the epoch of each channel is known, and that what is appended to it is charged. */
+  async #prepare(batch: readonly Pending[]): Promise<void> {
     const { channels, connection } = this.#parts;
-    const asked = [...unopened];
-    const opened = await channels.open(connection, asked);
-    for (const [index, channel] of asked.entries()) {
-      const answer = opened[index];
-      if (answer instanceof Error) this.#hold(channel, answer);
+    const byChannel = Map.groupBy(batch, ({ channel }) => channel);
+    let asking = [...byChannel].filter(([channel, pending]) => !this.#use(channel, pending));
+    while (asking.length > 0) {
+      const opened = await channels.open(
+        connection,
+        asking.map(([channel, pending]) => ({
+          channel,
+          wantedBytes: sum(pending, ({ chargedBytes }) => chargedBytes),
+          publisher: pending[0]?.publisher,
+        })),
+      );
+      const again: typeof asking = [];
+      for (const [index, [channel, pending]] of asking.entries()) {
+        const answer = opened[index];
+        if (answer instanceof StorageFullError) {
+          const others = this.#rejectFull(pending, answer);
+          if (others.length > 0) again.push([channel, others]);
+        } else if (answer instanceof Error) this.#hold(channel, answer);
+        else this.#use(channel, pending, true);
+      }
+      asking = again;
     }
+  }
+
+  /** @returns whether the lease of the channel covers what is to be appended. */
+  #use(channel: ValkeyChannel, appends: readonly Pending[], isGranted = false): boolean {
+    const chargedBytes = sum(appends, (pending) => pending.chargedBytes);
+    if (!isGranted && !(channel.open && channel.lease.covers(chargedBytes))) return false;
+    channel.lease.use(
+      chargedBytes,
+      sum(appends, ({ payloadBytes }) => payloadBytes),
+    );
+    return true;
+  }
+
+  /** Rejects what has no room. @returns the appends of other publishers, if only the first one may append no more. */
+  #rejectFull(appends: readonly Pending[], error: StorageFullError): Pending[] {
+    this.#refusal.note(error);
+    const [first] = appends;
+    const isRefused = ({ publisher }: Pending): boolean =>
+      !(error instanceof PublisherFullError) || publisher === first?.publisher;
+    for (const pending of appends) if (isRefused(pending)) this.#reject(pending, error);
+    return appends.filter((pending) => !isRefused(pending));
   }
 
   /** @returns those that are to be sent again. */
@@ -233,26 +269,14 @@ export class ValkeyAppends {
 
   #commands(batch: readonly Pending[]): readonly Command[] {
     const { channels } = this.#parts;
-    const publisherBudget = Math.floor(channels.budgetBytes * PUBLISHER_SHARE);
     let loaded = this.#scriptLoaded;
     return batch.map((pending) => {
-      const { channel, name, payload, publisher, digest } = pending;
-      const epoch = channel.epoch ?? "";
-      pending.epoch = epoch;
+      const { channel, digest } = pending;
+      pending.epoch = channel.epoch ?? "";
       pending.newestOffset = channel.offset;
       const run = loaded ? evalshaCommand : evalCommand;
-      loaded = true;
-      return run(
-        appendScript,
-        ...channels.scriptKeys(channel),
-        publisher === undefined ? STORAGE_KEY : publisherKey(idName("", publisher)),
-        ...channels.scriptArguments(),
-        epoch,
-        name,
-        digest ?? "",
-        payload,
-        publisher === undefined ? 0 : publisherBudget,
-      );
+      loaded ||= digest !== undefined;
+      return channels.appendCommand(run, channel, pending);
     });
   }
 
@@ -266,9 +290,8 @@ export class ValkeyAppends {
         allStored = false;
         continue;
       }
-      this.#scriptLoaded = true;
+      if (pending.digest !== undefined) this.#scriptLoaded = true;
       if (appended instanceof Error) {
-        if (appended instanceof StorageFullError) this.#refusal.note(appended);
         this.#reject(pending, appended);
         continue;
       }
@@ -370,7 +393,7 @@ export class ValkeyAppends {
   #resolve(pending: Pending, appended: Appended, now: number): void {
     if (pending.settled) return;
     pending.settled = true;
-    this.#bytes -= pending.bytes;
+    this.#bytes -= pending.payloadBytes + APPEND_OVERHEAD_BYTES;
     pending.resolve(appended);
     this.#parts.onAppended((now - pending.calledAt) / 1000);
   }
@@ -378,7 +401,7 @@ export class ValkeyAppends {
   #reject(pending: Pending, error: Error): void {
     if (pending.settled) return;
     pending.settled = true;
-    this.#bytes -= pending.bytes;
+    this.#bytes -= pending.payloadBytes + APPEND_OVERHEAD_BYTES;
     pending.reject(error);
   }
 }
@@ -389,11 +412,17 @@ function appendedBy(
   outcome: Outcome | undefined,
 ): Appended | Error | undefined {
   if (outcome?.kind !== "answered" || outcome.reply === null) return undefined;
-  if (outcome.reply === STORAGE_FULL) return new StorageFullError();
-  // By the script.
-  const [text, knownDigest] = outcome.reply as [string, string | null];
+  // By XADD, or by the script.
+  const [text, knownDigest] =
+    digest === undefined
+      ? [offsetOf(outcome.reply as string), null]
+      : (outcome.reply as [string, string | null]);
   if (knownDigest !== null && knownDigest !== digest) return new IdInUseError();
   const [offset, duplicate] = [Number(text), knownDigest !== null];
   // An offset that was given already: the server has lost what had it.
   return duplicate || offset > newestOffset ? { epoch, offset, duplicate } : undefined;
+}
+
+function sum<Item>(items: readonly Item[], valueOf: (item: Item) => number): number {
+  return items.reduce((total, item) => total + valueOf(item), 0);
 }

@@ -1,4 +1,5 @@
 /** How a channel is stored: its keys, the ids of its entries, and what this process knows of it. */
+import { StorageLease } from "./valkeyStorage.ts";
 
 /** Everything lies in one hash slot, so that one command reads all channels of a cluster too. */
 const TAG = "{websocket}";
@@ -25,6 +26,8 @@ export class ValkeyChannel {
   readonly idKeys: readonly [string, string];
   /** A hash: what is known of the stream besides its entries. */
   readonly recordKey: string;
+  /** Of the present epoch. */
+  lease = new StorageLease();
   #epoch: string | undefined;
   #open = false;
   #offset = 0;
@@ -74,6 +77,7 @@ export class ValkeyChannel {
     this.#offset = 0;
     this.#entryName = "";
     this.readTo = 0;
+    this.lease = new StorageLease();
   }
 
   /** An entry is known to be stored. */

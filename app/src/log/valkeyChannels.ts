@@ -1,11 +1,19 @@
 import type { Logger } from "pino";
 
 import { RecurringProblem } from "../recurringProblem.ts";
+import { idName } from "./publishId.ts";
 import type { Retention } from "./retention.ts";
-import { STORAGE_KEY, ValkeyChannel } from "./valkeyChannel.ts";
+import { publisherKey, STORAGE_KEY, ValkeyChannel } from "./valkeyChannel.ts";
 import type { Command, Outcome, ValkeyConnection } from "./valkeyConnection.ts";
-import { evalCommand, evalshaCommand, isUnknownScript, openScript } from "./valkeyScripts.ts";
-import { STORAGE_FULL, StorageFullError } from "./valkeyStorage.ts";
+import { appendScript, evalCommand, evalshaCommand, isUnknownScript, openScript } from "./valkeyScripts.ts";
+import {
+  PUBLISHER_FULL,
+  PUBLISHER_SHARE,
+  PublisherFullError,
+  STORAGE_FULL,
+  StorageFullError,
+  StorageLease,
+} from "./valkeyStorage.ts";
 
 /** What Valkey keeps of a channel that nobody refreshes, beyond the time that its entries are retained, in seconds. */
 const EXPIRY_MARGIN_SECONDS = 300;
@@ -19,7 +27,26 @@ export interface OpenedChannel {
   readonly end: number;
 }
 
+/** What is asked of the server when a channel is opened. */
+export interface OpenRequest {
+  readonly channel: ValkeyChannel;
+  /** What the caller is about to append, as it is charged; nothing if it only reads. */
+  readonly wantedBytes?: number;
+  /** The publisher that is charged for it. */
+  readonly publisher?: string | undefined;
+}
+
+export interface NewEntry {
+  readonly epoch: string;
+  readonly name: string;
+  readonly payload: string;
+  /** Of the payload; only an entry with an id has one. */
+  readonly digest: string | undefined;
+}
+
 export interface ValkeyChannelsParts extends Retention {
+  /** Unique to this process. */
+  readonly task: string;
   /** What all channels together may take of Valkey's memory; 0 is no limit. */
   readonly budgetBytes: number;
   readonly logger: Logger;
@@ -27,15 +54,17 @@ export interface ValkeyChannelsParts extends Retention {
 
 /** The channels that this process uses, and what it knows of them. */
 export class ValkeyChannels {
-  readonly budgetBytes: number;
+  readonly #task: string;
+  readonly #budgetBytes: number;
   readonly #retention: Retention;
   /** Milliseconds after which a channel that no task uses is forgotten by the server. */
   readonly #expiryMs: number;
   readonly #channels = new Map<string, ValkeyChannel>();
   readonly #refusal: RecurringProblem;
 
-  constructor({ budgetBytes, logger, ...retention }: ValkeyChannelsParts) {
-    this.budgetBytes = budgetBytes;
+  constructor({ task, budgetBytes, logger, ...retention }: ValkeyChannelsParts) {
+    this.#task = task;
+    this.#budgetBytes = budgetBytes;
     this.#retention = retention;
     this.#expiryMs = (retention.retainedSeconds + EXPIRY_MARGIN_SECONDS) * 1000;
     this.#refusal = new RecurringProblem({
@@ -43,24 +72,6 @@ export class ValkeyChannels {
       begun: "Valkey refuses to open a channel",
       ended: "Valkey no longer refuses to open a channel",
     });
-  }
-
-  /** The keys that the scripts of a channel have in common. */
-  scriptKeys({ key, idKeys, recordKey }: ValkeyChannel): readonly string[] {
-    return [key, ...idKeys, recordKey, STORAGE_KEY];
-  }
-
-  /** The arguments that they have in common. */
-  scriptArguments(): readonly number[] {
-    const { retainedMessages, retainedBytes, retainedSeconds } = this.#retention;
-    return [
-      Date.now(),
-      this.#expiryMs,
-      retainedMessages,
-      retainedBytes,
-      retainedSeconds * 1000,
-      this.budgetBytes,
-    ];
   }
 
   get(name: string): ValkeyChannel {
@@ -84,36 +95,79 @@ export class ValkeyChannels {
   /**
    * Opens channels: makes the records of those that have none, refreshes the expiry of the others, drops what they need not
    * retain, and begins those anew whose stream does not hold what is known of it.
-   * @returns each in the order of `channels`, or why it is not open.
+   * @returns each in the order of `requests`, or why it is not open.
    */
   async open(
     connection: ValkeyConnection,
-    channels: readonly ValkeyChannel[],
+    requests: readonly OpenRequest[],
   ): Promise<readonly (OpenedChannel | Error)[]> {
-    let outcomes = await connection.send(channels.map((channel) => this.#command(evalshaCommand, channel)));
+    const askedAt = performance.now();
+    let outcomes = await connection.send(
+      requests.map((request) => this.#openCommand(evalshaCommand, request)),
+    );
     if (outcomes.some(needsText)) {
-      outcomes = await connection.send(channels.map((channel) => this.#command(evalCommand, channel)));
+      outcomes = await connection.send(requests.map((request) => this.#openCommand(evalCommand, request)));
     }
-    return outcomes.map((outcome, index) => {
-      if (outcome.kind === "refused") this.#refusal.note(outcome.error);
-      if (outcome.kind !== "answered") return outcome.error;
-      if (outcome.reply === STORAGE_FULL) {
-        const error = new StorageFullError();
-        this.#refusal.note(error);
-        return error;
-      }
-      // By the script.
-      const [epoch, first, end] = outcome.reply as [string, number, number];
-      channels[index]?.adopt(epoch);
-      return { epoch, first, end };
-    });
+    return requests.map((request, index) => this.#opened(request, outcomes[index], askedAt));
   }
 
-  #command(run: typeof evalCommand, channel: ValkeyChannel): Command {
-    const { epoch, offset, entryName, readTo } = channel;
-    const [keys, args] = [this.scriptKeys(channel), this.scriptArguments()];
-    return run(openScript, ...keys, ...args, epoch ?? 0, offset, entryName, readTo);
+  #opened(
+    { channel, wantedBytes }: OpenRequest,
+    outcome: Outcome | undefined,
+    askedAt: number,
+  ): OpenedChannel | Error {
+    if (outcome?.kind !== "answered") {
+      if (outcome?.kind === "refused") this.#refusal.note(outcome.error);
+      return outcome?.error ?? new Error("Valkey has not answered.");
+    }
+    const error = fullError(outcome.reply);
+    if (error !== undefined) {
+      channel.lease = new StorageLease();
+      this.#refusal.note(error);
+      return error;
+    }
+    // By the script.
+    const [epoch, first, end, leaseBytes] = outcome.reply as [string, number, number, number];
+    channel.adopt(epoch);
+    if (wantedBytes !== undefined && epoch === channel.epoch) {
+      channel.lease.renew(leaseBytes, askedAt, this.#retention.retainedSeconds);
+    }
+    return { epoch, first, end };
   }
+
+  /** A command that appends to a channel, at most once if the entry has a digest, and that needs a lease. */
+  appendCommand(run: typeof evalCommand, channel: ValkeyChannel, entry: NewEntry): Command {
+    const { key, idKeys, recordKey } = channel;
+    const { epoch, name, digest, payload } = entry;
+    const { retainedMessages, retainedSeconds } = this.#retention;
+    if (digest === undefined) {
+      return ["xadd", key, "NOMKSTREAM", "MAXLEN", "~", retainedMessages, `${epoch}-*`, name, payload];
+    }
+    const keys = [key, ...idKeys, recordKey];
+    const entryArgs = [epoch, name, digest, payload];
+    const limits = [Date.now(), this.#expiryMs, retainedMessages, retainedSeconds * 1000];
+    return run(appendScript, ...keys, ...entryArgs, ...limits);
+  }
+
+  #openCommand(run: typeof evalCommand, { channel, wantedBytes = 0, publisher }: OpenRequest): Command {
+    const { key, idKeys, recordKey, epoch, offset, entryName, readTo, lease } = channel;
+    const { retainedMessages, retainedBytes, retainedSeconds } = this.#retention;
+    const isCharged = publisher !== undefined;
+    return run(
+      openScript,
+      ...[key, ...idKeys, recordKey, STORAGE_KEY],
+      isCharged ? publisherKey(idName("", publisher)) : STORAGE_KEY,
+      ...[Date.now(), this.#expiryMs, retainedMessages, retainedBytes, retainedSeconds * 1000],
+      ...[this.#budgetBytes, isCharged ? Math.floor(this.#budgetBytes * PUBLISHER_SHARE) : 0],
+      ...[epoch ?? 0, offset, entryName, readTo],
+      ...(wantedBytes > 0 ? [wantedBytes, this.#task, lease.usedBytes] : [0, "", 0]),
+    );
+  }
+}
+
+function fullError(reply: unknown): StorageFullError | undefined {
+  if (reply === PUBLISHER_FULL) return new PublisherFullError();
+  return reply === STORAGE_FULL ? new StorageFullError() : undefined;
 }
 
 function needsText(outcome: Outcome): boolean {

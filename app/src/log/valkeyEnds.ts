@@ -62,7 +62,10 @@ export class ValkeyEnds {
     while (asked.size > 0) {
       await connection.whenReady();
       const names = [...asked.keys()];
-      const opened = await channels.open(connection, names);
+      const opened = await channels.open(
+        connection,
+        names.map((channel) => ({ channel })),
+      );
       for (const [index, channel] of names.entries()) {
         const answer = opened[index];
         if (answer === undefined || (answer instanceof Error && !this.#closed)) continue;

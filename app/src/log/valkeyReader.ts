@@ -211,10 +211,7 @@ export class ValkeyReader {
       for (const subscription of followed.subscriptions) subscription.asked = true;
     }
     const { channels, connection } = this.#parts;
-    const opened = await channels.open(
-      connection,
-      unplaced.map(({ channel }) => channel),
-    );
+    const opened = await channels.open(connection, unplaced);
     const refused: Followed[] = [];
     for (const [index, followed] of unplaced.entries()) {
       const answer = opened[index];
@@ -377,7 +374,7 @@ export class ValkeyReader {
     const { retention, channels, commands } = this.#parts;
     if (followed.untrimmedBytes < retention.retainedBytes * TRIM_SHARE) return;
     followed.untrimmedBytes = 0;
-    void channels.open(commands, [followed.channel]);
+    void channels.open(commands, [followed]);
   }
 }
 

@@ -5,14 +5,7 @@
 import { createHash } from "node:crypto";
 
 import type { Command } from "./valkeyConnection.ts";
-import {
-  ALLOCATION_FACTOR,
-  APPEND_SHARE,
-  ENTRY_BYTES,
-  ID_BYTES,
-  STORAGE_FULL,
-  storageLua,
-} from "./valkeyStorage.ts";
+import { PUBLISHER_FULL, STORAGE_FULL, storageLua } from "./valkeyStorage.ts";
 
 /** A Lua script. All its keys lie in one hash slot. */
 export interface Script {
@@ -24,25 +17,28 @@ export interface Script {
 /**
  * Opens a channel: makes its record if there is none, drops the entries that need not be retained, and sets the expiry of its
  * keys. If the stream does not hold what the caller knows of it, or has an older epoch, Valkey has lost some of what it
- * stored: the channel begins anew. The stream itself is made by the first append.
+ * stored: the channel begins anew. The stream itself is made when a task asks for its first lease.
  *
  * The epoch is the server's time in milliseconds, taken from the id that the server gives to an entry.
  *
  * Arguments: those of {@link storageLua}; epoch that the caller knows, or 0; the newest offset that it knows, and the name of
- * that entry; the offset up to which it has read. Answers the epoch, the offset of the oldest entry, and that of the next one; or {@link STORAGE_FULL}.
+ * that entry; the offset up to which it has read; if it appends, the bytes of the lease that it wants, or 0, its name, and the
+ * payload bytes that it has appended since its last lease. Answers the epoch, the offset of the oldest entry, that of the next one,
+ * and the bytes of the lease; or {@link STORAGE_FULL} or {@link PUBLISHER_FULL}.
  */
 export const openScript = script(
   "open",
-  5,
+  6,
   `${storageLua}
-local knownEpoch, knownOffset, knownName = ARGV[7], ARGV[8], ARGV[9]
+local knownEpoch, knownOffset, knownName, readTo = ARGV[8], ARGV[9], ARGV[10], tonumber(ARGV[11])
+local wanted, task, usedBytes = tonumber(ARGV[12]), ARGV[13], tonumber(ARGV[14])
 local record = readRecord()
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 local epoch, first, last
 if newest then
   epoch, last = string.match(newest[1], '^(%d+)-(%d+)$')
   first = math.max(1, tonumber(string.match(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1][1], '%d+$')))
-elseif record.epoch and (record.next == 1 or redis.call('EXISTS', KEYS[1]) == 1) then
+elseif record.epoch and (not record.hasStream or redis.call('EXISTS', KEYS[1]) == 1) then
   epoch, first, last = record.epoch, record.next, record.next - 1
 end
 
@@ -61,72 +57,53 @@ if lost then
   first, last = 1, 0
 end
 local isNew = lost or record.epoch ~= epoch
-if isNew then record = newRecord(epoch, first, last + 1, record) end
-local isDone, isWithin = pcall(settle, record, tonumber(ARGV[10]), 0, budget)
+if isNew then
+  record, usedBytes = newRecord(epoch, first, last + 1, record), 0
+  if not lost then record.hasStream = 1 end
+end
+record.first, record.next = math.max(first, record.first), last + 1
+local isDone, lease = pcall(settle, record, readTo, task, usedBytes, wanted)
 -- What is stored can be read also if Valkey has no memory for more.
-if not isDone and isNew then error(isWithin) end
-if isDone and not isWithin then return '${STORAGE_FULL}' end
-return {epoch, math.max(first, record.first), last + 1}`,
+if not isDone and (isNew or wanted > 0) then error(lease) end
+if lease == '${STORAGE_FULL}' or lease == '${PUBLISHER_FULL}' then return lease end
+return {epoch, record.first, record.next, isDone and lease or 0}`,
 );
 
 /**
  * Appends an entry, unless one of the newest has its id. Ids are remembered in two hashes in turn, each for as many entries as
- * are retained, or for as long.
+ * are retained, or for as long. Two more fields of a hash are the offset and the time of its first entry.
  *
- * Arguments: those of {@link storageLua}; epoch; name; digest of the payload, or nothing if the entry has no id; payload; share
- * of the budget that a publisher may fill, or 0 if it is unknown. A sixth key is what the publisher fills. Answers the offset,
- * and if the id was there already the digest of the payload there; {@link STORAGE_FULL}; or nothing if there is no such epoch.
- * It is refused if the stream has a newer epoch.
+ * Keys: stream, two hashes of ids, record. Arguments: epoch; name; digest of the payload; payload; time in milliseconds; expiry
+ * in milliseconds; entries and milliseconds to retain. Answers the offset, and if the id was there already the digest of the
+ * payload there; or nothing if there is no such epoch. It is refused if the stream has a newer epoch.
  */
 export const appendScript = script(
   "append",
-  6,
+  4,
   `
-local epoch, name, digest, payload = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
-local stored = redis.call('HMGET', KEYS[4], 'epoch', 'next', 'left', 'due', 'bytes', 'turn', 'start', 'since')
-if stored[1] ~= epoch then return false end
-local now, left = tonumber(ARGV[1]), tonumber(stored[3])
-local hasId = digest ~= ''
-if hasId and stored[6] then
-  for turn = 0, 1 do
-    local known = redis.call('HMGET', KEYS[2 + turn], name)[1]
-    if known then
-      if redis.call('EXISTS', KEYS[1]) == 0 then return false end
-      local offset, knownDigest = string.match(known, '^(%d+) (.*)$')
-      return {offset, knownDigest}
-    end
+local epoch, name = ARGV[1], ARGV[2]
+local starts, times = {}, {}
+for turn = 0, 1 do
+  local start, time, known = unpack(redis.call('HMGET', KEYS[2 + turn], '', '@', name))
+  if known then
+    if redis.call('HMGET', KEYS[4], 'epoch')[1] ~= epoch or redis.call('EXISTS', KEYS[1]) == 0 then return false end
+    local offset, digest = string.match(known, '^(%d+) (.*)$')
+    return {offset, digest}
   end
+  starts[turn], times[turn] = tonumber(start or -1), time
 end
 
-local weight = math.ceil(#payload * ${ALLOCATION_FACTOR}) + ${ENTRY_BYTES} + (hasId and ${ID_BYTES} or 0)
-if left < weight or now >= tonumber(stored[4]) then
-  -- Here, and not before: most runs do without.
-  ${storageLua}
-  local record = readRecord()
-  if not settle(record, 0, weight, budget * ${APPEND_SHARE}, tonumber(ARGV[11])) then return '${STORAGE_FULL}' end
-  left = record.left
-end
-local id
-if stored[2] == '1' then
-  id = redis.call('XADD', KEYS[1], epoch .. '-1', name, payload)
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-else
-  id = redis.call('XADD', KEYS[1], 'NOMKSTREAM', epoch .. '-*', name, payload)
-  if not id then return false end
-end
+local id = redis.call('XADD', KEYS[1], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[7], epoch .. '-*', name, ARGV[4])
+if not id then return false end
 local offset = string.sub(id, #epoch + 2)
-redis.call('HSET', KEYS[4], 'next', offset + 1, 'left', left - weight, 'bytes', stored[5] + #payload, 'at', now)
-if hasId then
-  local turn, start = tonumber(stored[6] or 1), tonumber(stored[7] or offset)
-  if not stored[6] or offset - start >= tonumber(ARGV[3]) or now - stored[8] >= tonumber(ARGV[5]) then
-    turn = 1 - turn
-    redis.call('DEL', KEYS[2 + turn])
-    redis.call('HSET', KEYS[4], 'turn', turn, 'older', start, 'start', offset, 'since', now)
-    redis.call('HSET', KEYS[2 + turn], name, offset .. ' ' .. digest)
-    redis.call('PEXPIRE', KEYS[2 + turn], ARGV[2])
-  else
-    redis.call('HSET', KEYS[2 + turn], name, offset .. ' ' .. digest)
-  end
+local turn = starts[1] > starts[0] and 1 or 0
+if starts[turn] >= 0 and offset - starts[turn] < tonumber(ARGV[7]) and ARGV[5] - times[turn] < tonumber(ARGV[8]) then
+  redis.call('HSET', KEYS[2 + turn], name, offset .. ' ' .. ARGV[3])
+else
+  local names = KEYS[3 - turn]
+  redis.call('DEL', names)
+  redis.call('HSET', names, '', offset, '@', ARGV[5], name, offset .. ' ' .. ARGV[3])
+  redis.call('PEXPIRE', names, ARGV[6])
 end
 return {offset, false}`,
 );

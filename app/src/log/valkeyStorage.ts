@@ -2,40 +2,57 @@
  * What the channels may take of Valkey's memory, all together and by publisher. Valkey must never evict: it would drop messages
  * that were acknowledged. So what would go beyond the budget is refused, and what is stored is charged before it is.
  *
- * Each channel has a record, a hash. It says how much the channel is charged, and how much of that is left for entries to come:
- * only when nothing is left, or at times, an append has more to do than to count. The channel is then trimmed, by number, size
- * and age, and its charge is reckoned anew. Charges are summed by the interval in which they were last renewed. All keys of a
- * channel expire a fixed time after that, so the sum of an interval is simply forgotten when its channels have expired.
+ * A task charges what it appends to a channel in advance: it has a lease of so many bytes, and asks for another one when that is
+ * used up, or after a time. Then the channel is also trimmed, by size and age, and its charge is computed again. The record of the
+ * channel, a hash, has the charge and the leases. Charges are summed by the interval in which they were last renewed. All keys of
+ * a channel expire a fixed time after that, so the sum of an interval is forgotten when its channels have expired.
  */
 
 /** Valkey holds as much as it may. Nothing was stored. */
 export class StorageFullError extends Error {
-  override readonly name = "StorageFullError";
+  override readonly name: string = "StorageFullError";
 
-  constructor() {
-    super("Valkey holds as much as its budget allows.");
+  constructor(message = "Valkey holds as much as its budget allows.") {
+    super(message);
   }
 }
 
-/** What the scripts answer instead of storing what is beyond the budget. */
+/** Valkey holds as much of one publisher as it may. Others can go on. */
+export class PublisherFullError extends StorageFullError {
+  override readonly name = "PublisherFullError";
+
+  constructor() {
+    super("Valkey holds as much as the budget of one publisher allows.");
+  }
+}
+
+/** What the open script answers instead of a lease that is beyond the budget, or beyond that of the publisher. */
 export const STORAGE_FULL = "FULL";
+export const PUBLISHER_FULL = "PUBLISHER FULL";
 
 /** What is left of the budget to channels that are opened, when no more entries are taken. */
-export const APPEND_SHARE = 0.9;
+const APPEND_SHARE = 0.9;
 /** What one publisher may fill of the budget. */
 export const PUBLISHER_SHARE = 0.25;
 
 /** What Valkey takes for a payload, by its length, and for an entry, an id, a record, and a stream besides, in bytes, as measured. */
-export const ALLOCATION_FACTOR = 1.25;
-export const ENTRY_BYTES = 96;
-export const ID_BYTES = 128;
+const ALLOCATION_FACTOR = 1.25;
+const ENTRY_BYTES = 96;
+const ID_BYTES = 128;
 const RECORD_BYTES = 1024;
 const STREAM_BYTES = 5120;
 
-/** What is charged in advance: a share of what the channel takes, within limits. */
-const ADVANCE_SHARE = 1 / 8;
-const MIN_ADVANCE_BYTES = 4 * 1024;
-const MAX_ADVANCE_BYTES = 256 * 1024;
+/** What a lease has: a share of what the channel takes, within limits, but at least what the task asks for. */
+const LEASE_SHARE = 1 / 8;
+const MIN_LEASE_BYTES = 4 * 1024;
+const MAX_LEASE_BYTES = 256 * 1024;
+
+/**
+ * How long a task uses a lease, as a share of the time to retain, and when the server takes it for used up. The time between is
+ * for appends on the way, and for clocks that differ.
+ */
+const LEASE_TERM_SHARE = 1 / 16;
+const LEASE_EXPIRY_SHARE = 1 / 4;
 
 /**
  * Most that a channel holds, by the bytes to retain. What a task has read of it is trimmed to those bytes; a batch of appends may
@@ -50,27 +67,64 @@ const PARTS = 16;
 const INTERVALS = 10;
 const SUMS = 16;
 
+/** What an entry is charged, in bytes. */
+export function chargeOf(payloadBytes: number, hasId: boolean): number {
+  return Math.ceil(payloadBytes * ALLOCATION_FACTOR) + ENTRY_BYTES + (hasId ? ID_BYTES : 0);
+}
+
+/** What this process may append to a channel before it asks for more. */
+export class StorageLease {
+  #leftBytes = 0;
+  /** In milliseconds of `performance.now()`. */
+  #endsAt = 0;
+  #usedBytes = 0;
+
+  /** Payload bytes that were appended and that the server has not been told of. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  covers(chargedBytes: number): boolean {
+    return chargedBytes <= this.#leftBytes && performance.now() < this.#endsAt;
+  }
+
+  /** What is appended is used before it is sent: an answer may never come. */
+  use(chargedBytes: number, payloadBytes: number): void {
+    this.#leftBytes -= chargedBytes;
+    this.#usedBytes += payloadBytes;
+  }
+
+  /** The server was told what was used, and has granted so many bytes. */
+  renew(bytes: number, askedAt: number, retainedSeconds: number): void {
+    this.#leftBytes = bytes;
+    this.#usedBytes = 0;
+    this.#endsAt = askedAt + retainedSeconds * 1000 * LEASE_TERM_SHARE;
+  }
+}
+
 /**
- * Functions of the scripts. Keys: stream, two hashes of ids, record, sums of all charges. Arguments: time in milliseconds;
- * expiry in milliseconds; entries, bytes and milliseconds to retain; budget in bytes, or 0 if there is none.
+ * Functions of the open script. Keys: stream, two hashes of ids, record, sums of all charges, sums of what a publisher is charged.
+ * Arguments: time in milliseconds; expiry in milliseconds; entries, bytes and milliseconds to retain; budget in bytes, or 0 if
+ * there is none; what a publisher may fill of it, or 0 if it is unknown.
  */
 export const storageLua = `
 local now, expiryMs, maxEntries = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local maxBytes, maxAgeMs, budget = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local publisherBudget = tonumber(ARGV[7])
 local interval = math.floor(now * ${INTERVALS} / expiryMs)
-local NUMBERS = {'next', 'first', 'left', 'due', 'bytes', 'base', 'at', 'older', 'charge', 'interval'}
+local NUMBERS = {'next', 'first', 'bytes', 'base', 'charge', 'interval', 'hasStream'}
 
 local function readRecord()
-  local values = redis.call('HMGET', KEYS[4], 'epoch', 'points', unpack(NUMBERS))
-  local record = {epoch = values[1], points = values[2]}
-  for i, field in ipairs(NUMBERS) do record[field] = values[i + 2] and tonumber(values[i + 2]) end
+  local values = redis.call('HMGET', KEYS[4], 'epoch', 'points', 'leases', unpack(NUMBERS))
+  local record = {epoch = values[1], points = values[2], leases = values[3]}
+  for i, field in ipairs(NUMBERS) do record[field] = values[i + 3] and tonumber(values[i + 3]) end
   return record
 end
 
 local function newRecord(epoch, first, nextOffset, before)
   redis.call('DEL', KEYS[4])
   return {
-    epoch = epoch, first = first, next = nextOffset, left = 0, bytes = 0, base = 0, at = now, points = '',
+    epoch = epoch, first = first, next = nextOffset, bytes = 0, base = 0, points = '', leases = '',
     charge = before.charge, interval = before.interval,
   }
 end
@@ -93,87 +147,126 @@ local function setSum(key, at, sum)
   redis.call('HSET', key, at % ${SUMS}, string.format('%.0f:%.0f', at, math.max(0, sum)))
 end
 
--- Drops what need not be retained, where the caller has read all before an offset.
-local function trim(record, readTo)
-  local points = {}
-  for offset, bytes, at in string.gmatch(record.points, '(%d+):(%d+):(%d+)') do
-    points[#points + 1] = {tonumber(offset), tonumber(bytes), tonumber(at)}
+-- Adds what a task has appended, and what a task that has gone may have. Answers the bytes that the other leases have, which may
+-- be appended already or not.
+local function countUsed(record, task, usedBytes)
+  local others, leased = {}, 0
+  record.bytes = record.bytes + usedBytes
+  for owner, bytes, expiry in string.gmatch(record.leases, '([^:,]+):(%d+):(%d+)') do
+    if tonumber(expiry) <= now then
+      if owner ~= task then record.bytes = record.bytes + bytes end
+    elseif owner ~= task then
+      others[#others + 1] = owner .. ':' .. bytes .. ':' .. expiry
+      leased = leased + bytes
+    end
   end
-  local last, newest = {record.next, record.bytes, record.at}, points[#points]
+  record.leases = table.concat(others, ',')
+  return leased
+end
+
+-- Drops what need not be retained, if the caller has read all before an offset. A point in the stream has the bytes before it, at
+-- least and at most.
+local function trim(record, readTo, leased)
+  local points = {}
+  for offset, bytes, most, at in string.gmatch(record.points, '(%d+):(%d+):(%d+):(%d+)') do
+    points[#points + 1] = {tonumber(offset), tonumber(bytes), tonumber(most), tonumber(at)}
+  end
+  local newest = points[#points]
   if
     not newest
-    or last[1] - newest[1] >= maxEntries / ${PARTS}
-    or last[2] - newest[2] >= math.max(maxBytes, last[2] - record.base) / ${PARTS}
-    or last[3] - newest[3] >= maxAgeMs / ${PARTS}
+    or record.next > newest[1] and (
+      record.next - newest[1] >= maxEntries / ${PARTS}
+      or record.bytes - newest[2] >= math.max(maxBytes, record.bytes - record.base) / ${PARTS}
+      or now - newest[4] >= maxAgeMs / ${PARTS}
+    )
   then
-    points[#points + 1] = last
+    points[#points + 1] = {record.next, record.bytes, record.bytes + leased, now}
   end
   local readBytes = 0
-  for i = 1, #points do
-    if points[i][1] <= readTo then readBytes = points[i][2] end
+  for _, point in ipairs(points) do
+    if point[1] <= readTo then readBytes = point[2] end
   end
   local kept, cut = {}, nil
-  for i = #points, 0, -1 do
-    local point = i == 0 and last or points[i]
-    local isDue = record.next - point[1] >= maxEntries
-      or readBytes - point[2] >= maxBytes
-      or record.bytes - point[2] >= maxBytes * ${UNREAD_FACTOR}
-      or now - point[3] >= maxAgeMs
-    if isDue and not (cut and cut[1] >= point[1]) then cut = point end
-    if i > 0 and not isDue then table.insert(kept, 1, string.format('%.0f:%.0f:%.0f', unpack(point))) end
+  for _, point in ipairs(points) do
+    if
+      point[1] <= record.first
+      or record.next - point[1] >= maxEntries
+      or readBytes - point[3] >= maxBytes
+      or record.bytes - point[3] >= maxBytes * ${UNREAD_FACTOR}
+      or now - point[4] >= maxAgeMs
+    then
+      cut = point
+    else
+      kept[#kept + 1] = string.format('%.0f:%.0f:%.0f:%.0f', unpack(point))
+    end
   end
   record.points = table.concat(kept, ',')
-  if cut and cut[1] > record.first then
+  if not cut then return end
+  record.base = cut[2]
+  if cut[1] > record.first then
     redis.call('XTRIM', KEYS[1], 'MINID', string.format('%s-%.0f', record.epoch, cut[1]))
-    record.first, record.base = cut[1], cut[2]
+    record.first = cut[1]
   end
 end
 
 local function bytesOf(record)
   local bytes = ${RECORD_BYTES}
-  if record.next > 1 then
+  if record.hasStream then
     bytes = bytes + ${STREAM_BYTES} + ${ENTRY_BYTES} * (record.next - record.first)
       + ${ALLOCATION_FACTOR} * (record.bytes - record.base)
   end
-  if record.older then bytes = bytes + ${ID_BYTES} * (record.next - record.older) end
-  return math.ceil(bytes)
+  return bytes + ${ID_BYTES} * (redis.call('HLEN', KEYS[2]) + redis.call('HLEN', KEYS[3]))
 end
 
--- Trims a channel, and charges it for what it takes and for an entry to come. Answers whether that is within the limit.
-local function settle(record, readTo, weight, limit, publisherLimit)
-  trim(record, readTo)
-  local taken = bytesOf(record)
-  local left = record.left
-  if weight > 0 then
-    if record.next == 1 then taken = taken + ${STREAM_BYTES} end
-    local advance = math.min(${MAX_ADVANCE_BYTES}, math.max(${MIN_ADVANCE_BYTES}, taken * ${ADVANCE_SHARE}))
-    left = math.ceil(math.max(weight, advance))
+-- Trims a channel, and charges it for what it takes and for what the tasks may append. Answers the bytes of a new lease, or why
+-- there is none. A channel that is only opened needs none, and is refused only if it is not charged yet.
+local function settle(record, readTo, task, usedBytes, wanted)
+  local leased = countUsed(record, task, usedBytes)
+  trim(record, readTo, leased)
+  local taken, lease, limit = bytesOf(record) + leased, 0, budget
+  if wanted > 0 then
+    if not record.hasStream then taken = taken + ${STREAM_BYTES} end
+    local usual = math.min(${MAX_LEASE_BYTES}, math.max(${MIN_LEASE_BYTES}, taken * ${LEASE_SHARE}))
+    lease, limit = math.max(wanted, usual), budget * ${APPEND_SHARE}
   end
   local sums, total = sumsOf(KEYS[5])
   local charged = record.charge and sums[record.interval] and record.charge or 0
-  local growth = taken + left - charged
-  local isWithin = budget == 0 or growth <= 0 or total + growth <= limit
-  if isWithin and budget > 0 and growth > 0 and publisherLimit and publisherLimit > 0 then
-    local own, ownTotal = sumsOf(KEYS[6])
-    isWithin = ownTotal + growth <= publisherLimit
-    if isWithin then
-      setSum(KEYS[6], interval, (own[interval] or 0) + growth)
-      redis.call('PEXPIRE', KEYS[6], expiryMs)
+  local growth = math.ceil(taken + lease) - charged
+  local refusal
+  if budget > 0 and growth > 0 then
+    if total + growth > limit then
+      refusal = '${STORAGE_FULL}'
+    elseif publisherBudget > 0 then
+      local own, ownTotal = sumsOf(KEYS[6])
+      if ownTotal + growth > publisherBudget then
+        refusal = '${PUBLISHER_FULL}'
+      else
+        setSum(KEYS[6], interval, (own[interval] or 0) + growth)
+        redis.call('PEXPIRE', KEYS[6], expiryMs)
+      end
     end
   end
-  if not isWithin then
-    if charged == 0 then return false end
-    left = record.left
-    growth = math.min(0, taken + left - charged)
+  if refusal then
+    if charged == 0 then return refusal end
+    lease, growth = 0, math.min(0, math.ceil(taken) - charged)
+  end
+  if lease > 0 then
+    local separator = record.leases == '' and '' or ','
+    record.leases = record.leases .. separator
+      .. string.format('%s:%.0f:%.0f', task, lease, now + maxAgeMs * ${LEASE_EXPIRY_SHARE})
+    if not record.hasStream then
+      redis.call('XADD', KEYS[1], record.epoch .. '-0', '', '')
+      redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
+      record.hasStream = 1
+    end
   end
   if charged > 0 then
     sums[record.interval] = sums[record.interval] - charged
     setSum(KEYS[5], record.interval, sums[record.interval])
   end
-  record.left, record.charge, record.interval = left, charged + growth, interval
+  record.charge, record.interval = charged + growth, interval
   setSum(KEYS[5], interval, (sums[interval] or 0) + record.charge)
-  record.due = now + math.ceil(maxAgeMs / ${PARTS})
-  local values = {'epoch', record.epoch, 'points', record.points}
+  local values = {'epoch', record.epoch, 'points', record.points, 'leases', record.leases}
   for _, field in ipairs(NUMBERS) do
     if record[field] then
       values[#values + 1] = field
@@ -182,6 +275,6 @@ local function settle(record, readTo, weight, limit, publisherLimit)
   end
   redis.call('HSET', KEYS[4], unpack(values))
   for i = 1, 5 do redis.call('PEXPIRE', KEYS[i], expiryMs) end
-  return isWithin
+  return wanted > 0 and refusal or math.floor(lease)
 end
 `;
