@@ -227,7 +227,7 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
       );
       return;
     }
-    const answer = hub.publish(this.#channel, json, id, this.#publisher);
+    const answer = hub.publish(this.#channel, json, id, this.#publisher, this.#user.key);
     if (!(answer instanceof Promise)) {
       this.#stored(answer, id);
       return;

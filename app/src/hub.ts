@@ -40,12 +40,19 @@ export class Hub {
    * Publishes a value, given as canonical JSON. Messages of a channel keep the order of the calls.
    * @param id keeps the message from being stored twice.
    * @param publisher whose id that is; publishes without one share theirs.
+   * @param user whose share of the log's store it counts for.
    * @returns where the log has stored it, at once where the log knows at once.
    * @throws {IdInUseError} by rejection, if another message has this id.
    * @throws by rejection, where the log has not, or does not know.
    */
-  publish(name: string, json: string, id?: string, publisher?: string): Appended | Promise<Appended> {
-    const appending = this.#parts.log.append(name, json, id, publisher);
+  publish(
+    name: string,
+    json: string,
+    id?: string,
+    publisher?: string,
+    user?: string,
+  ): Appended | Promise<Appended> {
+    const appending = this.#parts.log.append(name, json, id, publisher, user);
     // Its readers have been given the entry already.
     if (!(appending instanceof Promise)) return appending;
     const round = this.#round;

@@ -145,15 +145,22 @@ export class ManualLog implements MessageLog {
     readonly payload: string;
     readonly id: string | undefined;
     readonly publisher: string | undefined;
+    readonly user: string | undefined;
     readonly answer: PromiseWithResolvers<Appended>;
   }[] = [];
   /** Those that are subscribed now. */
   readonly readers = new Map<string, LogReader>();
   onEnd: (channel: string) => Promise<LogPosition> = () => Promise.reject(new Error("away"));
 
-  append(channel: string, payload: string, id?: string, publisher?: string): Promise<Appended> {
+  append(
+    channel: string,
+    payload: string,
+    id?: string,
+    publisher?: string,
+    user?: string,
+  ): Promise<Appended> {
     const answer = Promise.withResolvers<Appended>();
-    this.appends.push({ channel, payload, id, publisher, answer });
+    this.appends.push({ channel, payload, id, publisher, user, answer });
     return answer.promise;
   }
 

@@ -290,6 +290,22 @@ describe("limits per user", () => {
     assert.deepEqual(again, { ...ack, offset: 1, duplicate: true });
   });
 
+  it("are charged for what they publish, also without a token", async () => {
+    const log = new ManualLog();
+    const { url } = await startServer({ trustedProxies: 1 }, { log });
+    const client = new Client(url, { headers: { "X-Forwarded-For": "198.51.100.1" } });
+    afterwards(() => {
+      client.webSocket.terminate();
+    });
+    await waitUntil(() => log.readers.has(""));
+    log.reader("").started({ epoch: "e", next: 1 }, 1);
+    await client.nextValue();
+    client.send(1);
+    await waitUntil(() => log.appends.length > 0);
+    const [{ publisher, user } = assert.fail("not appended")] = log.appends;
+    assert.deepEqual([publisher, user], [undefined, userKey(undefined, "198.51.100.1")]);
+  });
+
   it("recognize an id after the address of a client without a token has changed", async () => {
     const { url } = await startServer({ trustedProxies: 1 });
     const ack = { ack: "same", epoch: undefined, offset: 1 };

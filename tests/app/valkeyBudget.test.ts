@@ -52,7 +52,7 @@ describe("the budget of the Valkey log", () => {
   /** Appends to many channels at once. @returns the payloads that were stored, by channel. */
   async function flood(
     log: ValkeyLog,
-    { channels, messages, payload = LARGE, ids = false, publisher }: Flood,
+    { channels, messages, payload = LARGE, ids = false, user }: Flood,
   ): Promise<Map<string, string[]>> {
     const stored = new Map<string, string[]>();
     for (let message = 0; message < messages; message++) {
@@ -60,7 +60,7 @@ describe("the budget of the Valkey log", () => {
       for (let n = 0; n < channels; n++) {
         const [name, text] = [`flooded-${n}`, `${message} ${payload}`];
         appending.push(
-          log.append(name, text, ids ? String(message) : undefined, publisher).then(
+          log.append(name, text, ids ? String(message) : undefined, undefined, user).then(
             () => {
               stored.set(name, [...(stored.get(name) ?? []), text]);
             },
@@ -111,12 +111,24 @@ describe("the budget of the Valkey log", () => {
     });
   }
 
-  it("lets one publisher fill a share of it, and others go on", async () => {
+  it("lets one user fill a share of it, and others go on", async () => {
     const log = open();
-    const stored = await flood(log, { channels: 60, messages: 20, publisher: "one" });
+    const stored = await flood(log, { channels: 60, messages: 20, user: "one" });
     assert.ok([...stored.values()].flat().length * LARGE.length < (BUDGET_MIB / 4) * MIB);
-    await assert.rejects(log.append("another", LARGE, undefined, "one"), StorageFullError);
-    await log.append("another", LARGE, undefined, "two");
+    await assert.rejects(log.append("another", LARGE, undefined, undefined, "one"), StorageFullError);
+    await log.append("another", LARGE, undefined, undefined, "two");
+  });
+
+  it("takes any number of messages of one user that replace earlier ones", async () => {
+    const log = open();
+    const reader = new LogRecorder();
+    reader.stop = log.subscribe("read", reader);
+    const count = Math.ceil((2 * (BUDGET_MIB / 4) * MIB) / LARGE.length);
+    for (let n = 1; n <= count; n++) {
+      await log.append("read", LARGE, undefined, undefined, "one");
+      await reader.length(n);
+    }
+    reader.stop();
   });
 
   it("has room again when the entries have expired", async () => {
@@ -135,5 +147,5 @@ interface Flood {
   /** @default LARGE */
   readonly payload?: string;
   readonly ids?: boolean;
-  readonly publisher?: string;
+  readonly user?: string;
 }

@@ -16,13 +16,20 @@ export interface MessageLog {
    *   many as the log retains) has the same id of the same publisher, the call MUST NOT append anything, whichever
    *   process appended that entry. With the same payload it answers with that entry's position. With another payload it
    *   MUST reject with {@link IdInUseError}.
+   * - A driver with a budget MAY reject what exceeds the share of a `user`. Calls without a user have no share.
    * - Where the store is away, a driver MUST hold the call for a bounded time. A call without an `id` that may
    *   have been stored already MUST NOT be made again, but reject.
    * - It MUST reject, and not throw, where the entry was not stored or the driver does not know; a caller that
    *   tries again gives an `id`.
    * - It MAY answer at once, with no promise: a message of a task that is alone then costs none.
    */
-  append(channel: string, payload: string, id?: string, publisher?: string): Appended | Promise<Appended>;
+  append(
+    channel: string,
+    payload: string,
+    id?: string,
+    publisher?: string,
+    user?: string,
+  ): Appended | Promise<Appended>;
 
   /**
    * The end of a channel: behind every entry whose append was answered before this call, in any process.

@@ -49,7 +49,7 @@ export interface ValkeyLogOptions extends ValkeyAddress, Retention {
 
 /** A log that several tasks share, and where they know of each other. */
 export interface ValkeyLog extends MessageLog {
-  append(channel: string, payload: string, id?: string, publisher?: string): Promise<Appended>;
+  append(channel: string, payload: string, id?: string, publisher?: string, user?: string): Promise<Appended>;
   readonly peers: Peers;
 }
 
@@ -169,7 +169,8 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
   };
 
   return {
-    append: (name, payload, id, publisher) => appends.append(channels.get(name), payload, id, publisher),
+    append: (name, payload, id, publisher, user) =>
+      appends.append(channels.get(name), payload, { id, publisher, user }),
 
     end: (name): Promise<LogPosition> => ends.end(channels.get(name)),
 

@@ -9,7 +9,7 @@ import type { ValkeyChannel } from "./valkeyChannel.ts";
 import type { ValkeyChannels } from "./valkeyChannels.ts";
 import type { Command, Outcome, ValkeyConnection } from "./valkeyConnection.ts";
 import { evalCommand, evalshaCommand, isOlderEpoch, isUnknownScript } from "./valkeyScripts.ts";
-import { chargeOf, PublisherFullError, StorageFullError } from "./valkeyStorage.ts";
+import { chargeOf, UserFullError, StorageFullError } from "./valkeyStorage.ts";
 
 /** Most appends that are sent at once: more would only keep the first answers waiting. */
 const MAX_BATCH = 2000;
@@ -37,11 +37,18 @@ export interface ValkeyAppendsParts {
   readonly logger: Logger;
 }
 
+/** Where an append comes from; see {@link MessageLog.append}. */
+interface Origin {
+  readonly id: string | undefined;
+  readonly publisher: string | undefined;
+  readonly user: string | undefined;
+}
+
 interface Pending {
   readonly channel: ValkeyChannel;
   readonly payload: string;
   readonly name: string;
-  readonly publisher: string | undefined;
+  readonly user: string | undefined;
   /** Of the payload; only an entry with an id has one. */
   readonly digest: string | undefined;
   readonly payloadBytes: number;
@@ -96,12 +103,7 @@ export class ValkeyAppends {
     });
   }
 
-  append(
-    channel: ValkeyChannel,
-    payload: string,
-    id: string | undefined,
-    publisher: string | undefined,
-  ): Promise<Appended> {
+  append(channel: ValkeyChannel, payload: string, { id, publisher, user }: Origin): Promise<Appended> {
     if (this.#closed) return Promise.reject(new Error("The log is closed."));
     const payloadBytes = Buffer.byteLength(payload);
     const pendingBytes = payloadBytes + APPEND_OVERHEAD_BYTES;
@@ -118,7 +120,7 @@ export class ValkeyAppends {
           id === undefined
             ? `${CALL_PREFIX}${this.#parts.task}${(this.#calls++).toString(36)}`
             : ID_PREFIX + idName(id, publisher),
-        publisher,
+        user,
         digest: id === undefined ? undefined : payloadDigest(payload),
         payloadBytes,
         chargedBytes: chargeOf(payloadBytes, id !== undefined),
@@ -223,7 +225,7 @@ export class ValkeyAppends {
         asking.map(([channel, pending]) => ({
           channel,
           wantedBytes: sum(pending, ({ chargedBytes }) => chargedBytes),
-          publisher: pending[0]?.publisher,
+          user: pending[0]?.user,
         })),
       );
       const again: typeof asking = [];
@@ -250,12 +252,12 @@ export class ValkeyAppends {
     return true;
   }
 
-  /** Rejects what has no room. @returns the appends of other publishers, if only the first one may append no more. */
+  /** Rejects what has no room. @returns the appends of other users, if only the first one may append no more. */
   #rejectFull(appends: readonly Pending[], error: StorageFullError): Pending[] {
     this.#refusal.note(error);
     const [first] = appends;
-    const isRefused = ({ publisher }: Pending): boolean =>
-      !(error instanceof PublisherFullError) || publisher === first?.publisher;
+    const isRefused = ({ user }: Pending): boolean =>
+      !(error instanceof UserFullError) || user === first?.user;
     for (const pending of appends) if (isRefused(pending)) this.#reject(pending, error);
     return appends.filter((pending) => !isRefused(pending));
   }

@@ -9,9 +9,9 @@ export const TASKS_KEY = `${TAG}:tasks`;
 /** Sums of what the channels are charged. */
 export const STORAGE_KEY = `${TAG}:storage`;
 
-/** What one publisher fills, whose name is of one size. */
-export function publisherKey(name: string): string {
-  return `${TAG}:publisher:${name}`;
+/** What one user fills, whose name is of one size. */
+export function userStorageKey(name: string): string {
+  return `${TAG}:user:${name}`;
 }
 
 /** A stream of one reader: an entry in it ends its wait. */

@@ -3,13 +3,13 @@ import type { Logger } from "pino";
 import { RecurringProblem } from "../recurringProblem.ts";
 import { idName } from "./publishId.ts";
 import type { Retention } from "./retention.ts";
-import { publisherKey, STORAGE_KEY, ValkeyChannel } from "./valkeyChannel.ts";
+import { userStorageKey, STORAGE_KEY, ValkeyChannel } from "./valkeyChannel.ts";
 import type { Command, Outcome, ValkeyConnection } from "./valkeyConnection.ts";
 import { appendScript, evalCommand, evalshaCommand, isUnknownScript, openScript } from "./valkeyScripts.ts";
 import {
-  PUBLISHER_FULL,
-  PUBLISHER_SHARE,
-  PublisherFullError,
+  USER_FULL,
+  USER_SHARE,
+  UserFullError,
   STORAGE_FULL,
   StorageFullError,
   StorageLease,
@@ -32,8 +32,8 @@ export interface OpenRequest {
   readonly channel: ValkeyChannel;
   /** What the caller is about to append, as it is charged; nothing if it only reads. */
   readonly wantedBytes?: number;
-  /** The publisher that is charged for it. */
-  readonly publisher?: string | undefined;
+  /** The user that is charged for it. */
+  readonly user?: string | undefined;
 }
 
 export interface NewEntry {
@@ -149,16 +149,16 @@ export class ValkeyChannels {
     return run(appendScript, ...keys, ...entryArgs, ...limits);
   }
 
-  #openCommand(run: typeof evalCommand, { channel, wantedBytes = 0, publisher }: OpenRequest): Command {
+  #openCommand(run: typeof evalCommand, { channel, wantedBytes = 0, user }: OpenRequest): Command {
     const { key, idKeys, recordKey, epoch, offset, entryName, readTo, lease } = channel;
     const { retainedMessages, retainedBytes, retainedSeconds } = this.#retention;
-    const isCharged = publisher !== undefined;
+    const isCharged = user !== undefined;
     return run(
       openScript,
       ...[key, ...idKeys, recordKey, STORAGE_KEY],
-      isCharged ? publisherKey(idName("", publisher)) : STORAGE_KEY,
+      isCharged ? userStorageKey(idName("", user)) : STORAGE_KEY,
       ...[Date.now(), this.#expiryMs, retainedMessages, retainedBytes, retainedSeconds * 1000],
-      ...[this.#budgetBytes, isCharged ? Math.floor(this.#budgetBytes * PUBLISHER_SHARE) : 0],
+      ...[this.#budgetBytes, isCharged ? Math.floor(this.#budgetBytes * USER_SHARE) : 0],
       ...[epoch ?? 0, offset, entryName, readTo],
       ...(wantedBytes > 0 ? [wantedBytes, this.#task, lease.usedBytes] : [0, "", 0]),
     );
@@ -166,7 +166,7 @@ export class ValkeyChannels {
 }
 
 function fullError(reply: unknown): StorageFullError | undefined {
-  if (reply === PUBLISHER_FULL) return new PublisherFullError();
+  if (reply === USER_FULL) return new UserFullError();
   return reply === STORAGE_FULL ? new StorageFullError() : undefined;
 }
 

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 
 import type { Command } from "./valkeyConnection.ts";
-import { PUBLISHER_FULL, STORAGE_FULL, storageLua } from "./valkeyStorage.ts";
+import { USER_FULL, STORAGE_FULL, storageLua } from "./valkeyStorage.ts";
 
 /** A Lua script. All its keys lie in one hash slot. */
 export interface Script {
@@ -24,7 +24,7 @@ export interface Script {
  * Arguments: those of {@link storageLua}; epoch that the caller knows, or 0; the newest offset that it knows, and the name of
  * that entry; the offset up to which it has read; if it appends, the bytes of the lease that it wants, or 0, its name, and the
  * payload bytes that it has appended since its last lease. Answers the epoch, the offset of the oldest entry, that of the next one,
- * and the bytes of the lease; or {@link STORAGE_FULL} or {@link PUBLISHER_FULL}.
+ * and the bytes of the lease; or {@link STORAGE_FULL} or {@link USER_FULL}.
  */
 export const openScript = script(
   "open",
@@ -65,7 +65,7 @@ record.first, record.next = math.max(first, record.first), last + 1
 local isDone, lease = pcall(settle, record, readTo, task, usedBytes, wanted)
 -- What is stored can be read also if Valkey has no memory for more.
 if not isDone and (isNew or wanted > 0) then error(lease) end
-if lease == '${STORAGE_FULL}' or lease == '${PUBLISHER_FULL}' then return lease end
+if lease == '${STORAGE_FULL}' or lease == '${USER_FULL}' then return lease end
 return {epoch, record.first, record.next, isDone and lease or 0}`,
 );
 

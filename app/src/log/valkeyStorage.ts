@@ -1,5 +1,5 @@
 /**
- * What the channels may take of Valkey's memory, all together and by publisher. Valkey must never evict: it would drop messages
+ * What the channels may take of Valkey's memory, all together and by user. Valkey must never evict: it would drop messages
  * that were acknowledged. So what would go beyond the budget is refused, and what is stored is charged before it is.
  *
  * A task charges what it appends to a channel in advance: it has a lease of so many bytes, and asks for another one when that is
@@ -17,23 +17,23 @@ export class StorageFullError extends Error {
   }
 }
 
-/** Valkey holds as much of one publisher as it may. Others can go on. */
-export class PublisherFullError extends StorageFullError {
-  override readonly name = "PublisherFullError";
+/** Valkey holds as much of one user as it may. Others can go on. */
+export class UserFullError extends StorageFullError {
+  override readonly name = "UserFullError";
 
   constructor() {
-    super("Valkey holds as much as the budget of one publisher allows.");
+    super("Valkey holds as much as the budget of one user allows.");
   }
 }
 
-/** What the open script answers instead of a lease that is beyond the budget, or beyond that of the publisher. */
+/** What the open script answers instead of a lease that is beyond the budget, or beyond that of the user. */
 export const STORAGE_FULL = "FULL";
-export const PUBLISHER_FULL = "PUBLISHER FULL";
+export const USER_FULL = "USER FULL";
 
 /** What is left of the budget to channels that are opened, when no more entries are taken. */
 const APPEND_SHARE = 0.9;
-/** What one publisher may fill of the budget. */
-export const PUBLISHER_SHARE = 0.25;
+/** What one user may fill of the budget. */
+export const USER_SHARE = 0.25;
 
 /** What Valkey takes for a payload, by its length, and for an entry, an id, a record, and a stream besides, in bytes, as measured. */
 const ALLOCATION_FACTOR = 1.25;
@@ -103,16 +103,16 @@ export class StorageLease {
 }
 
 /**
- * Functions of the open script. Keys: stream, two hashes of ids, record, sums of all charges, sums of what a publisher is charged.
+ * Functions of the open script. Keys: stream, two hashes of ids, record, sums of all charges, sums of what a user is charged.
  * Arguments: time in milliseconds; expiry in milliseconds; entries, bytes and milliseconds to retain; budget in bytes, or 0 if
- * there is none; what a publisher may fill of it, or 0 if it is unknown.
+ * there is none; what a user may fill of it, or 0 if it is unknown.
  */
 export const storageLua = `
 local now, expiryMs, maxEntries = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local maxBytes, maxAgeMs, budget = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local publisherBudget = tonumber(ARGV[7])
+local userBudget = tonumber(ARGV[7])
 local interval = math.floor(now * ${INTERVALS} / expiryMs)
-local NUMBERS = {'next', 'first', 'bytes', 'base', 'charge', 'interval', 'hasStream'}
+local NUMBERS = {'next', 'first', 'bytes', 'base', 'charge', 'interval', 'hasStream', 'paid', 'paidAt'}
 
 local function readRecord()
   local values = redis.call('HMGET', KEYS[4], 'epoch', 'points', 'leases', unpack(NUMBERS))
@@ -125,7 +125,7 @@ local function newRecord(epoch, first, nextOffset, before)
   redis.call('DEL', KEYS[4])
   return {
     epoch = epoch, first = first, next = nextOffset, bytes = 0, base = 0, points = '', leases = '',
-    charge = before.charge, interval = before.interval,
+    charge = before.charge, interval = before.interval, paid = before.paid, paidAt = before.paidAt,
   }
 end
 
@@ -218,6 +218,21 @@ local function bytesOf(record)
   return bytes + ${ID_BYTES} * (redis.call('HLEN', KEYS[2]) + redis.call('HLEN', KEYS[3]))
 end
 
+-- Charges a user for what a channel takes beyond what was paid for it already. Entries that replace others cost nothing more.
+-- All is paid anew after as many intervals as the sums keep. Answers whether the user has that much left.
+local function pay(record, charge)
+  local isPaid = record.paidAt and interval - record.paidAt <= ${INTERVALS}
+  local due = charge - (isPaid and record.paid or 0)
+  if due <= 0 then return true end
+  local sums, total = sumsOf(KEYS[6])
+  if total + due > userBudget then return false end
+  setSum(KEYS[6], interval, (sums[interval] or 0) + due)
+  redis.call('PEXPIRE', KEYS[6], expiryMs)
+  record.paid = charge
+  if not isPaid then record.paidAt = interval end
+  return true
+end
+
 -- Trims a channel, and charges it for what it takes and for what the tasks may append. Answers the bytes of a new lease, or why
 -- there is none. A channel that is only opened needs none, and is refused only if it is not charged yet.
 local function settle(record, readTo, task, usedBytes, wanted)
@@ -236,14 +251,8 @@ local function settle(record, readTo, task, usedBytes, wanted)
   if budget > 0 and growth > 0 then
     if total + growth > limit then
       refusal = '${STORAGE_FULL}'
-    elseif publisherBudget > 0 then
-      local own, ownTotal = sumsOf(KEYS[6])
-      if ownTotal + growth > publisherBudget then
-        refusal = '${PUBLISHER_FULL}'
-      else
-        setSum(KEYS[6], interval, (own[interval] or 0) + growth)
-        redis.call('PEXPIRE', KEYS[6], expiryMs)
-      end
+    elseif userBudget > 0 and not pay(record, charged + growth) then
+      refusal = '${USER_FULL}'
     end
   end
   if refusal then
