@@ -22,7 +22,7 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
       return [
         `${paint("strong", `Stack ${event.stack}`)}: ${event.resources} resources declared, ${count}`,
         ...event.path.map(({ part, text }) => `  ${paint("dim", part.padEnd(PART_WIDTH))}  ${text}`),
-        paint("dim", "This is a development tool. Production is AWS: pulumi up."),
+        paint("dim", "This is a development tool. Production is AWS: npx pulumi up."),
       ];
     }
     case "warning":
