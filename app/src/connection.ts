@@ -70,7 +70,7 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
   readonly dialect: Dialect;
   readonly #channel: string;
   readonly #rights: Rights;
-  readonly #user: User;
+  readonly user: User;
   readonly #publisher: string | undefined;
   readonly #context: ConnectionContext;
   readonly #webSocket: ServerWebSocket;
@@ -105,7 +105,7 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
     this.dialect = dialect;
     this.#channel = channel;
     this.#rights = rights;
-    this.#user = user;
+    this.user = user;
     this.#publisher = publisher;
     this.#context = context;
     const maxFrameBytes = settings.maxPayloadBytes + (dialect === "plain" ? 0 : ENVELOPE_BYTES);
@@ -227,7 +227,7 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
       );
       return;
     }
-    const answer = hub.publish(this.#channel, json, id, this.#publisher, this.#user.key);
+    const answer = hub.publish(this.#channel, json, id, this.#publisher, this.user.key);
     if (!(answer instanceof Promise)) {
       this.#stored(answer, id);
       return;
@@ -267,7 +267,7 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
       this.#webSocket.fail(CloseCode.policyViolation, `more than ${bytesPerSecond} bytes per second`);
       return false;
     }
-    if (!this.#user.take(bytes, now)) {
+    if (!this.user.take(bytes, now)) {
       this.#context.metrics.userLimited("bytes");
       const limit = `more than ${bytesPerSecondPerUser} bytes per second of one user`;
       this.#webSocket.fail(CloseCode.policyViolation, limit);
@@ -279,7 +279,7 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
   onClosed(code: number): void {
     this.#stopReading();
     this.#dropAnswers();
-    this.#user.leave(this.#channel);
+    this.user.leave(this.#channel);
     this.#context.heartbeats.remove(this, this.#beatGroup);
     this.#context.metrics.closed(code);
     this.#context.logger.debug({ code }, "connection closed");

@@ -8,9 +8,11 @@ const CHECKS_PER_TIMEOUT = 10;
 
 /** A connection, as this module needs it. */
 export interface Holder {
+  /** Whose connection it is. */
+  readonly user: object;
   /** Whether the server itself keeps the message from arriving. */
   readonly isPaused: boolean;
-  /** Close the connection, and hold nothing. The task holds too much, and this connection has held for longest. */
+  /** Close the connection, and hold nothing. The task holds too much, and most of that for the user of this connection. */
   onTooMuchHeld(): void;
   /** Close the connection: its message is too slow. */
   onHeldTooLong(): void;
@@ -33,6 +35,7 @@ export class HeldBytes {
   readonly #limits: HeldBytesLimits;
   /** In the order in which they began to hold. */
   readonly #holders = new Map<Holder, Held>();
+  readonly #bytesByUser = new Map<object, number>();
   readonly #timer: NodeJS.Timeout;
   #total = 0;
 
@@ -50,21 +53,43 @@ export class HeldBytes {
   /** Sets what a holder holds. With 0, its time begins anew. */
   set(holder: Holder, bytes: number): void {
     const held = this.#holders.get(holder);
-    this.#total += bytes - (held?.bytes ?? 0);
+    this.#add(holder.user, bytes - (held?.bytes ?? 0));
     if (bytes === 0) this.#holders.delete(holder);
     else if (held !== undefined) held.bytes = bytes;
     else this.#holders.set(holder, { bytes, since: performance.now() });
-    // The oldest ones: an honest message is complete a moment after its first byte.
-    for (const [oldest, { bytes: dropped }] of this.#holders) {
-      if (this.#total <= this.#limits.maxHeldBytes) break;
-      this.#total -= dropped;
-      this.#holders.delete(oldest);
-      oldest.onTooMuchHeld();
-    }
+    while (this.#total > this.#limits.maxHeldBytes) this.#dropOne();
   }
 
   stop(): void {
     clearInterval(this.#timer);
+  }
+
+  #add(user: object, bytes: number): void {
+    this.#total += bytes;
+    const sum = (this.#bytesByUser.get(user) ?? 0) + bytes;
+    if (sum === 0) this.#bytesByUser.delete(user);
+    else this.#bytesByUser.set(user, sum);
+  }
+
+  /**
+   * Closes a connection of the user that holds most, so that no user can have the messages of others dropped. Of these, it is the
+   * oldest: an honest message is complete a moment after its first byte.
+   */
+  #dropOne(): void {
+    let most = 0;
+    let user: object | undefined;
+    for (const [each, bytes] of this.#bytesByUser) {
+      if (bytes <= most) continue;
+      most = bytes;
+      user = each;
+    }
+    for (const [holder, { bytes }] of this.#holders) {
+      if (holder.user !== user) continue;
+      this.#holders.delete(holder);
+      this.#add(user, -bytes);
+      holder.onTooMuchHeld();
+      return;
+    }
   }
 
   #check(): void {

@@ -68,6 +68,8 @@ const { Receiver } = ws as unknown as {
 
 /** What happens to a connection. Nothing is told after `onClosed`, and no message or ping after a Close frame. */
 export interface WebSocketEvents {
+  /** Whose connection it is. */
+  readonly user: object;
   /**
    * Whether a frame is within the client's rates; if not, the connection has failed when this returns. Called for frames
    * of every kind but Close frames.
@@ -128,6 +130,10 @@ export class ServerWebSocket implements Holder, Recipient {
     this.#maxPayloadBytes = maxPayloadBytes;
     this.#events = events;
     this.#memory = memory;
+  }
+
+  get user(): object {
+    return this.#events.user;
   }
 
   /** @param head what came with the upgrade. */

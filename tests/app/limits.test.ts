@@ -27,6 +27,7 @@ import {
   upgradeRequest,
   waitUntil,
 } from "./support.ts";
+import type { RawClient } from "./support.ts";
 
 /** Of rates. */
 const UNLIMITED = {
@@ -211,6 +212,27 @@ describe("limits", () => {
     await first.seen(closeFrameStart(1013));
     await first.seen("the server holds too much that is unfinished");
     for (const raw of [second, third]) {
+      raw.socket.write(message.subarray(4000));
+      await raw.seen("x".repeat(4000));
+    }
+  });
+
+  it("lets no user have the unfinished messages of others closed", async () => {
+    const { address } = await startServer(
+      { ...UNLIMITED, trustedProxies: 1 },
+      { limits: { maxHeldBytes: 15_000 } },
+    );
+    const message = clientFrame(0x1, JSON.stringify("x".repeat(4000)));
+    const hold = async (user: string): Promise<RawClient> => {
+      const raw = await connectRaw(address.port, upgradeRequest("/wss", [`X-Forwarded-For: ${user}`]));
+      raw.socket.write(Buffer.concat([clientFrame(0x9, "ping"), message.subarray(0, 4000)]));
+      await raw.seen("ping");
+      return raw;
+    };
+    const honest = await hold("198.51.100.1");
+    const [first, , last] = [await hold("203.0.113.1"), await hold("203.0.113.1"), await hold("203.0.113.1")];
+    await first.seen(closeFrameStart(1013));
+    for (const raw of [honest, last]) {
       raw.socket.write(message.subarray(4000));
       await raw.seen("x".repeat(4000));
     }

@@ -39,6 +39,7 @@ const closedCodes = new WeakMap<string[], number>();
 const memory = taskMemory();
 
 const NO_EVENTS = {
+  user: {},
   onFrame: () => true,
   onMessage: () => undefined,
   onDrained: () => undefined,
@@ -53,6 +54,7 @@ const ours: Serve = (socket, maxPayloadBytes, events) => {
     socket as unknown as Socket,
     maxPayloadBytes,
     {
+      user: {},
       onFrame: () => true,
       onMessage: (text) => events.push(`message ${text ?? "that is not UTF-8"}`),
       onDrained: () => undefined,
