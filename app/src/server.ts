@@ -30,7 +30,7 @@ import { CloseCode } from "./protocol.ts";
 import type { Settings } from "./settings.ts";
 import { UntakenBytes } from "./untakenBytes.ts";
 import { userKey, Users } from "./users.ts";
-import type { User } from "./users.ts";
+import type { User, UserLimit } from "./users.ts";
 import { wireLimits } from "./wireLimits.ts";
 import type { WireLimits } from "./wireLimits.ts";
 
@@ -217,7 +217,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     const user = users.join(userKey(subject, clientAddress(request, settings.trustedProxies)), channel);
     if (typeof user === "string") {
       metrics.userLimited(user);
-      giveUp(upgrade, { ...TOO_MANY, reason: `One user has too many ${user}.` });
+      giveUp(upgrade, { ...TOO_MANY, reason: USER_REFUSALS[user] });
       return;
     }
     upgrade.user = user;
@@ -388,6 +388,13 @@ interface Upgrade {
 }
 
 const BUSY: Refusal = { status: 503, headers: { "Retry-After": RETRY_AFTER_SECONDS } };
+/** Why an upgrade is refused, by the limit that its user has reached. */
+const USER_REFUSALS: Readonly<Record<UserLimit, string>> = {
+  connections: "One user has too many connections.",
+  connects: "One user connects too often.",
+  channels: "One user has too many channels.",
+  bytes: "One user sends too many bytes.",
+};
 const TOO_MANY: Refusal = { status: 429, headers: { "Retry-After": RETRY_AFTER_SECONDS } };
 
 /** Whether a list of protocols has WebSocket, as RFC 9110 §7.8 has it. */

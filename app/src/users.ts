@@ -8,13 +8,20 @@ import { TokenBucket } from "./tokenBucket.ts";
 
 const MS_PER_SECOND = 1000;
 
+/**
+ * A user may open its whole number of connections, and at least so many, within this time: when a task has gone, all come back
+ * at once. More would be new channels again and again, each of which costs the store a script and a record.
+ */
+const CONNECTS_PERIOD_MS = 30_000;
+const MIN_CONNECTS_PER_PERIOD = 100;
+
 export type UserLimits = Pick<
   Settings,
   "connectionsPerUser" | "channelsPerUser" | "bytesPerSecondPerUser" | "maxPayloadBytes"
 >;
 
 /** The limit that a user has reached. */
-export type UserLimit = "connections" | "channels" | "bytes";
+export type UserLimit = "connections" | "connects" | "channels" | "bytes";
 
 /** A user's key: two users never share one. */
 export function userKey(subject: string | undefined, address: string): string {
@@ -33,7 +40,7 @@ export class Users {
     this.burstBytes = byteBurst({ bytesPerSecond, maxPayloadBytes });
   }
 
-  /** Users that are remembered: those with a connection, and those whose rate of bytes has not recovered yet. */
+  /** Users that are remembered: those with a connection, and those whose rates have not recovered yet. */
   get size(): number {
     return this.#users.size;
   }
@@ -42,16 +49,16 @@ export class Users {
    * Counts one more connection of a user to a channel; {@link User.leave} must be called once for it.
    * @returns the user, or the limit that it has reached.
    */
-  join(key: string, channel: string): User | UserLimit {
+  join(key: string, channel: string, now = performance.now()): User | UserLimit {
     const known = this.#users.get(key);
     const user = known ?? new User(key, this);
-    const limit = user.join(channel);
+    const limit = user.join(channel, now);
     if (limit !== undefined) return limit;
     if (known === undefined) this.#users.set(key, user);
     return user;
   }
 
-  /** Forgets a user that has no connection, unless it would get its burst of bytes anew. */
+  /** Forgets a user that has no connection, unless it would get its bursts anew. */
   forget(user: User, now = performance.now()): void {
     if (!user.isConnected && user.hasRecovered(now)) this.#users.delete(user.key);
   }
@@ -73,6 +80,8 @@ export class User {
   /** None until the user sends something. */
   #bytes: TokenBucket | undefined;
   #recoversAt = 0;
+  /** When its connects are forgotten, each of which takes its share of the period: the generic cell rate algorithm. */
+  #connectsUntil = 0;
 
   constructor(key: string, users: Users) {
     this.key = key;
@@ -84,9 +93,12 @@ export class User {
   }
 
   /** Use {@link Users.join}. */
-  join(channel: string): UserLimit | undefined {
+  join(channel: string, now = performance.now()): UserLimit | undefined {
     const { connectionsPerUser, channelsPerUser } = this.#users.limits;
     if (this.#connections >= connectionsPerUser) return "connections";
+    const share = CONNECTS_PERIOD_MS / Math.max(connectionsPerUser, MIN_CONNECTS_PER_PERIOD);
+    const connectsUntil = Math.max(this.#connectsUntil, now) + share;
+    if (connectsUntil - now > CONNECTS_PERIOD_MS) return "connects";
     if (this.#connections === 0) {
       this.#channel = channel;
     } else if (this.#channels !== undefined || channel !== this.#channel) {
@@ -96,6 +108,7 @@ export class User {
       this.#channels.set(channel, (there ?? 0) + 1);
     }
     this.#connections += 1;
+    this.#connectsUntil = connectsUntil;
     return undefined;
   }
 
@@ -118,6 +131,6 @@ export class User {
   }
 
   hasRecovered(now: number): boolean {
-    return now >= this.#recoversAt;
+    return now >= this.#recoversAt && now >= this.#connectsUntil;
   }
 }

@@ -118,6 +118,7 @@ describe("users", () => {
               open.push({ user: joined, key, channel });
             }
           }
+          users.sweep(Infinity);
           assert.equal(users.size, new Set(open.map((connection) => connection.key)).size);
         }
       }),
@@ -144,6 +145,26 @@ describe("users", () => {
     users.sweep(now + 4000);
     assert.equal(users.size, 1);
     users.sweep(now + 4500);
+    assert.equal(users.size, 0);
+  });
+
+  it("may open their whole number of connections anew every 30 seconds, and not more often", () => {
+    const users = new Users({ ...LIMITS, connectionsPerUser: 200 });
+    const connect = (now: number): unknown => {
+      const joined = users.join("a", "", now);
+      if (!(joined instanceof User)) return joined;
+      joined.leave("");
+      return "joined";
+    };
+    const now = performance.now();
+    for (let n = 0; n < 200; n++) assert.equal(connect(now), "joined");
+    assert.equal(connect(now), "connects");
+    assert.equal(connect(now + 149), "connects");
+    assert.equal(connect(now + 151), "joined");
+    assert.equal(connect(now + 151), "connects");
+    users.sweep(now + 30_000);
+    assert.equal(users.size, 1);
+    users.sweep(now + 30_151);
     assert.equal(users.size, 0);
   });
 

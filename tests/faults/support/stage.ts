@@ -19,6 +19,8 @@ export const DRAIN_SECONDS = 5;
 const ENVIRONMENT = {
   // A client process that is busy for one whole interval is taken for gone.
   WEBSOCKET_HEARTBEAT_SECONDS: "3",
+  // All clients have one address, and reconnect many times.
+  WEBSOCKET_CONNECTIONS_PER_USER: "20000",
   WEBSOCKET_DRAIN_SECONDS: String(DRAIN_SECONDS),
   WEBSOCKET_VALKEY_BLOCK_MS: "500",
   WEBSOCKET_METRICS_LOG_SECONDS: "0",
