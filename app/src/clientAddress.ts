@@ -2,7 +2,8 @@
 import type { IncomingMessage } from "node:http";
 import { isIP, isIPv6 } from "node:net";
 
-const IPV4_IN_IPV6 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+/** The groups before an IPv4 address in an IPv6 address: RFC 4291 §2.5.5.2. */
+const IPV4_IN_IPV6: readonly number[] = [0, 0, 0, 0, 0, 0xffff];
 const IPV6_GROUPS = 8;
 
 /** Some load balancers append the port too, and then put an IPv6 address in brackets. */
@@ -31,18 +32,26 @@ export function clientAddress({ headers, socket }: IncomingMessage, trustedProxi
 }
 
 function networkOf(address: string): string {
-  const [, ipv4] = IPV4_IN_IPV6.exec(address) ?? [];
-  if (ipv4 !== undefined) return ipv4;
   if (!isIPv6(address)) return address;
   const [start = "", end] = address.split("%", 1).join().split("::");
   const first = groupsOf(start);
   const last = groupsOf(end ?? "");
-  const zeros = Array<string>(end === undefined ? 0 : IPV6_GROUPS - first.length - last.length).fill("0");
-  const network = [...first, ...zeros, ...last].slice(0, NETWORK_GROUPS);
-  return `${network.map((group) => Number.parseInt(group, 16).toString(16)).join(":")}::/64`;
+  const zeros = Array<number>(end === undefined ? 0 : IPV6_GROUPS - first.length - last.length).fill(0);
+  const groups = [...first, ...zeros, ...last];
+  const network = groups.slice(0, NETWORK_GROUPS).map((group) => group.toString(16));
+  if (groups.slice(0, IPV4_IN_IPV6.length).join() !== IPV4_IN_IPV6.join()) return `${network.join(":")}::/64`;
+  return groups
+    .slice(IPV4_IN_IPV6.length)
+    .flatMap((group) => [group >> 8, group & 0xff])
+    .join(".");
 }
 
-/** The last 32 bits may be written as an IPv4 address; none of them names the network. */
-function groupsOf(part: string): string[] {
-  return part === "" ? [] : part.split(":").flatMap((group) => (group.includes(".") ? ["0", "0"] : [group]));
+/** The last 32 bits may be written as an IPv4 address. */
+function groupsOf(part: string): number[] {
+  if (part === "") return [];
+  return part.split(":").flatMap((group) => {
+    if (!group.includes(".")) return [Number.parseInt(group, 16)];
+    const [a = 0, b = 0, c = 0, d = 0] = group.split(".").map(Number);
+    return [(a << 8) | b, (c << 8) | d];
+  });
 }
