@@ -8,6 +8,7 @@ import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
 
 import { connect } from "../../client/src/index.ts";
+import { due } from "../support/waitUntil.ts";
 import type { Channel, Clock, ConnectOptions, Page, PageEvent, State } from "../../client/src/index.ts";
 
 const started: (() => unknown)[] = [];
@@ -101,7 +102,7 @@ export class Accepted {
 
   /** The next frame that the client sends, or has sent. */
   next(): Promise<PublishFrame> {
-    return this.#inbox.take();
+    return due(this.#inbox.take(), "a frame that the client sends");
   }
 
   async take(count: number): Promise<readonly PublishFrame[]> {
@@ -156,7 +157,10 @@ export async function startServer(
     await once(server, "close");
   });
   const { port } = server.address() as AddressInfo;
-  return { url: `ws://127.0.0.1:${port}/wss/room`, accept: () => inbox.take() };
+  return {
+    url: `ws://127.0.0.1:${port}/wss/room`,
+    accept: () => due(inbox.take(), "a connection of the client"),
+  };
 }
 
 /** Stands still until it is told to go on. */
@@ -261,21 +265,26 @@ interface Watched {
   readonly on: (type: "state", listener: (state: State) => void) => () => void;
 }
 
-/** Resolves with the next state of that name, or the present one. */
+/**
+ * Resolves with the next state of that name, or the present one.
+ * @param forMs time that the client may take.
+ */
 export function becomes<Name extends State["name"]>(
   channel: Watched,
   name: Name,
+  forMs?: number,
 ): Promise<State & { readonly name: Name }> {
   const isIt = (state: State): state is State & { readonly name: Name } => state.name === name;
   const { state } = channel;
   if (isIt(state)) return Promise.resolve(state);
-  return new Promise((resolve) => {
+  const becoming = new Promise<State & { readonly name: Name }>((resolve) => {
     const stop = channel.on("state", (next) => {
       if (!isIt(next)) return;
       stop();
       resolve(next);
     });
   });
+  return due(becoming, () => `${name} as the state of the channel, which is ${channel.state.name}`, forMs);
 }
 
 /** Lets the wait before the next attempt go by, and returns it in milliseconds. */
