@@ -176,7 +176,8 @@ export const CHANGES: readonly Transition[] = [
   {
     when: "the backplane may hold more",
     config: { backplaneMaxGB: "2" },
-    asks: ["update ServerlessCache backplane cacheUsageLimits"],
+    // The tasks know how much that is, so that they never fill it.
+    asks: ["update ServerlessCache backplane cacheUsageLimits", ...NEW_TASKS],
   },
   {
     when: "others changed it in the cloud, and a refresh tells: what is the program's is put right, nothing else",
