@@ -76,13 +76,20 @@ export function createTargets(group: TargetGroup): Targets {
 
     async function watch(signal: AbortSignal): Promise<void> {
       const { intervalSeconds, thresholds } = group.healthCheck;
+      const intervalMs = intervalSeconds * 1000;
+      // A target is checked more often at first, so that it is healthy soon. Failures count only at the declared interval.
+      let failsFrom = performance.now() + intervalMs;
       for (;;) {
         const passed = await passes(group.healthCheck, port, signal);
         if (signal.aborted) return;
         const before = state.health;
-        state = judge(state, passed, thresholds);
+        if (passed || before !== "initial" || performance.now() >= failsFrom) {
+          state = judge(state, passed, thresholds);
+          failsFrom += intervalMs;
+        }
         if (state.health !== before) onHealth(state.health);
-        const pause = state.health === "initial" ? INITIAL_CHECK_SPACING_MS : intervalSeconds * 1000;
+        const pause =
+          state.health === "initial" ? Math.min(INITIAL_CHECK_SPACING_MS, intervalMs) : intervalMs;
         await sleep(pause, undefined, { signal }).catch(() => undefined);
       }
     }

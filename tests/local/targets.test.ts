@@ -44,4 +44,21 @@ describe("local targets", () => {
     await deregistered;
     await registration.deregister();
   });
+
+  it("are not unhealthy while they start, however often they are asked", async () => {
+    let checks = 0;
+    const starting = createServer((_request, response) => {
+      checks += 1;
+      response.writeHead(checks > 5 ? 200 : 503).end();
+    });
+    await once(starting.listen(0, "127.0.0.1"), "listening");
+    const [group] = readTargetGroups(wholePath({ healthCheck: { interval: DELAY_SECONDS } }));
+    const address = starting.address();
+    assert.ok(group && typeof address === "object" && address !== null);
+    const health = Promise.withResolvers<string>();
+    const started = createTargets(group).register(address.port, health.resolve);
+    assert.equal(await health.promise, "healthy");
+    started.drop();
+    starting.close();
+  });
 });
