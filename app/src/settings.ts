@@ -216,7 +216,8 @@ export const settingDefinitions = {
     default: "",
     pattern: /(rediss?:\/\/[^\s]+)?/i,
     isLegal: orEmpty(isValkeyUrl),
-    allowed: "redis://[user@]host[:port], or rediss:// for TLS; set the password as WEBSOCKET_VALKEY_PASSWORD",
+    allowed:
+      "redis://[user@]host[:port], or rediss:// for TLS; set the password as WEBSOCKET_VALKEY_PASSWORD",
     description: "Valkey that holds the messages of all tasks; empty keeps them in this task's memory",
   },
   valkeyPassword: {
