@@ -421,6 +421,8 @@ export const CHANGES: readonly Transition[] = [
         "create SecurityGroupIngressRule websocket-open-from-everyone-https",
         "create Service websocket-service",
         "create TargetGroup websocket-open",
+        // The tasks trust one proxy less.
+        "create TaskDefinition websocket-service",
       ],
       [
         "create Policy scaling-requests",
@@ -446,6 +448,7 @@ export const CHANGES: readonly Transition[] = [
         "delete Service websocket-service",
         "delete Target scaling-tasks",
         "delete TargetGroup websocket",
+        "delete TaskDefinition websocket-service",
       ],
     ],
   },
