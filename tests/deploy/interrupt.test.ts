@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { PassThrough } from "node:stream";
-import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import { Stack } from "@pulumi/pulumi/automation/index.js";
 import { watchInterrupts, type Interrupts } from "../../deploy/interrupt.ts";
 import { Interrupted, operate } from "../../deploy/operate.ts";
 import { linesView } from "../../deploy/progress/view.ts";
@@ -75,7 +75,8 @@ describe("Ctrl-C in deploy", () => {
       exit: (code: number) => assert.fail(`exit ${code}`),
       workspace: { programError: () => undefined },
     };
-    const stack = { name: "dev" } as Stack; // A preview asks nothing else of it.
+    // A preview asks nothing else of it.
+    const stack = Object.assign(Object.create(Stack.prototype) as Stack, { name: "dev" });
     let hasBegun = false;
     const run = (): Promise<void> => {
       hasBegun = true;

@@ -61,7 +61,12 @@ describe("the policy pack in the real Pulumi CLI", function () {
 
   it("stops an update before it creates what only then turns out to be wrong", async () => {
     // The policy has the log group's ARN in it, so a preview knows nothing of it.
-    edit(project.folder, "infra/service.ts", '"logs:PutLogEvents"],\n', '"logs:*"],\n');
+    edit(
+      project.folder,
+      "infra/taskRoles.ts",
+      '"logs:CreateLogStream", "logs:PutLogEvents"],\n',
+      '"logs:*"],\n',
+    );
     await project.pulumi("stack", "init", "dev");
     const { code, stdout } = await project.run("up", "--yes", ...POLICY_PACK);
 
