@@ -4,8 +4,8 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
-import { VARIABLE_PREFIX } from "../app/src/settings.ts";
+import { ignoreBrokenPipes, watchParent } from "../app/src/settings/commandProcess.ts";
+import { VARIABLE_PREFIX } from "../app/src/settings/settings.ts";
 import { runBench } from "./bench.ts";
 import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
 import { UsageError } from "../cli/options.ts";

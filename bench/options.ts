@@ -1,7 +1,7 @@
 /** The command line of the benchmark. */
 import { parseArgs } from "node:util";
 
-import { suggest } from "../app/src/nearest.ts";
+import { suggest } from "../app/src/settings/nearest.ts";
 import { dashed, problemsOf, refuse } from "../cli/options.ts";
 import { CASES, FULL_EFFORT, GROUPS, QUICK_EFFORT } from "./cases.ts";
 import type { Case, Effort } from "./cases.ts";

@@ -1,5 +1,5 @@
 /** What is wrong with options, in the words of the command lines: parseArgs' own say less. */
-import { suggest } from "../app/src/nearest.ts";
+import { suggest } from "../app/src/settings/nearest.ts";
 
 /** What parseArgs finds in the arguments, as far as it matters here. */
 type Token = OptionToken | { readonly kind: "positional" | "option-terminator" };

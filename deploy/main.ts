@@ -1,7 +1,7 @@
 /** `npm run deploy`: the stack's program, deployed to AWS. */
 import { homedir } from "node:os";
 import path from "node:path";
-import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
+import { ignoreBrokenPipes, watchParent } from "../app/src/settings/commandProcess.ts";
 import { ensureHomeFolder } from "../cli/homeFolder.ts";
 import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
 import { paintFor } from "../cli/paint.ts";

@@ -1,6 +1,6 @@
 /** The command line. */
 import { parseArgs } from "node:util";
-import { suggest } from "../app/src/nearest.ts";
+import { suggest } from "../app/src/settings/nearest.ts";
 import { dashed, problemsOf, refuse, UsageError } from "../cli/options.ts";
 import { isStackName, shortName } from "./stackName.ts";
 

@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { parse } from "yaml";
-import { nearest } from "../app/src/nearest.ts";
+import { nearest } from "../app/src/settings/nearest.ts";
 import { isExecutable } from "../cli/executable.ts";
-import { stackNames } from "../infra/stackFiles.ts";
+import { stackNames } from "../infra/evaluation/stackFiles.ts";
 import type { CommandName, Options } from "./options.ts";
 import { shortName, stackFileName } from "./stackName.ts";
 

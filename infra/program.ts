@@ -2,17 +2,17 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { declareBase } from "./base.ts";
-import { findAvailabilityZones } from "./availabilityZones.ts";
-import { configWarnings, readConfig } from "./config.ts";
-import type { StackConfig } from "./config.ts";
+import { declareBase } from "./edges/base.ts";
+import { findAvailabilityZones } from "./edges/availabilityZones.ts";
+import { configWarnings, readConfig } from "./config/config.ts";
+import type { StackConfig } from "./config/config.ts";
 import { declareApiGatewayEdge } from "./edges/apiGateway.ts";
 import { declareCloudFrontEdge } from "./edges/cloudFront.ts";
 import { declareLoadBalancerEdge } from "./edges/loadBalancer.ts";
-import { imageContentHash } from "./image.ts";
-import type { StackOutputs } from "./outputs.ts";
+import { imageContentHash } from "./components/image.ts";
+import type { StackOutputs } from "./edges/outputs.ts";
 import { readmeFor } from "./readme.ts";
-import { serviceOptions } from "./service.ts";
+import { serviceOptions } from "./components/service.ts";
 
 /** The repository: what the image is built from, and the stack's README. */
 const ROOT = path.dirname(import.meta.dirname);

@@ -1,5 +1,5 @@
 /** `npm run load-test -- wss://HOST/wss`: the only module of the load test that touches the process. */
-import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
+import { ignoreBrokenPipes, watchParent } from "../app/src/settings/commandProcess.ts";
 import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
 import { UsageError } from "../cli/options.ts";
 import { OPTIONS, parseOptions, usage } from "./options.ts";

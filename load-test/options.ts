@@ -1,7 +1,7 @@
 /** The command line of the load test: each option once, with its unit, range and default. */
 import { parseArgs } from "node:util";
 
-import { nearest, suggest } from "../app/src/nearest.ts";
+import { nearest, suggest } from "../app/src/settings/nearest.ts";
 import { problemsOf, refuse, UsageError } from "../cli/options.ts";
 import type { OptionTypes } from "../cli/options.ts";
 

@@ -1,12 +1,12 @@
 /** `npm start`: the stack's program, evaluated and realised on this machine. */
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
+import { ignoreBrokenPipes, watchParent } from "../app/src/settings/commandProcess.ts";
 import { childEnvironment } from "../cli/childEnvironment.ts";
 import { ensureHomeFolder } from "../cli/homeFolder.ts";
 import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
-import type { DeclaredGraph } from "../infra/graph.ts";
-import { readStackFiles } from "../infra/stackFiles.ts";
+import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
+import { readStackFiles } from "../infra/evaluation/stackFiles.ts";
 import type { StackEvent } from "./events.ts";
 import { HELP, OPTIONS, type Options, parseOptions } from "./options.ts";
 import { jsonOutput } from "./output/json.ts";
@@ -57,9 +57,9 @@ function wishesBySignal(): Wishes {
 }
 
 async function evaluate({ stack, config }: Options): Promise<DeclaredGraph> {
-  const { evaluateStack, problemsOf } = await import("../infra/evaluate.ts");
+  const { evaluateStack, problemsOf } = await import("../infra/evaluation/evaluate.ts");
   const { commandLine, withNamespaces } = await import("./overrides.ts");
-  const { ConfigError, stackFile } = await import("../infra/configError.ts");
+  const { ConfigError, stackFile } = await import("../infra/config/configError.ts");
   const overrides = withNamespaces(config, readStackFiles(ROOT, stack).project);
   try {
     return await evaluateStack({ stack, config: overrides });

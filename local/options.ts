@@ -1,7 +1,7 @@
 /** The command line. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { quoteValue } from "../app/src/definition.ts";
-import { nearest, suggest } from "../app/src/nearest.ts";
+import { quoteValue } from "../app/src/settings/definition.ts";
+import { nearest, suggest } from "../app/src/settings/nearest.ts";
 import { dashed, problemsOf, refuse } from "../cli/options.ts";
 
 export interface Options {

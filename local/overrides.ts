@@ -1,7 +1,7 @@
 /** Values that the command line gives over those of the stack's file. */
-import { ALTERNATIVE } from "../infra/configError.ts";
-import type { Change, ConfigProblem, ConfigSource } from "../infra/configError.ts";
-import { quoted } from "../infra/quoted.ts";
+import { ALTERNATIVE } from "../infra/config/configError.ts";
+import type { Change, ConfigProblem, ConfigSource } from "../infra/config/configError.ts";
+import { quoted } from "../infra/config/quoted.ts";
 
 /** By full key: as with the CLI, one without a namespace is the project's own. */
 export function withNamespaces(

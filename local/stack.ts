@@ -1,5 +1,5 @@
 /** A declared graph at work on this machine: the way to its service, and the edge of an API Gateway. */
-import type { DeclaredGraph } from "../infra/graph.ts";
+import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
 import { startApiGatewayEdge } from "./apiGatewayEdge.ts";
 import { localCertificate } from "./certificate.ts";
 import type { Emit, StackUrls } from "./events.ts";

@@ -1,7 +1,7 @@
 /** One task: a process that runs the server with the declared environment, and its health. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { settingDefinitions } from "../app/src/settings.ts";
+import { settingDefinitions } from "../app/src/settings/settings.ts";
 import { watchContainer, watchSilence } from "./containerHealth.ts";
 import { LOOPBACK } from "./listen.ts";
 import type { Health } from "./model/health.ts";

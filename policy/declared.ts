@@ -1,5 +1,5 @@
 /** The declared graph as the rules read it. */
-import type { DeclaredGraph, DeclaredResource } from "../infra/graph.ts";
+import type { DeclaredGraph, DeclaredResource } from "../infra/evaluation/graph.ts";
 import type { Resource, Stack } from "./rule.ts";
 import { isRecord, valueAt } from "./values.ts";
 import type { Values } from "./values.ts";

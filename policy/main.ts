@@ -1,10 +1,10 @@
 /** `npm run policy`: the verdict on every stack that has a file and on the examples of docs/edges.md, or on one stack. */
 import path from "node:path";
-import { ignoreBrokenPipes, watchParent } from "../app/src/commandProcess.ts";
+import { ignoreBrokenPipes, watchParent } from "../app/src/settings/commandProcess.ts";
 import { ensureHomeFolder } from "../cli/homeFolder.ts";
 import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
-import type { DeclaredGraph } from "../infra/graph.ts";
-import { stackNames } from "../infra/stackFiles.ts";
+import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
+import { stackNames } from "../infra/evaluation/stackFiles.ts";
 import { stackOf } from "./declared.ts";
 import { HELP, OPTIONS, parseOptions } from "./options.ts";
 import { reportOf } from "./report.ts";
@@ -23,9 +23,9 @@ async function main(): Promise<number> {
     return 0;
   }
   // They load Pulumi, which needs the home folder.
-  const { evaluateStack } = await import("../infra/evaluate.ts");
-  const { evaluateExamples } = await import("../infra/examples.ts");
-  const { suppressions } = await import("../infra/suppressions.ts");
+  const { evaluateStack } = await import("../infra/evaluation/evaluate.ts");
+  const { evaluateExamples } = await import("../infra/evaluation/examples.ts");
+  const { suppressions } = await import("../infra/components/suppressions.ts");
   const verdictOn = (graph: DeclaredGraph): Verdict => judge(stackOf(graph), rules, suppressions);
   const stacks: NamedVerdict[] = [];
   for (const name of stack === undefined ? stackNames(ROOT) : [stack]) {

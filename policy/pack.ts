@@ -1,7 +1,7 @@
 /** The pack as Pulumi runs it: `pulumi preview --policy-pack policy`. */
 import { PolicyPack } from "@pulumi/policy";
 import type { PolicyResource, ResourceValidationPolicy, StackValidationPolicy } from "@pulumi/policy";
-import { suppressions } from "../infra/suppressions.ts";
+import { suppressions } from "../infra/components/suppressions.ts";
 import type { Resource, ResourceRule, Stack, StackRule } from "./rule.ts";
 import { rules } from "./rules.ts";
 import { UNKNOWN } from "./values.ts";

@@ -2,10 +2,10 @@
 import type { Logger } from "pino";
 
 import type { MessageLog } from "./log/log.ts";
-import { createMemoryLog } from "./log/memory.ts";
-import type { Metrics } from "./metrics.ts";
+import { createMemoryLog } from "./log/memory/memoryLog.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import type { TaskRegistry } from "./rebalance.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "./settings/settings.ts";
 
 export interface Backplane {
   readonly log: MessageLog;
@@ -21,7 +21,7 @@ export async function openBackplane(
   if (settings.valkeyUrl === "") return { log: createMemoryLog(settings), registry: undefined };
 
   // Loaded where it is used: a task alone needs no client.
-  const { createValkeyLog } = await import("./log/valkey.ts");
+  const { createValkeyLog } = await import("./log/valkey/valkeyLog.ts");
   const log = createValkeyLog({
     ...settings,
     url: settings.valkeyUrl,

@@ -5,11 +5,11 @@
  */
 import { fileURLToPath } from "node:url";
 
-import { ignoreBrokenPipes, watchParent } from "./commandProcess.ts";
-import { ListenError } from "./listenError.ts";
-import { nearest } from "./nearest.ts";
-import { EXIT_GRACE_SECONDS, fromEnvironment, ignoredVariables, SettingsError } from "./settings.ts";
-import type { Settings } from "./settings.ts";
+import { ignoreBrokenPipes, watchParent } from "./settings/commandProcess.ts";
+import { ListenError } from "./http/listenError.ts";
+import { nearest } from "./settings/nearest.ts";
+import { EXIT_GRACE_SECONDS, fromEnvironment, ignoredVariables, SettingsError } from "./settings/settings.ts";
+import type { Settings } from "./settings/settings.ts";
 import { runUntilSignal } from "./shutdown.ts";
 import type { Running } from "./shutdown.ts";
 
@@ -69,13 +69,13 @@ async function boot(settings: Settings): Promise<Running> {
     { createServer },
   ] = await Promise.all([
     import("pino"),
-    import("./authorize.ts"),
+    import("./auth/authorize.ts"),
     import("./backplane.ts"),
-    import("./embeddedMetrics.ts"),
-    import("./hub.ts"),
-    import("./logCheck.ts"),
-    import("./metrics.ts"),
-    import("./metricsServer.ts"),
+    import("./metrics/embeddedMetrics.ts"),
+    import("./channel/hub.ts"),
+    import("./log/logCheck.ts"),
+    import("./metrics/metrics.ts"),
+    import("./http/metricsServer.ts"),
     import("./rebalance.ts"),
     import("./server.ts"),
   ]);
@@ -159,7 +159,7 @@ async function boot(settings: Settings): Promise<Running> {
 }
 
 async function reportHealth(settings: Settings): Promise<void> {
-  const { checkHealth } = await import("./health.ts");
+  const { checkHealth } = await import("./http/health.ts");
   try {
     await checkHealth(settings);
   } catch (error) {

@@ -4,7 +4,7 @@
  */
 import type { Logger } from "pino";
 
-import { RecurringProblem } from "./recurringProblem.ts";
+import { RecurringProblem } from "./metrics/recurringProblem.ts";
 
 /** How often tasks tell each other their connections. */
 const INTERVAL_MS = 2_000;

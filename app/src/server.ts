@@ -8,31 +8,31 @@ import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promi
 
 import type { Logger } from "pino";
 
-import { ALL_RIGHTS } from "./authorize.ts";
-import type { Authorizer } from "./authorize.ts";
-import { clientAddress } from "./clientAddress.ts";
-import { Condition } from "./condition.ts";
-import { Connection } from "./connection.ts";
-import type { ConnectionContext } from "./connection.ts";
+import { ALL_RIGHTS } from "./auth/authorize.ts";
+import type { Authorizer } from "./auth/authorize.ts";
+import { clientAddress } from "./auth/clientAddress.ts";
+import { Condition } from "./channel/condition.ts";
+import { Connection } from "./connection/connection.ts";
+import type { ConnectionContext } from "./connection/connection.ts";
 import { askToLeave } from "./departures.ts";
-import { acceptance, readHandshake, refuse } from "./handshake.ts";
-import type { Handshake, Refusal } from "./handshake.ts";
-import { Heartbeats } from "./heartbeats.ts";
-import { HeldBytes } from "./heldBytes.ts";
-import { HttpConnections } from "./httpConnections.ts";
-import type { Hub } from "./hub.ts";
-import { ListenError } from "./listenError.ts";
-import type { Metrics } from "./metrics.ts";
-import { OriginCheck } from "./origins.ts";
-import { createPages } from "./pages.ts";
-import type { Readiness } from "./pages.ts";
-import { CloseCode } from "./protocol.ts";
-import type { Settings } from "./settings.ts";
-import { UntakenBytes } from "./untakenBytes.ts";
-import { userKey, Users } from "./users.ts";
-import type { User, UserLimit } from "./users.ts";
-import { wireLimits } from "./wireLimits.ts";
-import type { WireLimits } from "./wireLimits.ts";
+import { acceptance, readHandshake, refuse } from "./http/handshake.ts";
+import type { Handshake, Refusal } from "./http/handshake.ts";
+import { Heartbeats } from "./connection/heartbeats.ts";
+import { HeldBytes } from "./connection/heldBytes.ts";
+import { HttpConnections } from "./http/httpConnections.ts";
+import type { Hub } from "./channel/hub.ts";
+import { ListenError } from "./http/listenError.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import { OriginCheck } from "./http/origins.ts";
+import { createPages } from "./http/pages.ts";
+import type { Readiness } from "./http/pages.ts";
+import { CloseCode } from "./wire/protocol.ts";
+import type { Settings } from "./settings/settings.ts";
+import { UntakenBytes } from "./connection/untakenBytes.ts";
+import { userKey, Users } from "./auth/users.ts";
+import type { User, UserLimit } from "./auth/users.ts";
+import { wireLimits } from "./connection/wireLimits.ts";
+import type { WireLimits } from "./connection/wireLimits.ts";
 
 /** Time in which the headers of a request must arrive, an upgrade's too. */
 const HEADERS_TIMEOUT_MS = 10_000;

@@ -45,7 +45,7 @@ export async function proveItWorks(
   }
 }
 
-/** What there is to try follows from what a stack has: see infra/outputs.ts. */
+/** What there is to try follows from what a stack has: see infra/edges/outputs.ts. */
 function targetOf(outputs: OutputMap, token: string | undefined): SmokeTarget | undefined {
   const text = (name: string): string | undefined => {
     const value: unknown = outputs[name]?.value;

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { ConfigMap, OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation/index.js";
-import { edgeDefinitions } from "../../infra/edgeConfig.ts";
+import { edgeDefinitions } from "../../infra/config/edgeConfig.ts";
 import { confirm, describeLoss } from "../confirm.ts";
 import { EXIT, type Context } from "../context.ts";
 import { configOf, copySecrets, expiryOf, needEphemeral, writeStackFile } from "../ephemeral.ts";
@@ -60,7 +60,7 @@ async function openEphemeral(
   }
 }
 
-/** CloudFront sends generation n, and the load balancer takes n and n - 1: see infra/originSecret.ts. */
+/** CloudFront sends generation n, and the load balancer takes n and n - 1: see infra/components/originSecret.ts. */
 export async function rotateSecret(context: Context): Promise<number> {
   const { options, workspace, root, say } = context;
   const stack = await openStack(workspace, options.stack, { create: false });

@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Base } from "../base.ts";
-import type { ApiGateway, EdgeOf, OwnName } from "../edgeConfig.ts";
-import { OriginRequestPolicy } from "../originRequestPolicy.ts";
-import type { StackOutputs } from "../outputs.ts";
+import type { Base } from "./base.ts";
+import type { ApiGateway, EdgeOf, OwnName } from "../config/edgeConfig.ts";
+import { OriginRequestPolicy } from "../components/originRequestPolicy.ts";
+import type { StackOutputs } from "./outputs.ts";
 import { declareDistribution, MAIN_DISTRIBUTION } from "./distribution.ts";
 import type { NamedDistribution } from "./distribution.ts";
 

@@ -1,15 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
-import { PATHS } from "../../app/src/settings.ts";
-import type { Base } from "../base.ts";
-import { zonesWithoutVpcOrigin } from "../edgeConfig.ts";
-import type { EdgeOf } from "../edgeConfig.ts";
-import { OriginSecret } from "../originSecret.ts";
-import type { StackOutputs } from "../outputs.ts";
-import { certificateOf, hostOf } from "../ownName.ts";
-import { shortHash } from "../shortHash.ts";
-import { VpcOrigin } from "../vpcOrigin.ts";
-import { declareWorkload } from "../workload.ts";
-import type { WorkloadFacts } from "../workload.ts";
+import { PATHS } from "../../app/src/settings/settings.ts";
+import type { Base } from "./base.ts";
+import { zonesWithoutVpcOrigin } from "../config/edgeConfig.ts";
+import type { EdgeOf } from "../config/edgeConfig.ts";
+import { OriginSecret } from "../components/originSecret.ts";
+import type { StackOutputs } from "./outputs.ts";
+import { certificateOf, hostOf } from "./ownName.ts";
+import { shortHash } from "../components/shortHash.ts";
+import { VpcOrigin } from "../components/vpcOrigin.ts";
+import { declareWorkload } from "./workload.ts";
+import type { WorkloadFacts } from "./workload.ts";
 import { API_GATEWAY, declareApiGatewayDistribution } from "./apiGateway.ts";
 import { declareDistribution, MAIN_DISTRIBUTION } from "./distribution.ts";
 

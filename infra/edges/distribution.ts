@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Base } from "../base.ts";
-import { Distribution } from "../distribution.ts";
-import type { DistributionArgs } from "../distribution.ts";
-import { CLOUDFRONT_REGION } from "../edgeConfig.ts";
-import type { OwnName } from "../edgeConfig.ts";
-import { certificateOf, hostOf } from "../ownName.ts";
+import type { Base } from "./base.ts";
+import { Distribution } from "../components/distribution.ts";
+import type { DistributionArgs } from "../components/distribution.ts";
+import { CLOUDFRONT_REGION } from "../config/edgeConfig.ts";
+import type { OwnName } from "../config/edgeConfig.ts";
+import { certificateOf, hostOf } from "./ownName.ts";
 
 /**
  * The distribution that clients are led to, whatever is behind it: so it is changed from one to the other in place. An own

@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
-import { PATHS } from "../../app/src/settings.ts";
-import type { Base } from "../base.ts";
-import type { EdgeOf } from "../edgeConfig.ts";
-import type { StackOutputs } from "../outputs.ts";
-import { certificateOf, hostOf } from "../ownName.ts";
-import { declareWorkload } from "../workload.ts";
-import type { WorkloadFacts } from "../workload.ts";
+import { PATHS } from "../../app/src/settings/settings.ts";
+import type { Base } from "./base.ts";
+import type { EdgeOf } from "../config/edgeConfig.ts";
+import type { StackOutputs } from "./outputs.ts";
+import { certificateOf, hostOf } from "./ownName.ts";
+import { declareWorkload } from "./workload.ts";
+import type { WorkloadFacts } from "./workload.ts";
 
 /** Clients → load balancer → tasks. */
 export function declareLoadBalancerEdge(

@@ -1,6 +1,6 @@
 /** The declared backplane, and what a task is told of the one that is started in its place. */
-import { settingDefinitions } from "../../app/src/settings.ts";
-import { type DeclaredGraph, ofType, theOnly } from "../../infra/graph.ts";
+import { settingDefinitions } from "../../app/src/settings/settings.ts";
+import { type DeclaredGraph, ofType, theOnly } from "../../infra/evaluation/graph.ts";
 import { Declared } from "./declared.ts";
 
 const CACHE = "aws:elasticache/serverlessCache:ServerlessCache";

@@ -2,7 +2,7 @@
  * What becomes of each declared type on this machine. Every type is in exactly one list, and a type that nobody
  * has thought of is reported, so that nothing is skipped silently.
  */
-import type { DeclaredGraph } from "../../infra/graph.ts";
+import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import type { Unplayed } from "./parts.ts";
 
 /** Played from their declared values. */

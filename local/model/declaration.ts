@@ -1,6 +1,6 @@
 /** What the program declares, in the few words that a newcomer needs. */
 import path from "node:path";
-import type { DeclaredGraph } from "../../infra/graph.ts";
+import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import type { Action } from "./action.ts";
 import type { Backplane } from "./backplane.ts";
 import type { Coverage, Verdict } from "./coverage.ts";

@@ -2,7 +2,7 @@
  * Checked access to a resource's inputs, which the graph holds as `unknown`. Every error names the resource and
  * the path of the input, so that a program that declares something else than expected says where.
  */
-import type { DeclaredResource } from "../../infra/graph.ts";
+import type { DeclaredResource } from "../../infra/evaluation/graph.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,5 @@
 /** What a declared CloudFront distribution does, as functions of its declared values. */
-import { type DeclaredGraph, type DeclaredResource, ofType } from "../../infra/graph.ts";
+import { type DeclaredGraph, type DeclaredResource, ofType } from "../../infra/evaluation/graph.ts";
 import { Declared } from "./declared.ts";
 import { endToEnd, type Headers, valuesOf, withAppended, withHeader, without } from "./headers.ts";
 import { type Origin, readOrigin } from "./origin.ts";

@@ -1,5 +1,5 @@
 /** A declared listener: which of its rules takes a request. */
-import { type DeclaredGraph, type DeclaredResource, ofType } from "../../infra/graph.ts";
+import { type DeclaredGraph, type DeclaredResource, ofType } from "../../infra/evaluation/graph.ts";
 import { type Action, readAction } from "./action.ts";
 import { type Condition, holds, readConditions, type RequestHead } from "./condition.ts";
 import { Declared } from "./declared.ts";

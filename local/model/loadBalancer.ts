@@ -1,5 +1,5 @@
 /** What the declared load balancers do, as functions of their declared values. */
-import { type DeclaredGraph, ofType } from "../../infra/graph.ts";
+import { type DeclaredGraph, ofType } from "../../infra/evaluation/graph.ts";
 import { Declared } from "./declared.ts";
 import { type Headers, withAppended, withHeader, without } from "./headers.ts";
 import { type Listener, listenersOf } from "./listener.ts";

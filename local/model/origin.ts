@@ -1,5 +1,5 @@
 /** A distribution's origin: what stands behind it, and how it is reached. */
-import { type DeclaredGraph, type DeclaredResource, ofType } from "../../infra/graph.ts";
+import { type DeclaredGraph, type DeclaredResource, ofType } from "../../infra/evaluation/graph.ts";
 import { Declared } from "./declared.ts";
 import type { Headers } from "./headers.ts";
 

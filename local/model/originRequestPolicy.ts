@@ -1,5 +1,5 @@
 /** Which of a viewer's headers, cookies and query strings reach an origin, as an origin request policy declares it. */
-import { type DeclaredGraph, ofType } from "../../infra/graph.ts";
+import { type DeclaredGraph, ofType } from "../../infra/evaluation/graph.ts";
 import { Declared } from "./declared.ts";
 import { type Headers, valuesOf, without } from "./headers.ts";
 import { splitTarget } from "./requestTarget.ts";

@@ -1,5 +1,5 @@
 /** The parts that a stack is played by: the way to its service, and the distribution in front of an API Gateway. */
-import { type DeclaredGraph, ofType } from "../../infra/graph.ts";
+import { type DeclaredGraph, ofType } from "../../infra/evaluation/graph.ts";
 import { type Backplane, readBackplane } from "./backplane.ts";
 import { Declared } from "./declared.ts";
 import { type Distribution, DISTRIBUTION, readDistributions } from "./distribution.ts";

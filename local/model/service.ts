@@ -1,5 +1,5 @@
 /** The declared service: what a task runs, how many there are, and how their failures count. */
-import { type DeclaredGraph, ofType, theOnly } from "../../infra/graph.ts";
+import { type DeclaredGraph, ofType, theOnly } from "../../infra/evaluation/graph.ts";
 import { Declared } from "./declared.ts";
 import type { HealthThresholds } from "./health.ts";
 

@@ -1,5 +1,5 @@
 /** What the declared target groups do, as functions of their declared values. */
-import { type DeclaredGraph, ofType } from "../../infra/graph.ts";
+import { type DeclaredGraph, ofType } from "../../infra/evaluation/graph.ts";
 import { Declared } from "./declared.ts";
 import type { HealthThresholds } from "./health.ts";
 

@@ -1,4 +1,4 @@
-import { memoryChoices } from "../../infra/fargateSizes.ts";
+import { memoryChoices } from "../../infra/config/fargateSizes.ts";
 import type { Resource, Rule } from "../rule.ts";
 import { isRecord, jsonAt, listAt, textAt, valueAt } from "../values.ts";
 import type { Values } from "../values.ts";

@@ -1,6 +1,6 @@
 /** The chain of timeouts, which no list of AWS's knows. The configuration is checked with the same function. */
-import { settingDefinitions } from "../../app/src/settings.ts";
-import { brokenLinks } from "../../infra/timeouts.ts";
+import { settingDefinitions } from "../../app/src/settings/settings.ts";
+import { brokenLinks } from "../../infra/config/timeouts.ts";
 import type { Rule, Stack } from "../rule.ts";
 import { textAt, valueAt } from "../values.ts";
 import { containersOf, environmentOf, TASK_DEFINITION } from "./containers.ts";

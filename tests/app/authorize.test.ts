@@ -13,10 +13,10 @@ import type { CryptoKey, JWK } from "jose";
 import { pino } from "pino";
 import type { Logger } from "pino";
 
-import { createAuthorizer } from "../../app/src/authorize.ts";
-import type { AccessSettings, Authorizer, Grant } from "../../app/src/authorize.ts";
-import type { KeyTiming } from "../../app/src/signingKeys.ts";
-import { defaultSettings } from "../../app/src/settings.ts";
+import { createAuthorizer } from "../../app/src/auth/authorize.ts";
+import type { AccessSettings, Authorizer, Grant } from "../../app/src/auth/authorize.ts";
+import type { KeyTiming } from "../../app/src/auth/signingKeys.ts";
+import { defaultSettings } from "../../app/src/settings/settings.ts";
 import { afterwards, silent, tearDown, waitUntil } from "./support.ts";
 
 /** In seconds. Read anew each time: a run of all tests is longer than a token may be late. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 
-import { Condition } from "../../app/src/condition.ts";
+import { Condition } from "../../app/src/channel/condition.ts";
 
 describe("a condition", () => {
   it("lets everybody go on whose condition holds, and nobody else", async () => {

@@ -5,8 +5,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { WebSocket } from "ws";
 
-import type { ResumePoint } from "../../app/src/channel.ts";
-import type { Gap } from "../../app/src/protocol.ts";
+import type { ResumePoint } from "../../app/src/channel/channel.ts";
+import type { Gap } from "../../app/src/wire/protocol.ts";
 import { SharedLog } from "./sharedLog.ts";
 import type { AppendMode } from "./sharedLog.ts";
 import { isGap, isGreeting, startServer, tearDown } from "./support.ts";

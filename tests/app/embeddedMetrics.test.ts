@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 
-import { logMetrics } from "../../app/src/embeddedMetrics.ts";
-import { createMetrics } from "../../app/src/metrics.ts";
-import type { Metrics } from "../../app/src/metrics.ts";
+import { logMetrics } from "../../app/src/metrics/embeddedMetrics.ts";
+import { createMetrics } from "../../app/src/metrics/metrics.ts";
+import type { Metrics } from "../../app/src/metrics/metrics.ts";
 import { afterwards, tearDown } from "./support.ts";
 
 /**

@@ -1,8 +1,8 @@
 /** Every way in which the server refuses or ends a connection, as PROTOCOL.md lists them. */
 import assert from "node:assert/strict";
 
-import { ALL_RIGHTS } from "../../app/src/authorize.ts";
-import type { Grant } from "../../app/src/authorize.ts";
+import { ALL_RIGHTS } from "../../app/src/auth/authorize.ts";
+import type { Grant } from "../../app/src/auth/authorize.ts";
 import {
   connect,
   connectResuming,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
-import { textFrame } from "../../app/src/frame.ts";
+import { textFrame } from "../../app/src/wire/frame.ts";
 import { textsOf } from "./support.ts";
 
 describe("a text frame", () => {

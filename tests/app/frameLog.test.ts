@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
-import { MAX_HEADER_BYTES, textFrame } from "../../app/src/frame.ts";
-import { FrameLog } from "../../app/src/frameLog.ts";
-import type { FramePlace } from "../../app/src/frameLog.ts";
+import { MAX_HEADER_BYTES, textFrame } from "../../app/src/wire/frame.ts";
+import { FrameLog } from "../../app/src/channel/frameLog.ts";
+import type { FramePlace } from "../../app/src/channel/frameLog.ts";
 import { growsByLessThan, memoryInUse, textsOf } from "./support.ts";
 
 /** The same log, kept as simply as can be: every frame ever, and what a reader at each place would see. */

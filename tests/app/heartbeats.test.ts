@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { Heartbeats } from "../../app/src/heartbeats.ts";
+import { Heartbeats } from "../../app/src/connection/heartbeats.ts";
 import { afterwards, tearDown, waitUntil } from "./support.ts";
 
 const INTERVAL_MS = 80;

@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 
 import fc from "fast-check";
 
-import { defaultSettings } from "../../app/src/settings.ts";
+import { defaultSettings } from "../../app/src/settings/settings.ts";
 import {
   clientFrame,
   closeFrameStart,

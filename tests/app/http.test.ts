@@ -7,8 +7,8 @@ import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { HttpConnections } from "../../app/src/httpConnections.ts";
-import { createPages } from "../../app/src/pages.ts";
+import { HttpConnections } from "../../app/src/http/httpConnections.ts";
+import { createPages } from "../../app/src/http/pages.ts";
 import {
   afterwards,
   connect,

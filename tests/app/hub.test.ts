@@ -3,13 +3,13 @@ import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promi
 
 import fc from "fast-check";
 
-import { textFrame } from "../../app/src/frame.ts";
-import { Hub, TooManyChannelsError } from "../../app/src/hub.ts";
-import type { HubParts } from "../../app/src/hub.ts";
-import type { Cursor, Joined, Listener, ResumePoint } from "../../app/src/channel.ts";
+import { textFrame } from "../../app/src/wire/frame.ts";
+import { Hub, TooManyChannelsError } from "../../app/src/channel/hub.ts";
+import type { HubParts } from "../../app/src/channel/hub.ts";
+import type { Cursor, Joined, Listener, ResumePoint } from "../../app/src/channel/channel.ts";
 import type { LogEntry, LogReader } from "../../app/src/log/log.ts";
-import { broadcastText, encode } from "../../app/src/protocol.ts";
-import type { Dialect, Gap } from "../../app/src/protocol.ts";
+import { broadcastText, encode } from "../../app/src/wire/protocol.ts";
+import type { Dialect, Gap } from "../../app/src/wire/protocol.ts";
 import {
   afterwards,
   growsByLessThan,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
-import { hasUnsafeNumber, isTooDeep } from "../../app/src/jsonText.ts";
+import { hasUnsafeNumber, isTooDeep } from "../../app/src/wire/jsonText.ts";
 
 const MAX = 64;
 

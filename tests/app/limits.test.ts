@@ -6,10 +6,10 @@ import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promi
 import { pino } from "pino";
 
 import type { MessageLog } from "../../app/src/log/log.ts";
-import type { Joined } from "../../app/src/channel.ts";
-import { MAX_SLICE_BYTES } from "../../app/src/frameLog.ts";
-import { TokenBucket } from "../../app/src/tokenBucket.ts";
-import { wireLimits } from "../../app/src/wireLimits.ts";
+import type { Joined } from "../../app/src/channel/channel.ts";
+import { MAX_SLICE_BYTES } from "../../app/src/channel/frameLog.ts";
+import { TokenBucket } from "../../app/src/auth/tokenBucket.ts";
+import { wireLimits } from "../../app/src/connection/wireLimits.ts";
 import {
   clientFrame,
   closeFrameStart,

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 
 import type { MessageLog } from "../../app/src/log/log.ts";
-import { createMemoryLog } from "../../app/src/log/memory.ts";
+import { createMemoryLog } from "../../app/src/log/memory/memoryLog.ts";
 import type { Retention } from "../../app/src/log/retention.ts";
-import { createValkeyLog } from "../../app/src/log/valkey.ts";
-import { TASKS_KEY } from "../../app/src/log/valkeyChannel.ts";
-import { connectToValkey } from "../../app/src/log/valkeyConnection.ts";
-import { appendScript, openScript, reportScript } from "../../app/src/log/valkeyScripts.ts";
-import { DATA_COMMANDS } from "../../infra/valkeyAccess.ts";
+import { createValkeyLog } from "../../app/src/log/valkey/valkeyLog.ts";
+import { TASKS_KEY } from "../../app/src/log/valkey/channel.ts";
+import { connectToValkey } from "../../app/src/log/valkey/connection.ts";
+import { appendScript, openScript, reportScript } from "../../app/src/log/valkey/scripts.ts";
+import { DATA_COMMANDS } from "../../infra/components/valkeyAccess.ts";
 import { requireValkey, startGuardedValkey, startValkey } from "../support/valkey.ts";
 import type { TestValkey } from "../support/valkey.ts";
 import { describeLogContract } from "./logContract.ts";

@@ -7,11 +7,11 @@ import fc from "fast-check";
 import { pino } from "pino";
 import type { Logger } from "pino";
 
-import { createValkeyLog } from "../../app/src/log/valkey.ts";
-import type { ValkeyLog, ValkeyLogOptions } from "../../app/src/log/valkey.ts";
+import { createValkeyLog } from "../../app/src/log/valkey/valkeyLog.ts";
+import type { ValkeyLog, ValkeyLogOptions } from "../../app/src/log/valkey/valkeyLog.ts";
 import { keepBalanced } from "../../app/src/rebalance.ts";
 import type { TaskRegistry } from "../../app/src/rebalance.ts";
-import { USER_NAME } from "../../infra/valkeyAccess.ts";
+import { USER_NAME } from "../../infra/components/valkeyAccess.ts";
 import { addressAt, requireValkey, startGuardedValkey, startProxy, startValkey } from "../support/valkey.ts";
 import type { Proxy, TestValkey } from "../support/valkey.ts";
 import { LogRecorder } from "./logRecorder.ts";

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 
-import { checkHealth } from "../../app/src/health.ts";
+import { checkHealth } from "../../app/src/http/health.ts";
 import {
   afterwards,
   closeFrameStart,

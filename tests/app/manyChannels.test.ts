@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 
-import { createValkeyLog } from "../../app/src/log/valkey.ts";
-import type { ValkeyLog } from "../../app/src/log/valkey.ts";
+import { createValkeyLog } from "../../app/src/log/valkey/valkeyLog.ts";
+import type { ValkeyLog } from "../../app/src/log/valkey/valkeyLog.ts";
 import { requireValkey, startValkey } from "../support/valkey.ts";
 import type { TestValkey } from "../support/valkey.ts";
 import { LogRecorder } from "./logRecorder.ts";

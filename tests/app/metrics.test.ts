@@ -8,11 +8,11 @@ import { performance } from "node:perf_hooks";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { ListenError } from "../../app/src/listenError.ts";
-import { createMetrics } from "../../app/src/metrics.ts";
-import type { Metrics } from "../../app/src/metrics.ts";
-import { startMetricsServer } from "../../app/src/metricsServer.ts";
-import type { MetricsServer } from "../../app/src/metricsServer.ts";
+import { ListenError } from "../../app/src/http/listenError.ts";
+import { createMetrics } from "../../app/src/metrics/metrics.ts";
+import type { Metrics } from "../../app/src/metrics/metrics.ts";
+import { startMetricsServer } from "../../app/src/http/metricsServer.ts";
+import type { MetricsServer } from "../../app/src/http/metricsServer.ts";
 import { afterwards, connect, DEFAULT_CHANNEL, silent, startServer, tearDown, waitUntil } from "./support.ts";
 
 function metricsOfTest(): Metrics {

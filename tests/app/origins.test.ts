@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { pino } from "pino";
 import type { Logger } from "pino";
 
-import { OriginCheck } from "../../app/src/origins.ts";
-import { canonicalOrigin } from "../../app/src/urls.ts";
+import { OriginCheck } from "../../app/src/http/origins.ts";
+import { canonicalOrigin } from "../../app/src/settings/urls.ts";
 import { exchange, silent, startServer, tearDown, upgradeRequest } from "./support.ts";
 
 function isAllowed(origin: string, ...patterns: readonly string[]): boolean {

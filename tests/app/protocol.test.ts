@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
-import { broadcastText, CloseCode, jsonOf, MAX_DEPTH, MAX_ID_BYTES, parse } from "../../app/src/protocol.ts";
-import type { ErrorCode } from "../../app/src/protocol.ts";
-import { defaultSettings, settingDefinitions } from "../../app/src/settings.ts";
-import type { SettingDefinition } from "../../app/src/settings.ts";
-import { WIRE_LIMITS } from "../../app/src/wireLimits.ts";
+import { broadcastText, CloseCode, jsonOf, MAX_DEPTH, MAX_ID_BYTES, parse } from "../../app/src/wire/protocol.ts";
+import type { ErrorCode } from "../../app/src/wire/protocol.ts";
+import { defaultSettings, settingDefinitions } from "../../app/src/settings/settings.ts";
+import type { SettingDefinition } from "../../app/src/settings/settings.ts";
+import { WIRE_LIMITS } from "../../app/src/connection/wireLimits.ts";
 import { Client, isGreeting, PROTOCOL, protocolTable, startServer, tearDown } from "./support.ts";
 
 describe("PROTOCOL.md", () => {

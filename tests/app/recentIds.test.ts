@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { RecentIds } from "../../app/src/log/recentIds.ts";
+import { RecentIds } from "../../app/src/log/memory/recentIds.ts";
 
 const IDS = 10_000;
 const LOOKUPS = 500;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import { pino } from "pino";
 
-import { RecurringProblem } from "../../app/src/recurringProblem.ts";
+import { RecurringProblem } from "../../app/src/metrics/recurringProblem.ts";
 import { waitUntil } from "./support.ts";
 
 describe("a recurring problem", () => {

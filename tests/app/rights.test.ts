@@ -1,7 +1,7 @@
 /** What a connection may do, by the rights of its token: read its channel, publish to it, or both. */
 import assert from "node:assert/strict";
 
-import type { Authorizer, Rights } from "../../app/src/authorize.ts";
+import type { Authorizer, Rights } from "../../app/src/auth/authorize.ts";
 import type { Client } from "./support.ts";
 import {
   connect,

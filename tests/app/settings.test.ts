@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
-import { nearest } from "../../app/src/nearest.ts";
+import { nearest } from "../../app/src/settings/nearest.ts";
 import {
   contradictions,
   defaultSettings,
@@ -14,10 +14,10 @@ import {
   SettingsError,
   toEnvironment,
   VARIABLE_PREFIX,
-} from "../../app/src/settings.ts";
-import type { SettingDefinition, Settings } from "../../app/src/settings.ts";
-import { allowedValues, decode } from "../../app/src/definition.ts";
-import type { ListDefinition, TextDefinition } from "../../app/src/definition.ts";
+} from "../../app/src/settings/settings.ts";
+import type { SettingDefinition, Settings } from "../../app/src/settings/settings.ts";
+import { allowedValues, decode } from "../../app/src/settings/definition.ts";
+import type { ListDefinition, TextDefinition } from "../../app/src/settings/definition.ts";
 
 /** Any text that is legal for a setting, or for an item of its list. */
 function matching({ pattern, isLegal }: TextDefinition | ListDefinition): fc.Arbitrary<string> {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
-import { UntakenBytes } from "../../app/src/untakenBytes.ts";
+import { UntakenBytes } from "../../app/src/connection/untakenBytes.ts";
 import {
   clientFrame,
   connect,

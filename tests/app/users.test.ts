@@ -4,11 +4,11 @@ import type { IncomingMessage } from "node:http";
 
 import fc from "fast-check";
 
-import type { Authorizer } from "../../app/src/authorize.ts";
-import { ALL_RIGHTS } from "../../app/src/authorize.ts";
-import { clientAddress } from "../../app/src/clientAddress.ts";
-import { defaultSettings } from "../../app/src/settings.ts";
-import { User, userKey, Users } from "../../app/src/users.ts";
+import type { Authorizer } from "../../app/src/auth/authorize.ts";
+import { ALL_RIGHTS } from "../../app/src/auth/authorize.ts";
+import { clientAddress } from "../../app/src/auth/clientAddress.ts";
+import { defaultSettings } from "../../app/src/settings/settings.ts";
+import { User, userKey, Users } from "../../app/src/auth/users.ts";
 import {
   afterwards,
   Client,

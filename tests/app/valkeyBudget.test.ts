@@ -1,10 +1,10 @@
 /** What channels may take of a real Valkey that evicts, as the cloud's does. */
 import assert from "node:assert/strict";
 
-import { createValkeyLog } from "../../app/src/log/valkey.ts";
-import type { ValkeyLog } from "../../app/src/log/valkey.ts";
-import { StorageFullError } from "../../app/src/log/valkeyStorage.ts";
-import { MIB } from "../../app/src/settings.ts";
+import { createValkeyLog } from "../../app/src/log/valkey/valkeyLog.ts";
+import type { ValkeyLog } from "../../app/src/log/valkey/valkeyLog.ts";
+import { StorageFullError } from "../../app/src/log/valkey/storage.ts";
+import { MIB } from "../../app/src/settings/settings.ts";
 import { requireValkey, startValkey } from "../support/valkey.ts";
 import type { TestValkey } from "../support/valkey.ts";
 import { waitUntil } from "../support/waitUntil.ts";
@@ -12,7 +12,7 @@ import { LogRecorder } from "./logRecorder.ts";
 import { afterwards, silent, tearDown } from "./support.ts";
 
 const BUDGET_MIB = 32;
-/** The budget is three quarters of the memory, as infra/backplane.ts declares it. */
+/** The budget is three quarters of the memory, as infra/components/backplane.ts declares it. */
 const MAX_MEMORY_MIB = 44;
 const LARGE = "x".repeat(65_000);
 

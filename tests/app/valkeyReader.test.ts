@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 
 import type { LogEntry } from "../../app/src/log/log.ts";
-import { ValkeyChannels } from "../../app/src/log/valkeyChannels.ts";
-import type { Command, Outcome, ValkeyConnection } from "../../app/src/log/valkeyConnection.ts";
-import { ValkeyReader } from "../../app/src/log/valkeyReader.ts";
-import { RecurringProblem } from "../../app/src/recurringProblem.ts";
+import { ValkeyChannels } from "../../app/src/log/valkey/channels.ts";
+import type { Command, Outcome, ValkeyConnection } from "../../app/src/log/valkey/connection.ts";
+import { ValkeyReader } from "../../app/src/log/valkey/reader.ts";
+import { RecurringProblem } from "../../app/src/metrics/recurringProblem.ts";
 import { LogRecorder } from "./logRecorder.ts";
 import { silent } from "./support.ts";
 

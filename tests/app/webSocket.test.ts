@@ -10,11 +10,11 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { WebSocketServer } from "ws";
 
-import { HeldBytes } from "../../app/src/heldBytes.ts";
-import { UntakenBytes } from "../../app/src/untakenBytes.ts";
-import { ServerWebSocket } from "../../app/src/webSocket.ts";
-import type { TaskMemory } from "../../app/src/webSocket.ts";
-import { WIRE_LIMITS } from "../../app/src/wireLimits.ts";
+import { HeldBytes } from "../../app/src/connection/heldBytes.ts";
+import { UntakenBytes } from "../../app/src/connection/untakenBytes.ts";
+import { ServerWebSocket } from "../../app/src/connection/webSocket.ts";
+import type { TaskMemory } from "../../app/src/connection/webSocket.ts";
+import { WIRE_LIMITS } from "../../app/src/connection/wireLimits.ts";
 import { clientFrame, growsByLessThan, memoryInUse } from "./support.ts";
 
 /** What a server made of a client's bytes. */

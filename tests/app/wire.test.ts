@@ -4,7 +4,7 @@ import { once } from "node:events";
 import fc from "fast-check";
 import { WebSocket } from "ws";
 
-import { textFrame } from "../../app/src/frame.ts";
+import { textFrame } from "../../app/src/wire/frame.ts";
 import type { MessageLog } from "../../app/src/log/log.ts";
 import type { Client } from "./support.ts";
 import {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { evaluateStack } from "../../infra/evaluate.ts";
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { FILES, ROOT, textOf } from "./support/workflows.ts";
 
 const PAGE = readFileSync(path.join(ROOT, "docs/ci.md"), "utf8");

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
-import { watchParent } from "../../app/src/commandProcess.ts";
+import { watchParent } from "../../app/src/settings/commandProcess.ts";
 import { greet, startServer } from "../load-test/server.ts";
 import { type NpmProcess, startAsNpm } from "../support/npmProcess.ts";
 import { due } from "../support/waitUntil.ts";
@@ -38,7 +38,7 @@ describe("every command", function () {
     it(`${file} watches its parent and its output`, () => {
       const source = readFileSync(path.join(ROOT, file), "utf8");
       for (const call of ["ignoreBrokenPipes(process)", "watchParent(process, "])
-        assert.ok(source.includes(call), `${file} must call ${call}…: see app/src/commandProcess.ts`);
+        assert.ok(source.includes(call), `${file} must call ${call}…: see app/src/settings/commandProcess.ts`);
     });
   }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 
 import { MAX_UPGRADE_MS } from "../../app/src/server.ts";
-import { defaultSettings } from "../../app/src/settings.ts";
+import { defaultSettings } from "../../app/src/settings/settings.ts";
 import { DEFAULT_LIMITS } from "../../client/src/index.ts";
 import { parseOptions } from "../../load-test/options.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { WebSocketServer } from "ws";
-import { ALL_RIGHTS } from "../../app/src/authorize.ts";
+import { ALL_RIGHTS } from "../../app/src/auth/authorize.ts";
 import { type Aside, smoke } from "../../deploy/smoke.ts";
 import { afterwards, startServer, tearDown } from "../app/support.ts";
 import { startForbidding } from "./forbidding.ts";

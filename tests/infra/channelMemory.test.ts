@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Cursor } from "../../app/src/channel.ts";
-import { MAX_SLICE_BYTES } from "../../app/src/frameLog.ts";
-import { Hub } from "../../app/src/hub.ts";
+import type { Cursor } from "../../app/src/channel/channel.ts";
+import { MAX_SLICE_BYTES } from "../../app/src/channel/frameLog.ts";
+import { Hub } from "../../app/src/channel/hub.ts";
 import type { MessageLog } from "../../app/src/log/log.ts";
-import { createMemoryLog } from "../../app/src/log/memory.ts";
-import { ID_BYTES } from "../../app/src/log/recentIds.ts";
-import { MAX_ENVELOPE_BYTES } from "../../app/src/protocol.ts";
-import { MIB } from "../../app/src/settings.ts";
+import { createMemoryLog } from "../../app/src/log/memory/memoryLog.ts";
+import { ID_BYTES } from "../../app/src/log/memory/recentIds.ts";
+import { MAX_ENVELOPE_BYTES } from "../../app/src/wire/protocol.ts";
+import { MIB } from "../../app/src/settings/settings.ts";
 import {
   channelBytes,
   channelsThatFit,
   ENVELOPE_BYTES,
   SLICE_BYTES,
   STORED_ID_BYTES,
-} from "../../infra/channelMemory.ts";
+} from "../../infra/config/channelMemory.ts";
 import { growsByLessThan, ManualLog, memoryInUse } from "../app/support.ts";
 
 const SETTINGS = { retainedBytes: MIB, retainedMessages: 10_000 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { evaluateStack } from "../../infra/evaluate.ts";
-import { ofType, theOnly } from "../../infra/graph.ts";
-import type { DeclaredGraph } from "../../infra/graph.ts";
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
+import { ofType, theOnly } from "../../infra/evaluation/graph.ts";
+import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { at, list, text } from "../support/values.ts";
 
 const CLUSTER = "aws:ecs/cluster:Cluster";

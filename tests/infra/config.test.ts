@@ -3,12 +3,12 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parse } from "yaml";
-import { allowedValues, decode, encode } from "../../app/src/definition.ts";
-import { configDefinitions } from "../../infra/config.ts";
-import { ConfigError, stackFile } from "../../infra/configError.ts";
-import type { ConfigProblem } from "../../infra/configError.ts";
-import { evaluateStack, problemsOf } from "../../infra/evaluate.ts";
-import { quoted } from "../../infra/quoted.ts";
+import { allowedValues, decode, encode } from "../../app/src/settings/definition.ts";
+import { configDefinitions } from "../../infra/config/config.ts";
+import { ConfigError, stackFile } from "../../infra/config/configError.ts";
+import type { ConfigProblem } from "../../infra/config/configError.ts";
+import { evaluateStack, problemsOf } from "../../infra/evaluation/evaluate.ts";
+import { quoted } from "../../infra/config/quoted.ts";
 import { commandsOf } from "../support/shell.ts";
 import { assertUsable } from "../support/usableStacks.ts";
 import { at } from "../support/values.ts";

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { KIB, MIB, defaultSettings } from "../../app/src/settings.ts";
-import { wireLimits } from "../../app/src/wireLimits.ts";
-import { channelBytes } from "../../infra/channelMemory.ts";
-import { boundedBytes, CONNECTION_BYTES, PROCESS_BYTES, serverBytes } from "../../infra/connectionMemory.ts";
+import { KIB, MIB, defaultSettings } from "../../app/src/settings/settings.ts";
+import { wireLimits } from "../../app/src/connection/wireLimits.ts";
+import { channelBytes } from "../../infra/config/channelMemory.ts";
+import { boundedBytes, CONNECTION_BYTES, PROCESS_BYTES, serverBytes } from "../../infra/config/connectionMemory.ts";
 import {
   clientFrame,
   connectRaw,

@@ -3,8 +3,8 @@
  * as a change of that file, as it would in `pulumi preview`. `npm run docs` writes it anew.
  */
 import { stringify } from "yaml";
-import { evaluateStack } from "../../infra/evaluate.ts";
-import type { DeclaredGraph, DeclaredResource } from "../../infra/graph.ts";
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
+import type { DeclaredGraph, DeclaredResource } from "../../infra/evaluation/graph.ts";
 import { assertRestated } from "../support/restated.ts";
 
 describe("the program", () => {

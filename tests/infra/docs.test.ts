@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { encode } from "../../app/src/definition.ts";
-import { configDefinitions } from "../../infra/config.ts";
-import { evaluateStack } from "../../infra/evaluate.ts";
+import { encode } from "../../app/src/settings/definition.ts";
+import { configDefinitions } from "../../infra/config/config.ts";
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { assertRestated, withTable } from "../support/restated.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");

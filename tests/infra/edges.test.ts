@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { stackFile } from "../../infra/configError.ts";
-import type { ConfigProblem } from "../../infra/configError.ts";
-import { evaluateStack, problemsOf } from "../../infra/evaluate.ts";
-import { ofType, theOnly } from "../../infra/graph.ts";
-import type { DeclaredGraph, DeclaredResource } from "../../infra/graph.ts";
+import { stackFile } from "../../infra/config/configError.ts";
+import type { ConfigProblem } from "../../infra/config/configError.ts";
+import { evaluateStack, problemsOf } from "../../infra/evaluation/evaluate.ts";
+import { ofType, theOnly } from "../../infra/evaluation/graph.ts";
+import type { DeclaredGraph, DeclaredResource } from "../../infra/evaluation/graph.ts";
 import { fullKeys } from "../local/support/edgeConfigs.ts";
 import { at, list, text } from "../support/values.ts";
 

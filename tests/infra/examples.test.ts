@@ -1,7 +1,7 @@
 /** The stack files of docs/edges.md, and the diagram of what each declares. `npm run docs` draws them anew. */
 import assert from "node:assert/strict";
-import { diagramOf } from "../../infra/diagram.ts";
-import { evaluateExamples } from "../../infra/examples.ts";
+import { diagramOf } from "../../infra/evaluation/diagram.ts";
+import { evaluateExamples } from "../../infra/evaluation/examples.ts";
 import { assertRestated } from "../support/restated.ts";
 
 const DIAGRAM = /^(## (?<title>.+)\n[^#]*?```yaml\n[^`]+```\n\n```mermaid\n)[^`]*```/gm;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { fromEnvironment, settingDefinitions } from "../../app/src/settings.ts";
-import { configDefinitions } from "../../infra/config.ts";
-import { evaluateStack } from "../../infra/evaluate.ts";
-import { ofType, theOnly } from "../../infra/graph.ts";
-import type { DeclaredGraph, DeclaredResource } from "../../infra/graph.ts";
-import { brokenLinks } from "../../infra/timeouts.ts";
+import { fromEnvironment, settingDefinitions } from "../../app/src/settings/settings.ts";
+import { configDefinitions } from "../../infra/config/config.ts";
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
+import { ofType, theOnly } from "../../infra/evaluation/graph.ts";
+import type { DeclaredGraph, DeclaredResource } from "../../infra/evaluation/graph.ts";
+import { brokenLinks } from "../../infra/config/timeouts.ts";
 import { at, list, number, text } from "../support/values.ts";
 
 /** Pulumi appends a hyphen and seven hexadecimal digits to the names of load balancers and target groups. */

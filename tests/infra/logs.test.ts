@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import path from "node:path";
-import { evaluateStack } from "../../infra/evaluate.ts";
-import { theOnly } from "../../infra/graph.ts";
-import type { DeclaredGraph } from "../../infra/graph.ts";
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
+import { theOnly } from "../../infra/evaluation/graph.ts";
+import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { at, text } from "../support/values.ts";
 
 const ACCOUNT = "123456789012";

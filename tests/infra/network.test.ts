@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { evaluateStack } from "../../infra/evaluate.ts";
-import { theOnly } from "../../infra/graph.ts";
-import { standInsFor } from "../../infra/standIns.ts";
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
+import { theOnly } from "../../infra/evaluation/graph.ts";
+import { standInsFor } from "../../infra/evaluation/standIns.ts";
 
 describe("the network", () => {
   for (const region of ["us-east-1", "eu-west-1"]) {

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { PATHS, settingDefinitions } from "../../app/src/settings.ts";
-import { evaluateStack } from "../../infra/evaluate.ts";
-import { theOnly } from "../../infra/graph.ts";
-import type { DeclaredGraph } from "../../infra/graph.ts";
+import { PATHS, settingDefinitions } from "../../app/src/settings/settings.ts";
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
+import { theOnly } from "../../infra/evaluation/graph.ts";
+import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { at, list, number, text } from "../support/values.ts";
 
 const DOCKERFILE = path.resolve(import.meta.dirname, "../../app/Dockerfile");

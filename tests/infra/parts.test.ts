@@ -3,13 +3,13 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
-import { contentHash } from "../../infra/contentHash.ts";
-import { memoryChoices } from "../../infra/fargateSizes.ts";
-import { buildContext } from "../../infra/image.ts";
-import { readStackFiles } from "../../infra/stackFiles.ts";
+import { contentHash } from "../../infra/components/contentHash.ts";
+import { memoryChoices } from "../../infra/config/fargateSizes.ts";
+import { buildContext } from "../../infra/components/image.ts";
+import { readStackFiles } from "../../infra/evaluation/stackFiles.ts";
 import { readmeFor } from "../../infra/readme.ts";
-import { brokenLinks } from "../../infra/timeouts.ts";
-import type { Timeouts } from "../../infra/timeouts.ts";
+import { brokenLinks } from "../../infra/config/timeouts.ts";
+import type { Timeouts } from "../../infra/config/timeouts.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 

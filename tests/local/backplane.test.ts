@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { Redis } from "iovalkey";
-import { createValkeyLog } from "../../app/src/log/valkey.ts";
+import { createValkeyLog } from "../../app/src/log/valkey/valkeyLog.ts";
 import { connect } from "../../client/src/index.ts";
-import { evaluateStack } from "../../infra/evaluate.ts";
-import type { DeclaredGraph } from "../../infra/graph.ts";
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
+import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { type RunningBackplane, startBackplane } from "../../local/backplane.ts";
 import { type Backplane, readBackplane } from "../../local/model/backplane.ts";
 import { describeLogContract } from "../app/logContract.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { evaluateStack } from "../../infra/evaluate.ts";
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { coverage } from "../../local/model/coverage.ts";
 import { EDGE_CONFIGS, fullKeys } from "./support/edgeConfigs.ts";
 import { graphOf, resource, wholePath } from "./support/graph.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { evaluateStack } from "../../infra/evaluate.ts";
-import type { DeclaredGraph } from "../../infra/graph.ts";
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
+import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { endToEnd, fromRaw, type Headers } from "../../local/model/headers.ts";
 import { type HealthState, INITIAL_HEALTH, judge } from "../../local/model/health.ts";
 import { redirectLocation } from "../../local/model/action.ts";

@@ -4,10 +4,10 @@ import path from "node:path";
 
 /** Two mistakes, and one suppression that is no longer needed. */
 const EDITS = [
-  ["infra/loadBalancer.ts", "accessLogs: { enabled: true,", "accessLogs: { enabled: false,"],
-  ["infra/logs.ts", "ignorePublicAcls: true", "ignorePublicAcls: false"],
+  ["infra/components/loadBalancer.ts", "accessLogs: { enabled: true,", "accessLogs: { enabled: false,"],
+  ["infra/components/logs.ts", "ignorePublicAcls: true", "ignorePublicAcls: false"],
   [
-    "infra/distribution.ts",
+    "infra/components/distribution.ts",
     '{ restrictionType: "none" }',
     '{ restrictionType: "whitelist", locations: ["DE"] }',
   ],

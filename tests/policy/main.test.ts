@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import path from "node:path";
-import { suppressions } from "../../infra/suppressions.ts";
+import { suppressions } from "../../infra/components/suppressions.ts";
 import { Project } from "../engine/support/project.ts";
 import { HOMELESS } from "../support/homeless.ts";
 import { breakProgram } from "./brokenProgram.ts";

@@ -1,7 +1,7 @@
 /** Every rule on the declared stack, changed so that it must find something, and so that it must not. */
 import assert from "node:assert/strict";
 import * as aws from "@pulumi/aws";
-import { evaluateStack } from "../../infra/evaluate.ts";
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { stackOf } from "../../policy/declared.ts";
 import type { Stack } from "../../policy/rule.ts";
 import { rules } from "../../policy/rules.ts";

@@ -1,9 +1,9 @@
 /** The verdict on both stacks, and what suppressions do to one. */
 import assert from "node:assert/strict";
-import { evaluateStack } from "../../infra/evaluate.ts";
-import { evaluateExamples } from "../../infra/examples.ts";
-import { suppressions } from "../../infra/suppressions.ts";
-import type { Suppression } from "../../infra/suppression.ts";
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
+import { evaluateExamples } from "../../infra/evaluation/examples.ts";
+import { suppressions } from "../../infra/components/suppressions.ts";
+import type { Suppression } from "../../infra/components/suppression.ts";
 import { stackOf } from "../../policy/declared.ts";
 import type { Resource, Rule } from "../../policy/rule.ts";
 import { referringTo } from "../../policy/rule.ts";

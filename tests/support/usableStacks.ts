@@ -23,7 +23,7 @@ export const mochaHooks = {
 /** @throws {ConfigError} of the first stack whose configuration is not usable. */
 export async function assertUsable(root: string): Promise<void> {
   // Loaded only if it is needed: it takes a second.
-  const { evaluateStack } = await import("../../infra/evaluate.ts");
-  const { stackNames } = await import("../../infra/stackFiles.ts");
+  const { evaluateStack } = await import("../../infra/evaluation/evaluate.ts");
+  const { stackNames } = await import("../../infra/evaluation/stackFiles.ts");
   for (const stack of stackNames(root)) await evaluateStack({ stack, root });
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
-import { evaluateStack } from "../../infra/evaluate.ts";
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { needCli } from "../engine/support/cli.ts";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { at, text, valueAt } from "../support/values.ts";

@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { cpSync, mkdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { text } from "node:stream/consumers";
-import { buildContext } from "../../../infra/image.ts";
+import { buildContext } from "../../../infra/components/image.ts";
 import { parseDockerfile } from "./dockerfile.ts";
 import type { Stage } from "./dockerfile.ts";
 

@@ -1,5 +1,5 @@
 /** Graphs of the other edges, made by hand from the whole path. */
-import type { DeclaredGraph, DeclaredResource } from "../../../infra/graph.ts";
+import type { DeclaredGraph, DeclaredResource } from "../../../infra/evaluation/graph.ts";
 import { type Changes, graphOf, resource, SECRET, SECRET_HEADER, wholePath } from "./graph.ts";
 
 const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";

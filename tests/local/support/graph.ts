@@ -1,5 +1,5 @@
 /** Graphs made by hand: the whole path in its smallest form, with values that no default has. */
-import type { DeclaredGraph, DeclaredResource } from "../../../infra/graph.ts";
+import type { DeclaredGraph, DeclaredResource } from "../../../infra/evaluation/graph.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 

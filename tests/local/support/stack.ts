@@ -1,7 +1,7 @@
 /** A stack on ports of the system's choice with the fixture server, its events, and its end. */
 import { EventEmitter } from "node:events";
 import path from "node:path";
-import type { DeclaredGraph } from "../../../infra/graph.ts";
+import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
 import type { EventOf, StackEvent, StackUrls } from "../../../local/events.ts";
 import { type RunningStack, type StackOptions, startStack } from "../../../local/stack.ts";
 import { due } from "../../support/waitUntil.ts";

@@ -6,7 +6,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { provider } from "@pulumi/pulumi";
-import { standInsFor } from "../../../../infra/standIns.ts";
+import { standInsFor } from "../../../../infra/evaluation/standIns.ts";
 import type { Call, Cloud, Properties } from "../cloud.ts";
 import { DISTRIBUTION, SERVICE, VPC_ORIGIN } from "../types.ts";
 import { refusals } from "./limits.ts";

@@ -2,7 +2,7 @@
  * What AWS refuses, of what this project declares: the stand-in for AWS refuses it in Check, as the cloud would in the
  * middle of an update. A limit that AWS documents and that a stack could break belongs here, with a value that breaks it.
  */
-import { memoryChoices } from "../../../../infra/fargateSizes.ts";
+import { memoryChoices } from "../../../../infra/config/fargateSizes.ts";
 import type { Properties } from "../cloud.ts";
 
 export interface Limit {

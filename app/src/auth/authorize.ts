@@ -1,0 +1,185 @@
+/** Which client may read which channel, and publish to it: a JSON Web Token lists them. */
+import { errors, jwtVerify } from "jose";
+import type { JWTPayload, JWTVerifyOptions } from "jose";
+import type { Logger } from "pino";
+
+import type { Settings } from "../settings/settings.ts";
+import { createSigningKeys, KeysUnavailableError } from "./signingKeys.ts";
+import type { KeyTiming } from "./signingKeys.ts";
+
+/**
+ * Signatures by a private key alone. With a shared secret among them, the public key itself would sign.
+ * @see https://www.rfc-editor.org/rfc/rfc8725#section-2.1
+ */
+const ALGORITHMS = [
+  ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
+  ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519"],
+];
+
+/** How far the clocks of the issuer and of this machine may be apart. */
+const CLOCK_TOLERANCE_SECONDS = 5;
+
+/** Browsers cannot set the header `Authorization` on an upgrade; they offer this and the token as a subprotocol. */
+const BEARER_SUBPROTOCOL_PREFIX = "bearer.";
+
+/** How a claim names the default channel, whose own name is empty. No other channel can have this name. */
+const DEFAULT_CHANNEL_NAME = "/";
+
+/** At the end of a name in the claim, it stands for any rest. */
+const WILDCARD = "*";
+
+/** What a client may do in its channel. */
+export interface Rights {
+  readonly canSubscribe: boolean;
+  readonly canPublish: boolean;
+}
+
+/** The rights of a client that needs no token. */
+export const ALL_RIGHTS: Rights = { canSubscribe: true, canPublish: true };
+
+export type Grant =
+  | {
+      readonly granted: true;
+      /** At least one of them. */
+      readonly rights: Rights;
+      /** Whose token it is; absent if it does not name a subject. */
+      readonly subject?: string;
+      /**
+       * From when on the token would be refused, in milliseconds since 1970; absent where it never expires. It may be
+       * further away than a timer can wait.
+       */
+      readonly expiresAt?: number;
+    }
+  | {
+      readonly granted: false;
+      readonly status: 401 | 403 | 503;
+      /** For people; says nothing of what the token contains. */
+      readonly reason: string;
+    };
+
+/** What an upgrade brings along. */
+export interface Credentials {
+  /** The header's value. */
+  readonly authorization: string | undefined;
+  /** The subprotocols that it offers. */
+  readonly protocols: readonly string[];
+}
+
+/** Never rejects: what cannot be checked is not granted. */
+export type Authorizer = (credentials: Credentials, channel: string) => Promise<Grant>;
+
+export type AccessSettings = Pick<
+  Settings,
+  | "access"
+  | "jwksUrl"
+  | "jwtIssuer"
+  | "jwtAudience"
+  | "jwtChannelClaim"
+  | "jwtSubscribeClaim"
+  | "jwtPublishClaim"
+>;
+
+/**
+ * @returns `undefined` if clients need no token.
+ * @throws {TypeError} if `jwksUrl` is not a URL.
+ */
+export function createAuthorizer(
+  settings: AccessSettings,
+  logger: Logger,
+  keyTiming?: KeyTiming,
+): Authorizer | undefined {
+  if (settings.access === "open") return undefined;
+
+  const keys = createSigningKeys(new URL(settings.jwksUrl), logger, keyTiming);
+  const options: JWTVerifyOptions = {
+    algorithms: ALGORITHMS,
+    clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    issuer: settings.jwtIssuer,
+    audience: settings.jwtAudience,
+  };
+
+  return async (credentials, channel) => {
+    const [token, another] = tokensOf(credentials);
+    if (token === undefined) return refused(401, "There is no token.");
+    if (another !== undefined) return refused(401, "There are several tokens.");
+
+    let payload: JWTPayload;
+    try {
+      ({ payload } = await jwtVerify(token, keys, options));
+    } catch (error) {
+      return refusalOf(error, logger);
+    }
+    const rights = rightsOf(payload, settings, channel);
+    if (!rights.canSubscribe && !rights.canPublish)
+      return refused(403, "The token does not open this channel.");
+    return { granted: true, rights, ...subjectOf(payload), ...expiryOf(payload) };
+  };
+}
+
+/** Every token once. A browser may add an `Authorization` of another scheme by itself. */
+function tokensOf({ authorization = "", protocols }: Credentials): ReadonlySet<string> {
+  const inHeader = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+  const inProtocols = protocols
+    .filter((protocol) => protocol.startsWith(BEARER_SUBPROTOCOL_PREFIX))
+    .map((protocol) => protocol.slice(BEARER_SUBPROTOCOL_PREFIX.length));
+  return new Set(inHeader === undefined ? inProtocols : [inHeader, ...inProtocols]);
+}
+
+function rightsOf(
+  payload: JWTPayload,
+  { jwtChannelClaim, jwtSubscribeClaim, jwtPublishClaim }: AccessSettings,
+  channel: string,
+): Rights {
+  const both = lists(payload[jwtChannelClaim], channel);
+  return {
+    canSubscribe: both || lists(payload[jwtSubscribeClaim], channel),
+    canPublish: both || lists(payload[jwtPublishClaim], channel),
+  };
+}
+
+/** @param claim a list of names, or one text with spaces between them. A claim of any other shape lists nothing. */
+function lists(claim: unknown, channel: string): boolean {
+  const name = channel === "" ? DEFAULT_CHANNEL_NAME : channel;
+  const patterns: readonly unknown[] = typeof claim === "string" ? claim.split(" ") : asList(claim);
+  return patterns.some((pattern) => {
+    if (typeof pattern !== "string") return false;
+    return pattern.endsWith(WILDCARD)
+      ? name.startsWith(pattern.slice(0, -WILDCARD.length))
+      : name === pattern;
+  });
+}
+
+function asList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function subjectOf({ sub }: { readonly sub?: unknown }): { readonly subject?: string } {
+  return typeof sub === "string" && sub !== "" ? { subject: sub } : {};
+}
+
+function expiryOf({ exp }: JWTPayload): { readonly expiresAt?: number } {
+  // JSON's 1e999 is infinite.
+  if (exp === undefined || !Number.isFinite(exp)) return {};
+  return { expiresAt: (exp + CLOCK_TOLERANCE_SECONDS) * 1000 };
+}
+
+/** The library's own messages may quote the token; these do not. */
+function refusalOf(error: unknown, logger: Logger): Grant {
+  if (error instanceof KeysUnavailableError) return refused(503, error.message);
+  if (error instanceof errors.JWTExpired) return refused(401, "The token has expired.");
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return refused(401, `The token's claim ${JSON.stringify(error.claim)} is not as it must be.`);
+  }
+  if (error instanceof errors.JWKSNoMatchingKey) return refused(401, "No known key signs such a token.");
+  if (error instanceof errors.JWKSMultipleMatchingKeys) {
+    return refused(401, "The token does not name its key, and there are several.");
+  }
+  if (error instanceof errors.JOSEError) return refused(401, "The token is not valid.");
+
+  logger.error({ err: error }, "a token could not be checked");
+  return refused(503, "The token could not be checked.");
+}
+
+function refused(status: 401 | 403 | 503, reason: string): Grant {
+  return { granted: false, status, reason };
+}

@@ -1,0 +1,161 @@
+/** The opening handshake: what a client asks for by its upgrade request, and what it is answered. */
+import { hash } from "node:crypto";
+import { STATUS_CODES } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
+import type { Duplex } from "node:stream";
+
+import type { ResumePoint } from "../channel/channel.ts";
+import { RESUME_SUBPROTOCOL } from "../wire/protocol.ts";
+import type { Dialect } from "../wire/protocol.ts";
+import { PATHS } from "../settings/settings.ts";
+
+/**
+ * A target in origin-form or in absolute-form, RFC 9112 §3.2: of the path, what follows `PATHS.websocket`, and the query.
+ * The path is taken as it came, so that whoever looks at it before this server sees the same channel in it.
+ */
+const TARGET = new RegExp(
+  String.raw`^(?:(?i:https?|wss?)://(?:[\w.~-]+|\[[\da-fA-F:.]+\])(?::\d*)?)?${PATHS.websocket}(/[^?#]*)?(?:\?([^#]*))?$`,
+);
+
+/** The channel of `PATHS.websocket` itself, with or without a slash at its end; the others have a name. */
+const DEFAULT_CHANNEL = "";
+
+/**
+ * Names of channels: what needs no escape in a path. RFC 3986 §2.3 calls these characters unreserved. `.` and `..` are
+ * no names: clients resolve them before they ask, as §5.2.4 has it.
+ */
+const CHANNEL_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64}$/;
+
+/** @see https://www.rfc-editor.org/rfc/rfc6455#section-1.3 */
+const ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+const VERSION = "13";
+/** 16 bytes in base64. */
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+
+/** A token as of RFC 9110 §5.6.2: what a subprotocol's name is made of. */
+const SUBPROTOCOL = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+const OFFSET = /^\d{1,16}$/;
+
+export interface Handshake {
+  readonly channel: string;
+  readonly dialect: Dialect;
+  readonly resume: ResumePoint | undefined;
+  /** All that the client offers. */
+  readonly subprotocols: readonly string[];
+  readonly key: string;
+}
+
+export interface Refusal {
+  readonly status: 400 | 401 | 403 | 404 | 405 | 408 | 429 | 431 | 503;
+  /** For the client's author. */
+  readonly reason?: string;
+  readonly headers?: OutgoingHttpHeaders;
+}
+
+/** Reads an upgrade request; whether it is granted is for others to say. */
+export function readHandshake(request: IncomingMessage): Handshake | Refusal {
+  const { headers, method, url = "" } = request;
+  if (method !== "GET") return { status: 405, headers: { Allow: "GET" } };
+  if (request.httpVersion !== "1.1") return bad("An upgrade needs HTTP/1.1.");
+  if (!hasOneHost(request)) return bad("One Host is needed.");
+  if (hasBody(request)) return bad("An upgrade has no body.");
+
+  const target = TARGET.exec(url);
+  if (target === null) return { status: 404 };
+  const [, below, query] = target;
+  const channel = below?.slice(1) ?? DEFAULT_CHANNEL;
+  if (!isChannel(channel)) {
+    return bad(
+      "A channel's name has 1 to 64 letters, digits, '.', '_', '~' and '-', and is not '.' or '..'.",
+    );
+  }
+
+  const key = headers["sec-websocket-key"];
+  if (key === undefined || !KEY.test(key)) return bad("Sec-WebSocket-Key must be 16 bytes in base64.");
+  if (headers["sec-websocket-version"] !== VERSION) {
+    return {
+      ...bad(`Sec-WebSocket-Version must be ${VERSION}.`),
+      headers: { "Sec-WebSocket-Version": VERSION },
+    };
+  }
+  const subprotocols = elementsOf(headers["sec-websocket-protocol"]);
+  if (!subprotocols.every((name) => SUBPROTOCOL.test(name)))
+    return bad("Sec-WebSocket-Protocol is malformed.");
+
+  if (!subprotocols.includes(RESUME_SUBPROTOCOL)) {
+    return { channel, dialect: "plain", resume: undefined, subprotocols, key };
+  }
+  const resume = resumePointOf(new URLSearchParams(query));
+  if (resume === "malformed") {
+    return bad("epoch and offset belong together, and offset is a whole number from 0 to 9007199254740991.");
+  }
+  return { channel, dialect: "resume", resume, subprotocols, key };
+}
+
+/** Whether a path, without its query, is a channel's. */
+export function isChannelPath(path: string): boolean {
+  return (
+    path === PATHS.websocket ||
+    (path.startsWith(`${PATHS.websocket}/`) && isChannel(path.slice(PATHS.websocket.length + 1)))
+  );
+}
+
+function isChannel(name: string): boolean {
+  return name === DEFAULT_CHANNEL || CHANNEL_NAME.test(name);
+}
+
+/** The answer that grants an upgrade. */
+export function acceptance({ key, dialect }: Handshake): string {
+  const accept = hash("sha1", key + ACCEPT_GUID, "base64");
+  const subprotocol = dialect === "resume" ? `Sec-WebSocket-Protocol: ${RESUME_SUBPROTOCOL}\r\n` : "";
+  return (
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+    `Sec-WebSocket-Accept: ${accept}\r\n${subprotocol}\r\n`
+  );
+}
+
+/** Answers an upgrade by plain HTTP and hangs up. */
+export function refuse(socket: Duplex, { status, reason, headers = {} }: Refusal): void {
+  const phrase = STATUS_CODES[status] ?? "";
+  const body = reason ?? phrase;
+  const lines = Object.entries({
+    Connection: "close",
+    "Content-Type": "text/plain; charset=utf-8",
+    "Content-Length": Buffer.byteLength(body),
+    ...(status === 401 && { "WWW-Authenticate": "Bearer" }),
+    ...headers,
+  }).map(([name, value]) => `${name}: ${String(value)}\r\n`);
+
+  socket.once("finish", () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status} ${phrase}\r\n${lines.join("")}\r\n${body}`);
+}
+
+function bad(reason: string): Refusal {
+  return { status: 400, reason };
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2-6 */
+function hasOneHost({ headersDistinct }: IncomingMessage): boolean {
+  return headersDistinct["host"]?.length === 1;
+}
+
+/** A body would come before the first frame, and be taken for one. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+/** A list's elements; those that are empty do not count: RFC 9110 §5.6.1.2. */
+function elementsOf(list = ""): string[] {
+  return list
+    .split(",")
+    .map((element) => element.trim())
+    .filter((element) => element !== "");
+}
+
+function resumePointOf(query: URLSearchParams): ResumePoint | undefined | "malformed" {
+  const [epoch, offset] = [query.get("epoch"), query.get("offset")];
+  if (epoch === null && offset === null) return undefined;
+  if (epoch === null || offset === null || !OFFSET.test(offset)) return "malformed";
+  return Number.isSafeInteger(Number(offset)) ? { epoch, offset: Number(offset) } : "malformed";
+}

@@ -1,0 +1,45 @@
+/** The container's health check: asks the server of the same environment. Loads nothing of it, to stay cheap. */
+import { get } from "node:http";
+import type { IncomingMessage } from "node:http";
+
+import { PATHS } from "../settings/settings.ts";
+import type { Settings } from "../settings/settings.ts";
+
+/** Below the container health check's own timeout, so that the reason is still printed. */
+const HEALTH_TIMEOUT_MS = 3_000;
+
+/** Addresses that mean every interface; a request needs a particular one. */
+const WILDCARDS = new Set(["0.0.0.0", "::"]);
+
+/**
+ * @param timeoutMs time in which the answer must begin.
+ * @throws {Error} with the reason, where the server is not healthy.
+ */
+export async function checkHealth(
+  { host, port }: Pick<Settings, "host" | "port">,
+  timeoutMs = HEALTH_TIMEOUT_MS,
+): Promise<void> {
+  if (port === 0) throw new Error("PORT is 0, so nobody knows which port to ask. Set it to the server's.");
+
+  const url = new URL(`http://127.0.0.1:${port}${PATHS.health}`);
+  if (!WILDCARDS.has(host)) url.hostname = host.includes(":") ? `[${host}]` : host;
+
+  const status = await statusOf(url, timeoutMs).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${url.href} does not answer: ${reason}`, { cause: error });
+  });
+  if (status !== 200) throw new Error(`${url.href} answers ${status ?? "nothing"}.`);
+}
+
+function statusOf(url: URL, timeoutMs: number): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const onResponse = (response: IncomingMessage): void => {
+      response.destroy();
+      resolve(response.statusCode);
+    };
+    const request = get(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, onResponse);
+    request.on("error", (error) => {
+      reject(error.name === "AbortError" ? new Error(`no answer in ${timeoutMs} ms`) : error);
+    });
+  });
+}

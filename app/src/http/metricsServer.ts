@@ -1,0 +1,79 @@
+/** `/metrics` for Prometheus, on a port of its own, which the load balancer does not reach. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import type { Logger } from "pino";
+
+import { ListenError } from "./listenError.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+
+const METRICS_PATH = "/metrics";
+
+/** Some scrapers, and somebody who looks by hand. */
+const MAX_CONNECTIONS = 16;
+
+export interface MetricsServerParts {
+  readonly host: string;
+  /** 0 lets the system choose one. */
+  readonly port: number;
+  readonly metrics: Pick<Metrics, "exposition">;
+  readonly logger: Logger;
+}
+
+export interface MetricsServer {
+  /** Where it listens. */
+  readonly port: number;
+  /** Frees the port. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** @throws {ListenError} where the address is taken or not this machine's. */
+export async function startMetricsServer({
+  host,
+  port,
+  metrics,
+  logger,
+}: MetricsServerParts): Promise<MetricsServer> {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (request.url?.split("?", 1)[0] !== METRICS_PATH) {
+      response.writeHead(404).end();
+      return;
+    }
+    if (request.method !== "GET") {
+      response.writeHead(405, { Allow: "GET" }).end();
+      return;
+    }
+    try {
+      const { contentType, text } = await metrics.exposition();
+      response.writeHead(200, { "Content-Type": contentType }).end(text);
+    } catch (error) {
+      logger.error({ err: error }, "metrics could not be collected");
+      response.writeHead(500).end();
+    }
+  };
+
+  const http = createServer((request, response) => void answer(request, response));
+  http.maxConnections = MAX_CONNECTIONS;
+  http.listen({ host, port });
+  try {
+    await once(http, "listening");
+  } catch (error) {
+    throw ListenError.from(error, { host, port }, "WEBSOCKET_METRICS_PORT");
+  }
+
+  let closed: Promise<unknown> | undefined;
+  return {
+    // A server that listens on TCP has an address of this shape; a string is a pipe's.
+    port: (http.address() as AddressInfo).port,
+    async close() {
+      if (closed === undefined) {
+        closed = once(http, "close");
+        http.close();
+        http.closeAllConnections();
+      }
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,67 @@
+/** Which web pages may connect: a browser names the origin of its page with each upgrade request. */
+import type { Logger } from "pino";
+
+import { quoteValue } from "../settings/definition.ts";
+import { canonicalOrigin } from "../settings/urls.ts";
+
+/** The first label of an origin's host. */
+const FIRST_LABEL = /^([a-z][a-z0-9+.-]*:\/\/)[\w-]+(?=\.)/;
+
+/** Distinct origins that are logged one by one, and the interval at which the number of all others is. */
+const MAX_LOGGED_ORIGINS = 20;
+const FURTHER_ORIGINS_INTERVAL_MS = 600_000;
+
+/** Characters of a refused origin that are logged and answered. */
+const MAX_QUOTED_CHARACTERS = 200;
+
+/** Checks the origin of upgrade requests, and logs refused ones: each once, up to a number of distinct ones. */
+export class OriginCheck {
+  readonly #allowed: ReadonlySet<string>;
+  readonly #logger: Logger;
+  readonly #now: () => number;
+  readonly #logged = new Set<string>();
+  /** Refusals since the last line about origins that are not logged one by one. */
+  #further = 0;
+  #furtherLoggedAt = -Infinity;
+
+  /**
+   * @param patterns none admits every origin.
+   * @param now milliseconds on a clock that never goes back.
+   */
+  constructor(patterns: readonly string[], logger: Logger, now = (): number => performance.now()) {
+    this.#allowed = new Set(patterns.map((pattern) => canonicalOrigin(pattern) ?? pattern));
+    this.#logger = logger;
+    this.#now = now;
+  }
+
+  /**
+   * @param origin the header's value; only browsers send one, and only they must be kept from acting for a page that they show.
+   * @returns why it is refused, for people; `undefined` if it is allowed.
+   */
+  refusalOf(origin: string | undefined): string | undefined {
+    if (origin === undefined || this.#allows(origin)) return undefined;
+    const shown = origin.slice(0, MAX_QUOTED_CHARACTERS);
+    this.#log(shown);
+    return `The origin ${quoteValue(shown)} is not allowed.`;
+  }
+
+  #allows(origin: string): boolean {
+    if (this.#allowed.size === 0 || this.#allowed.has(origin)) return true;
+    return FIRST_LABEL.test(origin) && this.#allowed.has(origin.replace(FIRST_LABEL, "$1*"));
+  }
+
+  #log(origin: string): void {
+    if (this.#logged.has(origin)) return;
+    if (this.#logged.size < MAX_LOGGED_ORIGINS) {
+      this.#logged.add(origin);
+      this.#logger.warn({ origin }, "upgrades from this origin are refused");
+      return;
+    }
+    this.#further += 1;
+    const time = this.#now();
+    if (time < this.#furtherLoggedAt + FURTHER_ORIGINS_INTERVAL_MS) return;
+    this.#logger.warn({ refused: this.#further }, "upgrades from further origins are refused");
+    this.#further = 0;
+    this.#furtherLoggedAt = time;
+  }
+}

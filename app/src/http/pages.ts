@@ -1,0 +1,122 @@
+/** What the server answers to plain HTTP requests. */
+import { STATUS_CODES } from "node:http";
+import path from "node:path";
+
+import express from "express";
+import type { ErrorRequestHandler, Express, RequestHandler } from "express";
+import type { Logger } from "pino";
+
+import { readAsJavaScript } from "./clientScript.ts";
+import { isChannelPath } from "./handshake.ts";
+import { PATHS } from "../settings/settings.ts";
+
+/**
+ * The console page loads its own files only, and may connect to any WebSocket server: its address is editable. The client
+ * asks such a server by HTTP why it refuses a connection.
+ * @see https://www.w3.org/TR/CSP3/
+ */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self' ws: wss: http: https:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/** The client, which the page's script imports; seen from the console's folder, in the repository and in the image. */
+const CLIENT = { path: "/client.js", file: "../client/src/index.ts" };
+
+export type Readiness = "Starting" | "Ok" | "Draining";
+
+export interface PagesParts {
+  /** What the health checks of load balancers and of the container are answered: only `Ok` means that traffic may come. */
+  readonly readiness: () => Readiness;
+  /** Folder of the console page. All of it is public. */
+  readonly consoleFolder: string;
+  readonly logger: Logger;
+}
+
+export function createPages({ readiness, consoleFolder, logger }: PagesParts): Express {
+  const health: RequestHandler = (_request, response) => {
+    const state = readiness();
+    response
+      .status(state === "Ok" ? 200 : 503)
+      .type("text")
+      .set("Cache-Control", "no-store")
+      .send(state);
+  };
+
+  const fail: ErrorRequestHandler = (error: unknown, _request, response, next) => {
+    if (response.headersSent) {
+      next(error);
+      return;
+    }
+    const status = statusOf(error);
+    if (status >= 500) logger.error({ err: error }, "request failed");
+    response
+      .status(status)
+      .type("text")
+      .send(STATUS_CODES[status] ?? "Error");
+  };
+
+  let clientScript: Promise<string> | undefined;
+  const client: RequestHandler = async (_request, response) => {
+    clientScript ??= readAsJavaScript(path.join(consoleFolder, CLIENT.file)).catch((error: unknown) => {
+      // The next request tries again.
+      clientScript = undefined;
+      throw error;
+    });
+    response
+      .type("js")
+      .set("Cache-Control", "public, max-age=0")
+      .send(await clientScript);
+  };
+
+  return express()
+    .disable("x-powered-by")
+    .use((_request, response, next) => {
+      response.set({
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+      });
+      next();
+    })
+    .get([PATHS.health, PATHS.root], health)
+    .get(CLIENT.path, forEveryOrigin, client)
+    .all(`${PATHS.websocket}{/*channel}`, forEveryOrigin, upgradeRequired)
+    .use(express.static(consoleFolder, { index: false, redirect: false, dotfiles: "ignore" }))
+    .use(forEveryOrigin, (_request, response) => {
+      response.status(404).type("text").send("Not found");
+    })
+    .use(fail);
+}
+
+/** Pages of other origins import the client, and it reads the status of an address that it cannot connect to. */
+const forEveryOrigin: RequestHandler = (_request, response, next) => {
+  response.set("Access-Control-Allow-Origin", "*");
+  next();
+};
+
+/** RFC 9110 §15.5.22. */
+const upgradeRequired: RequestHandler = (request, response, next) => {
+  if (!isChannelPath(request.path)) {
+    next();
+    return;
+  }
+  response
+    .status(426)
+    // Node takes a connection for one to keep where this header does not say otherwise.
+    .set({ Upgrade: "websocket", Connection: "Upgrade, close", "Cache-Control": "no-store" })
+    .type("text")
+    .send("Connect here with a WebSocket");
+};
+
+/** The status that an error of the framework carries, such as 400 for a malformed path. */
+function statusOf(error: unknown): number {
+  const status = error instanceof Error && "status" in error ? Number(error.status) : 500;
+  return status in STATUS_CODES ? status : 500;
+}

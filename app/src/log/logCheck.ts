@@ -1,0 +1,68 @@
+/** Whether the message log serves this task: load balancers must not send clients to a task that cannot store a message. */
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+
+import type { Logger } from "pino";
+
+import type { MessageLog } from "./log.ts";
+import { RecurringProblem } from "../metrics/recurringProblem.ts";
+
+/** No client can have it: a channel's name has no parentheses. */
+const CHECK_CHANNEL = "(check)";
+
+/** Time between two attempts, in milliseconds. */
+const RETRY_MS = 250;
+
+export interface LogCheck {
+  /** Whether the log has opened a channel, stored a message and given it back, once. It stays so if the log is away later. */
+  readonly passed: boolean;
+  /** Idempotent. */
+  readonly stop: () => void;
+}
+
+/** Checks a log until it serves. */
+export function checkLog(log: MessageLog, logger: Logger): LogCheck {
+  const stopping = new AbortController();
+  const problem = new RecurringProblem({
+    logger,
+    begun: "not ready: the message log does not answer",
+    ended: "the message log answers",
+    quietMs: Infinity,
+  });
+  const payload = randomUUID();
+  let passed = false;
+
+  const stop = log.subscribe(CHECK_CHANNEL, {
+    started: () => undefined,
+    entries(entries) {
+      if (passed || !entries.some((entry) => entry.payload === payload)) return;
+      passed = true;
+      problem.end();
+      // A reader must not call the log from within.
+      setImmediate(stop);
+    },
+  });
+  const write = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        await log.end(CHECK_CHANNEL);
+        await log.append(CHECK_CHANNEL, payload);
+        return;
+      } catch (error) {
+        problem.note(error);
+        await delay(RETRY_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+      }
+    }
+  };
+  void write();
+
+  return {
+    get passed() {
+      return passed;
+    },
+    stop() {
+      stopping.abort();
+      stop();
+    },
+  };
+}

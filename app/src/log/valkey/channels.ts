@@ -1,0 +1,175 @@
+import type { Logger } from "pino";
+
+import { RecurringProblem } from "../../metrics/recurringProblem.ts";
+import { idName } from "../publishId.ts";
+import type { Retention } from "../retention.ts";
+import { userStorageKey, STORAGE_KEY, ValkeyChannel } from "./channel.ts";
+import type { Command, Outcome, ValkeyConnection } from "./connection.ts";
+import { appendScript, evalCommand, evalshaCommand, isUnknownScript, openScript } from "./scripts.ts";
+import {
+  USER_FULL,
+  USER_SHARE,
+  UserFullError,
+  STORAGE_FULL,
+  StorageFullError,
+  StorageLease,
+} from "./storage.ts";
+
+/** What Valkey keeps of a channel that nobody refreshes, beyond the time that its entries are retained, in seconds. */
+const EXPIRY_MARGIN_SECONDS = 300;
+
+/** A channel as it was when it was opened. */
+export interface OpenedChannel {
+  readonly epoch: string;
+  /** Offset of the oldest retained entry. */
+  readonly first: number;
+  /** Offset of the next entry. */
+  readonly end: number;
+}
+
+/** What is asked of the server when a channel is opened. */
+export interface OpenRequest {
+  readonly channel: ValkeyChannel;
+  /** What the caller is about to append, as it is charged; nothing if it only reads. */
+  readonly wantedBytes?: number;
+  /** The user that is charged for it. */
+  readonly user?: string | undefined;
+}
+
+export interface NewEntry {
+  readonly epoch: string;
+  readonly name: string;
+  readonly payload: string;
+  /** Of the payload; only an entry with an id has one. */
+  readonly digest: string | undefined;
+}
+
+export interface ValkeyChannelsParts extends Retention {
+  /** Unique to this process. */
+  readonly task: string;
+  /** What all channels together may take of Valkey's memory; 0 is no limit. */
+  readonly budgetBytes: number;
+  readonly logger: Logger;
+}
+
+/** The channels that this process uses, and what it knows of them. */
+export class ValkeyChannels {
+  readonly #task: string;
+  readonly #budgetBytes: number;
+  readonly #retention: Retention;
+  /** Milliseconds after which a channel that no task uses is forgotten by the server. */
+  readonly #expiryMs: number;
+  readonly #channels = new Map<string, ValkeyChannel>();
+  readonly #refusal: RecurringProblem;
+
+  constructor({ task, budgetBytes, logger, ...retention }: ValkeyChannelsParts) {
+    this.#task = task;
+    this.#budgetBytes = budgetBytes;
+    this.#retention = retention;
+    this.#expiryMs = (retention.retainedSeconds + EXPIRY_MARGIN_SECONDS) * 1000;
+    this.#refusal = new RecurringProblem({
+      logger,
+      begun: "Valkey refuses to open a channel",
+      ended: "Valkey no longer refuses to open a channel",
+    });
+  }
+
+  get(name: string): ValkeyChannel {
+    let channel = this.#channels.get(name);
+    if (channel === undefined) {
+      channel = new ValkeyChannel(name);
+      this.#channels.set(name, channel);
+    }
+    channel.usedAt = performance.now();
+    return channel;
+  }
+
+  all(): Iterable<ValkeyChannel> {
+    return this.#channels.values();
+  }
+
+  forget(channel: ValkeyChannel): void {
+    this.#channels.delete(channel.name);
+  }
+
+  /**
+   * Opens channels: makes the records of those that have none, refreshes the expiry of the others, drops what they need not
+   * retain, and begins those anew whose stream does not hold what is known of it.
+   * @returns each in the order of `requests`, or why it is not open.
+   */
+  async open(
+    connection: ValkeyConnection,
+    requests: readonly OpenRequest[],
+  ): Promise<readonly (OpenedChannel | Error)[]> {
+    const askedAt = performance.now();
+    let outcomes = await connection.send(
+      requests.map((request) => this.#openCommand(evalshaCommand, request)),
+    );
+    if (outcomes.some(needsText)) {
+      outcomes = await connection.send(requests.map((request) => this.#openCommand(evalCommand, request)));
+    }
+    return requests.map((request, index) => this.#opened(request, outcomes[index], askedAt));
+  }
+
+  #opened(
+    { channel, wantedBytes }: OpenRequest,
+    outcome: Outcome | undefined,
+    askedAt: number,
+  ): OpenedChannel | Error {
+    if (outcome?.kind !== "answered") {
+      if (outcome?.kind === "refused") this.#refusal.note(outcome.error);
+      return outcome?.error ?? new Error("Valkey has not answered.");
+    }
+    const error = fullError(outcome.reply);
+    if (error !== undefined) {
+      channel.lease = new StorageLease();
+      this.#refusal.note(error);
+      return error;
+    }
+    // By the script.
+    const [epoch, first, end, leaseBytes] = outcome.reply as [string, number, number, number];
+    channel.adopt(epoch);
+    if (wantedBytes !== undefined && epoch === channel.epoch) {
+      channel.lease.renew(leaseBytes, askedAt, this.#retention.retainedSeconds);
+    }
+    return { epoch, first, end };
+  }
+
+  /** A command that appends to a channel, at most once if the entry has a digest, and that needs a lease. */
+  appendCommand(run: typeof evalCommand, channel: ValkeyChannel, entry: NewEntry): Command {
+    const { key, idKeys, recordKey } = channel;
+    const { epoch, name, digest, payload } = entry;
+    const { retainedMessages, retainedSeconds } = this.#retention;
+    if (digest === undefined) {
+      return ["xadd", key, "NOMKSTREAM", "MAXLEN", "~", retainedMessages, `${epoch}-*`, name, payload];
+    }
+    const keys = [key, ...idKeys, recordKey];
+    const entryArgs = [epoch, name, digest, payload];
+    const limits = [Date.now(), this.#expiryMs, retainedMessages, retainedSeconds * 1000];
+    return run(appendScript, ...keys, ...entryArgs, ...limits);
+  }
+
+  #openCommand(run: typeof evalCommand, { channel, wantedBytes = 0, user }: OpenRequest): Command {
+    const { key, idKeys, recordKey, epoch, offset, entryName, readTo, lease } = channel;
+    const { retainedMessages, retainedBytes, retainedSeconds } = this.#retention;
+    const isCharged = user !== undefined;
+    return run(
+      openScript,
+      ...[key, ...idKeys, recordKey, STORAGE_KEY],
+      isCharged ? userStorageKey(idName("", user)) : STORAGE_KEY,
+      ...[Date.now(), this.#expiryMs, retainedMessages, retainedBytes, retainedSeconds * 1000],
+      ...[this.#budgetBytes, isCharged ? Math.floor(this.#budgetBytes * USER_SHARE) : 0],
+      ...[epoch ?? 0, offset, entryName, readTo],
+      ...(wantedBytes > 0 ? [wantedBytes, this.#task, lease.usedBytes] : [0, "", 0]),
+    );
+  }
+}
+
+function fullError(reply: unknown): StorageFullError | undefined {
+  if (reply === USER_FULL) return new UserFullError();
+  return reply === STORAGE_FULL ? new StorageFullError() : undefined;
+}
+
+function needsText(outcome: Outcome): boolean {
+  return outcome.kind === "refused" && isUnknownScript(outcome.error);
+}

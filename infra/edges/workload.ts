@@ -1,0 +1,140 @@
+import * as dockerBuild from "@pulumi/docker-build";
+import * as pulumi from "@pulumi/pulumi";
+import { Autoscaling } from "../components/autoscaling.ts";
+import { Backplane } from "../components/backplane.ts";
+import type { Base } from "./base.ts";
+import { Cluster } from "../components/cluster.ts";
+import { Image } from "../components/image.ts";
+import { LoadBalancer } from "../components/loadBalancer.ts";
+import type { Audience } from "../components/loadBalancer.ts";
+import { Network } from "../components/network.ts";
+import type { StackOutputs } from "./outputs.ts";
+import { Service } from "../components/service.ts";
+
+/** What the workload depends on besides the configuration. */
+export interface WorkloadFacts {
+  /** Hash of what the image is made of. */
+  readonly contentHash: string;
+  /** Names of the availability zones of the network. */
+  readonly availabilityZones: readonly string[];
+}
+
+/** Load balancer → tasks, and what the tasks need. */
+export function declareWorkload(
+  { config, inRegion, logs }: Base,
+  { contentHash, availabilityZones }: WorkloadFacts,
+  loadBalancerName: string,
+  audience: Audience,
+): {
+  readonly loadBalancer: LoadBalancer;
+  readonly service: Service;
+  readonly subnetIds: pulumi.Output<string[]>;
+  readonly outputs: Pick<StackOutputs, "clusterName" | "serviceName" | "imageUri">;
+} {
+  const network = new Network(
+    "network",
+    { availabilityZones, flowLogDestination: pulumi.interpolate`${logs.arn}/${logs.prefixes.network}` },
+    inRegion,
+  );
+
+  const loadBalancer = new LoadBalancer(
+    loadBalancerName,
+    {
+      vpcId: network.vpcId,
+      subnetIds: network.subnetIds,
+      taskSecurityGroupId: network.taskSecurityGroupId,
+      taskPort: config.settings.port,
+      audience,
+      idleTimeoutSeconds: config.idleTimeoutSeconds,
+      deregistrationDelaySeconds: config.deregistrationDelaySeconds,
+      accessLogs: { bucket: logs.bucket, prefix: logs.prefixes.loadBalancer },
+      protect: config.protect,
+    },
+    inRegion,
+  );
+
+  // Without it, awsx takes the plugin that it was built with. That one forgets the image when a refresh meets an expired ECR
+  // token, and the image is pushed again under its immutable tag (pulumi/pulumi-docker-build#930). It has no parent: `pulumi
+  // import` makes providers before components.
+  const builder = new dockerBuild.Provider("docker-build");
+  const image = new Image(
+    "websocket-service",
+    { contentHash, retain: config.retainData },
+    { providers: [inRegion.provider, builder] },
+  );
+
+  const backplane =
+    config.backplane === "valkey"
+      ? new Backplane(
+          "backplane",
+          {
+            vpcId: network.vpcId,
+            subnetIds: network.subnetIds,
+            taskSecurityGroupId: network.taskSecurityGroupId,
+            maxGB: config.backplaneMaxGB,
+            maxEcpus: config.backplaneMaxEcpus,
+            passwordGeneration: config.backplanePasswordGeneration,
+            protect: config.protect,
+          },
+          inRegion,
+        )
+      : undefined;
+
+  const cluster = new Cluster(
+    "websocket-service",
+    {
+      enableExec: config.enableExec,
+      logRetentionDays: config.logRetentionDays,
+      retainLogs: config.retainData,
+    },
+    inRegion,
+  );
+  const service = new Service(
+    "websocket-service",
+    {
+      region: config.region,
+      cluster,
+      subnetIds: network.subnetIds,
+      securityGroupId: network.taskSecurityGroupId,
+      targetGroupArn: loadBalancer.targetGroupArn,
+      image: image.uri,
+      repositoryArn: image.repositoryArn,
+      cpu: config.cpu,
+      memoryMiB: config.memoryMiB,
+      initialTasks: config.minTasks,
+      stopTimeoutSeconds: config.stopTimeoutSeconds,
+      settings: config.settings,
+      ...(backplane !== undefined && { backplane }),
+      logRetentionDays: config.logRetentionDays,
+      retainLogs: config.retainData,
+    },
+    inRegion,
+  );
+
+  new Autoscaling(
+    "scaling",
+    {
+      clusterName: cluster.name,
+      serviceName: service.serviceName,
+      minTasks: config.minTasks,
+      maxTasks: config.maxTasks,
+      requestsPerTarget: config.requestsPerTarget,
+      scaleOutCooldownSeconds: config.scaleOutCooldownSeconds,
+      scaleInCooldownSeconds: config.scaleInCooldownSeconds,
+      loadBalancerArnSuffix: loadBalancer.arnSuffix,
+      targetGroupArnSuffix: loadBalancer.targetGroupArnSuffix,
+    },
+    inRegion,
+  );
+
+  return {
+    loadBalancer,
+    service,
+    subnetIds: network.subnetIds,
+    outputs: {
+      clusterName: cluster.name,
+      serviceName: service.serviceName,
+      imageUri: image.uri,
+    },
+  };
+}
