@@ -8,7 +8,7 @@ import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { type RunningBackplane, startBackplane } from "../../local/backplane.ts";
 import { type Backplane, readBackplane } from "../../local/model/backplane.ts";
-import { describeLogContract } from "../app/logContract.ts";
+import { describeLogContract } from "../app/log/logContract.ts";
 import { silent } from "../app/support.ts";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { connectTo, TrustingWebSocket } from "../support/localStack.ts";

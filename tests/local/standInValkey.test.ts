@@ -7,7 +7,7 @@ import { createValkeyLog } from "../../app/src/log/valkey/valkeyLog.ts";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { readBackplane } from "../../local/model/backplane.ts";
 import { type StandIn, type StandInUser, startStandIn } from "../../local/standInValkey/server.ts";
-import { describeLogContract } from "../app/logContract.ts";
+import { describeLogContract } from "../app/log/logContract.ts";
 import { silent } from "../app/support.ts";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { waitUntil } from "../support/waitUntil.ts";

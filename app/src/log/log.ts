@@ -1,6 +1,6 @@
 /**
  * The message log: one ordered sequence of entries per channel. A driver keeps it in this process, or in a
- * store that several processes share. `tests/app/logContract.ts` holds every driver to what is said here.
+ * store that several processes share. `tests/app/log/logContract.ts` holds every driver to what is said here.
  *
  * An entry is known by its channel's epoch and its offset. Offsets of an epoch are consecutive, from 1. Where a
  * driver lost what it had stored, or forgot a channel that nobody reads, as it has no room for any number of them, it

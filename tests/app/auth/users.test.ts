@@ -1,0 +1,340 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+
+import fc from "fast-check";
+
+import type { Authorizer } from "../../../app/src/auth/authorize.ts";
+import { ALL_RIGHTS } from "../../../app/src/auth/authorize.ts";
+import { clientAddress } from "../../../app/src/auth/clientAddress.ts";
+import { defaultSettings } from "../../../app/src/settings/settings.ts";
+import { User, userKey, Users } from "../../../app/src/auth/users.ts";
+import {
+  afterwards,
+  Client,
+  connect,
+  connectResuming,
+  exchange,
+  isGreeting,
+  ManualLog,
+  memoryInUse,
+  openSocket,
+  refusal,
+  startServer,
+  tearDown,
+  upgradeRequest,
+  waitUntil,
+} from "../support.ts";
+
+const KIB = 1024;
+
+describe("the address of a client", () => {
+  const addressOf = (remoteAddress: string, forwarded: string | undefined, trustedProxies: number): string =>
+    clientAddress(
+      // What the function reads of a request.
+      { headers: { "x-forwarded-for": forwarded }, socket: { remoteAddress } } as unknown as IncomingMessage,
+      trustedProxies,
+    );
+
+  for (const [proxies, forwarded, expected] of [
+    [0, undefined, "192.0.2.9"],
+    [0, "198.51.100.1", "192.0.2.9"],
+    [1, "198.51.100.1", "198.51.100.1"],
+    [1, "203.0.113.7, 198.51.100.1", "198.51.100.1"],
+    [2, "198.51.100.1, 203.0.113.7", "198.51.100.1"],
+    [2, "1.1.1.1,2.2.2.2 ,198.51.100.1,203.0.113.7", "198.51.100.1"],
+    // Has passed fewer proxies.
+    [2, "198.51.100.1", "198.51.100.1"],
+    [1, undefined, "192.0.2.9"],
+    [1, "", "192.0.2.9"],
+    [1, "unknown", "192.0.2.9"],
+    [1, "198.51.100.1:50000", "198.51.100.1"],
+    [1, "[2001:db8::1]:50000", "2001:db8:0:0::/64"],
+    [1, "2001:db8::1:5000", "2001:db8:0:0::/64"],
+  ] as const) {
+    it(`is ${expected} behind ${proxies} proxies that say ${JSON.stringify(forwarded)}`, () => {
+      assert.equal(addressOf("192.0.2.9", forwarded, proxies), expected);
+    });
+  }
+
+  for (const [address, network] of [
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+    ["2001:0DB8:1:2::1", "2001:db8:1:2::/64"],
+    ["2001:db8::1", "2001:db8:0:0::/64"],
+    ["::1", "0:0:0:0::/64"],
+    ["::", "0:0:0:0::/64"],
+    ["fe80::1%eth0", "fe80:0:0:0::/64"],
+    ["64:ff9b::192.0.2.1", "64:ff9b:0:0::/64"],
+    ["1::2:3:4:5:6", "1:0:0:2::/64"],
+    ["::ffff:192.0.2.1", "192.0.2.1"],
+    ["::FFFF:c000:201", "192.0.2.1"],
+    ["0:0:0:0:0:ffff:192.0.2.1", "192.0.2.1"],
+    ["::ffff:0:192.0.2.1", "0:0:0:0::/64"],
+    ["192.0.2.1", "192.0.2.1"],
+  ] as const) {
+    it(`counts ${address} as ${network}`, () => {
+      assert.equal(addressOf(address, undefined, 0), network);
+    });
+  }
+
+  it("is whatever the nearest proxies say, whatever a client puts in front of it", () => {
+    fc.assert(
+      fc.property(fc.string(), fc.ipV4(), fc.ipV6(), (sent, client, proxy) => {
+        assert.equal(addressOf("192.0.2.9", `${sent}, ${client}, ${proxy}`, 2), client);
+      }),
+    );
+  });
+});
+
+describe("users", () => {
+  const LIMITS = { ...defaultSettings(), connectionsPerUser: 3, channelsPerUser: 2 };
+
+  it("are as many as there are connections, channels and limits for, after any joins and leaves", () => {
+    const step = fc.record({
+      user: fc.constantFrom("a", "b"),
+      channel: fc.constantFrom("", "1", "2"),
+      leaves: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const users = new Users(LIMITS);
+        const open: { user: User; key: string; channel: string }[] = [];
+        for (const { user: key, channel, leaves } of steps) {
+          const own = open.filter((connection) => connection.key === key);
+          if (leaves) {
+            const gone = own.find((connection) => connection.channel === channel);
+            if (gone === undefined) continue;
+            open.splice(open.indexOf(gone), 1);
+            gone.user.leave(channel);
+          } else {
+            const channels = new Set(own.map((connection) => connection.channel));
+            const expected =
+              own.length >= 3
+                ? "connections"
+                : channels.size >= 2 && !channels.has(channel)
+                  ? "channels"
+                  : undefined;
+            const joined = users.join(key, channel);
+            if (typeof joined === "string") assert.equal(joined, expected);
+            else {
+              assert.equal(expected, undefined);
+              open.push({ user: joined, key, channel });
+            }
+          }
+          users.sweep(Infinity);
+          assert.equal(users.size, new Set(open.map((connection) => connection.key)).size);
+        }
+      }),
+    );
+  });
+
+  it("get their bytes back at the rate, also if they leave meanwhile, and are forgotten then", () => {
+    const users = new Users({ ...LIMITS, maxPayloadBytes: 1, bytesPerSecondPerUser: 10 * KIB });
+    const join = (): User => {
+      const joined = users.join("a", "");
+      assert.ok(joined instanceof User);
+      return joined;
+    };
+    const user = join();
+    const now = performance.now();
+    assert.ok(user.take(40 * KIB, now));
+    assert.ok(!user.take(1, now));
+    user.leave("");
+    assert.equal(users.size, 1);
+    assert.equal(join(), user);
+    assert.ok(user.take(5 * KIB, now + 500));
+    assert.ok(!user.take(5 * KIB, now + 500));
+    user.leave("");
+    users.sweep(now + 4000);
+    assert.equal(users.size, 1);
+    users.sweep(now + 4500);
+    assert.equal(users.size, 0);
+  });
+
+  it("may open their whole number of connections anew every 30 seconds, and not more often", () => {
+    const users = new Users({ ...LIMITS, connectionsPerUser: 200 });
+    const connect = (now: number): unknown => {
+      const joined = users.join("a", "", now);
+      if (!(joined instanceof User)) return joined;
+      joined.leave("");
+      return "joined";
+    };
+    const now = performance.now();
+    for (let n = 0; n < 200; n++) assert.equal(connect(now), "joined");
+    assert.equal(connect(now), "connects");
+    assert.equal(connect(now + 149), "connects");
+    assert.equal(connect(now + 151), "joined");
+    assert.equal(connect(now + 151), "connects");
+    users.sweep(now + 30_000);
+    assert.equal(users.size, 1);
+    users.sweep(now + 30_151);
+    assert.equal(users.size, 0);
+  });
+
+  it("of one connection each cost few bytes", () => {
+    const users = new Users(defaultSettings());
+    const COUNT = 20_000;
+    const keys = Array.from({ length: COUNT }, (_, n) => userKey(undefined, `10.0.${n >> 8}.${n & 255}`));
+    const before = memoryInUse();
+    const joined = keys.map((key) => users.join(key, ""));
+    const perUser = (memoryInUse() - before) / COUNT;
+    assert.equal(joined.length, users.size);
+    assert.ok(perUser < 250, `${perUser} bytes`);
+  });
+});
+
+describe("limits per user", () => {
+  afterEach(tearDown);
+
+  /** A token's subject is what the header says. */
+  const bySubject: Authorizer = ({ authorization }) =>
+    Promise.resolve({
+      granted: true,
+      rights: ALL_RIGHTS,
+      ...(authorization !== undefined && { subject: authorization }),
+    });
+  const subject = (name: string) => ({ headers: { authorization: name } });
+
+  it("refuse a connection too many by 429, with a reason, and admit it when another one has closed", async () => {
+    const { url, address, metrics } = await startServer({ connectionsPerUser: 2 });
+    const first = await connect(url);
+    await connect(`${url}/a`);
+    assert.deepEqual(await refusal(url), { status: 429, retryAfter: "5" });
+    assert.match(
+      await exchange(address.port, upgradeRequest()),
+      /\r\n\r\nOne user has too many connections\.$/,
+    );
+    assert.deepEqual(metrics.snapshot().usersLimited, { connections: 2 });
+    first.webSocket.close();
+    await first.closed;
+    await connect(url);
+  });
+
+  it("refuse a channel too many, and no further connection to those that it has", async () => {
+    const { url } = await startServer({ channelsPerUser: 2 });
+    const first = await connect(`${url}/a`);
+    await connect(`${url}/b`);
+    await connect(`${url}/b`);
+    assert.equal((await refusal(`${url}/c`)).status, 429);
+    first.webSocket.terminate();
+    await waitUntil(async () => {
+      const { status } = await refusal(`${url}/c`).catch(() => ({ status: 101 }));
+      return status === 101;
+    });
+  });
+
+  it("leave room for others: users are told apart by their subject, or else by their address", async () => {
+    const { url } = await startServer(
+      { connectionsPerUser: 1, channelsPerUser: 1, trustedProxies: 1 },
+      { authorize: bySubject },
+    );
+    const from = (address: string) => ({ headers: { "x-forwarded-for": `9.9.9.9, ${address}` } });
+    await connect(`${url}/a`, subject("alice"));
+    assert.equal((await refusal(`${url}/b`, subject("alice"))).status, 429);
+    await connect(`${url}/b`, subject("bob"));
+    await connect(`${url}/c`, from("192.0.2.1"));
+    assert.equal((await refusal(`${url}/c`, from("192.0.2.1"))).status, 429);
+    await connect(`${url}/c`, from("192.0.2.2"));
+    await connect(`${url}/c`, from("2001:db8::1"));
+    assert.equal((await refusal(`${url}/c`, from("2001:db8::2"))).status, 429);
+    await connect(`${url}/c`, from("2001:db8:0:1::2"));
+  });
+
+  it("cannot be stretched by an address that the client makes up", async () => {
+    const { url } = await startServer({ connectionsPerUser: 1 });
+    await connect(url, { headers: { "x-forwarded-for": "192.0.2.1" } });
+    assert.equal((await refusal(url, { headers: { "x-forwarded-for": "192.0.2.2" } })).status, 429);
+  });
+
+  it("close the sender of bytes above the rate with 1008, over all connections of the user", async () => {
+    const { url, metrics } = await startServer({ maxPayloadBytes: 4 * KIB, bytesPerSecondPerUser: 1 * KIB });
+    const clients = [await connect(url), await connect(url), await connect(url)];
+    // The burst is four messages of the largest size.
+    const text = "x".repeat(4 * KIB - 2);
+    for (const client of clients) for (let n = 0; n < 2; n++) client.send(text);
+    const closed = await Promise.race(clients.map((client) => client.closed));
+    assert.deepEqual(closed, { code: 1008, reason: "more than 1024 bytes per second of one user" });
+    await waitUntil(() => (metrics.snapshot().usersLimited["bytes"] ?? 1) > 0);
+  });
+
+  it("count no upgrade that has failed, was given up, or whose client has gone", async () => {
+    const log = new ManualLog();
+    const { url, address } = await startServer({ connectionsPerUser: 1 }, { log });
+    const waiting = connectResuming(`${url}/a`);
+    await waitUntil(() => log.readers.size > 0);
+    assert.equal((await refusal(`${url}/b`)).status, 429, "an upgrade that waits for its channel counts");
+    log.reader("a").started({ epoch: "e", next: 1 }, 1);
+    const { client } = await waiting;
+    client.webSocket.terminate();
+    await client.closed;
+
+    // The client goes while its upgrade waits.
+    await waitUntil(() => {
+      const socket = openSocket(address.port);
+      socket.write(upgradeRequest("/wss/c"));
+      return once(socket, "data", { signal: AbortSignal.timeout(200) }).then(
+        () => false,
+        () => {
+          socket.destroy();
+          return true;
+        },
+      );
+    });
+    assert.equal((await refusal(`${url}/d`)).status, 429);
+    log.reader("c").started({ epoch: "e", next: 1 }, 1);
+    await waitUntil(() =>
+      refusal(`${url}/a`).then(
+        () => false,
+        () => true,
+      ),
+    );
+  });
+
+  /** Publishes 1 with the id "same", and returns the acknowledgement without its epoch. */
+  async function publishSame(url: string, headers: Record<string, string>): Promise<unknown> {
+    const client = new Client(url, { protocol: "resume.v1", headers });
+    afterwards(() => {
+      client.webSocket.terminate();
+    });
+    assert.ok(isGreeting(await client.nextValue()));
+    client.send({ publish: 1, id: "same" });
+    for (;;) {
+      const answer = await client.nextValue();
+      if (typeof answer !== "object" || answer === null || !("ack" in answer)) continue;
+      return { ...answer, epoch: undefined };
+    }
+  }
+
+  it("give each subject ids of its own", async () => {
+    const { url } = await startServer({}, { authorize: bySubject });
+    const ack = { ack: "same", epoch: undefined };
+    assert.deepEqual(await publishSame(url, subject("alice").headers), { ...ack, offset: 1 });
+    assert.deepEqual(await publishSame(url, subject("bob").headers), { ...ack, offset: 2 });
+    const again = await publishSame(url, subject("alice").headers);
+    assert.deepEqual(again, { ...ack, offset: 1, duplicate: true });
+  });
+
+  it("are charged for what they publish, also without a token", async () => {
+    const log = new ManualLog();
+    const { url } = await startServer({ trustedProxies: 1 }, { log });
+    const client = new Client(url, { headers: { "X-Forwarded-For": "198.51.100.1" } });
+    afterwards(() => {
+      client.webSocket.terminate();
+    });
+    await waitUntil(() => log.readers.has(""));
+    log.reader("").started({ epoch: "e", next: 1 }, 1);
+    await client.nextValue();
+    client.send(1);
+    await waitUntil(() => log.appends.length > 0);
+    const [{ publisher, user } = assert.fail("not appended")] = log.appends;
+    assert.deepEqual([publisher, user], [undefined, userKey(undefined, "198.51.100.1")]);
+  });
+
+  it("recognize an id after the address of a client without a token has changed", async () => {
+    const { url } = await startServer({ trustedProxies: 1 });
+    const ack = { ack: "same", epoch: undefined, offset: 1 };
+    assert.deepEqual(await publishSame(url, { "X-Forwarded-For": "198.51.100.1" }), ack);
+    const again = await publishSame(url, { "X-Forwarded-For": "198.51.100.2" });
+    assert.deepEqual(again, { ...ack, duplicate: true });
+  });
+});

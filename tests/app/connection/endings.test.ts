@@ -1,0 +1,280 @@
+/** Every way in which the server refuses or ends a connection, as PROTOCOL.md lists them. */
+import assert from "node:assert/strict";
+
+import { ALL_RIGHTS } from "../../../app/src/auth/authorize.ts";
+import type { Grant } from "../../../app/src/auth/authorize.ts";
+import {
+  connect,
+  connectResuming,
+  DEFAULT_CHANNEL,
+  exchange,
+  ManualLog,
+  nextServerSocket,
+  openSocket,
+  protocolTable,
+  startServer,
+  tearDown,
+  upgradeRequest,
+  waitUntil,
+} from "../support.ts";
+import type { Client, TestServer } from "../support.ts";
+
+type Ending = () => Promise<Client>;
+
+/** What brings a close code about; several where PROTOCOL.md gives several reasons. */
+const closes: Readonly<Record<string, Readonly<Record<string, Ending>>>> = {
+  1001: {
+    "it shuts down": async () => {
+      const server = await startServer();
+      const client = await connect(server.url);
+      void server.drain();
+      return client;
+    },
+  },
+  1002: {
+    "a frame breaks RFC 6455": async () => {
+      const client = await connect((await startServer()).url);
+      client.webSocket.send("1", { mask: false });
+      return client;
+    },
+  },
+  1007: {
+    "a text frame is not UTF-8": async () => {
+      const client = await connect((await startServer()).url);
+      client.webSocket.send(Buffer.from([0xff]), { binary: false });
+      return client;
+    },
+  },
+  1008: {
+    "too many messages": async () => {
+      const client = await connect((await startServer({ messagesPerSecond: 1, messageBurst: 1 })).url);
+      for (const value of [1, 2]) client.send(value);
+      return client;
+    },
+    "too many bytes of one user": async () => {
+      const client = await connect(
+        (await startServer({ maxPayloadBytes: 10, messageBurst: 10_000, bytesPerSecondPerUser: 1 })).url,
+      );
+      for (let n = 0; n < 1000; n++) client.send(n);
+      return client;
+    },
+    "a message in too many parts": async () => {
+      const client = await connect((await startServer()).url);
+      for (let n = 0; n <= 1024; n++) client.webSocket.send(n === 0 ? "1" : "", { fin: n === 1024 });
+      return client;
+    },
+    "an expired token": async () => {
+      const expiresAt = Date.now() + 50;
+      const authorize = (): Promise<Grant> =>
+        Promise.resolve({ granted: true, rights: ALL_RIGHTS, expiresAt });
+      return connect((await startServer({}, { authorize })).url);
+    },
+  },
+  1009: {
+    "a message is too big": async () => {
+      const client = await connect((await startServer({ maxPayloadBytes: 10 })).url);
+      client.send("1234567890");
+      return client;
+    },
+    "a message with its envelope is too big": async () => {
+      const { client } = await connectResuming((await startServer({ maxPayloadBytes: 10 })).url);
+      client.webSocket.send(`{"publish":1${" ".repeat(1024)}}`);
+      return client;
+    },
+  },
+  1012: {
+    "another task has more room": async () => {
+      const server = await startServer();
+      const plain = await connect(server.url);
+      const { client } = await connectResuming(server.url);
+      await server.release(5, 0);
+      plain.send("barrier");
+      assert.equal(await plain.nextMessage(), "barrier", "plain clients stay");
+      return client;
+    },
+  },
+  1013: {
+    "the client reads too slowly": async () => {
+      const server = await startServer({ retainedBytes: 256 * 1024 });
+      const client = await connect(server.url);
+      client.webSocket.pause();
+      const json = JSON.stringify("x".repeat(60_000));
+      // Much more than the buffers of both ends of a connection hold.
+      for (let n = 0; n < 300; n++) await server.hub.publish(DEFAULT_CHANNEL, json);
+      client.webSocket.resume();
+      return client;
+    },
+  },
+};
+
+/** What is refused with a status; the answer is what the server says to the upgrade request. */
+const refusals: Readonly<Record<string, Readonly<Record<string, (server: TestServer) => Promise<string>>>>> =
+  {
+    400: Object.fromEntries(
+      Object.entries({
+        "a malformed handshake": upgradeRequest().replace("AAAAAAAAAAAAAAAAAAAAAA==", "AAAA"),
+        "another version": upgradeRequest().replace("Version: 13", "Version: 8"),
+        "malformed subprotocols": upgradeRequest("/wss", ["Sec-WebSocket-Protocol: resume.v1,, x y"]),
+        "a body": upgradeRequest("/wss", ["Content-Length: 1"]),
+        "two hosts": upgradeRequest("/wss", ["Host: another"]),
+        "a channel without a name": upgradeRequest("/wss//"),
+        "a channel with a name that is too long": upgradeRequest(`/wss/${"n".repeat(65)}`),
+        "a channel with other characters": upgradeRequest("/wss/a/b"),
+        "a channel with an escape": upgradeRequest("/wss/%61"),
+        "a channel named like a step in a path": upgradeRequest("/wss/."),
+        "a channel named like a step back in a path": upgradeRequest("/wss/.."),
+        ...Object.fromEntries(
+          [
+            "epoch=e",
+            "offset=1",
+            "epoch=e&offset=",
+            "epoch=e&offset=-1",
+            "epoch=e&offset=1.5",
+            "epoch=e&offset=9007199254740992",
+          ].map((query) => [
+            `the query ${query}`,
+            upgradeRequest(`/wss?${query}`, ["Sec-WebSocket-Protocol: resume.v1"]),
+          ]),
+        ),
+      }).map(([what, request]) => [what, ({ address }: TestServer) => exchange(address.port, request)]),
+    ),
+    401: {
+      "no valid token": async () => {
+        const { address } = await startServer(
+          {},
+          { authorize: () => Promise.resolve({ granted: false, status: 401, reason: "no token" }) },
+        );
+        return exchange(address.port, upgradeRequest());
+      },
+    },
+    403: {
+      "an origin that is not allowed": async () => {
+        const { address } = await startServer({ allowedOrigins: ["https://app.example"] });
+        return exchange(address.port, upgradeRequest("/wss", ["Origin: https://evil.example"]));
+      },
+      "a token that does not open the channel": async () => {
+        const { address } = await startServer(
+          {},
+          { authorize: () => Promise.resolve({ granted: false, status: 403, reason: "another channel" }) },
+        );
+        return exchange(address.port, upgradeRequest());
+      },
+    },
+    404: {
+      "another path": ({ address }) => exchange(address.port, upgradeRequest("/ws")),
+    },
+    405: {
+      "another method": ({ address }) => exchange(address.port, upgradeRequest().replace("GET", "PUT")),
+    },
+    429: {
+      "a user with too many connections": async () => {
+        const { address, url } = await startServer({ connectionsPerUser: 1 });
+        await connect(url);
+        return exchange(address.port, upgradeRequest());
+      },
+      "a user with too many channels": async () => {
+        const { address, url } = await startServer({ channelsPerUser: 1 });
+        await connect(`${url}/a`);
+        return exchange(address.port, upgradeRequest("/wss/b"));
+      },
+    },
+    431: {
+      "headers that are too long": ({ address }) =>
+        exchange(address.port, upgradeRequest("/wss", [`X-Long: ${"x".repeat(16 * 1024)}`])),
+    },
+    503: {
+      "a full server": async () => {
+        const { address, url } = await startServer({ maxConnections: 1 });
+        await connect(url);
+        return exchange(address.port, upgradeRequest());
+      },
+      "a server with too many channels": async () => {
+        const { address, url } = await startServer({ maxChannels: 1 });
+        await connect(`${url}/a`);
+        return exchange(address.port, upgradeRequest("/wss/b"));
+      },
+      "a server that shuts down": async (server) => {
+        await server.drain();
+        return exchange(server.address.port, upgradeRequest());
+      },
+      "a server that cannot check tokens": async () => {
+        const { address } = await startServer(
+          {},
+          { authorize: () => Promise.resolve({ granted: false, status: 503, reason: "no keys" }) },
+        );
+        return exchange(address.port, upgradeRequest());
+      },
+      "a log that cannot say how far it is": async () => {
+        const log = new ManualLog();
+        const { address } = await startServer({}, { log });
+        const answer = exchange(
+          address.port,
+          upgradeRequest("/wss?epoch=e&offset=7", ["Sec-WebSocket-Protocol: resume.v1"]),
+        );
+        await waitUntil(() => log.readers.size > 0);
+        log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+        return answer;
+      },
+    },
+  };
+
+describe("every ending", () => {
+  afterEach(tearDown);
+
+  it("that PROTOCOL.md lists has its tests here", () => {
+    assert.deepEqual(
+      protocolTable("Closing").map(([code]) => code),
+      Object.keys(closes),
+    );
+    assert.deepEqual(
+      protocolTable("Connecting").map(([status]) => status),
+      // Headers that do not arrive take as long as they may: http.test.ts has them.
+      [...Object.keys(refusals), "408"].sort(),
+    );
+  });
+
+  for (const [code, reasons] of Object.entries(closes)) {
+    for (const [reason, end] of Object.entries(reasons)) {
+      it(`has its code: ${code} for ${reason}`, async () => {
+        const client = await end();
+        assert.equal((await client.closed).code, Number(code));
+      });
+    }
+  }
+
+  for (const [status, reasons] of Object.entries(refusals)) {
+    for (const [reason, refuse] of Object.entries(reasons)) {
+      it(`has its status: ${status} for ${reason}`, async () => {
+        const answer = await refuse(await startServer());
+        assert.ok(answer.startsWith(`HTTP/1.1 ${status} `), answer);
+        assert.match(answer, /\r\nConnection: close\r\n/);
+        assert.equal(answer.includes("\r\nRetry-After: 5\r\n"), ["429", "503"].includes(status));
+      });
+    }
+  }
+
+  it("comes at once for a client that has gone while its upgrade waited", async () => {
+    const log = new ManualLog();
+    const server = await startServer({}, { log });
+    const accepted = nextServerSocket();
+    const client = openSocket(server.address.port);
+    client.write(upgradeRequest());
+    await waitUntil(() => log.readers.size > 0);
+    const socket = await accepted;
+    client.end();
+    await waitUntil(() => socket.readableEnded);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    // Otherwise it would miss its first heartbeat after 30 to 60 seconds.
+    await waitUntil(() => server.metrics.snapshot().closes["1006"] === 1);
+    assert.equal(server.connections(), 0);
+  });
+
+  it("leaves nobody who was asked for nobody", async () => {
+    const server = await startServer();
+    const { client, greeting } = await connectResuming(server.url);
+    await server.release(0, 0);
+    client.send({ publish: 1, id: "1" });
+    assert.deepEqual(await client.nextValue(), { ack: "1", epoch: greeting.epoch, offset: 1 });
+    assert.equal(client.webSocket.readyState, client.webSocket.OPEN);
+  });
+});

@@ -1,0 +1,347 @@
+/** Clients that mean harm, all on one server, beside one client that behaves and must not notice. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect as connectSocket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+import fc from "fast-check";
+
+import { defaultSettings } from "../../../app/src/settings/settings.ts";
+import {
+  clientFrame,
+  closeFrameStart,
+  connect,
+  connectRaw,
+  connectResuming,
+  DEFAULT_CHANNEL,
+  growsByLessThan,
+  memoryInUse,
+  openSocket,
+  RESUMING,
+  startServer,
+  tearDown,
+  upgradeRequest,
+  waitUntil,
+} from "../support.ts";
+import type { Client, TestServer } from "../support.ts";
+
+const MIB = 1024 * 1024;
+
+/** What memory may differ by chance. */
+const SLACK_BYTES = 12 * MIB;
+
+/** The server gives headers 10 seconds, and looks every 2; it would give a whole request 20. */
+const SLOWLORIS_DEADLINE_MS = 19_000;
+const SLOWLORIS_INTERVAL_MS = 1000;
+
+/** Frames, of which each breaks the rules; what follows is not read. */
+const broken = {
+  "no mask": [Buffer.from([0x81, 0x01, 0x31]), 1002],
+  "the first reserved bit": [Buffer.from([0xc1, 0x81, 0, 0, 0, 0, 0x31]), 1002],
+  "the second reserved bit": [Buffer.from([0xa1, 0x81, 0, 0, 0, 0, 0x31]), 1002],
+  "the third reserved bit": [Buffer.from([0x91, 0x81, 0, 0, 0, 0, 0x31]), 1002],
+  "a reserved opcode": [clientFrame(0x3, ""), 1002],
+  "a reserved control opcode": [clientFrame(0xb, ""), 1002],
+  "a continuation of nothing": [clientFrame(0x0, "1"), 1002],
+  "a message within a message": [Buffer.concat([fragment(0x1, "1"), clientFrame(0x1, "2")]), 1002],
+  "a ping in fragments": [fragment(0x9, ""), 1002],
+  "a ping with a long payload": [clientFrame(0x9, "x".repeat(126)), 1002],
+  "a Close frame of one byte": [clientFrame(0x8, "x"), 1002],
+  "a Close frame with a code that must not be sent": [clientFrame(0x8, closeFrameStart(1006)), 1002],
+  "a Close frame whose reason is not UTF-8": [clientFrame(0x8, Buffer.from([0x03, 0xe8, 0xff])), 1007],
+  "text that is not UTF-8": [clientFrame(0x1, Buffer.from([0x22, 0xc3, 0x22])), 1007],
+  "text that is not UTF-8 across fragments": [
+    Buffer.concat([
+      fragment(0x1, Buffer.from([0x22, 0xe2])),
+      fragment(0x0, Buffer.from([0x82])),
+      clientFrame(0x0, '"'),
+    ]),
+    1007,
+  ],
+  "a length that alone is too large": [
+    Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3, 4]),
+    1009,
+  ],
+  "the largest length": [Buffer.from([0x82, 0xff, ...Array<number>(8).fill(0xff), 1, 2, 3, 4]), 1009],
+  "fragments that are too large together": [
+    Buffer.concat([fragment(0x1, "x".repeat(60_000)), fragment(0x0, "x".repeat(60_000))]),
+    1009,
+  ],
+  "fragments without end": [
+    Buffer.concat([fragment(0x1, ""), ...Array<Buffer>(5000).fill(fragment(0x0, ""))]),
+    1008,
+  ],
+  "a flood of pings": [Buffer.concat(Array<Buffer>(5000).fill(clientFrame(0x9, "ping"))), 1008],
+  "a flood of pongs": [Buffer.concat(Array<Buffer>(5000).fill(clientFrame(0xa, "pong"))), 1008],
+  "a flood of empty fragments": [
+    Buffer.concat(Array<Buffer[]>(10).fill(emptyFragments(1000)).flat().concat(clientFrame(0x1, "1"))),
+    1008,
+  ],
+  "a flood of messages": [Buffer.concat(Array<Buffer>(5000).fill(clientFrame(0x1, "1"))), 1008],
+  "a flood of mistakes": [Buffer.concat(Array<Buffer>(5000).fill(clientFrame(0x1, "?"))), 1008],
+} as const satisfies Record<string, readonly [Buffer, number]>;
+
+/** An empty message. */
+function emptyFragments(count: number): Buffer[] {
+  return [fragment(0x1, ""), ...Array<Buffer>(count - 2).fill(fragment(0x0, "")), clientFrame(0x0, "")];
+}
+
+function fragment(opcode: number, payload: Uint8Array | string): Buffer {
+  const frame = clientFrame(opcode, payload);
+  frame.writeUInt8(frame.readUInt8(0) & 0x7f);
+  return frame;
+}
+
+describe("hostile clients", () => {
+  let server: TestServer;
+  let good: Client;
+  let memoryBefore: number;
+  /** How many milliseconds each lived that sent its upgrade byte by byte. */
+  let slowlorises: Promise<number>[];
+  let served = 0;
+
+  before(async () => {
+    server = await startServer();
+    good = await connect(server.url);
+    memoryBefore = memoryInUse();
+    // The other tests run while these go on.
+    slowlorises = Array.from({ length: 50 }, () => slowloris(server.address.port));
+  });
+
+  afterEach(async () => {
+    // The client that behaves is still served, and nothing is left of the others.
+    const text = `still here ${(served += 1)}`;
+    good.send(text);
+    while ((await good.nextMessage()) !== text);
+    await waitUntil(() => server.connections() === 1 && server.hub.channels === 1);
+  });
+
+  after(tearDown);
+
+  for (const [what, [bytes, code]] of Object.entries(broken)) {
+    it(`are closed with ${code} for ${what}`, async () => {
+      const raw = await connectRaw(server.address.port);
+      const closed = once(raw.socket, "close");
+      raw.socket.write(bytes);
+      await raw.seen(closeFrameStart(code));
+      raw.socket.end();
+      await closed;
+    });
+  }
+
+  it("may send their frames in any pieces", async () => {
+    const kinds = Object.values(broken).filter(([bytes]) => bytes.length < 100);
+    for (const [bytes, code] of kinds) {
+      const raw = await connectRaw(server.address.port);
+      raw.socket.setNoDelay();
+      for (const byte of bytes) {
+        raw.socket.write(Buffer.of(byte));
+        await nextTurn();
+      }
+      await raw.seen(closeFrameStart(code));
+      raw.socket.destroy();
+    }
+  });
+
+  it("may send any bytes at all", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 500 }), async (bytes) => {
+        const { socket } = await connectRaw(server.address.port);
+        const closed = once(socket, "close");
+        socket.end(bytes);
+        await closed;
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("may send any JSON, or what looks like it, and are answered", async () => {
+    const { client } = await connectResuming(`${server.url}/json`);
+    const depth = 30_000;
+    const texts = [
+      "[".repeat(60_000),
+      "[".repeat(depth) + "]".repeat(depth),
+      '{"publish":'.repeat(5000) + "1" + "}".repeat(5000),
+      `{"publish":${"[".repeat(depth)}${"]".repeat(depth)},"id":"deep"}`,
+      `{"publish":"${"\\u0000".repeat(10_000)}"}`,
+      `{"publish":[${"1e20,".repeat(10_000)}1]}`,
+      `{"publish":{${Array.from({ length: 5000 }, (_, n) => `"${n}":1`).join()}},"id":"wide"}`,
+      `{"publish":1,"id":${"9".repeat(60_000)}}`,
+      `{"publish":1,"id":{"length":1}}`,
+      `{"__proto__":{"publish":1,"id":"a"}}`,
+      `{"publish":{"__proto__":{"toJSON":1},"constructor":{"prototype":1}},"id":"proto"}`,
+      `{"publish":{"toJSON":"x"},"id":"toJSON"}`,
+      `{"publish":"\\ud800","id":"lone"}`,
+      `{"publish":1,"id":"\\ud800"}`,
+      `\ufeff{"publish":1}`,
+    ];
+    for (const text of texts) client.webSocket.send(text);
+    client.send({ publish: "barrier", id: "barrier" });
+    const answers: unknown[] = [];
+    for (;;) {
+      const answer = await client.nextValue();
+      answers.push(answer);
+      if (typeof answer === "object" && answer !== null && "ack" in answer && answer.ack === "barrier") break;
+    }
+    const answered = JSON.stringify(answers);
+    for (const id of ["wide", "proto", "toJSON", "lone"]) assert.ok(answered.includes(`{"ack":"${id}"`), id);
+    assert.ok(answered.includes('"id":"deep"'));
+    assert.equal(({} as Record<string, unknown>)["publish"], undefined);
+    client.webSocket.terminate();
+  });
+
+  it("may ask for any path, query and subprotocol, and get a plain answer", async () => {
+    const visible = fc.string({
+      unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
+    });
+    const piece = fc.oneof(
+      visible,
+      fc.constantFrom(
+        "..",
+        "%2e%2e",
+        "%00",
+        "%ff",
+        "//",
+        "?",
+        "#",
+        "&",
+        "=",
+        "epoch=",
+        "offset=1",
+        "@",
+        ":",
+        "\\",
+        "\xff",
+      ),
+    );
+    const target = fc
+      .tuple(
+        fc.constantFrom("/wss", "/wss/", "/wss?", "/", "http://x/wss", "*", ""),
+        fc.array(piece, { maxLength: 6 }),
+      )
+      .map(([start, rest]) => start + rest.join(""));
+    const subprotocols = fc.array(
+      fc.oneof(visible, fc.constantFrom("resume.v1", "bearer.x", "", "\t", "\xe9", "\x00")),
+    );
+    await fc.assert(
+      fc.asyncProperty(target, subprotocols, async (wanted, offered) => {
+        const request = upgradeRequest(wanted, [`Sec-WebSocket-Protocol: ${offered.join(", ")}`]);
+        const status = await statusOf(server.address.port, request);
+        assert.ok([101, 400, 404].includes(status), String(status));
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  for (const [what, headers] of [
+    ["one huge header", [`X-Huge: ${"x".repeat(64 * 1024)}`]],
+    ["many headers", Array.from({ length: 5000 }, (_, n) => `X-${n}: ${n}`)],
+    ["a huge query", []],
+  ] as const) {
+    it(`are refused for ${what}`, async () => {
+      const target = headers.length === 0 ? `/wss?${"x".repeat(64 * 1024)}` : "/wss";
+      assert.equal(await statusOf(server.address.port, upgradeRequest(target, headers)), 431);
+    });
+  }
+
+  it("may upgrade twice, or pipeline after an upgrade", async () => {
+    const twice = upgradeRequest() + upgradeRequest();
+    const raw = await connectRaw(server.address.port, twice);
+    // The second request is no frame.
+    await raw.seen(closeFrameStart(1002));
+    raw.socket.destroy();
+  });
+
+  it("may be thousands that begin an upgrade and never end it", async () => {
+    const sockets = await Promise.all(
+      Array.from({ length: 3000 }, async () => {
+        const socket = connectSocket(server.address.port, "127.0.0.1");
+        socket.on("error", () => undefined);
+        await once(socket, "connect");
+        socket.write("GET /wss HTTP/1.1\r\nHost: x\r\nConnection: Upg");
+        return socket;
+      }),
+    );
+    const another = await connect(server.url);
+    another.send("let me in");
+    assert.equal(await another.nextMessage(), "let me in");
+    another.webSocket.terminate();
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it("may go before they are greeted", async () => {
+    for (let n = 0; n < 300; n++) {
+      const socket = connectSocket(server.address.port, "127.0.0.1");
+      socket.on("error", () => undefined);
+      socket.write(upgradeRequest(`/wss/gone-${n % 7}`));
+      await once(socket, "connect");
+      if (n % 2 === 0) socket.resetAndDestroy();
+      else socket.destroy();
+    }
+  });
+
+  it("may read nothing, and cost no more than the window", async () => {
+    const { retainedBytes } = defaultSettings();
+    const memory = memoryInUse();
+    const readers = await Promise.all(
+      Array.from({ length: 10 }, (_, n) =>
+        connectRaw(server.address.port, upgradeRequest("/wss", n % 2 === 0 ? RESUMING : [])),
+      ),
+    );
+    for (const { socket } of readers) socket.pause();
+    const json = JSON.stringify("x".repeat(60_000));
+    for (let n = 0; n < 800; n++) {
+      await server.hub.publish(DEFAULT_CHANNEL, json);
+      assert.equal(await good.nextMessage(), JSON.parse(json));
+    }
+    // Two dialects' windows, the log's own in characters of one byte, and a slice for each.
+    await growsByLessThan(3 * 1.25 * retainedBytes + SLACK_BYTES, memory);
+    assert.ok(server.hub.slowestLagBytes <= 1.25 * retainedBytes);
+    for (const { socket } of readers) socket.destroy();
+  });
+
+  it("are cut off when they send their upgrade byte by byte", async function () {
+    this.timeout(2 * SLOWLORIS_DEADLINE_MS);
+    for (const lived of await Promise.all(slowlorises))
+      assert.ok(lived > SLOWLORIS_INTERVAL_MS && lived < SLOWLORIS_DEADLINE_MS, `${lived} ms`);
+  });
+
+  it("leave no memory behind", async () => {
+    for (let turn = 0; turn < 10; turn++) await nextTurn();
+    await growsByLessThan(2 * defaultSettings().retainedBytes + SLACK_BYTES, memoryBefore);
+  });
+});
+
+/** The status of the answer to a request. */
+async function statusOf(port: number, request: string): Promise<number> {
+  const socket = connectSocket(port, "127.0.0.1");
+  socket.on("error", () => undefined);
+  let answer = "";
+  socket.setEncoding("latin1").on("data", (text: string) => (answer += text));
+  const closed = once(socket, "close").then(() => true);
+  socket.write(request, "latin1");
+  while (!answer.includes("\r\n")) {
+    if ((await Promise.race([once(socket, "data"), closed])) === true) break;
+  }
+  socket.destroy();
+  return Number(
+    /^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? assert.fail(`no answer to ${request.slice(0, 200)}`),
+  );
+}
+
+/** @returns how long the server let it live, in milliseconds. */
+async function slowloris(port: number): Promise<number> {
+  const socket = openSocket(port);
+  const closed = once(socket, "close");
+  const since = performance.now();
+  let at = 0;
+  const request = upgradeRequest();
+  const timer = setInterval(
+    () => socket.write(request.charAt(at++ % (request.length - 2))),
+    SLOWLORIS_INTERVAL_MS,
+  );
+  socket.resume();
+  await closed;
+  clearInterval(timer);
+  return performance.now() - since;
+}

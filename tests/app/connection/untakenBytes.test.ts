@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+import { UntakenBytes } from "../../../app/src/connection/untakenBytes.ts";
+import {
+  clientFrame,
+  connect,
+  connectRaw,
+  DEFAULT_CHANNEL,
+  nextServerSocket,
+  startServer,
+  tearDown,
+  waitUntil,
+} from "../support.ts";
+import type { TestServer } from "../support.ts";
+
+const TEXT_BYTES = 200_000;
+
+/** More than the buffers of the system hold. */
+const FILLING_MESSAGES = 100;
+
+/** More than that. */
+const RETAINED_BYTES = 1 << 26;
+
+describe("what clients do not take", () => {
+  afterEach(tearDown);
+
+  it("counts once for those that share it", () => {
+    const untaken = new UntakenBytes({ maxUntakenBytes: 10 });
+    const [one, other] = [recipient(), recipient()];
+    const shared = {};
+    untaken.keep(one, shared, 6);
+    untaken.keep(other, shared, 6);
+    assert.equal(untaken.total, 6);
+    untaken.release(one, shared);
+    untaken.release(one, shared);
+    assert.equal(untaken.total, 6);
+    untaken.release(other, shared);
+    assert.equal(untaken.total, 0);
+  });
+
+  it("ends all that share what has been kept for longest, when it is too much", () => {
+    const untaken = new UntakenBytes({ maxUntakenBytes: 10 });
+    const [first, second, third] = [recipient(), recipient(), recipient()];
+    const shared = {};
+    untaken.keep(first, shared, 4);
+    untaken.keep(second, shared, 4);
+    untaken.keep(third, {}, 6);
+    assert.equal(first.ended + second.ended + third.ended, 0);
+    const grown = {};
+    untaken.keep(third, grown, 1);
+    assert.deepEqual([first.ended, second.ended, third.ended], [1, 1, 0]);
+    untaken.keep(third, grown, 4);
+    assert.deepEqual([untaken.total, third.ended], [10, 0]);
+  });
+
+  for (const [what, limit, ends] of [
+    ["a slice", TEXT_BYTES - 10_000, true],
+    ["a slice that is within the limit", TEXT_BYTES * 2, false],
+  ] as const) {
+    it(`is at most the limit: ${what}`, async () => {
+      const server = await startServer(
+        { retainedBytes: RETAINED_BYTES },
+        { limits: { maxUntakenBytes: limit } },
+      );
+      const raw = await connectRaw(server.address.port);
+      raw.socket.pause();
+      await fill(server);
+      await waitUntil(() => server.connections() === Number(!ends));
+    });
+  }
+
+  it("includes answers", async () => {
+    const server = await startServer(
+      { retainedBytes: RETAINED_BYTES },
+      { limits: { maxUntakenBytes: TEXT_BYTES + 30_000 } },
+    );
+    const raw = await connectRaw(server.address.port);
+    raw.socket.pause();
+    await fill(server);
+    assert.equal(server.connections(), 1);
+    raw.socket.write(Buffer.concat(Array<Buffer>(150).fill(clientFrame(0x1, "?"))));
+    await waitUntil(() => server.connections() === 0);
+  });
+
+  it("is one write, however short what follows is", async () => {
+    const server = await startServer({ retainedBytes: RETAINED_BYTES, heartbeatSeconds: 540 });
+    const accepted = nextServerSocket();
+    const raw = await connectRaw(server.address.port);
+    const socket = await accepted;
+    raw.socket.pause();
+    await fill(server);
+    // What is large is with the system; a short one waits.
+    raw.socket.resume();
+    while (socket.writableLength > 0) await once(raw.socket, "data");
+    raw.socket.pause();
+    const short = JSON.stringify("x".repeat(100));
+    while (socket.writableLength === 0) {
+      await server.hub.publish(DEFAULT_CHANNEL, short);
+      await nextTurn();
+    }
+    const waiting = socket.writableLength;
+    const other = await connect(server.url);
+    for (let n = 0; n < 10; n++) {
+      await server.hub.publish(DEFAULT_CHANNEL, '"after"');
+      assert.equal(await other.nextMessage(), "after");
+    }
+    assert.equal(socket.writableLength, waiting);
+  });
+});
+
+function recipient(): { ended: number; onTooMuchUntaken(): void } {
+  return {
+    ended: 0,
+    onTooMuchUntaken() {
+      this.ended += 1;
+    },
+  };
+}
+
+/** Delivers until the system takes nothing more for a client that does not read. */
+async function fill({ hub }: TestServer): Promise<void> {
+  const text = JSON.stringify("x".repeat(TEXT_BYTES));
+  for (let n = 0; n < FILLING_MESSAGES; n++) {
+    await hub.publish(DEFAULT_CHANNEL, text);
+    await nextTurn();
+  }
+}

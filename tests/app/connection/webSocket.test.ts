@@ -1,0 +1,428 @@
+import assert from "node:assert/strict";
+import { isUtf8 } from "node:buffer";
+import { once } from "node:events";
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
+import { duplexPair } from "node:stream";
+import type { Duplex } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+import fc from "fast-check";
+import { WebSocketServer } from "ws";
+
+import { HeldBytes } from "../../../app/src/connection/heldBytes.ts";
+import { UntakenBytes } from "../../../app/src/connection/untakenBytes.ts";
+import { ServerWebSocket } from "../../../app/src/connection/webSocket.ts";
+import type { TaskMemory } from "../../../app/src/connection/webSocket.ts";
+import { WIRE_LIMITS } from "../../../app/src/connection/wireLimits.ts";
+import { clientFrame, growsByLessThan, memoryInUse } from "../support.ts";
+
+/** What a server made of a client's bytes. */
+interface Outcome {
+  /** What it told the application, in order. */
+  readonly events: string[];
+  /** What it wrote: pongs, and at most one Close frame at the end. */
+  readonly written: string[];
+}
+
+type Serve = (socket: Duplex, maxPayloadBytes: number, events: string[]) => void;
+
+const MAX_FRAGMENTS = 1024;
+
+/** What stands for a Close frame without a code, and for none: RFC 6455 §7.1.5. */
+const NO_CODE = 1005;
+const ABNORMAL_CLOSURE = 1006;
+
+/** The codes that our own server told, by the events before. */
+const closedCodes = new WeakMap<string[], number>();
+
+const memory = taskMemory();
+
+const NO_EVENTS = {
+  user: {},
+  onFrame: () => true,
+  onMessage: () => undefined,
+  onDrained: () => undefined,
+  onClosed: () => undefined,
+};
+
+const ours: Serve = (socket, maxPayloadBytes, events) => {
+  // The system takes a few bytes at once, and a duplex stream in the next turn.
+  Object.defineProperty(socket, "writableLength", { value: 0 });
+  // It uses nothing of a socket that a duplex stream does not have, while nobody asks for `bytesRead`.
+  new ServerWebSocket(
+    socket as unknown as Socket,
+    maxPayloadBytes,
+    {
+      user: {},
+      onFrame: () => true,
+      onMessage: (text) => events.push(`message ${text ?? "that is not UTF-8"}`),
+      onDrained: () => undefined,
+      onClosed: (code) => closedCodes.set(events, code),
+    },
+    memory,
+  ).start(Buffer.alloc(0));
+};
+
+const theirs: Serve = (socket, maxPayloadBytes, events) => {
+  const server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    maxPayload: maxPayloadBytes,
+    ...{ maxFragments: MAX_FRAGMENTS },
+  });
+  const request = new IncomingMessage(new Socket());
+  request.method = "GET";
+  request.headers = {
+    upgrade: "websocket",
+    "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    "sec-websocket-version": "13",
+  };
+  server.handleUpgrade(request, socket, Buffer.alloc(0), (webSocket) => {
+    webSocket.on("message", (data: Buffer, isBinary) => {
+      const text = isBinary && !isUtf8(data) ? "that is not UTF-8" : data.toString();
+      events.push(`message ${text}`);
+    });
+    webSocket.on("error", () => undefined);
+  });
+};
+
+/** Gives a server these chunks, each as it is, and then the end. */
+async function play(serve: Serve, chunks: readonly Buffer[], maxPayloadBytes: number): Promise<Outcome> {
+  const [client, socket] = duplexPair();
+  const output: Buffer[] = [];
+  client.on("data", (chunk: Buffer) => output.push(chunk));
+  for (const side of [client, socket]) side.on("error", () => undefined);
+  const closed = once(socket, "close");
+  const events: string[] = [];
+  serve(socket, maxPayloadBytes, events);
+  // Each server reads in place, so each needs bytes of its own.
+  const read = chunks.map((chunk) => new Promise((resolve) => client.write(Buffer.from(chunk), resolve)));
+  await Promise.race([Promise.all(read), closed]);
+  // The library tells its errors a little later. Ended at once, the stream would have no Close frame any more.
+  await nextTurn();
+  client.end();
+  await closed;
+  const bytes = Buffer.concat(output);
+  const answer = serve === theirs ? bytes.indexOf("\r\n\r\n") + 4 : 0;
+  return { events, written: writtenIn(bytes.subarray(answer)) };
+}
+
+/** Pongs and Close frames are short. */
+function writtenIn(bytes: Buffer): string[] {
+  const written: string[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const length = bytes.readUInt8(at + 1);
+    const payload = bytes.subarray(at + 2, at + 2 + length);
+    if (bytes[at] === 0x8a) written.push(`pong ${payload.toString("hex")}`);
+    else if (bytes[at] !== 0x88) assert.fail(`unexpected: ${bytes.subarray(at).toString("hex")}`);
+    else written.push(`close ${length === 0 ? NO_CODE : payload.readUInt16BE()}`);
+    at += 2 + length;
+  }
+  return written;
+}
+
+interface Frame {
+  readonly opcode: number;
+  readonly fin: boolean;
+  readonly rsv: number;
+  readonly masked: boolean;
+  readonly payload: Uint8Array;
+  /** Bytes of the length field beyond the second byte; more than needed breaks no rule that servers enforce. */
+  readonly lengthBytes: 0 | 2 | 8;
+}
+
+function encode({ opcode, fin, rsv, masked, payload, lengthBytes }: Frame): Buffer {
+  const needed = payload.length < 126 ? 0 : payload.length < 65_536 ? 2 : 8;
+  const bytes = Math.max(needed, lengthBytes);
+  const marker = bytes === 0 ? payload.length : bytes === 2 ? 126 : 127;
+  const length = Buffer.alloc(bytes);
+  if (bytes === 2) length.writeUInt16BE(payload.length);
+  if (bytes === 8) length.writeBigUInt64BE(BigInt(payload.length));
+  const mask = Buffer.from(masked ? [0x12, 0x9b, 0x3c, 0xff] : []);
+  return Buffer.concat([
+    Buffer.from([(fin ? 0x80 : 0) | (rsv << 4) | opcode, (masked ? 0x80 : 0) | marker]),
+    length,
+    mask,
+    payload.map((byte, n) => byte ^ (mask[n % 4] ?? 0)),
+  ]);
+}
+
+const utf8 = (text: string): Uint8Array => Buffer.from(text.toWellFormed());
+
+const textPayload = fc.oneof(
+  { weight: 4, arbitrary: fc.string({ unit: "binary", maxLength: 20 }).map(utf8) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom(0, 9, 10, 11, 124, 125, 126, 127, 1000, 65_535, 65_536)
+      .map((n) => utf8("é".repeat(n / 2) + "x".repeat(n % 2))),
+  },
+);
+const anyPayload = fc.oneof(textPayload, fc.uint8Array({ maxLength: 140 }));
+const controlPayload = fc.uint8Array({ maxLength: 125 });
+const lengthBytes = fc.constantFrom<0 | 2 | 8>(0, 0, 0, 0, 0, 2, 8);
+const orderly = { rsv: 0, masked: true } as const;
+
+const controlFrame = fc.record({
+  ...{
+    rsv: fc.constant(0),
+    masked: fc.constant(true),
+    fin: fc.constant(true),
+    lengthBytes: fc.constant<0 | 2 | 8>(0),
+  },
+  opcode: fc.constantFrom(0x9, 0xa),
+  payload: controlPayload,
+});
+
+/** A message in one or more frames, controls among them. */
+const message = fc
+  .record({
+    opcode: fc.constantFrom(0x1, 0x1, 0x2),
+    payload: fc.oneof({ weight: 6, arbitrary: textPayload }, { weight: 1, arbitrary: anyPayload }),
+    cuts: fc.oneof(fc.constant<number[]>([]), fc.array(fc.nat(200), { maxLength: 4 })),
+    between: fc.oneof(fc.constant<Frame[]>([]), fc.array(controlFrame, { maxLength: 2 })),
+    lengthBytes,
+  })
+  .map(({ opcode, payload, cuts, between, lengthBytes: field }) => {
+    const places = [
+      0,
+      ...cuts.map((cut) => cut % (payload.length + 1)).toSorted((a, b) => a - b),
+      payload.length,
+    ];
+    const last = places.length - 2;
+    return places.slice(0, -1).flatMap((place, n): Frame[] => {
+      const part = payload.subarray(place, places[n + 1]);
+      const frame = {
+        ...orderly,
+        opcode: n === 0 ? opcode : 0,
+        fin: n === last,
+        payload: part,
+        lengthBytes: field,
+      };
+      return n === last ? [frame] : [frame, ...between];
+    });
+  });
+
+const closePayload = fc.oneof(
+  fc.constant(new Uint8Array()),
+  fc
+    .tuple(
+      fc.constantFrom(1000, 1001, 1004, 1005, 1006, 1011, 1014, 2999, 3000, 4999, 5000),
+      fc.string({ maxLength: 9 }),
+    )
+    .map(([code, reason]) => Buffer.concat([Buffer.from([code >> 8, code & 0xff]), utf8(reason)])),
+  fc.uint8Array({ maxLength: 5 }),
+);
+const close = closePayload.map((payload): Frame[] => [
+  { ...orderly, opcode: 0x8, fin: true, payload, lengthBytes: 0 },
+]);
+
+const wild = fc
+  .record({
+    opcode: fc.nat(15),
+    fin: fc.boolean(),
+    rsv: fc.constantFrom(0, 0, 0, 1, 4),
+    masked: fc.constantFrom(true, true, true, false),
+    payload: anyPayload,
+    lengthBytes,
+  })
+  .map((frame): Frame[] => [frame]);
+
+/** What breaks a stream: bytes flipped, and bytes lost. */
+const damage = fc.oneof(
+  { weight: 3, arbitrary: fc.constant([]) },
+  {
+    weight: 1,
+    arbitrary: fc.array(
+      fc.record({ at: fc.nat(100_000), flip: fc.integer({ min: 1, max: 255 }), lose: fc.nat(3) }),
+      {
+        minLength: 1,
+        maxLength: 3,
+      },
+    ),
+  },
+);
+
+const stream = fc
+  .record({
+    parts: fc.array(
+      fc.oneof(
+        { weight: 12, arbitrary: message },
+        { weight: 4, arbitrary: controlFrame.map((frame) => [frame]) },
+        { weight: 1, arbitrary: close },
+        { weight: 1, arbitrary: wild },
+      ),
+      { maxLength: 12 },
+    ),
+    damage,
+    cuts: fc.array(fc.oneof(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 40_000 })), {
+      minLength: 1,
+      maxLength: 8,
+    }),
+  })
+  .map(({ parts, damage: damages, cuts }) => {
+    let bytes = Buffer.concat(parts.flat().map(encode));
+    for (const { at, flip, lose } of damages) {
+      if (bytes.length === 0) break;
+      const place = at % bytes.length;
+      bytes.writeUInt8(bytes.readUInt8(place) ^ flip, place);
+      bytes = Buffer.concat([bytes.subarray(0, place), bytes.subarray(place + lose)]);
+    }
+    const chunks: Buffer[] = [];
+    for (let at = 0, n = 0; at < bytes.length; n++) {
+      // Many small chunks of a large stream would take long and show nothing new.
+      const size = Math.max(cuts[n % cuts.length] ?? 1, Math.ceil(bytes.length / 500));
+      chunks.push(bytes.subarray(at, at + size));
+      at += size;
+    }
+    return chunks;
+  });
+
+after(() => {
+  memory.held.stop();
+});
+
+describe("the server's end of a WebSocket", () => {
+  /*
+   * By design it differs from the library in two things, which are not compared: it does not send the reason of a
+   * client's Close frame back, and it reports the code of a Close frame that it sent itself too.
+   */
+  it("takes any bytes in any pieces as the library's server does", async function () {
+    this.timeout(60_000);
+    await fc.assert(
+      fc.asyncProperty(
+        stream,
+        fc.constantFrom(10, 125, 126, 1000, 70_000, 1 << 20),
+        async (chunks, maxPayload) => {
+          const [own, reference] = [
+            await play(ours, chunks, maxPayload),
+            await play(theirs, chunks, maxPayload),
+          ];
+          assert.deepEqual(own, reference);
+          const [, code] = /^close (\d+)$/.exec(own.written.at(-1) ?? "") ?? [];
+          assert.equal(closedCodes.get(own.events), Number(code ?? ABNORMAL_CLOSURE));
+        },
+      ),
+      // A length above the limit, of which the rest of the header is still to come.
+      { numRuns: 1500, examples: [[[Buffer.from([0x81, 0xfe, 0, 18, 155, 60, 255])], 10]] },
+    );
+  });
+
+  for (const [what, frames, outcome] of [
+    [
+      "as many fragments as it takes",
+      fragments(MAX_FRAGMENTS),
+      { events: [`message ${"x".repeat(MAX_FRAGMENTS)}`], written: [] },
+    ],
+    ["a fragment too many", fragments(MAX_FRAGMENTS + 1), { events: [], written: ["close 1008"] }],
+    [
+      "a length beyond what numbers can count",
+      [Buffer.concat([Buffer.from([0x81, 0xff]), Buffer.alloc(12, 0xff)])],
+      { events: [], written: ["close 1009"] },
+    ],
+    [
+      "a message behind one that is not UTF-8, in the same piece",
+      [Buffer.concat([clientFrame(0x1, Buffer.from([0xff])), clientFrame(0x1, "1"), clientFrame(0x9, "")])],
+      { events: [], written: ["close 1007"] },
+    ],
+    [
+      "a message behind a Close frame, in the same piece",
+      [Buffer.concat([clientFrame(0x8, Buffer.from([0x03, 0xe8])), clientFrame(0x1, "1")])],
+      { events: [], written: ["close 1000"] },
+    ],
+  ] as const satisfies readonly (readonly [string, readonly Buffer[], Outcome])[]) {
+    it(`takes ${what} as the library's server does`, async () => {
+      for (const serve of [ours, theirs]) assert.deepEqual(await play(serve, frames, 1 << 20), outcome);
+    });
+  }
+});
+
+describe("a socket", () => {
+  it("has a bounded share of each turn of the event loop", async () => {
+    const [client, socket] = duplexPair();
+    let messages = 0;
+    const events = { ...NO_EVENTS, onMessage: () => (messages += 1) };
+    const webSocket = new ServerWebSocket(socket as unknown as Socket, 1000, events, memory);
+    webSocket.start(Buffer.alloc(0));
+    const total = 1000;
+    client.write(Buffer.concat(Array<Buffer>(total).fill(clientFrame(0x1, "1"))));
+    for (let before = 0; messages < total; before = messages) {
+      await nextTurn();
+      assert.ok(messages - before <= 2 * 64, `${messages - before} messages in a turn`);
+    }
+    // What waits can be made to wait on.
+    client.write(Buffer.concat(Array<Buffer>(total).fill(clientFrame(0x1, "1"))));
+    while (messages === total) await nextTurn();
+    webSocket.pause();
+    const paused = messages;
+    for (let turn = 0; turn < 10; turn++) await nextTurn();
+    assert.equal(messages, paused);
+    webSocket.resume();
+    while (messages < 2 * total) await nextTurn();
+    // What waits counts while the socket is open.
+    client.write(Buffer.concat(Array<Buffer>(total).fill(clientFrame(0x1, "1"))));
+    while (memory.held.total === 0) await nextTurn();
+    socket.destroy();
+    while (memory.held.total > 0) await nextTurn();
+  });
+
+  it("costs no more than twice the bytes of a message that arrives byte by byte", async () => {
+    const sent = 16_000;
+    const message = clientFrame(0x1, "x".repeat(2 * sent));
+    const own = taskMemory();
+    const before = memoryInUse();
+    const sockets = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const [client, socket] = duplexPair();
+        const webSocket = new ServerWebSocket(socket as unknown as Socket, 2 * sent, NO_EVENTS, own);
+        webSocket.start(Buffer.alloc(0));
+        for (let at = 0; at < sent; at++) {
+          const isTaken = client.write(message.subarray(at, at + 1));
+          if (!isTaken) await once(client, "drain");
+        }
+        return { client, socket, webSocket };
+      }),
+    );
+    await nextTurn();
+    assert.ok(
+      own.held.total >= sockets.length * sent && own.held.total <= 2 * sockets.length * sent,
+      `${own.held.total}`,
+    );
+    await growsByLessThan(2 * own.held.total + (1 << 20), before);
+    for (const { socket } of sockets) socket.destroy();
+    await nextTurn();
+    assert.equal(own.held.total, 0);
+    own.held.stop();
+  });
+});
+
+describe("a connection that is failed", () => {
+  it("reads nothing of what follows", () => {
+    const [, socket] = duplexPair();
+    const broken = clientFrame(0x1, Buffer.from([0xff]));
+    const ping = clientFrame(0x9, "a payload", Buffer.from("mask"));
+    const head = Buffer.concat([broken, ping]);
+    const fail = (): void => assert.fail();
+    const events = { ...NO_EVENTS, onMessage: fail };
+    new ServerWebSocket(socket as unknown as Socket, 1000, events, memory).start(head);
+    // It reads in place: what it has read has no mask any more.
+    assert.deepEqual(head.subarray(broken.length), ping);
+  });
+});
+
+function fragments(count: number): Buffer[] {
+  return Array.from({ length: count }, (_, n) =>
+    encode({
+      ...orderly,
+      opcode: n === 0 ? 0x1 : 0x0,
+      fin: n === count - 1,
+      payload: utf8("x"),
+      lengthBytes: 0,
+    }),
+  );
+}
+
+function taskMemory(): TaskMemory {
+  return { held: new HeldBytes(WIRE_LIMITS), untaken: new UntakenBytes(WIRE_LIMITS) };
+}

@@ -1,0 +1,275 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import type { Browser, Page } from "playwright-core";
+
+import { launchBrowser } from "../../support/browser.ts";
+import { afterwards, startServer, tearDown } from "../support.ts";
+import type { TestServer } from "../support.ts";
+
+/** What browsers got between Safari 16 and Safari 18.4, and a page might use by mistake. */
+const WITHOUT_NEWER_FEATURES = `
+  delete URL.parse;
+  delete URL.canParse;
+  delete Promise.withResolvers;
+  delete Promise.try;
+  delete AbortSignal.any;
+  delete Object.groupBy;
+  delete Map.groupBy;
+  delete Array.fromAsync;
+  delete globalThis.Iterator;
+  for (const name of ["toSorted", "toReversed", "toSpliced", "with"]) delete Array.prototype[name];
+  for (const name of ["union", "intersection", "difference"]) delete Set.prototype[name];
+`;
+
+describe("the client's script", () => {
+  afterEach(tearDown);
+
+  it("is JavaScript, line by line the client's TypeScript", async () => {
+    const { origin } = await startServer();
+    const warnings: Error[] = [];
+    const listen = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", listen);
+    afterwards(() => process.off("warning", listen));
+
+    const [response] = await Promise.all([fetch(`${origin}/client.js`), fetch(`${origin}/client.js`)]);
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get("content-type"), "text/javascript; charset=utf-8");
+    assert.equal(response.headers.get("access-control-allow-origin"), "*");
+    const script = await response.text();
+    const exported: unknown = await import(`data:text/javascript,${encodeURIComponent(script)}`);
+    assert.ok(typeof exported === "object" && exported !== null && "connect" in exported);
+    const source = await readFile(new URL("../../../client/src/index.ts", import.meta.url), "utf8");
+    assert.equal(script.split("\n").length, source.split("\n").length);
+
+    assert.deepEqual(warnings, []);
+  });
+});
+
+describe("the console page", function () {
+  this.timeout(60_000);
+
+  let browser: Browser | undefined;
+
+  before(async function () {
+    browser = await launchBrowser(this);
+  });
+
+  after(() => browser?.close());
+
+  afterEach(tearDown);
+
+  async function openPage(server?: TestServer, script = ""): Promise<Page> {
+    assert.ok(browser);
+    const { origin } = server ?? (await startServer());
+    const page = await browser.newPage();
+    await page.addInitScript(script);
+    afterwards(() => page.close());
+    await page.goto(`${origin}/index.html`);
+    return page;
+  }
+
+  async function connect(page: Page): Promise<void> {
+    await page.getByRole("button", { name: "Connect", exact: true }).click();
+    await page.getByText("Connected", { exact: true }).waitFor();
+  }
+
+  const figure = (page: Page, name: string): Promise<string> =>
+    page.locator("dl div", { hasText: name }).locator("dd").innerText();
+
+  it("shows where a message stands, and which ones are its own", async () => {
+    const server = await startServer();
+    const [one, other] = [await openPage(server), await openPage(server)];
+    await connect(one);
+    await connect(other);
+    for (const [page, text] of [
+      [one, "1"],
+      [other, "2"],
+      [one, "3"],
+    ] as const) {
+      await page.getByLabel("Message, as JSON").fill(text);
+      await page.getByLabel("Message, as JSON").press("Enter");
+      await one.getByRole("log").getByText(`#${text}`).waitFor();
+    }
+    await one
+      .getByRole("log")
+      .getByText(/^yours, #3, \d/)
+      .waitFor();
+    assert.equal(await one.locator("#log [data-kind=own]").count(), 2);
+    assert.equal(await one.locator("#log [data-kind=message]").count(), 1);
+    assert.equal(await figure(one, "Received"), "3");
+    assert.equal(await figure(one, "Offset"), "3");
+    assert.equal(await figure(one, "Acknowledged"), "2");
+    assert.match(await figure(one, "Round trip"), /^[\d.]+ ms$/);
+  });
+
+  it("connects again by itself, publishes what was typed meanwhile, and shows the gap", async () => {
+    const server = await startServer();
+    const page = await openPage(server);
+    await connect(page);
+    await page.getByLabel("Message, as JSON").fill('"before"');
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByRole("log").getByText("yours, #1").waitFor();
+
+    await server.drain();
+    await server.close();
+    await page.getByText("Reconnecting", { exact: true }).waitFor();
+    await page.getByText(/^in \d+ s$/).waitFor();
+    await page.getByLabel("Message, as JSON").fill('"meanwhile"');
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByText("1 pending").waitFor();
+
+    await startServer({ port: server.address.port });
+    await page.getByRole("log").getByText("Connected again").waitFor();
+    await page.getByRole("log").getByText("Missed what came after #1").waitFor();
+    await page.getByRole("log").getByText('"meanwhile"').waitFor();
+    assert.equal(await figure(page, "Gaps"), "1");
+  });
+
+  it("keeps channels apart, and leaves one for another", async () => {
+    const server = await startServer();
+    const [one, other] = [await openPage(server), await openPage(server)];
+    const address = await one.getByLabel("Server").inputValue();
+    await one.getByLabel("Server").fill(`${address}/room`);
+    await connect(one);
+    await connect(other);
+    await one.getByRole("button", { name: "Send" }).click();
+    await one.getByRole("log").getByText("yours, #1").waitFor();
+    await one.getByRole("button", { name: "Disconnect" }).click();
+    await one.getByRole("button", { name: "Connect", exact: true }).waitFor();
+    await one.getByLabel("Server").fill(address);
+    await connect(one);
+    await one.getByLabel("Message, as JSON").fill('"for both"');
+    await one.getByRole("button", { name: "Send" }).click();
+    await other.getByRole("log").getByText('"for both"').waitFor();
+    assert.equal(await figure(other, "Received"), "1");
+  });
+
+  it("says that what is not JSON is not sent, and why the server refuses a message", async () => {
+    const page = await openPage(await startServer({ maxPayloadBytes: 100 }));
+    await connect(page);
+    await page.getByLabel("Message, as JSON").fill("{not json");
+    await page.getByText("This is not JSON: it cannot be sent.").waitFor();
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByRole("log").getByText("invalid_json").waitFor();
+    await page.getByLabel("Message, as JSON").fill(JSON.stringify("x".repeat(200)));
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByRole("log").getByText("too_large").waitFor();
+  });
+
+  it("names the address that it could not connect to", async () => {
+    const page = await openPage();
+    // Nobody listens at the port of "tcpmux".
+    const wrong = "ws://127.0.0.1:1/wss/room";
+    await page.getByLabel("Server").fill(wrong);
+    await page.getByRole("button", { name: "Connect", exact: true }).click();
+    await page.getByRole("log").getByText(`Could not connect to ${wrong}`).first().waitFor();
+    await page.getByRole("button", { name: "Disconnect" }).click();
+    await page.getByText("Disconnected", { exact: true }).first().waitFor();
+  });
+
+  it("says what is wrong with a path that no server takes, and does not try", async () => {
+    const page = await openPage();
+    const { host } = new URL(page.url());
+    const log = page.getByRole("log");
+    for (const path of ["/nope", "/wss/a/b", `/wss/${"n".repeat(65)}`]) {
+      await page.getByLabel("Server").fill(`ws://${host}${path}`);
+      await page.getByRole("button", { name: "Connect", exact: true }).click();
+      await log.getByText(`The path is ${path}, and must be /wss, or /wss/NAME`).waitFor();
+    }
+    await page.getByText("Disconnected", { exact: true }).first().waitFor();
+    assert.equal(await log.getByText("Could not connect").count(), 0);
+  });
+
+  it("says what is wrong with an address that is none, and does not try", async () => {
+    const page = await openPage();
+    const log = page.getByRole("log");
+    for (const [address, problem] of [
+      [
+        "localhost:8443/wss",
+        "localhost:8443/wss is not the address of a WebSocket; did you mean wss://localhost:8443/wss?",
+      ],
+      ["ftp://host/wss", "ftp://host/wss is not the address of a WebSocket; did you mean wss://host/wss?"],
+      ["wss://host:99999/wss", "wss://host:99999/wss is not a URL."],
+    ] as const) {
+      await page.getByLabel("Server").fill(address);
+      await page.getByRole("button", { name: "Connect", exact: true }).click();
+      await log.getByText(problem, { exact: true }).waitFor();
+    }
+    assert.equal(await log.getByText("Could not connect").count(), 0);
+  });
+
+  it("stops trying when the server refuses the address for good, and says so", async () => {
+    const server = await startServer();
+    const elsewhere = createServer((_request, response) => {
+      response.writeHead(404, { "Access-Control-Allow-Origin": "*" }).end();
+    });
+    await once(elsewhere.listen(0, "127.0.0.1"), "listening");
+    afterwards(() => {
+      elsewhere.closeAllConnections();
+      elsewhere.close();
+    });
+    const { port } = elsewhere.address() as AddressInfo;
+    const page = await openPage(server);
+    await page.getByLabel("Server").fill(`ws://127.0.0.1:${port}/wss`);
+    await page.getByRole("button", { name: "Connect", exact: true }).click();
+    await page.getByRole("log").getByText("refuses the connection with status 404").waitFor();
+    await page.getByText("Disconnected", { exact: true }).first().waitFor();
+  });
+
+  it("works in a browser that lacks what Safari 16 lacks, and takes /wss/ for /wss", async () => {
+    const server = await startServer();
+    const [older, newer] = [await openPage(server, WITHOUT_NEWER_FEATURES), await openPage(server)];
+    const address = await older.getByLabel("Server").inputValue();
+    await older.getByLabel("Server").fill(`${address}/`);
+    await connect(older);
+    await connect(newer);
+    await newer.getByRole("button", { name: "Send" }).click();
+    await older.getByRole("log").getByText("#1").waitFor();
+    await older.getByRole("button", { name: "Send" }).click();
+    await older.getByText(/^yours, #2, /).waitFor();
+  });
+
+  it("keeps the button in its place while the figures grow, and takes the middle of two round trips", async () => {
+    const page = await openPage();
+    await page.setViewportSize({ width: 1000, height: 700 });
+    await connect(page);
+    const clear = page.getByRole("button", { name: "Clear" });
+    const before = await clear.boundingBox();
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByText(/^yours, #1, /).waitFor();
+    const first = await figure(page, "Round trip");
+    assert.equal(await figure(page, "Median"), first);
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByText(/^yours, #2, /).waitFor();
+    const trips = [first, await figure(page, "Round trip")].map((text) => Number.parseFloat(text));
+    const median = Number.parseFloat(await figure(page, "Median"));
+    // Each is rounded, to a whole one from 10 on.
+    assert.ok(
+      Math.abs(median - trips.reduce((sum, trip) => sum + trip, 0) / 2) <= 1,
+      `${median} of ${trips.join()}`,
+    );
+    await page.evaluate(`for (const dd of document.querySelectorAll("dd")) dd.textContent = "1,234,567"`);
+    assert.equal((await clear.boundingBox())?.x, before?.x);
+    const [title, button] = [page.getByRole("heading", { name: "Messages" }), clear];
+    assert.ok(
+      Math.abs(centre(await title.boundingBox()) - centre(await button.boundingBox())) < 3,
+      "one line",
+    );
+  });
+
+  it("starts each tab with a message of its own", async () => {
+    const [one, other] = [await openPage(), await openPage()];
+    const prefilled = (page: Page): Promise<string> => page.getByLabel("Message, as JSON").inputValue();
+    assert.match(await prefilled(one), /^\{"from":"tab \w+","text":"Hello"\}$/);
+    assert.notEqual(await prefilled(one), await prefilled(other));
+  });
+});
+
+function centre(box: { readonly y: number; readonly height: number } | null): number {
+  assert.ok(box !== null);
+  return box.y + box.height / 2;
+}

@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+
+import fc from "fast-check";
+import { pino } from "pino";
+import type { Logger } from "pino";
+
+import { OriginCheck } from "../../../app/src/http/origins.ts";
+import { canonicalOrigin } from "../../../app/src/settings/urls.ts";
+import { exchange, silent, startServer, tearDown, upgradeRequest } from "../support.ts";
+
+function isAllowed(origin: string, ...patterns: readonly string[]): boolean {
+  return new OriginCheck(patterns, silent).refusalOf(origin) === undefined;
+}
+
+/** A logger, and what it has logged. */
+function recorder(): { readonly logger: Logger; readonly lines: Readonly<Record<string, unknown>>[] } {
+  const lines: Readonly<Record<string, unknown>>[] = [];
+  const write = (line: string): void => {
+    lines.push(JSON.parse(line) as Record<string, unknown>);
+  };
+  return { logger: pino({ level: "warn", base: null, timestamp: false }, { write }), lines };
+}
+
+describe("an allowed origin", () => {
+  afterEach(tearDown);
+
+  for (const [pattern, allowed, refused] of [
+    [
+      "https://*.example.com",
+      ["https://app.example.com", "https://a-1.example.com"],
+      [
+        "https://example.com",
+        "https://a.b.example.com",
+        "http://app.example.com",
+        "https://app.example.com:8443",
+        "https://app.example.com.evil.example",
+        "https://evil.example/.example.com",
+        "https://evilexample.com",
+        "https://user@app.example.com",
+        "https://.example.com",
+      ],
+    ],
+    ["HTTP://*.Example.com:8080", ["http://a.example.com:8080"], ["http://a.example.com"]],
+    ["https://App.example.com:443", ["https://app.example.com"], ["https://a.example.com"]],
+    ["https://*.bücher.example", ["https://a.xn--bcher-kva.example"], ["https://xn--bcher-kva.example"]],
+    ["http://[::1]:3000", ["http://[::1]:3000"], ["http://[::1]"]],
+    ["capacitor://localhost", ["capacitor://localhost"], ["capacitor://other", "https://localhost"]],
+    ["tauri://localhost", ["tauri://localhost"], ["null"]],
+    ["chrome-extension://abcdefgh", ["chrome-extension://abcdefgh"], ["chrome-extension://abc"]],
+    ["app://.", ["app://."], []],
+    ["file://", ["file://"], ["null"]],
+    ["null", ["null"], ["https://null", ""]],
+  ] as const) {
+    it(`is one that ${pattern} names`, () => {
+      for (const origin of allowed) assert.ok(isAllowed(origin, pattern), origin);
+      for (const origin of refused) assert.ok(!isAllowed(origin, pattern), origin);
+    });
+  }
+
+  it("is any, and none at all, if no origin is listed", () => {
+    assert.ok(isAllowed("https://anything.example"));
+    assert.equal(new OriginCheck(["https://a.example"], silent).refusalOf(undefined), undefined);
+  });
+
+  it("is every origin of the web that is listed itself", () => {
+    fc.assert(
+      fc.property(fc.webUrl({ validSchemes: ["http", "https"], withFragments: false }), (url) => {
+        const { origin } = new URL(url);
+        assert.ok(isAllowed(origin, origin));
+        assert.equal(canonicalOrigin(origin), origin);
+      }),
+    );
+  });
+
+  for (const text of [
+    "https://*",
+    "https://*.",
+    "https://*example.com",
+    "https://a.*.example.com",
+    "https://*.*.example.com",
+    "https://*.:80",
+    "https://*.[::1]",
+    "https://a.example:99999",
+    "https://a.example/",
+    "https://user@a.example",
+    "https://a.example?x",
+    "https://",
+    "capacitor://",
+    "a.example",
+    "*",
+    "NULL",
+    "",
+  ]) {
+    it(`cannot be written as ${JSON.stringify(text)}`, () => {
+      assert.equal(canonicalOrigin(text), undefined);
+    });
+  }
+});
+
+describe("a refused origin", () => {
+  afterEach(tearDown);
+
+  it("is answered with the reason", async () => {
+    const { address } = await startServer({ allowedOrigins: ["https://a.example"] });
+    const answer = await exchange(address.port, upgradeRequest("/wss", ["Origin: https://b.example"]));
+    assert.match(answer, /^HTTP\/1\.1 403 Forbidden\r\n/);
+    assert.match(answer, /\r\n\r\nThe origin "https:\/\/b\.example" is not allowed\.$/);
+  });
+
+  it("is logged once, and cut to a bounded length", () => {
+    const { logger, lines } = recorder();
+    const check = new OriginCheck(["https://a.example"], logger);
+    for (let n = 0; n < 3; n++) check.refusalOf("https://b.example");
+    check.refusalOf(`https://${"c".repeat(10_000)}`);
+    assert.deepEqual(
+      lines.map(({ origin }) => String(origin).length),
+      ["https://b.example".length, 200],
+    );
+  });
+
+  it("is counted, rather than logged, if there are many different ones", () => {
+    const { logger, lines } = recorder();
+    let time = 0;
+    const check = new OriginCheck(["https://a.example"], logger, () => time);
+    for (let n = 0; n < 1000; n++) check.refusalOf(`https://b${n}.example`);
+    assert.equal(lines.filter(({ origin }) => origin !== undefined).length, 20);
+    assert.deepEqual(
+      lines.flatMap(({ refused }) => refused ?? []),
+      [1],
+    );
+    time = 600_000;
+    check.refusalOf("https://c.example");
+    assert.equal(lines.at(-1)?.["refused"], 980);
+    assert.equal(lines.length, 22);
+  });
+});

@@ -1,0 +1,246 @@
+import assert from "node:assert/strict";
+
+import type { MessageLog } from "../../../app/src/log/log.ts";
+import { createMemoryLog } from "../../../app/src/log/memory/memoryLog.ts";
+import type { Retention } from "../../../app/src/log/retention.ts";
+import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
+import { TASKS_KEY } from "../../../app/src/log/valkey/channel.ts";
+import { connectToValkey } from "../../../app/src/log/valkey/connection.ts";
+import { appendScript, openScript, reportScript } from "../../../app/src/log/valkey/scripts.ts";
+import { DATA_COMMANDS } from "../../../infra/components/valkeyAccess.ts";
+import { requireValkey, startGuardedValkey, startValkey } from "../../support/valkey.ts";
+import type { TestValkey } from "../../support/valkey.ts";
+import { describeLogContract } from "./logContract.ts";
+import { LogRecorder } from "./logRecorder.ts";
+import { afterwards, silent, tearDown } from "../support.ts";
+
+/** See https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/SupportedCommands.html; `TIME` only within scripts. */
+const REFUSED_COMMANDS = [
+  ...[
+    "TIME",
+    "SELECT 1",
+    "KEYS *",
+    "CONFIG GET maxmemory",
+    "CONFIG SET maxmemory 1",
+    "CLIENT KILL TYPE normal",
+  ],
+  ...["CLIENT LIST", "DEBUG JMAP", "MEMORY DOCTOR", "MONITOR", "SAVE", "SHUTDOWN", "SLOWLOG LEN", "FLUSHALL"],
+  ...["FUNCTION LIST", "SCRIPT FLUSH", "ACL WHOAMI", "MODULE LIST", "WAIT 0 0"],
+];
+
+describeLogContract("memory", { open: createMemoryLog, shared: false });
+
+for (const [name, start] of [
+  ["Valkey", startValkey],
+  ["Valkey (cluster, TLS)", startGuardedValkey],
+] as const) {
+  describe(`with a server of its own: ${name}`, () => {
+    let valkey: TestValkey | undefined;
+
+    before(async function () {
+      valkey = await start(await requireValkey(this));
+    });
+
+    afterEach(tearDown);
+
+    after(() => valkey?.close());
+
+    it("refuses what ElastiCache Serverless refuses, within scripts too", async () => {
+      assert.ok(valkey !== undefined);
+      const connection = connectToValkey({
+        ...valkey.address,
+        name: "curious",
+        answerTimeoutMs: 5000,
+        logger: silent,
+      });
+      afterwards(() => {
+        connection.close();
+      });
+      await connection.whenReady();
+      for (const command of REFUSED_COMMANDS) {
+        const [word, ...args] = command.split(" ");
+        const call = `return redis.call(${command.replaceAll(/\S+/g, "'$&'").replaceAll(" ", ", ")})`;
+        const outcomes = await connection.send([
+          ["call", String(word), ...args],
+          ["eval", call, 1, TASKS_KEY],
+        ]);
+        assert.deepEqual(
+          outcomes.map(({ kind }) => kind),
+          ["refused", "refused"],
+          command,
+        );
+      }
+    });
+
+    describeLogContract(name, {
+      shared: true,
+      open(retention: Retention): MessageLog {
+        assert.ok(valkey !== undefined);
+        return createValkeyLog({
+          ...valkey.address,
+          ...retention,
+          blockMs: 2000,
+          publishTimeoutSeconds: 5,
+          logger: silent,
+        });
+      },
+    });
+  });
+}
+
+describe("the memory log", () => {
+  const retention = { retainedMessages: 100, retainedBytes: 1000, retainedSeconds: 10 };
+
+  it("begins a channel anew that nobody has used for as long as it retains entries", async () => {
+    const log = createMemoryLog({ ...retention, retainedSeconds: 0.05 });
+    const { epoch } = await log.append("c", "x");
+    let position = await log.end("c");
+    // Asking is using.
+    for (let ms = 60; position.epoch === epoch; ms *= 2) {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      position = await log.end("c");
+    }
+    assert.equal(position.next, 1);
+    await log.close();
+  });
+
+  it("keeps each entry for its whole time, also behind one that is older", async () => {
+    let nowMs = 0;
+    const log = createMemoryLog({ ...retention, retainedSeconds: 300, now: () => nowMs });
+    await log.append("c", "older");
+    nowMs = 30_000;
+    await log.append("c", "newer");
+    nowMs = 310_000;
+    const reader = new LogRecorder();
+    log.subscribe("c", reader);
+    assert.equal(reader.payloads.at(-1), "newer");
+    nowMs = 331_000;
+    const late = new LogRecorder();
+    log.subscribe("c", late);
+    assert.deepEqual([late.payloads, late.from, late.end], [[], 3, 3]);
+    await log.close();
+  });
+
+  it("knows an id for longer than it keeps its entry", async () => {
+    const log = createMemoryLog({ ...retention, retainedBytes: 10 });
+    const first = await log.append("c", "12345", "id");
+    await log.append("c", "1234567890");
+    assert.deepEqual(await log.append("c", "12345", "id"), { ...first, duplicate: true });
+    await log.close();
+  });
+
+  it("forgets ids beyond the number of entries that it retains, and beyond their age", async () => {
+    let now = 0;
+    const log = createMemoryLog({ ...retention, now: () => now });
+    const append = async (id: string): Promise<boolean> => (await log.append("c", "x", id)).duplicate;
+    const ids = Array.from({ length: 1000 }, (_, n) => `id-${n}`);
+    for (const id of ids) assert.equal(await append(id), false);
+    const isKept: boolean[] = [];
+    for (const id of ids.slice(-retention.retainedMessages)) isKept.push(await append(id));
+    assert.deepEqual(new Set(isKept), new Set([true]));
+    assert.equal(await append("id-0"), false);
+    assert.equal(await append("id-901"), true);
+    assert.equal(await append("id-900"), false);
+
+    now = retention.retainedSeconds * 1000 + 1;
+    // A channel that is read drops what is too old before the reading begins.
+    log.subscribe("c", new LogRecorder())();
+    assert.equal(await append("id-999"), false);
+    await log.close();
+  });
+
+  describe("without readers", () => {
+    /** Room for 64 channels that are full. */
+    const small = { retainedMessages: 100, retainedBytes: 4096, retainedSeconds: 10 };
+    const names = Array.from({ length: 1000 }, (_, n) => `channel ${n}`);
+
+    /** How many of the channels that were made last are still there, asked from the last one on. */
+    const keptOf = async (log: MessageLog, epochs: readonly string[]): Promise<number> => {
+      for (let kept = 0; kept < epochs.length; kept++) {
+        const index = epochs.length - 1 - kept;
+        if ((await log.end(String(names[index]))).epoch !== epochs[index]) return kept;
+      }
+      return epochs.length;
+    };
+
+    it("keeps channels within one budget, those that were used last", async () => {
+      const log = createMemoryLog(small);
+      const epochs: string[] = [];
+      for (const name of names) epochs.push((await log.append(name, "x".repeat(4096))).epoch);
+      const kept = await keptOf(log, epochs);
+      assert.ok(kept >= 16 && kept <= 64, `${kept} kept`);
+      await log.close();
+    });
+
+    it("counts channels that are empty, and what ids take", async () => {
+      for (const append of [
+        undefined,
+        (log: MessageLog, name: string) => log.append(name, "", "x".repeat(4096)),
+      ]) {
+        const log = createMemoryLog(small);
+        const epochs: string[] = [];
+        for (const name of names) {
+          await append?.(log, name);
+          epochs.push((await log.end(name)).epoch);
+        }
+        const kept = await keptOf(log, epochs);
+        assert.ok(kept >= 16 && kept <= 256, `${kept} kept`);
+        await log.close();
+      }
+    });
+
+    it("keeps one that is used, or read, however many come and go", async () => {
+      const log = createMemoryLog(small);
+      const reader = new LogRecorder();
+      const left = new LogRecorder();
+      const stop = log.subscribe("read", reader);
+      const leave = log.subscribe("left", left);
+      const { epoch } = await log.append("used", "x");
+      const follow = async (): Promise<void> => {
+        for (const name of names) {
+          await log.append(name, "x".repeat(4096));
+          await log.end("used");
+        }
+      };
+      await follow();
+      assert.equal((await log.end("used")).epoch, epoch);
+      assert.equal((await log.append("read", "x")).epoch, reader.epoch);
+      assert.equal((await log.append("left", "x")).epoch, left.epoch);
+      leave();
+      leave();
+      await follow();
+      assert.equal((await log.end("read")).epoch, reader.epoch);
+      assert.notEqual((await log.end("left")).epoch, left.epoch);
+      stop();
+      await log.close();
+    });
+
+    it("keeps the one that is in use even where it is beyond the budget by itself", async () => {
+      const log = createMemoryLog({ ...small, retainedBytes: 16 });
+      const { epoch } = await log.append("c", "x".repeat(100_000));
+      assert.equal((await log.append("c", "x")).epoch, epoch);
+      assert.equal((await log.append("c", "x".repeat(100_000), "id")).epoch, epoch);
+      await log.close();
+    });
+  });
+
+  it("has an epoch of its own", async () => {
+    const logs = [createMemoryLog(retention), createMemoryLog(retention)];
+    const ends = await Promise.all(logs.map((log) => log.end("c")));
+    assert.notEqual(ends[0]?.epoch, ends[1]?.epoch);
+    await Promise.all(logs.map((log) => log.close()));
+  });
+});
+
+describe("the scripts in Valkey", () => {
+  for (const [name, { text }] of Object.entries({ openScript, appendScript, reportScript })) {
+    it(`call nothing that ElastiCache Serverless refuses within a script: ${name}`, () => {
+      const called = [...text.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, command]) => command);
+      assert.equal(called.length, text.split("redis.").length - 1, "each call names its command");
+      for (const command of called) assert.ok(isDataCommand(command), `${name} calls ${command}`);
+    });
+  }
+
+  const isDataCommand = (command: string | undefined): boolean =>
+    DATA_COMMANDS.some((allowed) => allowed === command?.toLowerCase());
+});

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
+
+import type { MessageLog } from "../../../app/src/log/log.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
+
+const TURNS = 3;
+const MESSAGES_PER_TURN = 3;
+
+/** Publishes numbered messages, with an id and without in turn, and knows what must have become of each. */
+export class Publisher {
+  readonly #log: MessageLog;
+  readonly #channel: string;
+  readonly #prefix: string;
+  /** Appended at the first attempt; their order counts. */
+  readonly #stored = new Set<string>();
+  /** Rejected, and then appended by their id. */
+  readonly #storedLater = new Set<string>();
+  /** Rejected, and left so. */
+  readonly #rejected = new Set<string>();
+  #count = 0;
+  #stopped = false;
+
+  /** @param prefix of its payloads, which no other publisher has. */
+  constructor(log: MessageLog, channel: string, prefix: string) {
+    this.#log = log;
+    this.#channel = channel;
+    this.#prefix = prefix;
+  }
+
+  /** Publishes some each millisecond, in several turns. Resolves when each has been stored, or was given up. */
+  async publishUntilStopped(): Promise<void> {
+    const publishing: Promise<void>[] = [];
+    while (!this.#stopped) {
+      for (let turn = 0; turn < TURNS; turn++) {
+        for (let n = 0; n < MESSAGES_PER_TURN; n++) publishing.push(this.publish(this.#count % 2 === 0));
+        await nextTurn();
+      }
+      await delay(1);
+    }
+    await Promise.all(publishing);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async publish(hasId: boolean): Promise<void> {
+    const payload = `${this.#prefix}${this.#count++}`;
+    const id = hasId ? payload : undefined;
+    try {
+      await this.#log.append(this.#channel, payload, id);
+      this.#stored.add(payload);
+    } catch {
+      if (hasId) await this.#retry(payload);
+      else this.#rejected.add(payload);
+    }
+  }
+
+  /** Resolves when something that is published from now on has been stored. */
+  async progress(): Promise<void> {
+    const before = this.#stored.size;
+    await this.publish(true);
+    await waitUntil(() => this.#stored.size > before);
+  }
+
+  /** Everything that was acknowledged is there once, in order, and nothing is there twice. */
+  check(payloads: readonly string[]): void {
+    const own = payloads.filter((payload) => payload.startsWith(this.#prefix));
+    const there = new Set(own);
+    assert.equal(there.size, own.length, "something is there twice");
+    for (const payload of [...this.#stored, ...this.#storedLater]) {
+      assert.ok(there.has(payload), `${payload} is lost`);
+    }
+    const ordered = own.filter((payload) => this.#stored.has(payload));
+    const byNumber = [...ordered].sort((one, two) => this.#numberOf(one) - this.#numberOf(two));
+    assert.deepEqual(ordered, byNumber);
+    const known = this.#stored.size + this.#storedLater.size + this.#rejected.size;
+    assert.equal(known, this.#count);
+  }
+
+  async #retry(payload: string): Promise<void> {
+    for (;;) {
+      try {
+        await this.#log.append(this.#channel, payload, payload);
+        this.#storedLater.add(payload);
+        return;
+      } catch {
+        await delay(10);
+      }
+    }
+  }
+
+  #numberOf(payload: string): number {
+    return Number(payload.slice(this.#prefix.length));
+  }
+}

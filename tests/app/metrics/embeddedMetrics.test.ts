@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+
+import { logMetrics } from "../../../app/src/metrics/embeddedMetrics.ts";
+import { createMetrics } from "../../../app/src/metrics/metrics.ts";
+import type { Metrics } from "../../../app/src/metrics/metrics.ts";
+import { afterwards, tearDown } from "../support.ts";
+
+/**
+ * @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+ */
+const UNITS =
+  /^((Seconds|Microseconds|Milliseconds|Percent|Count|None)|((Bytes|Kilobytes|Megabytes|Gigabytes|Terabytes|Bits|Kilobits|Megabits|Gigabits|Terabits|Count)(\/Second)?))$/;
+const MAX_METRICS = 100;
+const MAX_DIMENSIONS = 30;
+const MAX_DIMENSION_NAME = 250;
+const MAX_DIMENSION_VALUE = 1024;
+const MAX_NAME = 1024;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fieldsOf(value: unknown): Fields {
+  assert.ok(typeof value === "object" && value !== null && !Array.isArray(value), JSON.stringify(value));
+  return { ...value };
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  assert.ok(Array.isArray(value), JSON.stringify(value));
+  return value;
+}
+
+function textOf(value: unknown, maxLength: number): string {
+  assert.ok(
+    typeof value === "string" && value.length >= 1 && value.length <= maxLength,
+    JSON.stringify(value),
+  );
+  return value;
+}
+
+interface Document {
+  readonly root: Fields;
+  readonly dimensions: readonly string[];
+  readonly units: ReadonlyMap<string, string>;
+}
+
+/** Holds a line to the format's schema, and to what its text says beyond it. */
+function parse(line: string): Document {
+  assert.ok(!line.includes("\n"));
+  const root = fieldsOf(JSON.parse(line));
+  const { Timestamp, CloudWatchMetrics, ...others } = fieldsOf(root["_aws"]);
+  assert.deepEqual(others, {});
+  assert.ok(Number.isInteger(Timestamp) && Math.abs(Number(Timestamp) - Date.now()) < 60_000);
+
+  const [directive, ...more] = listOf(CloudWatchMetrics);
+  assert.equal(more.length, 0);
+  const { Namespace, Dimensions, Metrics, ...unknown } = fieldsOf(directive);
+  assert.deepEqual(unknown, {});
+  assert.equal(textOf(Namespace, MAX_NAME), "WebSocket");
+
+  const sets = listOf(Dimensions);
+  assert.equal(sets.length, 1);
+  const dimensions = listOf(sets[0]).map((name) => textOf(name, MAX_DIMENSION_NAME));
+  assert.ok(dimensions.length <= MAX_DIMENSIONS);
+  for (const name of dimensions) textOf(root[name], MAX_DIMENSION_VALUE);
+
+  const units = new Map<string, string>();
+  const definitions = listOf(Metrics);
+  assert.ok(definitions.length >= 1 && definitions.length <= MAX_METRICS);
+  for (const definition of definitions) {
+    const { Name, Unit, ...unknownOfMetric } = fieldsOf(definition);
+    assert.deepEqual(unknownOfMetric, {});
+    const name = textOf(Name, MAX_NAME);
+    assert.ok(!units.has(name), name);
+    assert.ok(Number.isFinite(root[name]), name);
+    assert.match(textOf(Unit, MAX_NAME), UNITS);
+    units.set(name, String(Unit));
+  }
+  return { root, dimensions, units };
+}
+
+function start(options: { everySeconds?: number; dimensions?: Record<string, string> } = {}): {
+  metrics: Metrics;
+  lines: string[];
+  stop: () => void;
+  nextLine: () => Promise<string>;
+} {
+  const metrics = createMetrics();
+  const lines: string[] = [];
+  let onLine: (() => void) | undefined;
+  const { stop } = logMetrics({
+    metrics,
+    everySeconds: options.everySeconds ?? 60,
+    dimensions: options.dimensions ?? { ServiceName: "websocket" },
+    write(line) {
+      lines.push(line);
+      onLine?.();
+    },
+  });
+  afterwards(() => {
+    stop();
+    metrics.close();
+  });
+  const nextLine = async (): Promise<string> => {
+    const index = lines.length;
+    // The timer alone does not keep the process alive, and must not.
+    const alive = setInterval(() => undefined, 1000);
+    await new Promise<void>((resolve) => (onLine = resolve));
+    clearInterval(alive);
+    return lines[index] ?? assert.fail("no line");
+  };
+  return { metrics, lines, stop, nextLine };
+}
+
+describe("the embedded metrics", () => {
+  afterEach(tearDown);
+
+  it("are one valid document, with nothing in it but them", () => {
+    const { metrics, lines, stop } = start();
+    metrics.watch({
+      connections: () => 3,
+      channels: () => 2,
+      slowestLagBytes: () => 1000,
+      drainProgress: () => 0.5,
+    });
+    metrics.counts.deliveries = 30;
+    metrics.counts.deliveredBytes = 2000;
+    metrics.upgradeRefused(503);
+    metrics.upgradeRefused(401);
+    metrics.closed(1006);
+    metrics.publishRefused("too_large");
+    metrics.userLimited("bytes");
+    metrics.observeFanOut(0.002);
+    metrics.observeAppend(0.004);
+    stop();
+
+    assert.equal(lines.length, 1);
+    const { root, dimensions, units } = parse(lines[0] ?? "");
+    assert.deepEqual(dimensions, ["ServiceName"]);
+    assert.equal(root["ServiceName"], "websocket");
+    const { Connections, Channels, SlowestCursorLag, DrainProgress, Deliveries, DeliveredBytes } = root;
+    assert.deepEqual(
+      { Connections, Channels, SlowestCursorLag, DrainProgress, Deliveries, DeliveredBytes },
+      {
+        Connections: 3,
+        Channels: 2,
+        SlowestCursorLag: 1000,
+        DrainProgress: 50,
+        Deliveries: 30,
+        DeliveredBytes: 2000,
+      },
+    );
+    assert.equal(root["UpgradesRefused"], 2);
+    assert.deepEqual(root["UpgradesRefusedByStatus"], { 401: 1, 503: 1 });
+    assert.deepEqual(root["ClosesByCode"], { 1006: 1 });
+    assert.deepEqual(root["PublishesRefusedByCode"], { too_large: 1 });
+    assert.ok(Math.abs(Number(root["FanOutP99"]) - 2) < 0.1);
+    assert.ok(Math.abs(Number(root["AppendP50"]) - 4) < 0.1);
+    assert.equal(units.get("FanOutP99"), "Milliseconds");
+    assert.equal(units.get("SlowestCursorLag"), "Bytes");
+    assert.deepEqual(root["UsersLimitedByLimit"], { bytes: 1 });
+    // Every other field is a metric, a dimension, or one of the four details.
+    assert.equal(Object.keys(root).length, 1 + dimensions.length + units.size + 4);
+  });
+
+  it("come in intervals, each with what is new in it", async () => {
+    const { metrics, nextLine } = start({ everySeconds: 0.05 });
+    metrics.counts.published = 5;
+    assert.equal(parse(await nextLine()).root["PublishedMessages"], 5);
+    metrics.counts.published += 2;
+    assert.equal(parse(await nextLine()).root["PublishedMessages"], 2);
+    const quiet = parse(await nextLine());
+    assert.equal(quiet.root["PublishedMessages"], 0);
+    assert.ok(!quiet.units.has("FanOutP99"));
+    assert.ok(quiet.units.has("EventLoopDelayP99"));
+  });
+
+  it("are those that the documentation names", async () => {
+    const { metrics, nextLine } = start({ everySeconds: 0.05 });
+    await nextLine();
+    metrics.observeFanOut(0.001);
+    metrics.observeAppend(0.001);
+    const { units } = parse(await nextLine());
+
+    const documented = await readFile(new URL("../../../docs/metrics.md", import.meta.url), "utf8");
+    const rows = documented.split("\n").filter((line) => line.startsWith("| `"));
+    const names = rows.flatMap((row) => {
+      const [column = ""] = (row.split("|")[4] ?? "").split(";", 1);
+      return Array.from(column.matchAll(/`(\w+)`/g), ([, name = ""]) => name);
+    });
+    assert.deepEqual(names.sort(), [...units.keys()].sort());
+  });
+
+  it("end with the rest, once", () => {
+    const { metrics, lines, stop } = start();
+    metrics.closed(1001);
+    stop();
+    metrics.closed(1001);
+    stop();
+    assert.equal(lines.length, 1);
+    assert.equal(parse(lines[0] ?? "").root["Closes"], 1);
+  });
+
+  it("do not go on after the end", async () => {
+    const ended = start({ everySeconds: 0.01 });
+    ended.stop();
+    const another = start({ everySeconds: 0.01 });
+    for (let line = 0; line < 3; line++) await another.nextLine();
+    assert.equal(ended.lines.length, 1);
+  });
+
+  it("are valid without a dimension", () => {
+    const { lines, stop } = start({ dimensions: {} });
+    stop();
+    assert.deepEqual(parse(lines[0] ?? "").dimensions, []);
+  });
+
+  it("are not written where the interval is 0", () => {
+    const { lines, stop } = start({ everySeconds: 0 });
+    stop();
+    assert.deepEqual(lines, []);
+  });
+});

@@ -1,0 +1,306 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { request } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { performance } from "node:perf_hooks";
+import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { ListenError } from "../../../app/src/http/listenError.ts";
+import { createMetrics } from "../../../app/src/metrics/metrics.ts";
+import type { Metrics } from "../../../app/src/metrics/metrics.ts";
+import { startMetricsServer } from "../../../app/src/http/metricsServer.ts";
+import type { MetricsServer } from "../../../app/src/http/metricsServer.ts";
+import { afterwards, connect, DEFAULT_CHANNEL, silent, startServer, tearDown, waitUntil } from "../support.ts";
+
+function metricsOfTest(): Metrics {
+  const metrics = createMetrics();
+  afterwards(() => {
+    metrics.close();
+  });
+  return metrics;
+}
+
+/** The samples of an exposition: `name{labels}` to value. */
+async function samplesOf(metrics: Metrics): Promise<ReadonlyMap<string, number>> {
+  const exposition = await metrics.exposition();
+  const lines = exposition.text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(
+    lines.map((line) => {
+      const end = line.lastIndexOf(" ");
+      return [line.slice(0, end), Number(line.slice(end + 1))];
+    }),
+  );
+}
+
+async function start(metrics: Pick<Metrics, "exposition"> = metricsOfTest()): Promise<MetricsServer> {
+  const server = await startMetricsServer({ host: "127.0.0.1", port: 0, metrics, logger: silent });
+  afterwards(() => server.close());
+  return server;
+}
+
+async function ask(port: number, path: string, method = "GET"): Promise<IncomingMessage & { body: string }> {
+  const sent = request({ host: "127.0.0.1", port, path, method, agent: false }).end();
+  const [response] = (await once(sent, "response")) as [IncomingMessage];
+  return Object.assign(response, { body: await text(response) });
+}
+
+describe("the metrics", () => {
+  afterEach(tearDown);
+
+  it("show plain counts as they are when somebody looks", async () => {
+    const metrics = metricsOfTest();
+    metrics.counts.deliveries += 7;
+    metrics.counts.deliveredBytes += 700;
+    metrics.counts.received += 3;
+    metrics.counts.published += 2;
+    metrics.counts.duplicates += 1;
+    await metrics.exposition();
+    metrics.counts.deliveries += 1;
+
+    const samples = await samplesOf(metrics);
+    assert.equal(samples.get("websocket_deliveries_total"), 8);
+    assert.equal(samples.get("websocket_delivered_bytes_total"), 700);
+    assert.equal(samples.get("websocket_received_messages_total"), 3);
+    assert.equal(samples.get("websocket_published_messages_total"), 2);
+    assert.equal(samples.get("websocket_duplicate_publishes_total"), 1);
+  });
+
+  it("count a delivery for each message, also where several go out together", async () => {
+    const { url, hub, metrics } = await startServer();
+    const client = await connect(url);
+    for (const n of [1, 2, 3]) void hub.publish(DEFAULT_CHANNEL, String(n));
+    for (const n of [1, 2, 3]) assert.equal(await client.nextMessage(), n);
+    assert.equal(metrics.counts.deliveries, 3);
+  });
+
+  it("ask for gauges once per look, and have 0 before there is anything to ask", async () => {
+    const metrics = metricsOfTest();
+    assert.equal((await samplesOf(metrics)).get("websocket_connections"), 0);
+    let asked = 0;
+    metrics.watch({
+      connections: () => ++asked,
+      channels: () => 2,
+      slowestLagBytes: () => 4096,
+      drainProgress: () => 0.25,
+    });
+
+    const samples = await samplesOf(metrics);
+    assert.equal(asked, 1);
+    assert.equal(samples.get("websocket_connections"), 1);
+    assert.equal(samples.get("websocket_channels"), 2);
+    assert.equal(samples.get("websocket_slowest_cursor_lag_bytes"), 4096);
+    assert.equal(samples.get("websocket_drain_progress"), 0.25);
+  });
+
+  it("count what was refused and what ended by its reason", async () => {
+    const metrics = metricsOfTest();
+    metrics.upgradeRefused(503);
+    metrics.upgradeRefused(503);
+    metrics.upgradeRefused(401);
+    metrics.publishRefused("invalid_json");
+    metrics.closed(1006);
+    metrics.closed(1013);
+    await metrics.exposition();
+
+    const samples = await samplesOf(metrics);
+    assert.equal(samples.get('websocket_upgrades_refused_total{status="503"}'), 2);
+    assert.equal(samples.get('websocket_upgrades_refused_total{status="401"}'), 1);
+    assert.equal(samples.get('websocket_publishes_refused_total{code="invalid_json"}'), 1);
+    assert.equal(samples.get('websocket_closes_total{code="1006"}'), 1);
+    assert.equal(samples.get('websocket_closes_total{code="1013"}'), 1);
+  });
+
+  it("have few labels, whichever close codes clients make up", async () => {
+    const metrics = metricsOfTest();
+    for (let code = 1000; code < 5000; code++) metrics.closed(code);
+
+    const samples = await samplesOf(metrics);
+    const closes = [...samples].filter(([name]) => name.startsWith("websocket_closes_total"));
+    assert.equal(closes.length, 20);
+    assert.equal(samples.get('websocket_closes_total{code="4xxx"}'), 1000);
+    assert.equal(
+      closes.reduce((total, [, count]) => total + count, 0),
+      4000,
+    );
+  });
+
+  it("put latencies into buckets", async () => {
+    const metrics = metricsOfTest();
+    for (const seconds of [0.0002, 0.003, 20]) metrics.observeFanOut(seconds);
+    metrics.observeAppend(0.02);
+
+    const samples = await samplesOf(metrics);
+    assert.equal(samples.get('websocket_fan_out_seconds_bucket{le="0.0001"}'), 0);
+    assert.equal(samples.get('websocket_fan_out_seconds_bucket{le="0.00025"}'), 1);
+    assert.equal(samples.get('websocket_fan_out_seconds_bucket{le="10"}'), 2);
+    assert.equal(samples.get('websocket_fan_out_seconds_bucket{le="+Inf"}'), 3);
+    assert.equal(samples.get("websocket_fan_out_seconds_sum"), 20.0032);
+    assert.equal(samples.get("websocket_append_seconds_count"), 1);
+  });
+
+  it("have Node's own, but none that walks through every socket", async () => {
+    const samples = await samplesOf(metricsOfTest());
+    const names = new Set([...samples.keys()].map((name) => name.split("{", 1)[0]));
+    for (const name of [
+      "nodejs_eventloop_lag_p99_seconds",
+      "process_resident_memory_bytes",
+      "nodejs_heap_size_used_bytes",
+      "process_cpu_seconds_total",
+    ]) {
+      assert.ok(names.has(name), name);
+    }
+    for (const name of names) assert.doesNotMatch(name ?? "", /open_fds|active_handles|active_resources/);
+  });
+
+  it("are those that the documentation names", async () => {
+    const { text: exposition } = await metricsOfTest().exposition();
+    const documented = await readFile(new URL("../../../docs/metrics.md", import.meta.url), "utf8");
+    const names = (source: string, pattern: RegExp): string[] =>
+      Array.from(source.matchAll(pattern), ([, name = ""]) => name);
+    assert.deepEqual(
+      names(documented, /^\| `(websocket_\w+)/gm).sort(),
+      names(exposition, /^# TYPE (websocket_\w+)/gm).sort(),
+    );
+  });
+
+  it("are each server's own", async () => {
+    const one = metricsOfTest();
+    const another = metricsOfTest();
+    one.counts.received = 5;
+    assert.equal((await samplesOf(another)).get("websocket_received_messages_total"), 0);
+  });
+
+  it("take a snapshot of what is new since the one before", () => {
+    const metrics = metricsOfTest();
+    metrics.counts.deliveries = 10;
+    metrics.closed(1000);
+    metrics.upgradeRefused(503);
+    metrics.publishRefused("too_large");
+    for (let i = 1; i <= 100; i++) metrics.observeFanOut(i / 1000);
+
+    const first = metrics.snapshot();
+    assert.equal(first.counts.deliveries, 10);
+    assert.deepEqual(first.closes, { 1000: 1 });
+    assert.deepEqual(first.upgradesRefused, { 503: 1 });
+    assert.deepEqual(first.publishesRefused, { too_large: 1 });
+    // In milliseconds, by two digits.
+    assert.ok(first.fanOut !== undefined);
+    assert.ok(Math.abs(first.fanOut.p50 - 50) <= 1, String(first.fanOut.p50));
+    assert.ok(Math.abs(first.fanOut.p99 - 99) <= 1, String(first.fanOut.p99));
+    assert.equal(first.append, undefined);
+
+    metrics.counts.deliveries += 5;
+    metrics.closed(1001);
+    metrics.observeAppend(0);
+    metrics.observeAppend(1e9);
+    const second = metrics.snapshot();
+    assert.equal(second.counts.deliveries, 5);
+    assert.deepEqual(second.closes, { 1001: 1 });
+    assert.deepEqual(second.upgradesRefused, {});
+    assert.equal(second.fanOut, undefined);
+    assert.ok(second.append !== undefined && Number.isFinite(second.append.p99));
+  });
+
+  it("see how long the event loop was held up", async () => {
+    const metrics = metricsOfTest();
+    const heldUpMs = 200;
+    // The monitor looks every 10 ms and tells nobody: it must have looked before, and again after.
+    await delay(50);
+    const end = performance.now() + heldUpMs;
+    while (performance.now() < end);
+    await delay(50);
+    const { eventLoopDelay } = metrics.snapshot();
+    assert.ok(eventLoopDelay !== undefined);
+    assert.ok(eventLoopDelay.p99 > heldUpMs / 2, `${eventLoopDelay.p99} ms`);
+    assert.ok(eventLoopDelay.p50 < heldUpMs / 2, `${eventLoopDelay.p50} ms`);
+  });
+
+  it("see that the event loop is idle", async () => {
+    const metrics = metricsOfTest();
+    // Another process may take the processor away for a while.
+    await waitUntil(() => (metrics.snapshot().eventLoopDelay?.p50 ?? Infinity) < 5, { everyMs: 50 });
+  });
+
+  it("cost hot paths less than the hash of one handshake", () => {
+    const metrics = metricsOfTest();
+    const rounds = 20_000;
+    const works = {
+      // About a microsecond, on a machine that is as fast or as slow for all of them.
+      hash: () => createHash("sha1").update("AAAAAAAAAAAAAAAAAAAAAA==").digest("base64"),
+      fanOut: (round: number) => {
+        metrics.observeFanOut(round / rounds);
+      },
+      closed: (round: number) => {
+        metrics.closed(1000 + (round % 16));
+      },
+    };
+    const best = { hash: Infinity, fanOut: Infinity, closed: Infinity };
+    // The best of some runs, in turn: others use this machine too.
+    for (let run = 0; run < 20; run++) {
+      for (const name of ["hash", "fanOut", "closed"] as const) {
+        const started = performance.now();
+        for (let round = 0; round < rounds; round++) works[name](round);
+        best[name] = Math.min(best[name], performance.now() - started);
+      }
+    }
+    assert.ok(Math.max(best.fanOut, best.closed) < best.hash, JSON.stringify(best));
+  });
+});
+
+describe("the metrics' port", () => {
+  afterEach(tearDown);
+
+  it("answers Prometheus, whatever the query", async () => {
+    const metrics = metricsOfTest();
+    metrics.counts.published = 4;
+    const { port } = await start(metrics);
+    for (const path of ["/metrics", "/metrics?debug=1"]) {
+      const response = await ask(port, path);
+      assert.equal(response.statusCode, 200);
+      assert.equal(response.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+      assert.match(response.body, /^websocket_published_messages_total 4$/m);
+    }
+  });
+
+  it("answers nothing else", async () => {
+    const { port } = await start();
+    for (const path of ["/", "/metrics/", "/health", "/wss", "/metricsx"]) {
+      assert.equal((await ask(port, path)).statusCode, 404, path);
+    }
+    const posted = await ask(port, "/metrics", "POST");
+    assert.equal(posted.statusCode, 405);
+    assert.equal(posted.headers.allow, "GET");
+  });
+
+  it("goes on after a failure", async () => {
+    const metrics = metricsOfTest();
+    let failing = true;
+    const { port } = await start({
+      exposition: () => (failing ? Promise.reject(new Error("no")) : metrics.exposition()),
+    });
+    assert.equal((await ask(port, "/metrics")).statusCode, 500);
+    failing = false;
+    assert.equal((await ask(port, "/metrics")).statusCode, 200);
+  });
+
+  it("says so where it is taken", async () => {
+    const metrics = metricsOfTest();
+    const { port } = await start(metrics);
+    await assert.rejects(
+      startMetricsServer({ host: "127.0.0.1", port, metrics, logger: silent }),
+      (error) => error instanceof ListenError && error.message.includes(String(port)),
+    );
+  });
+
+  it("is free after it was closed, once or twice", async () => {
+    const server = await start();
+    await Promise.all([server.close(), server.close()]);
+    await server.close();
+    const metrics = metricsOfTest();
+    const next = await startMetricsServer({ host: "127.0.0.1", port: server.port, metrics, logger: silent });
+    await next.close();
+  });
+});

@@ -1,0 +1,387 @@
+import assert from "node:assert/strict";
+
+import fc from "fast-check";
+
+import { nearest } from "../../../app/src/settings/nearest.ts";
+import {
+  contradictions,
+  defaultSettings,
+  fromEnvironment,
+  ignoredVariables,
+  isSecret,
+  settingDefinitions,
+  settingNames,
+  SettingsError,
+  toEnvironment,
+  VARIABLE_PREFIX,
+} from "../../../app/src/settings/settings.ts";
+import type { SettingDefinition, Settings } from "../../../app/src/settings/settings.ts";
+import { allowedValues, decode } from "../../../app/src/settings/definition.ts";
+import type { ListDefinition, TextDefinition } from "../../../app/src/settings/definition.ts";
+
+/** Any text that is legal for a setting, or for an item of its list. */
+function matching({ pattern, isLegal }: TextDefinition | ListDefinition): fc.Arbitrary<string> {
+  return fc.stringMatching(new RegExp(`^(?:${pattern.source})$`)).filter((text) => isLegal?.(text) !== false);
+}
+
+/** Any legal value of a setting. */
+function legal(definition: SettingDefinition): fc.Arbitrary<unknown> {
+  switch (definition.kind) {
+    case "integer":
+      return fc.integer({ min: definition.min, max: definition.max });
+    case "boolean":
+      return fc.boolean();
+    case "choice":
+      return fc.constantFrom(...definition.choices);
+    case "text":
+      return matching(definition);
+    case "list":
+      return fc.array(matching(definition), { maxLength: 4 });
+  }
+}
+
+function problemsOf(environment: Record<string, string>): SettingsError {
+  try {
+    fromEnvironment(environment);
+  } catch (error) {
+    assert.ok(error instanceof SettingsError);
+    return error;
+  }
+  return assert.fail("the environment was accepted");
+}
+
+/** Alone on its machine, a server needs no other setting. */
+const LOCAL = { host: "127.0.0.1" } as const;
+
+describe("the settings", () => {
+  it("are the defaults where nothing is set, or set to nothing", () => {
+    const defaults = { ...defaultSettings(), ...LOCAL };
+    assert.deepEqual(fromEnvironment({ HOST: LOCAL.host }), defaults);
+    const empty = Object.fromEntries(Object.values(settingDefinitions).map(({ variable }) => [variable, ""]));
+    assert.deepEqual(fromEnvironment({ ...empty, HOST: LOCAL.host }), defaults);
+  });
+
+  it("survive the way into an environment and back", () => {
+    const settings = fc.record(
+      Object.fromEntries(settingNames().map((name) => [name, legal(settingDefinitions[name])])),
+      { noNullPrototype: true },
+    ) as unknown as fc.Arbitrary<Settings>;
+    fc.assert(
+      fc.property(settings, (given) => {
+        fc.pre(contradictions(given, String).length === 0);
+        const { valkeyPassword, ...open } = given;
+        const environment = toEnvironment(given);
+        assert.deepEqual(
+          fromEnvironment({ ...environment, WEBSOCKET_VALKEY_PASSWORD: valkeyPassword }),
+          given,
+        );
+        assert.deepEqual(fromEnvironment(environment), { ...open, valkeyPassword: "" });
+      }),
+    );
+  });
+
+  it("leave secrets out of an environment, and out of what is said about it", () => {
+    assert.deepEqual(settingNames().filter(isSecret), ["valkeyPassword"]);
+    assert.deepEqual(toEnvironment({ valkeyPassword: "secret", port: 1 }), { PORT: "1" });
+    const { message } = problemsOf({ WEBSOCKET_VALKEY_PASSWORD: "a secret" });
+    assert.match(message, /WEBSOCKET_VALKEY_PASSWORD: is not usable, and must be a password /);
+    assert.doesNotMatch(message, /a secret/);
+  });
+
+  it("mask user information in what is said about a wrong value, whatever the setting", () => {
+    for (const name of settingNames()) {
+      const { variable } = settingDefinitions[name];
+      for (const text of [
+        "redis://default:s3cret@my cache:6379",
+        "default:s3cret@my cache:6379",
+        "https://:s3c@s3cret/#?@auth example/keys",
+        '["https://a.example","https://user:s3cret@b example"]',
+      ]) {
+        const { message } = problemsOf({ HOST: LOCAL.host, [variable]: text });
+        assert.ok(message.includes(variable), message);
+        assert.doesNotMatch(message, /s3c/);
+      }
+    }
+  });
+
+  const urls: Readonly<Record<string, { legal: readonly string[]; illegal: readonly string[] }>> = {
+    WEBSOCKET_VALKEY_URL: {
+      legal: [
+        "redis://[::1]:6379",
+        "rediss://user@[2001:db8::1]",
+        "redis://my_cache:6379",
+        "REDIS://Cache.example",
+        "redis://us%40er@cache",
+        "redis://cache/0",
+      ],
+      illegal: [
+        "redis://cache:99999",
+        "redis://user:s3cret@cache",
+        "redis://:s3cret@cache",
+        "redis://a%zz@cache",
+        "redis://",
+        "redis://cache/1",
+        "redis://cache?db=1",
+        "redis://[::1",
+        "http://cache",
+        "cache:6379",
+      ],
+    },
+    WEBSOCKET_JWKS_URL: {
+      legal: [
+        "https://auth.example/keys",
+        "http://my_host:8080",
+        "https://[::1]:8443/k",
+        "https://bücher.example/?a=b",
+      ],
+      illegal: [
+        "https://auth.example.com:99999/",
+        "https://[::1/",
+        "https://a b/",
+        "https://user:s3cret@auth.example/",
+        "ftp://auth.example/",
+        "https://",
+        "https://%",
+      ],
+    },
+  };
+  for (const [variable, { legal: good, illegal: bad }] of Object.entries(urls)) {
+    const tokens = { WEBSOCKET_ACCESS: "token", WEBSOCKET_JWT_ISSUER: "i", WEBSOCKET_JWT_AUDIENCE: "a" };
+    const environment = {
+      HOST: LOCAL.host,
+      ...(variable === "WEBSOCKET_JWKS_URL" ? tokens : {}),
+    };
+    for (const url of good) {
+      it(`take ${url} for ${variable}`, () => {
+        fromEnvironment({ ...environment, [variable]: url });
+      });
+    }
+    for (const url of bad) {
+      it(`refuse ${url} for ${variable}`, () => {
+        const { problems } = problemsOf({ ...environment, [variable]: url });
+        assert.deepEqual(
+          problems.map(({ key }) => key),
+          [variable],
+        );
+      });
+    }
+
+    it(`take only URLs that Node can parse for ${variable}`, () => {
+      fc.assert(
+        fc.property(fc.stringMatching(/^(https?|rediss?):\/\/[\w.:[\]@%/?#-]{0,20}$/), (url) => {
+          try {
+            fromEnvironment({ ...environment, [variable]: url });
+          } catch (error) {
+            assert.ok(error instanceof SettingsError);
+            return;
+          }
+          assert.ok(URL.canParse(url));
+        }),
+        { numRuns: 1000 },
+      );
+    });
+  }
+
+  it("leave out of an environment what is not given", () => {
+    assert.deepEqual(toEnvironment({ port: 1 }), { PORT: "1" });
+  });
+
+  it("ignore variables of others", () => {
+    assert.deepEqual(fromEnvironment({ PATH: "/bin", PORTS: "1", HOST: LOCAL.host }), {
+      ...defaultSettings(),
+      ...LOCAL,
+    });
+  });
+
+  const illegal: Record<SettingDefinition["kind"], readonly string[]> = {
+    integer: ["-1", "1.5", "1e3", "0x10", " 1", "many", "99999999999999999999"],
+    boolean: ["yes"],
+    choice: ["INFO", "loud"],
+    text: ["two words"],
+    list: ["example.com", "https://example.com/path", "https://a.example,,https://b.example"],
+  };
+  for (const name of settingNames()) {
+    const definition: SettingDefinition = settingDefinitions[name];
+    it(`name ${definition.variable} and what is allowed when it is illegal`, () => {
+      for (const text of illegal[definition.kind]) {
+        const { problems } = problemsOf({ [definition.variable]: text });
+        assert.equal(problems.length, 1);
+        assert.equal(problems[0]?.key, definition.variable);
+        const found = isSecret(name) ? "not usable" : JSON.stringify(text);
+        assert.ok(problems[0].message.includes(found), problems[0].message);
+        assert.ok(problems[0].message.includes(allowedValues(definition)), problems[0].message);
+      }
+    });
+  }
+
+  it("are bounded, inclusively", () => {
+    for (const name of settingNames()) {
+      const definition: SettingDefinition = settingDefinitions[name];
+      if (definition.kind !== "integer") continue;
+      const { variable, min, max } = definition;
+      assert.equal(decode(definition, String(min)), min);
+      assert.equal(decode(definition, String(max)), max);
+      problemsOf({ [variable]: String(min - 1) });
+      problemsOf({ [variable]: String(max + 1) });
+    }
+  });
+
+  it("contradict each other where too few of the largest messages are kept", () => {
+    const given = { ...defaultSettings(), maxPayloadBytes: 100_000, retainedBytes: 399_999 };
+    assert.match(
+      problemsOf(toEnvironment(given)).message,
+      /\n {2}WEBSOCKET_RETAINED_BYTES: is 399999, and must be at least 4 times WEBSOCKET_MAX_PAYLOAD_BYTES, which is 100000\.$/,
+    );
+    const [contradiction, ...others] = contradictions(given, (name) => `stack:${name}`);
+    assert.deepEqual(others, []);
+    assert.ok(contradiction !== undefined);
+    const { name, key, message, value } = contradiction;
+    assert.equal(key, "stack:retainedBytes");
+    assert.match(message, /stack:maxPayloadBytes/);
+    assert.deepEqual(contradictions({ ...given, [name]: value }, String), []);
+  });
+
+  for (const host of ["localhost", "127.0.0.1", "127.8.8.8", "::1"]) {
+    it(`admit every client if only this machine can reach the server, as at ${host}`, () => {
+      assert.equal(fromEnvironment({ HOST: host }).access, "open");
+    });
+  }
+
+  for (const host of ["0.0.0.0", "::", "192.0.2.1", "128.0.0.1", "localhost.example", "127.0.0.1.example"]) {
+    it(`require a choice of access if others can reach the server, as at ${host}`, () => {
+      const { message } = problemsOf({ HOST: host });
+      assert.match(
+        message,
+        /WEBSOCKET_ACCESS: is missing, and must be one of token, open: other machines can reach/,
+      );
+      assert.equal(fromEnvironment({ HOST: host, WEBSOCKET_ACCESS: "open" }).access, "open");
+    });
+  }
+
+  const tokens = {
+    access: "token",
+    jwksUrl: "https://auth.example/keys",
+    jwtIssuer: "https://auth.example",
+    jwtAudience: "me",
+  } as const;
+
+  it("require the keys, the issuer and the audience for tokens", () => {
+    assert.deepEqual(contradictions({ ...defaultSettings(), ...tokens }, String), []);
+    for (const name of ["jwksUrl", "jwtIssuer", "jwtAudience"] as const) {
+      const [contradiction, ...others] = contradictions(
+        { ...defaultSettings(), ...tokens, [name]: "" },
+        String,
+      );
+      assert.deepEqual(others, []);
+      assert.equal(contradiction?.key, name);
+      assert.match(contradiction.message, /is missing, and access token requires it/);
+      assert.equal(contradiction.value, undefined);
+    }
+  });
+
+  it("contradict each other if access is open and something is said about tokens", () => {
+    const { access, ...aboutTokens } = tokens;
+    for (const [name, value] of Object.entries({
+      ...aboutTokens,
+      jwtChannelClaim: "rooms",
+      jwtSubscribeClaim: "rooms",
+      jwtPublishClaim: "rooms",
+    })) {
+      const [contradiction, ...others] = contradictions({ ...defaultSettings(), [name]: value }, String);
+      assert.deepEqual(others, []);
+      assert.equal(contradiction?.name, "access");
+      assert.ok(contradiction.message.includes(name), contradiction.message);
+      assert.equal(contradiction.value, access);
+    }
+  });
+
+  it("ignore what a platform says of a service with a similar name, and nothing else", () => {
+    const links = {
+      WEBSOCKET_SERVICE_HOST: "10.0.0.1",
+      WEBSOCKET_SERVICE_PORT: "8080",
+      WEBSOCKET_SERVICE_PORT_HTTP_WEB: "8080",
+      WEBSOCKET_PORT: "tcp://10.0.0.1:8080",
+      WEBSOCKET_PORT_8080_TCP: "tcp://10.0.0.1:8080",
+      WEBSOCKET_PORT_8080_TCP_PROTO: "tcp",
+      WEBSOCKET_PORT_8080_TCP_PORT: "8080",
+      WEBSOCKET_PORT_8080_TCP_ADDR: "10.0.0.1",
+      // Of a service whose name makes one of them look like a setting.
+      WEBSOCKET_METRICS_SERVICE_HOST: "10.0.0.2",
+      WEBSOCKET_METRICS_PORT: "udp://10.0.0.2:53",
+      WEBSOCKET_METRICS_PORT_53_UDP: "udp://10.0.0.2:53",
+    };
+    const settings = fromEnvironment({ ...links, WEBSOCKET_HEARTBEAT_SECONDS: "7" });
+    assert.deepEqual(settings, { ...fromEnvironment({}), heartbeatSeconds: 7 });
+    assert.deepEqual(ignoredVariables({ ...links, PATH: "/bin" }), Object.keys(links));
+
+    for (const [variable, value] of [
+      ["WEBSOCKET_PORT", "8080"],
+      ["WEBSOCKET_SERVICE_HOST", "10.0.0.1"],
+      ["WEBSOCKET_SERVICE_NAMES", "x"],
+    ] as const) {
+      const { problems } = problemsOf({ [variable]: value });
+      assert.deepEqual(
+        problems.map(({ key }) => key),
+        [variable],
+      );
+    }
+    // Misspelt beside links.
+    const { problems } = problemsOf({ ...links, WEBSOCKET_HARTBEAT_SECONDS: "7" });
+    assert.deepEqual(
+      problems.map(({ key }) => key),
+      ["WEBSOCKET_HARTBEAT_SECONDS"],
+    );
+  });
+
+  it("listen on this machine alone if nothing says otherwise", () => {
+    assert.equal(fromEnvironment({}).host, "127.0.0.1");
+  });
+
+  it("report everything that is wrong at once, unknown variables with the nearest known", () => {
+    const { problems, message } = problemsOf({
+      PORT: "x",
+      WEBSOCKET_HARTBEAT_SECONDS: "1",
+      [`${VARIABLE_PREFIX}COLOUR_OF_THE_SEA`]: "blue",
+    });
+    assert.deepEqual(
+      problems.map(({ key }) => key),
+      ["PORT", "WEBSOCKET_HARTBEAT_SECONDS", "WEBSOCKET_COLOUR_OF_THE_SEA"],
+    );
+    assert.match(
+      message,
+      /WEBSOCKET_HARTBEAT_SECONDS: is not a setting; did you mean WEBSOCKET_HEARTBEAT_SECONDS\?/,
+    );
+    assert.match(message, /WEBSOCKET_COLOUR_OF_THE_SEA: is not a setting; there are HOST, PORT, /);
+  });
+});
+
+describe("the nearest word", () => {
+  const words = ["heartbeatSeconds", "maxTasks", "minTasks", "port"];
+  for (const [word, expected] of [
+    ["heartbeatSecond", "heartbeatSeconds"],
+    ["hartbeatSeconds", "heartbeatSeconds"],
+    ["HEARTBEATSECONDS", "heartbeatSeconds"],
+    ["maxTaks", "maxTasks"],
+    ["mxaTasks", "maxTasks"],
+    ["prot", "port"],
+    ["port", "port"],
+    ["heartbeat", "heartbeatSeconds"],
+    ["MAX", "maxTasks"],
+    ["ma", undefined],
+    ["retention", undefined],
+    ["x", undefined],
+    ["", undefined],
+  ] as const) {
+    it(`for ${JSON.stringify(word)} is ${expected ?? "none"}`, () => {
+      assert.equal(nearest(word, words), expected);
+    });
+  }
+
+  it("is the shortest of those that begin with the word, before those that are like it", () => {
+    assert.equal(nearest("heart", ["hear", "heartbeatSeconds", "heartbeats"]), "heartbeats");
+  });
+
+  it("is the first of those that are equally near", () => {
+    assert.equal(nearest("mixTasks", ["minTasks", "maxTasks"]), "minTasks");
+  });
+});

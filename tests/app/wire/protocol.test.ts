@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+
+import fc from "fast-check";
+
+import { broadcastText, CloseCode, jsonOf, MAX_DEPTH, MAX_ID_BYTES, parse } from "../../../app/src/wire/protocol.ts";
+import type { ErrorCode } from "../../../app/src/wire/protocol.ts";
+import { defaultSettings, settingDefinitions } from "../../../app/src/settings/settings.ts";
+import type { SettingDefinition } from "../../../app/src/settings/settings.ts";
+import { WIRE_LIMITS } from "../../../app/src/connection/wireLimits.ts";
+import { Client, isGreeting, PROTOCOL, protocolTable, startServer, tearDown } from "../support.ts";
+
+describe("PROTOCOL.md", () => {
+  afterEach(tearDown);
+
+  const transcripts = Array.from(
+    PROTOCOL.matchAll(/^```transcript ?(.*)\n([^]*?)^```$/gm),
+    ([, protocol, lines]) => ({ protocol: protocol === "" ? undefined : protocol, lines: lines ?? "" }),
+  );
+
+  it("has transcripts of both dialects", () => {
+    assert.ok(transcripts.some(({ protocol }) => protocol === undefined));
+    assert.ok(transcripts.some(({ protocol }) => protocol === "resume.v1"));
+    assert.equal(PROTOCOL.match(/^```transcript/gm)?.length, transcripts.length);
+  });
+
+  for (const { protocol, lines } of transcripts) {
+    it(`tells the truth: ${protocol ?? "plain"}, ${lines.split("\n").slice(0, 2).join(" ")}`, async () => {
+      const { url } = await startServer();
+      // The epoch is not known before the first greeting, which is there in each life alike.
+      const probe = new Client(url, { protocol: "resume.v1" });
+      const greeting = await probe.nextValue();
+      assert.ok(isGreeting(greeting));
+      const known = (line: string): string => line.replaceAll("EPOCH", greeting.epoch);
+
+      let client: Client | undefined;
+      for (const line of lines.trimEnd().split("\n")) {
+        const [, direction, rest = ""] = /^(<|>|reconnect) (.*)$/.exec(line) ?? [];
+        if (direction === "reconnect") {
+          client?.webSocket.terminate();
+          client = new Client(url + known(rest), { protocol });
+          continue;
+        }
+        client ??= new Client(url, { protocol });
+        if (direction === ">") client.webSocket.send(known(rest));
+        else if (direction === "<") assert.equal(await client.next(), known(rest));
+        else assert.fail(`a transcript has no such line: ${line}`);
+      }
+    });
+  }
+
+  it("lists every close code that the server names, and no other", () => {
+    const codes = protocolTable("Closing").map(([code]) => Number(code));
+    assert.deepEqual(codes, Object.values(CloseCode));
+  });
+
+  const limits = protocolTable("Limits");
+
+  it("lists every setting that limits clients, with the default that holds", () => {
+    const named = limits.filter(([variable]) => variable !== "");
+    const ofOperators =
+      /^(HOST|PORT|WEBSOCKET_(ACCESS|TRUSTED_PROXIES|VALKEY|METRICS|JW|LOG_LEVEL|SERVICE_NAME).*)$/;
+    const defaults = Object.values<SettingDefinition>(settingDefinitions)
+      .filter(({ variable }) => !ofOperators.test(variable))
+      .map(({ variable, default: value }) => [variable, Array.isArray(value) ? "everyone" : String(value)]);
+    assert.deepEqual(
+      named
+        .filter(([, value]) => value !== "")
+        .map(([variable, value]) => [variable, value])
+        .toSorted(),
+      defaults.toSorted(),
+    );
+  });
+
+  for (const [what, expected] of [
+    ["Bytes of an id", MAX_ID_BYTES],
+    ["Arrays and objects of a value inside one another", MAX_DEPTH],
+    ["Seconds from the first byte of a message to its last", WIRE_LIMITS.messageTimeoutMs / 1000],
+    ["Seconds in which a client must read what waits for it", WIRE_LIMITS.writeTimeoutMs / 1000],
+  ] as const) {
+    it(`gives the limit: ${what}`, () => {
+      const [, value] = limits.find(([, , limit]) => limit === what) ?? [];
+      assert.equal(Number(value), expected);
+    });
+  }
+
+  it("gives the size that a client must be able to read", () => {
+    const { maxPayloadBytes } = defaultSettings();
+    const envelope = broadcastText("resume", "", Number.MAX_SAFE_INTEGER).length;
+    assert.ok(PROTOCOL.includes(`\`WEBSOCKET_MAX_PAYLOAD_BYTES\` + ${envelope} bytes`));
+    assert.ok(PROTOCOL.includes(`${maxPayloadBytes + envelope} bytes`));
+  });
+});
+
+describe("what a client sends", () => {
+  const MAX_BYTES = 100;
+  const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
+  const parsed = (text: string): ReturnType<typeof parse> => parse(text, "resume", MAX_BYTES);
+
+  for (const [text, json, id] of [
+    ['{"publish":1}', "1", undefined],
+    [' {"id" : "a" ,"publish":  [1.0, {"b":2, "b":3}]} ', '[1,{"b":3}]', "a"],
+    ['{"publish":null,"id":"é","more":true}', "null", "é"],
+    ['{"publish":{"publish":1},"id":"1","id":"2"}', '{"publish":1}', "2"],
+    [`{"publish":1,"id":"${"é".repeat(MAX_ID_BYTES / 2)}"}`, "1", "é".repeat(MAX_ID_BYTES / 2)],
+    ['{"publish":1,"id":"\\ud83d\\ude00"}', "1", "😀"],
+    ['{"publish": 9007199254740992}', "9007199254740992", undefined],
+  ] as const) {
+    it(`publishes: ${text.slice(0, 60)}`, () => {
+      assert.deepEqual(parsed(text), { kind: "publish", json, ...(id === undefined ? {} : { id }) });
+    });
+  }
+
+  for (const [text, code, id] of [
+    ["", "invalid_json", undefined],
+    ['{"publish":1', "invalid_json", undefined],
+    ["null", "invalid_message", undefined],
+    ["[]", "invalid_message", undefined],
+    ['["publish"]', "invalid_message", undefined],
+    ['{"Publish":1}', "invalid_message", undefined],
+    ['{"__proto__":{"publish":1}}', "invalid_message", undefined],
+    ['{"publish":1,"id":""}', "invalid_message", undefined],
+    ['{"publish":1,"id":7}', "invalid_message", undefined],
+    ['{"publish":1,"id":null}', "invalid_message", undefined],
+    [`{"publish":1,"id":"${"é".repeat(MAX_ID_BYTES / 2)}x"}`, "invalid_message", undefined],
+    // What has no UTF-8 could become equal to another id in a store.
+    ['{"publish":1,"id":"\\ud800"}', "invalid_message", undefined],
+    [`{"publish":"${"x".repeat(MAX_BYTES)}","id":"a"}`, "too_large", "a"],
+    [`{"publish":${nested(MAX_DEPTH + 1)},"id":"a"}`, "too_deep", "a"],
+    [`{"publish":${nested(20_000)}, "id": "\\u0061" }\n`, "too_deep", "a"],
+    [`{"id":"a","publish":${nested(20_000)}}`, "too_deep", undefined],
+    ['{"publish":9007199254740993,"id":"a"}', "unsafe_number", "a"],
+    ['{"publish":9007199254740992.5}', "unsafe_number", undefined],
+    ['{"id":"a","publish":[1e400]}', "unsafe_number", "a"],
+  ] as const) {
+    it(`is refused as ${code}: ${text.slice(0, 60)}`, () => {
+      const message = parsed(text);
+      assert.ok(message.kind === "invalid");
+      const { message: forPeople, ...error } = message.error;
+      assert.deepEqual(error, id === undefined ? { code } : { code, id });
+      assert.ok(forPeople.length > 0);
+    });
+  }
+
+  it("can be refused by every code that PROTOCOL.md lists, and no other", () => {
+    const listed = protocolTable('Messages[^]*?### Server: `{"error":.*').map(([code]) => code);
+    assert.deepEqual(listed, [
+      "invalid_json",
+      "invalid_message",
+      "too_deep",
+      "too_large",
+      "unsafe_number",
+      "forbidden",
+      "unavailable",
+      "id_in_use",
+    ] satisfies ErrorCode[]);
+  });
+
+  it("is delivered as JSON.stringify({ message }) in both dialects, and can be taken out of it again", () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ stringUnit: "binary" }), fc.nat(), (value, offset) => {
+        const message = parse(JSON.stringify(value), "plain", Infinity);
+        assert.ok(message.kind === "publish");
+        for (const dialect of ["plain", "resume"] as const) {
+          const text = broadcastText(dialect, message.json, offset);
+          const expected = dialect === "plain" ? { message: value } : { message: value, offset };
+          assert.equal(text, JSON.stringify(expected));
+          assert.equal(jsonOf(dialect, text), message.json);
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,261 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+
+import fc from "fast-check";
+import { WebSocket } from "ws";
+
+import { textFrame } from "../../../app/src/wire/frame.ts";
+import type { MessageLog } from "../../../app/src/log/log.ts";
+import type { Client } from "../support.ts";
+import {
+  clientFrame,
+  connect,
+  connectRaw,
+  connectResuming,
+  createRemoteLog,
+  memoryLog,
+  startServer,
+  tearDown,
+  upgradeRequest,
+} from "../support.ts";
+
+describe("the wire for plain clients", () => {
+  afterEach(tearDown);
+
+  it("brings every value back to all, sender included", async () => {
+    const { url } = await startServer();
+    const [sender, other] = [await connect(url), await connect(url)];
+    for (const value of [{ test: true }, [1, 2], "text", 0, null, false]) {
+      sender.send(value);
+      assert.equal(await sender.next(), JSON.stringify({ message: value }));
+      assert.equal(await other.next(), JSON.stringify({ message: value }));
+    }
+  });
+
+  it("says what JSON.stringify({ message: JSON.parse(text) }) says, byte for byte", async () => {
+    const { url } = await startServer({ messageBurst: 1_000_000 });
+    const client = await connect(url);
+    const exact = async (text: string): Promise<void> => {
+      client.webSocket.send(text);
+      assert.equal(await client.next(), JSON.stringify({ message: JSON.parse(text) as unknown }));
+    };
+    for (const text of [
+      ' { "a" : 1 ,\n "a" : 2 } ',
+      '{"__proto__":{"x":1},"constructor":0}',
+      "1E5",
+      "-0",
+      "0.1000",
+      '"\\ud800 \\u00e9 é \\/ \\u2028"',
+      '"\\n\\t"',
+    ]) {
+      await exact(text);
+    }
+    await fc.assert(fc.asyncProperty(fc.json({ stringUnit: "binary" }), exact), { numRuns: 100 });
+  });
+
+  it("takes JSON in binary frames too", async () => {
+    const { url } = await startServer();
+    const client = await connect(url);
+    client.webSocket.send(Buffer.from('{"binary":true}'), { binary: true });
+    assert.equal(await client.next(), '{"message":{"binary":true}}');
+  });
+
+  it("puts fragments together", async () => {
+    const { url } = await startServer();
+    const client = await connect(url);
+    client.webSocket.send('{"frag', { fin: false });
+    client.webSocket.send('ments":2}', { fin: true });
+    assert.equal(await client.next(), '{"message":{"fragments":2}}');
+  });
+
+  for (const [name, payload, code] of [
+    ["text", "no json", "invalid_json"],
+    ["an empty message", "", "invalid_json"],
+    ["invalid UTF-8 in a binary frame", Buffer.from([0x22, 0xff, 0x22]), "invalid_json"],
+    ["nesting without end", "[".repeat(30_000) + "]".repeat(30_000), "too_deep"],
+    ["an integer that would be rounded", "1234567890123456789", "unsafe_number"],
+    ["a number that would be infinite", "1e400", "unsafe_number"],
+  ] as const) {
+    it(`answers ${name} by an error, to its sender alone`, async () => {
+      const { url } = await startServer();
+      const [sender, other] = [await connect(url), await connect(url)];
+      sender.webSocket.send(payload);
+      const answer = await sender.next();
+      assert.match(answer, new RegExp(`^\\{"error":\\{"code":"${code}","message":"[^"]+"\\}\\}$`));
+      assert.ok(payload.length === 0 || !answer.includes(payload.toString()), "the message is not quoted");
+
+      sender.send("barrier");
+      assert.equal(await sender.nextMessage(), "barrier", "the connection stays");
+      assert.equal(await other.nextMessage(), "barrier", "the other client got nothing before");
+    });
+  }
+
+  it("keeps one order for all clients", async () => {
+    const { url } = await startServer();
+    const clients = [await connect(url), await connect(url), await connect(url), await connect(url)];
+    const each = 100;
+    clients.forEach((client, c) => {
+      for (let n = 0; n < each; n++) client.send({ c, n });
+    });
+    const collect = async (client: Client): Promise<unknown[]> => {
+      const all: unknown[] = [];
+      while (all.length < clients.length * each) all.push(await client.nextMessage());
+      return all;
+    };
+    const [first, ...rest] = await Promise.all(clients.map(collect));
+    assert.ok(first !== undefined);
+    for (const other of rest) assert.deepEqual(other, first);
+    const ofFirst = first.filter((m) => (m as { c: number }).c === 0);
+    assert.deepEqual(
+      ofFirst,
+      Array.from({ length: each }, (_, n) => ({ c: 0, n })),
+      "and each sender's own",
+    );
+  });
+
+  it("shows a late joiner nothing earlier", async () => {
+    const { url } = await startServer();
+    const early = await connect(url);
+    early.send("before");
+    assert.equal(await early.nextMessage(), "before");
+    const late = await connect(url);
+    early.send("after");
+    assert.equal(await late.nextMessage(), "after");
+  });
+
+  it("grants the upgrade when it reads the channel, and brings back what came with it", async () => {
+    const server = await startServer({}, { log: createRemoteLog(1024, { append: 0, subscribe: 20 }) });
+    const { address } = server;
+    const early = Buffer.concat([
+      Buffer.from(upgradeRequest()),
+      clientFrame(0x1, '"at once"'),
+      clientFrame(0x1, '"and this"'),
+    ]);
+    const raw = await connectRaw(address.port, early);
+    await raw.seen('{"message":"and this"}');
+    assert.deepEqual(
+      raw.received(),
+      Buffer.concat(
+        ['{"connection":"ok"}', '{"message":"at once"}', '{"message":"and this"}'].map(textFrame),
+      ),
+    );
+  });
+
+  it("delivers frames of every length class", async () => {
+    const { url } = await startServer({ maxPayloadBytes: 1 << 20 });
+    const [sender, other] = [await connect(url), await connect(url)];
+    const wrapping = '{"message":""}'.length;
+    for (const length of [wrapping, 125, 126, 127, 65_535, 65_536, 65_537, 1 << 20]) {
+      const text = "x".repeat(length - wrapping);
+      sender.send(text);
+      assert.equal(await sender.nextMessage(), text);
+      assert.equal(await other.nextMessage(), text);
+    }
+  });
+
+  it("ignores a query string", async () => {
+    const { url } = await startServer();
+    await connect(`${url}?epoch=1`);
+  });
+
+  it("selects resume.v1 wherever it is offered, and nothing else", async () => {
+    const { url } = await startServer();
+    for (const [offered, selected] of [
+      [[], ""],
+      [["resume.v1"], "resume.v1"],
+      [["other", "resume.v1", "bearer.x"], "resume.v1"],
+    ] as const) {
+      const webSocket = new WebSocket(url, [...offered]);
+      await once(webSocket, "open");
+      assert.equal(webSocket.protocol, selected);
+      webSocket.terminate();
+    }
+    // The library gives up a connection whose server selects none of what it asked for.
+    const { address } = await startServer();
+    const raw = await connectRaw(
+      address.port,
+      upgradeRequest("/wss", ["Sec-WebSocket-Protocol: resume.v2, Resume.v1"]),
+    );
+    assert.deepEqual(raw.received(), textFrame('{"connection":"ok"}'));
+  });
+
+  it("names a gap in numbers that are safe, though the client says it has seen the last there is", async () => {
+    const { url } = await startServer();
+    const { client } = await connectResuming(url, { epoch: "another", offset: Number.MAX_SAFE_INTEGER });
+    const gap = { epoch: "another", from: Number.MAX_SAFE_INTEGER };
+    assert.deepEqual(await client.nextValue(), { gap });
+  });
+
+  it("does not mind empty elements among the subprotocols", async () => {
+    const { address } = await startServer();
+    for (const offered of ["resume.v1,", ", resume.v1", "other,, resume.v1"]) {
+      const raw = await connectRaw(
+        address.port,
+        upgradeRequest("/wss", [`Sec-WebSocket-Protocol: ${offered}`]),
+      );
+      await raw.seen('"epoch"');
+    }
+  });
+
+  it("negotiates no extension", async () => {
+    const { url } = await startServer();
+    const { webSocket } = await connect(url, { perMessageDeflate: true });
+    assert.equal(webSocket.extensions, "");
+  });
+
+  it("keeps channels apart, whatever the dialect of their clients", async () => {
+    const { url, hub } = await startServer();
+    const longest = "n".repeat(64);
+    const names = ["", "/a", "/A", "/a.b_c~d-9", `/${longest}`];
+    const clients = await Promise.all(
+      names.map(async (name) => ({ name, client: await connect(url + name) })),
+    );
+    assert.equal(hub.channels, names.length);
+    for (const { name, client } of clients) client.send(name);
+    for (const { name, client } of clients) assert.equal(await client.nextMessage(), name);
+    for (const { client } of clients) client.send("barrier");
+    for (const { client } of clients) assert.equal(await client.nextMessage(), "barrier");
+
+    const { client: resumingClient, greeting } = await connectResuming(`${url}/a`);
+    assert.equal(greeting.offset, 2, "each channel counts for itself");
+    resumingClient.send({ publish: "for both dialects" });
+    assert.equal(await clients[1]?.client.nextMessage(), "for both dialects");
+    assert.deepEqual(await resumingClient.nextValue(), { message: "for both dialects", offset: 3 });
+  });
+
+  it("stops reading the log with its last client", async () => {
+    const memory = memoryLog(1024);
+    const stopped = Promise.withResolvers<undefined>();
+    let clients = 2;
+    const log: MessageLog = {
+      ...memory,
+      subscribe(...args) {
+        const stop = memory.subscribe(...args);
+        return () => {
+          assert.equal(clients, 0);
+          stop();
+          stopped.resolve(undefined);
+        };
+      },
+    };
+    const { url } = await startServer({}, { log });
+    for (const client of [await connect(url), await connect(url)]) {
+      clients -= 1;
+      client.webSocket.close();
+      await client.closed;
+    }
+    await stopped.promise;
+  });
+
+  it("writes no message after it received a Close frame", async () => {
+    const server = await startServer({ messageBurst: 1_000_000 });
+    const raw = await connectRaw(server.address.port);
+    const other = await connect(server.url);
+    const end = new Promise((resolve) => raw.socket.once("end", resolve));
+    raw.socket.write(clientFrame(0x8, Buffer.from([0x03, 0xe8])));
+    for (let n = 0; n < 100; n++) other.send(n);
+    for (let n = 0; n < 100; n++) assert.equal(await other.nextMessage(), n);
+    await end;
+    assert.deepEqual(raw.received().subarray(-4), Buffer.from([0x88, 2, 0x03, 0xe8]));
+  });
+});
