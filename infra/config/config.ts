@@ -5,7 +5,13 @@
  */
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { allowedValues, collect, decode, hasUserInformation, quoteValue } from "../../app/src/settings/definition.ts";
+import {
+  allowedValues,
+  collect,
+  decode,
+  hasUserInformation,
+  quoteValue,
+} from "../../app/src/settings/definition.ts";
 import type { Definition, ValuesOf } from "../../app/src/settings/definition.ts";
 import { nearest } from "../../app/src/settings/nearest.ts";
 import {

@@ -38,7 +38,10 @@ describe("every command", function () {
     it(`${file} watches its parent and its output`, () => {
       const source = readFileSync(path.join(ROOT, file), "utf8");
       for (const call of ["ignoreBrokenPipes(process)", "watchParent(process, "])
-        assert.ok(source.includes(call), `${file} must call ${call}…: see app/src/settings/commandProcess.ts`);
+        assert.ok(
+          source.includes(call),
+          `${file} must call ${call}…: see app/src/settings/commandProcess.ts`,
+        );
     });
   }
 

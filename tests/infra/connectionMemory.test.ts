@@ -5,7 +5,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { KIB, MIB, defaultSettings } from "../../app/src/settings/settings.ts";
 import { wireLimits } from "../../app/src/connection/wireLimits.ts";
 import { channelBytes } from "../../infra/config/channelMemory.ts";
-import { boundedBytes, CONNECTION_BYTES, PROCESS_BYTES, serverBytes } from "../../infra/config/connectionMemory.ts";
+import {
+  boundedBytes,
+  CONNECTION_BYTES,
+  PROCESS_BYTES,
+  serverBytes,
+} from "../../infra/config/connectionMemory.ts";
 import {
   clientFrame,
   connectRaw,

@@ -2,7 +2,14 @@
  * The recent frames of one channel in one dialect, back to back in memory, for all readers together. A reader is a
  * place in it; what lies between its place and the end is a slice that can be written to a socket as it is.
  */
-import { frameEnd, headerLength, MAX_HEADER_BYTES, Opcode, payloadStart, writeHeader } from "../wire/frame.ts";
+import {
+  frameEnd,
+  headerLength,
+  MAX_HEADER_BYTES,
+  Opcode,
+  payloadStart,
+  writeHeader,
+} from "../wire/frame.ts";
 
 /** Frames lie in segments that grow with the channel, so that a quiet one costs little. */
 const FIRST_SEGMENT_BYTES = 4 * 1024;

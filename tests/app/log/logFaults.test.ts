@@ -12,7 +12,13 @@ import type { ValkeyLog, ValkeyLogOptions } from "../../../app/src/log/valkey/va
 import { keepBalanced } from "../../../app/src/rebalance.ts";
 import type { TaskRegistry } from "../../../app/src/rebalance.ts";
 import { USER_NAME } from "../../../infra/components/valkeyAccess.ts";
-import { addressAt, requireValkey, startGuardedValkey, startProxy, startValkey } from "../../support/valkey.ts";
+import {
+  addressAt,
+  requireValkey,
+  startGuardedValkey,
+  startProxy,
+  startValkey,
+} from "../../support/valkey.ts";
 import type { Proxy, TestValkey } from "../../support/valkey.ts";
 import { LogRecorder } from "./logRecorder.ts";
 import { afterwards, silent, tearDown, waitUntil } from "../support.ts";

@@ -13,7 +13,15 @@ import { createMetrics } from "../../../app/src/metrics/metrics.ts";
 import type { Metrics } from "../../../app/src/metrics/metrics.ts";
 import { startMetricsServer } from "../../../app/src/http/metricsServer.ts";
 import type { MetricsServer } from "../../../app/src/http/metricsServer.ts";
-import { afterwards, connect, DEFAULT_CHANNEL, silent, startServer, tearDown, waitUntil } from "../support.ts";
+import {
+  afterwards,
+  connect,
+  DEFAULT_CHANNEL,
+  silent,
+  startServer,
+  tearDown,
+  waitUntil,
+} from "../support.ts";
 
 function metricsOfTest(): Metrics {
   const metrics = createMetrics();

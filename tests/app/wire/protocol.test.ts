@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
-import { broadcastText, CloseCode, jsonOf, MAX_DEPTH, MAX_ID_BYTES, parse } from "../../../app/src/wire/protocol.ts";
+import {
+  broadcastText,
+  CloseCode,
+  jsonOf,
+  MAX_DEPTH,
+  MAX_ID_BYTES,
+  parse,
+} from "../../../app/src/wire/protocol.ts";
 import type { ErrorCode } from "../../../app/src/wire/protocol.ts";
 import { defaultSettings, settingDefinitions } from "../../../app/src/settings/settings.ts";
 import type { SettingDefinition } from "../../../app/src/settings/settings.ts";
