@@ -6,9 +6,9 @@
 import { fileURLToPath } from "node:url";
 
 import { ignoreBrokenPipes, watchParent } from "./settings/commandProcess.ts";
-import { ListenError } from "./http/listenError.ts";
+import { ExpectedError } from "./settings/expectedError.ts";
 import { nearest } from "./settings/nearest.ts";
-import { EXIT_GRACE_SECONDS, fromEnvironment, ignoredVariables, SettingsError } from "./settings/settings.ts";
+import { EXIT_GRACE_SECONDS, fromEnvironment, ignoredVariables } from "./settings/settings.ts";
 import type { Settings } from "./settings/settings.ts";
 import { runUntilSignal } from "./shutdown.ts";
 import type { Running } from "./shutdown.ts";
@@ -34,7 +34,7 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
     if (command === "health") await reportHealth(settings);
     else await serve(settings);
   } catch (error) {
-    if (error instanceof SettingsError || error instanceof ListenError) fail(error.message);
+    if (error instanceof ExpectedError) fail(error.message);
     else throw error;
   }
 }
@@ -53,7 +53,7 @@ function serve(settings: Settings): Promise<void> {
   });
 }
 
-/** @throws {ListenError} where the server cannot listen. */
+/** @throws {ExpectedError} if the server cannot listen. */
 async function boot(settings: Settings): Promise<Running> {
   // Imported here, so that the health check does not load them every few seconds.
   const [

@@ -21,7 +21,7 @@ import { Heartbeats } from "./connection/heartbeats.ts";
 import { HeldBytes } from "./connection/heldBytes.ts";
 import { HttpConnections } from "./http/httpConnections.ts";
 import type { Hub } from "./channel/hub.ts";
-import { ListenError } from "./http/listenError.ts";
+import { explainListenError } from "./http/listenError.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { OriginCheck } from "./http/origins.ts";
 import { createPages } from "./http/pages.ts";
@@ -115,7 +115,7 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** @throws {ListenError} where the address is taken or not this machine's. */
+/** @throws {ExpectedError} if the address is in use, or is not an address of this machine. */
 export async function createServer(parts: ServerParts): Promise<Server> {
   const { settings, hub, metrics, logger, consoleFolder, authorize, hasStarted = () => true } = parts;
   const limits = { ...wireLimits(settings), ...parts.limits };
@@ -303,7 +303,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     await once(http, "listening");
   } catch (error) {
     stopTimers();
-    throw ListenError.from(error, settings);
+    throw explainListenError(error, settings);
   }
   // A server that listens on TCP has an address of this shape; a string is a pipe's.
   const { port } = http.address() as AddressInfo;

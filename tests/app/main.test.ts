@@ -67,7 +67,7 @@ describe("the process", () => {
       SIGNAL_ON_LOAD: "pino",
     }).ended;
     assert.equal(code, 1);
-    assert.match(errors, /^Port \d+ on 127\.0\.0\.1 is taken\.[^\n]+\n$/);
+    assert.match(errors, /^`\w+`: got \d+, which is in use on 127\.0\.0\.1;[^\n]+\n$/);
   });
 
   it("delivers messages that reached it before the signal", async () => {
@@ -136,7 +136,7 @@ describe("the process", () => {
     assert.equal(output, "", "no metrics of a server that never served");
     assert.equal(
       errors,
-      `Port ${first.port} on 127.0.0.1 is taken. Set PORT to another one, or to 0 for any.\n`,
+      `\`PORT\`: got ${first.port}, which is in use on 127.0.0.1; expected a free port, or 0 for any free port.\n`,
     );
   });
 
@@ -148,14 +148,14 @@ describe("the process", () => {
       WEBSOCKET_METRICS_PORT: String(first.port),
     }).ended;
     assert.equal(code, 1);
-    assert.match(errors, new RegExp(`^Port ${first.port} on 127\\.0\\.0\\.1 is taken\\.[^\\n]+\\n$`));
+    assert.match(errors, new RegExp(`^\`WEBSOCKET_METRICS_PORT\`: got ${first.port}, which is in use on 127\\.0\\.0\\.1;[^\\n]+\\n$`));
   });
 
   it("says what is wrong with HOST, in one line", async () => {
     const { code, errors } = await run(MAIN, [], { HOST: "192.0.2.1", PORT: "0", WEBSOCKET_ACCESS: "open" })
       .ended;
     assert.equal(code, 1);
-    assert.equal(errors, 'HOST is "192.0.2.1", which is no address of this machine.\n');
+    assert.equal(errors, '`HOST`: got "192.0.2.1"; expected an address of this machine.\n');
   });
 
   it("lists what is wrong with the environment, and no stack trace", async () => {

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 
 import type { Logger } from "pino";
 
-import { ListenError } from "./listenError.ts";
+import { explainListenError } from "./listenError.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 
 const METRICS_PATH = "/metrics";
@@ -29,7 +29,7 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-/** @throws {ListenError} where the address is taken or not this machine's. */
+/** @throws {ExpectedError} if the address is in use, or is not an address of this machine. */
 export async function startMetricsServer({
   host,
   port,
@@ -60,7 +60,7 @@ export async function startMetricsServer({
   try {
     await once(http, "listening");
   } catch (error) {
-    throw ListenError.from(error, { host, port }, "WEBSOCKET_METRICS_PORT");
+    throw explainListenError(error, { host, port }, "WEBSOCKET_METRICS_PORT");
   }
 
   let closed: Promise<unknown> | undefined;

@@ -6,6 +6,7 @@
 import { suggest } from "./nearest.ts";
 import { allowedValues, collect, decode, encode, quoteValue } from "./definition.ts";
 import type { Definition, Problem, ValuesOf } from "./definition.ts";
+import { ExpectedError } from "./expectedError.ts";
 import { serviceLinks } from "./serviceLinks.ts";
 import { canonicalOrigin, isFetchable, isValkeyUrl, ORIGIN } from "./urls.ts";
 
@@ -379,7 +380,7 @@ export type SettingName = keyof typeof settingDefinitions;
 export type Settings = ValuesOf<typeof settingDefinitions>;
 
 /** Everything that is wrong with an environment, at once. */
-export class SettingsError extends Error {
+export class SettingsError extends ExpectedError {
   override readonly name = "SettingsError";
   readonly problems: readonly Problem[];
 

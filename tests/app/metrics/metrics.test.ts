@@ -8,7 +8,7 @@ import { performance } from "node:perf_hooks";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { ListenError } from "../../../app/src/http/listenError.ts";
+import { ExpectedError } from "../../../app/src/settings/expectedError.ts";
 import { createMetrics } from "../../../app/src/metrics/metrics.ts";
 import type { Metrics } from "../../../app/src/metrics/metrics.ts";
 import { startMetricsServer } from "../../../app/src/http/metricsServer.ts";
@@ -299,7 +299,7 @@ describe("the metrics' port", () => {
     const { port } = await start(metrics);
     await assert.rejects(
       startMetricsServer({ host: "127.0.0.1", port, metrics, logger: silent }),
-      (error) => error instanceof ListenError && error.message.includes(String(port)),
+      (error) => error instanceof ExpectedError && error.message.includes(String(port)),
     );
   });
 
