@@ -148,7 +148,12 @@ describe("the process", () => {
       WEBSOCKET_METRICS_PORT: String(first.port),
     }).ended;
     assert.equal(code, 1);
-    assert.match(errors, new RegExp(`^\`WEBSOCKET_METRICS_PORT\`: got ${first.port}, which is in use on 127\\.0\\.0\\.1;[^\\n]+\\n$`));
+    assert.match(
+      errors,
+      new RegExp(
+        `^\`WEBSOCKET_METRICS_PORT\`: got ${first.port}, which is in use on 127\\.0\\.0\\.1;[^\\n]+\\n$`,
+      ),
+    );
   });
 
   it("says what is wrong with HOST, in one line", async () => {
