@@ -1,4 +1,4 @@
-/** The stack's table of contents: its configuration in, its edge and what stands behind it, its outputs. */
+/** The Pulumi program: reads the configuration, declares the edge and the workload, and returns the stack outputs. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
@@ -9,41 +9,42 @@ import type { StackConfig } from "./config/config.ts";
 import { declareApiGatewayEdge } from "./edges/apiGateway.ts";
 import { declareCloudFrontEdge } from "./edges/cloudFront.ts";
 import { declareLoadBalancerEdge } from "./edges/loadBalancer.ts";
-import { imageContentHash } from "./components/image.ts";
+import { hashImageContent } from "./components/tasks/image.ts";
 import type { StackOutputs } from "./edges/outputs.ts";
-import { readmeFor } from "./readme.ts";
-import { serviceOptions } from "./components/service.ts";
+import { renderReadme } from "./readme.ts";
+import { createServiceTransform } from "./components/tasks/service.ts";
 
-/** The repository: what the image is built from, and the stack's README. */
+/** The repository: root of the image's build context and folder of the stack's README. */
 const ROOT = path.dirname(import.meta.dirname);
 const README = "Pulumi.README.md";
 
-/** What Pulumi Cloud shows on the stack's page, with the outputs filled in (Pulumi docs, Stack README). */
+/** The stack's page in Pulumi Cloud. @see https://www.pulumi.com/docs/pulumi-cloud/projects-and-stacks/#stack-readme */
 export interface Readme {
+  /** Markdown with references such as `${outputs.websocketUrl}`, which Pulumi Cloud replaces. */
   readonly readme: string;
 }
 
 /**
- * The program as the engine runs it: reads the configuration of the current stack, and declares the stack.
- * @throws {ConfigError} before anything is declared, where the configuration is not usable.
+ * Runs the program in the Pulumi engine: reads the configuration of the current stack and declares its resources.
+ * @throws {ConfigError} before it declares a resource, if the configuration is invalid.
  */
 export async function runProgram(): Promise<StackOutputs & Readme> {
   const config = readConfig();
-  // Before anything is declared: a file that is missing must not leave half a stack behind.
+  // Read before resources are declared: a missing file must not leave an incomplete stack.
   const page = readFileSync(path.join(ROOT, README), "utf8");
   for (const warning of configWarnings(config)) void pulumi.log.warn(warning);
-  pulumi.runtime.registerResourceTransform(serviceOptions(config));
+  pulumi.runtime.registerResourceTransform(createServiceTransform(config));
   const outputs = await declareStack(config);
-  return { ...outputs, readme: readmeFor(page, Object.keys(outputs)) };
+  return { ...outputs, readme: renderReadme(page, Object.keys(outputs)) };
 }
 
-/** Declares the whole stack. */
+/** Declares the resources of the stack. */
 export async function declareStack(config: StackConfig): Promise<StackOutputs> {
   const { edge } = config;
   if (edge.kind === "api-gateway") return declareApiGatewayEdge(declareBase(config), edge);
 
-  // As above, before anything is declared.
-  const contentHash = imageContentHash(ROOT);
+  // Read before resources are declared, as in `runProgram`.
+  const contentHash = hashImageContent(ROOT);
   const base = declareBase(config);
   const facts = { contentHash, availabilityZones: await findAvailabilityZones(base.inRegion) };
   return edge.kind === "cloudfront"

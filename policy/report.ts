@@ -1,5 +1,5 @@
 /** The verdicts as tables for people. */
-import type { Suppression } from "../infra/components/suppression.ts";
+import type { Suppression } from "../infra/components/suppressions.ts";
 import type { Resource } from "./rule.ts";
 import type { Verdict } from "./verdict.ts";
 

@@ -1,6 +1,6 @@
 /** What the rules say of a stack, and what of that is to stand. */
 import { nearest } from "../app/src/settings/nearest.ts";
-import type { Suppression } from "../infra/components/suppression.ts";
+import type { Suppression } from "../infra/components/suppressions.ts";
 import type { Resource, ResourceRule, Rule, Stack } from "./rule.ts";
 import { UnknownValueError } from "./values.ts";
 

@@ -60,7 +60,7 @@ async function openEphemeral(
   }
 }
 
-/** CloudFront sends generation n, and the load balancer takes n and n - 1: see infra/components/originSecret.ts. */
+/** CloudFront sends generation n, and the load balancer takes n and n - 1: see infra/components/cloudFront/originSecret.ts. */
 export async function rotateSecret(context: Context): Promise<number> {
   const { options, workspace, root, say } = context;
   const stack = await openStack(workspace, options.stack, { create: false });

@@ -1,13 +1,13 @@
-/** What exists for the generation in use, and for the one before it, newest first. */
+/** One item for the current generation of a secret and one for the previous generation, newest first. */
 export type Generations<T> = readonly [current: T, ...previous: T[]];
 
 /**
- * Makes what a secret needs, for its generation and the one before it; the first has none before it.
+ * Creates what a secret needs for its current generation and for the previous one. Generation 1 has no previous one.
  *
- * A secret is renewed by raising its generation by one: whoever checks it accepts both, so nobody is shut out between the
- * moment in which one end learns the new value and that in which the other does. `make` must give its resources names that
- * carry the generation: then the one before keeps its value, and the one before that is deleted when the update is through.
+ * To rotate a secret, increment its generation. The receiver accepts both values, so no request fails between the update of
+ * the sender and the update of the receiver. `create` must put the generation into its resource names: the previous
+ * generation then keeps its value, and Pulumi deletes the one before it at the end of the update.
  */
-export function generationsInUse<T>(generation: number, make: (generation: number) => T): Generations<T> {
-  return generation === 1 ? [make(1)] : [make(generation), make(generation - 1)];
+export function createGenerations<T>(generation: number, create: (generation: number) => T): Generations<T> {
+  return generation === 1 ? [create(1)] : [create(generation), create(generation - 1)];
 }

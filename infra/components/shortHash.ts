@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** The first hexadecimal digits of a text's hash: tells names apart where the text itself has no room. */
+/** Returns the first hexadecimal digits of the SHA-256 hash of a text, for names with a length limit. */
 export function shortHash(text: string, digits: number): string {
   return createHash("sha256").update(text).digest("hex").slice(0, digits);
 }

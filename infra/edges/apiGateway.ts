@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Base } from "./base.ts";
 import type { ApiGateway, EdgeOf, OwnName } from "../config/edgeConfig.ts";
-import { OriginRequestPolicy } from "../components/originRequestPolicy.ts";
+import { OriginRequestPolicy } from "../components/cloudFront/originRequestPolicy.ts";
 import type { StackOutputs } from "./outputs.ts";
 import { declareDistribution, MAIN_DISTRIBUTION } from "./distribution.ts";
 import type { NamedDistribution } from "./distribution.ts";

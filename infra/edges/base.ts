@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "../config/config.ts";
-import { LogBucket } from "../components/logs.ts";
+import { LogBucket } from "../components/logBucket.ts";
 
 /** What every stack has. */
 export interface Base {

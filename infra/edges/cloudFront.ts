@@ -3,11 +3,11 @@ import { PATHS } from "../../app/src/settings/settings.ts";
 import type { Base } from "./base.ts";
 import { zonesWithoutVpcOrigin } from "../config/edgeConfig.ts";
 import type { EdgeOf } from "../config/edgeConfig.ts";
-import { OriginSecret } from "../components/originSecret.ts";
+import { OriginSecret } from "../components/cloudFront/originSecret.ts";
 import type { StackOutputs } from "./outputs.ts";
 import { certificateOf, hostOf } from "./ownName.ts";
 import { shortHash } from "../components/shortHash.ts";
-import { VpcOrigin } from "../components/vpcOrigin.ts";
+import { VpcOrigin } from "../components/cloudFront/vpcOrigin.ts";
 import { declareWorkload } from "./workload.ts";
 import type { WorkloadFacts } from "./workload.ts";
 import { API_GATEWAY, declareApiGatewayDistribution } from "./apiGateway.ts";
@@ -59,7 +59,7 @@ export function declareCloudFrontEdge(
           loadBalancerName: loadBalancer.name,
           protocol,
           subnetIds,
-          zonesWithout: zonesWithoutVpcOrigin(config.region),
+          unsupportedZoneIds: zonesWithoutVpcOrigin(config.region),
         },
         inRegion,
       )
@@ -85,7 +85,7 @@ export function declareCloudFrontEdge(
       ...(vpcOrigin !== undefined && { vpcOriginId: vpcOrigin.vpcOriginId }),
       header: {
         name: config.originHeaderName,
-        value: service.whenItRuns(loadBalancer.whenOpen(currentSecret)),
+        value: service.afterStable(loadBalancer.afterRoutable(currentSecret)),
       },
     },
     defaultRootObject: PATHS.console.slice(1),

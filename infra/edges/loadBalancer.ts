@@ -20,7 +20,7 @@ export function declareLoadBalancerEdge(
   const host = hostOf(
     "domain",
     domain,
-    { domainName: service.whenItRuns(loadBalancer.dnsName), zoneId: loadBalancer.zoneId },
+    { domainName: service.afterStable(loadBalancer.dnsName), zoneId: loadBalancer.zoneId },
     base,
   );
   return {

@@ -3,9 +3,9 @@ import type * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { providerIn } from "./base.ts";
 import type { Base } from "./base.ts";
-import { Certificate } from "../components/certificate.ts";
-import { Domain } from "../components/domain.ts";
-import type { DomainArgs } from "../components/domain.ts";
+import { Certificate } from "../components/network/certificate.ts";
+import { Domain } from "../components/network/domain.ts";
+import type { DomainArgs } from "../components/network/domain.ts";
 import type { OwnName } from "../config/edgeConfig.ts";
 
 /** ARN of the certificate that is given, or else issued in `region`. */

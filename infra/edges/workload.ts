@@ -1,15 +1,15 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
-import { Autoscaling } from "../components/autoscaling.ts";
-import { Backplane } from "../components/backplane.ts";
+import { Autoscaling } from "../components/tasks/autoscaling.ts";
+import { Backplane } from "../components/backplane/backplane.ts";
 import type { Base } from "./base.ts";
-import { Cluster } from "../components/cluster.ts";
-import { Image } from "../components/image.ts";
-import { LoadBalancer } from "../components/loadBalancer.ts";
-import type { Audience } from "../components/loadBalancer.ts";
-import { Network } from "../components/network.ts";
+import { Cluster } from "../components/tasks/cluster.ts";
+import { Image } from "../components/tasks/image.ts";
+import type { Clients } from "../components/network/listeners.ts";
+import { LoadBalancer } from "../components/network/loadBalancer.ts";
+import { Network } from "../components/network/network.ts";
 import type { StackOutputs } from "./outputs.ts";
-import { Service } from "../components/service.ts";
+import { Service } from "../components/tasks/service.ts";
 
 /** What the workload depends on besides the configuration. */
 export interface WorkloadFacts {
@@ -24,7 +24,7 @@ export function declareWorkload(
   { config, inRegion, logs }: Base,
   { contentHash, availabilityZones }: WorkloadFacts,
   loadBalancerName: string,
-  audience: Audience,
+  clients: Clients,
 ): {
   readonly loadBalancer: LoadBalancer;
   readonly service: Service;
@@ -44,7 +44,7 @@ export function declareWorkload(
       subnetIds: network.subnetIds,
       taskSecurityGroupId: network.taskSecurityGroupId,
       taskPort: config.settings.port,
-      audience,
+      clients,
       idleTimeoutSeconds: config.idleTimeoutSeconds,
       deregistrationDelaySeconds: config.deregistrationDelaySeconds,
       accessLogs: { bucket: logs.bucket, prefix: logs.prefixes.loadBalancer },

@@ -211,7 +211,7 @@ describe("npm run deploy", function () {
   });
 
   it("asks the policy pack, which stops what it does not let stand", async () => {
-    const file = "infra/components/loadBalancer.ts";
+    const file = "infra/components/network/loadBalancer.ts";
     const before = read(file);
     const broken = before.replace("accessLogs: { enabled: true,", "accessLogs: { enabled: false,");
     assert.notEqual(broken, before);

@@ -335,7 +335,7 @@ export const CHANGES: readonly Transition[] = [
       assert.notEqual(code, 0);
       assert.match(
         stdout,
-        /Z0123456789ABCDEFGHIJ is the zone example\.com, and ws\.example\.org is not in it/,
+        /Z0123456789ABCDEFGHIJ, which is the zone example\.com; expected the zone of ws\.example\.org/,
       );
     },
     asks: [],

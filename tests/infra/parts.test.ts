@@ -3,11 +3,11 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
-import { contentHash } from "../../infra/components/contentHash.ts";
+import { hashContent } from "../../infra/components/tasks/contentHash.ts";
 import { memoryChoices } from "../../infra/config/fargateSizes.ts";
-import { buildContext } from "../../infra/components/image.ts";
+import { listBuildContext } from "../../infra/components/tasks/image.ts";
 import { readStackFiles } from "../../infra/evaluation/stackFiles.ts";
-import { readmeFor } from "../../infra/readme.ts";
+import { renderReadme } from "../../infra/readme.ts";
 import { brokenLinks } from "../../infra/config/timeouts.ts";
 import type { Timeouts } from "../../infra/config/timeouts.ts";
 
@@ -29,11 +29,11 @@ describe("the content hash", () => {
     rmSync(root, { recursive: true });
   });
 
-  const hash = (salt?: string): string => contentHash(root, ["file", "src"], salt);
+  const hash = (salt?: string): string => hashContent(root, ["file", "src"], salt);
 
   it("is the same for the same content, in whatever order it is listed, and a legal image tag", () => {
     assert.equal(hash(), hash());
-    assert.equal(contentHash(root, ["src", "file"]), hash());
+    assert.equal(hashContent(root, ["src", "file"]), hash());
     assert.match(hash(), /^[0-9a-f]{20}$/);
   });
 
@@ -74,13 +74,13 @@ describe("the content hash", () => {
   });
 
   it("fails for a file that is not there", () => {
-    assert.throws(() => contentHash(root, ["gone"]), /ENOENT.*gone/);
+    assert.throws(() => hashContent(root, ["gone"]), /ENOENT.*gone/);
   });
 });
 
 describe("the build context", () => {
   it("is what .dockerignore lets in, itself, and the Dockerfile", () => {
-    const context = buildContext(ROOT);
+    const context = listBuildContext(ROOT);
     for (const file of [".dockerignore", "app/Dockerfile", "app/src", "console", "package-lock.json"]) {
       assert.ok(context.includes(file), file);
     }
@@ -95,7 +95,7 @@ describe("the build context", () => {
     it(`refuses a .dockerignore that ${what}`, () => {
       const root = mkdtempSync(path.join(tmpdir(), "context-"));
       writeFileSync(path.join(root, ".dockerignore"), content);
-      assert.throws(() => buildContext(root), /\.dockerignore must be/);
+      assert.throws(() => listBuildContext(root), /\.dockerignore`: got .*; expected a line/);
       rmSync(root, { recursive: true });
     });
   }
@@ -193,12 +193,12 @@ describe("the stack's page", () => {
     "# Title\n\nAt ${outputs.a}.\n\n| What | Where |\n| --- | --- |\n| a | ${outputs.a} |\n| b | ${outputs.b} |\n\nAt ${outputs.a} and ${outputs.b}.\n";
 
   it("is whole where the stack has all outputs", () => {
-    assert.equal(readmeFor(page, ["a", "b"]), page);
+    assert.equal(renderReadme(page, ["a", "b"]), page);
   });
 
   it("leaves out what the stack does not have", () => {
     assert.equal(
-      readmeFor(page, ["a"]),
+      renderReadme(page, ["a"]),
       "# Title\n\nAt ${outputs.a}.\n\n| What | Where |\n| --- | --- |\n| a | ${outputs.a} |",
     );
   });

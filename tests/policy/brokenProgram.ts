@@ -4,10 +4,10 @@ import path from "node:path";
 
 /** Two mistakes, and one suppression that is no longer needed. */
 const EDITS = [
-  ["infra/components/loadBalancer.ts", "accessLogs: { enabled: true,", "accessLogs: { enabled: false,"],
-  ["infra/components/logs.ts", "ignorePublicAcls: true", "ignorePublicAcls: false"],
+  ["infra/components/network/loadBalancer.ts", "accessLogs: { enabled: true,", "accessLogs: { enabled: false,"],
+  ["infra/components/logBucket.ts", "ignorePublicAcls: true", "ignorePublicAcls: false"],
   [
-    "infra/components/distribution.ts",
+    "infra/components/cloudFront/distribution.ts",
     '{ restrictionType: "none" }',
     '{ restrictionType: "whitelist", locations: ["DE"] }',
   ],

@@ -63,7 +63,7 @@ describe("the policy pack in the real Pulumi CLI", function () {
     // The policy has the log group's ARN in it, so a preview knows nothing of it.
     edit(
       project.folder,
-      "infra/components/taskRoles.ts",
+      "infra/components/tasks/taskRoles.ts",
       '"logs:CreateLogStream", "logs:PutLogEvents"],\n',
       '"logs:*"],\n',
     );

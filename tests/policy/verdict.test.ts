@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { evaluateExamples } from "../../infra/evaluation/examples.ts";
 import { suppressions } from "../../infra/components/suppressions.ts";
-import type { Suppression } from "../../infra/components/suppression.ts";
+import type { Suppression } from "../../infra/components/suppressions.ts";
 import { stackOf } from "../../policy/declared.ts";
 import type { Resource, Rule } from "../../policy/rule.ts";
 import { referringTo } from "../../policy/rule.ts";

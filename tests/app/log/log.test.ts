@@ -7,7 +7,7 @@ import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { TASKS_KEY } from "../../../app/src/log/valkey/channel.ts";
 import { connectToValkey } from "../../../app/src/log/valkey/connection.ts";
 import { appendScript, openScript, reportScript } from "../../../app/src/log/valkey/scripts.ts";
-import { DATA_COMMANDS } from "../../../infra/components/valkeyAccess.ts";
+import { DATA_COMMANDS } from "../../../infra/components/backplane/valkeyAccess.ts";
 import { requireValkey, startGuardedValkey, startValkey } from "../../support/valkey.ts";
 import type { TestValkey } from "../../support/valkey.ts";
 import { describeLogContract } from "./logContract.ts";

@@ -11,7 +11,7 @@ import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import type { ValkeyLog, ValkeyLogOptions } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { keepBalanced } from "../../../app/src/rebalance.ts";
 import type { TaskRegistry } from "../../../app/src/rebalance.ts";
-import { USER_NAME } from "../../../infra/components/valkeyAccess.ts";
+import { USER_NAME } from "../../../infra/components/backplane/valkeyAccess.ts";
 import {
   addressAt,
   requireValkey,

@@ -1,7 +1,7 @@
 /** When a task tells load balancers that it serves: the process with a Valkey that can be away, or refuse. */
 import assert from "node:assert/strict";
 
-import { USER_NAME } from "../../../infra/components/valkeyAccess.ts";
+import { USER_NAME } from "../../../infra/components/backplane/valkeyAccess.ts";
 import { requireValkey, startValkey } from "../../support/valkey.ts";
 import type { TestValkey } from "../../support/valkey.ts";
 import { afterwards, runServer, tearDown, waitUntil } from "../support.ts";

@@ -12,7 +12,7 @@ import { LogRecorder } from "./logRecorder.ts";
 import { afterwards, silent, tearDown } from "../support.ts";
 
 const BUDGET_MIB = 32;
-/** The budget is three quarters of the memory, as infra/components/backplane.ts declares it. */
+/** The budget is three quarters of the memory, as infra/components/backplane/backplane.ts declares it. */
 const MAX_MEMORY_MIB = 44;
 const LARGE = "x".repeat(65_000);
 

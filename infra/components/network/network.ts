@@ -6,21 +6,22 @@ const SUBNET_MASK = 24;
 const HTTPS_PORT = 443;
 
 export interface NetworkArgs {
-  /** Names of the availability zones, at least two: each gets a subnet. */
+  /** Names of at least two availability zones. Each has one subnet. */
   readonly availabilityZones: readonly string[];
-  /** ARN of the bucket, with a prefix, that receives the flow logs. */
+  /** ARN of a bucket and a prefix for the flow logs, such as `arn:aws:s3:::NAME/network`. */
   readonly flowLogDestination: pulumi.Input<string>;
 }
 
 /**
- * A VPC of one public subnet for each availability zone, without NAT gateways, and the security group of the tasks. Who may
- * reach them adds a rule to it.
+ * A VPC with one public subnet for each availability zone and without NAT gateways, and the security group of the tasks. The
+ * components that connect to the tasks add their own rules to that group.
  */
 export class Network extends pulumi.ComponentResource {
+  /** ID of the VPC. */
   readonly vpcId: pulumi.Output<string>;
-  /** One public subnet for each availability zone. */
+  /** IDs of the public subnets, one for each availability zone. */
   readonly subnetIds: pulumi.Output<string[]>;
-  /** Known only when its way out stands: no task is there before it, nor after. */
+  /** ID of the security group of the tasks, available after its egress rule exists. A task needs that rule as long as it runs. */
   readonly taskSecurityGroupId: pulumi.Output<string>;
 
   constructor(name: string, args: NetworkArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -51,7 +52,7 @@ export class Network extends pulumi.ComponentResource {
       },
       child,
     );
-    // Without rules: whatever is started without a security group of its own reaches nothing.
+    // No rules: a resource without its own security group has no network access.
     new aws.ec2.DefaultSecurityGroup(`${name}-default`, { vpcId: vpc.vpcId }, child);
 
     const tasks = new aws.ec2.SecurityGroup(

@@ -1,50 +1,55 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { after } from "./after.ts";
+import { waitFor } from "../waitFor.ts";
 
 export interface DomainArgs {
+  /** The custom domain name. */
   readonly domain: string;
-  /** Route 53 zone of that name. */
+  /** ID of the Route 53 hosted zone of the domain. */
   readonly zoneId: string;
-  /** What it leads to: a distribution's or a load balancer's own name, and the zone that AWS keeps that in. */
+  /** Alias target: domain name and hosted zone ID of a distribution or a load balancer. */
   readonly target: { readonly domainName: pulumi.Input<string>; readonly zoneId: pulumi.Input<string> };
 }
 
-/** An own name for what AWS named: alias records, for IPv4 and IPv6. What has no IPv6 is not found by it, and costs nothing. */
+/**
+ * A custom domain for a distribution or a load balancer: alias records of type A and AAAA. If the target has no IPv6 address,
+ * the AAAA record returns no answer.
+ * @see https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resource-record-sets-choosing-alias-non-alias.html
+ */
 export class Domain extends pulumi.ComponentResource {
-  /** The name, when it leads there. */
+  /** The domain name, available after the records exist. */
   readonly domain: pulumi.Output<string>;
 
   constructor(name: string, args: DomainArgs, opts?: pulumi.ComponentResourceOptions) {
     super("websocket:infra:Domain", name, {}, opts);
 
     const { domainName, zoneId } = args.target;
-    const ownZone = zoneOf(args, { parent: this });
+    const verifiedZoneId = verifyZoneId(args, { parent: this });
     const records = (["A", "AAAA"] as const).map(
       (type) =>
         new aws.route53.Record(
           `${name}-${type}`,
           {
-            zoneId: ownZone,
+            zoneId: verifiedZoneId,
             name: args.domain,
             type,
-            // Route 53 knows no health of a distribution; of one load balancer there is nothing to choose from.
+            // Route 53 cannot evaluate a distribution. For a single load balancer there is no alternative target.
             aliases: [{ name: domainName, zoneId, evaluateTargetHealth: false }],
           },
           { parent: this },
         ),
     );
 
-    this.domain = after(records, args.domain);
+    this.domain = waitFor(records, args.domain);
     this.registerOutputs({ domain: this.domain });
   }
 }
 
 /**
- * The zone's id, when the name is in it: Route 53 takes a record of any name for any zone, as one below that zone.
- * @throws {pulumi.RunError} where it is another zone's.
+ * Returns the zone ID if the domain belongs to the zone. Route 53 itself accepts any name and appends the name of the zone.
+ * @throws {pulumi.RunError} if the domain does not belong to the zone.
  */
-export function zoneOf(
+export function verifyZoneId(
   { domain, zoneId }: Pick<DomainArgs, "domain" | "zoneId">,
   opts: pulumi.InvokeOptions,
 ): pulumi.Output<string> {
@@ -52,8 +57,8 @@ export function zoneOf(
     const zone = name.replace(/\.$/, "");
     if (zone === "" || domain === zone || domain.endsWith(`.${zone}`)) return zoneId;
     throw new pulumi.RunError(
-      `hostedZoneId ${zoneId} is the zone ${zone}, and ${domain} is not in it: give the zone of that name, or a ` +
-        "certificate of your own, and no hostedZoneId.",
+      `\`hostedZoneId\`: got ${zoneId}, which is the zone ${zone}; expected the zone of ${domain}. ` +
+        "Fix: set the ID of that zone, or remove hostedZoneId and set the ARN of your own certificate.",
     );
   });
 }

@@ -1,75 +1,80 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { MIB } from "../../app/src/settings/settings.ts";
-import { generationsInUse } from "./generations.ts";
-import type { Generations } from "./generations.ts";
-import type { Suppression } from "./suppression.ts";
+import { MIB } from "../../../app/src/settings/settings.ts";
+import { createGenerations } from "../generations.ts";
+import type { Generations } from "../generations.ts";
+import type { Suppression } from "../suppressions.ts";
 import { ACCESS_STRING, USER_NAME } from "./valkeyAccess.ts";
 
 const ENGINE = "valkey";
-/** The newest that ElastiCache Serverless has everywhere. The server needs 7. */
+/** The latest version that ElastiCache Serverless offers in all regions. The server requires 7. */
 const MAJOR_VERSION = "8";
 
-/** ElastiCache Serverless answers on both; the client's map of the cluster names the second one too. */
+/**
+ * ElastiCache Serverless uses both ports, and the cluster's slot map contains the second one.
+ * @see https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/set-up.html
+ */
 const PORTS = { first: 6379, last: 6380 } as const;
 
-/** ElastiCache takes 16 to 128 characters, and not all of them: letters and digits only. */
+/** ElastiCache accepts 16 to 128 characters and not all symbols, so the password has only letters and digits. */
 const PASSWORD_LENGTH = 64;
 const ID_BYTES = 4;
 
 /**
- * What of the cache the channels may take. ElastiCache would evict at its maximum, and messages that were acknowledged with it.
- * The rest is for what expires a little late, and for what the server's reckoning misses.
+ * Share of the cache that channels may use. At its maximum, ElastiCache evicts keys, which include acknowledged messages.
+ * The rest is a reserve for keys that expire late and for memory that the server does not count.
  */
 const BUDGET_SHARE = 0.75;
 const GB = 1_000_000_000;
 
-/** ElastiCache reports its metrics once per minute. */
+/** ElastiCache publishes its metrics once per minute. */
 const METRIC_PERIOD_SECONDS = 60;
 
 export interface BackplaneArgs {
+  /** VPC of the tasks. */
   readonly vpcId: pulumi.Input<string>;
+  /** Subnets in at least two availability zones. */
   readonly subnetIds: pulumi.Input<string[]>;
-  /** Security group of the only ones that reach it. */
+  /** Security group of the tasks, the only clients of the cache. */
   readonly taskSecurityGroupId: pulumi.Input<string>;
-  /** Most that it may hold, in GB; 1 to 5,000. */
+  /** Maximum storage in GB; 1 to 5,000. */
   readonly maxGB: number;
-  /** Most ElastiCache processing units per second; 1,000 to 30,000. */
+  /** Maximum ElastiCache processing units per second; 1,000 to 30,000. */
   readonly maxEcpus: number;
-  /** Raised by one, it makes a new password; see {@link generationsInUse}. */
+  /** Increment to rotate the password; see {@link createGenerations}. */
   readonly passwordGeneration: number;
-  /** Whether deleting and replacing the cache is refused. */
+  /** Whether Pulumi refuses to delete or replace the cache. */
   readonly protect: boolean;
 }
 
-/** What the policy pack finds here, and why it stands. */
+/** Accepted findings of the policy pack. */
 export const suppressions: readonly Suppression[] = [
   {
     rule: "AEC5",
     resource: "websocket:infra:Backplane$aws:elasticache/serverlessCache:ServerlessCache",
-    reason: "ElastiCache Serverless has no other port. Its security group admits the tasks and nobody else.",
+    reason: "ElastiCache Serverless has no other port. Its security group allows only the tasks.",
   },
 ];
 
 /**
- * The Valkey by which the tasks share their messages: ElastiCache Serverless, with a user that may do what the message
- * log does, and nothing else. It holds minutes of messages: nothing is backed up, and nothing outlives the stack.
+ * A Valkey cache (ElastiCache Serverless) through which the tasks share messages. Its user has only the permissions that the
+ * message log needs. The cache holds minutes of messages, so it has no backups and is deleted with the stack.
  */
 export class Backplane extends pulumi.ComponentResource {
-  /** Without the password, such as `rediss://user@host:6379`. Known only when the tasks can reach it. */
+  /** URL without the password, such as `rediss://user@host:6379`. Available after the security group rules exist. */
   readonly url: pulumi.Output<string>;
-  /** What the channels may take of it. */
+  /** Memory that channels may use, in MiB. */
   readonly budgetMib: number;
-  /** ARNs of the parameters that hold the password, and the one before it, which tasks of the last deployment come with. */
+  /** ARNs of the SSM parameters with the current and the previous password. Tasks of the last deployment use the previous one. */
   readonly passwordArns: Generations<pulumi.Output<string>>;
 
   constructor(name: string, args: BackplaneArgs, opts?: pulumi.ComponentResourceOptions) {
     super("websocket:infra:Backplane", name, {}, opts);
     const child = { parent: this };
 
-    // A new generation has a parameter of its own: its ARN is another, and so ECS starts new tasks.
-    const [current, ...previous] = generationsInUse(args.passwordGeneration, (generation) => {
+    // A new generation has its own parameter. The task definition contains its ARN, so ECS replaces the tasks.
+    const [current, ...previous] = createGenerations(args.passwordGeneration, (generation) => {
       const { result: password } = new random.RandomPassword(
         `${name}-password-${generation}`,
         { length: PASSWORD_LENGTH, special: false },
@@ -87,7 +92,7 @@ export class Backplane extends pulumi.ComponentResource {
       return { password, arn };
     });
 
-    // Pulumi names neither users nor groups, and their ids are the region's.
+    // Pulumi does not autoname users and groups, and their IDs are unique per region.
     const id = new random.RandomId(`${name}-id`, { byteLength: ID_BYTES, prefix: `${name}-` }, child).hex;
     const user = new aws.elasticache.User(
       `${name}-tasks`,
@@ -103,7 +108,7 @@ export class Backplane extends pulumi.ComponentResource {
       },
       child,
     );
-    // In a group of this engine nobody is admitted without a password, and no default user is asked for.
+    // A Valkey user group requires a password from all users and needs no default user.
     const users = new aws.elasticache.UserGroup(
       `${name}-users`,
       { engine: ENGINE, userGroupId: id, userIds: [user.userId] },
@@ -157,7 +162,7 @@ export class Backplane extends pulumi.ComponentResource {
       { ...child, protect: args.protect },
     );
 
-    // The budget prevents evictions. If one happens nevertheless, it must be noticed.
+    // The budget prevents evictions. The alarm reports an eviction that happens nevertheless.
     new aws.cloudwatch.MetricAlarm(
       `${name}-evictions`,
       {
@@ -165,14 +170,14 @@ export class Backplane extends pulumi.ComponentResource {
           "Valkey evicts: acknowledged messages may be lost. Raise backplaneMaxGB, or publish less.",
         namespace: "AWS/ElastiCache",
         metricName: "Evictions",
-        // Serverless caches have this dimension; those of nodes have CacheClusterId.
+        // The dimension of serverless caches. Caches with nodes have CacheClusterId.
         dimensions: { clusterId: cache.name },
         statistic: "Sum",
         period: METRIC_PERIOD_SECONDS,
         evaluationPeriods: 1,
         comparisonOperator: "GreaterThanThreshold",
         threshold: 0,
-        // An idle cache reports nothing.
+        // An idle cache publishes no data.
         treatMissingData: "notBreaching",
       },
       child,
@@ -180,7 +185,7 @@ export class Backplane extends pulumi.ComponentResource {
 
     this.budgetMib = Math.floor((args.maxGB * GB * BUDGET_SHARE) / MIB);
     this.url = pulumi.all([cache.endpoints, fromTasks.id, toBackplane.id]).apply(([[endpoint]]) => {
-      if (endpoint === undefined) throw new Error(`ElastiCache gave ${name} no endpoint.`);
+      if (endpoint === undefined) throw new Error(`ElastiCache returned no endpoint for ${name}.`);
       return `rediss://${USER_NAME}@${endpoint.address}:${endpoint.port}`;
     });
     this.passwordArns = [current.arn, ...previous.map(({ arn }) => arn)];

@@ -1,39 +1,41 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { CLOUDFRONT_REGION } from "../config/edgeConfig.ts";
-import type { Suppression } from "./suppression.ts";
+import type { Suppression } from "./suppressions.ts";
 
-/** Where in the bucket each service writes; AWS appends paths of its own. */
+/** Key prefix of each log type. AWS appends its own path. */
 const PREFIXES = { loadBalancer: "load-balancer", edge: "edge", network: "network" } as const;
 
 export interface LogBucketArgs {
+  /** Region of the stack. */
   readonly region: string;
-  /** Days after which a log file is deleted. */
+  /** Days until S3 deletes a log file. */
   readonly retentionDays: number;
-  /** Whether the bucket and its files outlive the stack. */
+  /** Whether the bucket and its files remain after the stack is deleted. */
   readonly retain: boolean;
 }
 
-/** What the policy pack finds here, and why it stands. */
+/** Accepted findings of the policy pack. */
 export const suppressions: readonly Suppression[] = [
   {
     rule: "S1",
     resource: "websocket:infra:LogBucket$aws:s3/bucket:Bucket",
     reason:
-      "It is the bucket of the logs: the log of its own requests would be written to it and logged again, and a " +
-      "second bucket for them would have the same finding.",
+      "This is the log bucket. It would log the delivery of its own access logs, and a second bucket would have the " +
+      "same finding.",
   },
 ];
 
 /**
- * A closed bucket for the access logs of the load balancer and of the edge and for the network's flow logs. AWS's
- * log services may write, each under its own prefix and for this account only. Every request without TLS is refused.
+ * A private S3 bucket for the access logs of the load balancer and CloudFront and for VPC flow logs. Each AWS log service can
+ * write only under its own prefix and for this account. The bucket policy denies requests without TLS.
  */
 export class LogBucket extends pulumi.ComponentResource {
-  /** Bucket name, known only when the services may write: they test that when logging is switched on. */
+  /** Bucket name, available after the bucket policy exists: AWS tests its write access when logging is enabled. */
   readonly bucket: pulumi.Output<string>;
-  /** Bucket ARN, known when {@link bucket} is. */
+  /** Bucket ARN, available when {@link bucket} is. */
   readonly arn: pulumi.Output<string>;
+  /** Key prefix of each log type. */
   readonly prefixes = PREFIXES;
 
   constructor(name: string, args: LogBucketArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -52,21 +54,21 @@ export class LogBucket extends pulumi.ComponentResource {
       },
       child,
     );
-    // S3 refuses two changes of a bucket at the same time (OperationAborted), so each waits for the one before.
-    const next = (previous: pulumi.Resource) => ({ ...child, dependsOn: [previous] });
+    // S3 refuses concurrent changes of one bucket (OperationAborted), so each resource depends on the previous one.
+    const after = (previous: pulumi.Resource) => ({ ...child, dependsOn: [previous] });
     const ownership = new aws.s3.BucketOwnershipControls(
       `${name}-ownership`,
       { bucket: bucket.bucket, rule: { objectOwnership: "BucketOwnerEnforced" } },
-      next(publicAccess),
+      after(publicAccess),
     );
     const encryption = new aws.s3.BucketServerSideEncryptionConfiguration(
       `${name}-encryption`,
       {
         bucket: bucket.bucket,
-        // The load balancer writes its logs with no other encryption than S3's own.
+        // Access logs of a load balancer support only SSE-S3.
         rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }],
       },
-      next(ownership),
+      after(ownership),
     );
     const lifecycle = new aws.s3.BucketLifecycleConfiguration(
       `${name}-lifecycle`,
@@ -82,17 +84,17 @@ export class LogBucket extends pulumi.ComponentResource {
           },
         ],
       },
-      next(encryption),
+      after(encryption),
     );
     const policy = new aws.s3.BucketPolicy(
       `${name}-policy`,
       {
         bucket: bucket.bucket,
         policy: pulumi.jsonStringify(
-          bucketPolicy(bucket.arn, aws.getCallerIdentityOutput({}, { parent: this }).accountId, args.region),
+          buildBucketPolicy(bucket.arn, aws.getCallerIdentityOutput({}, { parent: this }).accountId, args.region),
         ),
       },
-      next(lifecycle),
+      after(lifecycle),
     );
 
     this.bucket = policy.bucket;
@@ -102,22 +104,24 @@ export class LogBucket extends pulumi.ComponentResource {
 }
 
 /**
- * One statement for each service and prefix, in AWS's own words: if AWS misses a statement, it adds one to the policy, which
- * every later update would take out again. Sources: Elastic Load Balancing User Guide, "Access logs for your Application
- * Load Balancer"; Amazon VPC User Guide, "Amazon S3 bucket permissions for flow logs"; Amazon CloudFront Developer Guide,
- * "Standard logging (v2)", permissions; Amazon CloudWatch Logs User Guide, "Logs sent to Amazon S3" (s3:ListBucket).
+ * Returns one statement for each service and prefix, as AWS documents it. If a statement is missing, AWS adds it to the policy,
+ * and the next update removes it again.
+ * @see https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
+ * @see https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-s3-permissions.html
+ * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logging.html
+ * @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-V2-S3.html
  */
-function bucketPolicy(
+function buildBucketPolicy(
   bucketArn: pulumi.Output<string>,
   accountId: pulumi.Output<string>,
   region: string,
 ): pulumi.Inputs {
-  const deliveryService = { Service: "delivery.logs.amazonaws.com" };
+  const logDelivery = { Service: "delivery.logs.amazonaws.com" };
   const fromFlowLogs = { "aws:SourceArn": pulumi.interpolate`arn:aws:logs:${region}:${accountId}:*` };
   const fromCloudFront = {
     "aws:SourceArn": pulumi.interpolate`arn:aws:logs:${CLOUDFRONT_REGION}:${accountId}:delivery-source:*`,
   };
-  const owned = { "aws:SourceAccount": accountId, "s3:x-amz-acl": "bucket-owner-full-control" };
+  const forThisAccount = { "aws:SourceAccount": accountId, "s3:x-amz-acl": "bucket-owner-full-control" };
 
   return {
     Version: "2012-10-17",
@@ -135,21 +139,21 @@ function bucketPolicy(
         Effect: "Allow",
         Principal: { Service: "logdelivery.elasticloadbalancing.amazonaws.com" },
         Action: "s3:PutObject",
-        // The account in the path keeps other accounts' load balancers out.
+        // The account ID in the path excludes load balancers of other accounts.
         Resource: pulumi.interpolate`${bucketArn}/${PREFIXES.loadBalancer}/AWSLogs/${accountId}/*`,
       },
       {
         Sid: "AWSLogDeliveryWrite",
         Effect: "Allow",
-        Principal: deliveryService,
+        Principal: logDelivery,
         Action: "s3:PutObject",
         Resource: pulumi.interpolate`${bucketArn}/${PREFIXES.network}/AWSLogs/${accountId}/*`,
-        Condition: { StringEquals: owned, ArnLike: fromFlowLogs },
+        Condition: { StringEquals: forThisAccount, ArnLike: fromFlowLogs },
       },
       {
         Sid: "AWSLogDeliveryAclCheck",
         Effect: "Allow",
-        Principal: deliveryService,
+        Principal: logDelivery,
         Action: ["s3:GetBucketAcl", "s3:ListBucket"],
         Resource: bucketArn,
         Condition: { StringEquals: { "aws:SourceAccount": accountId }, ArnLike: fromFlowLogs },
@@ -157,11 +161,11 @@ function bucketPolicy(
       {
         Sid: "AWSLogsDeliveryWrite",
         Effect: "Allow",
-        Principal: deliveryService,
+        Principal: logDelivery,
         Action: "s3:PutObject",
-        // With a prefix, CloudFront adds no AWSLogs/ACCOUNT to the path.
+        // If there is a prefix, CloudFront adds no AWSLogs/ACCOUNT to the path.
         Resource: pulumi.interpolate`${bucketArn}/${PREFIXES.edge}/*`,
-        Condition: { StringEquals: owned, ArnLike: fromCloudFront },
+        Condition: { StringEquals: forThisAccount, ArnLike: fromCloudFront },
       },
     ],
   };

@@ -1,28 +1,28 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { generationsInUse } from "./generations.ts";
-import type { Generations } from "./generations.ts";
+import { createGenerations } from "../generations.ts";
+import type { Generations } from "../generations.ts";
 
-/** A listener rule compares at most 128 characters, and gives `*` and `?` a meaning: letters and digits only. */
+/** A listener rule accepts at most 128 characters and treats `*` and `?` as wildcards, so the value has only letters and digits. */
 const SECRET_LENGTH = 64;
 
 export interface OriginSecretArgs {
-  /** Raised by one, it makes a new value; see {@link generationsInUse}. */
+  /** Increment to rotate the secret; see {@link createGenerations}. */
   readonly generation: number;
 }
 
 /**
- * The value that CloudFront sends to the load balancer with every request. Whoever knows it can go around
- * CloudFront, so it is a Pulumi secret, and no output.
+ * The header value that CloudFront adds to every request to the load balancer. A client with this value can bypass CloudFront,
+ * so the value is a Pulumi secret and not a stack output.
  */
 export class OriginSecret extends pulumi.ComponentResource {
-  /** The one to send, and the one that was sent before it. Secret. */
+  /** The current and the previous value. Secret. */
   readonly values: Generations<pulumi.Output<string>>;
 
   constructor(name: string, args: OriginSecretArgs, opts?: pulumi.ComponentResourceOptions) {
     super("websocket:infra:OriginSecret", name, {}, opts);
 
-    this.values = generationsInUse(
+    this.values = createGenerations(
       args.generation,
       (generation) =>
         new random.RandomPassword(

@@ -4,34 +4,35 @@ import * as aws from "@pulumi/aws";
 import * as awsx from "@pulumi/awsx";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { contentHash } from "./contentHash.ts";
+import { hashContent } from "./contentHash.ts";
 
 const PLATFORM = "linux/arm64";
 const DOCKERFILE = "app/Dockerfile";
 
 const DOCKERIGNORE = ".dockerignore";
 
-/** Tells two times apart at which the same content was deployed. */
+/** Length of the random part of a tag. It distinguishes two deployments of the same content. */
 const CHANGE_BYTES = 3;
 
-/** Images that the repository keeps, for tasks that run one and for rollbacks; older ones are deleted. */
-const KEPT_IMAGES = 20;
+/** Images that the lifecycle policy keeps for running tasks and rollbacks. */
+const MAX_IMAGES = 20;
 
 export interface ImageArgs {
-  /** Hash of what the image is made of; see {@link imageContentHash}. */
+  /** Hash of the build context; see {@link hashImageContent}. */
   readonly contentHash: string;
-  /** Whether repository and images outlive the stack. */
+  /** Whether the repository and its images remain after the stack is deleted. */
   readonly retain: boolean;
 }
 
 /**
- * The server's image: a private repository with immutable tags, and the image built into it. The tag names the content
- * and the change that brought it: unchanged content is not built again, and content that comes back is built under a new
- * tag, because the old one still names the old image.
+ * The server's image in a private ECR repository with immutable tags. The tag consists of the content hash and a random part
+ * for each change of the content. Unchanged content is not built again. Content that returns after a change gets a new tag,
+ * because its earlier tag is taken.
  */
 export class Image extends pulumi.ComponentResource {
-  /** Image by digest, such as `ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME@sha256:…`. */
+  /** Image URI with digest, such as `ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME@sha256:…`. */
   readonly uri: pulumi.Output<string>;
+  /** ARN of the ECR repository. */
   readonly repositoryArn: pulumi.Output<string>;
 
   constructor(name: string, args: ImageArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -56,8 +57,8 @@ export class Image extends pulumi.ComponentResource {
           rules: [
             {
               rulePriority: 1,
-              description: `Keep ${KEPT_IMAGES} images`,
-              selection: { tagStatus: "any", countType: "imageCountMoreThan", countNumber: KEPT_IMAGES },
+              description: `Keep ${MAX_IMAGES} images`,
+              selection: { tagStatus: "any", countType: "imageCountMoreThan", countNumber: MAX_IMAGES },
               action: { type: "expire" },
             },
           ],
@@ -75,14 +76,14 @@ export class Image extends pulumi.ComponentResource {
       name,
       {
         repositoryUrl: repository.repositoryUrl,
-        // Relative paths: an absolute one would make the same image look changed on another machine.
+        // An absolute path would make the image look changed on another machine.
         context: ".",
         dockerfile: DOCKERFILE,
         platform: PLATFORM,
         imageTag: pulumi.interpolate`${args.contentHash}-${change.hex}`,
       },
-      // New content is a new resource, and the old one's deletion would take its image out of the repository: the
-      // image that a rollback needs. Only the lifecycle policy and the repository's own deletion remove images.
+      // New content replaces this resource. Without this option, Pulumi would delete the previous image, which a rollback
+      // needs. Only the lifecycle policy and the deletion of the repository remove images.
       { ...child, retainOnDelete: true },
     );
 
@@ -93,19 +94,21 @@ export class Image extends pulumi.ComponentResource {
 }
 
 /**
- * A hash of everything that the image built from `root` would be made of, but its base image.
- * @throws {Error} where a file of the build is missing.
+ * Returns a hash of the build context of the image, without its base image.
+ * @param root folder of the repository.
+ * @throws {Error} if a file of the build context is missing.
  */
-export function imageContentHash(root: string): string {
-  return contentHash(root, buildContext(root), PLATFORM);
+export function hashImageContent(root: string): string {
+  return hashContent(root, listBuildContext(root), PLATFORM);
 }
 
 /**
- * Everything that the image is made of: what .dockerignore lets in, itself, and the Dockerfile. It must be no less
- * than what the builder hashes, or changed content would be pushed under a tag that exists.
- * @throws {Error} where .dockerignore is more than a list of exceptions from `*`.
+ * Returns the files and folders of the build context: the exceptions in .dockerignore, .dockerignore itself and the Dockerfile.
+ * The list must include everything that the builder hashes. Otherwise changed content would get an existing tag.
+ * @param root folder of the repository.
+ * @throws {Error} if .dockerignore is not `*` and a list of exceptions.
  */
-export function buildContext(root: string): readonly string[] {
+export function listBuildContext(root: string): readonly string[] {
   const lines = readFileSync(path.join(root, DOCKERIGNORE), "utf8")
     .split("\n")
     .map((line) => line.trim())
@@ -113,7 +116,8 @@ export function buildContext(root: string): readonly string[] {
   const [first, ...exceptions] = lines;
   if (first !== "*" || exceptions.some((line) => !/^![\w./-]+$/.test(line))) {
     throw new Error(
-      `${DOCKERIGNORE} must be a line "*", then "!PATH" for every file or folder of the image.`,
+      `\`${DOCKERIGNORE}\`: got ${JSON.stringify([first, ...exceptions].join(" "))}; ` +
+        'expected a line "*" and a line "!PATH" for each file or folder of the image.',
     );
   }
   return [DOCKERIGNORE, DOCKERFILE, ...exceptions.map((line) => line.slice(1))];

@@ -2,23 +2,33 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 
 export interface AutoscalingArgs {
+  /** Name of the ECS cluster. */
   readonly clusterName: pulumi.Input<string>;
+  /** Name of the ECS service. */
   readonly serviceName: pulumi.Input<string>;
+  /** Minimum number of tasks. */
   readonly minTasks: number;
+  /** Maximum number of tasks. */
   readonly maxTasks: number;
   /**
-   * Requests per task and minute that the autoscaler holds. Opening a WebSocket is one request, what is said on it
-   * is none: this follows the rate of new connections.
+   * Target value: requests per task and minute. A WebSocket handshake is one request and its messages are none, so this
+   * value follows the rate of new connections.
    */
   readonly requestsPerTarget: number;
+  /** Seconds after a scale-out before the next one. */
   readonly scaleOutCooldownSeconds: number;
+  /** Seconds after a scale-in before the next one. */
   readonly scaleInCooldownSeconds: number;
-  /** The load balancer's and the target group's parts of a CloudWatch dimension. */
+  /** ARN suffix of the load balancer for CloudWatch: `app/NAME/ID`. */
   readonly loadBalancerArnSuffix: pulumi.Input<string>;
+  /** ARN suffix of the target group for CloudWatch: `targetgroup/NAME/ID`. */
   readonly targetGroupArnSuffix: pulumi.Input<string>;
 }
 
-/** Target tracking of the service's task count on the requests that the load balancer sends to each task. */
+/**
+ * Target tracking of the service's task count by `ALBRequestCountPerTarget`.
+ * @see https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-autoscaling-targettracking.html
+ */
 export class Autoscaling extends pulumi.ComponentResource {
   constructor(name: string, args: AutoscalingArgs, opts?: pulumi.ComponentResourceOptions) {
     super("websocket:infra:Autoscaling", name, {}, opts);

@@ -1,13 +1,14 @@
-/** The two roles of a task: what its process may do in AWS, and what ECS may do to start it. */
+/** The task role (permissions of the server) and the task execution role (permissions of ECS when it starts a task). */
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import type { Generations } from "./generations.ts";
-import type { Suppression } from "./suppression.ts";
+import type { Generations } from "../generations.ts";
+import type { Suppression } from "../suppressions.ts";
 
 /**
- * A role for ECS's tasks of this account, as no other account's tasks may assume it (Amazon ECS Developer Guide, "Task IAM role").
- * @param statements of its policy; a role that may do nothing has none.
- * @returns its ARN, known only when it has its permissions.
+ * Declares a role that only ECS tasks of this account can assume.
+ * @param statements statements of its policy; an empty list declares no policy.
+ * @returns the ARN of the role, available after its policy exists.
+ * @see https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
  */
 export function declareTaskRole(
   name: string,
@@ -46,7 +47,7 @@ export function declareTaskRole(
 
 const ROLE_POLICY = "websocket:infra:Service$aws:iam/rolePolicy:RolePolicy";
 
-/** What the policy pack finds in the statements below, and why it stands. */
+/** Accepted findings of the policy pack in the statements below. */
 export const suppressions: readonly Suppression[] = [
   {
     rule: "IAM5",
@@ -61,13 +62,14 @@ export const suppressions: readonly Suppression[] = [
       "logs:DescribeLogStreams on all that one resource holds",
     ],
     reason:
-      "ECS Exec needs these actions. They know no resource, but for the last: a session's log stream has its id in its name.",
+      "ECS Exec needs these actions. Only the last one supports a resource, and the name of a session's log stream contains the session ID.",
   },
   {
     rule: "IAM5",
     resource: ROLE_POLICY,
     findings: ["ecr:GetAuthorizationToken on every resource"],
-    reason: "The action knows no resource. Images are pulled from the stack's own repository only.",
+    reason:
+      "The action supports no resource. The other ECR actions are limited to the repository of the stack.",
   },
   {
     rule: "IAM5",
@@ -77,12 +79,15 @@ export const suppressions: readonly Suppression[] = [
       "logs:PutLogEvents on all that one resource holds",
     ],
     reason:
-      "A task's log stream has its id in its name. They are the streams of the service's own log groups only.",
+      "The name of a task's log stream contains the task ID. The statement is limited to the log group of the service.",
   },
 ];
 
-/** Amazon ECS Developer Guide, "Monitor Amazon ECS containers with ECS Exec": only the actions on log streams support a resource. */
-export function execStatements(logGroupArn: pulumi.Input<string>): readonly pulumi.Inputs[] {
+/**
+ * Returns the statements that ECS Exec needs. Only the actions on log streams support a resource.
+ * @see https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
+ */
+export function buildExecStatements(logGroupArn: pulumi.Input<string>): readonly pulumi.Inputs[] {
   return [
     {
       Effect: "Allow",
@@ -103,14 +108,19 @@ export function execStatements(logGroupArn: pulumi.Input<string>): readonly pulu
   ];
 }
 
-/** What ECS needs to start a task, also one of the deployment before: its image, its log stream, and its secret. */
-export function startStatements(
+/**
+ * Returns the statements that ECS needs to start a task: pull the image, create the log stream, read the secret.
+ * @param parameterArns SSM parameters of the current and the previous generation; ECS can still start tasks of the previous
+ * deployment.
+ * @see https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
+ */
+export function buildExecutionStatements(
   repositoryArn: pulumi.Input<string>,
   logGroupArn: pulumi.Input<string>,
   parameterArns: Generations<pulumi.Input<string>> | undefined,
 ): pulumi.Inputs[] {
   return [
-    // GetAuthorizationToken supports no resource (Service Authorization Reference, Amazon ECR).
+    // The action supports no resource: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
     { Effect: "Allow", Action: "ecr:GetAuthorizationToken", Resource: "*" },
     {
       Effect: "Allow",
@@ -122,7 +132,7 @@ export function startStatements(
       Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
       Resource: pulumi.interpolate`${logGroupArn}:*`,
     },
-    // The key that AWS manages for SSM lets every principal that may read the parameter decrypt it.
+    // The AWS managed key of SSM allows decryption to every principal that can read the parameter.
     ...(parameterArns === undefined
       ? []
       : [{ Effect: "Allow", Action: "ssm:GetParameters", Resource: [...parameterArns] }]),

@@ -2,28 +2,29 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-/** Tells the cluster from that of a stack of the same name, which left its logs behind. */
+/** Length of the random suffix. It distinguishes the cluster from a deleted one whose log groups remain. */
 const SUFFIX_BYTES = 4;
 
 export interface ClusterArgs {
-  /** Whether ECS Exec may run commands in the tasks. */
+  /** Whether ECS Exec can run commands in the tasks. */
   readonly enableExec: boolean;
+  /** Days until CloudWatch deletes a log event. */
   readonly logRetentionDays: number;
-  /** Whether the logs outlive the stack. */
+  /** Whether the log groups remain after the stack is deleted. */
   readonly retainLogs: boolean;
 }
 
-/** A cluster of ECS, with the log groups that ECS itself writes to. */
+/** An ECS cluster and the log groups to which ECS itself writes. */
 export class Cluster extends pulumi.ComponentResource {
   readonly arn: pulumi.Output<string>;
   readonly name: pulumi.Output<string>;
-  /** Receives what sessions of ECS Exec print; absent if there are none. */
+  /** Log group of ECS Exec sessions; `undefined` if ECS Exec is disabled. */
   readonly execLogGroupArn: pulumi.Output<string> | undefined;
 
   constructor(name: string, args: ClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("websocket:infra:Cluster", name, {}, opts);
     const child = { parent: this };
-    const logGroup = (
+    const createLogGroup = (
       suffix: string,
       names?: Pick<aws.cloudwatch.LogGroupArgs, "name">,
     ): aws.cloudwatch.LogGroup =>
@@ -33,17 +34,18 @@ export class Cluster extends pulumi.ComponentResource {
         { ...child, retainOnDelete: args.retainLogs },
       );
 
-    // Both names have to be known before the cluster is there: ECS makes the log group if it is missing, keeps its events for
-    // ever, and leaves it behind (Amazon CloudWatch User Guide, "Container Insights performance log reference").
+    // The log group must exist before the cluster. Otherwise ECS creates it without a retention period, and it remains after
+    // the stack is deleted. The log group contains the cluster name, so the program must choose that name.
+    // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-reference-performance-logs-ECS.html
     const { hex: clusterName } = new random.RandomId(
       `${name}-name`,
       { byteLength: SUFFIX_BYTES, prefix: `${name}-` },
       child,
     );
-    const insightsLog = logGroup("insights", {
+    const insightsLog = createLogGroup("insights", {
       name: pulumi.interpolate`/aws/ecs/containerinsights/${clusterName}/performance`,
     });
-    const execLog = args.enableExec ? logGroup("exec") : undefined;
+    const execLog = args.enableExec ? createLogGroup("exec") : undefined;
     const cluster = new aws.ecs.Cluster(
       name,
       {

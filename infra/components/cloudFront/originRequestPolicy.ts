@@ -2,8 +2,8 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * What an origin needs to know of a WebSocket's handshake (Amazon CloudFront Developer Guide, "Use WebSockets with
- * CloudFront distributions"). Not Host: API Gateway answers to its own name only.
+ * The headers of a WebSocket handshake. `Host` is not included, because API Gateway accepts only its own name.
+ * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/distribution-working-with.websockets.html
  */
 const HEADERS = [
   "Sec-WebSocket-Key",
@@ -14,12 +14,13 @@ const HEADERS = [
 ] as const;
 
 export interface OriginRequestPolicyArgs {
-  /** Names of the query strings that are passed on; at most 10. */
+  /** Names of the query strings that CloudFront forwards; at most 10. */
   readonly queryStrings: readonly string[];
 }
 
-/** What CloudFront passes on of a viewer's handshake: what WebSocket needs, and nothing else unless it is named. */
+/** A policy with which CloudFront forwards the WebSocket headers of a handshake and the given query strings. */
 export class OriginRequestPolicy extends pulumi.ComponentResource {
+  /** ID of the policy. */
   readonly policyId: pulumi.Output<string>;
 
   constructor(name: string, args: OriginRequestPolicyArgs, opts?: pulumi.ComponentResourceOptions) {

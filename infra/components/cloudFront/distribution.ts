@@ -1,72 +1,72 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { CLOUDFRONT_REGION } from "../config/edgeConfig.ts";
-import { HTTP_PORT, HTTPS_PORT } from "./loadBalancer.ts";
-import type { Suppression } from "./suppression.ts";
+import { CLOUDFRONT_REGION } from "../../config/edgeConfig.ts";
+import { HTTP_PORT, HTTPS_PORT } from "../network/listeners.ts";
+import type { Suppression } from "../suppressions.ts";
 
-/** How CloudFront speaks to an origin. */
+/** Protocol between CloudFront and an origin. */
 export type OriginProtocol = "http-only" | "https-only";
 
 export const ORIGIN_PORTS = { httpPort: HTTP_PORT, httpsPort: HTTPS_PORT } as const;
 export const ORIGIN_TLS = ["TLSv1.2"] as const;
 
-/** Least TLS version of viewers. */
+/** Minimum TLS version of viewers. */
 const MINIMUM_TLS = { minimumProtocolVersion: "TLSv1.2_2021" } as const;
 
 /**
- * CloudFront's own certificate takes TLSv1 instead, and says so when it is read back; comparing the two would redeploy
- * the distribution with every update.
+ * With the default certificate, CloudFront sets and returns TLSv1. A comparison would update the distribution in every
+ * deployment.
  */
-const NOT_COMPARED_WITHOUT_DOMAIN = ["viewerCertificate.minimumProtocolVersion"];
+const IGNORED_WITHOUT_DOMAIN = ["viewerCertificate.minimumProtocolVersion"];
 
 export interface DistributionArgs {
   readonly origin: Origin;
-  /** Id of the policy that says what of a request reaches the origin; all that the viewer sent by default. */
+  /** ID of the origin request policy. @default `Managed-AllViewer`, which forwards everything */
   readonly originRequestPolicyId?: pulumi.Input<string>;
-  /** Own name, and its certificate in us-east-1; CloudFront's by default. */
+  /** Custom domain and its certificate in us-east-1. @default the domain and certificate of CloudFront */
   readonly domain?: { readonly name: string; readonly certificateArn: pulumi.Input<string> };
-  /** Path of the page at `/`, without a leading slash; none by default. */
+  /** Path of the page at `/`, without a leading slash. @default none */
   readonly defaultRootObject?: string;
-  /** Locations that serve the distribution, such as `PriceClass_100`. */
+  /** Price class, which selects the edge locations, such as `PriceClass_100`. */
   readonly priceClass: string;
-  /** ARN of the bucket, with a prefix, that receives the access logs. */
+  /** ARN of a bucket and a prefix for the access logs, such as `arn:aws:s3:::NAME/edge`. */
   readonly accessLogDestination: pulumi.Input<string>;
-  /** Whether its deletion and its replacement are refused: with it goes the name that clients know. */
+  /** Whether Pulumi refuses to delete or replace the distribution. Its domain name changes with it. */
   readonly protect: boolean;
 }
 
-/** What is behind a distribution. */
+/** The origin of a distribution. */
 export interface Origin {
-  /** Its name within the distribution. */
+  /** ID of the origin within the distribution. */
   readonly id: string;
-  /** By `https-only`, its certificate has to name it. */
+  /** Domain name. With `https-only`, the certificate of the origin must contain it. */
   readonly domainName: pulumi.Input<string>;
-  /** Goes before the path of every request. */
+  /** Path that CloudFront adds before the path of every request. @default none */
   readonly path?: string;
   readonly protocol: OriginProtocol;
-  /** Id of the VPC origin through which it is reached; publicly by default. */
+  /** ID of a VPC origin. @default none: CloudFront connects over the internet */
   readonly vpcOriginId?: pulumi.Input<string>;
-  /** Header that is added to every request. The value is a secret. */
+  /** Header that CloudFront adds to every request. The value is secret. @default none */
   readonly header?: { readonly name: string; readonly value: pulumi.Input<string> };
 }
 
-/** The component's type in every state. Another one would be another component, and replace the distribution in it. */
+/** The type token in existing states. Another token would replace the distribution. */
 const TYPE = "websocket:infra:Edge";
 const DISTRIBUTION = `${TYPE}$aws:cloudfront/distribution:Distribution`;
 
-/** What the policy pack finds here, and why it stands. */
+/** Accepted findings of the policy pack. */
 export const suppressions: readonly Suppression[] = [
   {
     rule: "CFR1",
     resource: DISTRIBUTION,
-    reason: "The service is for clients wherever they are; which countries it is not for, its owner knows.",
+    reason: "The service is for clients in all countries. The owner of a stack decides whether to restrict them.",
   },
   {
     rule: "CFR2",
     resource: DISTRIBUTION,
     reason:
-      "A web ACL sees a handshake and never a frame, and is paid for by the request. The server itself limits " +
-      "connections, rates and sizes, and knows origins and tokens.",
+      "A web ACL inspects handshakes but not frames, and costs money per request. The server itself limits " +
+      "connections, rates and sizes, and checks origins and tokens.",
   },
   {
     rule: "CFR4",
@@ -74,7 +74,7 @@ export const suppressions: readonly Suppression[] = [
     when: "there is no domain",
     findings: ["viewers may use TLS 1.0, as CloudFront's own certificate lets them"],
     reason:
-      "Without a domain there is no certificate but CloudFront's: docs/decisions/0009-tls-ends-at-cloudfront.md.",
+      "Without a domain, only CloudFront's default certificate is available: docs/decisions/0009-tls-ends-at-cloudfront.md.",
   },
   {
     rule: "CFR5",
@@ -82,21 +82,21 @@ export const suppressions: readonly Suppression[] = [
     when: "there is no originTls, and originAccess is public",
     findings: ["origin load-balancer is reached by http-only"],
     reason:
-      "No certificate names a load balancer's own domain. Its port is open to CloudFront's addresses only, and " +
-      "only a request with the secret header gets further: docs/decisions/0009-tls-ends-at-cloudfront.md.",
+      "ACM issues no certificate for a load balancer's own domain name. Its port is open only to the addresses of " +
+      "CloudFront, and the listener rule requires the secret header: docs/decisions/0009-tls-ends-at-cloudfront.md.",
   },
 ];
 
 /**
- * A CloudFront distribution that gives its origin TLS and an address of CloudFront's: HTTPS only, nothing cached.
+ * A CloudFront distribution with one origin, HTTPS only and without caching.
  *
- * Without a domain the minimum TLS version has no effect: viewers may use TLS 1.0. It takes effect with a domain and its
- * certificate (CloudFront API Reference, ViewerCertificate).
+ * Without a custom domain the minimum TLS version has no effect, and viewers can use TLS 1.0.
+ * @see https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ViewerCertificate.html
  */
 export class Distribution extends pulumi.ComponentResource {
-  /** Such as `d111111abcdef8.cloudfront.net`. */
+  /** Domain name of CloudFront, such as `d111111abcdef8.cloudfront.net`. */
   readonly domainName: pulumi.Output<string>;
-  /** Route 53 zone of {@link domainName}. */
+  /** ID of the Route 53 hosted zone of {@link domainName}, for alias records. */
   readonly zoneId: pulumi.Output<string>;
 
   constructor(name: string, args: DistributionArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -113,22 +113,22 @@ export class Distribution extends pulumi.ComponentResource {
         httpVersion: "http2and3",
         priceClass: args.priceClass,
         ...(args.defaultRootObject !== undefined && { defaultRootObject: args.defaultRootObject }),
-        origins: [originArgs(origin)],
+        origins: [buildOriginArgs(origin)],
         defaultCacheBehavior: {
           targetOriginId: origin.id,
           viewerProtocolPolicy: "https-only",
           allowedMethods: ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"],
           cachedMethods: ["GET", "HEAD"],
-          cachePolicyId: managedPolicyId(
+          cachePolicyId: requireManagedPolicyId(
             aws.cloudfront.getCachePolicyOutput({ name: "Managed-CachingDisabled" }, child),
           ),
           originRequestPolicyId:
             args.originRequestPolicyId ??
-            managedPolicyId(
+            requireManagedPolicyId(
               aws.cloudfront.getOriginRequestPolicyOutput({ name: "Managed-AllViewer" }, child),
             ),
-          // HSTS for a year, nosniff, and other headers that tell browsers to be strict.
-          responseHeadersPolicyId: managedPolicyId(
+          // Adds Strict-Transport-Security (1 year), X-Content-Type-Options and other security headers.
+          responseHeadersPolicyId: requireManagedPolicyId(
             aws.cloudfront.getResponseHeadersPolicyOutput({ name: "Managed-SecurityHeadersPolicy" }, child),
           ),
         },
@@ -141,7 +141,7 @@ export class Distribution extends pulumi.ComponentResource {
       },
       {
         ...child,
-        ...(domain === undefined && { ignoreChanges: NOT_COMPARED_WITHOUT_DOMAIN }),
+        ...(domain === undefined && { ignoreChanges: IGNORED_WITHOUT_DOMAIN }),
         protect: args.protect,
       },
     );
@@ -176,7 +176,7 @@ export class Distribution extends pulumi.ComponentResource {
   }
 }
 
-function originArgs({
+function buildOriginArgs({
   id,
   domainName,
   path,
@@ -196,14 +196,14 @@ function originArgs({
             originSslProtocols: [...ORIGIN_TLS],
           },
         }
-      : // The VPC origin knows the protocol.
+      : // The VPC origin contains the protocol.
         { vpcOriginConfig: { vpcOriginId } }),
     ...(header !== undefined && { customHeaders: [header] }),
   };
 }
 
-/** A policy that AWS manages is found by its name; without an id the lookup found none. */
-function managedPolicyId(policy: pulumi.Output<{ id?: string; name?: string }>): pulumi.Output<string> {
+/** Returns the ID of an AWS managed policy. @throws {Error} if CloudFront has no policy of this name. */
+function requireManagedPolicyId(policy: pulumi.Output<{ id?: string; name?: string }>): pulumi.Output<string> {
   return policy.apply(({ id, name }) => {
     if (id === undefined) throw new Error(`CloudFront has no managed policy ${name ?? ""}.`);
     return id;

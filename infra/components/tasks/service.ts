@@ -1,92 +1,104 @@
 import * as aws from "@pulumi/aws";
 import * as awsx from "@pulumi/awsx";
 import * as pulumi from "@pulumi/pulumi";
-import { settingDefinitions, toEnvironment } from "../../app/src/settings/settings.ts";
-import type { Settings } from "../../app/src/settings/settings.ts";
-import { after } from "./after.ts";
+import { settingDefinitions, toEnvironment } from "../../../app/src/settings/settings.ts";
+import type { Settings } from "../../../app/src/settings/settings.ts";
 import type { Cluster } from "./cluster.ts";
-import type { StackConfig } from "../config/config.ts";
-import type { Generations } from "./generations.ts";
-import { declareTaskRole, execStatements, startStatements } from "./taskRoles.ts";
+import type { StackConfig } from "../../config/config.ts";
+import type { Generations } from "../generations.ts";
+import { waitFor } from "../waitFor.ts";
+import { buildExecStatements, buildExecutionStatements, declareTaskRole } from "./taskRoles.ts";
 
 const CONTAINER_NAME = "websocket-service";
 
 /**
- * Every connection is a file descriptor. It is Fargate's default (ECS API Reference, Ulimit), stated because the range of
- * maxConnections relies on it.
+ * Each connection needs a file descriptor. This is Fargate's default, declared because the range of `maxConnections` depends
+ * on it.
+ * @see https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Ulimit.html
  */
 const MAX_OPEN_FILES = 65_535;
 
-/** Seconds in which a new task may fail every check: the container's start period, and the failures that it takes then. */
+/** Seconds for which ECS ignores failed load balancer health checks: the container's start period plus its retries. */
 const HEALTH_GRACE_SECONDS = 60;
 
-/** ECS's health check of the container. */
+/** Health check of the container by ECS, in seconds. */
 const CONTAINER_HEALTH = {
-  // The server checks itself, so the image needs no curl. The working directory is the image's.
+  // The server has its own health check, so the image needs no curl. The path is relative to the working directory.
   command: ["CMD", "node", "server.mjs", "health"],
   interval: 10,
   timeout: 5,
   retries: 3,
-  // A start waits for the first answer of Valkey, which may be in the midst of a failover.
+  // A new task waits for the first response of Valkey, which can take as long as a failover.
   startPeriod: 30,
 } as const;
 
-/** Log lines wait here when CloudWatch is slow; past it they are dropped, rather than holding up the server. */
+/** Buffer for log lines when CloudWatch is slow. If it is full, log lines are dropped and the server does not block. */
 const LOG_BUFFER = "25m";
 
-/** How a deployment, and a change of availability zone, replace a task, in per cent of the desired count. */
-const ONE_BESIDE_THE_OTHER = {
-  // A new task runs before an old one stops, so nothing takes capacity away.
+/** A deployment starts a new task before it stops an old one. Values are percentages of the desired count. */
+const ROLLING = {
   deploymentMinimumHealthyPercent: 100,
   deploymentMaximumPercent: 200,
   availabilityZoneRebalancing: "ENABLED",
 } as const;
 
-/** Tasks that share nothing must never be two: clients of one would not hear those of the other. */
-const ONE_AFTER_THE_OTHER = {
+/**
+ * A deployment stops the old task before it starts the new one. Without a backplane two tasks must not run at the same time,
+ * because clients of one task would not receive messages of the other.
+ */
+const STOP_BEFORE_START = {
   deploymentMinimumHealthyPercent: 0,
   deploymentMaximumPercent: 100,
-  // ECS refuses it together with a maximum of 100.
+  // ECS refuses rebalancing with a maximum of 100.
   availabilityZoneRebalancing: "DISABLED",
 } as const;
 
 export interface ServiceArgs {
+  /** Region of the log group. */
   readonly region: string;
+  /** Cluster in which the service runs. */
   readonly cluster: Pick<Cluster, "arn" | "name" | "execLogGroupArn">;
-  /** Public subnets: without NAT, a task reaches AWS by its own address. */
+  /** Public subnets. Without NAT gateways a task needs a public address to connect to AWS services. */
   readonly subnetIds: pulumi.Input<string[]>;
+  /** Security group of the tasks. */
   readonly securityGroupId: pulumi.Input<string>;
+  /** Target group in which ECS registers the tasks. */
   readonly targetGroupArn: pulumi.Input<string>;
-  /** Image by digest, and the repository that it is pulled from. */
+  /** Image URI with digest. */
   readonly image: pulumi.Input<string>;
+  /** ARN of the ECR repository of the image. */
   readonly repositoryArn: pulumi.Input<string>;
-  /** CPU units and MiB of a task; a pair that Fargate offers. */
+  /** CPU units of a task. Fargate must support the combination with `memoryMiB`. */
   readonly cpu: number;
+  /** Memory of a task in MiB. */
   readonly memoryMiB: number;
-  /** Tasks to start with; from then on the autoscaler decides. */
+  /** Number of tasks at creation. Autoscaling then changes it. */
   readonly initialTasks: number;
   /** Seconds between SIGTERM and SIGKILL; 2 to 120. */
   readonly stopTimeoutSeconds: number;
-  /** What the server is told; its port is the container's. */
+  /** Settings of the server. `port` is also the container port. */
   readonly settings: Settings;
-  /** The Valkey that the tasks share; without one there is never more than one task. */
+  /** Valkey cache of the tasks. @default none: at most one task runs */
   readonly backplane?: BackplaneAccess;
+  /** Days until CloudWatch deletes a log event. */
   readonly logRetentionDays: number;
-  /** Whether the logs outlive the stack. */
+  /** Whether the log group remains after the stack is deleted. */
   readonly retainLogs: boolean;
 }
 
-/** How a task reaches the backplane, which speaks the cluster protocol. */
+/** Connection of a task to the backplane, which uses the Valkey cluster protocol. */
 export interface BackplaneAccess {
+  /** URL without the password, such as `rediss://user@host:6379`. */
   readonly url: pulumi.Input<string>;
-  /** What the channels may take of it. */
+  /** Memory that channels may use, in MiB. */
   readonly budgetMib: number;
-  /** ARNs of the SSM parameters that hold the password, and the one before it. */
+  /** ARNs of the SSM parameters with the current and the previous password. */
   readonly passwordArns: Generations<pulumi.Input<string>>;
 }
 
-/** The task definition and the service that keeps its tasks registered with the load balancer. */
+/** The task definition, the ECS service, its roles and its log group. */
 export class Service extends pulumi.ComponentResource {
+  /** Name of the ECS service. */
   readonly serviceName: pulumi.Output<string>;
   readonly #service: awsx.ecs.FargateService;
 
@@ -102,12 +114,12 @@ export class Service extends pulumi.ComponentResource {
     const { cluster } = args;
     const taskRoleArn = declareTaskRole(
       `${name}-task`,
-      cluster.execLogGroupArn === undefined ? [] : execStatements(cluster.execLogGroupArn),
+      cluster.execLogGroupArn === undefined ? [] : buildExecStatements(cluster.execLogGroupArn),
       child,
     );
     const executionRoleArn = declareTaskRole(
       `${name}-execution`,
-      startStatements(args.repositoryArn, logGroup.arn, args.backplane?.passwordArns),
+      buildExecutionStatements(args.repositoryArn, logGroup.arn, args.backplane?.passwordArns),
       child,
     );
 
@@ -129,7 +141,7 @@ export class Service extends pulumi.ComponentResource {
           },
         ],
         healthCheckGracePeriodSeconds: HEALTH_GRACE_SECONDS,
-        ...(args.backplane === undefined ? ONE_AFTER_THE_OTHER : ONE_BESIDE_THE_OTHER),
+        ...(args.backplane === undefined ? STOP_BEFORE_START : ROLLING),
         deploymentCircuitBreaker: { enable: true, rollback: true },
         enableExecuteCommand: cluster.execLogGroupArn !== undefined,
         enableEcsManagedTags: true,
@@ -149,7 +161,7 @@ export class Service extends pulumi.ComponentResource {
             portMappings: [
               { containerPort: args.settings.port, hostPort: args.settings.port, protocol: "tcp" },
             ],
-            ...environmentOf(args),
+            ...buildEnvironment(args),
             healthCheck: { ...CONTAINER_HEALTH, command: [...CONTAINER_HEALTH.command] },
             stopTimeout: args.stopTimeoutSeconds,
             ulimits: [{ name: "nofile", softLimit: MAX_OPEN_FILES, hardLimit: MAX_OPEN_FILES }],
@@ -174,17 +186,17 @@ export class Service extends pulumi.ComponentResource {
     this.registerOutputs({ serviceName: this.serviceName });
   }
 
-  /** The value, when healthy tasks of this deployment stand behind the target group: for whoever sends clients there. */
-  whenItRuns(value: pulumi.Input<string>): pulumi.Output<string> {
-    return after([this.#service], value);
+  /** Returns the value after the deployment is stable: its tasks are healthy in the target group. */
+  afterStable(value: pulumi.Input<string>): pulumi.Output<string> {
+    return waitFor([this.#service], value);
   }
 }
 
 /**
- * What clients come by, and what nothing depends on: the engine would delete it before it meets what is protected. The
- * first three are children inside awsx's network.
+ * Resources that carry client traffic and on which no other resource depends. If the stack is destroyed, Pulumi would delete
+ * them before it reaches a protected resource. The first three are children of awsx's VPC component.
  */
-const WAYS = new Set([
+const INGRESS_TYPES = new Set([
   "aws:ec2/internetGateway:InternetGateway",
   "aws:ec2/route:Route",
   "aws:ec2/routeTableAssociation:RouteTableAssociation",
@@ -192,26 +204,27 @@ const WAYS = new Set([
 ]);
 
 /**
- * Options of the ECS service, and the protection of the way to it. The service is a child inside awsx's component, and
- * resource options given to the component do not reach it, or reach its siblings too: a transform reaches it alone.
+ * Returns a transform with the resource options of the ECS service and the protection of its ingress resources. The service is
+ * a child of awsx's component. Options of the component either have no effect on it or also affect its siblings.
+ * @see https://www.pulumi.com/docs/iac/concepts/resources/options/transforms/
  */
-export function serviceOptions({ protect }: Pick<StackConfig, "protect">): pulumi.ResourceTransform {
-  const own = {
-    // An update that sent the desired count would undo what the autoscaler did since.
+export function createServiceTransform({ protect }: Pick<StackConfig, "protect">): pulumi.ResourceTransform {
+  const serviceOptions = {
+    // Autoscaling changes the desired count; an update must not reset it.
     ignoreChanges: ["desiredCount"],
-    // Behind another load balancer there is another service. ECS would move the tasks of the one over by itself, and leave
-    // none behind the load balancer that clients still come through.
+    // ECS would move all tasks to the new load balancer at once, while clients still connect to the old one. A replacement runs
+    // both services until clients use the new load balancer.
     replaceOnChanges: ["loadBalancers"],
     protect,
   };
   return ({ type, props, opts }) => {
-    if (type === "aws:ecs/service:Service") return { props, opts: pulumi.mergeOptions(opts, own) };
-    return WAYS.has(type) ? { props, opts: pulumi.mergeOptions(opts, { protect }) } : undefined;
+    if (type === "aws:ecs/service:Service") return { props, opts: pulumi.mergeOptions(opts, serviceOptions) };
+    return INGRESS_TYPES.has(type) ? { props, opts: pulumi.mergeOptions(opts, { protect }) } : undefined;
   };
 }
 
-/** In a stable order, so that the same settings never look like a new task definition. Secrets apart. */
-function environmentOf({ settings, backplane }: Pick<ServiceArgs, "settings" | "backplane">): {
+/** Returns the variables in a stable order, so that unchanged settings cause no new task definition. Secrets are separate. */
+function buildEnvironment({ settings, backplane }: Pick<ServiceArgs, "settings" | "backplane">): {
   environment: pulumi.Input<{ name: string; value: pulumi.Input<string> }>[];
   secrets?: { name: string; valueFrom: pulumi.Input<string> }[];
 } {
