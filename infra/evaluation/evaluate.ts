@@ -1,4 +1,4 @@
-/** Evaluates the program without a cloud, and returns what it declares. */
+/** Evaluates the program with Pulumi's mocks and returns the declared resources. */
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { configWarnings, readConfig } from "../config/config.ts";
@@ -12,29 +12,30 @@ import { standInsFor } from "./standIns.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
-/** Where ARNs and names are made for when the configuration has no region, which it refuses later. */
-const NO_REGION = "us-east-1";
+/** Region of ARNs and names if the configuration has no region. `readConfig` then throws. */
+const FALLBACK_REGION = "us-east-1";
 
 export interface EvaluateArgs {
-  /** Stack whose file is read, such as `dev`. */
+  /** Name of the stack, such as `dev`. */
   readonly stack: string;
-  /** Values over those of the stack's file, by full key; `undefined` takes a key away. */
+  /** Values by full key that override the stack file; `undefined` removes a key. */
   readonly config?: Readonly<Record<string, string | undefined>>;
-  /** Folder with Pulumi.yaml and the stack files; the repository's by default. */
+  /** Folder with Pulumi.yaml and the stack files. @default the repository */
   readonly root?: string;
-  /** Content of the stack's file; by default that of the file in `root`. */
+  /** Content of the stack file. @default the content of `Pulumi.STACK.yaml` in `root` */
   readonly file?: string;
 }
 
-/** Pulumi keeps its runtime in the process, so evaluations take turns. */
+/** Pulumi has one runtime per process, so evaluations run one after the other. */
 let previous: Promise<unknown> = Promise.resolve();
 
 /**
- * Evaluates the program under Pulumi's mocks, with the configuration of a stack.
- * @throws {ConfigError} where the configuration is not usable, and {Error} where the stack has no file.
+ * Evaluates the program with the configuration of a stack.
+ * @throws {ConfigError} if the configuration is invalid.
+ * @throws {Error} if the stack has no file.
  */
 export function evaluateStack(args: EvaluateArgs): Promise<DeclaredGraph> {
-  const evaluation = previous.then(() => evaluateNow(args));
+  const evaluation = previous.then(() => evaluate(args));
   previous = evaluation.catch(() => undefined);
   return evaluation;
 }
@@ -50,12 +51,12 @@ export async function problemsOf(args: EvaluateArgs): Promise<readonly ConfigPro
   }
 }
 
-async function evaluateNow({ stack, config = {}, root = ROOT, file }: EvaluateArgs): Promise<DeclaredGraph> {
+async function evaluate({ stack, config = {}, root = ROOT, file }: EvaluateArgs): Promise<DeclaredGraph> {
   const files = readStackFiles(root, stack, file);
   const values = { ...files.config, ...config };
-  const recorder = createRecorder(values["aws:region"] ?? NO_REGION);
+  const recorder = createRecorder(values["aws:region"] ?? FALLBACK_REGION);
 
-  pulumi.runtime.setAllConfig(withoutAbsent(values));
+  pulumi.runtime.setAllConfig(omitUndefined(values));
   await pulumi.runtime.setMocks(recorder.mocks, files.project, stack);
   const stackConfig = readConfig();
 
@@ -72,29 +73,26 @@ async function evaluateNow({ stack, config = {}, root = ROOT, file }: EvaluateAr
     stack,
     resources: await recorder.resources(),
     outputs: Object.fromEntries(
-      await Promise.all(outputs.map(async ([name, output]) => [name, await resolved(output)] as const)),
+      await Promise.all(outputs.map(async ([name, output]) => [name, await resolve(output)] as const)),
     ),
-    secretOutputs: await namesOf(outputs, (output) => pulumi.isSecret(output)),
+    secretOutputs: await findNames(outputs, (output) => pulumi.isSecret(output)),
     warnings: configWarnings(stackConfig),
   };
 }
 
-/** A resource as the engine sees it register. */
+/** A resource as the program registers it. */
 interface Registration {
   readonly type: string;
   readonly name: string;
   readonly custom: boolean;
   readonly provider: string;
-  /** With secrets still marked. */
+  /** Resolved inputs, in which secrets are marked. */
   readonly inputs: unknown;
   readonly id: string;
   readonly outputs: Readonly<Record<string, unknown>>;
 }
 
-/**
- * Listens on both sides of the evaluation: the mocks see resolved inputs, the transformation sees the parents and
- * options, which mocks are not told.
- */
+/** Records resolved inputs with Pulumi's mocks, and parents and resource options with a transformation. */
 function createRecorder(region: string): {
   readonly mocks: pulumi.runtime.Mocks;
   readonly transformation: pulumi.ResourceTransformation;
@@ -108,12 +106,12 @@ function createRecorder(region: string): {
   return {
     mocks: {
       newResource: ({ type, name, inputs, custom = true, provider = "" }) => {
-        const { id, outputs, secretOutputs } = standIns.resource(type, name, recordOf(unwrap(inputs)));
+        const { id, outputs, secretOutputs } = standIns.resource(type, name, toRecord(unwrap(inputs)));
         registrations.push({ type, name, custom, provider, inputs, id, outputs });
         const secrets = secretOutputs.map((output) => [output, pulumi.secret(outputs[output])] as const);
         return { id: custom ? id : undefined, state: { ...outputs, ...Object.fromEntries(secrets) } };
       },
-      call: ({ token, inputs }) => standIns.call(token, recordOf(unwrap(inputs))),
+      call: ({ token, inputs }) => standIns.call(token, toRecord(unwrap(inputs))),
     },
 
     transformation: (args) => {
@@ -125,41 +123,41 @@ function createRecorder(region: string): {
       Promise.all(
         registrations.map(async ({ inputs, ...registration }) => {
           const stack = pulumi.runtime.getStackResource();
-          // The stack itself is there before anyone can listen.
+          // The stack resource is registered before the transformation.
           const declaration = declarations.get(keyOf(registration.type, registration.name));
           const { resource = stack, opts = {} } = declaration ?? {};
           const parent = opts.parent ?? (resource === stack ? undefined : stack);
           return {
             ...registration,
-            urn: resource === undefined ? "" : await resolved(resource.urn),
-            parent: parent === undefined ? undefined : await resolved(parent.urn),
-            inputs: recordOf(unwrap(inputs)),
-            secretInputs: secretPaths(inputs),
-            options: await optionsOf(opts),
+            urn: resource === undefined ? "" : await resolve(resource.urn),
+            parent: parent === undefined ? undefined : await resolve(parent.urn),
+            inputs: toRecord(unwrap(inputs)),
+            secretInputs: findSecretPaths(inputs),
+            options: await readOptions(opts),
           };
         }),
       ),
   };
 }
 
-async function optionsOf(opts: pulumi.CustomResourceOptions): Promise<DeclaredOptions> {
-  const dependsOn = await resolved(pulumi.output(opts.dependsOn ?? []));
+async function readOptions(opts: pulumi.CustomResourceOptions): Promise<DeclaredOptions> {
+  const dependsOn = await resolve(pulumi.output(opts.dependsOn ?? []));
   return {
-    dependsOn: await Promise.all([dependsOn].flat().map(({ urn }) => resolved(pulumi.output(urn)))),
+    dependsOn: await Promise.all([dependsOn].flat().map(({ urn }) => resolve(pulumi.output(urn)))),
     ignoreChanges: opts.ignoreChanges ?? [],
     protect: opts.protect ?? false,
     retainOnDelete: opts.retainOnDelete ?? false,
   };
 }
 
-/** The value of an output. Under mocks every value is known in the end. */
-function resolved<T>(output: pulumi.Output<T>): Promise<pulumi.Unwrap<T>> {
-  return new Promise((resolve) => {
-    pulumi.output(output).apply(resolve);
+/** Returns the value of an output. With mocks all values become known. */
+function resolve<T>(output: pulumi.Output<T>): Promise<pulumi.Unwrap<T>> {
+  return new Promise((settle) => {
+    pulumi.output(output).apply(settle);
   });
 }
 
-async function namesOf<T>(
+async function findNames<T>(
   entries: readonly (readonly [string, T])[],
   matches: (value: T) => Promise<boolean>,
 ): Promise<string[]> {
@@ -167,7 +165,7 @@ async function namesOf<T>(
   return entries.flatMap(([name], index) => (flags[index] === true ? [name] : []));
 }
 
-/** Takes the marks of secrets off a value, at any depth. */
+/** Removes the secret marks from a value, at any depth. */
 function unwrap(value: unknown): unknown {
   const plain: unknown = pulumi.runtime.isRpcSecret(value) ? pulumi.runtime.unwrapRpcSecret(value) : value;
   if (Array.isArray(plain)) return plain.map(unwrap);
@@ -175,17 +173,17 @@ function unwrap(value: unknown): unknown {
   return Object.fromEntries(Object.entries(plain).map(([key, inner]) => [key, unwrap(inner)]));
 }
 
-/** Paths of the secrets in a value, such as `origins[0].customHeaders`. */
-function secretPaths(value: unknown, path = ""): string[] {
+/** Returns the paths of the secrets in a value, such as `origins[0].customHeaders`. */
+function findSecretPaths(value: unknown, path = ""): string[] {
   if (pulumi.runtime.isRpcSecret(value)) return [path];
-  if (Array.isArray(value)) return value.flatMap((inner, index) => secretPaths(inner, `${path}[${index}]`));
+  if (Array.isArray(value)) return value.flatMap((inner, index) => findSecretPaths(inner, `${path}[${index}]`));
   if (!isRecord(value)) return [];
   return Object.entries(value).flatMap(([key, inner]) =>
-    secretPaths(inner, path === "" ? key : `${path}.${key}`),
+    findSecretPaths(inner, path === "" ? key : `${path}.${key}`),
   );
 }
 
-function recordOf(value: unknown): Record<string, unknown> {
+function toRecord(value: unknown): Record<string, unknown> {
   return isRecord(value) ? value : {};
 }
 
@@ -193,7 +191,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function withoutAbsent(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+function omitUndefined(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );

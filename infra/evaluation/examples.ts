@@ -1,4 +1,4 @@
-/** The stack files that docs/edges.md shows, one for each edge: configurations that no stack of the project may have. */
+/** The example stack files in docs/edges.md, one for each edge. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { evaluateStack } from "./evaluate.ts";
@@ -9,12 +9,12 @@ const PAGE = path.resolve(import.meta.dirname, "../../docs/edges.md");
 const EXAMPLE = /^## (?<title>.+)\n[^#]*?```yaml\n(?<file>[^`]+)```\n/gm;
 
 export interface Example {
-  /** Heading of its section. */
+  /** Heading of the section in docs/edges.md. */
   readonly title: string;
   readonly graph: DeclaredGraph;
 }
 
-/** @throws {ConfigError} if a file is not usable. */
+/** Evaluates the examples. @throws {ConfigError} if a stack file is invalid. */
 export async function evaluateExamples(): Promise<readonly Example[]> {
   const examples: Example[] = [];
   for (const { groups: { title = "", file = "" } = {} } of readFileSync(PAGE, "utf8").matchAll(EXAMPLE)) {

@@ -1,32 +1,29 @@
-/**
- * The declared graph: what one evaluation of the program declares, as plain data. Unit tests, the policy pack
- * and the local stack read it.
- */
+/** The declared graph: the resources of one evaluation as plain data, for unit tests, the policy pack and the local stack. */
 
-/** One declared resource, component or custom. */
+/** A declared component or custom resource. */
 export interface DeclaredResource {
   /** Pulumi type token, such as `aws:lb/listenerRule:ListenerRule` or `websocket:infra:Edge`. */
   readonly type: string;
   /** Logical name. */
   readonly name: string;
   readonly urn: string;
-  /** URN of the parent; `undefined` for the stack itself. */
+  /** URN of the parent; `undefined` for the stack resource. */
   readonly parent: string | undefined;
-  /** False for components, ours and awsx's. */
+  /** False for component resources, including those of awsx. */
   readonly custom: boolean;
-  /** Inputs as the provider would receive them: outputs resolved, secrets unwrapped, absent keys absent. */
+  /** Inputs as the provider would receive them: resolved, with secrets in plain text, without undefined keys. */
   readonly inputs: Readonly<Record<string, unknown>>;
-  /** Paths of those inputs that are secret, such as `origins[0].customHeaders[0].value`. */
+  /** Paths of the secret inputs, such as `origins[0].customHeaders[0].value`. */
   readonly secretInputs: readonly string[];
-  /** Id and outputs that the evaluation stood in for the cloud's. */
+  /** ID and outputs of the stand-in provider. */
   readonly id: string;
   readonly outputs: Readonly<Record<string, unknown>>;
-  /** Reference to the provider that manages it, `URN::ID`; empty for components and for default providers. */
+  /** Provider reference, `URN::ID`; empty for components and default providers. */
   readonly provider: string;
   readonly options: DeclaredOptions;
 }
 
-/** The resource options that change what an update does. */
+/** Resource options that affect updates. `dependsOn` contains URNs. */
 export interface DeclaredOptions {
   readonly dependsOn: readonly string[];
   readonly ignoreChanges: readonly string[];
@@ -38,22 +35,22 @@ export interface DeclaredGraph {
   readonly stack: string;
   /** In the order of registration. */
   readonly resources: readonly DeclaredResource[];
-  /** The stack's outputs, secrets unwrapped. */
+  /** Stack outputs, with secrets in plain text. */
   readonly outputs: Readonly<Record<string, unknown>>;
-  /** Names of the outputs that are secret. */
+  /** Names of the secret outputs. */
   readonly secretOutputs: readonly string[];
-  /** What the program told the user while it was evaluated: warnings of the configuration. */
+  /** Warnings about the configuration. */
   readonly warnings: readonly string[];
 }
 
-/** The resources of one type, in the order of registration. */
+/** Returns the resources of one type, in the order of registration. */
 export function ofType(graph: DeclaredGraph, type: string): readonly DeclaredResource[] {
   return graph.resources.filter((resource) => resource.type === type);
 }
 
 /**
- * The only resource of its type.
- * @throws {Error} where the graph declares none, or several.
+ * Returns the only resource of a type.
+ * @throws {Error} if the graph has no resource of the type, or several.
  */
 export function theOnly(graph: DeclaredGraph, type: string): DeclaredResource {
   const found = ofType(graph, type);

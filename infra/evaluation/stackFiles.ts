@@ -1,4 +1,4 @@
-/** Reads Pulumi.yaml and the stack files the way the CLI does, for evaluations that run without it. */
+/** Reads Pulumi.yaml and stack files as the Pulumi CLI does, for evaluations without the CLI. */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { parse, YAMLParseError } from "yaml";
@@ -7,15 +7,15 @@ import { nearest } from "../../app/src/settings/nearest.ts";
 const PROJECT_FILE = "Pulumi.yaml";
 const STACK_FILE = /^Pulumi\.(?<stack>.+)\.yaml$/;
 
-/** What a stack's files say. */
+/** The configuration of a stack in its files. */
 export interface StackFiles {
   readonly project: string;
   readonly stack: string;
-  /** Every configured value by its full key, such as `websocket:minTasks`, as the text that Pulumi hands out. */
+  /** Values by full key, such as `websocket:minTasks`, as the strings that the Pulumi CLI passes to the program. */
   readonly config: Readonly<Record<string, string>>;
 }
 
-/** Names of the stacks that have a file in `root`. */
+/** Returns the names of the stacks that have a file in `root`, sorted. */
 export function stackNames(root: string): readonly string[] {
   return readdirSync(root)
     .flatMap((file) => STACK_FILE.exec(file)?.groups?.["stack"] ?? [])
@@ -23,9 +23,9 @@ export function stackNames(root: string): readonly string[] {
 }
 
 /**
- * Reads the configuration of one stack: the defaults of Pulumi.yaml, and over them the stack's own file.
- * @param content of the stack's file, which then need not exist.
- * @throws {Error} where the stack has no file, naming those that have one, and where a value is encrypted.
+ * Reads the configuration of a stack: the values of its file and the defaults of Pulumi.yaml.
+ * @param content content of the stack file. @default the content of `Pulumi.STACK.yaml` in `root`
+ * @throws {Error} if the stack has no file, the file is invalid or a value is encrypted.
  */
 export function readStackFiles(root: string, stack: string, content?: string): StackFiles {
   const file = `Pulumi.${stack}.yaml`;
@@ -45,8 +45,8 @@ export function readStackFiles(root: string, stack: string, content?: string): S
     const full = key.includes(":") ? key : `${name}:${key}`;
     if (typeof value === "object" && value !== null && "secure" in value) {
       throw new Error(
-        `${file}: ${full} is encrypted, and only Pulumi can read it. It is no secret: ` +
-          `npx pulumi config set --plaintext ${full} VALUE --stack ${stack}`,
+        `${file}: \`${full}\`: got an encrypted value; expected plain text, as the key is not a secret. ` +
+          `Fix: \`npx pulumi config set --plaintext ${full} VALUE --stack ${stack}\``,
       );
     }
     config[full] = text(value);
@@ -54,24 +54,24 @@ export function readStackFiles(root: string, stack: string, content?: string): S
   return { project: name, stack, config };
 }
 
-/** @throws {Error} if there is none, with the command that restores it. */
+/** @throws {Error} if the file is missing, with the command that restores it. */
 function readProjectFile(root: string): string {
   const file = path.join(root, PROJECT_FILE);
   if (!existsSync(file)) {
     throw new Error(
-      `${PROJECT_FILE} is missing in ${root}: it names the project. Fix: git checkout -- ${PROJECT_FILE}`,
+      `${root} has no ${PROJECT_FILE}, which contains the name of the project. Fix: \`git checkout -- ${PROJECT_FILE}\``,
     );
   }
   return readFileSync(file, "utf8");
 }
 
-/** @throws {Error} if there is none, naming the stacks that have one. */
+/** @throws {Error} if the file is missing, with the names of the existing stacks. */
 function readStackFile(root: string, stack: string): string {
   const stacks = stackNames(root);
   if (!stacks.includes(stack)) {
     const meant = nearest(stack, stacks);
     throw new Error(
-      `There is no stack file Pulumi.${stack}.yaml; there are stacks ${stacks.join(", ")}.` +
+      `Pulumi.${stack}.yaml does not exist; the existing stacks are ${stacks.join(", ")}.` +
         (meant === undefined ? "" : ` Did you mean ${meant}?`),
     );
   }
@@ -86,9 +86,9 @@ function parseYaml(content: string, file: string): unknown {
   }
 }
 
-function record(value: unknown, where: string): Readonly<Record<string, unknown>> {
+function record(value: unknown, location: string): Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new Error(`${where}: expected a mapping of keys to values.`);
+    throw new Error(`${location}: expected a mapping of keys to values.`);
   }
   return value as Readonly<Record<string, unknown>>;
 }

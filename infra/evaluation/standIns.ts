@@ -1,23 +1,23 @@
 /**
- * What an evaluation without a cloud answers in the cloud's place: identifiers of the right form, derived from the
- * logical names, so that references between resources can be followed in the declared graph.
+ * A stand-in for the providers in evaluations. It derives IDs, ARNs and names in the format of AWS from logical names, so that
+ * references between resources can be followed in the declared graph.
  */
 import { createHash, randomBytes } from "node:crypto";
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** A resource as a provider would return it. */
+/** A resource as its provider would return it. */
 export interface StandIn {
   readonly id: string;
-  /** Its inputs, and what the provider would compute. */
+  /** Inputs and computed outputs. */
   readonly outputs: Readonly<Record<string, unknown>>;
-  /** Names of the outputs that the provider marks as secret. */
+  /** Names of the outputs that the provider would mark as secret. */
   readonly secretOutputs: readonly string[];
 }
 
 export interface StandIns {
   readonly resource: (type: string, name: string, inputs: Values) => StandIn;
-  /** Answer of a provider function. */
+  /** Returns the result of a provider function. */
   readonly call: (token: string, args: Values) => Record<string, unknown>;
 }
 
@@ -28,7 +28,10 @@ const SECRET_OUTPUTS: Readonly<Record<string, readonly string[]>> = {
 const ACCOUNT = "123456789012";
 const HEX_PER_BYTE = 2;
 
-/** @param region the region that ARNs and names are made for. */
+/**
+ * Returns the stand-ins for a region.
+ * @param region region in ARNs and names, such as `us-east-1`.
+ */
 export function standInsFor(region: string): StandIns {
   return {
     resource: (type, name, inputs) => {
@@ -36,7 +39,7 @@ export function standInsFor(region: string): StandIns {
       const physicalName = `${name}-${unique}`;
       const computed = computedOutputs(type, name, inputs, region);
       return {
-        // Other than the name: who takes one for the other shows.
+        // Differs from the name, so that a confusion of ID and name is visible.
         id: `${kindOf(type)}-${unique}`,
         outputs: {
           name: physicalName,
@@ -51,7 +54,7 @@ export function standInsFor(region: string): StandIns {
   };
 }
 
-/** Computed outputs of which ARNs are made, among others. */
+/** Computed outputs; `bucket` and `arnSuffix` are also parts of ARNs. */
 interface Computed {
   readonly bucket?: string;
   readonly arnSuffix?: string;
@@ -76,7 +79,7 @@ function computedOutputs(type: string, name: string, inputs: Values, region: str
         domainValidationOptions: [
           {
             domainName: inputs["domainName"],
-            // The same for every certificate of a name.
+            // All certificates of a domain have the same validation record.
             resourceRecordName: `_${digest(type, String(inputs["domainName"]))}.${String(inputs["domainName"])}`,
             resourceRecordType: "CNAME",
             resourceRecordValue: `_${digest(type, String(inputs["domainName"]), "value")}.acm-validations.aws`,
@@ -131,10 +134,10 @@ function arnOf(type: string, name: string, region: string, computed: Computed): 
   }
 }
 
-/** Of every distribution (Amazon Route 53 API Reference, AliasTarget). */
+/** Hosted zone of all distributions: https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html */
 const CLOUDFRONT_ZONE = "Z2FDTNDATAQYW2";
 
-/** Ids of the policies that AWS manages (CloudFront Developer Guide, "Use managed … policies"). */
+/** IDs of AWS managed policies: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html */
 const MANAGED_POLICY_IDS: Readonly<Record<string, string>> = {
   "Managed-CachingDisabled": "4135ea2d-6df8-44a3-9df3-4b5a84be39ad",
   "Managed-AllViewer": "216adef6-5c7f-47e4-b989-5492eafa07d3",
@@ -142,7 +145,7 @@ const MANAGED_POLICY_IDS: Readonly<Record<string, string>> = {
   "Managed-SecurityHeadersPolicy": "67f7725c-6f97-4210-82d7-5512b31e9d03",
 };
 
-/** Ids of AWS's prefix lists, as they are in us-east-1. */
+/** IDs of AWS managed prefix lists in us-east-1. */
 const PREFIX_LIST_IDS: Readonly<Record<string, string>> = {
   "com.amazonaws.global.cloudfront.origin-facing": "pl-3b927c52",
 };
@@ -156,7 +159,7 @@ function functionResult(token: string, args: Values, region: string): Record<str
     case "aws:index/getAvailabilityZones:getAvailabilityZones":
       return { names: zonesOf(region, args) };
     case "aws:route53/getZone:getZone":
-      // The root, in which every name is.
+      // The root zone, to which all names belong.
       return { name: "." };
     case "aws:ec2/getSubnet:getSubnet":
       return { availabilityZoneId: "" };
@@ -169,24 +172,24 @@ function functionResult(token: string, args: Values, region: string): Record<str
   }
 }
 
-/** Names of a region's zones, sorted. As in an account that opted in to a local zone, which a filter leaves out. */
+/** Returns the sorted zone names of an account that opted in to a local zone. A filter excludes the local zone. */
 function zonesOf(region: string, { filters }: Values): readonly string[] {
-  const wanted = JSON.stringify(filters ?? []).includes('"values":["opt-in-not-required"]');
-  return [...(wanted ? [] : [`${region}-bos-1a`]), `${region}a`, `${region}b`, `${region}c`];
+  const excludesLocalZones = JSON.stringify(filters ?? []).includes('"values":["opt-in-not-required"]');
+  return [...(excludesLocalZones ? [] : [`${region}-bos-1a`]), `${region}a`, `${region}b`, `${region}c`];
 }
 
 function textsIn(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
 
-/** The last part of a type token, such as `SecurityGroup`. */
+/** Returns the last part of a type token, such as `SecurityGroup`. */
 function kindOf(type: string): string {
   return type.slice(type.lastIndexOf(":") + 1);
 }
 
 const DIGEST_DIGITS = 16;
 
-/** Hexadecimal digits that stand for the random part of AWS's identifiers. */
+/** Returns hexadecimal digits in place of the random part of AWS identifiers. */
 function digest(...parts: readonly string[]): string {
   return createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, DIGEST_DIGITS);
 }

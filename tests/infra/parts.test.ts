@@ -160,7 +160,7 @@ describe("the stack files", () => {
   it("name the command that restores Pulumi.yaml if it is missing", () => {
     const folder = path.join(ROOT, "infra");
     assert.throws(() => readStackFiles(folder, "dev", "config: {}"), {
-      message: `Pulumi.yaml is missing in ${folder}: it names the project. Fix: git checkout -- Pulumi.yaml`,
+      message: `${folder} has no Pulumi.yaml, which contains the name of the project. Fix: \`git checkout -- Pulumi.yaml\``,
     });
   });
 
@@ -183,7 +183,7 @@ describe("the stack files", () => {
     const root = mkdtempSync(path.join(tmpdir(), "stack-files-"));
     writeFileSync(path.join(root, "Pulumi.yaml"), "name: websocket\n");
     writeFileSync(path.join(root, "Pulumi.x.yaml"), "config:\n  websocket:a:\n    secure: xyz\n  b: 1\n");
-    assert.throws(() => readStackFiles(root, "x"), /websocket:a is encrypted.*--plaintext websocket:a/);
+    assert.throws(() => readStackFiles(root, "x"), /`websocket:a`: got an encrypted value.*--plaintext websocket:a/);
     rmSync(root, { recursive: true });
   });
 });
