@@ -91,7 +91,11 @@ export class LogBucket extends pulumi.ComponentResource {
       {
         bucket: bucket.bucket,
         policy: pulumi.jsonStringify(
-          buildBucketPolicy(bucket.arn, aws.getCallerIdentityOutput({}, { parent: this }).accountId, args.region),
+          buildBucketPolicy(
+            bucket.arn,
+            aws.getCallerIdentityOutput({}, { parent: this }).accountId,
+            args.region,
+          ),
         ),
       },
       after(lifecycle),

@@ -176,7 +176,8 @@ function unwrap(value: unknown): unknown {
 /** Returns the paths of the secrets in a value, such as `origins[0].customHeaders`. */
 function findSecretPaths(value: unknown, path = ""): string[] {
   if (pulumi.runtime.isRpcSecret(value)) return [path];
-  if (Array.isArray(value)) return value.flatMap((inner, index) => findSecretPaths(inner, `${path}[${index}]`));
+  if (Array.isArray(value))
+    return value.flatMap((inner, index) => findSecretPaths(inner, `${path}[${index}]`));
   if (!isRecord(value)) return [];
   return Object.entries(value).flatMap(([key, inner]) =>
     findSecretPaths(inner, path === "" ? key : `${path}.${key}`),

@@ -183,7 +183,10 @@ describe("the stack files", () => {
     const root = mkdtempSync(path.join(tmpdir(), "stack-files-"));
     writeFileSync(path.join(root, "Pulumi.yaml"), "name: websocket\n");
     writeFileSync(path.join(root, "Pulumi.x.yaml"), "config:\n  websocket:a:\n    secure: xyz\n  b: 1\n");
-    assert.throws(() => readStackFiles(root, "x"), /`websocket:a`: got an encrypted value.*--plaintext websocket:a/);
+    assert.throws(
+      () => readStackFiles(root, "x"),
+      /`websocket:a`: got an encrypted value.*--plaintext websocket:a/,
+    );
     rmSync(root, { recursive: true });
   });
 });

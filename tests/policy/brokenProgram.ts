@@ -4,7 +4,11 @@ import path from "node:path";
 
 /** Two mistakes, and one suppression that is no longer needed. */
 const EDITS = [
-  ["infra/components/network/loadBalancer.ts", "accessLogs: { enabled: true,", "accessLogs: { enabled: false,"],
+  [
+    "infra/components/network/loadBalancer.ts",
+    "accessLogs: { enabled: true,",
+    "accessLogs: { enabled: false,",
+  ],
   ["infra/components/logBucket.ts", "ignorePublicAcls: true", "ignorePublicAcls: false"],
   [
     "infra/components/cloudFront/distribution.ts",

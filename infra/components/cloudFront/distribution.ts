@@ -59,7 +59,8 @@ export const suppressions: readonly Suppression[] = [
   {
     rule: "CFR1",
     resource: DISTRIBUTION,
-    reason: "The service is for clients in all countries. The owner of a stack decides whether to restrict them.",
+    reason:
+      "The service is for clients in all countries. The owner of a stack decides whether to restrict them.",
   },
   {
     rule: "CFR2",
@@ -203,7 +204,9 @@ function buildOriginArgs({
 }
 
 /** Returns the ID of an AWS managed policy. @throws {Error} if CloudFront has no policy of this name. */
-function requireManagedPolicyId(policy: pulumi.Output<{ id?: string; name?: string }>): pulumi.Output<string> {
+function requireManagedPolicyId(
+  policy: pulumi.Output<{ id?: string; name?: string }>,
+): pulumi.Output<string> {
   return policy.apply(({ id, name }) => {
     if (id === undefined) throw new Error(`CloudFront has no managed policy ${name ?? ""}.`);
     return id;
