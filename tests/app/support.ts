@@ -23,7 +23,7 @@ import { headerLength, writeHeader } from "../../app/src/wire/frame.ts";
 import type { Opcode } from "../../app/src/wire/frame.ts";
 import { Hub } from "../../app/src/channel/hub.ts";
 import type { ResumePoint } from "../../app/src/channel/channel.ts";
-import type { Appended, LogPosition, LogReader, MessageLog } from "../../app/src/log/log.ts";
+import type { Appended, LogPosition, LogReader, MessageLog, NewMessage } from "../../app/src/log/log.ts";
 import { createMemoryLog } from "../../app/src/log/memory/memoryLog.ts";
 import { createMetrics } from "../../app/src/metrics/metrics.ts";
 import type { Metrics } from "../../app/src/metrics/metrics.ts";
@@ -120,9 +120,9 @@ export function createRemoteLog(retainedBytes: number, turns = { append: 20, sub
   };
   return {
     ...memory,
-    async append(...entry) {
+    async append(message) {
       await travel(turns.append);
-      return memory.append(...entry);
+      return memory.append(message);
     },
     subscribe(channel, reader) {
       let stop: (() => void) | undefined;
@@ -141,26 +141,16 @@ export function createRemoteLog(retainedBytes: number, turns = { append: 20, sub
 /** A log whose answers and entries come when the test says so. */
 export class ManualLog implements MessageLog {
   readonly appends: {
-    readonly channel: string;
-    readonly payload: string;
-    readonly id: string | undefined;
-    readonly publisher: string | undefined;
-    readonly user: string | undefined;
+    readonly message: NewMessage;
     readonly answer: PromiseWithResolvers<Appended>;
   }[] = [];
   /** Those that are subscribed now. */
   readonly readers = new Map<string, LogReader>();
   onEnd: (channel: string) => Promise<LogPosition> = () => Promise.reject(new Error("away"));
 
-  append(
-    channel: string,
-    payload: string,
-    id?: string,
-    publisher?: string,
-    user?: string,
-  ): Promise<Appended> {
+  append(message: NewMessage): Promise<Appended> {
     const answer = Promise.withResolvers<Appended>();
-    this.appends.push({ channel, payload, id, publisher, user, answer });
+    this.appends.push({ message, answer });
     return answer.promise;
   }
 

@@ -90,7 +90,7 @@ async function fillChannels({ backplane, payloadBytes }: Filling): Promise<() =>
       for (let of = 0; of < batch; of++, offset++) {
         if (backplane === "valkey") manual.reader(name).entries([{ offset, payload }]);
         // The longest id, in another text each.
-        else void hub.publish(name, payload, String(offset).padStart(128, "é".repeat(32)));
+        else void hub.publish({ channel: name, payload, id: String(offset).padStart(128, "é".repeat(32)) });
       }
       await nextTurn();
     }

@@ -1,7 +1,7 @@
 /** The channels that a task follows: each from its first reader until a while after its last. */
 import { Channel } from "./channel.ts";
 import type { ChannelParts, Joined, Listener, ResumePoint } from "./channel.ts";
-import type { Appended } from "../log/log.ts";
+import type { Appended, NewMessage } from "../log/log.ts";
 import type { Dialect } from "../wire/protocol.ts";
 
 export interface HubParts extends ChannelParts {
@@ -37,29 +37,20 @@ export class Hub {
   }
 
   /**
-   * Publishes a value, given as canonical JSON. Messages of a channel keep the order of the calls.
-   * @param id keeps the message from being stored twice.
-   * @param publisher whose id that is; publishes without one share theirs.
-   * @param user whose share of the log's store it counts for.
-   * @returns where the log has stored it, at once where the log knows at once.
+   * Publishes a message. Messages of a channel keep the order of the calls.
+   * @returns the position at which the log has stored it; no promise if the log answers at once.
    * @throws {IdInUseError} by rejection, if another message has this id.
-   * @throws by rejection, where the log has not, or does not know.
+   * @throws by rejection, if the message was not stored, or may not have been.
    */
-  publish(
-    name: string,
-    json: string,
-    id?: string,
-    publisher?: string,
-    user?: string,
-  ): Appended | Promise<Appended> {
-    const appending = this.#parts.log.append(name, json, id, publisher, user);
+  publish(message: NewMessage): Appended | Promise<Appended> {
+    const appending = this.#parts.log.append(message);
     // Its readers have been given the entry already.
     if (!(appending instanceof Promise)) return appending;
     const round = this.#round;
     round.unanswered += 1;
     return appending.then(
       (appended) => {
-        this.#channels.get(name)?.expect(appended);
+        this.#channels.get(message.channel)?.expect(appended);
         answer(round);
         return appended;
       },

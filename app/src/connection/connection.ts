@@ -227,7 +227,13 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
       );
       return;
     }
-    const answer = hub.publish(this.#channel, json, id, this.#publisher, this.user.key);
+    const answer = hub.publish({
+      channel: this.#channel,
+      payload: json,
+      id,
+      publisher: this.#publisher,
+      user: this.user.key,
+    });
     if (!(answer instanceof Promise)) {
       this.#stored(answer, id);
       return;

@@ -12,24 +12,17 @@ export interface MessageLog {
    * Adds an entry to the end of a channel.
    *
    * - Entries MUST be in the order of the calls, those that are answered by a rejection left out.
-   * - An `id` belongs to its `publisher`; calls without a publisher share one. If one of the channel's newest entries (as
-   *   many as the log retains) has the same id of the same publisher, the call MUST NOT append anything, whichever
-   *   process appended that entry. With the same payload it answers with that entry's position. With another payload it
-   *   MUST reject with {@link IdInUseError}.
-   * - A driver with a budget MAY reject what exceeds the share of a `user`. Calls without a user have no share.
+   * - If one of the channel's newest entries (as many as the log retains) has the same id of the same publisher, the call
+   *   MUST NOT append anything, whichever process appended that entry. With the same payload it returns that entry's
+   *   position. With another payload it MUST reject with {@link IdInUseError}.
+   * - A driver with a budget MAY reject what exceeds the share of the message's user.
    * - Where the store is away, a driver MUST hold the call for a bounded time. A call without an `id` that may
    *   have been stored already MUST NOT be made again, but reject.
    * - It MUST reject, and not throw, where the entry was not stored or the driver does not know; a caller that
    *   tries again gives an `id`.
    * - It MAY answer at once, with no promise: a message of a task that is alone then costs none.
    */
-  append(
-    channel: string,
-    payload: string,
-    id?: string,
-    publisher?: string,
-    user?: string,
-  ): Appended | Promise<Appended>;
+  append(message: NewMessage): Appended | Promise<Appended>;
 
   /**
    * The end of a channel: behind every entry whose append was answered before this call, in any process.
@@ -50,6 +43,19 @@ export interface MessageLog {
    * `append` MUST reject afterwards.
    */
   close(): Promise<void>;
+}
+
+/** A message that is not in the log yet. */
+export interface NewMessage {
+  readonly channel: string;
+  /** The published value as canonical JSON. */
+  readonly payload: string;
+  /** Prevents that the message is stored twice. */
+  readonly id?: string | undefined;
+  /** Owner of the `id`: two publishers can use the same one. Messages without a publisher share their ids. */
+  readonly publisher?: string | undefined;
+  /** User whose share of the store the message counts for. Messages without a user count for the whole budget only. */
+  readonly user?: string | undefined;
 }
 
 /** Another message has the id of this one, and was stored; this one was not. */

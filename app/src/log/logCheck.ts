@@ -46,7 +46,7 @@ export function checkLog(log: MessageLog, logger: Logger): LogCheck {
     while (!stopping.signal.aborted) {
       try {
         await log.end(CHECK_CHANNEL);
-        await log.append(CHECK_CHANNEL, payload);
+        await log.append({ channel: CHECK_CHANNEL, payload });
         return;
       } catch (error) {
         problem.note(error);

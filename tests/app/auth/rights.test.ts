@@ -32,7 +32,7 @@ describe("a connection that may only read", () => {
     assert.deepEqual(await client.nextValue(), {
       error: { code: "forbidden", message: "The token does not allow publishing." },
     });
-    await hub.publish(DEFAULT_CHANNEL, '"from another client"');
+    await hub.publish({ channel: DEFAULT_CHANNEL, payload: '"from another client"' });
     assert.equal(await client.nextMessage(), "from another client");
     assert.deepEqual(metrics.snapshot().publishesRefused, { forbidden: 1 });
   });
@@ -53,7 +53,7 @@ describe("a connection that may only publish", () => {
   it("gets its greeting and its acknowledgements, and no message", async () => {
     const { url, hub } = await startServer({}, { authorize: grant(PUBLISH) });
     const { client } = await connectResuming(url);
-    await hub.publish(DEFAULT_CHANNEL, '"from another client"');
+    await hub.publish({ channel: DEFAULT_CHANNEL, payload: '"from another client"' });
     client.send({ publish: "own", id: "a" });
     // Messages come before what is sent later: had there been one, it would be the first.
     for (const [id, offset] of [
@@ -69,7 +69,7 @@ describe("a connection that may only publish", () => {
   it("gets nothing after its greeting in the plain dialect", async () => {
     const { url, hub } = await startServer({}, { authorize: grant(PUBLISH) });
     const client = await connect(url);
-    await hub.publish(DEFAULT_CHANNEL, '"from another client"');
+    await hub.publish({ channel: DEFAULT_CHANNEL, payload: '"from another client"' });
     await client.flushed();
     client.webSocket.send("{");
     assert.match(await client.next(), /invalid_json/);
@@ -77,8 +77,8 @@ describe("a connection that may only publish", () => {
 
   it("has nothing to resume: it gets no message and no gap", async () => {
     const { url, hub } = await startServer({}, { authorize: grant(PUBLISH) });
-    const { epoch } = await hub.publish(DEFAULT_CHANNEL, "1");
-    await hub.publish(DEFAULT_CHANNEL, "2");
+    const { epoch } = await hub.publish({ channel: DEFAULT_CHANNEL, payload: "1" });
+    await hub.publish({ channel: DEFAULT_CHANNEL, payload: "2" });
     for (const point of [
       { epoch, offset: 0 },
       { epoch: "another", offset: 7 },

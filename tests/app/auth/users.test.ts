@@ -326,7 +326,7 @@ describe("limits per user", () => {
     await client.nextValue();
     client.send(1);
     await waitUntil(() => log.appends.length > 0);
-    const [{ publisher, user } = assert.fail("not appended")] = log.appends;
+    const { publisher, user } = log.appends[0]?.message ?? assert.fail("not appended");
     assert.deepEqual([publisher, user], [undefined, userKey(undefined, "198.51.100.1")]);
   });
 

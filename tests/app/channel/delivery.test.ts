@@ -229,7 +229,7 @@ class World {
       case "flood": {
         // More than the buffers of both ends of a connection hold: who pauses falls behind.
         const json = JSON.stringify("x".repeat(60_000));
-        const appends = Array.from({ length: 200 }, async () => this.log.view(0).append("", json));
+        const appends = Array.from({ length: 200 }, async () => this.log.view(0).append({ channel: "", payload: json }));
         void Promise.allSettled(appends);
         return;
       }

@@ -73,7 +73,7 @@ describe("the hub", () => {
     const join = async (dialect: Dialect): Promise<Cursor> =>
       (await hub.join(CHANNEL, dialect, undefined, deaf)).cursor;
     const [a, b, c] = [await join("plain"), await join("plain"), await join("resume")];
-    for (const json of ["1", '"two"', "[3]"]) await hub.publish(CHANNEL, json);
+    for (const json of ["1", '"two"', "[3]"]) await hub.publish({ channel: CHANNEL, payload: json });
     const slice = a.read();
     assert.deepEqual(slice?.bytes, framesOf("plain", 1, "1", '"two"', "[3]"));
     assert.equal(slice.frames, 3);
@@ -86,7 +86,7 @@ describe("the hub", () => {
     const hub = hubOn({ log: memoryLog() });
     let told = 0;
     const { cursor } = await hub.join(CHANNEL, "plain", undefined, { onReadable: () => told++ });
-    for (let n = 0; n < 5; n++) void hub.publish(CHANNEL, String(n));
+    for (let n = 0; n < 5; n++) void hub.publish({ channel: CHANNEL, payload: String(n) });
     assert.equal(told, 0);
     await nextTurn();
     assert.equal(told, 1);
@@ -140,7 +140,7 @@ describe("the hub", () => {
         onReadable: () => cursor.lost,
       });
       cursors.push(cursor);
-      for (let m = 0; m < 5; m++) await busy.publish(CHANNEL, JSON.stringify("x".repeat(60_000)));
+      for (let m = 0; m < 5; m++) await busy.publish({ channel: CHANNEL, payload: JSON.stringify("x".repeat(60_000)) });
       await nextTurn();
     }
     // The log itself keeps 4 MiB.
@@ -154,8 +154,8 @@ describe("the hub", () => {
     const hub = hubOn({ log: memoryLog() });
     assert.equal(hub.slowestLagBytes, 0);
     const joined = await Promise.all(["a", "b"].map((name) => hub.join(name, "plain", undefined, deaf)));
-    await hub.publish("a", "1");
-    await hub.publish("b", "22");
+    await hub.publish({ channel: "a", payload: "1" });
+    await hub.publish({ channel: "b", payload: "22" });
     assert.equal(hub.slowestLagBytes, framesOf("plain", 1, "22").length);
     joined[1]?.cursor.read();
     assert.equal(hub.slowestLagBytes, framesOf("plain", 1, "1").length);
@@ -510,7 +510,7 @@ describe("the hub", () => {
   describe("flushes", () => {
     it("when what was acknowledged has also come back from the log", async () => {
       const { log, hub, reader } = await followed(1);
-      void hub.publish(CHANNEL, "1");
+      void hub.publish({ channel: CHANNEL, payload: "1" });
       let flushed = false;
       const flushing = hub.flush().then(() => (flushed = true));
       await nextTurn();
@@ -524,7 +524,7 @@ describe("the hub", () => {
 
     it("when every publish is answered that came before it, in whatever order, and under continuous load", async () => {
       const { log, hub } = await followed(1);
-      const publish = async (name: string, json: string): Promise<unknown> => hub.publish(name, json);
+      const publish = async (name: string, json: string): Promise<unknown> => hub.publish({ channel: name, payload: json });
       const publishes = [publish(CHANNEL, "1"), publish("unread", "2")];
       const flushed: string[] = [];
       const first = hub.flush().then(() => flushed.push("first"));
@@ -553,7 +553,7 @@ describe("the hub", () => {
     it("at once where nothing was published, and when the log begins anew", async () => {
       const { log, hub, reader } = await followed(1);
       await hub.flush();
-      const publishing = hub.publish(CHANNEL, "1");
+      const publishing = hub.publish({ channel: CHANNEL, payload: "1" });
       log.appends[0]?.answer.resolve({ epoch: "e", offset: 1, duplicate: false });
       await publishing;
       const flushing = hub.flush();
@@ -643,12 +643,12 @@ describe("the hub", () => {
   it("keeps publishes in order, answers with where they are, and tells what the log says against them", async () => {
     const log = new ManualLog();
     const hub = hubOn({ log });
-    const [first, second] = [hub.publish("a", "1", "id", "user"), hub.publish("a", "2")];
+    const [first, second] = [hub.publish({ channel: "a", payload: "1", id: "id", publisher: "user" }), hub.publish({ channel: "a", payload: "2" })];
     assert.deepEqual(
-      log.appends.map(({ channel, payload, id, publisher }) => [channel, payload, id, publisher]),
+      log.appends.map(({ message }) => message),
       [
-        ["a", "1", "id", "user"],
-        ["a", "2", undefined, undefined],
+        { channel: "a", payload: "1", id: "id", publisher: "user" },
+        { channel: "a", payload: "2" },
       ],
     );
     const appended = { epoch: "e", offset: 1, duplicate: true };

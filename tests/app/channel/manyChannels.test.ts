@@ -43,7 +43,7 @@ describe("the Valkey log of a task with many channels", () => {
   }
 
   it("reads them all, and goes on with the others where some are left and others come", async () => {
-    await Promise.all(Array.from(recorders.keys(), (name) => publisher.append(name, name)));
+    await Promise.all(Array.from(recorders.keys(), (name) => publisher.append({ channel: name, payload: name })));
     for (const [name, recorder] of recorders) {
       await recorder.length(1);
       assert.deepEqual(recorder.payloads, [name]);
@@ -55,8 +55,8 @@ describe("the Valkey log of a task with many channels", () => {
     for (const [name, recorder] of comers) reading.subscribe(`new-${name}`, recorder);
     await Promise.all(comers.map(([, recorder]) => recorder.begun()));
     await Promise.all([
-      ...names.map((name) => publisher.append(name, "2")),
-      ...comers.map(([name]) => publisher.append(`new-${name}`, "1")),
+      ...names.map((name) => publisher.append({ channel: name, payload: "2" })),
+      ...comers.map(([name]) => publisher.append({ channel: `new-${name}`, payload: "1" })),
     ]);
     for (const name of kept) await recorders.get(name)?.length(2);
     for (const [, recorder] of comers) await recorder.length(1);
@@ -75,7 +75,7 @@ describe("the Valkey log of a task with many channels", () => {
     const messages = 20;
     const before = await receivedBytes();
     for (let n = 1; n <= messages; n++) {
-      await publisher.append(name, "x".repeat(20));
+      await publisher.append({ channel: name, payload: "x".repeat(20) });
       await recorder.length(n);
     }
     const perMessage = ((await receivedBytes()) - before) / messages;

@@ -100,7 +100,7 @@ const closes: Readonly<Record<string, Readonly<Record<string, Ending>>>> = {
       client.webSocket.pause();
       const json = JSON.stringify("x".repeat(60_000));
       // Much more than the buffers of both ends of a connection hold.
-      for (let n = 0; n < 300; n++) await server.hub.publish(DEFAULT_CHANNEL, json);
+      for (let n = 0; n < 300; n++) await server.hub.publish({ channel: DEFAULT_CHANNEL, payload: json });
       client.webSocket.resume();
       return client;
     },

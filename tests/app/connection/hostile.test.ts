@@ -291,7 +291,7 @@ describe("hostile clients", () => {
     for (const { socket } of readers) socket.pause();
     const json = JSON.stringify("x".repeat(60_000));
     for (let n = 0; n < 800; n++) {
-      await server.hub.publish(DEFAULT_CHANNEL, json);
+      await server.hub.publish({ channel: DEFAULT_CHANNEL, payload: json });
       assert.equal(await good.nextMessage(), JSON.parse(json));
     }
     // Two dialects' windows, the log's own in characters of one byte, and a slice for each.

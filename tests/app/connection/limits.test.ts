@@ -87,7 +87,7 @@ describe("limits", () => {
     const reader = await connect(server.url);
     const values = ["small", "x".repeat(bytes), "small again"];
     await Promise.all(
-      values.map(async (value) => server.hub.publish(DEFAULT_CHANNEL, JSON.stringify(value))),
+      values.map(async (value) => server.hub.publish({ channel: DEFAULT_CHANNEL, payload: JSON.stringify(value) })),
     );
     for (const value of values) assert.equal(await reader.nextMessage(), value);
   });
@@ -248,7 +248,7 @@ describe("limits", () => {
     const alive = setInterval(() => raw.socket.write(clientFrame(0xa, "")), 20);
     const text = JSON.stringify("x".repeat(60_000));
     // More than the buffers of the system hold, and less than is retained.
-    for (let n = 0; n < 300; n++) await server.hub.publish(DEFAULT_CHANNEL, text);
+    for (let n = 0; n < 300; n++) await server.hub.publish({ channel: DEFAULT_CHANNEL, payload: text });
     await waitUntil(() => server.connections() === 0);
     clearInterval(alive);
   });
@@ -340,7 +340,7 @@ describe("limits", () => {
     const text = "x".repeat(30_000);
     let published = 0;
     const publish = async (): Promise<void> => {
-      await server.hub.publish(DEFAULT_CHANNEL, JSON.stringify({ n: published++, text }));
+      await server.hub.publish({ channel: DEFAULT_CHANNEL, payload: JSON.stringify({ n: published++, text }) });
       // The readers are told in the next turn.
       await nextTurn();
       measure();
@@ -599,7 +599,7 @@ describe("limits", () => {
     await raw.seen(closeFrameStart(1008));
     // It does not answer the Close frame, so its connection lingers.
     const text = JSON.stringify("x".repeat(50_000));
-    for (let n = 0; n < 100; n++) await server.hub.publish(DEFAULT_CHANNEL, text);
+    for (let n = 0; n < 100; n++) await server.hub.publish({ channel: DEFAULT_CHANNEL, payload: text });
     await nextTurn();
     assert.equal(server.connections(), 1);
     assert.equal(server.hub.slowestLagBytes, 0);

@@ -97,13 +97,13 @@ describe("what clients do not take", () => {
     raw.socket.pause();
     const short = JSON.stringify("x".repeat(100));
     while (socket.writableLength === 0) {
-      await server.hub.publish(DEFAULT_CHANNEL, short);
+      await server.hub.publish({ channel: DEFAULT_CHANNEL, payload: short });
       await nextTurn();
     }
     const waiting = socket.writableLength;
     const other = await connect(server.url);
     for (let n = 0; n < 10; n++) {
-      await server.hub.publish(DEFAULT_CHANNEL, '"after"');
+      await server.hub.publish({ channel: DEFAULT_CHANNEL, payload: '"after"' });
       assert.equal(await other.nextMessage(), "after");
     }
     assert.equal(socket.writableLength, waiting);
@@ -123,7 +123,7 @@ function recipient(): { ended: number; onTooMuchUntaken(): void } {
 async function fill({ hub }: TestServer): Promise<void> {
   const text = JSON.stringify("x".repeat(TEXT_BYTES));
   for (let n = 0; n < FILLING_MESSAGES; n++) {
-    await hub.publish(DEFAULT_CHANNEL, text);
+    await hub.publish({ channel: DEFAULT_CHANNEL, payload: text });
     await nextTurn();
   }
 }

@@ -93,7 +93,7 @@ describe("the memory log", () => {
 
   it("begins a channel anew that nobody has used for as long as it retains entries", async () => {
     const log = createMemoryLog({ ...retention, retainedSeconds: 0.05 });
-    const { epoch } = await log.append("c", "x");
+    const { epoch } = await log.append({ channel: "c", payload: "x" });
     let position = await log.end("c");
     // Asking is using.
     for (let ms = 60; position.epoch === epoch; ms *= 2) {
@@ -107,9 +107,9 @@ describe("the memory log", () => {
   it("keeps each entry for its whole time, also behind one that is older", async () => {
     let nowMs = 0;
     const log = createMemoryLog({ ...retention, retainedSeconds: 300, now: () => nowMs });
-    await log.append("c", "older");
+    await log.append({ channel: "c", payload: "older" });
     nowMs = 30_000;
-    await log.append("c", "newer");
+    await log.append({ channel: "c", payload: "newer" });
     nowMs = 310_000;
     const reader = new LogRecorder();
     log.subscribe("c", reader);
@@ -123,16 +123,16 @@ describe("the memory log", () => {
 
   it("knows an id for longer than it keeps its entry", async () => {
     const log = createMemoryLog({ ...retention, retainedBytes: 10 });
-    const first = await log.append("c", "12345", "id");
-    await log.append("c", "1234567890");
-    assert.deepEqual(await log.append("c", "12345", "id"), { ...first, duplicate: true });
+    const first = await log.append({ channel: "c", payload: "12345", id: "id" });
+    await log.append({ channel: "c", payload: "1234567890" });
+    assert.deepEqual(await log.append({ channel: "c", payload: "12345", id: "id" }), { ...first, duplicate: true });
     await log.close();
   });
 
   it("forgets ids beyond the number of entries that it retains, and beyond their age", async () => {
     let now = 0;
     const log = createMemoryLog({ ...retention, now: () => now });
-    const append = async (id: string): Promise<boolean> => (await log.append("c", "x", id)).duplicate;
+    const append = async (id: string): Promise<boolean> => (await log.append({ channel: "c", payload: "x", id })).duplicate;
     const ids = Array.from({ length: 1000 }, (_, n) => `id-${n}`);
     for (const id of ids) assert.equal(await append(id), false);
     const isKept: boolean[] = [];
@@ -166,7 +166,7 @@ describe("the memory log", () => {
     it("keeps channels within one budget, those that were used last", async () => {
       const log = createMemoryLog(small);
       const epochs: string[] = [];
-      for (const name of names) epochs.push((await log.append(name, "x".repeat(4096))).epoch);
+      for (const name of names) epochs.push((await log.append({ channel: name, payload: "x".repeat(4096) })).epoch);
       const kept = await keptOf(log, epochs);
       assert.ok(kept >= 16 && kept <= 64, `${kept} kept`);
       await log.close();
@@ -175,7 +175,7 @@ describe("the memory log", () => {
     it("counts channels that are empty, and what ids take", async () => {
       for (const append of [
         undefined,
-        (log: MessageLog, name: string) => log.append(name, "", "x".repeat(4096)),
+        (log: MessageLog, name: string) => log.append({ channel: name, payload: "", id: "x".repeat(4096) }),
       ]) {
         const log = createMemoryLog(small);
         const epochs: string[] = [];
@@ -195,17 +195,17 @@ describe("the memory log", () => {
       const left = new LogRecorder();
       const stop = log.subscribe("read", reader);
       const leave = log.subscribe("left", left);
-      const { epoch } = await log.append("used", "x");
+      const { epoch } = await log.append({ channel: "used", payload: "x" });
       const follow = async (): Promise<void> => {
         for (const name of names) {
-          await log.append(name, "x".repeat(4096));
+          await log.append({ channel: name, payload: "x".repeat(4096) });
           await log.end("used");
         }
       };
       await follow();
       assert.equal((await log.end("used")).epoch, epoch);
-      assert.equal((await log.append("read", "x")).epoch, reader.epoch);
-      assert.equal((await log.append("left", "x")).epoch, left.epoch);
+      assert.equal((await log.append({ channel: "read", payload: "x" })).epoch, reader.epoch);
+      assert.equal((await log.append({ channel: "left", payload: "x" })).epoch, left.epoch);
       leave();
       leave();
       await follow();
@@ -217,9 +217,9 @@ describe("the memory log", () => {
 
     it("keeps the one that is in use even where it is beyond the budget by itself", async () => {
       const log = createMemoryLog({ ...small, retainedBytes: 16 });
-      const { epoch } = await log.append("c", "x".repeat(100_000));
-      assert.equal((await log.append("c", "x")).epoch, epoch);
-      assert.equal((await log.append("c", "x".repeat(100_000), "id")).epoch, epoch);
+      const { epoch } = await log.append({ channel: "c", payload: "x".repeat(100_000) });
+      assert.equal((await log.append({ channel: "c", payload: "x" })).epoch, epoch);
+      assert.equal((await log.append({ channel: "c", payload: "x".repeat(100_000), id: "id" })).epoch, epoch);
       await log.close();
     });
   });

@@ -5,7 +5,7 @@ import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 import { IdInUseError } from "../../../app/src/log/log.ts";
-import type { Appended, LogEntry, MessageLog } from "../../../app/src/log/log.ts";
+import type { Appended, LogEntry, MessageLog, NewMessage } from "../../../app/src/log/log.ts";
 import type { Retention } from "../../../app/src/log/retention.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 import { LogRecorder } from "./logRecorder.ts";
@@ -21,7 +21,7 @@ const NODE_ENTRIES = 100;
 
 /** A log whose appends all answer by a promise: whether one answers at once makes no difference to these tests. */
 type PromisingLog = Omit<MessageLog, "append"> & {
-  append(...entry: Parameters<MessageLog["append"]>): Promise<Appended>;
+  append(message: NewMessage): Promise<Appended>;
 };
 
 export interface LogDriver {
@@ -40,7 +40,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
 
     const open = async (retention: Partial<Retention> = {}): Promise<PromisingLog> => {
       const another = await driver.open({ ...RETENTION, ...retention });
-      const promising: PromisingLog = { ...another, append: async (...entry) => another.append(...entry) };
+      const promising: PromisingLog = { ...another, append: async (message) => another.append(message) };
       opened.push(promising);
       return promising;
     };
@@ -71,12 +71,12 @@ export function describeLogContract(name: string, driver: LogDriver): void {
     };
 
     const appendAll = (payloads: readonly string[], to = log): Promise<unknown> =>
-      Promise.all(payloads.map((payload) => to.append(channel, payload)));
+      Promise.all(payloads.map((payload) => to.append({ channel, payload })));
 
     describe("appending", () => {
       it("gives consecutive offsets from 1 in one epoch, in the order of the calls", async () => {
         const appended = await Promise.all(
-          ["a", "b", "c", "d"].map((payload) => log.append(channel, payload)),
+          ["a", "b", "c", "d"].map((payload) => log.append({ channel, payload })),
         );
         const { epoch } = await log.end(channel);
         assert.deepEqual(
@@ -89,18 +89,18 @@ export function describeLogContract(name: string, driver: LogDriver): void {
       it("keeps the order of the calls with and without ids", async () => {
         const payloads = Array.from({ length: 300 }, (_, n) => String(n));
         for (const [n, payload] of payloads.entries()) {
-          void log.append(channel, payload, n % 3 === 1 ? `id-${n}` : undefined);
+          void log.append({ channel, payload, id: n % 3 === 1 ? `id-${n}` : undefined });
           if (n % 50 === 0) await nextTurn();
         }
-        await log.append(channel, "last");
+        await log.append({ channel, payload: "last" });
         assert.deepEqual((await retained()).current, [...payloads, "last"]);
       });
 
       it("counts each channel by itself, and keeps them apart", async () => {
         const reader = await follow();
         const other = `other-${randomUUID()}`;
-        assert.equal((await log.append(other, "elsewhere")).offset, 1);
-        assert.equal((await log.append(channel, "here")).offset, 1);
+        assert.equal((await log.append({ channel: other, payload: "elsewhere" })).offset, 1);
+        assert.equal((await log.append({ channel, payload: "here" })).offset, 1);
         await reader.length(1);
         assert.deepEqual(reader.payloads, ["here"]);
       });
@@ -116,7 +116,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
 
       it("takes any name of a channel", async () => {
         for (channel of ["", `a:b {c}\r\n${randomUUID()}`, `\u{1f600}${randomUUID()}`]) {
-          const { offset } = await log.append(channel, "named");
+          const { offset } = await log.append({ channel, payload: "named" });
           const reader = await retained();
           assert.equal(reader.current.at(-1), "named");
           assert.equal(reader.end, offset + 1);
@@ -127,14 +127,14 @@ export function describeLogContract(name: string, driver: LogDriver): void {
     describe("appending by id", () => {
       it("appends an id once, and answers a repetition with the first position", async () => {
         const { epoch } = await log.end(channel);
-        assert.deepEqual(await log.append(channel, "once", "id"), { epoch, offset: 1, duplicate: false });
-        assert.deepEqual(await log.append(channel, "once", "id"), { epoch, offset: 1, duplicate: true });
-        assert.deepEqual(await log.append(channel, "other", "id2"), { epoch, offset: 2, duplicate: false });
+        assert.deepEqual(await log.append({ channel, payload: "once", id: "id" }), { epoch, offset: 1, duplicate: false });
+        assert.deepEqual(await log.append({ channel, payload: "once", id: "id" }), { epoch, offset: 1, duplicate: true });
+        assert.deepEqual(await log.append({ channel, payload: "other", id: "id2" }), { epoch, offset: 2, duplicate: false });
         assert.deepEqual((await retained()).current, ["once", "other"]);
       });
 
       it("appends an id once also when it is repeated before the answer", async () => {
-        const answers = await Promise.all([1, 2, 3].map(() => log.append(channel, "once", "id")));
+        const answers = await Promise.all([1, 2, 3].map(() => log.append({ channel, payload: "once", id: "id" })));
         assert.deepEqual(
           answers.map(({ offset, duplicate }) => [offset, duplicate]),
           [
@@ -146,17 +146,17 @@ export function describeLogContract(name: string, driver: LogDriver): void {
       });
 
       it("holds an id for its own channel only", async () => {
-        await log.append(channel, "here", "id");
-        const { duplicate } = await log.append(`other-${randomUUID()}`, "there", "id");
+        await log.append({ channel, payload: "here", id: "id" });
+        const { duplicate } = await log.append({ channel: `other-${randomUUID()}`, payload: "there", id: "id" });
         assert.equal(duplicate, false);
       });
 
       it("rejects another payload with the same id, and appends nothing", async () => {
-        await log.append(channel, "mine", "id");
+        await log.append({ channel, payload: "mine", id: "id" });
         const answers = await Promise.allSettled([
-          log.append(channel, "before"),
-          log.append(channel, "another", "id"),
-          log.append(channel, "after"),
+          log.append({ channel, payload: "before" }),
+          log.append({ channel, payload: "another", id: "id" }),
+          log.append({ channel, payload: "after" }),
         ]);
         assert.deepEqual(
           answers.map((answer) =>
@@ -164,7 +164,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
           ),
           [2, true, 3],
         );
-        assert.equal((await log.append(channel, "mine", "id")).duplicate, true);
+        assert.equal((await log.append({ channel, payload: "mine", id: "id" })).duplicate, true);
         assert.deepEqual((await retained()).current, ["mine", "before", "after"]);
       });
 
@@ -179,15 +179,15 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         ] as const;
         for (const [index, [id, publisher]] of owners.entries()) {
           const payload = `of ${publisher ?? "nobody"}`;
-          assert.equal((await log.append(channel, payload, id, publisher)).offset, index + 1);
-          assert.equal((await log.append(channel, payload, id, publisher)).offset, index + 1);
+          assert.equal((await log.append({ channel, payload, id, publisher })).offset, index + 1);
+          assert.equal((await log.append({ channel, payload, id, publisher })).offset, index + 1);
         }
       });
 
       it("takes any text for an id", async () => {
         for (const [index, id] of ["", "=", ":", "é\u0000 \r\n", "x".repeat(128)].entries()) {
-          assert.equal((await log.append(channel, "once", id)).offset, index + 1);
-          assert.equal((await log.append(channel, "once", id)).offset, index + 1);
+          assert.equal((await log.append({ channel, payload: "once", id })).offset, index + 1);
+          assert.equal((await log.append({ channel, payload: "once", id })).offset, index + 1);
         }
       });
 
@@ -196,15 +196,15 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const small = await open({ retainedMessages });
         const append = async (count: number, prefix?: string): Promise<void> => {
           for (let n = 0; n < count; n++) {
-            void small.append(channel, "x", prefix === undefined ? undefined : `${prefix}${n}`);
+            void small.append({ channel, payload: "x", id: prefix === undefined ? undefined : `${prefix}${n}` });
           }
           await small.end(channel);
         };
         await append(37);
-        const first = await small.append(channel, "once", "id");
+        const first = await small.append({ channel, payload: "once", id: "id" });
         await append(retainedMessages / 2);
         await append(retainedMessages / 2 - 1, "other");
-        assert.deepEqual(await small.append(channel, "once", "id"), { ...first, duplicate: true });
+        assert.deepEqual(await small.append({ channel, payload: "once", id: "id" }), { ...first, duplicate: true });
       });
     });
 
@@ -213,10 +213,10 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const retainedMessages = 20;
         const small = await open({ retainedMessages });
         for (let offset = 1; offset <= 3 * retainedMessages; offset++) {
-          const { epoch } = await small.append(channel, "x", `id-${offset}`);
+          const { epoch } = await small.append({ channel, payload: "x", id: `id-${offset}` });
           for (const back of [0, 1, retainedMessages / 2, retainedMessages - 1]) {
             const earlier = Math.max(1, offset - back);
-            const appended = await small.append(channel, "x", `id-${earlier}`);
+            const appended = await small.append({ channel, payload: "x", id: `id-${earlier}` });
             assert.deepEqual(
               appended,
               { epoch, offset: earlier, duplicate: true },
@@ -231,12 +231,12 @@ export function describeLogContract(name: string, driver: LogDriver): void {
       it("is at 1 where there is nothing, in the epoch of what follows", async () => {
         const { epoch, next } = await log.end(channel);
         assert.equal(next, 1);
-        assert.equal((await log.append(channel, "first")).epoch, epoch);
+        assert.equal((await log.append({ channel, payload: "first" })).epoch, epoch);
       });
 
       it("is behind every entry that was appended", async () => {
         for (const offset of [1, 2, 3]) {
-          const { epoch } = await log.append(channel, "x");
+          const { epoch } = await log.append({ channel, payload: "x" });
           const ends = await Promise.all([log.end(channel), log.end(channel)]);
           for (const end of ends) assert.deepEqual(end, { epoch, next: offset + 1 });
         }
@@ -250,7 +250,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const { epoch } = await log.end(channel);
         assert.deepEqual([reader.epoch, reader.from, reader.end], [epoch, 1, 4]);
         await reader.length(3);
-        await log.append(channel, "4");
+        await log.append({ channel, payload: "4" });
         await reader.length(4);
         assert.deepEqual(reader.payloads, ["1", "2", "3", "4"]);
       });
@@ -259,7 +259,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         let count = 0;
         const appending = (async () => {
           while (count < 2000) {
-            for (let n = 0; n < 50; n++) void log.append(channel, String(count++));
+            for (let n = 0; n < 50; n++) void log.append({ channel, payload: String(count++) });
             await nextTurn();
           }
           await log.end(channel);
@@ -283,7 +283,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         await appendAll(["1", "2"]);
         await first.length(2);
         const second = await follow();
-        await log.append(channel, "3");
+        await log.append({ channel, payload: "3" });
         for (const reader of [first, second]) {
           await reader.length(3);
           assert.deepEqual(reader.payloads, ["1", "2", "3"]);
@@ -296,7 +296,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const lasting = await follow();
         let sent = 0;
         for (let turn = 0; sent < total; turn++) {
-          for (let n = 0; n < 30; n++) void log.append(channel, String(sent++));
+          for (let n = 0; n < 30; n++) void log.append({ channel, payload: String(sent++) });
           const passing = new LogRecorder();
           passing.stop = log.subscribe(channel, passing);
           if (turn % 2 === 0) await passing.begun();
@@ -314,11 +314,11 @@ export function describeLogContract(name: string, driver: LogDriver): void {
       it("ends with its undo, which may be called twice", async () => {
         const stopped = await follow();
         const other = await follow();
-        await log.append(channel, "first");
+        await log.append({ channel, payload: "first" });
         await Promise.all([stopped.length(1), other.length(1)]);
         stopped.stop();
         stopped.stop();
-        await log.append(channel, "second");
+        await log.append({ channel, payload: "second" });
         await other.length(2);
         assert.deepEqual(stopped.payloads, ["first"]);
       });
@@ -327,7 +327,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const stopped = new LogRecorder();
         log.subscribe(channel, stopped)();
         const { starts } = stopped;
-        await log.append(channel, "first");
+        await log.append({ channel, payload: "first" });
         await retained();
         assert.deepEqual([stopped.starts, stopped.payloads], [starts, []]);
       });
@@ -347,7 +347,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const small = await open({ retainedBytes: 64 * 1024 });
         const live = await follow(small);
         const payloads = Array.from({ length: 64 }, (_, n) => String(n + 1).padStart(8 * 1024, " "));
-        for (const payload of payloads) await small.append(channel, payload);
+        for (const payload of payloads) await small.append({ channel, payload });
         await live.length(payloads.length);
         const { from, current: kept } = await retained(small);
         assert.ok(kept.length >= 8 && kept.length <= 17, `${kept.length} kept`);
@@ -359,7 +359,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const small = await open({ retainedBytes: 64 * 1024 });
         const live = await follow(small);
         const payload = "€".repeat((8 * 1024) / Buffer.byteLength("€"));
-        for (let n = 0; n < 64; n++) await small.append(channel, payload);
+        for (let n = 0; n < 64; n++) await small.append({ channel, payload });
         await live.length(64);
         const { current: kept } = await retained(small);
         assert.ok(kept.length >= 8 && kept.length <= 17, `${kept.length} kept`);
@@ -369,10 +369,10 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const retainedSeconds = 0.2;
         const small = await open({ retainedSeconds });
         const live = await follow(small);
-        const { epoch } = await small.append(channel, "old");
+        const { epoch } = await small.append({ channel, payload: "old" });
         await live.length(1);
         await waitUntil(async () => (await retained(small)).current.length === 0);
-        assert.deepEqual(await small.append(channel, "new"), { epoch, offset: 2, duplicate: false });
+        assert.deepEqual(await small.append({ channel, payload: "new" }), { epoch, offset: 2, duplicate: false });
         await live.length(2);
         const { from, current } = await retained(small);
         // By now it may have gone too.
@@ -383,7 +383,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
 
     describe("closing", () => {
       it("stores what is pending", async () => {
-        const answers = Array.from({ length: 100 }, (_, n) => log.append(channel, "x", `id-${n}`));
+        const answers = Array.from({ length: 100 }, (_, n) => log.append({ channel, payload: "x", id: `id-${n}` }));
         await log.close();
         const settled = await Promise.allSettled(answers);
         assert.ok(settled.every(({ status }) => status === "fulfilled"));
@@ -392,14 +392,14 @@ export function describeLogContract(name: string, driver: LogDriver): void {
       it("is done once, and rejects what comes after", async () => {
         await log.close();
         await log.close();
-        await assert.rejects(log.append(channel, "late"), /closed/);
-        await assert.rejects(log.append(channel, "late", "id"), /closed/);
+        await assert.rejects(log.append({ channel, payload: "late" }), /closed/);
+        await assert.rejects(log.append({ channel, payload: "late", id: "id" }), /closed/);
         await assert.rejects(log.end(channel), /closed/);
       });
 
       it("ends every reading", async () => {
         const reader = await follow();
-        await log.append(channel, "x");
+        await log.append({ channel, payload: "x" });
         await reader.length(1);
         await log.close();
         assert.deepEqual(reader.payloads, ["x"]);
@@ -417,10 +417,10 @@ export function describeLogContract(name: string, driver: LogDriver): void {
       });
 
       it("is the same log", async () => {
-        const first = await log.append(channel, "here");
+        const first = await log.append({ channel, payload: "here" });
         const reader = await follow(other);
         assert.deepEqual([reader.epoch, reader.end], [first.epoch, 2]);
-        assert.deepEqual(await other.append(channel, "there"), { ...first, offset: 2 });
+        assert.deepEqual(await other.append({ channel, payload: "there" }), { ...first, offset: 2 });
         await reader.length(2);
         assert.deepEqual(reader.payloads, ["here", "there"]);
         assert.deepEqual(await log.end(channel), { epoch: first.epoch, next: 3 });
@@ -428,7 +428,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
 
       it("is opened once, however many open it at the same time", async () => {
         const third = await open();
-        const answers = await Promise.all([log, other, third].map((each) => each.append(channel, "x")));
+        const answers = await Promise.all([log, other, third].map((each) => each.append({ channel, payload: "x" })));
         assert.equal(new Set(answers.map(({ epoch }) => epoch)).size, 1);
         assert.deepEqual(answers.map(({ offset }) => offset).sort(), [1, 2, 3]);
       });
@@ -437,12 +437,12 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const retention = { retainedSeconds: 0.2 };
         const small = await open(retention);
         const live = await follow(small);
-        const { epoch } = await small.append(channel, "old");
+        const { epoch } = await small.append({ channel, payload: "old" });
         await live.length(1);
         await waitUntil(async () => (await retained(small)).current.length === 0);
         const late = await open(retention);
         assert.deepEqual(await late.end(channel), { epoch, next: 2 });
-        assert.deepEqual(await late.append(channel, "new"), { epoch, offset: 2, duplicate: false });
+        assert.deepEqual(await late.append({ channel, payload: "new" }), { epoch, offset: 2, duplicate: false });
       });
 
       describe("where much comes at once", () => {
@@ -528,7 +528,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const count = 500;
         const append = async (to: PromisingLog, name: string): Promise<void> => {
           for (let n = 0; n < count; n++) {
-            void to.append(channel, `${name}${n}`, n % 5 === 0 ? `${name}${n}` : undefined);
+            void to.append({ channel, payload: `${name}${n}`, id: n % 5 === 0 ? `${name}${n}` : undefined });
             if (n % 20 === 0) await nextTurn();
           }
         };
@@ -546,7 +546,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
       it("appends an id once, whoever has it", async () => {
         const ids = Array.from({ length: 50 }, (_, n) => `id-${n}`);
         const answers = await Promise.all(
-          ids.map((id) => Promise.all([log.append(channel, id, id), other.append(channel, id, id)])),
+          ids.map((id) => Promise.all([log.append({ channel, payload: id, id }), other.append({ channel, payload: id, id })])),
         );
         for (const [one, two] of answers) {
           assert.equal(one.offset, two.offset);

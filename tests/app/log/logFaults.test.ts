@@ -160,12 +160,12 @@ describe("the Valkey log, when Valkey fails", () => {
     it("holds what is appended, and keeps its order", async () => {
       const log = open();
       const reader = await follow(log);
-      await log.append(channel, "before");
+      await log.append({ channel, payload: "before" });
       await valkey.shutDown();
       await assert.rejects(log.peers.report(1));
       const payloads = Array.from({ length: 100 }, (_, n) => String(n));
       const appending = payloads.map((payload, n) =>
-        log.append(channel, payload, n % 2 === 0 ? payload : undefined),
+        log.append({ channel, payload, id: n % 2 === 0 ? payload : undefined }),
       );
       await valkey.start();
       await Promise.all(appending);
@@ -179,7 +179,7 @@ describe("the Valkey log, when Valkey fails", () => {
       const log = open();
       const reader = new LogRecorder();
       log.subscribe(channel, reader);
-      const appending = log.append(channel, "early");
+      const appending = log.append({ channel, payload: "early" });
       const asking = log.end(channel);
       await valkey.start();
       assert.equal((await appending).offset, 1);
@@ -191,18 +191,18 @@ describe("the Valkey log, when Valkey fails", () => {
     it("rejects what it cannot store in time, and goes on with the next", async () => {
       const log = open({ publishTimeoutSeconds: 0.3 });
       const reader = await follow(log);
-      await untilStored(() => log.append(channel, "before", "before"));
+      await untilStored(() => log.append({ channel, payload: "before", id: "before" }));
       await valkey.shutDown();
       await assert.rejects(log.peers.report(1));
       const answers = await Promise.allSettled([
-        log.append(channel, "plain"),
-        log.append(channel, "with id", "id"),
+        log.append({ channel, payload: "plain" }),
+        log.append({ channel, payload: "with id", id: "id" }),
         log.end(channel),
         log.peers.report(1),
       ]);
       assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set(["rejected"]));
       await valkey.start();
-      const { offset } = await untilStored(() => log.append(channel, "with id", "id"));
+      const { offset } = await untilStored(() => log.append({ channel, payload: "with id", id: "id" }));
       assert.equal(offset, 2);
       await reader.length(2);
       assert.deepEqual(reader.payloads, ["before", "with id"]);
@@ -211,12 +211,12 @@ describe("the Valkey log, when Valkey fails", () => {
     it("rejects what is unanswered in time by a server that hangs, and what it stored after all is known by its id", async () => {
       const log = open({ publishTimeoutSeconds: 0.3 });
       const reader = await follow(log);
-      await untilStored(() => log.append(channel, "before", "before"));
+      await untilStored(() => log.append({ channel, payload: "before", id: "before" }));
       await valkey.pause();
-      await assert.rejects(log.append(channel, "with id", "id"), /not answered for 0.3 seconds/);
+      await assert.rejects(log.append({ channel, payload: "with id", id: "id" }), /not answered for 0.3 seconds/);
       await valkey.resume();
-      await untilStored(() => log.append(channel, "with id", "id"));
-      await untilStored(() => log.append(channel, "after", "after"));
+      await untilStored(() => log.append({ channel, payload: "with id", id: "id" }));
+      await untilStored(() => log.append({ channel, payload: "after", id: "after" }));
       await reader.length(3);
       assert.deepEqual(reader.payloads, ["before", "with id", "after"]);
       assert.equal(reader.starts, 1);
@@ -226,12 +226,12 @@ describe("the Valkey log, when Valkey fails", () => {
       const proxy = await proxied();
       const log = open({ url: proxy.url, publishTimeoutSeconds: 0.3, blockMs: 50 });
       const reader = await follow(log);
-      await untilStored(() => log.append(channel, "before", "before"));
+      await untilStored(() => log.append({ channel, payload: "before", id: "before" }));
       proxy.hang();
-      await assert.rejects(log.append(channel, "lost"), /not answered|was lost/);
-      await open().append(channel, "elsewhere");
+      await assert.rejects(log.append({ channel, payload: "lost" }), /not answered|was lost/);
+      await open().append({ channel, payload: "elsewhere" });
       await reader.length(2);
-      await untilStored(() => log.append(channel, "after", "after"));
+      await untilStored(() => log.append({ channel, payload: "after", id: "after" }));
       await reader.length(3);
       assert.deepEqual(reader.payloads, ["before", "elsewhere", "after"]);
       assert.equal(reader.starts, 1);
@@ -241,16 +241,16 @@ describe("the Valkey log, when Valkey fails", () => {
       await valkey.kill();
       const log = open();
       const payload = "x".repeat(1024 * 1024);
-      const answers = Array.from({ length: 70 }, () => log.append(channel, payload));
+      const answers = Array.from({ length: 70 }, () => log.append({ channel, payload }));
       for (const answer of answers) answer.catch(() => undefined);
-      await assert.rejects(log.append(channel, payload), /Too much waits/);
+      await assert.rejects(log.append({ channel, payload }), /Too much waits/);
     });
 
     it("closes in time, and rejects what it could not store", async () => {
       const log = open({ publishTimeoutSeconds: 60 });
-      await log.append(channel, "before");
+      await log.append({ channel, payload: "before" });
       await valkey.pause();
-      const answer = assert.rejects(log.append(channel, "x", "id"), /closed before Valkey had answered/);
+      const answer = assert.rejects(log.append({ channel, payload: "x", id: "id" }), /closed before Valkey had answered/);
       await log.close();
       await answer;
       await valkey.resume();
@@ -261,14 +261,14 @@ describe("the Valkey log, when Valkey fails", () => {
     it("takes a new epoch, where the server comes back without its data", async () => {
       const log = open();
       const reader = await follow(log);
-      const first = await log.append(channel, "lost");
+      const first = await log.append({ channel, payload: "lost" });
       await reader.length(1);
       await valkey.kill();
       await valkey.start();
       await reader.until(() => reader.starts === 2);
       assert.notEqual(reader.epoch, first.epoch);
       assert.deepEqual([reader.from, reader.end], [1, 1]);
-      assert.deepEqual(await log.append(channel, "new"), {
+      assert.deepEqual(await log.append({ channel, payload: "new" }), {
         epoch: reader.epoch,
         offset: 1,
         duplicate: false,
@@ -280,15 +280,15 @@ describe("the Valkey log, when Valkey fails", () => {
     it("takes a new epoch, where the server comes back without the newest entries", async () => {
       const log = open();
       const reader = await follow(log);
-      const first = await log.append(channel, "kept");
+      const first = await log.append({ channel, payload: "kept" });
       await valkey.command("SAVE");
-      await log.append(channel, "lost");
+      await log.append({ channel, payload: "lost" });
       await reader.length(2);
       await valkey.kill();
       await valkey.start();
       await reader.until(() => reader.starts === 2);
       assert.notEqual(reader.epoch, first.epoch);
-      assert.equal((await log.append(channel, "new")).epoch, reader.epoch);
+      assert.equal((await log.append({ channel, payload: "new" })).epoch, reader.epoch);
       await reader.until(() => reader.payloads.at(-1) === "new");
     });
 
@@ -296,30 +296,30 @@ describe("the Valkey log, when Valkey fails", () => {
       const proxy = await proxied();
       const log = open({ url: proxy.url });
       const reader = await follow(log);
-      const first = await log.append(channel, "kept");
+      const first = await log.append({ channel, payload: "kept" });
       await valkey.command("SAVE");
-      await log.append(channel, "lost");
+      await log.append({ channel, payload: "lost" });
       await reader.length(2);
       await proxy.close();
       await valkey.kill();
       await valkey.start();
 
       const other = open();
-      const second = await other.append(channel, "in its place");
+      const second = await other.append({ channel, payload: "in its place" });
       assert.deepEqual([second.epoch, second.offset], [first.epoch, 2]);
       await proxied(proxy.port);
       await reader.until(() => reader.starts === 2);
       assert.notEqual(reader.epoch, first.epoch);
       // The other one learns of it too.
-      assert.equal((await other.append(channel, "new")).epoch, reader.epoch);
+      assert.equal((await other.append({ channel, payload: "new" })).epoch, reader.epoch);
       await reader.until(() => reader.payloads.at(-1) === "new");
     });
 
     it("takes a new epoch, where an entry that only its publisher knows of is lost", async () => {
       const log = open();
-      const first = await log.append(channel, "kept");
+      const first = await log.append({ channel, payload: "kept" });
       await valkey.command("SAVE");
-      await log.append(channel, "lost");
+      await log.append({ channel, payload: "lost" });
       await valkey.kill();
       await valkey.start();
       const reader = await follow(log);
@@ -329,14 +329,14 @@ describe("the Valkey log, when Valkey fails", () => {
     it("takes a new epoch, where no connection was lost over it", async () => {
       const log = open();
       const reader = await follow(log);
-      const { epoch } = await log.append(channel, "1");
-      await log.append(channel, "2");
+      const { epoch } = await log.append({ channel, payload: "1" });
+      await log.append({ channel, payload: "2" });
       await reader.length(2);
       await valkey.command("DEL", streamKey());
       await valkey.command("XADD", streamKey(), `${epoch}-0`, "", "");
 
-      await assert.rejects(log.append(channel, "plain"), /lost/);
-      const third = await log.append(channel, "with id", "id");
+      await assert.rejects(log.append({ channel, payload: "plain" }), /lost/);
+      const third = await log.append({ channel, payload: "with id", id: "id" });
       assert.notEqual(third.epoch, epoch);
       await reader.until(() => reader.payloads.at(-1) === "with id");
       assert.deepEqual([reader.epoch, reader.starts], [third.epoch, 2]);
@@ -345,10 +345,10 @@ describe("the Valkey log, when Valkey fails", () => {
     it("takes a new epoch, where a channel is gone from the server", async () => {
       const log = open();
       const reader = await follow(log);
-      const first = await log.append(channel, "1");
+      const first = await log.append({ channel, payload: "1" });
       await reader.length(1);
       await valkey.command("DEL", streamKey());
-      const [second, third] = await Promise.all([log.append(channel, "2"), log.append(channel, "3", "id")]);
+      const [second, third] = await Promise.all([log.append({ channel, payload: "2" }), log.append({ channel, payload: "3", id: "id" })]);
       assert.notEqual(second.epoch, first.epoch);
       assert.deepEqual([second.offset, third.offset], [1, 2]);
       await reader.length(3);
@@ -361,7 +361,7 @@ describe("the Valkey log, when Valkey fails", () => {
       const payload = "x".repeat(8 * 1024);
       const isTrimmed = async (): Promise<boolean> => Number(await valkey.command("XLEN", streamKey())) <= 20;
       const fill = async (count: number): Promise<void> => {
-        for (let n = 0; n < count; n++) await log.append(channel, payload, `${count}-${n}`);
+        for (let n = 0; n < count; n++) await log.append({ channel, payload, id: `${count}-${n}` });
         await reader.until(() => reader.current.length === count);
       };
       await fill(64);
@@ -375,7 +375,7 @@ describe("the Valkey log, when Valkey fails", () => {
     it("notices it also where nobody appends", async () => {
       const log = open({ retainedSeconds: 1 });
       const reader = await follow(log);
-      await log.append(channel, "1");
+      await log.append({ channel, payload: "1" });
       await valkey.command("DEL", streamKey());
       await reader.until(() => reader.starts === 2);
     });
@@ -384,15 +384,15 @@ describe("the Valkey log, when Valkey fails", () => {
   it("takes a new epoch, where the server comes back with an older one", async () => {
     const log = open();
     const reader = await follow(log);
-    await log.append(channel, "1");
+    await log.append({ channel, payload: "1" });
     await valkey.command("SAVE");
     await valkey.command("DEL", streamKey());
-    const second = await log.append(channel, "2", "id");
+    const second = await log.append({ channel, payload: "2", id: "id" });
     await reader.until(() => reader.payloads.at(-1) === "2");
     await valkey.kill();
     await valkey.start();
     await reader.until(() => reader.starts === 3);
-    const third = await log.append(channel, "3");
+    const third = await log.append({ channel, payload: "3" });
     assert.ok(Number(third.epoch) > Number(second.epoch));
     await reader.until(() => reader.payloads.at(-1) === "3");
     assert.deepEqual([reader.epoch, reader.starts], [third.epoch, 3]);
@@ -409,10 +409,10 @@ describe("the Valkey log, when Valkey fails", () => {
       const ahead = String(Date.now() + 3_600_000);
       await valkey.command("XADD", streamKey(), `${ahead}-0`, "", "");
       const log = open();
-      const first = await log.append(channel, "1", "1");
+      const first = await log.append({ channel, payload: "1", id: "1" });
       assert.deepEqual(first, { epoch: ahead, offset: 1, duplicate: false });
       await lose(ahead);
-      const second = await log.append(channel, "2", "2");
+      const second = await log.append({ channel, payload: "2", id: "2" });
       assert.deepEqual([Number(second.epoch) > Number(ahead), second.offset], [true, 1]);
       const reader = await follow(log);
       await reader.length(1);
@@ -449,8 +449,8 @@ describe("the Valkey log, when Valkey fails", () => {
       const release = (): Promise<void> => Promise.resolve();
       afterwards(keepBalanced({ registry, connections: () => 1, release, logger, intervalMs: 20 }));
       // Each is tried again many times.
-      await assert.rejects(log.append(channel, "1"), /not answered for 1 second/);
-      await assert.rejects(log.append(channel, "2", "2"), /not answered for 1 second/);
+      await assert.rejects(log.append({ channel, payload: "1" }), /not answered for 1 second/);
+      await assert.rejects(log.append({ channel, payload: "2", id: "2" }), /not answered for 1 second/);
       await waitUntil(() => reports > 20);
       const expected = ["Valkey refuses to open a channel", "no rebalancing: the other tasks are not known"];
       assert.deepEqual(messages.sort(), expected);
@@ -459,11 +459,11 @@ describe("the Valkey log, when Valkey fails", () => {
 
     it("is one line for each connection that is lost, and one when it is back", async () => {
       const log = open({ logger });
-      await log.append(channel, "1");
+      await log.append({ channel, payload: "1" });
       await valkey.kill();
       await delay(1000);
       await valkey.start();
-      await log.append(channel, "2");
+      await log.append({ channel, payload: "2" });
       await waitUntil(() => messages.length === 4);
       assert.deepEqual(messages.sort(), [...times(2, "Valkey is away"), ...times(2, "Valkey is back")]);
     });
@@ -473,7 +473,7 @@ describe("the Valkey log, when Valkey fails", () => {
         const refusing = await start(binary);
         afterwards(() => refusing.close());
         const log = open({ ...refusing.address, password: "wrong", logger, publishTimeoutSeconds: 1 });
-        await assert.rejects(log.append(channel, "1"));
+        await assert.rejects(log.append({ channel, payload: "1" }));
         assert.deepEqual(messages, times(2, "Valkey is away"));
         for (const line of lines) assert.match(line, /does not accept the user or the password/);
       });
@@ -491,16 +491,16 @@ describe("the Valkey log, when Valkey fails", () => {
       const appendToAnother = async (name: string): Promise<number> => {
         const since = performance.now();
         // One after the other: each would be held up.
-        for (let n = 1; n <= 150; n++) await log.append(name, "x", n % 2 === 0 ? String(n) : undefined);
+        for (let n = 1; n <= 150; n++) await log.append({ channel: name, payload: "x", id: n % 2 === 0 ? String(n) : undefined });
         return performance.now() - since;
       };
       const usualMs = await appendToAnother(`usual-${channel}`);
       let settled = false;
-      const refused = Promise.all(["1", "2", "3"].map((payload) => log.append(channel, payload, payload)));
+      const refused = Promise.all(["1", "2", "3"].map((payload) => log.append({ channel, payload, id: payload })));
       refused.finally(() => (settled = true)).catch(() => undefined);
       const tookMs = await appendToAnother(`good-${channel}`);
       assert.ok(tookMs - usualMs < (150 * REFUSED_RETRY_MS) / 2, `${tookMs} ms, and usually ${usualMs} ms`);
-      const last = log.append(channel, "4");
+      const last = log.append({ channel, payload: "4" });
       assert.equal(settled, false);
       await valkey.command("DEL", streamKey());
       const offsets = (await refused).map(({ offset }) => offset);
@@ -514,7 +514,7 @@ describe("the Valkey log, when Valkey fails", () => {
 
     it("goes on with them also where the channel was open already", async () => {
       const log = open({ publishTimeoutSeconds: 15 });
-      await log.append(channel, "before");
+      await log.append({ channel, payload: "before" });
       await spoil();
       await appendAndMend(log);
     });
@@ -522,8 +522,8 @@ describe("the Valkey log, when Valkey fails", () => {
     it("rejects in time what cannot be stored in it, and closes", async () => {
       const log = open({ publishTimeoutSeconds: 0.3 });
       await spoil();
-      await assert.rejects(log.append(channel, "x", "id"), /not answered for 0.3 seconds/);
-      const answer = assert.rejects(log.append(channel, "x"), /not answered for 0.3 seconds/);
+      await assert.rejects(log.append({ channel, payload: "x", id: "id" }), /not answered for 0.3 seconds/);
+      const answer = assert.rejects(log.append({ channel, payload: "x" }), /not answered for 0.3 seconds/);
       await log.close();
       await answer;
     });
@@ -538,13 +538,13 @@ describe("the Valkey log, when Valkey fails", () => {
       const good = new LogRecorder();
       log.subscribe(`good-${channel}`, good);
       for (let n = 0; n < 150; n++) {
-        await log.append(`good-${channel}`, String(n));
+        await log.append({ channel: `good-${channel}`, payload: String(n) });
         await good.length(n + 1);
       }
       assert.equal(good.starts, 1);
       assert.equal(refused.starts, 0);
       await valkey.command("DEL", streamKey());
-      await log.append(channel, "mended");
+      await log.append({ channel, payload: "mended" });
       await refused.length(1);
       assert.deepEqual(refused.payloads, ["mended"]);
       assert.equal(lines.filter((line) => line.includes("refuses to open a channel")).length, 1);
@@ -555,11 +555,11 @@ describe("the Valkey log, when Valkey fails", () => {
       const spoilt = await follow(log);
       const good = new LogRecorder();
       log.subscribe(`good-${channel}`, good);
-      await log.append(channel, "before");
+      await log.append({ channel, payload: "before" });
       await spoilt.length(1);
       await spoil();
       for (let n = 0; n < 150; n++) {
-        await log.append(`good-${channel}`, String(n));
+        await log.append({ channel: `good-${channel}`, payload: String(n) });
         await good.length(n + 1);
       }
       await valkey.command("DEL", streamKey());
@@ -571,12 +571,12 @@ describe("the Valkey log, when Valkey fails", () => {
     const proxy = await proxied();
     const log = open({ url: proxy.url, retainedMessages: 100 });
     const reader = await follow(log);
-    const { epoch } = await log.append(channel, "1");
+    const { epoch } = await log.append({ channel, payload: "1" });
     await reader.length(1);
     await proxy.close();
 
     const other = open({ retainedMessages: 100 });
-    await Promise.all(Array.from({ length: 999 }, (_, n) => other.append(channel, String(n + 2))));
+    await Promise.all(Array.from({ length: 999 }, (_, n) => other.append({ channel, payload: String(n + 2) })));
     await proxied(proxy.port);
     await reader.until(() => reader.payloads.at(-1) === "1000");
     assert.deepEqual([reader.epoch, reader.starts, reader.end], [epoch, 2, 1001]);
@@ -589,7 +589,7 @@ describe("the Valkey log, when Valkey fails", () => {
     const logger = pino({ level: "warn" }, { write: (line: string) => lines.push(line) });
     const log = open({ logger });
     const reader = await follow(log);
-    for (const payload of ["1", "2", "3"]) await log.append(channel, payload);
+    for (const payload of ["1", "2", "3"]) await log.append({ channel, payload });
     await reader.length(3);
     assert.deepEqual([reader.payloads, reader.starts], [["1", "2", "3"], 1]);
     assert.equal(lines.filter((line) => line.includes("does not let reads wait")).length, 1);
@@ -609,13 +609,13 @@ describe("the Valkey log, when Valkey fails", () => {
     const before = await expiryMs();
     // A refresh, which comes four times in that time, would set it anew.
     await waitUntil(async () => (await expiryMs()) < before - retainedSeconds * 1000);
-    assert.equal((await log.append(channel, "first")).epoch, reader.epoch);
+    assert.equal((await log.append({ channel, payload: "first" })).epoch, reader.epoch);
   });
 
   it("leaves nothing behind that does not expire", async () => {
     const log = open();
     const reader = await follow(log);
-    await log.append(channel, "x", "id");
+    await log.append({ channel, payload: "x", id: "id" });
     await follow(log);
     await log.peers.report(1);
     await reader.length(1);

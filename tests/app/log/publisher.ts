@@ -49,7 +49,7 @@ export class Publisher {
     const payload = `${this.#prefix}${this.#count++}`;
     const id = hasId ? payload : undefined;
     try {
-      await this.#log.append(this.#channel, payload, id);
+      await this.#log.append({ channel: this.#channel, payload, id });
       this.#stored.add(payload);
     } catch {
       if (hasId) await this.#retry(payload);
@@ -82,7 +82,7 @@ export class Publisher {
   async #retry(payload: string): Promise<void> {
     for (;;) {
       try {
-        await this.#log.append(this.#channel, payload, payload);
+        await this.#log.append({ channel: this.#channel, payload, id: payload });
         this.#storedLater.add(payload);
         return;
       } catch {

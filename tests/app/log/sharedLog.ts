@@ -40,7 +40,7 @@ export class SharedLog {
   /** The log as one of several processes has it. */
   view(view: number): MessageLog {
     return {
-      append: (_channel, payload, id) =>
+      append: ({ payload, id }) =>
         new Promise((resolve, reject) => {
           const store = (): void => {
             if (this.#mode === "refuses") {

@@ -60,7 +60,7 @@ describe("the budget of the Valkey log", () => {
       for (let n = 0; n < channels; n++) {
         const [name, text] = [`flooded-${n}`, `${message} ${payload}`];
         appending.push(
-          log.append(name, text, ids ? String(message) : undefined, undefined, user).then(
+          log.append({ channel: name, payload: text, id: ids ? String(message) : undefined, user }).then(
             () => {
               stored.set(name, [...(stored.get(name) ?? []), text]);
             },
@@ -77,13 +77,13 @@ describe("the budget of the Valkey log", () => {
 
   it("refuses what would make Valkey evict, and loses and doubles nothing", async () => {
     const log = open();
-    const first = await log.append("victim", "kept", "id");
+    const first = await log.append({ channel: "victim", payload: "kept", id: "id" });
     const stored = await flood(log, { channels: 60, messages: 20 });
     const count = [...stored.values()].flat().length;
     assert.ok(count > 200 && count < 60 * 20, `${count} stored`);
     assert.equal(await info("stats", "evicted_keys"), 0);
 
-    assert.deepEqual(await log.append("victim", "kept", "id"), { ...first, duplicate: true });
+    assert.deepEqual(await log.append({ channel: "victim", payload: "kept", id: "id" }), { ...first, duplicate: true });
     for (const [name, payloads] of stored) {
       const reader = new LogRecorder();
       reader.stop = log.subscribe(name, reader);
@@ -115,8 +115,8 @@ describe("the budget of the Valkey log", () => {
     const log = open();
     const stored = await flood(log, { channels: 60, messages: 20, user: "one" });
     assert.ok([...stored.values()].flat().length * LARGE.length < (BUDGET_MIB / 4) * MIB);
-    await assert.rejects(log.append("another", LARGE, undefined, undefined, "one"), StorageFullError);
-    await log.append("another", LARGE, undefined, undefined, "two");
+    await assert.rejects(log.append({ channel: "another", payload: LARGE, user: "one" }), StorageFullError);
+    await log.append({ channel: "another", payload: LARGE, user: "two" });
   });
 
   it("takes any number of messages of one user that replace earlier ones", async () => {
@@ -125,7 +125,7 @@ describe("the budget of the Valkey log", () => {
     reader.stop = log.subscribe("read", reader);
     const count = Math.ceil((2 * (BUDGET_MIB / 4) * MIB) / LARGE.length);
     for (let n = 1; n <= count; n++) {
-      await log.append("read", LARGE, undefined, undefined, "one");
+      await log.append({ channel: "read", payload: LARGE, user: "one" });
       await reader.length(n);
     }
     reader.stop();

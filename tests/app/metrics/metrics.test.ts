@@ -79,7 +79,7 @@ describe("the metrics", () => {
   it("count a delivery for each message, also where several go out together", async () => {
     const { url, hub, metrics } = await startServer();
     const client = await connect(url);
-    for (const n of [1, 2, 3]) void hub.publish(DEFAULT_CHANNEL, String(n));
+    for (const n of [1, 2, 3]) void hub.publish({ channel: DEFAULT_CHANNEL, payload: String(n) });
     for (const n of [1, 2, 3]) assert.equal(await client.nextMessage(), n);
     assert.equal(metrics.counts.deliveries, 3);
   });

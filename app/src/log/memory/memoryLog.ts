@@ -65,7 +65,7 @@ export function createMemoryLog({
   sweep.unref();
 
   return {
-    append(name, payload, id, publisher) {
+    append({ channel: name, payload, id, publisher }) {
       if (closed) return Promise.reject(new Error("The log is closed."));
       const channel = channelOf(name);
       const appended =

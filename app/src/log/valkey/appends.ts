@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 
 import { RecurringProblem } from "../../metrics/recurringProblem.ts";
 import { IdInUseError } from "../log.ts";
-import type { Appended } from "../log.ts";
+import type { Appended, NewMessage } from "../log.ts";
 import { idName, payloadDigest } from "../publishId.ts";
 import { offsetOf } from "./channel.ts";
 import type { ValkeyChannel } from "./channel.ts";
@@ -35,13 +35,6 @@ export interface ValkeyAppendsParts {
   /** Told the seconds from the call to the answer. */
   readonly onAppended: (seconds: number) => void;
   readonly logger: Logger;
-}
-
-/** Where an append comes from; see {@link MessageLog.append}. */
-interface Origin {
-  readonly id: string | undefined;
-  readonly publisher: string | undefined;
-  readonly user: string | undefined;
 }
 
 interface Pending {
@@ -103,7 +96,7 @@ export class ValkeyAppends {
     });
   }
 
-  append(channel: ValkeyChannel, payload: string, { id, publisher, user }: Origin): Promise<Appended> {
+  append(channel: ValkeyChannel, { payload, id, publisher, user }: NewMessage): Promise<Appended> {
     if (this.#closed) return Promise.reject(new Error("The log is closed."));
     const payloadBytes = Buffer.byteLength(payload);
     const pendingBytes = payloadBytes + APPEND_OVERHEAD_BYTES;

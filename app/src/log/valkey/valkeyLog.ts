@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 
 import { RecurringProblem } from "../../metrics/recurringProblem.ts";
 import { MIB } from "../../settings/settings.ts";
-import type { Appended, LogPosition, MessageLog } from "../log.ts";
+import type { Appended, LogPosition, MessageLog, NewMessage } from "../log.ts";
 import type { Retention } from "../retention.ts";
 import { ValkeyAppends } from "./appends.ts";
 import { TASKS_KEY, wakeKey } from "./channel.ts";
@@ -49,7 +49,7 @@ export interface ValkeyLogOptions extends ValkeyAddress, Retention {
 
 /** A log that several tasks share, and where they know of each other. */
 export interface ValkeyLog extends MessageLog {
-  append(channel: string, payload: string, id?: string, publisher?: string, user?: string): Promise<Appended>;
+  append(message: NewMessage): Promise<Appended>;
   readonly peers: Peers;
 }
 
@@ -169,8 +169,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
   };
 
   return {
-    append: (name, payload, id, publisher, user) =>
-      appends.append(channels.get(name), payload, { id, publisher, user }),
+    append: (message) => appends.append(channels.get(message.channel), message),
 
     end: (name): Promise<LogPosition> => ends.end(channels.get(name)),
 
