@@ -33,5 +33,5 @@ export async function openBackplane(
       metrics.observeAppend(seconds);
     },
   });
-  return { log, registry: log.peers };
+  return { log, registry: log.registry };
 }

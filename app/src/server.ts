@@ -26,7 +26,7 @@ import type { Metrics } from "./metrics/metrics.ts";
 import { OriginCheck } from "./http/origins.ts";
 import { createPages } from "./http/pages.ts";
 import type { Readiness } from "./http/pages.ts";
-import { CloseCode } from "./wire/protocol.ts";
+import { CloseCode } from "./wire/closeCode.ts";
 import type { Settings } from "./settings/settings.ts";
 import { UntakenBytes } from "./connection/untakenBytes.ts";
 import { userKey, Users } from "./auth/users.ts";

@@ -8,7 +8,7 @@ export const CHANNELS_MEMORY_SHARE = 0.75;
 /** A channel keeps its messages in each dialect that is spoken there, and the memory backplane once more as they are. */
 const COPIES = { valkey: 2, memory: 3 } as const;
 
-/** Most that a message has around it, in bytes, as app/src/wire/protocol.ts counts it: that is kept besides `retainedBytes`. */
+/** Most that a message has around it, in bytes, as app/src/wire/encode.ts counts it: that is kept besides `retainedBytes`. */
 export const ENVELOPE_BYTES = 48;
 
 /** What the memory backplane keeps of a message's id, in bytes; see app/src/log/memory/recentIds.ts. */

@@ -27,8 +27,8 @@ import type { Appended, LogPosition, LogReader, MessageLog, NewMessage } from ".
 import { createMemoryLog } from "../../app/src/log/memory/memoryLog.ts";
 import { createMetrics } from "../../app/src/metrics/metrics.ts";
 import type { Metrics } from "../../app/src/metrics/metrics.ts";
-import { RESUME_SUBPROTOCOL } from "../../app/src/wire/protocol.ts";
-import type { Gap } from "../../app/src/wire/protocol.ts";
+import { RESUME_SUBPROTOCOL } from "../../app/src/wire/messages.ts";
+import type { Gap } from "../../app/src/wire/messages.ts";
 import { createServer } from "../../app/src/server.ts";
 import type { Server } from "../../app/src/server.ts";
 import { defaultSettings } from "../../app/src/settings/settings.ts";

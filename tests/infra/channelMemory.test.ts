@@ -6,7 +6,7 @@ import { Hub } from "../../app/src/channel/hub.ts";
 import type { MessageLog } from "../../app/src/log/log.ts";
 import { createMemoryLog } from "../../app/src/log/memory/memoryLog.ts";
 import { ID_BYTES } from "../../app/src/log/memory/recentIds.ts";
-import { MAX_ENVELOPE_BYTES } from "../../app/src/wire/protocol.ts";
+import { MAX_ENVELOPE_BYTES } from "../../app/src/wire/encode.ts";
 import { MIB } from "../../app/src/settings/settings.ts";
 import {
   channelBytes,

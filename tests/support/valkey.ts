@@ -10,7 +10,7 @@ import { createServer as createTlsServer } from "node:tls";
 
 import { Redis } from "iovalkey";
 
-import type { ValkeyAddress } from "../../app/src/log/valkey/connection.ts";
+import type { ValkeyAddress } from "../../app/src/log/valkey/valkeyConnection.ts";
 import { ACCESS_STRING, USER_NAME } from "../../infra/components/backplane/valkeyAccess.ts";
 import { type Certificate, localCertificate } from "../../local/certificate.ts";
 import { type Directive, findValkeyServer, freePort, startValkeyServer } from "../../local/valkeyServer.ts";

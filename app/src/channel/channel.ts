@@ -7,8 +7,8 @@ import { Condition } from "./condition.ts";
 import { FrameLog } from "./frameLog.ts";
 import type { FramePlace, Slice } from "./frameLog.ts";
 import type { Appended, LogEntry, LogPosition, LogReader, MessageLog } from "../log/log.ts";
-import { broadcastText, encode, jsonOf, MAX_ENVELOPE_BYTES } from "../wire/protocol.ts";
-import type { Dialect, Gap } from "../wire/protocol.ts";
+import { encodeBroadcast, encode, decodeBroadcast, MAX_ENVELOPE_BYTES } from "../wire/encode.ts";
+import type { Dialect, Gap } from "../wire/messages.ts";
 
 /** Readers are told in the middle of a turn rather than let more than this share of the window be news to them. */
 const URGENT_SHARE = 0.5;
@@ -187,7 +187,7 @@ export class Channel implements LogReader {
       this.#next = offset + 1;
       let bytes = 0;
       for (const { dialect, frames } of this.#spoken) {
-        bytes = Math.max(bytes, frames.push(broadcastText(dialect, payload, offset)));
+        bytes = Math.max(bytes, frames.push(encodeBroadcast(dialect, payload, offset)));
       }
       this.#news += bytes;
       this.#tellSoon();
@@ -235,7 +235,7 @@ export class Channel implements LogReader {
     };
     for (const { offset, text } of other.frames.messages()) {
       goOnAt(offset);
-      frames.push(broadcastText(dialect, jsonOf(other.dialect, text), offset));
+      frames.push(encodeBroadcast(dialect, decodeBroadcast(other.dialect, text), offset));
     }
     goOnAt(other.frames.next);
     const spoken: Spoken = { dialect, frames, readers: 0 };

@@ -2,7 +2,7 @@
 import { Channel } from "./channel.ts";
 import type { ChannelParts, Joined, Listener, ResumePoint } from "./channel.ts";
 import type { Appended, NewMessage } from "../log/log.ts";
-import type { Dialect } from "../wire/protocol.ts";
+import type { Dialect } from "../wire/messages.ts";
 
 export interface HubParts extends ChannelParts {
   /** Most channels that are followed at once. */

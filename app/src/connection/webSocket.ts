@@ -13,7 +13,7 @@ import * as ws from "ws";
 import { BROKEN, decode, frameEnd, headerBytes, isFinal, isLong, opcodeOf, unmask } from "./clientFrame.ts";
 import { closeFrame, controlFrame, Opcode } from "../wire/frame.ts";
 import type { HeldBytes, Holder } from "./heldBytes.ts";
-import { CloseCode } from "../wire/protocol.ts";
+import { CloseCode } from "../wire/closeCode.ts";
 import { UnfinishedMessage } from "./unfinishedMessage.ts";
 import type { Recipient, UntakenBytes } from "./untakenBytes.ts";
 

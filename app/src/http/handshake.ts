@@ -5,8 +5,8 @@ import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import type { Duplex } from "node:stream";
 
 import type { ResumePoint } from "../channel/channel.ts";
-import { RESUME_SUBPROTOCOL } from "../wire/protocol.ts";
-import type { Dialect } from "../wire/protocol.ts";
+import { RESUME_SUBPROTOCOL } from "../wire/messages.ts";
+import type { Dialect } from "../wire/messages.ts";
 import { PATHS } from "../settings/settings.ts";
 
 /**

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { WebSocket } from "ws";
 
 import type { ResumePoint } from "../../../app/src/channel/channel.ts";
-import type { Gap } from "../../../app/src/wire/protocol.ts";
+import type { Gap } from "../../../app/src/wire/messages.ts";
 import { SharedLog } from "../log/sharedLog.ts";
 import type { AppendMode } from "../log/sharedLog.ts";
 import { isGap, isGreeting, startServer, tearDown } from "../support.ts";
@@ -229,7 +229,9 @@ class World {
       case "flood": {
         // More than the buffers of both ends of a connection hold: who pauses falls behind.
         const json = JSON.stringify("x".repeat(60_000));
-        const appends = Array.from({ length: 200 }, async () => this.log.view(0).append({ channel: "", payload: json }));
+        const appends = Array.from({ length: 200 }, async () =>
+          this.log.view(0).append({ channel: "", payload: json }),
+        );
         void Promise.allSettled(appends);
         return;
       }

@@ -8,8 +8,8 @@ import { Hub, TooManyChannelsError } from "../../../app/src/channel/hub.ts";
 import type { HubParts } from "../../../app/src/channel/hub.ts";
 import type { Cursor, Joined, Listener, ResumePoint } from "../../../app/src/channel/channel.ts";
 import type { LogEntry, LogReader } from "../../../app/src/log/log.ts";
-import { broadcastText, encode } from "../../../app/src/wire/protocol.ts";
-import type { Dialect, Gap } from "../../../app/src/wire/protocol.ts";
+import { encodeBroadcast, encode } from "../../../app/src/wire/encode.ts";
+import type { Dialect, Gap } from "../../../app/src/wire/messages.ts";
 import {
   afterwards,
   growsByLessThan,
@@ -38,7 +38,7 @@ function hubOn(parts: Pick<HubParts, "log"> & Partial<HubParts>): Hub {
 }
 
 function framesOf(dialect: Dialect, first: number, ...jsons: readonly string[]): Buffer {
-  return Buffer.concat(jsons.map((json, n) => textFrame(broadcastText(dialect, json, first + n))));
+  return Buffer.concat(jsons.map((json, n) => textFrame(encodeBroadcast(dialect, json, first + n))));
 }
 
 /** All that a cursor can read now. */
@@ -140,7 +140,8 @@ describe("the hub", () => {
         onReadable: () => cursor.lost,
       });
       cursors.push(cursor);
-      for (let m = 0; m < 5; m++) await busy.publish({ channel: CHANNEL, payload: JSON.stringify("x".repeat(60_000)) });
+      for (let m = 0; m < 5; m++)
+        await busy.publish({ channel: CHANNEL, payload: JSON.stringify("x".repeat(60_000)) });
       await nextTurn();
     }
     // The log itself keeps 4 MiB.
@@ -413,10 +414,10 @@ describe("the hub", () => {
       reader.started({ epoch: "e", next: 9 }, 10);
       reader.entries(entriesFrom(9, "9"));
       assert.deepEqual(textsOf(readAll(cursor)), [
-        broadcastText("resume", "5", 5),
+        encodeBroadcast("resume", "5", 5),
         encode({ connection: "ok", epoch: "e", offset: 8, heartbeat: HEARTBEAT_SECONDS }),
         encode({ gap: { epoch: "e", from: 6, to: 8 } }),
-        broadcastText("resume", "9", 9),
+        encodeBroadcast("resume", "9", 9),
       ]);
       assert.deepEqual(readAll(plain.cursor), framesOf("plain", 5, "5", "9"), "plain clients know no gaps");
     });
@@ -444,7 +445,7 @@ describe("the hub", () => {
           encode({ connection: "ok", epoch: "e", offset: 8, heartbeat: HEARTBEAT_SECONDS }),
           encode({ gap: { epoch: "e", from: 6, to: 8 } }),
         ];
-        const [four, five, nine] = [4, 5, 9].map((n) => broadcastText("resume", String(n), n));
+        const [four, five, nine] = [4, 5, 9].map((n) => encodeBroadcast("resume", String(n), n));
         for (const [offset, startsAt, gap, texts] of [
           [3, 3, undefined, [four, five, ...notices, nine]],
           [4, 4, undefined, [five, ...notices, nine]],
@@ -524,7 +525,8 @@ describe("the hub", () => {
 
     it("when every publish is answered that came before it, in whatever order, and under continuous load", async () => {
       const { log, hub } = await followed(1);
-      const publish = async (name: string, json: string): Promise<unknown> => hub.publish({ channel: name, payload: json });
+      const publish = async (name: string, json: string): Promise<unknown> =>
+        hub.publish({ channel: name, payload: json });
       const publishes = [publish(CHANNEL, "1"), publish("unread", "2")];
       const flushed: string[] = [];
       const first = hub.flush().then(() => flushed.push("first"));
@@ -643,7 +645,10 @@ describe("the hub", () => {
   it("keeps publishes in order, answers with where they are, and tells what the log says against them", async () => {
     const log = new ManualLog();
     const hub = hubOn({ log });
-    const [first, second] = [hub.publish({ channel: "a", payload: "1", id: "id", publisher: "user" }), hub.publish({ channel: "a", payload: "2" })];
+    const [first, second] = [
+      hub.publish({ channel: "a", payload: "1", id: "id", publisher: "user" }),
+      hub.publish({ channel: "a", payload: "2" }),
+    ];
     assert.deepEqual(
       log.appends.map(({ message }) => message),
       [

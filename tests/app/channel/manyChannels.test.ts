@@ -43,7 +43,9 @@ describe("the Valkey log of a task with many channels", () => {
   }
 
   it("reads them all, and goes on with the others where some are left and others come", async () => {
-    await Promise.all(Array.from(recorders.keys(), (name) => publisher.append({ channel: name, payload: name })));
+    await Promise.all(
+      Array.from(recorders.keys(), (name) => publisher.append({ channel: name, payload: name })),
+    );
     for (const [name, recorder] of recorders) {
       await recorder.length(1);
       assert.deepEqual(recorder.payloads, [name]);

@@ -4,8 +4,8 @@ import type { MessageLog } from "../../../app/src/log/log.ts";
 import { createMemoryLog } from "../../../app/src/log/memory/memoryLog.ts";
 import type { Retention } from "../../../app/src/log/retention.ts";
 import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
-import { TASKS_KEY } from "../../../app/src/log/valkey/channel.ts";
-import { connectToValkey } from "../../../app/src/log/valkey/connection.ts";
+import { TASKS_KEY } from "../../../app/src/log/valkey/valkeyChannel.ts";
+import { connectToValkey } from "../../../app/src/log/valkey/valkeyConnection.ts";
 import { appendScript, openScript, reportScript } from "../../../app/src/log/valkey/scripts.ts";
 import { DATA_COMMANDS } from "../../../infra/components/backplane/valkeyAccess.ts";
 import { requireValkey, startGuardedValkey, startValkey } from "../../support/valkey.ts";
@@ -56,7 +56,7 @@ for (const [name, start] of [
       afterwards(() => {
         connection.close();
       });
-      await connection.whenReady();
+      await connection.waitUntilReady();
       for (const command of REFUSED_COMMANDS) {
         const [word, ...args] = command.split(" ");
         const call = `return redis.call(${command.replaceAll(/\S+/g, "'$&'").replaceAll(" ", ", ")})`;
@@ -125,14 +125,18 @@ describe("the memory log", () => {
     const log = createMemoryLog({ ...retention, retainedBytes: 10 });
     const first = await log.append({ channel: "c", payload: "12345", id: "id" });
     await log.append({ channel: "c", payload: "1234567890" });
-    assert.deepEqual(await log.append({ channel: "c", payload: "12345", id: "id" }), { ...first, duplicate: true });
+    assert.deepEqual(await log.append({ channel: "c", payload: "12345", id: "id" }), {
+      ...first,
+      duplicate: true,
+    });
     await log.close();
   });
 
   it("forgets ids beyond the number of entries that it retains, and beyond their age", async () => {
     let now = 0;
     const log = createMemoryLog({ ...retention, now: () => now });
-    const append = async (id: string): Promise<boolean> => (await log.append({ channel: "c", payload: "x", id })).duplicate;
+    const append = async (id: string): Promise<boolean> =>
+      (await log.append({ channel: "c", payload: "x", id })).duplicate;
     const ids = Array.from({ length: 1000 }, (_, n) => `id-${n}`);
     for (const id of ids) assert.equal(await append(id), false);
     const isKept: boolean[] = [];
@@ -166,7 +170,8 @@ describe("the memory log", () => {
     it("keeps channels within one budget, those that were used last", async () => {
       const log = createMemoryLog(small);
       const epochs: string[] = [];
-      for (const name of names) epochs.push((await log.append({ channel: name, payload: "x".repeat(4096) })).epoch);
+      for (const name of names)
+        epochs.push((await log.append({ channel: name, payload: "x".repeat(4096) })).epoch);
       const kept = await keptOf(log, epochs);
       assert.ok(kept >= 16 && kept <= 64, `${kept} kept`);
       await log.close();

@@ -127,14 +127,28 @@ export function describeLogContract(name: string, driver: LogDriver): void {
     describe("appending by id", () => {
       it("appends an id once, and answers a repetition with the first position", async () => {
         const { epoch } = await log.end(channel);
-        assert.deepEqual(await log.append({ channel, payload: "once", id: "id" }), { epoch, offset: 1, duplicate: false });
-        assert.deepEqual(await log.append({ channel, payload: "once", id: "id" }), { epoch, offset: 1, duplicate: true });
-        assert.deepEqual(await log.append({ channel, payload: "other", id: "id2" }), { epoch, offset: 2, duplicate: false });
+        assert.deepEqual(await log.append({ channel, payload: "once", id: "id" }), {
+          epoch,
+          offset: 1,
+          duplicate: false,
+        });
+        assert.deepEqual(await log.append({ channel, payload: "once", id: "id" }), {
+          epoch,
+          offset: 1,
+          duplicate: true,
+        });
+        assert.deepEqual(await log.append({ channel, payload: "other", id: "id2" }), {
+          epoch,
+          offset: 2,
+          duplicate: false,
+        });
         assert.deepEqual((await retained()).current, ["once", "other"]);
       });
 
       it("appends an id once also when it is repeated before the answer", async () => {
-        const answers = await Promise.all([1, 2, 3].map(() => log.append({ channel, payload: "once", id: "id" })));
+        const answers = await Promise.all(
+          [1, 2, 3].map(() => log.append({ channel, payload: "once", id: "id" })),
+        );
         assert.deepEqual(
           answers.map(({ offset, duplicate }) => [offset, duplicate]),
           [
@@ -147,7 +161,11 @@ export function describeLogContract(name: string, driver: LogDriver): void {
 
       it("holds an id for its own channel only", async () => {
         await log.append({ channel, payload: "here", id: "id" });
-        const { duplicate } = await log.append({ channel: `other-${randomUUID()}`, payload: "there", id: "id" });
+        const { duplicate } = await log.append({
+          channel: `other-${randomUUID()}`,
+          payload: "there",
+          id: "id",
+        });
         assert.equal(duplicate, false);
       });
 
@@ -196,7 +214,11 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const small = await open({ retainedMessages });
         const append = async (count: number, prefix?: string): Promise<void> => {
           for (let n = 0; n < count; n++) {
-            void small.append({ channel, payload: "x", id: prefix === undefined ? undefined : `${prefix}${n}` });
+            void small.append({
+              channel,
+              payload: "x",
+              id: prefix === undefined ? undefined : `${prefix}${n}`,
+            });
           }
           await small.end(channel);
         };
@@ -204,7 +226,10 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const first = await small.append({ channel, payload: "once", id: "id" });
         await append(retainedMessages / 2);
         await append(retainedMessages / 2 - 1, "other");
-        assert.deepEqual(await small.append({ channel, payload: "once", id: "id" }), { ...first, duplicate: true });
+        assert.deepEqual(await small.append({ channel, payload: "once", id: "id" }), {
+          ...first,
+          duplicate: true,
+        });
       });
     });
 
@@ -372,7 +397,11 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         const { epoch } = await small.append({ channel, payload: "old" });
         await live.length(1);
         await waitUntil(async () => (await retained(small)).current.length === 0);
-        assert.deepEqual(await small.append({ channel, payload: "new" }), { epoch, offset: 2, duplicate: false });
+        assert.deepEqual(await small.append({ channel, payload: "new" }), {
+          epoch,
+          offset: 2,
+          duplicate: false,
+        });
         await live.length(2);
         const { from, current } = await retained(small);
         // By now it may have gone too.
@@ -383,7 +412,9 @@ export function describeLogContract(name: string, driver: LogDriver): void {
 
     describe("closing", () => {
       it("stores what is pending", async () => {
-        const answers = Array.from({ length: 100 }, (_, n) => log.append({ channel, payload: "x", id: `id-${n}` }));
+        const answers = Array.from({ length: 100 }, (_, n) =>
+          log.append({ channel, payload: "x", id: `id-${n}` }),
+        );
         await log.close();
         const settled = await Promise.allSettled(answers);
         assert.ok(settled.every(({ status }) => status === "fulfilled"));
@@ -428,7 +459,9 @@ export function describeLogContract(name: string, driver: LogDriver): void {
 
       it("is opened once, however many open it at the same time", async () => {
         const third = await open();
-        const answers = await Promise.all([log, other, third].map((each) => each.append({ channel, payload: "x" })));
+        const answers = await Promise.all(
+          [log, other, third].map((each) => each.append({ channel, payload: "x" })),
+        );
         assert.equal(new Set(answers.map(({ epoch }) => epoch)).size, 1);
         assert.deepEqual(answers.map(({ offset }) => offset).sort(), [1, 2, 3]);
       });
@@ -442,7 +475,11 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         await waitUntil(async () => (await retained(small)).current.length === 0);
         const late = await open(retention);
         assert.deepEqual(await late.end(channel), { epoch, next: 2 });
-        assert.deepEqual(await late.append({ channel, payload: "new" }), { epoch, offset: 2, duplicate: false });
+        assert.deepEqual(await late.append({ channel, payload: "new" }), {
+          epoch,
+          offset: 2,
+          duplicate: false,
+        });
       });
 
       describe("where much comes at once", () => {
@@ -546,7 +583,12 @@ export function describeLogContract(name: string, driver: LogDriver): void {
       it("appends an id once, whoever has it", async () => {
         const ids = Array.from({ length: 50 }, (_, n) => `id-${n}`);
         const answers = await Promise.all(
-          ids.map((id) => Promise.all([log.append({ channel, payload: id, id }), other.append({ channel, payload: id, id })])),
+          ids.map((id) =>
+            Promise.all([
+              log.append({ channel, payload: id, id }),
+              other.append({ channel, payload: id, id }),
+            ]),
+          ),
         );
         for (const [one, two] of answers) {
           assert.equal(one.offset, two.offset);

@@ -162,7 +162,7 @@ describe("the Valkey log, when Valkey fails", () => {
       const reader = await follow(log);
       await log.append({ channel, payload: "before" });
       await valkey.shutDown();
-      await assert.rejects(log.peers.report(1));
+      await assert.rejects(log.registry.report(1));
       const payloads = Array.from({ length: 100 }, (_, n) => String(n));
       const appending = payloads.map((payload, n) =>
         log.append({ channel, payload, id: n % 2 === 0 ? payload : undefined }),
@@ -193,12 +193,12 @@ describe("the Valkey log, when Valkey fails", () => {
       const reader = await follow(log);
       await untilStored(() => log.append({ channel, payload: "before", id: "before" }));
       await valkey.shutDown();
-      await assert.rejects(log.peers.report(1));
+      await assert.rejects(log.registry.report(1));
       const answers = await Promise.allSettled([
         log.append({ channel, payload: "plain" }),
         log.append({ channel, payload: "with id", id: "id" }),
         log.end(channel),
-        log.peers.report(1),
+        log.registry.report(1),
       ]);
       assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set(["rejected"]));
       await valkey.start();
@@ -213,7 +213,10 @@ describe("the Valkey log, when Valkey fails", () => {
       const reader = await follow(log);
       await untilStored(() => log.append({ channel, payload: "before", id: "before" }));
       await valkey.pause();
-      await assert.rejects(log.append({ channel, payload: "with id", id: "id" }), /not answered for 0.3 seconds/);
+      await assert.rejects(
+        log.append({ channel, payload: "with id", id: "id" }),
+        /not answered for 0.3 seconds/,
+      );
       await valkey.resume();
       await untilStored(() => log.append({ channel, payload: "with id", id: "id" }));
       await untilStored(() => log.append({ channel, payload: "after", id: "after" }));
@@ -250,7 +253,10 @@ describe("the Valkey log, when Valkey fails", () => {
       const log = open({ publishTimeoutSeconds: 60 });
       await log.append({ channel, payload: "before" });
       await valkey.pause();
-      const answer = assert.rejects(log.append({ channel, payload: "x", id: "id" }), /closed before Valkey had answered/);
+      const answer = assert.rejects(
+        log.append({ channel, payload: "x", id: "id" }),
+        /closed before Valkey had answered/,
+      );
       await log.close();
       await answer;
       await valkey.resume();
@@ -348,7 +354,10 @@ describe("the Valkey log, when Valkey fails", () => {
       const first = await log.append({ channel, payload: "1" });
       await reader.length(1);
       await valkey.command("DEL", streamKey());
-      const [second, third] = await Promise.all([log.append({ channel, payload: "2" }), log.append({ channel, payload: "3", id: "id" })]);
+      const [second, third] = await Promise.all([
+        log.append({ channel, payload: "2" }),
+        log.append({ channel, payload: "3", id: "id" }),
+      ]);
       assert.notEqual(second.epoch, first.epoch);
       assert.deepEqual([second.offset, third.offset], [1, 2]);
       await reader.length(3);
@@ -443,7 +452,7 @@ describe("the Valkey log, when Valkey fails", () => {
       const registry: TaskRegistry = {
         report(connections) {
           reports += 1;
-          return log.peers.report(connections);
+          return log.registry.report(connections);
         },
       };
       const release = (): Promise<void> => Promise.resolve();
@@ -491,12 +500,15 @@ describe("the Valkey log, when Valkey fails", () => {
       const appendToAnother = async (name: string): Promise<number> => {
         const since = performance.now();
         // One after the other: each would be held up.
-        for (let n = 1; n <= 150; n++) await log.append({ channel: name, payload: "x", id: n % 2 === 0 ? String(n) : undefined });
+        for (let n = 1; n <= 150; n++)
+          await log.append({ channel: name, payload: "x", id: n % 2 === 0 ? String(n) : undefined });
         return performance.now() - since;
       };
       const usualMs = await appendToAnother(`usual-${channel}`);
       let settled = false;
-      const refused = Promise.all(["1", "2", "3"].map((payload) => log.append({ channel, payload, id: payload })));
+      const refused = Promise.all(
+        ["1", "2", "3"].map((payload) => log.append({ channel, payload, id: payload })),
+      );
       refused.finally(() => (settled = true)).catch(() => undefined);
       const tookMs = await appendToAnother(`good-${channel}`);
       assert.ok(tookMs - usualMs < (150 * REFUSED_RETRY_MS) / 2, `${tookMs} ms, and usually ${usualMs} ms`);
@@ -576,7 +588,9 @@ describe("the Valkey log, when Valkey fails", () => {
     await proxy.close();
 
     const other = open({ retainedMessages: 100 });
-    await Promise.all(Array.from({ length: 999 }, (_, n) => other.append({ channel, payload: String(n + 2) })));
+    await Promise.all(
+      Array.from({ length: 999 }, (_, n) => other.append({ channel, payload: String(n + 2) })),
+    );
     await proxied(proxy.port);
     await reader.until(() => reader.payloads.at(-1) === "1000");
     assert.deepEqual([reader.epoch, reader.starts, reader.end], [epoch, 2, 1001]);
@@ -617,7 +631,7 @@ describe("the Valkey log, when Valkey fails", () => {
     const reader = await follow(log);
     await log.append({ channel, payload: "x", id: "id" });
     await follow(log);
-    await log.peers.report(1);
+    await log.registry.report(1);
     await reader.length(1);
     const keys = await valkey.command("KEYS", "*");
     assert.ok(Array.isArray(keys) && keys.length >= 3, String(keys));
@@ -626,11 +640,11 @@ describe("the Valkey log, when Valkey fails", () => {
 
   it("counts the connections of all tasks that live", async () => {
     const [one, two] = [open(), open()];
-    await untilStored(() => one.peers.report(3));
-    await untilStored(() => two.peers.report(4));
-    assert.deepEqual([...(await one.peers.report(5))].sort(), [4, 5]);
+    await untilStored(() => one.registry.report(3));
+    await untilStored(() => two.registry.report(4));
+    assert.deepEqual([...(await one.registry.report(5))].sort(), [4, 5]);
     await two.close();
-    assert.deepEqual(await one.peers.report(5), [5]);
+    assert.deepEqual(await one.registry.report(5), [5]);
   });
 });
 

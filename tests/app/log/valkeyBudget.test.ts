@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 
 import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
-import { StorageFullError } from "../../../app/src/log/valkey/storage.ts";
+import { StorageFullError } from "../../../app/src/log/valkey/storageLease.ts";
 import { MIB } from "../../../app/src/settings/settings.ts";
 import { requireValkey, startValkey } from "../../support/valkey.ts";
 import type { TestValkey } from "../../support/valkey.ts";
@@ -83,7 +83,10 @@ describe("the budget of the Valkey log", () => {
     assert.ok(count > 200 && count < 60 * 20, `${count} stored`);
     assert.equal(await info("stats", "evicted_keys"), 0);
 
-    assert.deepEqual(await log.append({ channel: "victim", payload: "kept", id: "id" }), { ...first, duplicate: true });
+    assert.deepEqual(await log.append({ channel: "victim", payload: "kept", id: "id" }), {
+      ...first,
+      duplicate: true,
+    });
     for (const [name, payloads] of stored) {
       const reader = new LogRecorder();
       reader.stop = log.subscribe(name, reader);

@@ -2,9 +2,13 @@
 import assert from "node:assert/strict";
 
 import type { LogEntry } from "../../../app/src/log/log.ts";
-import { ValkeyChannels } from "../../../app/src/log/valkey/channels.ts";
-import type { Command, Outcome, ValkeyConnection } from "../../../app/src/log/valkey/connection.ts";
-import { ValkeyReader } from "../../../app/src/log/valkey/reader.ts";
+import { ValkeyChannels } from "../../../app/src/log/valkey/valkeyChannels.ts";
+import type {
+  ValkeyCommand,
+  CommandOutcome,
+  ValkeyConnection,
+} from "../../../app/src/log/valkey/valkeyConnection.ts";
+import { ValkeyChannelReader } from "../../../app/src/log/valkey/channelReader.ts";
 import { RecurringProblem } from "../../../app/src/metrics/recurringProblem.ts";
 import { LogRecorder } from "./logRecorder.ts";
 import { silent } from "../support.ts";
@@ -17,9 +21,9 @@ const READ_COUNT = 10;
 
 /** A server with one channel, whose entries are all there. A read that finds nothing waits until the connection is closed. */
 function serverOf(entries: number): ValkeyConnection {
-  const closing = Promise.withResolvers<Outcome>();
+  const closing = Promise.withResolvers<CommandOutcome>();
   let closed = false;
-  const answer = async (command: Command): Promise<Outcome> => {
+  const answer = async (command: ValkeyCommand): Promise<CommandOutcome> => {
     if (command[0] !== "xread") return { kind: "answered", reply: [EPOCH, 1, entries + 1] };
     const names = command.slice(command.indexOf("STREAMS") + 1);
     const last = Number(String(names.at(-1)).slice(EPOCH.length + 1));
@@ -29,12 +33,12 @@ function serverOf(entries: number): ValkeyConnection {
     return command.includes("BLOCK") ? await closing.promise : { kind: "answered", reply: null };
   };
   return {
-    ready: true,
-    get closed() {
+    isReady: true,
+    get isClosed() {
       return closed;
     },
     onReady: () => undefined,
-    whenReady: () => Promise.resolve(),
+    waitUntilReady: () => Promise.resolve(),
     send: (commands) => Promise.all(commands.map(answer)),
     drop: () => undefined,
     close() {
@@ -50,7 +54,7 @@ describe("the reader of the Valkey driver", () => {
     const connection = serverOf(ENTRIES);
     const channels = new ValkeyChannels({ task: "task", budgetBytes: 0, ...retention, logger: silent });
     const problem = new RecurringProblem({ logger: silent, begun: "", ended: "" });
-    const reader = new ValkeyReader({
+    const reader = new ValkeyChannelReader({
       connection,
       commands: connection,
       channels,

@@ -2,15 +2,11 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
-import {
-  broadcastText,
-  CloseCode,
-  jsonOf,
-  MAX_DEPTH,
-  MAX_ID_BYTES,
-  parse,
-} from "../../../app/src/wire/protocol.ts";
-import type { ErrorCode } from "../../../app/src/wire/protocol.ts";
+import { CloseCode } from "../../../app/src/wire/closeCode.ts";
+import { encodeBroadcast, decodeBroadcast } from "../../../app/src/wire/encode.ts";
+import { MAX_DEPTH, MAX_ID_BYTES } from "../../../app/src/wire/messages.ts";
+import { parse } from "../../../app/src/wire/parse.ts";
+import type { ErrorCode } from "../../../app/src/wire/messages.ts";
 import { defaultSettings, settingDefinitions } from "../../../app/src/settings/settings.ts";
 import type { SettingDefinition } from "../../../app/src/settings/settings.ts";
 import { WIRE_LIMITS } from "../../../app/src/connection/wireLimits.ts";
@@ -92,7 +88,7 @@ describe("PROTOCOL.md", () => {
 
   it("gives the size that a client must be able to read", () => {
     const { maxPayloadBytes } = defaultSettings();
-    const envelope = broadcastText("resume", "", Number.MAX_SAFE_INTEGER).length;
+    const envelope = encodeBroadcast("resume", "", Number.MAX_SAFE_INTEGER).length;
     assert.ok(PROTOCOL.includes(`\`WEBSOCKET_MAX_PAYLOAD_BYTES\` + ${envelope} bytes`));
     assert.ok(PROTOCOL.includes(`${maxPayloadBytes + envelope} bytes`));
   });
@@ -168,10 +164,10 @@ describe("what a client sends", () => {
         const message = parse(JSON.stringify(value), "plain", Infinity);
         assert.ok(message.kind === "publish");
         for (const dialect of ["plain", "resume"] as const) {
-          const text = broadcastText(dialect, message.json, offset);
+          const text = encodeBroadcast(dialect, message.json, offset);
           const expected = dialect === "plain" ? { message: value } : { message: value, offset };
           assert.equal(text, JSON.stringify(expected));
-          assert.equal(jsonOf(dialect, text), message.json);
+          assert.equal(decodeBroadcast(dialect, text), message.json);
         }
       }),
     );

@@ -1,32 +1,38 @@
 /**
- * What Valkey does in one step for the log. Each script runs whole, or not at all. A script may call commands on its own keys
- * only: ElastiCache Serverless refuses `TIME`, `XINFO`, `MEMORY` and the like from within scripts.
+ * The Lua scripts of the log. Valkey runs a script as one atomic step.
+ *
+ * Scripts call only commands on their own keys. ElastiCache Serverless refuses `TIME`, `XINFO`, `MEMORY` and similar commands
+ * within scripts.
  */
 import { createHash } from "node:crypto";
 
-import type { Command } from "./connection.ts";
-import { USER_FULL, STORAGE_FULL, storageLua } from "./storage.ts";
+import type { ValkeyCommand } from "./valkeyConnection.ts";
+import { STORAGE_FULL, storageLua, USER_FULL } from "./storageScript.ts";
 
-/** A Lua script. All its keys lie in one hash slot. */
-export interface Script {
+/** A Lua script. All its keys are in one hash slot. */
+export interface ValkeyScript {
   readonly text: string;
+  /** SHA-1 of the text, in hexadecimal. */
   readonly sha: string;
+  /** Number of arguments that are keys. They come first. */
   readonly keys: number;
 }
 
 /**
- * Opens a channel: makes its record if there is none, drops the entries that need not be retained, and sets the expiry of its
- * keys. If the stream does not hold what the caller knows of it, or has an older epoch, Valkey has lost some of what it
- * stored: the channel begins anew. The stream itself is made when a task asks for its first lease.
+ * Opens a channel: creates its record if it has none, drops the entries that need not be retained, and renews the expiry of its
+ * keys. Valkey has lost entries if the stream has an older epoch than the caller knows, or lacks the newest entry that the
+ * caller knows. The channel then begins a new epoch. The stream is created with the first lease.
  *
- * The epoch is the server's time in milliseconds, taken from the id that the server gives to an entry.
+ * The epoch is the server's time in milliseconds, which the server writes into the id of an entry.
  *
- * Arguments: those of {@link storageLua}; epoch that the caller knows, or 0; the newest offset that it knows, and the name of
- * that entry; the offset up to which it has read; if it appends, the bytes of the lease that it wants, or 0, its name, and the
- * payload bytes that it has appended since its last lease. Answers the epoch, the offset of the oldest entry, that of the next one,
- * and the bytes of the lease; or {@link STORAGE_FULL} or {@link USER_FULL}.
+ * Arguments: those of {@link storageLua}; the epoch that the caller knows, or 0; the newest offset that it knows, and the name
+ * of that entry; the offset up to which it has read; and for a lease, the bytes that it needs (otherwise 0), the task's name,
+ * and the payload bytes that it has appended since its last lease.
+ *
+ * Reply: the epoch, the offset of the oldest entry, the offset of the next entry, and the bytes of the lease; or
+ * {@link STORAGE_FULL} or {@link USER_FULL}.
  */
-export const openScript = script(
+export const openScript = defineScript(
   "open",
   6,
   `${storageLua}
@@ -63,21 +69,24 @@ if isNew then
 end
 record.first, record.next = math.max(first, record.first), last + 1
 local isDone, lease = pcall(settle, record, readTo, task, usedBytes, wanted)
--- What is stored can be read also if Valkey has no memory for more.
+-- A channel can still be read if Valkey has no memory for its record.
 if not isDone and (isNew or wanted > 0) then error(lease) end
 if lease == '${STORAGE_FULL}' or lease == '${USER_FULL}' then return lease end
 return {epoch, record.first, record.next, isDone and lease or 0}`,
 );
 
 /**
- * Appends an entry, unless one of the newest has its id. Ids are remembered in two hashes in turn, each for as many entries as
- * are retained, or for as long. Two more fields of a hash are the offset and the time of its first entry.
+ * Appends an entry, unless one of the newest entries has the same id. Two hashes store the ids in turn, each for as many
+ * entries, or as much time, as the log retains. A hash has two more fields: the offset and the time of its first entry.
  *
- * Keys: stream, two hashes of ids, record. Arguments: epoch; name; digest of the payload; payload; time in milliseconds; expiry
- * in milliseconds; entries and milliseconds to retain. Answers the offset, and if the id was there already the digest of the
- * payload there; or nothing if there is no such epoch. It is refused if the stream has a newer epoch.
+ * Keys: stream, two hashes of ids, record.
+ * Arguments: epoch; name; digest of the payload; payload; time in milliseconds; expiry in milliseconds; entries and
+ * milliseconds to retain.
+ *
+ * Reply: the offset, and if the id is stored already, the digest of its payload; or nil if the stream does not exist. Valkey
+ * refuses the command if the stream has a newer epoch.
  */
-export const appendScript = script(
+export const appendScript = defineScript(
   "append",
   4,
   `
@@ -109,12 +118,14 @@ return {offset, false}`,
 );
 
 /**
- * Notes how many connections a task has, and answers the counts of all tasks that have reported lately. The reports are a
- * stream: its ids are times of the server, so the clocks of the tasks do not matter.
+ * Stores the number of a task's connections. The reports form a stream whose ids are times of the server. They do not depend
+ * on the clocks of the tasks.
  *
- * Arguments: task; connections, or nothing if it leaves; milliseconds after which a task is no longer counted.
+ * Arguments: task; its connections, or an empty string when it ends; milliseconds after which a report expires.
+ *
+ * Reply: the newest number of each task.
  */
-export const reportScript = script(
+export const reportScript = defineScript(
   "report",
   1,
   `
@@ -131,27 +142,34 @@ end
 return counts`,
 );
 
-/** Runs a script by its text. The server remembers it. */
-export function evalCommand({ text, keys }: Script, ...args: readonly (string | number)[]): Command {
+/** Returns the command that runs a script by its text. The server then knows the script. */
+export function evalCommand(
+  { text, keys }: ValkeyScript,
+  ...args: readonly (string | number)[]
+): ValkeyCommand {
   return ["eval", text, keys, ...args];
 }
 
-/** Runs a script that the server remembers; it refuses with {@link isUnknownScript} where it does not. */
-export function evalshaCommand({ sha, keys }: Script, ...args: readonly (string | number)[]): Command {
+/** Returns the command that runs a script by its hash. It fails with {@link isUnknownScript} if the server lacks the script. */
+export function evalshaCommand(
+  { sha, keys }: ValkeyScript,
+  ...args: readonly (string | number)[]
+): ValkeyCommand {
   return ["evalsha", sha, keys, ...args];
 }
 
+/** Whether the server refused a hash because it does not have the script. */
 export function isUnknownScript({ message }: Error): boolean {
   return message.startsWith("NOSCRIPT");
 }
 
-/** Whether a stream refused an entry because it has a newer epoch. */
+/** Whether the server refused an entry because its stream has a newer epoch. */
 export function isOlderEpoch({ message }: Error): boolean {
   return message.includes("equal or smaller than the target stream top item");
 }
 
-/** @param name that a server shows where it lists what it runs. */
-function script(name: string, keys: number, body: string): Script {
+/** @param name appears in the server's lists of scripts and slow commands. */
+function defineScript(name: string, keys: number, body: string): ValkeyScript {
   const text = `-- websocket log: ${name}${body}`;
   return { text, sha: createHash("sha1").update(text).digest("hex"), keys };
 }

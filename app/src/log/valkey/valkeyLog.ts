@@ -6,14 +6,14 @@ import { RecurringProblem } from "../../metrics/recurringProblem.ts";
 import { MIB } from "../../settings/settings.ts";
 import type { Appended, LogPosition, MessageLog, NewMessage } from "../log.ts";
 import type { Retention } from "../retention.ts";
-import { ValkeyAppends } from "./appends.ts";
-import { TASKS_KEY, wakeKey } from "./channel.ts";
-import { ValkeyChannels } from "./channels.ts";
-import { connectToValkey } from "./connection.ts";
-import type { Command, ValkeyAddress } from "./connection.ts";
-import { ValkeyEnds } from "./ends.ts";
-import { ValkeyReader } from "./reader.ts";
-import { ValkeyReaders } from "./readers.ts";
+import { ValkeyAppendQueue } from "./appendQueue.ts";
+import { TASKS_KEY, wakeKey } from "./valkeyChannel.ts";
+import { ValkeyChannels } from "./valkeyChannels.ts";
+import { connectToValkey } from "./valkeyConnection.ts";
+import type { ValkeyCommand, ValkeyAddress } from "./valkeyConnection.ts";
+import { ValkeyChannelEnds } from "./channelEnds.ts";
+import { ValkeyChannelReader } from "./channelReader.ts";
+import { ValkeyReaderPool } from "./readerPool.ts";
 import { evalCommand, reportScript } from "./scripts.ts";
 
 /** How often channels are refreshed: a share of the time that entries are retained, and in milliseconds at most. */
@@ -50,10 +50,10 @@ export interface ValkeyLogOptions extends ValkeyAddress, Retention {
 /** A log that several tasks share, and where they know of each other. */
 export interface ValkeyLog extends MessageLog {
   append(message: NewMessage): Promise<Appended>;
-  readonly peers: Peers;
+  readonly registry: ValkeyTaskRegistry;
 }
 
-export interface Peers {
+export interface ValkeyTaskRegistry {
   /**
    * Notes how many connections this task has. To be repeated every two seconds: a task is forgotten after 3.5.
    * @returns the numbers of all tasks, this one's among them.
@@ -76,7 +76,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     task,
     budgetBytes: (options.valkeyBudgetMib ?? 0) * MIB,
   });
-  const appends = new ValkeyAppends({
+  const appends = new ValkeyAppendQueue({
     connection: commands,
     channels,
     task,
@@ -84,7 +84,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     onAppended: options.onAppended ?? (() => undefined),
     logger,
   });
-  const ends = new ValkeyEnds({
+  const ends = new ValkeyChannelEnds({
     connection: commands,
     channels,
     timeoutSeconds,
@@ -106,9 +106,9 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
       quietMs: Infinity,
     }),
   };
-  const readers = new ValkeyReaders((number) => {
+  const readers = new ValkeyReaderPool((number) => {
     const name = `${task}-reader-${number}`;
-    return new ValkeyReader({
+    return new ValkeyChannelReader({
       connection: connectToValkey({
         ...options,
         name: `websocket-${name}`,
@@ -122,7 +122,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
       problems,
     });
   });
-  const reportCommand = (connections: number | ""): Command =>
+  const reportCommand = (connections: number | ""): ValkeyCommand =>
     evalCommand(reportScript, TASKS_KEY, task, connections, REPORT_EXPIRY_MS);
   let closing: Promise<void> | undefined;
 
@@ -150,7 +150,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
   };
   const refreshing = setInterval(
     () => {
-      if (commands.ready) void refresh();
+      if (commands.isReady) void refresh();
     },
     Math.min(LONGEST_REFRESH_MS, retainedSeconds * 1000 * REFRESH_SHARE),
   );
@@ -158,7 +158,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
   const close = async (): Promise<void> => {
     clearInterval(refreshing);
     const giveUp = setTimeout(() => {
-      appends.giveUp();
+      appends.rejectPending();
       commands.close();
     }, CLOSE_MS);
     await Promise.all([readers.close(), appends.close()]);
@@ -183,7 +183,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
       return closing;
     },
 
-    peers: {
+    registry: {
       async report(connections) {
         const [outcome] = await commands.send([reportCommand(connections)]);
         if (outcome?.kind !== "answered") throw outcome?.error ?? new Error("Valkey has not answered.");

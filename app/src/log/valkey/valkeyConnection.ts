@@ -4,79 +4,84 @@ import type { Logger } from "pino";
 
 import { RecurringProblem } from "../../metrics/recurringProblem.ts";
 
-/** Delay before a connection is tried again, in milliseconds: doubles from the first to the longest, with full jitter. */
-const FIRST_RETRY_MS = 100;
-const LONGEST_RETRY_MS = 2000;
+/** Delay before a reconnection, in milliseconds. It doubles from the minimum to the maximum, with full jitter. */
+const MIN_RETRY_MS = 100;
+const MAX_RETRY_MS = 2000;
 
 const CONNECT_TIMEOUT_MS = 5000;
-/** Time that a server which does not answer gets to take leave, in milliseconds. */
+/** Time that the server has to close a connection, in milliseconds. */
 const DISCONNECT_TIMEOUT_MS = 100;
-/** Time that a cluster gets to say which node has which slot, in milliseconds. */
+/** Time that a cluster has to return its slots, in milliseconds. */
 const SLOTS_TIMEOUT_MS = 2000;
 
 const DEFAULT_PORT = 6379;
 
+/** How to connect to a Valkey or Redis server. */
 export interface ValkeyAddress {
   /** `redis://[user@]host[:port]`, or `rediss://` for TLS. */
   readonly url: string;
   readonly password?: string;
-  /** Whether the server speaks the cluster protocol. */
+  /** Whether the server is a cluster. ElastiCache Serverless always is. */
   readonly cluster: boolean;
-  /** Authorities to trust, in PEM; those of the system by default. */
+  /** Certificate authorities to trust, in PEM. @default those of Node.js */
   readonly ca?: string;
 }
 
-/** A command's name, and its arguments. */
-export type Command = readonly [name: string, ...args: (string | number)[]];
+/** The name of a command and its arguments. */
+export type ValkeyCommand = readonly [name: string, ...args: (string | number)[]];
 
 /**
- * `unsent`: there was no connection. `refused`: the server has answered by an error, and has not done it. `unknown`: the
- * connection was lost before the answer, and the server may have done it.
+ * The outcome of one command.
+ * - `answered`: the server has run it.
+ * - `unsent`: there was no connection.
+ * - `refused`: the server has replied with an error, and has not run it.
+ * - `unknown`: the connection was lost before the reply. The server may have run it.
  */
-export type Outcome =
+export type CommandOutcome =
   | { readonly kind: "answered"; readonly reply: unknown }
   | { readonly kind: "unsent"; readonly error: Error }
   | { readonly kind: "refused"; readonly error: Error }
   | { readonly kind: "unknown"; readonly error: Error };
 
 /**
- * A connection that is opened again whenever it is lost. No command is ever sent twice, and none waits for a connection:
- * whoever gives the commands knows better which of them may be repeated.
+ * A connection that reconnects when it is lost. It never sends a command twice, and no command waits for a connection: the
+ * caller decides which commands to repeat.
  */
 export interface ValkeyConnection {
-  readonly ready: boolean;
-  readonly closed: boolean;
-  /** Called whenever the connection has become ready. */
+  readonly isReady: boolean;
+  readonly isClosed: boolean;
+  /** Calls the listener each time the connection becomes ready. */
   onReady(listener: () => void): void;
   /** Resolves when the connection is ready, or closed. */
-  whenReady(): Promise<void>;
-  /** Sends commands in one write; each has its outcome, in their order. It does not reject. */
-  send(commands: readonly Command[]): Promise<readonly Outcome[]>;
-  /** Gives up the present connection, with everything that is unanswered on it, and opens another one. */
+  waitUntilReady(): Promise<void>;
+  /** Sends commands in one write. Resolves with their outcomes in the same order; never rejects. */
+  send(commands: readonly ValkeyCommand[]): Promise<readonly CommandOutcome[]>;
+  /** Closes the current connection and opens another one. Unanswered commands become `unknown`. */
   drop(): void;
-  /** For good. Idempotent. */
+  /** Closes the connection permanently. Idempotent. */
   close(): void;
 }
 
 export interface ValkeyConnectionOptions extends ValkeyAddress {
-  /** What the connection is called in the server's list of clients. */
+  /** Name of the connection in `CLIENT LIST`. */
   readonly name: string;
-  /** Milliseconds after which a connection that does not answer is given up: nobody else may ever close it. */
+  /** Time after which a connection without replies is replaced, in milliseconds. The network may never report its loss. */
   readonly answerTimeoutMs: number;
   readonly logger: Logger;
 }
 
+/** Connects to a server. The connection is ready later: see {@link ValkeyConnection.waitUntilReady}. */
 export function connectToValkey(options: ValkeyConnectionOptions): ValkeyConnection {
   const { name, logger } = options;
-  const client = clientOf(options);
+  const client = createClient(options);
   const absence = new RecurringProblem({
     logger: logger.child({ connection: name, server: new URL(options.url).host }),
     begun: "Valkey is away",
     ended: "Valkey is back",
     quietMs: Infinity,
   });
-  let closed = false;
-  /** The reason for the end of the present connection, which is reported before it. */
+  let isClosed = false;
+  /** Why the current connection ends. The client emits it before the end. */
   let problem: Error | undefined;
   let readiness: PromiseWithResolvers<undefined> | undefined;
 
@@ -86,10 +91,10 @@ export function connectToValkey(options: ValkeyConnectionOptions): ValkeyConnect
   };
   client.on("error", (error: Error) => {
     problem = error;
-    if (!closed) absence.note(reasonOf(error));
+    if (!isClosed) absence.note(reasonOf(error));
   });
   client.on("close", () => {
-    if (!closed && problem === undefined) absence.note("the connection was closed");
+    if (!isClosed && problem === undefined) absence.note("the connection was closed");
     problem = undefined;
   });
   client.on("ready", () => {
@@ -98,20 +103,20 @@ export function connectToValkey(options: ValkeyConnectionOptions): ValkeyConnect
   });
 
   return {
-    get ready() {
+    get isReady() {
       return client.status === "ready";
     },
 
-    get closed() {
-      return closed;
+    get isClosed() {
+      return isClosed;
     },
 
     onReady(listener) {
       client.on("ready", listener);
     },
 
-    whenReady() {
-      if (closed || client.status === "ready") return Promise.resolve();
+    waitUntilReady() {
+      if (isClosed || client.status === "ready") return Promise.resolve();
       readiness ??= Promise.withResolvers();
       return readiness.promise;
     },
@@ -122,34 +127,34 @@ export function connectToValkey(options: ValkeyConnectionOptions): ValkeyConnect
         return commands.map(() => ({ kind: "unsent", error }));
       }
       try {
-        // The client copies the commands, and declares that it might not.
+        // The client copies the commands, although its type is mutable.
         const results = await client.pipeline(commands as unknown as unknown[][]).exec();
         return (results ?? []).map(([error, reply]) =>
-          error === null ? { kind: "answered", reply } : failure(error),
+          error === null ? { kind: "answered", reply } : outcomeOf(error),
         );
       } catch (error) {
-        const outcome = failure(error);
+        const outcome = outcomeOf(error);
         return commands.map(() => outcome);
       }
     },
 
     drop() {
-      if (!closed && client.status === "ready") client.disconnect(true);
+      if (!isClosed && client.status === "ready") client.disconnect(true);
     },
 
     close() {
-      if (closed) return;
-      closed = true;
+      if (isClosed) return;
+      isClosed = true;
       client.disconnect();
       resolveReadiness();
     },
   };
 }
 
-function clientOf(options: ValkeyConnectionOptions): Redis | Cluster {
+function createClient(options: ValkeyConnectionOptions): Redis | Cluster {
   const { url, password, cluster, ca, name, answerTimeoutMs } = options;
   const { protocol, hostname, port, username } = new URL(url);
-  // An IPv6 address has brackets in a URL, and nowhere else.
+  // Only a URL has an IPv6 address in brackets.
   const host = hostname.replace(/^\[(.*)\]$/, "$1");
   const node = { host, port: port === "" ? DEFAULT_PORT : Number(port) };
   const nodeOptions: RedisOptions = {
@@ -160,8 +165,8 @@ function clientOf(options: ValkeyConnectionOptions): Redis | Cluster {
     connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     socketTimeout: answerTimeoutMs,
-    // With these two, what is unanswered is rejected as soon as the connection is lost, and never sent again. (Without
-    // the first, the second leaves it unsettled for ever.)
+    // These two options reject unanswered commands when the connection is lost. Without the first one, the second one leaves
+    // them pending forever.
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
   };
@@ -171,11 +176,11 @@ function clientOf(options: ValkeyConnectionOptions): Redis | Cluster {
       redisOptions: nodeOptions,
       clusterRetryStrategy: retryDelay,
       slotsRefreshTimeout: SLOTS_TIMEOUT_MS,
-      // The names of the nodes stay names, so that TLS finds them in the certificate.
+      // TLS compares the names of the nodes with the certificate, so they are not resolved here.
       dnsLookup: (address, callback) => {
         callback(null, address);
       },
-      // Zero is never: what was unanswered when the connection was lost may have been done.
+      // Zero disables retries: the server may have run an unanswered command.
       retryDelayOnFailover: 0,
       retryDelayOnClusterDown: 0,
     });
@@ -185,10 +190,10 @@ function clientOf(options: ValkeyConnectionOptions): Redis | Cluster {
 
 /** @param attempt from 1. */
 function retryDelay(attempt: number): number {
-  return Math.random() * Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempt - 1));
+  return Math.random() * Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** (attempt - 1));
 }
 
-/** Of a cluster, the client's error is only that no node could be asked, and a refused password may show as none. */
+/** Finds the cause of an error. A cluster's own error is only that no node has answered. */
 function reasonOf(error: Error): Error {
   const { lastNodeError = error } = error as { readonly lastNodeError?: unknown };
   const cause = lastNodeError instanceof Error ? lastNodeError : error;
@@ -197,8 +202,8 @@ function reasonOf(error: Error): Error {
     : cause;
 }
 
-/** The client's errors carry the command with all its arguments, which may be a message or the password: only their text goes on. */
-function failure(thrown: unknown): Outcome {
+/** Keeps only the text of an error: the client's errors contain the command, which may contain a message or the password. */
+function outcomeOf(thrown: unknown): CommandOutcome {
   const { name, message } = thrown instanceof Error ? thrown : new Error(String(thrown));
   return { kind: name === "ReplyError" ? "refused" : "unknown", error: new Error(message) };
 }

@@ -1,111 +1,47 @@
 /**
- * What the channels may take of Valkey's memory, all together and by user. Valkey must never evict: it would drop messages
- * that were acknowledged. So what would go beyond the budget is refused, and what is stored is charged before it is.
+ * The part of the open script that trims a channel, charges it for the memory that it uses, and grants leases.
  *
- * A task charges what it appends to a channel in advance: it has a lease of so many bytes, and asks for another one when that is
- * used up, or after a time. Then the channel is also trimmed, by size and age, and its charge is computed again. The record of the
- * channel, a hash, has the charge and the leases. Charges are summed by the interval in which they were last renewed. All keys of
- * a channel expire a fixed time after that, so the sum of an interval is forgotten when its channels have expired.
+ * The record of a channel is a hash with its charge and its leases. The charges of all channels are summed by the interval
+ * in which they were last renewed. All keys of a channel expire a fixed time later. The sum of an interval is therefore
+ * dropped when its channels have expired.
  */
+import { ALLOCATION_FACTOR, ENTRY_BYTES, ID_BYTES, LEASE_EXPIRY_SHARE } from "./storageLease.ts";
 
-/** Valkey holds as much as it may. Nothing was stored. */
-export class StorageFullError extends Error {
-  override readonly name: string = "StorageFullError";
-
-  constructor(message = "Valkey holds as much as its budget allows.") {
-    super(message);
-  }
-}
-
-/** Valkey holds as much of one user as it may. Others can go on. */
-export class UserFullError extends StorageFullError {
-  override readonly name = "UserFullError";
-
-  constructor() {
-    super("Valkey holds as much as the budget of one user allows.");
-  }
-}
-
-/** What the open script answers instead of a lease that is beyond the budget, or beyond that of the user. */
+/** Replies instead of a lease beyond the budget, and beyond the user's share of it. */
 export const STORAGE_FULL = "FULL";
 export const USER_FULL = "USER FULL";
 
-/** What is left of the budget to channels that are opened, when no more entries are taken. */
+/** Share of the budget that entries can fill. The rest is for channels that are only read. */
 const APPEND_SHARE = 0.9;
-/** What one user may fill of the budget. */
-export const USER_SHARE = 0.25;
 
-/** What Valkey takes for a payload, by its length, and for an entry, an id, a record, and a stream besides, in bytes, as measured. */
-const ALLOCATION_FACTOR = 1.25;
-const ENTRY_BYTES = 96;
-const ID_BYTES = 128;
+/** Memory that Valkey uses for a record and for an empty stream, in bytes, as measured. */
 const RECORD_BYTES = 1024;
 const STREAM_BYTES = 5120;
 
-/** What a lease has: a share of what the channel takes, within limits, but at least what the task asks for. */
+/** Size of a lease: a share of what the channel uses, within limits, and at least what the task asks for. */
 const LEASE_SHARE = 1 / 8;
 const MIN_LEASE_BYTES = 4 * 1024;
 const MAX_LEASE_BYTES = 256 * 1024;
 
 /**
- * How long a task uses a lease, as a share of the time to retain, and when the server takes it for used up. The time between is
- * for appends on the way, and for clocks that differ.
- */
-const LEASE_TERM_SHARE = 1 / 16;
-const LEASE_EXPIRY_SHARE = 1 / 4;
-
-/**
- * Most that a channel holds, by the bytes to retain. What a task has read of it is trimmed to those bytes; a batch of appends may
- * be larger, and readers are to be given all of it.
+ * Maximum size of a channel, as a multiple of the bytes to retain. Entries that the asking task has read are trimmed to the
+ * bytes to retain. A batch of appends can be larger, and readers must receive all of it.
  */
 const UNREAD_FACTOR = 16;
 
-/** Parts into which what must be retained is divided: a channel is trimmed by one at a time. */
+/** Number of parts of the retained entries. A channel is trimmed by whole parts. */
 const PARTS = 16;
 
-/** Intervals of which the time until a channel expires consists, and fields of their sums; more than may be valid at once. */
+/** Intervals until a channel expires, and fields for their sums. There are more fields than valid sums. */
 const INTERVALS = 10;
 const SUMS = 16;
 
-/** What an entry is charged, in bytes. */
-export function chargeOf(payloadBytes: number, hasId: boolean): number {
-  return Math.ceil(payloadBytes * ALLOCATION_FACTOR) + ENTRY_BYTES + (hasId ? ID_BYTES : 0);
-}
-
-/** What this process may append to a channel before it asks for more. */
-export class StorageLease {
-  #leftBytes = 0;
-  /** In milliseconds of `performance.now()`. */
-  #endsAt = 0;
-  #usedBytes = 0;
-
-  /** Payload bytes that were appended and that the server has not been told of. */
-  get usedBytes(): number {
-    return this.#usedBytes;
-  }
-
-  covers(chargedBytes: number): boolean {
-    return chargedBytes <= this.#leftBytes && performance.now() < this.#endsAt;
-  }
-
-  /** What is appended is used before it is sent: an answer may never come. */
-  use(chargedBytes: number, payloadBytes: number): void {
-    this.#leftBytes -= chargedBytes;
-    this.#usedBytes += payloadBytes;
-  }
-
-  /** The server was told what was used, and has granted so many bytes. */
-  renew(bytes: number, askedAt: number, retainedSeconds: number): void {
-    this.#leftBytes = bytes;
-    this.#usedBytes = 0;
-    this.#endsAt = askedAt + retainedSeconds * 1000 * LEASE_TERM_SHARE;
-  }
-}
-
 /**
- * Functions of the open script. Keys: stream, two hashes of ids, record, sums of all charges, sums of what a user is charged.
- * Arguments: time in milliseconds; expiry in milliseconds; entries, bytes and milliseconds to retain; budget in bytes, or 0 if
- * there is none; what a user may fill of it, or 0 if it is unknown.
+ * Lua functions of the open script.
+ *
+ * Keys: stream, two hashes of ids, record, sums of all charges, sums of the user's charges.
+ * Arguments: time in milliseconds; expiry in milliseconds; entries, bytes and milliseconds to retain; budget in bytes, or 0 for
+ * none; the user's share of it in bytes, or 0 if no user is charged.
  */
 export const storageLua = `
 local now, expiryMs, maxEntries = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -147,8 +83,8 @@ local function setSum(key, at, sum)
   redis.call('HSET', key, at % ${SUMS}, string.format('%.0f:%.0f', at, math.max(0, sum)))
 end
 
--- Adds what a task has appended, and what a task that has gone may have. Answers the bytes that the other leases have, which may
--- be appended already or not.
+-- Counts the bytes that the task has appended, and all bytes of leases that have expired: their tasks may have ended.
+-- Returns the bytes of the other tasks' leases, which may be used or not.
 local function countUsed(record, task, usedBytes)
   local others, leased = {}, 0
   record.bytes = record.bytes + usedBytes
@@ -164,8 +100,8 @@ local function countUsed(record, task, usedBytes)
   return leased
 end
 
--- Drops what need not be retained, if the caller has read all before an offset. A point in the stream has the bytes before it, at
--- least and at most.
+-- Drops entries that need not be retained. The caller has read the entries before the offset readTo. A point is a position in
+-- the stream: its offset, the minimum and the maximum number of bytes before it, and its time.
 local function trim(record, readTo, leased)
   local points = {}
   for offset, bytes, most, at in string.gmatch(record.points, '(%d+):(%d+):(%d+):(%d+)') do
@@ -218,8 +154,8 @@ local function bytesOf(record)
   return bytes + ${ID_BYTES} * (redis.call('HLEN', KEYS[2]) + redis.call('HLEN', KEYS[3]))
 end
 
--- Charges a user for what a channel takes beyond what was paid for it already. Entries that replace others cost nothing more.
--- All is paid anew after as many intervals as the sums keep. Answers whether the user has that much left.
+-- Charges the user for the part of the channel's charge that no user has paid. Entries that replace others cost nothing more.
+-- The payments expire with the intervals. Returns whether the user's share of the budget covers the payment.
 local function pay(record, charge)
   local isPaid = record.paidAt and interval - record.paidAt <= ${INTERVALS}
   local due = charge - (isPaid and record.paid or 0)
@@ -233,8 +169,8 @@ local function pay(record, charge)
   return true
 end
 
--- Trims a channel, and charges it for what it takes and for what the tasks may append. Answers the bytes of a new lease, or why
--- there is none. A channel that is only opened needs none, and is refused only if it is not charged yet.
+-- Trims a channel, and charges it for the memory that it uses and for its leases. Returns the bytes of a new lease, or the
+-- refusal. A channel that is only read needs no lease. It is refused only if it has no charge yet.
 local function settle(record, readTo, task, usedBytes, wanted)
   local leased = countUsed(record, task, usedBytes)
   trim(record, readTo, leased)

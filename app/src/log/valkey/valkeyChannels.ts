@@ -3,17 +3,11 @@ import type { Logger } from "pino";
 import { RecurringProblem } from "../../metrics/recurringProblem.ts";
 import { idName } from "../publishId.ts";
 import type { Retention } from "../retention.ts";
-import { userStorageKey, STORAGE_KEY, ValkeyChannel } from "./channel.ts";
-import type { Command, Outcome, ValkeyConnection } from "./connection.ts";
+import { userStorageKey, STORAGE_KEY, ValkeyChannel } from "./valkeyChannel.ts";
+import type { ValkeyCommand, CommandOutcome, ValkeyConnection } from "./valkeyConnection.ts";
 import { appendScript, evalCommand, evalshaCommand, isUnknownScript, openScript } from "./scripts.ts";
-import {
-  USER_FULL,
-  USER_SHARE,
-  UserFullError,
-  STORAGE_FULL,
-  StorageFullError,
-  StorageLease,
-} from "./storage.ts";
+import { StorageFullError, StorageLease, USER_SHARE, UserFullError } from "./storageLease.ts";
+import { STORAGE_FULL, USER_FULL } from "./storageScript.ts";
 
 /** What Valkey keeps of a channel that nobody refreshes, beyond the time that its entries are retained, in seconds. */
 const EXPIRY_MARGIN_SECONDS = 300;
@@ -113,7 +107,7 @@ export class ValkeyChannels {
 
   #opened(
     { channel, wantedBytes }: OpenRequest,
-    outcome: Outcome | undefined,
+    outcome: CommandOutcome | undefined,
     askedAt: number,
   ): OpenedChannel | Error {
     if (outcome?.kind !== "answered") {
@@ -136,7 +130,7 @@ export class ValkeyChannels {
   }
 
   /** A command that appends to a channel, at most once if the entry has a digest, and that needs a lease. */
-  appendCommand(run: typeof evalCommand, channel: ValkeyChannel, entry: NewEntry): Command {
+  appendCommand(run: typeof evalCommand, channel: ValkeyChannel, entry: NewEntry): ValkeyCommand {
     const { key, idKeys, recordKey } = channel;
     const { epoch, name, digest, payload } = entry;
     const { retainedMessages, retainedSeconds } = this.#retention;
@@ -149,7 +143,7 @@ export class ValkeyChannels {
     return run(appendScript, ...keys, ...entryArgs, ...limits);
   }
 
-  #openCommand(run: typeof evalCommand, { channel, wantedBytes = 0, user }: OpenRequest): Command {
+  #openCommand(run: typeof evalCommand, { channel, wantedBytes = 0, user }: OpenRequest): ValkeyCommand {
     const { key, idKeys, recordKey, epoch, offset, entryName, readTo, lease } = channel;
     const { retainedMessages, retainedBytes, retainedSeconds } = this.#retention;
     const isCharged = user !== undefined;
@@ -170,6 +164,6 @@ function fullError(reply: unknown): StorageFullError | undefined {
   return reply === STORAGE_FULL ? new StorageFullError() : undefined;
 }
 
-function needsText(outcome: Outcome): boolean {
+function needsText(outcome: CommandOutcome): boolean {
   return outcome.kind === "refused" && isUnknownScript(outcome.error);
 }

@@ -3,10 +3,10 @@ import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promi
 import type { RecurringProblem } from "../../metrics/recurringProblem.ts";
 import type { LogEntry, LogReader } from "../log.ts";
 import type { Retention } from "../retention.ts";
-import { entryId, epochOf, offsetOf } from "./channel.ts";
-import type { ValkeyChannel } from "./channel.ts";
-import type { OpenedChannel, ValkeyChannels } from "./channels.ts";
-import type { Command, Outcome, ValkeyConnection } from "./connection.ts";
+import { entryId, epochOf, offsetOf } from "./valkeyChannel.ts";
+import type { ValkeyChannel } from "./valkeyChannel.ts";
+import type { OpenedChannel, ValkeyChannels } from "./valkeyChannels.ts";
+import type { ValkeyCommand, CommandOutcome, ValkeyConnection } from "./valkeyConnection.ts";
 
 /** Most entries of a channel that one read takes. */
 const READ_COUNT = 1000;
@@ -35,7 +35,7 @@ const REFUSED_RETRY_MS = 100;
 /** How long the stream that wakes a reader outlives its last use, in milliseconds. */
 const WAKE_EXPIRY_MS = 60_000;
 
-export interface ValkeyReaderParts {
+export interface ValkeyChannelReaderParts {
   /** Of its own: it is busy with waiting. */
   readonly connection: ValkeyConnection;
   /** The one that everything else goes through. */
@@ -89,8 +89,8 @@ type Streams = readonly (readonly [key: string, entries: readonly StoredEntry[]]
 type StoredEntry = readonly [id: string, fields: readonly [name: string, payload: string]];
 
 /** Reads the channels that have subscriptions, by one command that waits for news of any of them. */
-export class ValkeyReader {
-  readonly #parts: ValkeyReaderParts;
+export class ValkeyChannelReader {
+  readonly #parts: ValkeyChannelReaderParts;
   readonly #followed = new Map<string, Followed>();
   readonly #deliveryBytes: number;
   #wakeId = "0-0";
@@ -103,7 +103,7 @@ export class ValkeyReader {
   #closed = false;
   readonly #running: Promise<void>;
 
-  constructor(parts: ValkeyReaderParts) {
+  constructor(parts: ValkeyChannelReaderParts) {
     this.#parts = parts;
     this.#deliveryBytes = parts.retention.retainedBytes * DELIVERY_SHARE;
     this.#running = this.#run();
@@ -170,16 +170,16 @@ export class ValkeyReader {
         await this.#woken.promise;
         continue;
       }
-      await connection.whenReady();
+      await connection.waitUntilReady();
       try {
         await this.#place();
         await this.#read();
       } catch (error) {
-        if (connection.closed) return;
+        if (connection.isClosed) return;
         // What the server did meanwhile is unknown: each channel has to show that it is what it was.
         for (const followed of this.#followed.values()) followed.placed = false;
         this.#displaced = true;
-        if (connection.ready) {
+        if (connection.isReady) {
           problems.read.note(error);
           await delay(REFUSED_RETRY_MS);
         }
@@ -216,7 +216,7 @@ export class ValkeyReader {
     for (const [index, followed] of unplaced.entries()) {
       const answer = opened[index];
       if (answer instanceof Error) {
-        if (!connection.ready) throw answer;
+        if (!connection.isReady) throw answer;
         followed.placed = false;
         refused.push(followed);
       } else if (answer !== undefined) this.#placeAt(followed, answer);
@@ -292,7 +292,7 @@ export class ValkeyReader {
     return streamsOf(outcome);
   }
 
-  #command(followed: readonly Followed[], ...options: readonly (string | number)[]): Command {
+  #command(followed: readonly Followed[], ...options: readonly (string | number)[]): ValkeyCommand {
     return [
       "xread",
       ...options,
@@ -340,7 +340,7 @@ export class ValkeyReader {
       entries.push({ offset: followed.next, payload, bytes: Buffer.byteLength(payload) });
       followed.next += 1;
     }
-    if (last !== undefined) channel.note(epoch, followed.next - 1, last[1][0]);
+    if (last !== undefined) channel.noteStored(epoch, followed.next - 1, last[1][0]);
     return entries;
   }
 
@@ -379,7 +379,7 @@ export class ValkeyReader {
 }
 
 /** @throws where there is no answer, or a refusal. */
-function streamsOf(outcome: Outcome | undefined): Streams {
+function streamsOf(outcome: CommandOutcome | undefined): Streams {
   if (outcome?.kind !== "answered") throw outcome?.error ?? new Error("Valkey has not answered.");
   // By XREAD.
   return (outcome.reply as Streams | null) ?? [];

@@ -1,7 +1,7 @@
 import type { LogReader } from "../log.ts";
-import type { ValkeyChannel } from "./channel.ts";
-import type { OpenedChannel } from "./channels.ts";
-import type { ValkeyReader } from "./reader.ts";
+import type { ValkeyChannel } from "./valkeyChannel.ts";
+import type { OpenedChannel } from "./valkeyChannels.ts";
+import type { ValkeyChannelReader } from "./channelReader.ts";
 
 /**
  * Channels of one reader. Each of its reads names all of them, some 60 bytes each, whichever has news: with so many, that
@@ -13,12 +13,12 @@ const CHANNELS_PER_READER = 50;
 const MAX_READERS = 40;
 
 /** Shares the channels of a task out among readers. */
-export class ValkeyReaders {
-  readonly #start: (number: number) => ValkeyReader;
-  readonly #readers: [ValkeyReader, ...ValkeyReader[]];
+export class ValkeyReaderPool {
+  readonly #start: (number: number) => ValkeyChannelReader;
+  readonly #readers: [ValkeyChannelReader, ...ValkeyChannelReader[]];
 
   /** @param start starts the reader of this number, which counts from 0. */
-  constructor(start: (number: number) => ValkeyReader) {
+  constructor(start: (number: number) => ValkeyChannelReader) {
     this.#start = start;
     // There before anybody needs it: whoever came first would wait for its connection.
     this.#readers = [start(0)];
@@ -43,11 +43,11 @@ export class ValkeyReaders {
     await Promise.all(this.#readers.map((reader) => reader.close()));
   }
 
-  #readerOf(channel: ValkeyChannel): ValkeyReader | undefined {
+  #readerOf(channel: ValkeyChannel): ValkeyChannelReader | undefined {
     return this.#readers.find((reader) => reader.follows(channel));
   }
 
-  #readerWithRoom(): ValkeyReader {
+  #readerWithRoom(): ValkeyChannelReader {
     // The first: those without channels sleep, and cost nothing.
     const withRoom = this.#readers.find(({ channels }) => channels < CHANNELS_PER_READER);
     if (withRoom !== undefined) return withRoom;

@@ -1,14 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 import type { LogPosition } from "../log.ts";
-import type { ValkeyChannel } from "./channel.ts";
-import type { OpenedChannel, ValkeyChannels } from "./channels.ts";
-import type { ValkeyConnection } from "./connection.ts";
+import type { ValkeyChannel } from "./valkeyChannel.ts";
+import type { OpenedChannel, ValkeyChannels } from "./valkeyChannels.ts";
+import type { ValkeyConnection } from "./valkeyConnection.ts";
 
 /** Time after which a server that has not answered is asked again, in milliseconds. */
 const RETRY_MS = 50;
 
-export interface ValkeyEndsParts {
+export interface ValkeyChannelEndsParts {
   readonly connection: ValkeyConnection;
   readonly channels: ValkeyChannels;
   /** Seconds for which a question waits for its answer. */
@@ -18,12 +18,12 @@ export interface ValkeyEndsParts {
 }
 
 /** Asks for the ends of channels, once per channel and turn however many want to know. */
-export class ValkeyEnds {
-  readonly #parts: ValkeyEndsParts;
+export class ValkeyChannelEnds {
+  readonly #parts: ValkeyChannelEndsParts;
   #asked = new Map<ValkeyChannel, PromiseWithResolvers<LogPosition>>();
   #closed = false;
 
-  constructor(parts: ValkeyEndsParts) {
+  constructor(parts: ValkeyChannelEndsParts) {
     this.#parts = parts;
   }
 
@@ -60,7 +60,7 @@ export class ValkeyEnds {
   async #answer(asked: Map<ValkeyChannel, PromiseWithResolvers<LogPosition>>): Promise<void> {
     const { connection, channels, onOpened } = this.#parts;
     while (asked.size > 0) {
-      await connection.whenReady();
+      await connection.waitUntilReady();
       const names = [...asked.keys()];
       const opened = await channels.open(
         connection,

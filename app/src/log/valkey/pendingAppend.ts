@@ -1,0 +1,84 @@
+import type { Appended, NewMessage } from "../log.ts";
+import { payloadDigest } from "../publishId.ts";
+import { chargeOf } from "./storageLease.ts";
+import type { ValkeyChannel } from "./valkeyChannel.ts";
+
+/** Memory of a pending append besides its payload, in bytes. */
+const OVERHEAD_BYTES = 256;
+
+export interface PendingAppendParts {
+  readonly channel: ValkeyChannel;
+  readonly message: NewMessage;
+  /** Name of the entry in the stream. The name of a publish with an id is that of its repetitions. */
+  readonly name: string;
+  /** Called once, when the append has a result: with the time of its reply if the message is stored. */
+  readonly onSettled: (append: PendingAppend, storedAt?: number) => void;
+}
+
+/** An append without a result. */
+export class PendingAppend {
+  readonly channel: ValkeyChannel;
+  readonly payload: string;
+  readonly user: string | undefined;
+  readonly name: string;
+  /** Digest of the payload. Only a publish with an id has one. */
+  readonly digest: string | undefined;
+  readonly payloadBytes: number;
+  /** Bytes that the channel is charged for the entry. */
+  readonly chargedBytes: number;
+  /** When `append` was called, in milliseconds of `performance.now()`. */
+  readonly calledAt = performance.now();
+  /** Whether Valkey has confirmed the entry. */
+  isStored = false;
+  /** Epoch and newest offset of the channel when the append was sent. */
+  epoch = "";
+  newestOffset = 0;
+  readonly #result = Promise.withResolvers<Appended>();
+  readonly #onSettled: PendingAppendParts["onSettled"];
+  #isSettled = false;
+
+  constructor({ channel, message: { payload, id, user }, name, onSettled }: PendingAppendParts) {
+    const hasId = id !== undefined;
+    this.channel = channel;
+    this.payload = payload;
+    this.user = user;
+    this.name = name;
+    this.digest = hasId ? payloadDigest(payload) : undefined;
+    this.payloadBytes = Buffer.byteLength(payload);
+    this.chargedBytes = chargeOf(this.payloadBytes, hasId);
+    this.#onSettled = onSettled;
+  }
+
+  get result(): Promise<Appended> {
+    return this.#result.promise;
+  }
+
+  /** Whether the append has a result. It can have one before Valkey replies: a timeout. */
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** Memory of the append until it has a result, in bytes. */
+  get memoryBytes(): number {
+    return this.payloadBytes + OVERHEAD_BYTES;
+  }
+
+  /**
+   * Does nothing if the append has a result.
+   * @param at time of the reply, in milliseconds of `performance.now()`.
+   */
+  resolve(appended: Appended, at: number): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.#result.resolve(appended);
+    this.#onSettled(this, at);
+  }
+
+  /** Does nothing if the append has a result. */
+  reject(error: Error): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.#result.reject(error);
+    this.#onSettled(this);
+  }
+}
