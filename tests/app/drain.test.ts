@@ -25,7 +25,9 @@ describe("the drain", () => {
   it("delivers what was published before it, then closes with 1001", async () => {
     const server = await startServer();
     const clients = [await connect(server.url), await connect(server.url), await connect(server.url)];
-    const published = Promise.all([1, 2, 3].map(async (n) => server.hub.publish({ channel: DEFAULT_CHANNEL, payload: String(n) })));
+    const published = Promise.all(
+      [1, 2, 3].map(async (n) => server.hub.publish({ channel: DEFAULT_CHANNEL, payload: String(n) })),
+    );
     await server.drain();
     await published;
     for (const client of clients) {

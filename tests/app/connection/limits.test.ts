@@ -87,7 +87,9 @@ describe("limits", () => {
     const reader = await connect(server.url);
     const values = ["small", "x".repeat(bytes), "small again"];
     await Promise.all(
-      values.map(async (value) => server.hub.publish({ channel: DEFAULT_CHANNEL, payload: JSON.stringify(value) })),
+      values.map(async (value) =>
+        server.hub.publish({ channel: DEFAULT_CHANNEL, payload: JSON.stringify(value) }),
+      ),
     );
     for (const value of values) assert.equal(await reader.nextMessage(), value);
   });
@@ -340,7 +342,10 @@ describe("limits", () => {
     const text = "x".repeat(30_000);
     let published = 0;
     const publish = async (): Promise<void> => {
-      await server.hub.publish({ channel: DEFAULT_CHANNEL, payload: JSON.stringify({ n: published++, text }) });
+      await server.hub.publish({
+        channel: DEFAULT_CHANNEL,
+        payload: JSON.stringify({ n: published++, text }),
+      });
       // The readers are told in the next turn.
       await nextTurn();
       measure();
