@@ -1,12 +1,15 @@
-/** Tests that need a program which the machine may lack: they are skipped, and the report names the program. */
+/** Tests that need a program that the machine may lack: they are skipped, and the report names the program. */
+import { appendFileSync, readFileSync } from "node:fs";
 
-/** A program that tests need, and the command that installs it. */
+/** A program that tests need. */
 export interface Requirement {
   readonly program: string;
+  /** Command that installs it. */
   readonly fix: string;
 }
 
-const lacking = new Map<string, string>();
+/** Path of the file that collects the missing programs: in a parallel run, each worker process appends to it. */
+export const LEFT_OUT_FILE = "TESTS_LEFT_OUT_FILE";
 
 /**
  * Skips the test or the suite.
@@ -14,11 +17,12 @@ const lacking = new Map<string, string>();
  */
 export function leaveOut(context: Mocha.Context, { program, fix }: Requirement): never {
   if (process.env["CI"] === "true") throw new Error(`CI needs ${program} for this test. Fix: \`${fix}\``);
-  lacking.set(program, fix);
+  const file = process.env[LEFT_OUT_FILE];
+  if (file !== undefined) appendFileSync(file, `${program}: \`${fix}\`\n`);
   return context.skip();
 }
 
-/** Every program that was lacking so far, with the command that installs it, in one line. */
-export function describeLeftOut(): string {
-  return [...lacking].map(([program, fix]) => `${program}: \`${fix}\``).join("; ");
+/** Every missing program with the command that installs it, once each. */
+export function readLeftOut(file: string): readonly string[] {
+  return [...new Set(readFileSync(file, "utf8").split("\n").filter(Boolean))];
 }

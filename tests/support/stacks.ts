@@ -1,0 +1,24 @@
+/** The project's stacks as their files declare them. */
+import path from "node:path";
+
+import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
+import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
+import { stackNames } from "../../infra/evaluation/stackFiles.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+
+const graphs = new Map<string, Promise<DeclaredGraph>>();
+
+/** The graph of a stack with the configuration of its file. Each process evaluates it once, so callers must not change it. */
+export function declaredGraph(stack: string): Promise<DeclaredGraph> {
+  const graph = graphs.get(stack) ?? evaluateStack({ stack });
+  graphs.set(stack, graph);
+  return graph;
+}
+
+/** @throws {ConfigError} of the first stack whose configuration is not usable. */
+export async function assertUsable(root = ROOT): Promise<void> {
+  for (const stack of stackNames(root)) {
+    await (root === ROOT ? declaredGraph(stack) : evaluateStack({ stack, root }));
+  }
+}
