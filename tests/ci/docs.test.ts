@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
+import { declaredGraph } from "../support/stacks.ts";
 import { FILES, ROOT, textOf } from "./support/workflows.ts";
 
 const PAGE = readFileSync(path.join(ROOT, "docs/ci.md"), "utf8");
@@ -32,7 +32,7 @@ describe("the page about deploying from GitHub", () => {
       ?.filter(({ Action }) => Action.includes("iam:CreateRole"))
       .map(({ Resource }) => Resource);
     for (const stack of ["dev", "prod"]) {
-      for (const { type, name } of (await evaluateStack({ stack })).resources) {
+      for (const { type, name } of (await declaredGraph(stack)).resources) {
         const [, module = ""] = /^awsx?:(\w+)[:/]/.exec(type) ?? [];
         if (module === "") continue;
         if (type === "aws:iam/role:Role")

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { defaultSettings } from "../../app/src/settings/settings.ts";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
+import { declaredGraph } from "../support/stacks.ts";
 import { list, number, text, valueAt } from "../support/values.ts";
 import { buildImage } from "./support/build.ts";
 import type { BuiltImage } from "./support/build.ts";
@@ -58,7 +58,7 @@ describe("the image", function () {
   });
 
   it("says of itself what the task definition says of it", async () => {
-    const { resources } = await evaluateStack({ stack: "prod" });
+    const { resources } = await declaredGraph("prod");
     const service = resources.find(({ type }) => type === "awsx:ecs:FargateService");
     const declared = valueAt(service?.inputs, "taskDefinitionArgs.container");
     assert.deepEqual(["CMD", ...image.healthCommand], list(declared, "healthCheck.command"));

@@ -3,6 +3,7 @@ import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { ofType, theOnly } from "../../infra/evaluation/graph.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { at, list, text } from "../support/values.ts";
+import { declaredGraph } from "../support/stacks.ts";
 
 const CLUSTER = "aws:ecs/cluster:Cluster";
 const LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup";
@@ -82,14 +83,14 @@ describe("ECS Exec", () => {
       ["dev", true],
       ["prod", false],
     ] as const) {
-      assert.equal(service(await evaluateStack({ stack }))["enableExecuteCommand"], isOn, stack);
+      assert.equal(service(await declaredGraph(stack))["enableExecuteCommand"], isOn, stack);
     }
   });
 });
 
 describe("the roles", () => {
   it("are assumed for this account only", async () => {
-    const roles = ofType(await evaluateStack({ stack: "prod" }), ROLE);
+    const roles = ofType(await declaredGraph("prod"), ROLE);
 
     assert.ok(roles.length >= 2);
     for (const { name, inputs } of roles) {

@@ -10,7 +10,7 @@ import type { ConfigProblem } from "../../infra/config/configError.ts";
 import { evaluateStack, problemsOf } from "../../infra/evaluation/evaluate.ts";
 import { quoted } from "../../infra/config/quoted.ts";
 import { commandsOf } from "../support/shell.ts";
-import { assertUsable } from "../support/usableStacks.ts";
+import { assertUsable } from "../support/stacks.ts";
 import { at } from "../support/values.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");

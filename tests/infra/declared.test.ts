@@ -3,15 +3,15 @@
  * as a change of that file, as it would in `pulumi preview`. `npm run docs` writes it anew.
  */
 import { stringify } from "yaml";
-import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import type { DeclaredGraph, DeclaredResource } from "../../infra/evaluation/graph.ts";
 import { assertRestated } from "../support/restated.ts";
+import { declaredGraph } from "../support/stacks.ts";
 
 describe("the program", () => {
   it("declares what tests/infra/declared.dev.yaml and declared.prod.yaml say", async () => {
     const files: Record<string, () => string> = {};
     for (const stack of ["dev", "prod"]) {
-      const declared = readable(await evaluateStack({ stack }));
+      const declared = readable(await declaredGraph(stack));
       files[`tests/infra/declared.${stack}.yaml`] = () =>
         stringify(declared, { lineWidth: 0, aliasDuplicateObjects: false });
     }

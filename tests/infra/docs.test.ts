@@ -3,8 +3,8 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { encode } from "../../app/src/settings/definition.ts";
 import { configDefinitions } from "../../infra/config/config.ts";
-import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { assertRestated, withTable } from "../support/restated.ts";
+import { declaredGraph } from "../support/stacks.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const README = readFileSync(path.join(ROOT, "README.md"), "utf8");
@@ -21,7 +21,7 @@ describe("the documentation", () => {
   });
 
   it("names every output in the README", async () => {
-    const { outputs } = await evaluateStack({ stack: "dev" });
+    const { outputs } = await declaredGraph("dev");
     const [, listed = ""] = /^Outputs: (.*)$/m.exec(README) ?? [];
     assert.deepEqual(
       [...listed.matchAll(/`(\w+)`/g)].map(([, name]) => name),
@@ -30,7 +30,7 @@ describe("the documentation", () => {
   });
 
   it("shows as many resources as the program declares", async () => {
-    const { resources } = await evaluateStack({ stack: "dev" });
+    const { resources } = await declaredGraph("dev");
     assertRestated({
       "README.md": (page) => page.replace(/(?<=Stack dev: )\d+(?= resources)/, String(resources.length)),
     });

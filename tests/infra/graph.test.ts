@@ -6,6 +6,7 @@ import { ofType, theOnly } from "../../infra/evaluation/graph.ts";
 import type { DeclaredGraph, DeclaredResource } from "../../infra/evaluation/graph.ts";
 import { brokenLinks } from "../../infra/config/timeouts.ts";
 import { at, list, number, text } from "../support/values.ts";
+import { declaredGraph } from "../support/stacks.ts";
 
 /** Pulumi appends a hyphen and seven hexadecimal digits to the names of load balancers and target groups. */
 const AUTONAME_SUFFIX = 8;
@@ -33,7 +34,7 @@ for (const stack of ["dev", "prod"]) {
     });
 
     before(async () => {
-      graph = await evaluateStack({ stack });
+      graph = await declaredGraph(stack);
     });
 
     describe("structure", () => {
@@ -494,7 +495,7 @@ describe("a user's address, without a token", () => {
 describe("the stacks", () => {
   it("scale as the first design did in dev, and with room in prod", async () => {
     const scaling = async (stack: string): Promise<unknown> => {
-      const graph = await evaluateStack({ stack });
+      const graph = await declaredGraph(stack);
       const { minCapacity, maxCapacity } = theOnly(graph, "aws:appautoscaling/target:Target").inputs;
       const { targetValue } = at(
         theOnly(graph, "aws:appautoscaling/policy:Policy").inputs,

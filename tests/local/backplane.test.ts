@@ -4,7 +4,6 @@ import path from "node:path";
 import { Redis } from "iovalkey";
 import { createValkeyLog } from "../../app/src/log/valkey/valkeyLog.ts";
 import { connect } from "../../client/src/index.ts";
-import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { type RunningBackplane, startBackplane } from "../../local/backplane.ts";
 import { type Backplane, readBackplane } from "../../local/model/backplane.ts";
@@ -12,6 +11,7 @@ import { describeLogContract } from "../app/log/logContract.ts";
 import { silent } from "../app/support.ts";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { connectTo, TrustingWebSocket } from "../support/localStack.ts";
+import { declaredGraph } from "../support/stacks.ts";
 import { requireValkey } from "../support/valkey.ts";
 import { ROOT } from "./support/paths.ts";
 import { type StackFixture, running } from "./support/stack.ts";
@@ -41,7 +41,7 @@ describe("the local backplane", function () {
   let graph: DeclaredGraph;
 
   before(async () => {
-    graph = await evaluateStack({ stack: "dev" });
+    graph = await declaredGraph("dev");
   });
 
   for (const player of ["a real server", "the embedded stand-in"]) {

@@ -4,12 +4,12 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { createValkeyLog } from "../../app/src/log/valkey/valkeyLog.ts";
-import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { readBackplane } from "../../local/model/backplane.ts";
 import { type StandIn, type StandInUser, startStandIn } from "../../local/standInValkey/server.ts";
 import { describeLogContract } from "../app/log/logContract.ts";
 import { silent } from "../app/support.ts";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
+import { declaredGraph } from "../support/stacks.ts";
 import { waitUntil } from "../support/waitUntil.ts";
 
 const FREE: StandInUser = { name: "tasks", password: "letmein", access: "on ~* +@all" };
@@ -21,7 +21,7 @@ describe("the stand-in for Valkey", () => {
     let user: StandInUser;
 
     before(async function () {
-      const backplane = readBackplane(await evaluateStack({ stack: "dev" }));
+      const backplane = readBackplane(await declaredGraph("dev"));
       assert.ok(backplane);
       ({ user } = backplane);
       standIn = await startStandIn(user);

@@ -1,13 +1,13 @@
 /** Every rule on the declared stack, changed so that it must find something, and so that it must not. */
 import assert from "node:assert/strict";
 import * as aws from "@pulumi/aws";
-import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { stackOf } from "../../policy/declared.ts";
 import type { Stack } from "../../policy/rule.ts";
 import { rules } from "../../policy/rules.ts";
 import { UNKNOWN } from "../../policy/values.ts";
 import type { Values } from "../../policy/values.ts";
 import { judge } from "../../policy/verdict.ts";
+import { declaredGraph } from "../support/stacks.ts";
 import { asDeclared, container, plus, policyDocument, set, variable, without } from "./changes.ts";
 import type { Change } from "./changes.ts";
 
@@ -730,7 +730,7 @@ describe("the rules", () => {
   let declared: Stack;
 
   before(async () => {
-    declared = stackOf(await evaluateStack({ stack: "dev" }));
+    declared = stackOf(await declaredGraph("dev"));
   });
 
   it("have an example each", () => {

@@ -11,6 +11,7 @@ import { rules } from "../../policy/rules.ts";
 import { listAt, UNKNOWN, valueAt } from "../../policy/values.ts";
 import { judge } from "../../policy/verdict.ts";
 import type { Verdict } from "../../policy/verdict.ts";
+import { declaredGraph } from "../support/stacks.ts";
 import { resourceOf } from "./changes.ts";
 
 describe("the stacks and the edges", () => {
@@ -18,7 +19,7 @@ describe("the stacks and the edges", () => {
 
   before(async () => {
     for (const stack of ["dev", "prod"]) {
-      verdicts.set(stack, judge(stackOf(await evaluateStack({ stack })), rules, suppressions));
+      verdicts.set(stack, judge(stackOf(await declaredGraph(stack)), rules, suppressions));
     }
     for (const { title, graph } of await evaluateExamples()) {
       verdicts.set(title, judge(stackOf(graph), rules, suppressions));

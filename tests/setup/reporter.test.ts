@@ -21,7 +21,7 @@ describe("skipped", () => {
 });
 `;
 
-describe("the report of the tests", () => {
+describe("the test report", () => {
   let folder: string;
 
   beforeEach(() => {
@@ -33,32 +33,39 @@ describe("the report of the tests", () => {
     rmSync(folder, { recursive: true });
   });
 
-  function report(env: NodeJS.ProcessEnv): {
-    readonly status: number | null;
-    readonly lines: readonly string[];
-  } {
+  function report(
+    env: NodeJS.ProcessEnv,
+    ...options: readonly string[]
+  ): { readonly status: number | null; readonly lines: readonly string[] } {
     const { status, stdout } = spawnSync(
       process.execPath,
-      [MOCHA, "--no-config", "--reporter", path.join(SUPPORT, "reporter.ts"), "suite.test.mjs"],
-      { cwd: folder, encoding: "utf8", env: { ...process.env, ...env } },
+      [MOCHA, "--no-config", "--reporter", path.join(SUPPORT, "reporter.ts"), ...options, "suite.test.mjs"],
+      { cwd: folder, encoding: "utf8", env: { ...process.env, npm_lifecycle_event: "", CI: "false", ...env } },
     );
     return { status, lines: stdout.trimEnd().split("\n") };
   }
 
-  it("ends with what was left out, and the command that adds it", () => {
-    const { status, lines } = report({ CI: "false" });
-    assert.equal(lines.at(-1), "1 passed, 0 failed, 1 skipped for lack of a tool: `install a-tool`");
-    assert.equal(status, 0);
-    assert.ok(!lines.includes("closed"));
+  for (const options of [[], ["--parallel"]]) {
+    it(`names missing programs and the commands that install them ${options.join("")}`.trim(), () => {
+      const { status, lines } = report({}, ...options);
+      assert.equal(lines.at(-1), "1 passed, 0 failed, 1 skipped. Left out: a tool: `install a-tool`");
+      assert.equal(status, 0);
+      assert.ok(!lines.includes("closed"));
+    });
+  }
+
+  it("names the tests that `npm test` leaves to `npm run test:all`", () => {
+    const { lines } = report({ npm_lifecycle_event: "test", HAS_TOOL: "yes" });
+    assert.match(lines.at(-1) ?? "", /^2 passed, 0 failed\. Left out: app, .*, setup, .*: `npm run test:all`$/);
   });
 
-  it("fails in CI instead of leaving out", () => {
+  it("counts a failure instead of a skipped test in CI", () => {
     const { status, lines } = report({ CI: "true" });
     assert.equal(lines.at(-1), "1 passed, 1 failed");
     assert.equal(status, 1);
   });
 
-  it("ends with the counts alone when nothing was left out, and closes what was made", () => {
+  it("has only the counts when nothing was left out, and closes what was opened", () => {
     const { lines } = report({ HAS_TOOL: "yes" });
     assert.equal(lines.at(-1), "2 passed, 0 failed");
     assert.ok(lines.includes("closed"));

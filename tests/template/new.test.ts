@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { needCli } from "../engine/support/cli.ts";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
+import { declaredGraph } from "../support/stacks.ts";
 import { at, text, valueAt } from "../support/values.ts";
 import { Template } from "./support.ts";
 
@@ -78,7 +79,7 @@ describe("pulumi new, from a clone of the repository", function () {
 
   it("declares on a laptop what the repository does", async () => {
     const theirs = await evaluateStack({ stack: "prod", root: folder });
-    const ours = await evaluateStack({ stack: "prod" });
+    const ours = await declaredGraph("prod");
     const capacity = ({ resources }: typeof ours) =>
       resources.find(({ type }) => type === SCALABLE_TARGET)?.inputs["maxCapacity"];
     assert.equal(capacity(theirs), capacity(ours));
