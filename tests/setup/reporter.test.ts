@@ -40,7 +40,11 @@ describe("the test report", () => {
     const { status, stdout } = spawnSync(
       process.execPath,
       [MOCHA, "--no-config", "--reporter", path.join(SUPPORT, "reporter.ts"), ...options, "suite.test.mjs"],
-      { cwd: folder, encoding: "utf8", env: { ...process.env, npm_lifecycle_event: "", CI: "false", ...env } },
+      {
+        cwd: folder,
+        encoding: "utf8",
+        env: { ...process.env, npm_lifecycle_event: "", CI: "false", ...env },
+      },
     );
     return { status, lines: stdout.trimEnd().split("\n") };
   }
@@ -56,7 +60,10 @@ describe("the test report", () => {
 
   it("names the tests that `npm test` leaves to `npm run test:all`", () => {
     const { lines } = report({ npm_lifecycle_event: "test", HAS_TOOL: "yes" });
-    assert.match(lines.at(-1) ?? "", /^2 passed, 0 failed\. Left out: app, .*, setup, .*: `npm run test:all`$/);
+    assert.match(
+      lines.at(-1) ?? "",
+      /^2 passed, 0 failed\. Left out: app, .*, setup, .*: `npm run test:all`$/,
+    );
   });
 
   it("counts a failure instead of a skipped test in CI", () => {

@@ -38,20 +38,22 @@ export default class CountingSpec extends Mocha.reporters.Spec {
     const others = process.env["npm_lifecycle_event"] === "test" ? notRun(this.#files) : [];
     const parts = others.length === 0 ? leftOut : [`${others.join(", ")}: \`npm run test:all\``, ...leftOut];
     const counts = `${passes} passed, ${failures} failed${pending > 0 ? `, ${pending} skipped` : ""}`;
-    Mocha.reporters.Base.consoleLog(
-      parts.length === 0 ? counts : `${counts}. Left out: ${parts.join("; ")}`,
-    );
+    Mocha.reporters.Base.consoleLog(parts.length === 0 ? counts : `${counts}. Left out: ${parts.join("; ")}`);
     failIfHanging();
   }
 }
 
 /** Test files that did not run, such as `e2e/paths`; `e2e` if no file of that folder ran. */
 function notRun(ran: ReadonlySet<string>): readonly string[] {
-  const all = readdirSync(TESTS, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(TEST_FILE));
+  const all = readdirSync(TESTS, { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(TEST_FILE),
+  );
   const folderOf = (file: string): string => file.split(path.sep)[0] ?? "";
   const begun = new Set(all.filter((file) => ran.has(path.join(TESTS, file))).map(folderOf));
   const left = all.filter((file) => !ran.has(path.join(TESTS, file)));
-  const names = left.map((file) => (begun.has(folderOf(file)) ? file.slice(0, -TEST_FILE.length) : folderOf(file)));
+  const names = left.map((file) =>
+    begun.has(folderOf(file)) ? file.slice(0, -TEST_FILE.length) : folderOf(file),
+  );
   return [...new Set(names)].sort();
 }
 
