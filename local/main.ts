@@ -57,7 +57,7 @@ function wishesBySignal(): Wishes {
 }
 
 async function evaluate({ stack, config }: Options): Promise<DeclaredGraph> {
-  const { evaluateStack, problemsOf } = await import("../infra/evaluation/evaluate.ts");
+  const { evaluateStack, findConfigProblems } = await import("../infra/evaluation/evaluate.ts");
   const { commandLine, withNamespaces } = await import("./overrides.ts");
   const { ConfigError, stackFile } = await import("../infra/config/configError.ts");
   const overrides = withNamespaces(config, readStackFiles(ROOT, stack).project);
@@ -65,7 +65,7 @@ async function evaluate({ stack, config }: Options): Promise<DeclaredGraph> {
     return await evaluateStack({ stack, config: overrides });
   } catch (error) {
     if (!(error instanceof ConfigError) || Object.keys(overrides).length === 0) throw error;
-    const ofFile = await problemsOf({ stack });
+    const ofFile = await findConfigProblems({ stack });
     throw new ConfigError(error.problems, commandLine(overrides, stackFile(stack), ofFile));
   } finally {
     // It keeps the process busy; a signal that came meanwhile is heard in this turn.

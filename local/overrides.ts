@@ -1,6 +1,8 @@
 /** Values that the command line gives over those of the stack's file. */
-import { ALTERNATIVE } from "../infra/config/configError.ts";
-import type { Change, ConfigProblem, ConfigSource } from "../infra/config/configError.ts";
+import { describeProblem } from "../app/src/settings/problem.ts";
+import type { Change, Problem } from "../app/src/settings/problem.ts";
+import { eachFix } from "../infra/config/configError.ts";
+import type { ConfigSource } from "../infra/config/configError.ts";
 import { quoted } from "../infra/config/quoted.ts";
 
 /** By full key: as with the CLI, one without a namespace is the project's own. */
@@ -21,35 +23,32 @@ export function withNamespaces(
 export function commandLine(
   overrides: Readonly<Record<string, string>>,
   file: ConfigSource,
-  ofFile: readonly ConfigProblem[],
+  ofFile: readonly Problem[],
 ): ConfigSource {
   const isGiven = (key: string): boolean => Object.hasOwn(overrides, key);
-  const isOfFile = ({ key, message }: ConfigProblem): boolean =>
-    !isGiven(key) && ofFile.some((other) => other.key === key && other.message === message);
-  const mendOne = (change: Change): string => {
-    if ("ask" in change) return override(change.ask, "VALUE");
+  const isOfFile = (problem: Problem): boolean =>
+    !isGiven(problem.key) && ofFile.some((other) => describeProblem(other) === describeProblem(problem));
+  const describeChange = (change: Change): string => {
+    if ("ask" in change) return override(change.ask, change.as === "list" ? '["VALUE"]' : "VALUE");
     if ("set" in change) {
       const { set, to } = change;
       return override(set, typeof to === "string" ? to : JSON.stringify(to));
     }
     // What is written in the file cannot be taken away here, but said to be as if it were not there.
-    if (isGiven(change.remove)) return `without -c ${quoted(change.remove)}`;
+    if (isGiven(change.remove)) return `remove \`-c ${quoted(change.remove)}\``;
     return override(change.remove, change.default ?? "");
   };
   return {
     name: `${file.name} with ${Object.keys(overrides)
       .map((key) => `-c ${key}`)
       .join(", ")}`,
-    mend: (problem) => {
-      if (isOfFile(problem)) return file.mend(problem);
-      const { fix, alternative } = problem;
-      return (alternative === undefined ? [fix] : [fix, alternative])
-        .map((changes) => changes.map(mendOne).join(", "))
-        .join(ALTERNATIVE);
-    },
+    describeFix: (problem) =>
+      isOfFile(problem)
+        ? file.describeFix(problem)
+        : eachFix(problem, (changes) => changes.map(describeChange).join(" and ")),
   };
 }
 
 function override(key: string, value: string): string {
-  return `with -c ${quoted(`${key}=${value}`)}`;
+  return `pass \`-c ${quoted(`${key}=${value}`)}\``;
 }

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { ConfigMap, OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation/index.js";
-import { edgeDefinitions } from "../../infra/config/edgeConfig.ts";
+import { edgeDefinitions } from "../../infra/config/edgeDefinitions.ts";
 import { confirm, describeLoss } from "../confirm.ts";
 import { EXIT, type Context } from "../context.ts";
 import { configOf, copySecrets, expiryOf, needEphemeral, writeStackFile } from "../ephemeral.ts";

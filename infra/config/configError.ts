@@ -1,77 +1,63 @@
-/** What is wrong with a configuration, and how that is mended where its user has written it. */
-import * as pulumi from "@pulumi/pulumi";
-import type { Problem } from "../../app/src/settings/definition.ts";
+/** The error of a configuration that cannot be used, with the commands that fix it. */
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
+import { formatProblems } from "../../app/src/settings/problem.ts";
+import type { Change, Problem } from "../../app/src/settings/problem.ts";
 import { quoted } from "./quoted.ts";
 
-/** Everything that is wrong with a stack's configuration, at once. The CLI prints a RunError without its stack. */
-export class ConfigError extends pulumi.RunError {
+/** Every problem of a stack's configuration at once. */
+export class ConfigError extends ExpectedError {
   override readonly name = "ConfigError";
-  readonly problems: readonly ConfigProblem[];
+  /** Makes it a `RunError`, which the Pulumi CLI prints without a stack trace (pulumi/pulumi: sdk/nodejs/errors.ts). */
+  readonly __pulumiRunError = true;
+  readonly problems: readonly Problem[];
 
-  constructor(problems: readonly ConfigProblem[], { name, mend }: ConfigSource) {
-    super(
-      [
-        `The configuration of ${name} is not usable:`,
-        ...problems.map((problem) => `  ${problem.key} ${problem.message}\n      ${mend(problem)}`),
-      ].join("\n"),
-    );
+  constructor(problems: readonly Problem[], { name, describeFix }: ConfigSource) {
+    const lines = formatProblems(problems, describeFix).map((line) => `  ${line}`);
+    super([`The configuration of ${name} is not usable:`, ...lines].join("\n"));
     this.problems = problems;
   }
 }
 
-/** Between two ways to mend a problem, each on a line of its own. */
-export const ALTERNATIVE = "\n      or: ";
-
-/** Where a user has written the values. */
+/** Where a user sets the values. */
 export interface ConfigSource {
   /** Such as `stack dev (Pulumi.dev.yaml)`. */
   readonly name: string;
-  /** Says how a problem is mended there, in words that a shell takes as they are. */
-  readonly mend: (problem: ConfigProblem) => string;
+  /** Returns the commands that fix a problem there, in backticks and quoted for a POSIX shell. */
+  readonly describeFix: (problem: Problem) => string;
 }
 
+/** The file of a stack, which the Pulumi CLI edits. */
 export function stackFile(stack: string): ConfigSource {
   return {
     name: `stack ${stack} (Pulumi.${stack}.yaml)`,
-    mend: ({ fix, alternative }) =>
-      (alternative === undefined ? [fix] : [fix, alternative])
-        .map((changes) => changes.flatMap((change) => pulumiCommands(change, stack)).join(" && "))
-        .join(ALTERNATIVE),
+    describeFix: (problem) =>
+      eachFix(problem, (changes) => {
+        const commands = changes.flatMap((change) => pulumiCommands(change, stack));
+        return `\`${commands.join(" && ")}\``;
+      }),
   };
 }
 
-export interface ConfigProblem extends Problem {
-  /** What mends it. */
-  readonly fix: readonly Change[];
-  /** What mends it differently, if the choice is the user's. */
-  readonly alternative?: readonly Change[];
+/** The fix and its alternative. */
+export function eachFix(
+  { fix, alternative }: Problem,
+  describe: (changes: readonly Change[]) => string,
+): string {
+  return (alternative === undefined ? [fix] : [fix, alternative]).map(describe).join(", or ");
 }
-
-/** A change to a configuration. */
-export type Change =
-  | {
-      readonly set: string;
-      readonly to: string | readonly string[];
-    }
-  | {
-      /** A key whose value only the user knows. */
-      readonly ask: string;
-      readonly secret: boolean;
-    }
-  | {
-      readonly remove: string;
-      /** What the key says when it is gone; none for a key that is unknown. */
-      readonly default?: string;
-    };
 
 function pulumiCommands(change: Change, stack: string): readonly string[] {
   const command = (...words: readonly string[]): string =>
     ["npx", "pulumi", "config", ...words, "--stack", stack].map(quoted).join(" ");
   if ("remove" in change) return [command("rm", change.remove)];
-  // The CLI prompts for the value.
-  if ("ask" in change) return [command("set", ...(change.secret ? ["--secret"] : []), change.ask)];
+  if ("ask" in change) {
+    const { ask, as } = change;
+    // The CLI prompts for a value that is absent.
+    if (as === "list") return [command("rm", ask), command("set", "--path", `${ask}[0]`)];
+    return [command("set", ...(as === "secret" ? ["--secret"] : []), ask)];
+  }
   const { set, to } = change;
   if (typeof to === "string") return [command("set", set, to)];
-  // The CLI takes no list as a whole, and keeps the items that it is not told.
+  // The CLI cannot set a list as a whole, and keeps the items that no command sets.
   return [command("rm", set), ...to.map((item, at) => command("set", "--path", `${set}[${at}]`, item))];
 }

@@ -15,3 +15,51 @@ export const REGIONS: readonly aws.Region[] = Object.values(aws.Region).filter(
 export function otherPartitionOf(region: string): string | undefined {
   return OTHER_PARTITIONS.find((prefix) => region.startsWith(prefix));
 }
+
+/** CloudFront's control plane lives here: it takes certificates from nowhere else, and its logs are delivered from here. */
+export const CLOUDFRONT_REGION = "us-east-1";
+
+/**
+ * Regions in which CloudFront has VPC origins, each with the ids of its availability zones that have none (Amazon
+ * CloudFront Developer Guide, Restrict access with VPC origins, Supported AWS Regions).
+ */
+export const VPC_ORIGIN_REGIONS: Readonly<Record<string, readonly string[]>> = {
+  "af-south-1": [],
+  "ap-east-1": [],
+  "ap-east-2": [],
+  "ap-northeast-1": ["apne1-az3"],
+  "ap-northeast-2": [],
+  "ap-northeast-3": [],
+  "ap-south-1": [],
+  "ap-south-2": [],
+  "ap-southeast-1": [],
+  "ap-southeast-2": [],
+  "ap-southeast-3": [],
+  "ap-southeast-4": [],
+  "ap-southeast-5": [],
+  "ap-southeast-7": [],
+  "ca-central-1": ["cac1-az3"],
+  "ca-west-1": [],
+  "eu-central-1": [],
+  "eu-central-2": [],
+  "eu-north-1": [],
+  "eu-south-1": [],
+  "eu-south-2": [],
+  "eu-west-1": [],
+  "eu-west-2": [],
+  "eu-west-3": [],
+  "il-central-1": [],
+  "me-central-1": [],
+  "me-south-1": [],
+  "mx-central-1": [],
+  "sa-east-1": [],
+  "us-east-1": ["use1-az3"],
+  "us-east-2": [],
+  "us-west-1": ["usw1-az2"],
+  "us-west-2": [],
+};
+
+/** Ids of the region's availability zones in which CloudFront has no VPC origins. */
+export function zonesWithoutVpcOrigin(region: string): readonly string[] {
+  return VPC_ORIGIN_REGIONS[region] ?? [];
+}

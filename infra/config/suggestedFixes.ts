@@ -1,47 +1,41 @@
-/** What a wrong value most probably meant. */
+/** Legal values that a wrong value probably meant. */
 import { decode, splitList } from "../../app/src/settings/definition.ts";
-import type { Definition } from "../../app/src/settings/definition.ts";
+import type { Definition, ListDefinition } from "../../app/src/settings/definition.ts";
 import { nearest } from "../../app/src/settings/nearest.ts";
+import type { Change } from "../../app/src/settings/problem.ts";
 import { REQUIRED_FOR_TOKENS } from "../../app/src/settings/settings.ts";
-import type { Change } from "./configError.ts";
 
 /** What people write for the two. */
 const YES = /^(true|yes|on|1)$/i;
 const NO = /^(false|no|off|0)$/i;
 
-/** Items of lists, if only the user knows a legal one. */
-const EXAMPLES: Readonly<Record<string, string>> = {
-  allowedOrigins: "https://app.example.com",
-  apiGatewayQueryStrings: "token",
-};
+/** Keys of which no default replaces a wrong value: it could admit strangers. */
+const WITHOUT_SUGGESTED_DEFAULT: readonly string[] = REQUIRED_FOR_TOKENS;
 
-/** Keys for which a wrong value must not be replaced by an example or a default: both could admit strangers. */
-const ONLY_THE_USER_KNOWS: readonly string[] = REQUIRED_FOR_TOKENS;
-
-/** What makes a value legal: what was probably meant, or else the default. */
-export function legal(definition: Definition, name: string, text: string, key: string): Change {
-  if (definition.kind === "list") return { set: key, to: itemsOf(definition, name, text) };
+/** A change to a legal value: the one that was probably meant, or else the default. */
+export function suggestFix(definition: Definition, name: string, text: string, key: string): Change {
+  if (definition.kind === "list") return setItems(definition, text, key);
   const meant = meantBy(definition, text);
-  if (meant === undefined && ONLY_THE_USER_KNOWS.includes(name)) return { ask: key, secret: false };
+  if (meant === undefined && WITHOUT_SUGGESTED_DEFAULT.includes(name)) return { ask: key };
   if (meant === undefined && definition.default === "") return { remove: key, default: "" };
   return { set: key, to: String(meant ?? definition.default) };
 }
 
-/** The legal items of a text that stands for several, or else an example. */
-export function itemsOf(definition: Definition, name: string, text: string): readonly string[] {
+/** Sets a list to the legal items of a text; without any, only the user knows one. */
+export function setItems(definition: ListDefinition, text: string, key: string): Change {
   const isLegal = (item: string): boolean => decode(definition, JSON.stringify([item])) !== undefined;
   const items = (splitList(text) ?? []).filter(isLegal);
-  return items.length > 0 ? items : [EXAMPLES[name] ?? "VALUE"];
+  return items.length > 0 ? { set: key, to: items } : { ask: key, as: "list" };
 }
 
-function meantBy(definition: Definition, text: string): string | number | undefined {
+function meantBy(definition: Exclude<Definition, ListDefinition>, text: string): string | number | undefined {
   switch (definition.kind) {
     case "boolean":
       return YES.test(text) ? "true" : NO.test(text) ? "false" : nearest(text, ["true", "false"]);
     case "choice":
-      return choiceNear(text, definition.choices);
+      return nearestChoice(text, definition.choices);
     case "text": {
-      // Such as a name that was copied with what is around it, or a URL without its scheme.
+      // A name that was copied with its URL or with spaces, or a URL without its scheme.
       const trimmed = text.trim();
       const hostname = URL.parse(trimmed)?.hostname ?? "";
       const withScheme = trimmed.includes("://") ? [] : [`https://${trimmed}`];
@@ -50,13 +44,12 @@ function meantBy(definition: Definition, text: string): string | number | undefi
       );
     }
     case "integer":
-    case "list":
       return undefined;
   }
 }
 
-/** Of words the one that was misspelt; of numbers the smallest that is enough, or else the largest. */
-function choiceNear(text: string, choices: readonly (string | number)[]): string | number | undefined {
+/** The word that was misspelt; or the smallest number that is not less, else the largest one. */
+function nearestChoice(text: string, choices: readonly (string | number)[]): string | number | undefined {
   const numbers = choices.filter((choice) => typeof choice === "number");
   if (numbers.length === 0) return nearest(text, choices.map(String));
   const wanted = text.trim() === "" ? NaN : Number(text);

@@ -1,9 +1,7 @@
-/**
- * The chain of timeouts: each must end before the next one cuts in. The configuration is checked with it, and a
- * test checks the declared graph with it.
- */
+/** The chain of timeouts: each must end before the next one does. The configuration and the policy pack check it. */
 
 import { CLOUDFRONT_IDLE_SECONDS, EXIT_GRACE_SECONDS } from "../../app/src/settings/settings.ts";
+import type { Problem } from "../../app/src/settings/problem.ts";
 
 export interface Timeouts {
   /** Interval of the server's pings. */
@@ -16,42 +14,43 @@ export interface Timeouts {
   readonly stopTimeoutSeconds: number;
 }
 
-export interface BrokenLink {
-  /** The timeout that should change. */
-  readonly name: keyof Timeouts;
-  /** A clause that follows the name, with a full stop. */
-  readonly message: string;
-  /** A value that mends the chain. */
-  readonly value: number;
-}
-
-/** Every link of the chain that does not hold. */
-export function brokenLinks(timeouts: Timeouts): readonly BrokenLink[] {
-  const { heartbeatSeconds, idleTimeoutSeconds, drainSeconds, stopTimeoutSeconds } = timeouts;
-  const broken: BrokenLink[] = [];
+/**
+ * Returns a problem for each timeout that does not end before the next one. Its fix sets a value that does.
+ * @param keyOf the key under which the user sets a timeout; by default its name.
+ */
+export function checkTimeouts(
+  { heartbeatSeconds, idleTimeoutSeconds, drainSeconds, stopTimeoutSeconds }: Timeouts,
+  keyOf: (name: keyof Timeouts) => string = (name) => name,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  const report = (name: keyof Timeouts, got: number, expected: string, value: number): void => {
+    const key = keyOf(name);
+    problems.push({ key, got: String(got), expected, fix: [{ set: key, to: String(value) }] });
+  };
 
   if (heartbeatSeconds >= CLOUDFRONT_IDLE_SECONDS) {
-    broken.push({
-      name: "heartbeatSeconds",
-      message: `is ${heartbeatSeconds}, and must be below CloudFront's idle limit, ${CLOUDFRONT_IDLE_SECONDS}.`,
-      value: CLOUDFRONT_IDLE_SECONDS / 2,
-    });
+    report(
+      "heartbeatSeconds",
+      heartbeatSeconds,
+      `less than CloudFront's idle limit (${CLOUDFRONT_IDLE_SECONDS})`,
+      CLOUDFRONT_IDLE_SECONDS / 2,
+    );
   }
   if (heartbeatSeconds >= idleTimeoutSeconds) {
-    broken.push({
-      name: "idleTimeoutSeconds",
-      message: `is ${idleTimeoutSeconds}, and must be above heartbeatSeconds, which is ${heartbeatSeconds}.`,
-      value: heartbeatSeconds * 2,
-    });
+    report(
+      "idleTimeoutSeconds",
+      idleTimeoutSeconds,
+      `more than ${keyOf("heartbeatSeconds")} (${heartbeatSeconds})`,
+      heartbeatSeconds * 2,
+    );
   }
   if (drainSeconds + EXIT_GRACE_SECONDS >= stopTimeoutSeconds) {
-    broken.push({
-      name: "stopTimeoutSeconds",
-      message:
-        `is ${stopTimeoutSeconds}, and must be more than ${EXIT_GRACE_SECONDS} above drainSeconds, ` +
-        `which is ${drainSeconds}.`,
-      value: drainSeconds + EXIT_GRACE_SECONDS + 1,
-    });
+    report(
+      "stopTimeoutSeconds",
+      stopTimeoutSeconds,
+      `more than ${EXIT_GRACE_SECONDS} above ${keyOf("drainSeconds")} (${drainSeconds})`,
+      drainSeconds + EXIT_GRACE_SECONDS + 1,
+    );
   }
-  return broken;
+  return problems;
 }

@@ -1,9 +1,9 @@
 /** Evaluates the program with Pulumi's mocks and returns the declared resources. */
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import type { Problem } from "../../app/src/settings/problem.ts";
 import { configWarnings, readConfig } from "../config/config.ts";
 import { ConfigError } from "../config/configError.ts";
-import type { ConfigProblem } from "../config/configError.ts";
 import type { DeclaredGraph, DeclaredOptions, DeclaredResource } from "./graph.ts";
 import type { StackOutputs } from "../edges/outputs.ts";
 import { declareStack } from "../program.ts";
@@ -40,8 +40,8 @@ export function evaluateStack(args: EvaluateArgs): Promise<DeclaredGraph> {
   return evaluation;
 }
 
-/** What is wrong with the configuration of a stack; nothing where it can be evaluated. */
-export async function problemsOf(args: EvaluateArgs): Promise<readonly ConfigProblem[]> {
+/** Returns the problems of a stack's configuration; none if the stack can be evaluated. */
+export async function findConfigProblems(args: EvaluateArgs): Promise<readonly Problem[]> {
   try {
     await evaluateStack(args);
     return [];

@@ -1,6 +1,7 @@
 /** The chain of timeouts, which no list of AWS's knows. The configuration is checked with the same function. */
+import { describeProblem } from "../../app/src/settings/problem.ts";
 import { settingDefinitions } from "../../app/src/settings/settings.ts";
-import { brokenLinks } from "../../infra/config/timeouts.ts";
+import { checkTimeouts } from "../../infra/config/timeouts.ts";
 import type { Rule, Stack } from "../rule.ts";
 import { textAt, valueAt } from "../values.ts";
 import { containersOf, environmentOf, TASK_DEFINITION } from "./containers.ts";
@@ -40,7 +41,7 @@ export const timeoutRules: readonly Rule[] = [
         for (const { properties } of ofType(stack, LOAD_BALANCER)) {
           const idleTimeoutSeconds = seconds(properties, "idleTimeout", DEFAULTS.idleTimeout);
           const links = { heartbeatSeconds, idleTimeoutSeconds, drainSeconds, stopTimeoutSeconds };
-          for (const { name, message } of brokenLinks(links)) yield `${name} ${message.replace(/\.$/, "")}`;
+          for (const problem of checkTimeouts(links)) yield describeProblem(problem);
         }
       }
     },

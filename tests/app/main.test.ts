@@ -169,8 +169,8 @@ describe("the process", () => {
     assert.equal(
       errors,
       "The environment is not usable:\n" +
-        '  PORT: is "http", and must be a whole number from 0 to 65535 (TCP port).\n' +
-        "  WEBSOCKET_DRAIN_SECOND: is not a setting; did you mean WEBSOCKET_DRAIN_SECONDS?\n",
+        '  `PORT`: got "http"; expected a whole number from 0 to 65535 (TCP port).\n' +
+        "  `WEBSOCKET_DRAIN_SECOND`: got an unknown variable; expected a known one (did you mean WEBSOCKET_DRAIN_SECONDS?).\n",
     );
   });
 
@@ -181,7 +181,7 @@ describe("the process", () => {
       WEBSOCKET_JWKS_URL: "https://auth.example.com:99999/",
     }).ended;
     assert.equal(code, 1);
-    assert.match(errors, /^The environment is not usable:\n {2}WEBSOCKET_JWKS_URL: is "https:[^\n]+\n$/);
+    assert.match(errors, /^The environment is not usable:\n {2}`WEBSOCKET_JWKS_URL`: got "https:[^\n]+\n$/);
   });
 
   it("refuses an argument that it does not know", async () => {

@@ -125,7 +125,7 @@ describe("npm run deploy", function () {
 
     assert.equal(code, 1);
     for (const text of [stdout, stderr, read("preview.md")]) assert.doesNotMatch(text, /hunter2/);
-    assert.match(stderr, /websocket:priceClass is "\[secret\]", and must be/);
+    assert.match(stderr, /websocket:priceClass`: got "\[secret\]"; expected/);
     assert.match(stderr, /config set --secret websocket:priceClass --stack dev$/m);
     assert.match(
       stderr,

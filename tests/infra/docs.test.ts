@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { encode } from "../../app/src/settings/definition.ts";
-import { configDefinitions } from "../../infra/config/config.ts";
+import { configDefinitions } from "../../infra/config/definitions.ts";
 import { assertRestated, withTable } from "../support/restated.ts";
 import { declaredGraph } from "../support/stacks.ts";
 

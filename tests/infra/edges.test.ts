@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { formatProblems } from "../../app/src/settings/problem.ts";
+import type { Problem } from "../../app/src/settings/problem.ts";
 import { stackFile } from "../../infra/config/configError.ts";
-import type { ConfigProblem } from "../../infra/config/configError.ts";
-import { evaluateStack, problemsOf } from "../../infra/evaluation/evaluate.ts";
+import { evaluateStack, findConfigProblems } from "../../infra/evaluation/evaluate.ts";
 import { ofType, theOnly } from "../../infra/evaluation/graph.ts";
 import type { DeclaredGraph, DeclaredResource } from "../../infra/evaluation/graph.ts";
 import { fullKeys } from "../local/support/edgeConfigs.ts";
@@ -162,7 +163,7 @@ describe("TLS to the origin", () => {
     });
     assert.match(
       warnings.join(),
-      /nobody at origin\.example\.com until you point it to .* loadBalancerDnsName/,
+      /CloudFront cannot resolve origin\.example\.com until you point it to .* loadBalancerDnsName/,
     );
   });
 });
@@ -229,7 +230,7 @@ describe("a domain before CloudFront", () => {
     );
     assert.match(
       graph.warnings.join(),
-      /nobody at ws\.example\.com until you point it to .* distributionDomainName/,
+      /clients cannot resolve ws\.example\.com until you point it to .* distributionDomainName/,
     );
   });
 });
@@ -384,118 +385,118 @@ describe("keys of the edge that do not fit together", () => {
   const WRONG: readonly (readonly [
     config: Readonly<Record<string, string>>,
     key: string,
-    ...says: string[],
+    ...parts: string[],
   ])[] = [
     [
       { edge: "load-balancer" },
       "domain",
-      "edge load-balancer needs it",
-      "set websocket:domain ws.example.com ",
+      "websocket:edge load-balancer requires",
+      "config set websocket:domain --stack",
     ],
     [
       { edge: "api-gateway" },
       "apiGatewayUrl",
-      "edge api-gateway needs it",
-      "set websocket:apiGatewayUrl wss://",
+      "websocket:edge api-gateway requires",
+      "set websocket:apiGatewayUrl --",
     ],
     [
       { edge: "load-balancer", ...DOMAIN, originAccess: "private" },
       "originAccess",
-      "websocket:edge is load-balancer, which does not use it: only cloudfront",
+      "only websocket:edge cloudfront uses it (now load-balancer)",
       "rm websocket:originAccess ",
     ],
     [
       { edge: "load-balancer", ...DOMAIN, originTls: "origin.example.com" },
       "originTls",
-      "only cloudfront",
+      "only websocket:edge cloudfront uses it",
       "rm websocket:originTls ",
     ],
     [
       { edge: "load-balancer", ...DOMAIN, apiGatewayUrl: API },
       "apiGatewayUrl",
-      "only cloudfront and api-gateway",
+      "cloudfront and api-gateway use it",
       "rm websocket:apiGatewayUrl ",
     ],
     [
       { domain: "ws.example.com" },
       "domain",
-      "give websocket:certificateArn, or websocket:hostedZoneId",
-      "set websocket:hostedZoneId Z",
+      "a certificate in websocket:certificateArn, or a zone in websocket:hostedZoneId",
+      "set websocket:hostedZoneId --stack dev`, or `npx pulumi config set websocket:certificateArn --",
     ],
     [
       { originTls: "origin.example.com" },
       "originTls",
-      "give websocket:originCertificateArn, or websocket:hostedZoneId",
-      "set websocket:hostedZoneId Z",
+      "a certificate in websocket:originCertificateArn, or a zone in websocket:hostedZoneId",
     ],
-    [{ hostedZoneId: ZONE }, "hostedZoneId", "no name for it", "websocket:domain or websocket:originTls"],
-    [{ certificateArn: arnIn("us-east-1") }, "certificateArn", "of websocket:domain, which is missing"],
+    [{ hostedZoneId: ZONE }, "hostedZoneId", "websocket:domain and websocket:originTls are empty"],
     [
-      { originCertificateArn: arnIn("us-east-1") },
-      "originCertificateArn",
-      "of websocket:originTls, which is missing",
+      { certificateArn: arnIn("us-east-1") },
+      "certificateArn",
+      "websocket:domain is empty",
+      "set websocket:domain --",
     ],
+    [{ originCertificateArn: arnIn("us-east-1") }, "originCertificateArn", "websocket:originTls is empty"],
     [
       { ...DOMAIN, certificateArn: arnIn("eu-west-1") },
       "certificateArn",
-      "is in eu-west-1, and must be in us-east-1",
+      "got a certificate in eu-west-1; expected one in us-east-1, because CloudFront",
       "rm websocket:certificateArn ",
     ],
     [
       { edge: "load-balancer", domain: "ws.example.com", certificateArn: arnIn("eu-west-1") },
       "certificateArn",
-      "must be in us-east-1: a load balancer takes certificates of its own region only",
-      `set websocket:certificateArn ${arnIn("us-east-1")} `,
+      "expected one in us-east-1, because a load balancer accepts certificates only from its own region",
+      "set websocket:certificateArn --stack",
     ],
     [
       { originTls: "origin.example.com", originCertificateArn: arnIn("eu-west-1") },
       "originCertificateArn",
-      "must be in us-east-1",
+      "expected one in us-east-1",
     ],
     [
       { ...DOMAIN, originTls: "ws.example.com" },
       "originTls",
       "another name than websocket:domain",
-      "set websocket:originTls origin.ws.example.com ",
+      "set websocket:originTls --stack",
     ],
     [
       { apiGatewayQueryStrings: '["token"]' },
       "apiGatewayQueryStrings",
-      "websocket:apiGatewayUrl is missing",
+      "websocket:apiGatewayUrl is empty",
       "rm websocket:apiGatewayQueryStrings ",
     ],
     [
       { apiGatewayUrl: API, apiGatewayQueryStrings: JSON.stringify("abcdefghijk".match(/./g)) },
       "apiGatewayQueryStrings",
-      "11, and must be at most 10",
+      "got 11 names; expected at most 10",
     ],
     [
       { domain: `${"ws".repeat(27)}.example.com`, hostedZoneId: ZONE },
       "domain",
-      "has 66 characters, and a certificate is issued for at most 64",
+      "got 66 characters; expected at most 64",
     ],
     [{ domain: "WS.example.com" }, "domain", "such as ws.example.com, or empty", "domain ws.example.com "],
     [{ domain: "https://ws.example.com/" }, "domain", "or empty", "domain ws.example.com "],
     [
       { edge: "load-balancer", domain: "ws.example.com", hostedZoneId: ZONE, originTls: "ws.example.com" },
       "originTls",
-      "edge is load-balancer, which does not use it",
+      "only websocket:edge cloudfront uses it",
       "rm websocket:originTls ",
     ],
     [{ apiGatewayUrl: "https://example.com" }, "apiGatewayUrl", "a URL such as wss://", "rm websocket:api"],
   ];
-  for (const [config, key, ...says] of WRONG) {
-    it(`are told for ${JSON.stringify(config)}`, async () => {
+  for (const [config, key, ...parts] of WRONG) {
+    it(`are reported for ${JSON.stringify(config)}`, async () => {
       const [problem, ...others] = await problemsIn(config);
       assert.ok(problem);
       assert.deepEqual(others, []);
       assert.equal(problem.key, `websocket:${key}`);
-      const whole = `${problem.message} ${stackFile("dev").mend(problem)}`;
-      for (const words of says) assert.ok(whole.includes(words), `${whole} says ${words}`);
+      const line = formatProblems([problem], stackFile("dev").describeFix).join();
+      for (const part of parts) assert.ok(line.includes(part), `${line} includes ${part}`);
     });
   }
 
-  it("are told all at once", async () => {
+  it("are reported all at once", async () => {
     const problems = await problemsIn({
       edge: "api-gateway",
       originAccess: "private",
@@ -514,8 +515,8 @@ function declared(config: Readonly<Record<string, string>>): Promise<DeclaredGra
 }
 
 /** As {@link declared}. */
-function problemsIn(config: Readonly<Record<string, string>>): Promise<readonly ConfigProblem[]> {
-  return problemsOf({ stack: "dev", config: fullKeys(config) });
+function problemsIn(config: Readonly<Record<string, string>>): Promise<readonly Problem[]> {
+  return findConfigProblems({ stack: "dev", config: fullKeys(config) });
 }
 
 /** Who may reach the load balancer. */

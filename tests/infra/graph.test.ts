@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { fromEnvironment, settingDefinitions } from "../../app/src/settings/settings.ts";
-import { configDefinitions } from "../../infra/config/config.ts";
+import { configDefinitions } from "../../infra/config/definitions.ts";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { ofType, theOnly } from "../../infra/evaluation/graph.ts";
 import type { DeclaredGraph, DeclaredResource } from "../../infra/evaluation/graph.ts";
-import { brokenLinks } from "../../infra/config/timeouts.ts";
+import { checkTimeouts } from "../../infra/config/timeouts.ts";
 import { at, list, number, text } from "../support/values.ts";
 import { declaredGraph } from "../support/stacks.ts";
 
@@ -280,7 +280,7 @@ for (const stack of ["dev", "prod"]) {
       it("form a chain: heartbeat, load balancer, drain, stop", () => {
         const { heartbeatSeconds, drainSeconds } = serverSettings(graph);
         assert.deepEqual(
-          brokenLinks({
+          checkTimeouts({
             heartbeatSeconds,
             drainSeconds,
             idleTimeoutSeconds: number(loadBalancer(graph).inputs, "idleTimeout"),
@@ -539,7 +539,7 @@ describe("the stacks", () => {
         [deploymentMinimumHealthyPercent, deploymentMaximumPercent, availabilityZoneRebalancing],
         [0, 100, "DISABLED"],
       );
-      assert.match(graph.warnings.join(), /backplane is memory.*what the task retained is lost/);
+      assert.match(graph.warnings.join(), /backplane is memory.*the retained messages are lost/);
     });
   });
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { stringify } from "yaml";
 import { stackFile } from "../../infra/config/configError.ts";
-import { problemsOf } from "../../infra/evaluation/evaluate.ts";
+import { findConfigProblems } from "../../infra/evaluation/evaluate.ts";
 import { parseOptions } from "../../local/options.ts";
 import { commandLine, withNamespaces } from "../../local/overrides.ts";
 import { wordsOf } from "../support/shell.ts";
@@ -48,25 +48,27 @@ describe("values of the command line", () => {
       "websocket:originAccess": "private",
       "websocket:allowedOrigins": "example",
     };
-    const told: string[] = [];
-    for (let mended = await advice(overrides); mended.length > 0; mended = await advice(overrides)) {
-      assert.ok(told.length < 10, told.join("\n"));
-      told.push(...mended);
-      for (const line of mended) apply(line, overrides);
+    const fixes: string[] = [];
+    for (let round = await advice(overrides); round.length > 0; round = await advice(overrides)) {
+      assert.ok(fixes.length < 10, fixes.join("\n"));
+      fixes.push(...round);
+      for (const fix of round) apply(fix, overrides);
+      if (overrides["websocket:allowedOrigins"] === '["VALUE"]') overrides["websocket:allowedOrigins"] = "[]";
+      if (overrides["websocket:domain"] === "VALUE") overrides["websocket:domain"] = "ws.example.com";
     }
-    assert.deepEqual(told, [
-      "with -c websocket:edge=load-balancer",
-      `with -c 'websocket:allowedOrigins=["https://app.example.com"]'`,
-      "with -c websocket:hostedZoneId=Z0123456789, without -c websocket:hostedZoneI",
-      "without -c websocket:originAccess",
-      "with -c websocket:domain=ws.example.com",
+    assert.deepEqual(fixes, [
+      "pass `-c websocket:edge=load-balancer`",
+      `pass \`-c 'websocket:allowedOrigins=["VALUE"]'\``,
+      "pass `-c websocket:hostedZoneId=Z0123456789` and remove `-c websocket:hostedZoneI`",
+      "remove `-c websocket:originAccess`",
+      "pass `-c websocket:domain=VALUE`",
     ]);
   });
 
   it("are mended there also where another key has to change, which only the file gives", async () => {
     const overrides: Record<string, string> = { "websocket:heartbeatSeconds": "200" };
     const [line = "", ...others] = await advice(overrides);
-    assert.deepEqual([line, ...others], ["with -c websocket:idleTimeoutSeconds=400"]);
+    assert.deepEqual([line, ...others], ["pass `-c websocket:idleTimeoutSeconds=400`"]);
     apply(line, overrides);
     assert.deepEqual(await advice(overrides), []);
   });
@@ -76,9 +78,9 @@ describe("values of the command line", () => {
     const overrides: Record<string, string> = { "websocket:edge": "load-balancer", ...OWN_NAME };
     const lines = await advice(overrides);
     assert.deepEqual(lines, [
-      "with -c websocket:originAccess=public",
-      "with -c websocket:apiGatewayUrl=",
-      "with -c 'websocket:apiGatewayQueryStrings=[]'",
+      "pass `-c websocket:originAccess=public`",
+      "pass `-c websocket:apiGatewayUrl=`",
+      "pass `-c 'websocket:apiGatewayQueryStrings=[]'`",
     ]);
     for (const line of lines) apply(line, overrides);
     assert.deepEqual(await advice(overrides), []);
@@ -87,14 +89,14 @@ describe("values of the command line", () => {
   it("are not the place for what the file has wrong without them", async () => {
     root = stackFiles({ colour: "red", cpu: "1000" });
     assert.deepEqual(await advice({ "websocket:logLevel": "loud" }), [
-      "npx pulumi config set websocket:cpu 1024 --stack dev",
-      "with -c websocket:logLevel=info",
-      "npx pulumi config rm websocket:colour --stack dev",
+      "`npx pulumi config set websocket:cpu 1024 --stack dev`",
+      "pass `-c websocket:logLevel=info`",
+      "`npx pulumi config rm websocket:colour --stack dev`",
     ]);
     // A key that they give is theirs, whatever the file says.
     assert.deepEqual(await advice({ "websocket:cpu": "1000" }), [
-      "with -c websocket:cpu=1024",
-      "npx pulumi config rm websocket:colour --stack dev",
+      "pass `-c websocket:cpu=1024`",
+      "`npx pulumi config rm websocket:colour --stack dev`",
     ]);
   });
 
@@ -113,22 +115,26 @@ describe("values of the command line", () => {
 
   /** What is told about the overrides. */
   async function advice(overrides: Readonly<Record<string, string>>): Promise<readonly string[]> {
-    const { mend } = commandLine(overrides, stackFile("dev"), await problemsOf({ stack: "dev", root }));
-    return (await problemsOf({ stack: "dev", root, config: overrides })).map(mend);
+    const { describeFix } = commandLine(
+      overrides,
+      stackFile("dev"),
+      await findConfigProblems({ stack: "dev", root }),
+    );
+    return (await findConfigProblems({ stack: "dev", root, config: overrides })).map(describeFix);
   }
 });
 
-/** Does what is told, as a shell understands it. */
-function apply(line: string, overrides: Record<string, string>): void {
-  for (const part of line.split(/, (?=with)/)) {
-    const [preposition, option, text = ""] = wordsOf(part);
-    assert.equal(option, "-c", line);
-    if (preposition === "without") {
+/** Changes the overrides as a fix describes it, after a shell has read its options. */
+function apply(fix: string, overrides: Record<string, string>): void {
+  for (const part of fix.split(/ and (?=(?:pass|remove) `)/)) {
+    const [, verb = "", option = ""] = /^(\w+) `(.*)`$/s.exec(part) ?? [];
+    const [flag, text = ""] = wordsOf(option);
+    assert.equal(flag, "-c", fix);
+    if (verb === "remove") {
       assert.ok(Reflect.deleteProperty(overrides, text));
     } else {
-      assert.equal(preposition, "with");
-      const { config } = parseOptions([option, text]);
-      Object.assign(overrides, config);
+      assert.equal(verb, "pass");
+      Object.assign(overrides, parseOptions([flag, text]).config);
     }
   }
 }

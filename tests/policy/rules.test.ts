@@ -642,7 +642,7 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
       [
         set(LOAD_BALANCER, { idleTimeout: 20 }),
         "websocket-service",
-        "idleTimeoutSeconds is 20, and must be above heartbeatSeconds, which is 30",
+        "`idleTimeoutSeconds`: got 20; expected more than heartbeatSeconds (30)",
       ],
       // AWS cuts after a minute where nobody says anything else.
       [
@@ -651,18 +651,18 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
             variable("WEBSOCKET_HEARTBEAT_SECONDS", "90")(stack),
           ),
         "websocket-service",
-        "idleTimeoutSeconds is 60, and must be above heartbeatSeconds, which is 90",
+        "`idleTimeoutSeconds`: got 60; expected more than heartbeatSeconds (90)",
       ],
       [
         container({ stopTimeout: 20 }),
         "websocket-service",
-        "stopTimeoutSeconds is 20, and must be more than 4 above drainSeconds, which is 20",
+        "`stopTimeoutSeconds`: got 20; expected more than 4 above drainSeconds (20)",
       ],
       [
         (stack) =>
           set(LOAD_BALANCER, { idleTimeout: 4000 })(variable("WEBSOCKET_HEARTBEAT_SECONDS", "600")(stack)),
         "websocket-service",
-        "heartbeatSeconds is 600, and must be below CloudFront's idle limit, 600",
+        "`heartbeatSeconds`: got 600; expected less than CloudFront's idle limit (600)",
       ],
     ],
     silent: [asDeclared, container({ environment: [] })],

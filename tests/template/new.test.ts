@@ -68,9 +68,9 @@ describe("pulumi new, from a clone of the repository", function () {
     await template.pulumi(folder, "stack", "init", "staging");
     await template.pulumi(folder, "config", "set", "aws:region", "us-east-1", "--stack", "staging");
     await assert.rejects(template.pulumi(folder, "preview", "--stack", "staging"), ({ message }: Error) => {
-      assert.match(message, /my-sockets:access is missing, and must be one of token, open/);
+      assert.match(message, /`my-sockets:access`: got nothing; expected one of token, open/);
       assert.match(message, /config set my-sockets:access token --stack staging && .*my-sockets:jwtAudience/);
-      assert.match(message, /or: npx pulumi config set my-sockets:access open --stack staging/);
+      assert.match(message, /, or `npx pulumi config set my-sockets:access open --stack staging`/);
       return true;
     });
     await template.pulumi(folder, "config", "set", "access", "open", "--stack", "staging");

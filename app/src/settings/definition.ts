@@ -70,13 +70,6 @@ export type ValuesOf<Definitions extends Readonly<Record<string, Definition>>> =
   readonly [Name in keyof Definitions]: ValueOf<Definitions[Name]>;
 };
 
-/** One thing that is wrong with one key: what stands there, and what may. */
-export interface Problem {
-  readonly key: string;
-  /** A clause that follows the key, with a full stop. */
-  readonly message: string;
-}
-
 /** What a value may be, in words. */
 export function allowedValues(definition: Definition): string {
   switch (definition.kind) {

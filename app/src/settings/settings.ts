@@ -3,10 +3,12 @@
  * default. The server parses its environment with it, and the infrastructure renders the same values into the
  * container's environment, so a setting cannot mean two things.
  */
-import { suggest } from "./nearest.ts";
+import { nearest } from "./nearest.ts";
 import { allowedValues, collect, decode, encode, quoteValue } from "./definition.ts";
-import type { Definition, Problem, ValuesOf } from "./definition.ts";
+import type { Definition, ValuesOf } from "./definition.ts";
 import { ExpectedError } from "./expectedError.ts";
+import { formatProblems, HIDDEN } from "./problem.ts";
+import type { Problem } from "./problem.ts";
 import { serviceLinks } from "./serviceLinks.ts";
 import { canonicalOrigin, isFetchable, isValkeyUrl, ORIGIN } from "./urls.ts";
 
@@ -386,9 +388,7 @@ export class SettingsError extends ExpectedError {
 
   constructor(problems: readonly Problem[]) {
     super(
-      ["The environment is not usable:", ...problems.map(({ key, message }) => `  ${key}: ${message}`)].join(
-        "\n",
-      ),
+      ["The environment is not usable:", ...formatProblems(problems).map((line) => `  ${line}`)].join("\n"),
     );
     this.problems = problems;
   }
@@ -397,14 +397,6 @@ export class SettingsError extends ExpectedError {
 /** The settings with nothing set: every default. */
 export function defaultSettings(): Settings {
   return collect(settingDefinitions, (definition) => definition.default);
-}
-
-/** Settings that are legal each by itself, and not together. */
-export interface Contradiction extends Problem {
-  /** The setting that should change. */
-  readonly name: SettingName;
-  /** A value that corrects it; `undefined` if only the user can choose one. */
-  readonly value: number | string | undefined;
 }
 
 /** Settings without which no token can be checked. */
@@ -439,33 +431,28 @@ export function byteBurst({
  * Every contradiction between legal settings.
  * @param keyOf what a setting is called where people write it: a variable, or a stack's key.
  */
-export function contradictions(
-  settings: Settings,
-  keyOf: (name: SettingName) => string,
-): readonly Contradiction[] {
+export function contradictions(settings: Settings, keyOf: (name: SettingName) => string): readonly Problem[] {
   const { maxPayloadBytes, retainedBytes, access } = settings;
-  const contradictions: Contradiction[] = [];
+  const contradictions: Problem[] = [];
 
   if (access === "token") {
     for (const name of REQUIRED_FOR_TOKENS) {
       if (settings[name] !== "") continue;
       contradictions.push({
-        name,
         key: keyOf(name),
-        message: `is missing, and ${keyOf("access")} token requires it.`,
-        value: undefined,
+        got: "nothing",
+        expected: `a value, which ${keyOf("access")} token requires`,
+        fix: [{ ask: keyOf(name) }],
       });
     }
   } else {
     const unused = ABOUT_TOKENS.filter((name) => settings[name] !== settingDefinitions[name].default);
     if (unused.length > 0) {
       contradictions.push({
-        name: "access",
         key: keyOf("access"),
-        message:
-          `is open, which admits every client and checks no token, and ${unused.map(keyOf).join(", ")} ` +
-          `${unused.length === 1 ? "is" : "are"} set: it must be token.`,
-        value: "token",
+        got: "open, which checks no token",
+        expected: `token, because ${unused.map(keyOf).join(", ")} ${unused.length === 1 ? "is" : "are"} set`,
+        fix: [{ set: keyOf("access"), to: "token" }],
       });
     }
   }
@@ -473,12 +460,10 @@ export function contradictions(
   const needed = leastRetainedBytes(settings);
   if (retainedBytes < needed) {
     contradictions.push({
-      name: "retainedBytes",
       key: keyOf("retainedBytes"),
-      message:
-        `is ${retainedBytes}, and must be at least ${MIN_RETAINED_MESSAGES} times ` +
-        `${keyOf("maxPayloadBytes")}, which is ${maxPayloadBytes}.`,
-      value: needed,
+      got: String(retainedBytes),
+      expected: `at least ${needed}, which is ${MIN_RETAINED_MESSAGES} times ${keyOf("maxPayloadBytes")} (${maxPayloadBytes})`,
+      fix: [{ set: keyOf("retainedBytes"), to: String(needed) }],
     });
   }
   return contradictions;
@@ -502,8 +487,8 @@ export function fromEnvironment(environment: Readonly<Record<string, string | un
     if (text === undefined || text === "") return definition.default;
     const value = decode(definition, text);
     if (value === undefined) {
-      const found = isSecret(name as SettingName) ? "is not usable" : `is ${quoteValue(text)}`;
-      problems.push({ key: variable, message: `${found}, and must be ${allowedValues(definition)}.` });
+      const got = isSecret(name as SettingName) ? HIDDEN : quoteValue(text);
+      problems.push({ key: variable, got, expected: allowedValues(definition), fix: [] });
     }
     return value;
   });
@@ -511,7 +496,14 @@ export function fromEnvironment(environment: Readonly<Record<string, string | un
   const variables = settingNames().map(variableOf);
   for (const key of Object.keys(environment)) {
     if (!key.startsWith(VARIABLE_PREFIX) || variables.includes(key) || links.includes(key)) continue;
-    problems.push({ key, message: `is not a setting${suggest(key, variables)}` });
+    const meant = nearest(key, variables);
+    problems.push({
+      key,
+      got: "an unknown variable",
+      expected:
+        meant === undefined ? `one of ${variables.join(", ")}` : `a known one (did you mean ${meant}?)`,
+      fix: [],
+    });
   }
 
   // What relates several values makes sense only where each is legal by itself.
@@ -520,7 +512,9 @@ export function fromEnvironment(environment: Readonly<Record<string, string | un
     if ((environment[variable] ?? "") === "" && !LOOPBACK_HOST.test(settings.host)) {
       problems.push({
         key: variable,
-        message: `is missing, and must be one of ${choices.join(", ")}: other machines can reach HOST ${settings.host}.`,
+        got: "nothing",
+        expected: `one of ${choices.join(", ")}, because other machines can reach HOST ${settings.host}`,
+        fix: [],
       });
     }
     problems.push(...contradictions(settings, variableOf));

@@ -84,7 +84,7 @@ describe("the settings", () => {
     assert.deepEqual(settingNames().filter(isSecret), ["valkeyPassword"]);
     assert.deepEqual(toEnvironment({ valkeyPassword: "secret", port: 1 }), { PORT: "1" });
     const { message } = problemsOf({ WEBSOCKET_VALKEY_PASSWORD: "a secret" });
-    assert.match(message, /WEBSOCKET_VALKEY_PASSWORD: is not usable, and must be a password /);
+    assert.match(message, /`WEBSOCKET_VALKEY_PASSWORD`: got \[secret\]; expected a password /);
     assert.doesNotMatch(message, /a secret/);
   });
 
@@ -207,9 +207,8 @@ describe("the settings", () => {
         const { problems } = problemsOf({ [definition.variable]: text });
         assert.equal(problems.length, 1);
         assert.equal(problems[0]?.key, definition.variable);
-        const found = isSecret(name) ? "not usable" : JSON.stringify(text);
-        assert.ok(problems[0].message.includes(found), problems[0].message);
-        assert.ok(problems[0].message.includes(allowedValues(definition)), problems[0].message);
+        assert.equal(problems[0].got, isSecret(name) ? "[secret]" : JSON.stringify(text));
+        assert.equal(problems[0].expected, allowedValues(definition));
       }
     });
   }
@@ -230,15 +229,14 @@ describe("the settings", () => {
     const given = { ...defaultSettings(), maxPayloadBytes: 100_000, retainedBytes: 399_999 };
     assert.match(
       problemsOf(toEnvironment(given)).message,
-      /\n {2}WEBSOCKET_RETAINED_BYTES: is 399999, and must be at least 4 times WEBSOCKET_MAX_PAYLOAD_BYTES, which is 100000\.$/,
+      /\n {2}`WEBSOCKET_RETAINED_BYTES`: got 399999; expected at least 400000, which is 4 times WEBSOCKET_MAX_PAYLOAD_BYTES \(100000\)\.$/,
     );
     const [contradiction, ...others] = contradictions(given, (name) => `stack:${name}`);
     assert.deepEqual(others, []);
-    assert.ok(contradiction !== undefined);
-    const { name, key, message, value } = contradiction;
-    assert.equal(key, "stack:retainedBytes");
-    assert.match(message, /stack:maxPayloadBytes/);
-    assert.deepEqual(contradictions({ ...given, [name]: value }, String), []);
+    assert.equal(contradiction?.key, "stack:retainedBytes");
+    assert.match(contradiction.expected, /stack:maxPayloadBytes/);
+    assert.deepEqual(contradiction.fix, [{ set: "stack:retainedBytes", to: "400000" }]);
+    assert.deepEqual(contradictions({ ...given, retainedBytes: 400_000 }, String), []);
   });
 
   for (const host of ["localhost", "127.0.0.1", "127.8.8.8", "::1"]) {
@@ -252,7 +250,7 @@ describe("the settings", () => {
       const { message } = problemsOf({ HOST: host });
       assert.match(
         message,
-        /WEBSOCKET_ACCESS: is missing, and must be one of token, open: other machines can reach/,
+        /`WEBSOCKET_ACCESS`: got nothing; expected one of token, open, because other machines can reach/,
       );
       assert.equal(fromEnvironment({ HOST: host, WEBSOCKET_ACCESS: "open" }).access, "open");
     });
@@ -274,8 +272,8 @@ describe("the settings", () => {
       );
       assert.deepEqual(others, []);
       assert.equal(contradiction?.key, name);
-      assert.match(contradiction.message, /is missing, and access token requires it/);
-      assert.equal(contradiction.value, undefined);
+      assert.equal(contradiction.expected, "a value, which access token requires");
+      assert.deepEqual(contradiction.fix, [{ ask: name }]);
     }
   });
 
@@ -289,9 +287,9 @@ describe("the settings", () => {
     })) {
       const [contradiction, ...others] = contradictions({ ...defaultSettings(), [name]: value }, String);
       assert.deepEqual(others, []);
-      assert.equal(contradiction?.name, "access");
-      assert.ok(contradiction.message.includes(name), contradiction.message);
-      assert.equal(contradiction.value, access);
+      assert.equal(contradiction?.key, "access");
+      assert.ok(contradiction.expected.includes(name), contradiction.expected);
+      assert.deepEqual(contradiction.fix, [{ set: "access", to: access }]);
     }
   });
 
@@ -349,9 +347,12 @@ describe("the settings", () => {
     );
     assert.match(
       message,
-      /WEBSOCKET_HARTBEAT_SECONDS: is not a setting; did you mean WEBSOCKET_HEARTBEAT_SECONDS\?/,
+      /`WEBSOCKET_HARTBEAT_SECONDS`: got an unknown variable; expected .*did you mean WEBSOCKET_HEARTBEAT_SECONDS\?/,
     );
-    assert.match(message, /WEBSOCKET_COLOUR_OF_THE_SEA: is not a setting; there are HOST, PORT, /);
+    assert.match(
+      message,
+      /`WEBSOCKET_COLOUR_OF_THE_SEA`: got an unknown variable; expected one of HOST, PORT, /,
+    );
   });
 });
 

@@ -1,0 +1,169 @@
+/** Rules between the keys of the edge. */
+import { encode } from "../../app/src/settings/definition.ts";
+import type { Change, Problem } from "../../app/src/settings/problem.ts";
+import { CERTIFICATE_ARN, edgeDefinitions } from "./edgeDefinitions.ts";
+import type { EdgeKey, EdgeValues } from "./edgeDefinitions.ts";
+import { CLOUDFRONT_REGION } from "./regions.ts";
+
+type KeyOf = (name: EdgeKey) => string;
+
+/** The edges that use a key, if not all do. */
+const USED_BY: Partial<Readonly<Record<EdgeKey, readonly EdgeValues["edge"][]>>> = {
+  originAccess: ["cloudfront"],
+  originTls: ["cloudfront"],
+  originCertificateArn: ["cloudfront"],
+  apiGatewayUrl: ["cloudfront", "api-gateway"],
+  apiGatewayQueryStrings: ["cloudfront", "api-gateway"],
+};
+
+/** Characters of the longest name for which ACM issues a certificate (ACM API Reference, RequestCertificate, DomainName). */
+const MAX_ISSUED_NAME_LENGTH = 64;
+
+/** Query strings in a policy of CloudFront (Amazon CloudFront Developer Guide, quotas on policies). */
+const MAX_QUERY_STRINGS = 10;
+
+/**
+ * Returns a problem for each rule that the keys of the edge break.
+ * @param values legal each by itself.
+ * @param keyOf adds the namespace to a key.
+ */
+export function checkEdge(values: EdgeValues, region: string, keyOf: KeyOf): readonly Problem[] {
+  return [
+    ...findUnusedKeys(values, keyOf),
+    ...checkCertificates(values, region, keyOf),
+    ...checkNames(values, keyOf),
+    ...checkQueryStrings(values, keyOf),
+  ];
+}
+
+/** Keys that this edge does not use: a value there would have no effect. */
+function findUnusedKeys(values: EdgeValues, keyOf: KeyOf): readonly Problem[] {
+  return Object.entries(USED_BY).flatMap(([name, edges]) => {
+    // Object.entries widens the keys to strings.
+    const unused = name as EdgeKey;
+    if (edges.includes(values.edge) || isDefault(values, unused)) return [];
+    return {
+      key: keyOf(unused),
+      got: JSON.stringify(encode(values[unused])),
+      expected: `no value, because only ${keyOf("edge")} ${edges.join(" and ")} ${edges.length === 1 ? "uses" : "use"} it (now ${values.edge})`,
+      fix: [removal(unused, keyOf)],
+    };
+  });
+}
+
+function checkCertificates(values: EdgeValues, region: string, keyOf: KeyOf): readonly Problem[] {
+  return [
+    ...checkCertificate(
+      values,
+      "domain",
+      "certificateArn",
+      values.edge === "load-balancer" ? region : CLOUDFRONT_REGION,
+      keyOf,
+    ),
+    ...checkCertificate(values, "originTls", "originCertificateArn", region, keyOf),
+  ];
+}
+
+/** Checks the certificate of one name: it is given, or ACM can issue it in the hosted zone. */
+function checkCertificate(
+  values: EdgeValues,
+  name: "domain" | "originTls",
+  arnName: "certificateArn" | "originCertificateArn",
+  requiredRegion: string,
+  keyOf: KeyOf,
+): readonly Problem[] {
+  // An unused key has one problem, that it is unused.
+  if (USED_BY[name]?.includes(values.edge) === false) return [];
+  const { [name]: domain, [arnName]: arn, hostedZoneId: zone } = values;
+  const problems: Problem[] = [];
+  if (domain === "" && arn !== "") {
+    problems.push({
+      key: keyOf(arnName),
+      got: JSON.stringify(arn),
+      expected: `no value, because ${keyOf(name)} is empty`,
+      fix: [{ ask: keyOf(name) }],
+      alternative: [removal(arnName, keyOf)],
+    });
+  } else if (domain !== "" && arn === "" && zone === "") {
+    problems.push({
+      key: keyOf(name),
+      got: JSON.stringify(domain),
+      expected: `a certificate in ${keyOf(arnName)}, or a zone in ${keyOf("hostedZoneId")} in which ACM can issue one`,
+      fix: [{ ask: keyOf("hostedZoneId") }],
+      alternative: [{ ask: keyOf(arnName) }],
+    });
+  } else if (arn === "" && domain.length > MAX_ISSUED_NAME_LENGTH) {
+    problems.push({
+      key: keyOf(name),
+      got: `${domain.length} characters`,
+      expected: `at most ${MAX_ISSUED_NAME_LENGTH}, for which ACM issues a certificate, or one in ${keyOf(arnName)}`,
+      fix: [{ ask: keyOf(name) }],
+      alternative: [{ ask: keyOf(arnName) }],
+    });
+  }
+  const [, arnRegion = requiredRegion] = CERTIFICATE_ARN.exec(arn) ?? [];
+  if (arnRegion !== requiredRegion) {
+    const isOfCloudFront = name === "domain" && values.edge !== "load-balancer";
+    problems.push({
+      key: keyOf(arnName),
+      got: `a certificate in ${arnRegion}`,
+      expected: `one in ${requiredRegion}, because ${
+        isOfCloudFront
+          ? "CloudFront accepts certificates only from there"
+          : "a load balancer accepts certificates only from its own region"
+      }`,
+      fix: [zone === "" ? { ask: keyOf(arnName) } : removal(arnName, keyOf)],
+    });
+  }
+  return problems;
+}
+
+function checkNames(values: EdgeValues, keyOf: KeyOf): readonly Problem[] {
+  const { edge, domain, originTls, hostedZoneId: zone } = values;
+  const problems: Problem[] = [];
+  // The edge load-balancer requires a domain, and then uses the zone.
+  if (zone !== "" && domain === "" && originTls === "" && edge !== "load-balancer") {
+    problems.push({
+      key: keyOf("hostedZoneId"),
+      got: JSON.stringify(zone),
+      expected: `no value, because ${keyOf("domain")} and ${keyOf("originTls")} are empty`,
+      fix: [removal("hostedZoneId", keyOf)],
+    });
+  }
+  if (edge === "cloudfront" && domain !== "" && domain === originTls) {
+    problems.push({
+      key: keyOf("originTls"),
+      got: JSON.stringify(originTls),
+      expected: `another name than ${keyOf("domain")}, which resolves to CloudFront`,
+      fix: [{ ask: keyOf("originTls") }],
+    });
+  }
+  return problems;
+}
+
+function checkQueryStrings(values: EdgeValues, keyOf: KeyOf): readonly Problem[] {
+  const { apiGatewayQueryStrings: names, apiGatewayUrl, edge } = values;
+  const problem = { key: keyOf("apiGatewayQueryStrings"), fix: [removal("apiGatewayQueryStrings", keyOf)] };
+  if (names.length > MAX_QUERY_STRINGS) {
+    return [{ ...problem, got: `${names.length} names`, expected: `at most ${MAX_QUERY_STRINGS}` }];
+  }
+  if (names.length > 0 && apiGatewayUrl === "" && edge === "cloudfront") {
+    return [
+      {
+        ...problem,
+        got: JSON.stringify(names),
+        expected: `no value, because ${keyOf("apiGatewayUrl")} is empty`,
+      },
+    ];
+  }
+  return [];
+}
+
+function removal(name: EdgeKey, keyOf: KeyOf): Change {
+  const value: string | readonly string[] = edgeDefinitions[name].default;
+  return { remove: keyOf(name), default: typeof value === "string" ? value : JSON.stringify(value) };
+}
+
+function isDefault(values: EdgeValues, name: EdgeKey): boolean {
+  return encode(values[name]) === encode(edgeDefinitions[name].default);
+}

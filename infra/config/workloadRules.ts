@@ -1,0 +1,180 @@
+/** Rules between the keys of the workload: values that are legal each by itself, and not together. */
+import {
+  contradictions,
+  KIB,
+  leastRetainedBytes,
+  MIB,
+  settingDefinitions,
+} from "../../app/src/settings/settings.ts";
+import type { Change, Problem } from "../../app/src/settings/problem.ts";
+import { channelBytes, CHANNELS_MEMORY_SHARE, channelsThatFit } from "./channelMemory.ts";
+import type { StackConfig } from "./config.ts";
+import { CONNECTION_BYTES, connectionsThatFit, serverBytes } from "./connectionMemory.ts";
+import { memoryChoices } from "./fargateSizes.ts";
+import { checkTimeouts } from "./timeouts.ts";
+
+type KeyOf = (name: string) => string;
+
+/**
+ * Returns a problem for each rule that the keys of the workload break.
+ * @param keyOf adds the namespace to a key.
+ */
+export function checkWorkload(
+  config: Pick<
+    StackConfig,
+    | "minTasks"
+    | "maxTasks"
+    | "backplane"
+    | "cpu"
+    | "memoryMiB"
+    | "idleTimeoutSeconds"
+    | "stopTimeoutSeconds"
+    | "settings"
+  >,
+  keyOf: KeyOf,
+): readonly Problem[] {
+  const { settings } = config;
+  return [
+    ...checkTasks(config, keyOf),
+    ...checkMemory(config, keyOf),
+    ...checkKeySet(settings, keyOf),
+    ...contradictions(settings, keyOf),
+    ...checkTimeouts(
+      { ...config, heartbeatSeconds: settings.heartbeatSeconds, drainSeconds: settings.drainSeconds },
+      keyOf,
+    ),
+  ];
+}
+
+function checkTasks(
+  { minTasks, maxTasks, backplane }: Pick<StackConfig, "minTasks" | "maxTasks" | "backplane">,
+  keyOf: KeyOf,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  if (minTasks > maxTasks) {
+    problems.push({
+      key: keyOf("minTasks"),
+      got: String(minTasks),
+      expected: `at most ${keyOf("maxTasks")} (${maxTasks})`,
+      // The memory backplane allows one task.
+      fix: [backplane === "memory" ? set(keyOf("minTasks"), maxTasks) : set(keyOf("maxTasks"), minTasks)],
+    });
+  }
+  if (backplane === "memory" && maxTasks > 1) {
+    problems.push({
+      key: keyOf("backplane"),
+      got: `memory, which tasks do not share, with ${keyOf("maxTasks")} ${maxTasks}`,
+      expected: `valkey, or ${keyOf("maxTasks")} 1`,
+      fix: [set(keyOf("backplane"), "valkey")],
+    });
+  }
+  return problems;
+}
+
+function checkMemory(
+  config: Pick<StackConfig, "cpu" | "memoryMiB" | "backplane" | "settings">,
+  keyOf: KeyOf,
+): readonly Problem[] {
+  const { cpu, memoryMiB } = config;
+  const sizes = memoryChoices(cpu);
+  const [smallest] = sizes;
+  if (!sizes.includes(memoryMiB) && smallest !== undefined) {
+    return [
+      {
+        key: keyOf("memoryMiB"),
+        got: String(memoryMiB),
+        expected: `one of ${sizes.join(", ")}, the sizes that Fargate offers for ${keyOf("cpu")} ${cpu}`,
+        fix: [set(keyOf("memoryMiB"), sizes.findLast((size) => size <= memoryMiB) ?? smallest)],
+      },
+    ];
+  }
+  const channels = checkChannels(config, keyOf);
+  // The memory that remains for connections is known only if the channels fit.
+  return channels.length > 0 ? channels : checkConnections(config, sizes, keyOf);
+}
+
+function checkChannels(
+  config: Pick<StackConfig, "memoryMiB" | "backplane" | "settings">,
+  keyOf: KeyOf,
+): readonly Problem[] {
+  const { memoryMiB, settings } = config;
+  const { maxChannels, retainedBytes, retainedMessages } = settings;
+  const most = channelsThatFit(config);
+  if (maxChannels <= most) return [];
+  return [
+    {
+      key: keyOf("maxChannels"),
+      got: String(maxChannels),
+      expected:
+        `${describeMost(most)}: with ${keyOf("retainedBytes")} ${retainedBytes} and ${keyOf("retainedMessages")} ` +
+        `${retainedMessages} a channel takes up to ${(channelBytes(config) / MIB).toFixed(1)} MiB, and all channels ` +
+        `together may take ${CHANNELS_MEMORY_SHARE * 100} % of ${keyOf("memoryMiB")} ${memoryMiB}`,
+      fix:
+        most === 0
+          ? [
+              set(keyOf("retainedBytes"), leastRetainedBytes(settings)),
+              set(keyOf("retainedMessages"), settingDefinitions.retainedMessages.default),
+            ]
+          : [set(keyOf("maxChannels"), most)],
+    },
+  ];
+}
+
+/** @param sizes the memory that a task can have, in MiB. */
+function checkConnections(
+  config: Pick<StackConfig, "memoryMiB" | "backplane" | "settings">,
+  sizes: readonly number[],
+  keyOf: KeyOf,
+): readonly Problem[] {
+  const { memoryMiB, settings } = config;
+  const { maxConnections, maxChannels, maxPayloadBytes } = settings;
+  const most = connectionsThatFit(config);
+  if (maxConnections <= most) return [];
+  const inMiB = (bytes: number): number => Math.ceil(bytes / MIB);
+  const larger = sizes.find((size) => connectionsThatFit({ ...config, memoryMiB: size }) >= maxConnections);
+  return [
+    {
+      key: keyOf("maxConnections"),
+      got: String(maxConnections),
+      expected:
+        `${describeMost(most)}: of ${keyOf("memoryMiB")} ${memoryMiB}, ${keyOf("maxChannels")} ${maxChannels} takes up to ` +
+        `${inMiB(maxChannels * channelBytes(config))} MiB, the server with ${keyOf("maxPayloadBytes")} ${maxPayloadBytes} ` +
+        `up to ${inMiB(serverBytes(settings))} MiB, and each connection ${CONNECTION_BYTES / KIB} KiB`,
+      // The larger size keeps the number of channels.
+      fix:
+        most === 0 && larger !== undefined
+          ? [set(keyOf("memoryMiB"), larger)]
+          : [set(keyOf("maxConnections"), most)],
+    },
+  ];
+}
+
+function describeMost(most: number): string {
+  return most === 0 ? "less, because not even one fits" : `at most ${most}`;
+}
+
+/** The security group of the tasks allows HTTPS on port 443 only. */
+function checkKeySet({ jwksUrl }: StackConfig["settings"], keyOf: KeyOf): readonly Problem[] {
+  if (jwksUrl === "" || jwksUrl === onPort443(jwksUrl)) return [];
+  return [
+    {
+      key: keyOf("jwksUrl"),
+      got: JSON.stringify(jwksUrl),
+      expected: "https:// without a port, because tasks can connect to port 443 only",
+      fix: [set(keyOf("jwksUrl"), onPort443(jwksUrl))],
+    },
+  ];
+}
+
+function onPort443(url: string): string {
+  const target = new URL(url);
+  // A URL with the default port has an empty `port`.
+  if (target.protocol === "https:" && target.port === "") return url;
+  target.port = "";
+  target.protocol = "https:";
+  return target.href;
+}
+
+function set(key: string, to: string | number): Change {
+  return { set: key, to: String(to) };
+}
