@@ -73,7 +73,10 @@ describe("the real Pulumi engine", function () {
       const { code, stdout } = await project.run("up", "--yes", "--skip-preview");
 
       assert.notEqual(code, 0);
-      assert.match(stdout, /requestPerTarget`: got an unknown key; expected a known key \(did you mean websocket:requestsPerTarget\?/);
+      assert.match(
+        stdout,
+        /requestPerTarget`: got an unknown key; expected a known key \(did you mean websocket:requestsPerTarget\?/,
+      );
       assert.match(stdout, /pulumi config rm websocket:requestPerTarget --stack dev/);
       assert.match(stdout, /websocket:minTasks`: got "0"; expected a whole number from 1/);
       assert.doesNotMatch(stdout, /unhandled exception|at .*\.ts:\d+/);
