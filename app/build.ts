@@ -1,7 +1,13 @@
-/** Bundles the server into one file that needs nothing but Node: `app/dist/server.mjs`. */
+/**
+ * Bundles the server into `app/dist/server.mjs`, which needs only Node, and the client for browsers into
+ * `app/dist/client.js`.
+ */
+import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
+
+import { bundleClient } from "./src/http/clientScript.ts";
 
 const inApp = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -9,6 +15,7 @@ await build({
   entryPoints: [inApp("src/main.ts")],
   outfile: inApp("dist/server.mjs"),
   bundle: true,
+  external: ["esbuild"],
   platform: "node",
   target: "node24",
   format: "esm",
@@ -22,3 +29,5 @@ await build({
   },
   logLevel: "info",
 });
+
+await writeFile(inApp("dist/client.js"), await bundleClient(inApp("../client")));

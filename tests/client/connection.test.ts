@@ -129,12 +129,12 @@ describe("the client's connection", () => {
     }
 
     for (const [status, cause] of [
-      [400, "the name of the channel, or the query, is wrong"],
-      [401, "the token is missing, expired or not valid"],
-      [403, "this origin, or this token, may not open the channel"],
-      [404, "there is no channel at this path"],
-      [405, "this path takes no WebSocket"],
-      [426, "this path takes no WebSocket of this version"],
+      [400, "the channel's name or the query is malformed"],
+      [401, "the token is missing, expired or invalid"],
+      [403, "this origin or this token has no access to the channel"],
+      [404, "the path is not a channel's"],
+      [405, "the path does not support WebSocket"],
+      [426, "the path does not support this WebSocket version"],
     ] as const) {
       it(`for good with ${status}, and ends with an error`, async () => {
         const server = await startRefusing([status]);
@@ -406,7 +406,7 @@ describe("the client's connection", () => {
     for (const value of [0, -1, NaN]) {
       assert.throws(() => connect("ws://127.0.0.1/wss", { maxInFlight: value }), {
         name: "RangeError",
-        message: `maxInFlight is ${value}, and must be a number of at least 1.`,
+        message: `\`maxInFlight\`: got ${value}; expected a number of at least 1.`,
       });
     }
   });
@@ -476,7 +476,7 @@ describe("the client's connection", () => {
     clock.advance(60_999);
     assert.equal(channel.state.name, "open");
     clock.advance(1);
-    assert.equal((await becomes(channel, "waiting")).reason, "nothing came for 61000 ms");
+    assert.equal((await becomes(channel, "waiting")).reason, "no frame within 61000 ms");
     await retry(opened);
     assert.deepEqual((await server.accept()).resumes, { epoch: "e", offset: "5" });
   });
@@ -512,7 +512,7 @@ describe("the client's connection", () => {
     const { now } = Date;
     afterwards(() => (Date.now = now));
     Date.now = () => now() - 30_000;
-    assert.equal((await becomes(channel, "waiting")).reason, "nothing came for 1200 ms");
+    assert.equal((await becomes(channel, "waiting")).reason, "no frame within 1200 ms");
   });
 
   it("is not given up again and again at a server that sends no heartbeats", async () => {

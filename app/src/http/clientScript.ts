@@ -1,27 +1,38 @@
-/** The client as a script for browsers: its TypeScript without the types. */
-import { once } from "node:events";
+/** The script of `/client.js`: the client as one ES module for browsers. */
 import { readFile } from "node:fs/promises";
-import { Worker } from "node:worker_threads";
+import path from "node:path";
 
 /**
- * What Node runs TypeScript with, on a thread of its own: it takes some tenths of a second, and warns of being experimental,
- * which only a thread can be kept from.
+ * Returns the built file in the console's folder, which the image contains. In the repository, there is none, and the client's
+ * source beside the console is bundled.
+ * @throws {Error} if the source cannot be bundled, or esbuild is not installed.
  */
-const STRIPPER = `
-  const { parentPort, workerData } = require("node:worker_threads");
-  parentPort.postMessage(require("node:module").stripTypeScriptTypes(workerData));
-`;
+export async function readClientScript(consoleFolder: string): Promise<string> {
+  try {
+    return await readFile(path.join(consoleFolder, "client.js"), "utf8");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    return bundleClient(path.join(consoleFolder, "../client"));
+  }
+}
 
 /**
- * Reads TypeScript that consists of erasable syntax, and returns it as JavaScript. Every line stays where it is.
- * @throws {Error} where the file cannot be read, or has other syntax.
+ * Bundles the client's modules. The result does not depend on the working directory.
+ * @throws {Error} if the source cannot be bundled, or esbuild is not installed.
  */
-export async function readAsJavaScript(file: string): Promise<string> {
-  const worker = new Worker(STRIPPER, {
-    eval: true,
-    workerData: await readFile(file, "utf8"),
-    execArgv: ["--disable-warning=ExperimentalWarning"],
+export async function bundleClient(clientFolder: string): Promise<string> {
+  // A devDependency, which the image does not contain.
+  const { buildSync } = await import("esbuild");
+  // The asynchronous build leaves a process running.
+  const { outputFiles } = buildSync({
+    absWorkingDir: clientFolder,
+    entryPoints: ["src/index.ts"],
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    tsconfigRaw: {},
+    logLevel: "silent",
+    write: false,
   });
-  const told: unknown[] = await once(worker, "message");
-  return String(told[0]);
+  return outputFiles[0]?.text ?? "";
 }

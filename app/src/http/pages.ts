@@ -1,12 +1,11 @@
 /** What the server answers to plain HTTP requests. */
 import { STATUS_CODES } from "node:http";
-import path from "node:path";
 
 import express from "express";
 import type { ErrorRequestHandler, Express, RequestHandler } from "express";
 import type { Logger } from "pino";
 
-import { readAsJavaScript } from "./clientScript.ts";
+import { readClientScript } from "./clientScript.ts";
 import { isChannelPath } from "./handshake.ts";
 import { PATHS } from "../settings/settings.ts";
 
@@ -25,9 +24,6 @@ const CONTENT_SECURITY_POLICY = [
   "form-action 'none'",
   "frame-ancestors 'none'",
 ].join("; ");
-
-/** The client, which the page's script imports; seen from the console's folder, in the repository and in the image. */
-const CLIENT = { path: "/client.js", file: "../client/src/index.ts" };
 
 export type Readiness = "Starting" | "Ok" | "Draining";
 
@@ -64,7 +60,7 @@ export function createPages({ readiness, consoleFolder, logger }: PagesParts): E
 
   let clientScript: Promise<string> | undefined;
   const client: RequestHandler = async (_request, response) => {
-    clientScript ??= readAsJavaScript(path.join(consoleFolder, CLIENT.file)).catch((error: unknown) => {
+    clientScript ??= readClientScript(consoleFolder).catch((error: unknown) => {
       // The next request tries again.
       clientScript = undefined;
       throw error;
@@ -86,7 +82,7 @@ export function createPages({ readiness, consoleFolder, logger }: PagesParts): E
       next();
     })
     .get([PATHS.health, PATHS.root], health)
-    .get(CLIENT.path, forEveryOrigin, client)
+    .get("/client.js", forEveryOrigin, client)
     .all(`${PATHS.websocket}{/*channel}`, forEveryOrigin, upgradeRequired)
     .use(express.static(consoleFolder, { index: false, redirect: false, dotfiles: "ignore" }))
     .use(forEveryOrigin, (_request, response) => {

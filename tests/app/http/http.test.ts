@@ -142,7 +142,7 @@ describe("plain HTTP", () => {
     await writeFile(path.join(folder, "client/src/index.ts"), "export const one: number = 1;");
     const answer = await script();
     assert.equal(answer.status, 200);
-    assert.match(await answer.text(), /^export const one {9}= 1;/);
+    assert.match(await answer.text(), /var one = 1;/);
   });
 
   it("answers upgrades on other paths with 404", async () => {
