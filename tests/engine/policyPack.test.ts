@@ -1,8 +1,8 @@
 /** The pack in the real Pulumi CLI: `--policy-pack policy`, on the program as it is and on programs with mistakes. */
 import assert from "node:assert/strict";
-import { needCli } from "../engine/support/cli.ts";
-import { Project } from "../engine/support/project.ts";
-import { breakProgram, edit } from "./brokenProgram.ts";
+import { needCli } from "./support/cli.ts";
+import { Project } from "./support/project.ts";
+import { breakProgram, edit } from "../policy/brokenProgram.ts";
 
 const POLICY_PACK = ["--policy-pack", "policy"] as const;
 const PASSED = /✅ websocket@v[\d.]+ \(local: policy\)/;
