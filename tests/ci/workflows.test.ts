@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { globSync } from "node:fs";
 import { parseOptions } from "../../deploy/options.ts";
 import { findings, needProgram } from "./support/linter.ts";
 import { FILES, ROOT, step, textOf, workflow, WORKFLOWS } from "./support/workflows.ts";
@@ -66,6 +67,15 @@ describe("the workflows", () => {
       }
     });
   }
+
+  it("run every folder of tests in exactly one shard", () => {
+    const { strategy } = workflow("test").jobs["test"] ?? assert.fail("test.yml has no job test");
+    const shards = strategy?.matrix.include?.map(({ folders }) =>
+      globSync(`tests/${folders ?? ""}/**/*.test.ts`, { cwd: ROOT }),
+    );
+    assert.deepEqual(shards?.flat().sort(), globSync("tests/**/*.test.ts", { cwd: ROOT }).sort());
+    for (const [n, shard] of shards.entries()) assert.ok(shard.length > 0, `shard ${n} runs no tests`);
+  });
 
   it("call the deploy command as it is", () => {
     const calls = WORKFLOWS.flatMap((name) =>

@@ -18,6 +18,9 @@ export interface Job {
   readonly environment?: string;
   readonly "timeout-minutes"?: number;
   readonly concurrency?: { readonly group: string; readonly "cancel-in-progress": boolean };
+  readonly strategy?: {
+    readonly matrix: { readonly include?: readonly Readonly<Record<string, string>>[] };
+  };
   readonly steps: readonly Step[];
 }
 
