@@ -1,46 +1,44 @@
 /**
- * The message log: one ordered sequence of entries per channel. A driver keeps it in this process, or in a
- * store that several processes share. `tests/app/log/logContract.ts` holds every driver to what is said here.
+ * The contract of a message log: one ordered sequence of entries per channel. A driver keeps it in the process, or in a store
+ * that several tasks share. `tests/app/log/logContract.ts` verifies every driver.
  *
- * An entry is known by its channel's epoch and its offset. Offsets of an epoch are consecutive, from 1. Where a
- * driver lost what it had stored, or forgot a channel that nobody reads, as it has no room for any number of them, it
- * takes a new epoch rather than give an offset twice.
+ * The epoch of its channel and its offset identify an entry. The offsets of an epoch are consecutive and start at 1. A driver
+ * begins a new epoch, rather than use an offset twice, if it has lost entries or dropped a channel without readers.
  */
 
 export interface MessageLog {
   /**
-   * Adds an entry to the end of a channel.
+   * Appends an entry to the end of a channel.
    *
-   * - Entries MUST be in the order of the calls, those that are answered by a rejection left out.
-   * - If one of the channel's newest entries (as many as the log retains) has the same id of the same publisher, the call
-   *   MUST NOT append anything, whichever process appended that entry. With the same payload it returns that entry's
-   *   position. With another payload it MUST reject with {@link IdInUseError}.
-   * - A driver with a budget MAY reject what exceeds the share of the message's user.
-   * - Where the store is away, a driver MUST hold the call for a bounded time. A call without an `id` that may
-   *   have been stored already MUST NOT be made again, but reject.
-   * - It MUST reject, and not throw, where the entry was not stored or the driver does not know; a caller that
-   *   tries again gives an `id`.
-   * - It MAY answer at once, with no promise: a message of a task that is alone then costs none.
+   * - Entries MUST be in the order of the calls, except for calls that reject.
+   * - If one of the newest entries has the same id of the same publisher, the call MUST NOT append anything, whichever task
+   *   appended that entry. With the same payload it returns that entry's position. With another payload it MUST reject with
+   *   {@link IdInUseError}. The log compares as many entries as it retains.
+   * - A driver with a budget MAY reject messages that exceed their user's share.
+   * - If the store is unavailable, a driver MUST hold the call for a bounded time. It MUST NOT repeat a call without an `id`
+   *   that may have been stored, but reject it.
+   * - It MUST reject, and not throw, if the entry was not stored or may not have been. To try again, a caller needs an `id`.
+   * - It MAY return the position without a promise. A message of a single task then needs none.
    */
   append(message: NewMessage): Appended | Promise<Appended>;
 
   /**
-   * The end of a channel: behind every entry whose append was answered before this call, in any process.
-   * @throws where the store does not answer in a bounded time.
+   * Returns the end of a channel: after every entry whose append had a result before this call, in any task.
+   * @throws if the store does not answer in a bounded time.
    */
   end(channel: string): Promise<LogPosition>;
 
   /**
-   * Reads a channel in order: all that is retained, then what comes. A store that is away MUST NOT end the reading: the
-   * driver waits, and goes on where it stopped.
-   * @returns its undo: ends the reading at once. It MUST be idempotent.
-   * @throws where the log is closed.
+   * Reads a channel in order: the retained entries, then new ones. If the store is unavailable, the driver MUST wait and
+   * continue at the same position.
+   * @returns its undo, which ends the subscription at once. It MUST be idempotent.
+   * @throws if the log is closed.
    */
   subscribe(channel: string, reader: LogReader): () => void;
 
   /**
-   * Stores or rejects what is pending, gives up all resources and ends every subscription. It MUST be idempotent;
-   * `append` MUST reject afterwards.
+   * Stores or rejects pending messages, releases all resources, and ends every subscription. It MUST be idempotent. `append`
+   * MUST reject afterwards.
    */
   close(): Promise<void>;
 }
@@ -58,7 +56,7 @@ export interface NewMessage {
   readonly user?: string | undefined;
 }
 
-/** Another message has the id of this one, and was stored; this one was not. */
+/** Another message with the same id is stored. This one was not stored. */
 export class IdInUseError extends Error {
   override readonly name = "IdInUseError";
 
@@ -67,19 +65,19 @@ export class IdInUseError extends Error {
   }
 }
 
-/** A place between two entries of a channel. */
+/** A position between two entries of a channel. */
 export interface LogPosition {
-  /** Names the life of the offsets. Offsets of different epochs MUST NOT be compared. */
+  /** Identifies a sequence of offsets. Offsets of different epochs MUST NOT be compared. */
   readonly epoch: string;
-  /** Offset of the entry behind it, which may not be there yet. */
+  /** Offset of the entry after this position, whether or not it is stored yet. */
   readonly next: number;
 }
 
+/** The position of an appended entry. */
 export interface Appended {
   readonly epoch: string;
-  /** Offset of the entry. */
   readonly offset: number;
-  /** Whether an earlier call with the same id and payload had appended it, or an earlier attempt of this one. */
+  /** Whether an earlier call with the same id and payload, or an earlier attempt of this call, has appended the entry. */
   readonly duplicate: boolean;
 }
 
@@ -89,23 +87,23 @@ export interface LogEntry {
 }
 
 /**
- * What a subscription tells. The calls may begin before `subscribe` returns, and MUST end with its undo.
- * A reader MUST NOT throw, and MUST NOT call the log from within.
+ * The callbacks of a subscription. The log MAY call them before `subscribe` returns, and MUST NOT call them after its undo. A
+ * reader MUST NOT throw, and MUST NOT call the log in a callback.
  */
 export interface LogReader {
   /**
-   * The reading begins. Called before everything else, and again where it cannot go on at the next offset: in
-   * the same epoch when entries were dropped before they could be read, in another one when the log lost what it
-   * had stored.
-   * @param from where the entries begin that follow.
-   * @param end where the channel ended at this time: the entries before it follow at once.
+   * Called before all other calls, and again if the entries do not continue at the next offset. The epoch is then the same if
+   * entries were dropped before they could be read, or another one if the log has lost entries.
+   * @param from position of the entries that follow.
+   * @param end offset at which the channel ended at this time. The entries before it follow at once.
    */
   started(from: LogPosition, end: number): void;
 
   /**
-   * The next entries: never empty, consecutive, each once, whether this process appended them or another. Of what it
-   * has read from a store, a driver MUST give at most a quarter of what the log retains by size in one turn of the event
-   * loop, but for a single larger entry: a reader that passes it on keeps no more than the log does.
+   * Called with the next entries of all tasks: never empty, consecutive, each entry once.
+   *
+   * In one turn of the event loop, a driver with a store MUST NOT deliver more than a quarter of the bytes that the log
+   * retains, except for a single larger entry. Readers that pass entries on need no more memory than the log.
    */
   entries(entries: readonly LogEntry[]): void;
 }

@@ -1,4 +1,4 @@
-/** Whether the message log serves this task: load balancers must not send clients to a task that cannot store a message. */
+/** The readiness check of the message log. Load balancers must not send clients to a task that cannot store a message. */
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -7,20 +7,20 @@ import type { Logger } from "pino";
 import type { MessageLog } from "./log.ts";
 import { RecurringProblem } from "../metrics/recurringProblem.ts";
 
-/** No client can have it: a channel's name has no parentheses. */
+/** No client can open this channel: a URL's channel name has no parentheses. */
 const CHECK_CHANNEL = "(check)";
 
-/** Time between two attempts, in milliseconds. */
+/** Delay between two attempts, in milliseconds. */
 const RETRY_MS = 250;
 
 export interface LogCheck {
-  /** Whether the log has opened a channel, stored a message and given it back, once. It stays so if the log is away later. */
+  /** Whether the log has once opened a channel, stored a message and delivered it. A later outage does not change it. */
   readonly passed: boolean;
-  /** Idempotent. */
+  /** Ends the check. Idempotent. */
   readonly stop: () => void;
 }
 
-/** Checks a log until it serves. */
+/** Checks a log repeatedly until it has delivered a message. */
 export function checkLog(log: MessageLog, logger: Logger): LogCheck {
   const stopping = new AbortController();
   const problem = new RecurringProblem({
@@ -38,7 +38,7 @@ export function checkLog(log: MessageLog, logger: Logger): LogCheck {
       if (passed || !entries.some((entry) => entry.payload === payload)) return;
       passed = true;
       problem.end();
-      // A reader must not call the log from within.
+      // A reader must not call the log in a callback.
       setImmediate(stop);
     },
   });

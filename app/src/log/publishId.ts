@@ -1,16 +1,16 @@
-/** The ids of publishes: what is kept of them is of one size, however long they are. */
+/** Fixed-length names and digests for the ids of publishes, which can be long. */
 import { hash } from "node:crypto";
 
-/** Characters of base64url that are kept of a SHA-256: 96 bits, and 72 bits. */
+/** Number of base64url characters of a SHA-256: 96 bits for a name, 72 bits for a digest. */
 const NAME_LENGTH = 16;
 const DIGEST_LENGTH = 12;
 
-/** Names an id among those of all publishers of a channel. */
+/** Returns a name of 16 characters for an id. It is unique among all publishers of a channel. */
 export function idName(id: string, publisher = ""): string {
   return hash("sha256", `${publisher.length}:${publisher}${id}`, "base64url").slice(0, NAME_LENGTH);
 }
 
-/** Distinguishes the payloads of one id. */
+/** Returns a digest of 12 characters, which distinguishes the payloads of one id. */
 export function payloadDigest(payload: string): string {
   return hash("sha256", payload, "base64url").slice(0, DIGEST_LENGTH);
 }

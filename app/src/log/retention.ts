@@ -1,7 +1,7 @@
-/** What a log keeps of each channel: the newest entries, at least until the first of these limits is reached. */
+/** The newest entries of each channel that a log retains: at least up to the first of these limits. */
 export interface Retention {
   readonly retainedMessages: number;
-  /** Of the payloads alone, as UTF-8. */
+  /** Bytes of the payloads in UTF-8. */
   readonly retainedBytes: number;
   readonly retainedSeconds: number;
 }

@@ -1,35 +1,36 @@
 import type { LogEntry } from "../log.ts";
 import type { Retention } from "../retention.ts";
 
-/** Blocks grow with the log, so that a quiet one costs little. */
+/** Size of the first block. Later blocks are larger, up to a maximum, so that a quiet channel needs little memory. */
 const FIRST_BLOCK_BYTES = 1024;
 
-/** Blocks into which a full log is divided at least: it forgets one at a time. */
-const LEAST_BLOCKS = 8;
+/** Minimum number of blocks in a full log. Entries are evicted by whole blocks. */
+const MIN_BLOCKS = 8;
 
-/** A block that is complete keeps at most this share of its memory unused. */
+/** Maximum share of a complete block that can be unused. */
 const MAX_UNUSED_SHARE = 1 / 8;
 
-/** What is kept of an entry besides its payload, in bytes, as measured: where it begins, in a list that has room for more. */
+/** Memory of an entry besides its payload, in bytes, as measured: its start, in an array with spare capacity. */
 const ENTRY_OVERHEAD_BYTES = 16;
 
+/** Consecutive entries. */
 interface Block {
-  /** Unchanged up to {@link used}. */
+  /** Payloads in UTF-8. They never change up to {@link used}. */
   bytes: Buffer;
   /** Offset of the first entry. */
   readonly first: number;
-  /** Where each entry begins, in bytes. */
+  /** Start of each entry, in bytes. */
   readonly starts: number[];
   used: number;
-  /** When the first entry was added, in milliseconds. */
+  /** Time of the first entry, in milliseconds. */
   readonly since: number;
-  /** When the last entry was added, in milliseconds. */
+  /** Time of the last entry, in milliseconds. */
   at: number;
 }
 
 /**
- * The newest entries of a log, as bytes. Texts that live as long would be moved about by the garbage collector, which
- * then takes several times their size for itself.
+ * The newest entries of a log as bytes. The garbage collector copies long-lived strings, and needs several times their size
+ * for it.
  */
 export class PackedEntries {
   readonly #retention: Retention;
@@ -37,42 +38,42 @@ export class PackedEntries {
   readonly #blockEntries: number;
   readonly #blockMs: number;
   #blocks: Block[] = [];
-  /** Of another block that needs it no more, for the next one. */
+  /** Memory of an evicted block, for the next one. */
   #spare: Buffer | undefined;
   #end: number;
-  /** Of all payloads. */
+  /** Size of all payloads. */
   #bytes = 0;
-  /** Of all blocks, and of the spare one. */
+  /** Size of all blocks, including the spare one. */
   #allocated = 0;
 
   /** @param next offset of the first entry. */
   constructor(next: number, retention: Retention) {
     this.#retention = retention;
-    this.#blockBytes = Math.ceil(retention.retainedBytes / LEAST_BLOCKS);
-    this.#blockEntries = Math.ceil(retention.retainedMessages / LEAST_BLOCKS);
-    this.#blockMs = (retention.retainedSeconds * 1000) / LEAST_BLOCKS;
+    this.#blockBytes = Math.ceil(retention.retainedBytes / MIN_BLOCKS);
+    this.#blockEntries = Math.ceil(retention.retainedMessages / MIN_BLOCKS);
+    this.#blockMs = (retention.retainedSeconds * 1000) / MIN_BLOCKS;
     this.#end = next;
   }
 
-  /** Offset of the oldest retained entry; {@link end} where there is none. */
+  /** Offset of the oldest retained entry; {@link end} if there is none. */
   get first(): number {
     return this.#blocks[0]?.first ?? this.#end;
   }
 
-  /** Offset that the next entry gets. */
+  /** Offset of the next entry. */
   get end(): number {
     return this.#end;
   }
 
-  /** What the entries take, in bytes. */
+  /** Memory of the entries, in bytes. */
   get memoryBytes(): number {
     return this.#allocated + (this.#end - this.first) * ENTRY_OVERHEAD_BYTES;
   }
 
   /**
-   * Adds an entry, and drops what is beyond the limits of number and size.
-   * @param at in milliseconds; it never goes back.
-   * @returns the entry's offset.
+   * Adds an entry, and evicts entries beyond the limits of number and size.
+   * @param at time in milliseconds, which never decreases.
+   * @returns the offset of the entry.
    */
   push(payload: string, at: number): number {
     const length = Buffer.byteLength(payload);
@@ -86,7 +87,7 @@ export class PackedEntries {
     return this.#end - 1;
   }
 
-  /** Every retained entry, oldest first. */
+  /** Returns all retained entries, the oldest first. */
   all(): readonly LogEntry[] {
     return this.#blocks.flatMap(({ bytes, first, starts, used }) =>
       starts.map((start, index) => ({
@@ -96,7 +97,7 @@ export class PackedEntries {
     );
   }
 
-  /** Drops what was added before a time. */
+  /** Evicts blocks whose entries are all older than a time. */
   evictBefore(horizon: number): void {
     const kept = this.#blocks.findIndex(({ at }) => at >= horizon);
     for (const block of this.#blocks.splice(0, kept < 0 ? Infinity : kept)) this.#drop(block);
@@ -124,7 +125,7 @@ export class PackedEntries {
     return block;
   }
 
-  /** The oldest block goes when what remains reaches a limit by itself. */
+  /** Evicts the oldest block if the others reach a limit without it. */
   #evict(): void {
     const { retainedMessages, retainedBytes } = this.#retention;
     for (let [oldest, next] = this.#blocks; oldest !== undefined && next !== undefined;) {
@@ -136,7 +137,7 @@ export class PackedEntries {
     }
   }
 
-  /** Moves a block that is complete into as much memory as it needs, if it has much more. */
+  /** Moves a complete block into less memory if much of its memory is unused. */
   #releaseUnused(block: Block): void {
     const { bytes, used } = block;
     if (bytes.length - used <= bytes.length * MAX_UNUSED_SHARE) return;

@@ -1,47 +1,47 @@
 import { randomInt } from "node:crypto";
 
-/** The arrays grow with the number of ids, from this many. */
+/** Initial number of ids. The arrays grow with the number of ids. */
 const FIRST_CAPACITY = 16;
 
-/** As `publishId.ts` makes them. */
+/** Lengths of the names and digests of `publishId.ts`. */
 const NAME_BYTES = 16;
 const DIGEST_BYTES = 12;
 const RECORD_BYTES = NAME_BYTES + DIGEST_BYTES;
 
-/** What an id takes in all arrays together, in bytes. */
+/** Memory of an id in all arrays, in bytes. */
 export const ID_BYTES = RECORD_BYTES + 4 * Float64Array.BYTES_PER_ELEMENT;
 
-/** FNV-1a's, and a beginning that no client knows. */
+/** The prime of FNV-1a, and a seed that clients cannot know. */
 const HASH_FACTOR = 0x0100_0193;
 const HASH_SEED = randomInt(2 ** 32);
 
+/** The entry that was appended with an id. */
 interface KnownId {
-  /** Of the entry that was appended with this id. */
   readonly offset: number;
-  /** Of the payload of that entry. */
+  /** Digest of its payload. */
   readonly digest: string;
 }
 
 /**
- * The newest ids of a channel, bounded by number and age. A ring of records. Records whose names have the same hash form a
- * list, from the newest to the oldest. A list ends at the first record that has left the ring, so nothing is ever unlinked.
+ * The newest ids of a channel, bounded by number and age, in a ring of records. Records whose names have the same hash form a
+ * list from the newest to the oldest. A list ends at the first record that has left the ring. Records are never unlinked.
  */
 export class RecentIds {
   readonly #maxIds: number;
   #capacity = 0;
   #records = Buffer.alloc(0);
   #offsets = new Float64Array();
-  /** When each was added, in milliseconds. */
+  /** Time of each record, in milliseconds. */
   #times = new Float64Array();
-  /** By the hash of a name: the end of the newest record with it, which is its number plus 1. */
+  /** By the hash of a name: the number of its newest record, plus 1. */
   #newest = new Float64Array();
-  /** By record: the end of the next older record with the same hash. */
+  /** By record: the number of the next older record with the same hash, plus 1. */
   #older = new Float64Array();
   /** Numbers of the oldest record, and of the next one. */
   #first = 0;
   #next = 0;
 
-  /** @param maxIds ids that are remembered at least, if they are not too old. */
+  /** @param maxIds number of ids that are kept unless they are too old. */
   constructor(maxIds: number) {
     this.#maxIds = maxIds;
   }
@@ -50,6 +50,7 @@ export class RecentIds {
     return this.#capacity * ID_BYTES;
   }
 
+  /** Returns the entry of an id. @param name see `idName`. */
   find(name: string): KnownId | undefined {
     if (this.#capacity === 0) return undefined;
     let end = this.#newest[this.#bucketOf(name)] ?? 0;
@@ -67,7 +68,7 @@ export class RecentIds {
     return undefined;
   }
 
-  /** @param at in milliseconds; it never goes back. */
+  /** Adds an id. @param at time in milliseconds, which never decreases. */
   add(name: string, { offset, digest }: KnownId, at: number): void {
     if (this.#next - this.#first === this.#capacity) {
       if (this.#capacity < this.#maxIds) this.#grow();
@@ -81,7 +82,7 @@ export class RecentIds {
     this.#next += 1;
   }
 
-  /** Drops what was added before a time. */
+  /** Drops ids that were added before a time. */
   evictBefore(horizon: number): void {
     while (this.#first < this.#next && (this.#times[this.#first % this.#capacity] ?? 0) < horizon) {
       this.#first += 1;
@@ -117,7 +118,7 @@ export class RecentIds {
     this.#newest[bucket] = number + 1;
   }
 
-  /** Depends on the whole name and on the seed: a client cannot choose ids that share a list. */
+  /** The hash depends on the whole name and on the seed, so that a client cannot choose ids that share a list. */
   #bucketOf(name: string): number {
     let hash = HASH_SEED;
     for (let n = 0; n < NAME_BYTES; n++) hash = Math.imul(hash ^ name.charCodeAt(n), HASH_FACTOR);

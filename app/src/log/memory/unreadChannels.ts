@@ -1,40 +1,40 @@
-/** Whatever can say how much memory it takes, in bytes. */
+/** An object that reports its memory, in bytes. */
 export interface Sized {
   readonly memoryBytes: number;
 }
 
-/** Channels that nobody reads, within one budget for all of them: anybody can make more of them, by a name each. */
+/** Channels without readers, within one memory budget. Clients can create any number of them. */
 export class UnreadChannels<Channel extends Sized> {
   readonly #budgetBytes: number;
-  readonly #onForgotten: (name: string) => void;
-  /** By name, the least recently used one first. */
+  readonly #onEvicted: (name: string) => void;
+  /** By name; the least recently used one is the first. */
   readonly #channels = new Map<string, { readonly channel: Channel; readonly bytes: number }>();
   #bytes = 0;
 
-  /** @param onForgotten told the name of a channel that is beyond the budget. */
-  constructor(budgetBytes: number, onForgotten: (name: string) => void) {
+  /** @param onEvicted called with the name of a channel that exceeds the budget. */
+  constructor(budgetBytes: number, onEvicted: (name: string) => void) {
     this.#budgetBytes = budgetBytes;
-    this.#onForgotten = onForgotten;
+    this.#onEvicted = onEvicted;
   }
 
-  /** A channel that nobody reads was used. The least recently used ones go, if need be, but never this one. */
+  /** Notes the use of a channel without readers. Evicts the least recently used ones beyond the budget, but never this one. */
   use(name: string, channel: Channel): void {
     this.remove(name);
     this.#set(name, channel);
     for (const oldest of this.#channels.keys()) {
       if (this.#bytes <= this.#budgetBytes || oldest === name) return;
       this.remove(oldest);
-      this.#onForgotten(oldest);
+      this.#onEvicted(oldest);
     }
   }
 
-  /** A channel is read, or is gone. */
+  /** Removes a channel that has a reader, or that was dropped. */
   remove(name: string): void {
     this.#bytes -= this.#channels.get(name)?.bytes ?? 0;
     this.#channels.delete(name);
   }
 
-  /** Some have become smaller. */
+  /** Measures all channels again, after entries were dropped. */
   measure(): void {
     this.#bytes = 0;
     for (const [name, { channel }] of this.#channels) this.#set(name, channel);

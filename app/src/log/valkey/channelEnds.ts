@@ -5,78 +5,81 @@ import type { ValkeyChannel } from "./valkeyChannel.ts";
 import type { OpenedChannel, ValkeyChannels } from "./valkeyChannels.ts";
 import type { ValkeyConnection } from "./valkeyConnection.ts";
 
-/** Time after which a server that has not answered is asked again, in milliseconds. */
+/** Delay before a failed request is repeated, in milliseconds. */
 const RETRY_MS = 50;
 
 export interface ValkeyChannelEndsParts {
   readonly connection: ValkeyConnection;
   readonly channels: ValkeyChannels;
-  /** Seconds for which a question waits for its answer. */
+  /** Maximum time until a request has a result, in seconds. */
   readonly timeoutSeconds: number;
-  /** Told what was found, whose epoch may be news. */
+  /** Called for each opened channel, which may have a new epoch. */
   readonly onOpened: (channel: ValkeyChannel, opened: OpenedChannel) => void;
 }
 
-/** Asks for the ends of channels, once per channel and turn however many want to know. */
+/** Requests the ends of channels. All calls of one turn of the event loop share one request per channel. */
 export class ValkeyChannelEnds {
   readonly #parts: ValkeyChannelEndsParts;
-  #asked = new Map<ValkeyChannel, PromiseWithResolvers<LogPosition>>();
-  #closed = false;
+  /** Calls of this turn. */
+  #waiting = new Map<ValkeyChannel, PromiseWithResolvers<LogPosition>>();
+  #isClosed = false;
 
   constructor(parts: ValkeyChannelEndsParts) {
     this.#parts = parts;
   }
 
+  /** Resolves with the end of a channel. Rejects if the server does not answer in time. */
   end(channel: ValkeyChannel): Promise<LogPosition> {
-    if (this.#closed) return Promise.reject(new Error("The log is closed."));
-    if (this.#asked.size === 0) setImmediate(this.#ask);
-    let asked = this.#asked.get(channel);
-    if (asked === undefined) {
-      asked = Promise.withResolvers();
-      this.#asked.set(channel, asked);
+    if (this.#isClosed) return Promise.reject(new Error("The log is closed."));
+    if (this.#waiting.size === 0) setImmediate(this.#send);
+    let result = this.#waiting.get(channel);
+    if (result === undefined) {
+      result = Promise.withResolvers();
+      this.#waiting.set(channel, result);
     }
-    return asked.promise;
+    return result.promise;
   }
 
+  /** Rejects further calls. Pending ones have a result within the timeout. */
   close(): void {
-    this.#closed = true;
+    this.#isClosed = true;
   }
 
-  readonly #ask = (): void => {
-    const asked = this.#asked;
-    this.#asked = new Map();
+  readonly #send = (): void => {
+    const waiting = this.#waiting;
+    this.#waiting = new Map();
     const { timeoutSeconds } = this.#parts;
     const timer = setTimeout(() => {
       const error = new Error(`Valkey has not answered for ${timeoutSeconds} seconds.`);
-      for (const { reject } of asked.values()) reject(error);
-      asked.clear();
+      for (const { reject } of waiting.values()) reject(error);
+      waiting.clear();
     }, timeoutSeconds * 1000);
-    void this.#answer(asked).then(() => {
+    void this.#request(waiting).then(() => {
       clearTimeout(timer);
     });
   };
 
-  /** Ends when nobody waits for an answer any more. */
-  async #answer(asked: Map<ValkeyChannel, PromiseWithResolvers<LogPosition>>): Promise<void> {
+  /** Repeats the request until each channel has a result. */
+  async #request(waiting: Map<ValkeyChannel, PromiseWithResolvers<LogPosition>>): Promise<void> {
     const { connection, channels, onOpened } = this.#parts;
-    while (asked.size > 0) {
+    while (waiting.size > 0) {
       await connection.waitUntilReady();
-      const names = [...asked.keys()];
+      const names = [...waiting.keys()];
       const opened = await channels.open(
         connection,
         names.map((channel) => ({ channel })),
       );
       for (const [index, channel] of names.entries()) {
         const answer = opened[index];
-        if (answer === undefined || (answer instanceof Error && !this.#closed)) continue;
-        if (answer instanceof Error) asked.get(channel)?.reject(answer);
+        if (answer === undefined || (answer instanceof Error && !this.#isClosed)) continue;
+        if (answer instanceof Error) waiting.get(channel)?.reject(answer);
         else {
           onOpened(channel, answer);
-          asked.get(channel)?.resolve({ epoch: answer.epoch, next: answer.end });
+          waiting.get(channel)?.resolve({ epoch: answer.epoch, next: answer.end });
         }
-        asked.delete(channel);
+        waiting.delete(channel);
       }
-      if (asked.size > 0) await delay(RETRY_MS);
+      if (waiting.size > 0) await delay(RETRY_MS);
     }
   }
 }

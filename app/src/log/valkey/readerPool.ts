@@ -4,36 +4,40 @@ import type { OpenedChannel } from "./valkeyChannels.ts";
 import type { ValkeyChannelReader } from "./channelReader.ts";
 
 /**
- * Channels of one reader. Each of its reads names all of them, some 60 bytes each, whichever has news: with so many, that
- * is three kilobytes, and as many processing units of ElastiCache Serverless.
+ * Channels per reader. Every read contains the keys of all of them, about 60 bytes each. With 50 channels, a read is 3 KB,
+ * and ElastiCache Serverless bills three processing units for it.
  */
 const CHANNELS_PER_READER = 50;
 
-/** Each has a connection. When all have their channels, they take more: with 65,000, still fewer than one command may name. */
+/**
+ * Maximum number of readers. Each has a connection. When all readers have {@link CHANNELS_PER_READER}, they take more
+ * channels. Even 65,000 channels per task are then within the number of keys that a command can have.
+ */
 const MAX_READERS = 40;
 
-/** Shares the channels of a task out among readers. */
+/** Distributes the channels of a task among readers. */
 export class ValkeyReaderPool {
   readonly #start: (number: number) => ValkeyChannelReader;
   readonly #readers: [ValkeyChannelReader, ...ValkeyChannelReader[]];
 
-  /** @param start starts the reader of this number, which counts from 0. */
+  /** @param start starts a reader. Its number counts from 0. */
   constructor(start: (number: number) => ValkeyChannelReader) {
     this.#start = start;
-    // There before anybody needs it: whoever came first would wait for its connection.
+    // Connects before the first subscription, which would otherwise wait for the connection.
     this.#readers = [start(0)];
   }
 
+  /** @returns its undo. */
   subscribe(channel: ValkeyChannel, logReader: LogReader): () => void {
     const reader = this.#readerOf(channel) ?? this.#readerWithRoom();
     return reader.subscribe(channel, logReader);
   }
 
-  follows(channel: ValkeyChannel): boolean {
+  isFollowing(channel: ValkeyChannel): boolean {
     return this.#readerOf(channel) !== undefined;
   }
 
-  /** A channel was opened for another reason; its readers may have to know. */
+  /** Passes the state of a channel to its reader, which may have to continue in another epoch. */
   noteOpened(channel: ValkeyChannel, opened: OpenedChannel): void {
     this.#readerOf(channel)?.noteOpened(channel, opened);
   }
@@ -44,11 +48,11 @@ export class ValkeyReaderPool {
   }
 
   #readerOf(channel: ValkeyChannel): ValkeyChannelReader | undefined {
-    return this.#readers.find((reader) => reader.follows(channel));
+    return this.#readers.find((reader) => reader.isFollowing(channel));
   }
 
   #readerWithRoom(): ValkeyChannelReader {
-    // The first: those without channels sleep, and cost nothing.
+    // The first one: readers without channels send no commands.
     const withRoom = this.#readers.find(({ channels }) => channels < CHANNELS_PER_READER);
     if (withRoom !== undefined) return withRoom;
     if (this.#readers.length === MAX_READERS) {

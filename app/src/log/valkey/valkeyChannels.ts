@@ -9,10 +9,10 @@ import { appendScript, evalCommand, evalshaCommand, isUnknownScript, openScript 
 import { StorageFullError, StorageLease, USER_SHARE, UserFullError } from "./storageLease.ts";
 import { STORAGE_FULL, USER_FULL } from "./storageScript.ts";
 
-/** What Valkey keeps of a channel that nobody refreshes, beyond the time that its entries are retained, in seconds. */
+/** Time for which Valkey keeps a channel that no task refreshes, in addition to the retention time, in seconds. */
 const EXPIRY_MARGIN_SECONDS = 300;
 
-/** A channel as it was when it was opened. */
+/** The state of a channel when it was opened. */
 export interface OpenedChannel {
   readonly epoch: string;
   /** Offset of the oldest retained entry. */
@@ -21,37 +21,38 @@ export interface OpenedChannel {
   readonly end: number;
 }
 
-/** What is asked of the server when a channel is opened. */
+/** A request to open a channel, with or without a lease for appends. */
 export interface OpenRequest {
   readonly channel: ValkeyChannel;
-  /** What the caller is about to append, as it is charged; nothing if it only reads. */
+  /** Charge of the entries that the caller will append, in bytes. Omit it to read only. */
   readonly wantedBytes?: number;
-  /** The user that is charged for it. */
+  /** User who is charged for them. */
   readonly user?: string | undefined;
 }
 
+/** An entry to append. */
 export interface NewEntry {
   readonly epoch: string;
   readonly name: string;
   readonly payload: string;
-  /** Of the payload; only an entry with an id has one. */
+  /** Digest of the payload. Only an entry with an id has one. */
   readonly digest: string | undefined;
 }
 
 export interface ValkeyChannelsParts extends Retention {
-  /** Unique to this process. */
+  /** Unique name of this task. */
   readonly task: string;
-  /** What all channels together may take of Valkey's memory; 0 is no limit. */
+  /** Maximum memory of all channels together, in bytes; 0 for no limit. */
   readonly budgetBytes: number;
   readonly logger: Logger;
 }
 
-/** The channels that this process uses, and what it knows of them. */
+/** The channels that this task uses, and the commands that open them and append to them. */
 export class ValkeyChannels {
   readonly #task: string;
   readonly #budgetBytes: number;
   readonly #retention: Retention;
-  /** Milliseconds after which a channel that no task uses is forgotten by the server. */
+  /** Time after which the server drops a channel that no task refreshes, in milliseconds. */
   readonly #expiryMs: number;
   readonly #channels = new Map<string, ValkeyChannel>();
   readonly #refusal: RecurringProblem;
@@ -68,6 +69,7 @@ export class ValkeyChannels {
     });
   }
 
+  /** Returns a channel, and notes that it is used. */
   get(name: string): ValkeyChannel {
     let channel = this.#channels.get(name);
     if (channel === undefined) {
@@ -78,18 +80,19 @@ export class ValkeyChannels {
     return channel;
   }
 
+  /** Returns all channels that this task uses. */
   all(): Iterable<ValkeyChannel> {
     return this.#channels.values();
   }
 
+  /** Drops the state of a channel that this task no longer uses. */
   forget(channel: ValkeyChannel): void {
     this.#channels.delete(channel.name);
   }
 
   /**
-   * Opens channels: makes the records of those that have none, refreshes the expiry of the others, drops what they need not
-   * retain, and begins those anew whose stream does not hold what is known of it.
-   * @returns each in the order of `requests`, or why it is not open.
+   * Opens channels: see `openScript`. Each request can fail by itself.
+   * @returns the channels, or their errors, in the order of the requests. It does not reject.
    */
   async open(
     connection: ValkeyConnection,
@@ -120,7 +123,7 @@ export class ValkeyChannels {
       this.#refusal.note(error);
       return error;
     }
-    // By the script.
+    // The reply of the open script.
     const [epoch, first, end, leaseBytes] = outcome.reply as [string, number, number, number];
     channel.adopt(epoch);
     if (wantedBytes !== undefined && epoch === channel.epoch) {
@@ -129,7 +132,7 @@ export class ValkeyChannels {
     return { epoch, first, end };
   }
 
-  /** A command that appends to a channel, at most once if the entry has a digest, and that needs a lease. */
+  /** Returns the command that appends an entry. The caller must have a lease for it. */
   appendCommand(run: typeof evalCommand, channel: ValkeyChannel, entry: NewEntry): ValkeyCommand {
     const { key, idKeys, recordKey } = channel;
     const { epoch, name, digest, payload } = entry;

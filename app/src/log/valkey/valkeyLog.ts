@@ -16,55 +16,55 @@ import { ValkeyChannelReader } from "./channelReader.ts";
 import { ValkeyReaderPool } from "./readerPool.ts";
 import { evalCommand, reportScript } from "./scripts.ts";
 
-/** How often channels are refreshed: a share of the time that entries are retained, and in milliseconds at most. */
+/** Interval at which channels are refreshed: a share of the retention time, and its maximum in milliseconds. */
 const REFRESH_SHARE = 0.25;
-const LONGEST_REFRESH_MS = 30_000;
+const MAX_REFRESH_MS = 30_000;
 
-/** Channels that are refreshed at once. */
+/** Number of channels per refresh command. Appends wait no longer than for one command. */
 const REFRESH_BATCH = 50;
 
 /**
- * Time after which a task that has not reported is taken for gone, in milliseconds: soon, as the others would go on to make
- * room for it. One that is only late is left out for a moment, which does no harm.
+ * Time after which a task without a report is considered ended, in milliseconds. It is short, because the other tasks make
+ * room for a task until then.
  */
 const REPORT_EXPIRY_MS = 3_500;
 
-/** Time that everything pending gets at the close, in milliseconds. */
+/** Maximum time until pending appends have a result after `close`, in milliseconds. */
 const CLOSE_MS = 2000;
 
-/** Bytes of the random name of a task. */
+/** Length of a task's random name, in bytes. */
 const TASK_BYTES = 9;
 
 export interface ValkeyLogOptions extends ValkeyAddress, Retention {
-  /** Longest time that one read waits for news, in milliseconds. */
+  /** Maximum time that a read blocks, in milliseconds. */
   readonly blockMs: number;
-  /** Time that an append is held while Valkey is away, and that any answer may take, in seconds. */
+  /** Maximum time until an append or any other command has a result, in seconds. */
   readonly publishTimeoutSeconds: number;
-  /** What all channels together may take of Valkey's memory, in MiB; 0 is no limit. @default 0 */
+  /** Maximum memory of all channels in Valkey, in MiB; 0 for no limit. @default 0 */
   readonly valkeyBudgetMib?: number;
   readonly logger: Logger;
-  /** Told the seconds that each append took. */
+  /** Called for each stored append, with the seconds since the call. */
   readonly onAppended?: (seconds: number) => void;
 }
 
-/** A log that several tasks share, and where they know of each other. */
+/** A log that several tasks share, with a registry of these tasks. */
 export interface ValkeyLog extends MessageLog {
   append(message: NewMessage): Promise<Appended>;
   readonly registry: ValkeyTaskRegistry;
 }
 
+/** The tasks that share a Valkey, and their numbers of connections. */
 export interface ValkeyTaskRegistry {
   /**
-   * Notes how many connections this task has. To be repeated every two seconds: a task is forgotten after 3.5.
-   * @returns the numbers of all tasks, this one's among them.
-   * @throws where Valkey does not answer.
+   * Stores the number of this task's connections. Call it every two seconds: a report expires after 3.5 seconds.
+   * @returns the numbers of all tasks, including this one.
+   * @throws if Valkey does not answer, or refuses the report.
    */
   report(connections: number): Promise<readonly number[]>;
 }
 
 /**
- * The log in a Valkey, or a Redis, of version 7 or later. It needs no connection to begin with: until there is one, appends
- * are held and subscriptions wait.
+ * Creates a log in Valkey or Redis, version 7 or later. Appends and subscriptions wait until the server is connected.
  */
 export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
   const { logger, blockMs, retainedSeconds, publishTimeoutSeconds: timeoutSeconds } = options;
@@ -92,7 +92,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
       readers.noteOpened(channel, opened);
     },
   });
-  // One of each for all readers: they meet the same server.
+  // All readers share them, because they use the same server.
   const problems = {
     read: new RecurringProblem({
       logger,
@@ -126,23 +126,22 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     evalCommand(reportScript, TASKS_KEY, task, connections, REPORT_EXPIRY_MS);
   let closing: Promise<void> | undefined;
 
-  /** Keeps the channels that are read from expiring, and notices what was lost of them without a lost connection. */
+  /** Renews the expiry of channels that are read, and detects entries that the server has lost. */
   const refresh = async (): Promise<void> => {
     const horizon = performance.now() - retainedSeconds * 1000;
-    // Appends renew the expiry of their channel by themselves, and a channel that was only opened needs none.
-    const used = [...channels.all()].filter((channel) => {
-      const isRead = readers.follows(channel);
+    // Appends renew the expiry of their channel. A channel that was only opened can expire.
+    const followed = [...channels.all()].filter((channel) => {
+      const isRead = readers.isFollowing(channel);
       if (!isRead && channel.usedAt < horizon) channels.forget(channel);
       return isRead;
     });
-    // In parts, so that no append has to wait for all of it.
-    for (let start = 0; start < used.length; start += REFRESH_BATCH) {
-      const part = used.slice(start, start + REFRESH_BATCH);
+    for (let start = 0; start < followed.length; start += REFRESH_BATCH) {
+      const batch = followed.slice(start, start + REFRESH_BATCH);
       const opened = await channels.open(
         commands,
-        part.map((channel) => ({ channel })),
+        batch.map((channel) => ({ channel })),
       );
-      for (const [index, channel] of part.entries()) {
+      for (const [index, channel] of batch.entries()) {
         const answer = opened[index];
         if (answer !== undefined && !(answer instanceof Error)) readers.noteOpened(channel, answer);
       }
@@ -152,18 +151,18 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     () => {
       if (commands.isReady) void refresh();
     },
-    Math.min(LONGEST_REFRESH_MS, retainedSeconds * 1000 * REFRESH_SHARE),
+    Math.min(MAX_REFRESH_MS, retainedSeconds * 1000 * REFRESH_SHARE),
   );
 
   const close = async (): Promise<void> => {
     clearInterval(refreshing);
-    const giveUp = setTimeout(() => {
+    const deadline = setTimeout(() => {
       appends.rejectPending();
       commands.close();
     }, CLOSE_MS);
     await Promise.all([readers.close(), appends.close()]);
     await commands.send([reportCommand("")]);
-    clearTimeout(giveUp);
+    clearTimeout(deadline);
     ends.close();
     commands.close();
   };
@@ -187,7 +186,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
       async report(connections) {
         const [outcome] = await commands.send([reportCommand(connections)]);
         if (outcome?.kind !== "answered") throw outcome?.error ?? new Error("Valkey has not answered.");
-        // By the script.
+        // The reply of the report script.
         return outcome.reply as readonly number[];
       },
     },
