@@ -1,7 +1,7 @@
 /** The chain of limits that spans client and server. */
 import assert from "node:assert/strict";
 
-import { MAX_UPGRADE_MS } from "../../app/src/server.ts";
+import { MAX_UPGRADE_MS } from "../../app/src/pendingUpgrades.ts";
 import { defaultSettings } from "../../app/src/settings/settings.ts";
 import { DEFAULT_LIMITS } from "../../client/src/index.ts";
 import { parseOptions } from "../../load-test/options.ts";

@@ -1,54 +1,43 @@
-/** One client: what it sends, its limits, and its cursor into the channel. */
 import type { Socket } from "node:net";
 
 import type { Logger } from "pino";
 
 import type { Rights } from "../auth/authorize.ts";
-import { textFrame } from "../wire/frame.ts";
-import type { Beating, Heartbeats } from "./heartbeats.ts";
+import type { User } from "../auth/users.ts";
 import type { Cursor, Joined, Listener } from "../channel/channel.ts";
 import type { Hub } from "../channel/hub.ts";
 import { IdInUseError } from "../log/log.ts";
 import type { Appended } from "../log/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { Settings } from "../settings/settings.ts";
+import { textFrame } from "../wire/frame.ts";
 import { CloseCode } from "../wire/closeCode.ts";
 import { encode } from "../wire/encode.ts";
 import { parse } from "../wire/parse.ts";
 import type { Dialect, ErrorBody, ServerMessage } from "../wire/messages.ts";
-import { byteBurst } from "../settings/settings.ts";
-import type { Settings } from "../settings/settings.ts";
-import { TokenBucket } from "../auth/tokenBucket.ts";
-import type { Recipient } from "./untakenBytes.ts";
-import type { User } from "../auth/users.ts";
-import { ServerWebSocket } from "./webSocket.ts";
-import type { TaskMemory, WebSocketEvents } from "./webSocket.ts";
+import { Answers } from "./answers.ts";
+import { ClientRates } from "./clientRates.ts";
+import type { RateSettings } from "./clientRates.ts";
+import type { Beating, Heartbeats } from "./heartbeats.ts";
+import { ServerWebSocket } from "./webSocket/webSocket.ts";
+import type { TaskMemory, WebSocketEvents } from "./webSocket/webSocket.ts";
 import type { WireLimits } from "./wireLimits.ts";
 
-/** What a client may have sent and not taken the answer of; while it is more, nothing is read from it. */
+/** Maximum of publishes and answers that one client may have pending. Beyond it, nothing is read from the client. */
 const MAX_UNANSWERED = 256;
 const MAX_UNANSWERED_BYTES = 256 * 1024;
 
-/** What an answer that waits takes beside its text, and most that a UTF-16 code unit of its text takes, in bytes. */
-const ANSWER_OVERHEAD_BYTES = 64;
-const CODE_UNIT_BYTES = 2;
-
-/** What a `resume` client's frame may have beside the published value: keys, and an id in escapes. */
+/** Maximum size of a `resume` client's frame in addition to the published value: keys, and an id in escapes. */
 const ENVELOPE_BYTES = 1024;
+
+const PLAIN_GREETING = textFrame(encode({ connection: "ok" }));
 
 /** What all connections of a server share. */
 export interface ConnectionContext extends TaskMemory {
   readonly hub: Hub;
-  readonly settings: Pick<
-    Settings,
-    | "heartbeatSeconds"
-    | "maxPayloadBytes"
-    | "messagesPerSecond"
-    | "messageBurst"
-    | "bytesPerSecond"
-    | "bytesPerSecondPerUser"
-  >;
+  readonly settings: RateSettings & Pick<Settings, "heartbeatSeconds" | "bytesPerSecondPerUser">;
   readonly limits: Pick<WireLimits, "maxUnansweredBytes" | "writeTimeoutMs">;
-  /** Bytes of all publishes whose answer is not known yet. */
+  /** Bytes of all publishes that the log has not answered yet. */
   readonly unanswered: { bytes: number };
   readonly heartbeats: Heartbeats;
   readonly metrics: Metrics;
@@ -56,67 +45,65 @@ export interface ConnectionContext extends TaskMemory {
   readonly onClosed: (connection: Connection) => void;
 }
 
-/** Whose connection it is. */
-export interface Member {
+/** The client of a connection. */
+export interface ClientIdentity {
   readonly rights: Rights;
-  /** Whose limits apply. */
+  /** The user whose limits apply. The connection leaves it when it has closed. */
   readonly user: User;
   /**
-   * The subject of the client's token, if it has one. An address is no publisher: a client that publishes again after its
-   * address has changed must be recognized by its id.
+   * The subject of the client's token, whose ids of messages are its own; `undefined` if there is none. An address is no
+   * publisher: a client that repeats a publish after its address has changed must be recognized by the id.
    */
   readonly publisher: string | undefined;
 }
 
-export class Connection implements WebSocketEvents, Listener, Beating, Recipient {
+/**
+ * One client in one channel: applies the client's rights and limits, publishes what it sends, and delivers from its cursor.
+ * A slow client has no queue of messages: delivery continues at the cursor when the socket accepts more.
+ */
+export class Connection implements WebSocketEvents, Listener, Beating {
   readonly dialect: Dialect;
+  readonly user: User;
   readonly #channel: string;
   readonly #rights: Rights;
-  readonly user: User;
   readonly #publisher: string | undefined;
   readonly #context: ConnectionContext;
   readonly #webSocket: ServerWebSocket;
-  /** None until the client sends something: most are idle. */
-  #messages: TokenBucket | undefined;
-  #bytes: TokenBucket | undefined;
+  /** `undefined` until the client sends something. Most clients are idle. */
+  #rates: ClientRates | undefined;
+  /** `undefined` until there is an answer. */
+  #answers: Answers | undefined;
   #cursor: Cursor | undefined;
-  /** Publishes whose answer is not known yet. */
+  /** Publishes that the log has not answered yet. */
   #publishing = 0;
   #publishingBytes = 0;
-  /** Answers that go out together. */
-  readonly #answers: string[] = [];
-  /** What is counted of the answers, because the socket does not take them. */
-  #untakenBytes = 0;
-  #paused = false;
+  #isPaused = false;
   #leaving: { readonly code: number; readonly reason: string } | undefined;
   #bytesReadAtBeat = -1;
   #beatGroup = 0;
 
-  /**
-   * @param member what the client may do, and whose connection it is. The user is left when the connection has closed. The
-   * publisher has ids of its own.
-   */
+  /** Neither reads nor writes before {@link start}. */
   constructor(
     socket: Socket,
     channel: string,
     dialect: Dialect,
-    { rights, user, publisher }: Member,
+    { rights, user, publisher }: ClientIdentity,
     context: ConnectionContext,
   ) {
-    const { settings } = context;
+    const { maxPayloadBytes } = context.settings;
     this.dialect = dialect;
+    this.user = user;
     this.#channel = channel;
     this.#rights = rights;
-    this.user = user;
     this.#publisher = publisher;
     this.#context = context;
-    const maxFrameBytes = settings.maxPayloadBytes + (dialect === "plain" ? 0 : ENVELOPE_BYTES);
+    const maxFrameBytes = maxPayloadBytes + (dialect === "plain" ? 0 : ENVELOPE_BYTES);
     this.#webSocket = new ServerWebSocket(socket, maxFrameBytes, this, context);
   }
 
   /**
-   * Greets the client, and begins to deliver and to read.
-   * @param head what came with the upgrade.
+   * Sends the greeting, and begins to deliver and to read.
+   * @param head bytes that arrived with the upgrade request.
    */
   start({ cursor, epoch, offset, gap }: Joined, head: Buffer): void {
     if (this.#rights.canSubscribe) this.#cursor = cursor;
@@ -127,7 +114,7 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
       const { heartbeatSeconds: heartbeat } = this.#context.settings;
       this.#answer({ connection: "ok", epoch, offset, heartbeat });
       if (gap !== undefined) this.#answer({ gap });
-      this.#flushAnswers();
+      this.#answers?.flush();
     }
     this.#beatGroup = this.#context.heartbeats.add(this);
     this.#webSocket.start(head);
@@ -135,34 +122,30 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
   }
 
   /**
-   * Asks the client to go, when all that it has published is answered and all that it can read now is delivered.
-   * What it sends from now on is refused. Idempotent.
+   * Closes the connection when all publishes of the client are answered and all that it can read now is delivered. What the
+   * client sends from now on is refused. Idempotent.
    */
   leave(code: number, reason: string): void {
     this.#leaving ??= { code, reason };
     this.onReadable();
   }
 
-  /** Ends the connection at once, with a reason. Idempotent. */
+  /** Closes the connection at once, with a Close frame. Idempotent. */
   close(code: number, reason: string): void {
     this.#webSocket.close(code, reason);
   }
 
-  /** Ends the connection without a word. Idempotent. */
+  /** Closes the connection without a Close frame. Idempotent. */
   terminate(): void {
     this.#webSocket.terminate();
   }
 
-  onTooMuchUntaken(): void {
-    this.terminate();
-  }
-
-  /** To be called every interval: a client that sent not a single byte in one, not even the pong, is gone. */
+  /** Ends a connection whose client has sent no byte for one interval, not even a pong. Otherwise sends a ping. */
   beat(): void {
     const { bytesRead } = this.#webSocket;
-    // Where this side does not read because it waits for the log, the silence says nothing about the client.
-    const unheard = this.#paused && this.#publishing > 0;
-    if (bytesRead === this.#bytesReadAtBeat && !unheard) {
+    // While the server does not read because it waits for the log, the silence proves nothing.
+    const isWaitingForLog = this.#isPaused && this.#publishing > 0;
+    if (bytesRead === this.#bytesReadAtBeat && !isWaitingForLog) {
       this.#context.logger.debug("heartbeat missed");
       this.#webSocket.terminate();
       return;
@@ -175,15 +158,15 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
     }
     this.#bytesReadAtBeat = bytesRead;
     this.#webSocket.ping();
-    // Browsers show no pings to their pages.
+    // Browsers do not report pings to their pages.
     if (this.dialect === "resume") this.#answer({ heartbeat: this.#context.settings.heartbeatSeconds });
   }
 
-  /** Writes what the cursor has, as far as the socket takes it. */
+  /** Writes from the cursor to the end of the channel, as far as the socket accepts it. */
   onReadable(): void {
     if (!this.#webSocket.open) {
-      // Nothing more goes out: what it has not read must not be kept for it until the peer has gone.
-      this.#stopReading();
+      // Nothing more is written. An open cursor would keep frames in memory until the peer has gone.
+      this.#closeCursor();
       return;
     }
     if (this.#cursor?.lost === true) {
@@ -201,13 +184,27 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
   }
 
   onDrained(): void {
-    this.#flushAnswers();
+    this.#answers?.flush();
     this.onReadable();
-    this.#resumeIfLevel();
+    this.#resumeIfCaughtUp();
+  }
+
+  onFrame(messages: number, bytes: number): boolean {
+    const { settings, metrics } = this.#context;
+    const now = performance.now();
+    this.#rates ??= new ClientRates(settings, now);
+    let exceeded = this.#rates.take(messages, bytes, now);
+    if (exceeded === undefined && !this.user.take(bytes, now)) {
+      metrics.userLimited("bytes");
+      exceeded = `more than ${settings.bytesPerSecondPerUser} bytes per second of one user`;
+    }
+    if (exceeded === undefined) return true;
+    this.#webSocket.fail(CloseCode.policyViolation, exceeded);
+    return false;
   }
 
   onMessage(text: string | undefined): void {
-    const { hub, settings, metrics, limits, unanswered } = this.#context;
+    const { hub, settings, metrics } = this.#context;
     metrics.counts.received += 1;
     const message = parse(text, this.dialect, settings.maxPayloadBytes);
     if (message.kind === "invalid") {
@@ -215,18 +212,9 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
       return;
     }
     const { json, id } = message;
-    if (!this.#rights.canPublish) {
-      this.#refuse(withId({ code: "forbidden", message: "The token does not allow publishing." }, id));
-      return;
-    }
-    if (this.#leaving !== undefined) {
-      this.#refuse(unavailable("The server goes away; send the message again on the next connection.", id));
-      return;
-    }
-    if (unanswered.bytes > limits.maxUnansweredBytes) {
-      this.#refuse(
-        unavailable("The server waits for the store of too many messages; send it again later.", id),
-      );
+    const refusal = this.#publishRefusal();
+    if (refusal !== undefined) {
+      this.#refuse(withId(refusal, id));
       return;
     }
     const answer = hub.publish({
@@ -237,56 +225,29 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
       user: this.user.key,
     });
     if (!(answer instanceof Promise)) {
-      this.#stored(answer, id);
+      this.#acknowledge(answer, id);
       return;
     }
-    this.#count(1, json.length);
+    this.#countPublishes(1, json.length);
     this.#pauseIfBehind();
     answer.then(
       (appended) => {
-        this.#count(-1, -json.length);
-        this.#stored(appended, id);
-        this.#answered();
+        this.#countPublishes(-1, -json.length);
+        this.#acknowledge(appended, id);
+        this.#onPublishAnswered();
       },
       (error: unknown) => {
-        this.#count(-1, -json.length);
+        this.#countPublishes(-1, -json.length);
         this.#context.logger.debug({ err: error, channel: this.#channel }, "message not published");
-        this.#refuse(
-          error instanceof IdInUseError && id !== undefined
-            ? { code: "id_in_use", message: "Another message with this id is stored.", id }
-            : unavailable("The message was not stored; send it again later.", id),
-        );
-        this.#answered();
+        this.#refuse(withId(error instanceof IdInUseError ? ID_IN_USE : NOT_STORED, id));
+        this.#onPublishAnswered();
       },
     );
   }
 
-  onFrame(messages: number, bytes: number): boolean {
-    const { messagesPerSecond, messageBurst, bytesPerSecond, bytesPerSecondPerUser } = this.#context.settings;
-    const now = performance.now();
-    this.#messages ??= new TokenBucket(messagesPerSecond, messageBurst, now);
-    this.#bytes ??= new TokenBucket(bytesPerSecond, byteBurst(this.#context.settings), now);
-    if (!this.#messages.take(messages, now)) {
-      const limits = `more than ${messagesPerSecond} messages per second, or ${messageBurst} at once`;
-      this.#webSocket.fail(CloseCode.policyViolation, limits);
-      return false;
-    }
-    if (!this.#bytes.take(bytes, now)) {
-      this.#webSocket.fail(CloseCode.policyViolation, `more than ${bytesPerSecond} bytes per second`);
-      return false;
-    }
-    if (!this.user.take(bytes, now)) {
-      this.#context.metrics.userLimited("bytes");
-      const limit = `more than ${bytesPerSecondPerUser} bytes per second of one user`;
-      this.#webSocket.fail(CloseCode.policyViolation, limit);
-      return false;
-    }
-    return true;
-  }
-
   onClosed(code: number): void {
-    this.#stopReading();
-    this.#dropAnswers();
+    this.#closeCursor();
+    this.#answers?.drop();
     this.user.leave(this.#channel);
     this.#context.heartbeats.remove(this, this.#beatGroup);
     this.#context.metrics.closed(code);
@@ -294,23 +255,31 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
     this.#context.onClosed(this);
   }
 
-  #stopReading(): void {
+  #closeCursor(): void {
     this.#cursor?.close();
     this.#cursor = undefined;
   }
 
-  #count(publishes: number, bytes: number): void {
+  #countPublishes(publishes: number, bytes: number): void {
     this.#publishing += publishes;
     this.#publishingBytes += bytes;
     this.#context.unanswered.bytes += bytes;
   }
 
-  #answered(): void {
-    this.#resumeIfLevel();
+  /** The error that answers every publish of the client now. */
+  #publishRefusal(): ErrorBody | undefined {
+    const { limits, unanswered } = this.#context;
+    if (!this.#rights.canPublish) return FORBIDDEN;
+    if (this.#leaving !== undefined) return LEAVING;
+    return unanswered.bytes > limits.maxUnansweredBytes ? OVERLOADED : undefined;
+  }
+
+  #onPublishAnswered(): void {
+    this.#resumeIfCaughtUp();
     if (this.#leaving !== undefined && this.#publishing === 0) this.onReadable();
   }
 
-  #stored({ epoch, offset, duplicate }: Appended, id: string | undefined): void {
+  #acknowledge({ epoch, offset, duplicate }: Appended, id: string | undefined): void {
     const { counts } = this.#context.metrics;
     if (duplicate) counts.duplicates += 1;
     else counts.published += 1;
@@ -325,67 +294,54 @@ export class Connection implements WebSocketEvents, Listener, Beating, Recipient
     this.#pauseIfBehind();
   }
 
-  /** Answers of one turn are one write. */
   #answer(message: ServerMessage): void {
-    const text = encode(message);
-    this.#answers.push(text);
-    if (!this.#webSocket.writable) {
-      this.#untakenBytes += ANSWER_OVERHEAD_BYTES + CODE_UNIT_BYTES * text.length;
-      this.#context.untaken.keep(this, this.#answers, this.#untakenBytes);
-    }
-    if (this.#answers.length === 1) {
-      queueMicrotask(() => {
-        this.#flushAnswers();
-      });
-    }
+    this.#answers ??= new Answers(this.#webSocket, this.#context.untaken, () => {
+      this.#resumeIfCaughtUp();
+    });
+    this.#answers.add(message);
   }
 
-  #flushAnswers(): void {
-    if (this.#answers.length === 0 || !this.#webSocket.writable) return;
-    const frames = Buffer.concat(this.#answers.map(textFrame));
-    this.#dropAnswers();
-    this.#webSocket.write(frames);
-    this.#resumeIfLevel();
+  get #pending(): number {
+    return this.#publishing + (this.#answers?.length ?? 0);
   }
 
-  #dropAnswers(): void {
-    this.#answers.length = 0;
-    this.#untakenBytes = 0;
-    this.#context.untaken.release(this, this.#answers);
-  }
-
-  /** A client is not read while it has too much unanswered, or does not take its answers. */
+  /** Stops reading from a client that has too much pending, or does not read its answers. */
   #pauseIfBehind(): void {
-    if (this.#paused) return;
-    const isBehind = this.#publishing + this.#answers.length >= MAX_UNANSWERED;
-    if (!isBehind && this.#publishingBytes < MAX_UNANSWERED_BYTES) return;
-    this.#paused = true;
+    if (this.#isPaused) return;
+    if (this.#pending < MAX_UNANSWERED && this.#publishingBytes < MAX_UNANSWERED_BYTES) return;
+    this.#isPaused = true;
     this.#webSocket.pause();
   }
 
-  #resumeIfLevel(): void {
-    if (!this.#paused || this.#publishing + this.#answers.length > MAX_UNANSWERED / 2) return;
+  #resumeIfCaughtUp(): void {
+    if (!this.#isPaused || this.#pending > MAX_UNANSWERED / 2) return;
     if (this.#publishingBytes > MAX_UNANSWERED_BYTES / 2) return;
-    // What the client has sent meanwhile arrives at once, though the client has kept to its rates.
-    const now = performance.now();
-    this.#messages?.fill(now);
-    this.#bytes?.fill(now);
-    this.#paused = false;
+    this.#rates?.creditPause(performance.now());
+    this.#isPaused = false;
     this.#webSocket.resume();
   }
 
   #leaveIfDone({ code, reason }: { readonly code: number; readonly reason: string }): void {
     if (this.#publishing > 0) return;
-    this.#flushAnswers();
-    if (this.#answers.length === 0) this.#webSocket.close(code, reason);
+    this.#answers?.flush();
+    if (this.#pending === 0) this.#webSocket.close(code, reason);
   }
 }
 
-const PLAIN_GREETING = textFrame(encode({ connection: "ok" }));
-
-function unavailable(message: string, id: string | undefined): ErrorBody {
-  return withId({ code: "unavailable", message }, id);
-}
+const FORBIDDEN: ErrorBody = { code: "forbidden", message: "The token does not allow publishing." };
+const LEAVING: ErrorBody = {
+  code: "unavailable",
+  message: "The server goes away; send the message again on the next connection.",
+};
+const OVERLOADED: ErrorBody = {
+  code: "unavailable",
+  message: "The server waits for the store of too many messages; send it again later.",
+};
+const NOT_STORED: ErrorBody = {
+  code: "unavailable",
+  message: "The message was not stored; send it again later.",
+};
+const ID_IN_USE: ErrorBody = { code: "id_in_use", message: "Another message with this id is stored." };
 
 function withId(error: ErrorBody, id: string | undefined): ErrorBody {
   return id === undefined ? error : { ...error, id };

@@ -1,13 +1,12 @@
 /** The opening handshake: what a client asks for by its upgrade request, and what it is answered. */
 import { hash } from "node:crypto";
-import { STATUS_CODES } from "node:http";
-import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
-import type { Duplex } from "node:stream";
+import type { IncomingMessage } from "node:http";
 
 import type { ResumePoint } from "../channel/channel.ts";
 import { RESUME_SUBPROTOCOL } from "../wire/messages.ts";
 import type { Dialect } from "../wire/messages.ts";
 import { PATHS } from "../settings/settings.ts";
+import type { Refusal } from "./refusal.ts";
 
 /**
  * A target in origin-form or in absolute-form, RFC 9112 §3.2: of the path, what follows `PATHS.websocket`, and the query.
@@ -44,13 +43,6 @@ export interface Handshake {
   /** All that the client offers. */
   readonly subprotocols: readonly string[];
   readonly key: string;
-}
-
-export interface Refusal {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 408 | 429 | 431 | 503;
-  /** For the client's author. */
-  readonly reason?: string;
-  readonly headers?: OutgoingHttpHeaders;
 }
 
 /** Reads an upgrade request; whether it is granted is for others to say. */
@@ -113,22 +105,6 @@ export function acceptance({ key, dialect }: Handshake): string {
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
     `Sec-WebSocket-Accept: ${accept}\r\n${subprotocol}\r\n`
   );
-}
-
-/** Answers an upgrade by plain HTTP and hangs up. */
-export function refuse(socket: Duplex, { status, reason, headers = {} }: Refusal): void {
-  const phrase = STATUS_CODES[status] ?? "";
-  const body = reason ?? phrase;
-  const lines = Object.entries({
-    Connection: "close",
-    "Content-Type": "text/plain; charset=utf-8",
-    "Content-Length": Buffer.byteLength(body),
-    ...(status === 401 && { "WWW-Authenticate": "Bearer" }),
-    ...headers,
-  }).map(([name, value]) => `${name}: ${String(value)}\r\n`);
-
-  socket.once("finish", () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status} ${phrase}\r\n${lines.join("")}\r\n${body}`);
 }
 
 function bad(reason: string): Refusal {

@@ -12,8 +12,8 @@ import { WebSocketServer } from "ws";
 
 import { HeldBytes } from "../../../app/src/connection/heldBytes.ts";
 import { UntakenBytes } from "../../../app/src/connection/untakenBytes.ts";
-import { ServerWebSocket } from "../../../app/src/connection/webSocket.ts";
-import type { TaskMemory } from "../../../app/src/connection/webSocket.ts";
+import { ServerWebSocket } from "../../../app/src/connection/webSocket/webSocket.ts";
+import type { TaskMemory } from "../../../app/src/connection/webSocket/webSocket.ts";
 import { WIRE_LIMITS } from "../../../app/src/connection/wireLimits.ts";
 import { clientFrame, growsByLessThan, memoryInUse } from "../support.ts";
 

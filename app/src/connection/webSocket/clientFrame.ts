@@ -4,7 +4,7 @@
  */
 import { isUtf8 } from "node:buffer";
 
-import { LENGTH_IS_16_BIT, LENGTH_IS_64_BIT, MAX_CONTROL_PAYLOAD_BYTES, Opcode } from "../wire/frame.ts";
+import { LENGTH_IS_16_BIT, LENGTH_IS_64_BIT, MAX_CONTROL_PAYLOAD_BYTES, Opcode } from "../../wire/frame.ts";
 
 /** First byte of a frame: it is the last one of its message, three reserved bits, and the opcode. */
 const FIN = 0x80;

@@ -1,0 +1,37 @@
+import { TokenBucket } from "../auth/tokenBucket.ts";
+import { byteBurst } from "../settings/settings.ts";
+import type { Settings } from "../settings/settings.ts";
+
+export type RateSettings = Pick<
+  Settings,
+  "messagesPerSecond" | "messageBurst" | "bytesPerSecond" | "maxPayloadBytes"
+>;
+
+/** The rates of one connection: messages and bytes per second, each with a burst. */
+export class ClientRates {
+  readonly #settings: RateSettings;
+  readonly #messages: TokenBucket;
+  readonly #bytes: TokenBucket;
+
+  /** @param now on the clock of `performance.now()`. */
+  constructor(settings: RateSettings, now: number) {
+    this.#settings = settings;
+    this.#messages = new TokenBucket(settings.messagesPerSecond, settings.messageBurst, now);
+    this.#bytes = new TokenBucket(settings.bytesPerSecond, byteBurst(settings), now);
+  }
+
+  /** Charges a frame. Returns the limit that it exceeds, as the reason of a Close frame. */
+  take(messages: number, bytes: number, now: number): string | undefined {
+    const { messagesPerSecond, messageBurst, bytesPerSecond } = this.#settings;
+    if (!this.#messages.take(messages, now)) {
+      return `more than ${messagesPerSecond} messages per second, or ${messageBurst} at once`;
+    }
+    return this.#bytes.take(bytes, now) ? undefined : `more than ${bytesPerSecond} bytes per second`;
+  }
+
+  /** Credits the time for which the server did not read: all that the client has sent meanwhile arrives at once. */
+  creditPause(now: number): void {
+    this.#messages.fill(now);
+    this.#bytes.fill(now);
+  }
+}

@@ -1,0 +1,206 @@
+/** The admission of WebSocket clients: from an upgrade request to an open connection, or to a refusal. */
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+
+import { ALL_RIGHTS } from "./auth/authorize.ts";
+import type { Authorizer, Grant } from "./auth/authorize.ts";
+import { clientAddress } from "./auth/clientAddress.ts";
+import { userKey, Users } from "./auth/users.ts";
+import type { UserLimit } from "./auth/users.ts";
+import { Connection } from "./connection/connection.ts";
+import type { ConnectionContext, ClientIdentity } from "./connection/connection.ts";
+import { acceptance, readHandshake } from "./http/handshake.ts";
+import { OriginCheck } from "./http/origins.ts";
+import { BUSY, refuse, TOO_MANY } from "./http/refusal.ts";
+import type { Refusal } from "./http/refusal.ts";
+import type { OpenConnections } from "./openConnections.ts";
+import { PendingUpgrades } from "./pendingUpgrades.ts";
+import type { PendingUpgrade } from "./pendingUpgrades.ts";
+import type { Settings } from "./settings/settings.ts";
+import { CloseCode } from "./wire/closeCode.ts";
+
+/** Interval at which users without connections are forgotten. */
+const SWEEP_INTERVAL_MS = 2_000;
+
+/** Maximum delay of a timer of Node.js. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Why an upgrade is refused, by the limit that its user has reached. */
+const USER_REFUSALS: Readonly<Record<UserLimit, string>> = {
+  connections: "One user has too many connections.",
+  connects: "One user connects too often.",
+  channels: "One user has too many channels.",
+  bytes: "One user sends too many bytes.",
+};
+
+/** Grants everything: clients need no token. */
+const OPEN_GRANT: Grant = { granted: true, rights: ALL_RIGHTS };
+
+export interface UpgradesParts {
+  readonly settings: Settings;
+  readonly connections: OpenConnections;
+  /** What the connections share. */
+  readonly context: ConnectionContext;
+  /** Checks the token of an upgrade request; `undefined` if clients need no token. */
+  readonly authorize: Authorizer | undefined;
+}
+
+export class Upgrades {
+  readonly #parts: UpgradesParts;
+  readonly #origins: OriginCheck;
+  readonly #users: Users;
+  readonly #pending: PendingUpgrades;
+  readonly #sweeping: NodeJS.Timeout;
+  #isStopped = false;
+
+  constructor(parts: UpgradesParts) {
+    this.#parts = parts;
+    this.#origins = new OriginCheck(parts.settings.allowedOrigins, parts.context.logger);
+    this.#users = new Users(parts.settings);
+    this.#pending = new PendingUpgrades((socket, refusal) => {
+      this.refuse(socket, refusal);
+    });
+    this.#sweeping = setInterval(() => {
+      this.#users.sweep();
+    }, SWEEP_INTERVAL_MS);
+  }
+
+  /**
+   * Answers an upgrade request, now or after the token and the channel have been checked.
+   * @param head bytes that arrived with the request.
+   */
+  handle(request: IncomingMessage, head: Buffer): void {
+    const { socket } = request;
+    const handshake = readHandshake(request);
+    if ("status" in handshake) {
+      this.refuse(socket, handshake);
+      return;
+    }
+    const refusal = this.#refusalOf(request);
+    if (refusal !== undefined) {
+      this.refuse(socket, refusal);
+      return;
+    }
+    socket.setTimeout(0);
+    const upgrade = this.#pending.add(request, head, handshake);
+    this.#admit(upgrade).catch((error: unknown) => {
+      if (!this.#pending.has(upgrade)) return;
+      this.#parts.context.logger.debug({ err: error, channel: handshake.channel }, "channel not available");
+      this.#pending.reject(upgrade, BUSY);
+    });
+  }
+
+  /** Answers an upgrade request, or a request that cannot be read, with an error status. */
+  refuse(socket: Duplex, refusal: Refusal): void {
+    const { metrics, logger } = this.#parts.context;
+    const { status, reason } = refusal;
+    metrics.upgradeRefused(status);
+    logger.debug({ status, reason }, "upgrade refused");
+    refuse(socket, refusal);
+  }
+
+  /** Whether every upgrade is refused. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  /** Refuses the pending upgrades and every later one. Idempotent. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#pending.rejectAll(BUSY);
+  }
+
+  /** Frees the timers. Idempotent. */
+  close(): void {
+    this.stop();
+    this.#pending.stop();
+    clearInterval(this.#sweeping);
+  }
+
+  /** Checks what does not depend on a token. */
+  #refusalOf({ headers }: IncomingMessage): Refusal | undefined {
+    const reason = this.#origins.refusalOf(headers.origin);
+    if (reason !== undefined) return { status: 403, reason };
+    const { connections, settings } = this.#parts;
+    const isFull = connections.size + this.#pending.size >= settings.maxConnections;
+    return this.#isStopped || isFull ? BUSY : undefined;
+  }
+
+  async #admit(upgrade: PendingUpgrade): Promise<void> {
+    const { authorize, context, settings } = this.#parts;
+    const { request, handshake } = upgrade;
+    // Without tokens, nothing is awaited here: the client joins its channel in the same turn of the event loop.
+    const grant = authorize === undefined ? OPEN_GRANT : await authorizeUpgrade(authorize, upgrade);
+    if (!grant.granted) {
+      this.#pending.reject(upgrade, grant.status === 503 ? { ...BUSY, reason: grant.reason } : grant);
+      return;
+    }
+    // It may have been rejected while the token was checked.
+    if (!this.#pending.has(upgrade)) return;
+    const { rights, subject: publisher, expiresAt } = grant;
+    const key = userKey(publisher, clientAddress(request, settings.trustedProxies));
+    const user = this.#users.join(key, handshake.channel);
+    if (typeof user === "string") {
+      context.metrics.userLimited(user);
+      this.#pending.reject(upgrade, { ...TOO_MANY, reason: USER_REFUSALS[user] });
+      return;
+    }
+    upgrade.user = user;
+    await this.#connect(upgrade, { rights, user, publisher }, expiresAt);
+  }
+
+  /** Joins the channel, and opens the connection if the upgrade is still pending then. */
+  async #connect(upgrade: PendingUpgrade, client: ClientIdentity, expiresAt: number | undefined): Promise<void> {
+    const { connections, context } = this.#parts;
+    const { head, handshake, rejection } = upgrade;
+    const { channel, dialect, resume } = handshake;
+    const { socket } = upgrade.request;
+    const connection = new Connection(socket, channel, dialect, client, context);
+    // A client that may not read has nothing to resume.
+    const from = client.rights.canSubscribe ? resume : undefined;
+    const joined = await context.hub.join(channel, dialect, from, connection, rejection.signal);
+
+    const isPending = this.#pending.remove(upgrade);
+    if (!isPending || socket.destroyed) {
+      joined.cursor.close();
+      // A rejection has released the user already.
+      if (isPending) client.user.leave(channel);
+      return;
+    }
+    // The answer and the greeting are one write.
+    socket.cork();
+    socket.write(acceptance(handshake));
+    connections.add(connection);
+    connection.start(joined, head);
+    socket.uncork();
+    if (expiresAt !== undefined) closeAt(expiresAt, connection, socket);
+    context.logger.debug({ connections: connections.size }, "connection opened");
+  }
+}
+
+async function authorizeUpgrade(
+  authorize: Authorizer,
+  { request, handshake }: PendingUpgrade,
+): Promise<Grant> {
+  const [authorization, another] = new Set(request.headersDistinct["authorization"]);
+  if (another !== undefined) {
+    return { granted: false, status: 401, reason: "There are several Authorization headers." };
+  }
+  return authorize({ authorization, protocols: handshake.subprotocols }, handshake.channel);
+}
+
+/** Closes a connection when its token expires. */
+function closeAt(expiresAt: number, connection: Connection, socket: Socket): void {
+  const left = Math.max(expiresAt - Date.now(), 0);
+  const timer = setTimeout(
+    () => {
+      if (left > MAX_TIMER_MS) closeAt(expiresAt, connection, socket);
+      else connection.close(CloseCode.policyViolation, "the token has expired");
+    },
+    Math.min(left, MAX_TIMER_MS),
+  ).unref();
+  socket.once("close", () => {
+    clearTimeout(timer);
+  });
+}
