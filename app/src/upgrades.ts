@@ -151,7 +151,11 @@ export class Upgrades {
   }
 
   /** Joins the channel, and opens the connection if the upgrade is still pending then. */
-  async #connect(upgrade: PendingUpgrade, client: ClientIdentity, expiresAt: number | undefined): Promise<void> {
+  async #connect(
+    upgrade: PendingUpgrade,
+    client: ClientIdentity,
+    expiresAt: number | undefined,
+  ): Promise<void> {
     const { connections, context } = this.#parts;
     const { head, handshake, rejection } = upgrade;
     const { channel, dialect, resume } = handshake;
