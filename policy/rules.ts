@@ -11,6 +11,7 @@ import { cacheRules } from "./rules/cache.ts";
 import { certificateRules } from "./rules/certificates.ts";
 import { containerRules } from "./rules/containers.ts";
 import { edgeRules } from "./rules/edge.ts";
+import { limitRules } from "./rules/limits.ts";
 import { networkRules } from "./rules/network.ts";
 import { serviceRules } from "./rules/services.ts";
 import { storageRules } from "./rules/storage.ts";
@@ -26,4 +27,5 @@ export const rules: readonly Rule[] = [
   ...cacheRules,
   ...certificateRules,
   ...timeoutRules,
+  ...limitRules,
 ];

@@ -36,7 +36,7 @@ export function standInsFor(region: string): StandIns {
   return {
     resource: (type, name, inputs) => {
       const unique = digest(type, name);
-      const physicalName = `${name}-${unique}`;
+      const physicalName = autonameOf(type, name);
       const computed = computedOutputs(type, name, inputs, region);
       return {
         // Differs from the name, so that a confusion of ID and name is visible.
@@ -100,7 +100,9 @@ function computedOutputs(type: string, name: string, inputs: Values, region: str
       };
     case "aws:elasticache/serverlessCache:ServerlessCache":
       return {
-        endpoints: [{ address: `${name}-${unique}.serverless.${region}.cache.amazonaws.com`, port: 6379 }],
+        endpoints: [
+          { address: `${autonameOf(type, name)}.serverless.${region}.cache.amazonaws.com`, port: 6379 },
+        ],
       };
     case "awsx:ec2:Vpc":
       return {
@@ -188,10 +190,16 @@ function kindOf(type: string): string {
 }
 
 const DIGEST_DIGITS = 16;
+/** Digits that Pulumi appends to a logical name: https://www.pulumi.com/docs/iac/concepts/resources/names/#autonaming */
+const AUTONAME_DIGITS = 7;
 
 /** Returns hexadecimal digits in place of the random part of AWS identifiers. */
 function digest(...parts: readonly string[]): string {
   return createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, DIGEST_DIGITS);
+}
+
+function autonameOf(type: string, name: string): string {
+  return `${name}-${digest(type, name).slice(0, AUTONAME_DIGITS)}`;
 }
 
 function randomText(length: number): string {

@@ -1,4 +1,3 @@
-import { memoryChoices } from "../../infra/config/fargateSizes.ts";
 import type { Resource, Rule } from "../rule.ts";
 import { isRecord, jsonAt, listAt, textAt, valueAt } from "../values.ts";
 import type { Values } from "../values.ts";
@@ -88,23 +87,6 @@ export const containerRules: readonly Rule[] = [
         if (valueAt(container, "logConfiguration.options.mode") !== "non-blocking") {
           yield `container ${nameOf(container)} may wait until its log is written`;
         }
-      }
-    },
-  },
-  {
-    id: "SIZES",
-    level: "mandatory",
-    what: "Tasks have a size that Fargate offers.",
-    why: "ECS refuses the task definition otherwise, in the midst of an update.",
-    fix: "Set `cpu` and `memory` to a pair of the Amazon ECS Developer Guide, such as 1024 and 2048.",
-    types: [TASK_DEFINITION],
-    scope: "resource",
-    *faults({ properties }) {
-      const [cpu, memory] = [textAt(properties, "cpu"), textAt(properties, "memory")];
-      // What has no unit is in CPU units and MiB; a task without a size is none of Fargate's.
-      if (cpu === undefined || memory === undefined || !/^\d+$/.test(cpu + memory)) return;
-      if (!memoryChoices(Number(cpu)).includes(Number(memory))) {
-        yield `Fargate has no tasks of ${cpu} CPU units and ${memory} MiB`;
       }
     },
   },

@@ -7,9 +7,11 @@ import { createHash, randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { provider } from "@pulumi/pulumi";
 import { standInsFor } from "../../../../infra/evaluation/standIns.ts";
+import { findViolations } from "../../../../policy/limits/violations.ts";
+import { UNKNOWN, UnknownValueError } from "../../../../policy/values.ts";
 import type { Call, Cloud, Properties } from "../cloud.ts";
 import { DISTRIBUTION, SERVICE, VPC_ORIGIN } from "../types.ts";
-import { refusals } from "./limits.ts";
+
 import { replacing } from "./replacing.ts";
 
 const REGION = "us-east-1";
@@ -26,7 +28,7 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
     check(urn, _olds, news: Properties) {
       const { type, name } = identity(urn);
       cloud.record({ method: "check", type, name });
-      return Promise.resolve({ inputs: news, failures: [...refusals(type, name, revealed(news))] });
+      return Promise.resolve({ inputs: news, failures: findFailures(type, name, news) });
     },
 
     diff(_id, urn, olds: Properties, news: Properties) {
@@ -103,6 +105,31 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
       return Promise.resolve();
     },
   };
+}
+
+/** How the engine encodes an unknown value (sdk/go/common/resource/plugin, UnknownStringValue). */
+const UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+/** The suffix that Pulumi appends to a logical name if the program sets no name. */
+const AUTONAME_SUFFIX = "-0123456";
+
+/** Returns the values that AWS would reject. */
+function findFailures(type: string, name: string, inputs: Properties): provider.CheckFailure[] {
+  const failures: provider.CheckFailure[] = [];
+  try {
+    const known = JSON.parse(JSON.stringify(revealed(inputs)), (_key, value: unknown) =>
+      value === UNKNOWN_TEXT ? UNKNOWN : value,
+    ) as Properties; // The copy of an object is an object.
+    for (const { property, message } of findViolations(type, {
+      name: `${name}${AUTONAME_SUFFIX}`,
+      ...known,
+    })) {
+      failures.push({ property, reason: message });
+    }
+  } catch (error) {
+    if (!(error instanceof UnknownValueError)) throw error;
+  }
+  return failures;
 }
 
 /** A name belongs to one distribution, whoever's it is (Amazon CloudFront API, CreateDistribution). */
