@@ -5,7 +5,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { freePort } from "../local/valkeyServer.ts";
+import { freePort } from "../cli/valkeyServer.ts";
 import type { FiguresOf, Outcome, Run, Target } from "./generator/runs.ts";
 import { pinned } from "./pinning.ts";
 

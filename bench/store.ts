@@ -1,7 +1,7 @@
 /** A real Valkey of this machine: what several tasks share. */
 import { execFileSync } from "node:child_process";
 
-import { findValkeyServer, startValkeyServer } from "../local/valkeyServer.ts";
+import { findValkeyServer, startValkeyServer } from "../cli/valkeyServer.ts";
 import type { Store } from "./bench.ts";
 
 /**

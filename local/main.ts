@@ -14,7 +14,7 @@ import { linesOutput } from "./output/lines.ts";
 import { liveOutput } from "./output/live.ts";
 import { type Output, untilBroken } from "./output/output.ts";
 import { startStack } from "./stack.ts";
-import { findValkeyServer } from "./valkeyServer.ts";
+import { findValkeyServer } from "../cli/valkeyServer.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 const ENTRY = path.join(ROOT, "app", "src", "main.ts");

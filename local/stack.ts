@@ -1,14 +1,14 @@
 /** A declared graph at work on this machine: the way to its service, and the edge of an API Gateway. */
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
-import { startApiGatewayEdge } from "./apiGatewayEdge.ts";
-import { localCertificate } from "./certificate.ts";
+import { startApiGatewayEdge } from "./runtime/apiGatewayEdge.ts";
+import { localCertificate } from "./runtime/network/certificate.ts";
 import type { Emit, StackUrls } from "./events.ts";
 import { coverage, gaps } from "./model/coverage.ts";
 import { declaration } from "./model/declaration.ts";
 import { readParts } from "./model/parts.ts";
-import { watchOpenFiles } from "./openFiles.ts";
-import { startServicePath } from "./servicePath.ts";
-import type { TaskStatus } from "./tasks.ts";
+import { watchOpenFiles } from "./runtime/network/openFiles.ts";
+import { startServicePath } from "./runtime/servicePath.ts";
+import type { TaskStatus } from "./runtime/tasks/tasks.ts";
 
 /** After the tasks have ended, connections get so long to carry the last bytes, such as close frames. */
 const FLUSH_MS = 1000;

@@ -1,17 +1,17 @@
 /** What the program declares, in the few words that a newcomer needs. */
 import path from "node:path";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
-import type { Action } from "./action.ts";
+import type { Action } from "./loadBalancer/action.ts";
 import type { Backplane } from "./backplane.ts";
 import type { Coverage, Verdict } from "./coverage.ts";
 import { Declared } from "./declared.ts";
-import type { Distribution } from "./distribution.ts";
-import type { Listener } from "./listener.ts";
-import type { LoadBalancer } from "./loadBalancer.ts";
-import { describePolicy } from "./originRequestPolicy.ts";
+import type { Distribution } from "./edge/distribution.ts";
+import type { Listener } from "./loadBalancer/listener.ts";
+import type { LoadBalancer } from "./loadBalancer/loadBalancer.ts";
+import { describePolicy } from "./edge/originRequestPolicy.ts";
 import type { Parts, ServicePath } from "./parts.ts";
 import type { Service } from "./service.ts";
-import type { TargetGroup } from "./targetGroup.ts";
+import type { TargetGroup } from "./loadBalancer/targetGroup.ts";
 
 export interface Declaration {
   readonly stack: string;

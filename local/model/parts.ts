@@ -2,10 +2,10 @@
 import { type DeclaredGraph, ofType } from "../../infra/evaluation/graph.ts";
 import { type Backplane, readBackplane } from "./backplane.ts";
 import { Declared } from "./declared.ts";
-import { type Distribution, DISTRIBUTION, readDistributions } from "./distribution.ts";
-import { type LoadBalancer, readLoadBalancers } from "./loadBalancer.ts";
+import { type Distribution, DISTRIBUTION, readDistributions } from "./edge/distribution.ts";
+import { type LoadBalancer, readLoadBalancers } from "./loadBalancer/loadBalancer.ts";
 import { readService, type Service, SERVICE } from "./service.ts";
-import { readTargetGroups, type TargetGroup } from "./targetGroup.ts";
+import { readTargetGroups, type TargetGroup } from "./loadBalancer/targetGroup.ts";
 
 export interface Parts {
   /** `undefined` where the stack has no service. */

@@ -2,7 +2,7 @@
 import { createLogUpdate } from "log-update";
 import { type Paint, paintFor, type Tone } from "../../cli/paint.ts";
 import type { RunningStack } from "../stack.ts";
-import type { TaskStatus } from "../tasks.ts";
+import type { TaskStatus } from "../runtime/tasks/tasks.ts";
 import type { Output } from "./output.ts";
 import { describeEvent, describeStopping, describeUrls, wrapWords } from "./text.ts";
 

@@ -4,7 +4,7 @@
  */
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { LOOPBACK } from "../listen.ts";
+import { LOOPBACK } from "../runtime/network/listen.ts";
 import { type BlockingRead, execute, GREETINGS, isDataCommand, readerOf } from "./commands.ts";
 import { CommandError, CommandParser, encodeError, encodeReply, OK, type Reply } from "./resp.ts";
 import { createScripts } from "./scripts.ts";

@@ -8,9 +8,9 @@ import { connect as connectTcp, createServer as createTcpServer } from "node:net
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { connect as connectTls } from "node:tls";
-import { localCertificate } from "../../local/certificate.ts";
-import { startEdge } from "../../local/edge.ts";
-import { readDistributions } from "../../local/model/distribution.ts";
+import { localCertificate } from "../../local/runtime/network/certificate.ts";
+import { startEdge } from "../../local/runtime/edge.ts";
+import { readDistributions } from "../../local/model/edge/distribution.ts";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { ask, connect, refusedUpgrade } from "./support/clients.ts";
 import {

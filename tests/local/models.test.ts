@@ -4,28 +4,28 @@ import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { endToEnd, fromRaw, type Headers } from "../../local/model/headers.ts";
 import { type HealthState, INITIAL_HEALTH, judge } from "../../local/model/health.ts";
-import { redirectLocation } from "../../local/model/action.ts";
-import { decide, type Listener } from "../../local/model/listener.ts";
-import { forwardedHeaders, readLoadBalancers } from "../../local/model/loadBalancer.ts";
+import { redirectLocation } from "../../local/model/loadBalancer/action.ts";
+import { decide, type Listener } from "../../local/model/loadBalancer/listener.ts";
+import { forwardedHeaders, readLoadBalancers } from "../../local/model/loadBalancer/loadBalancer.ts";
 import {
   type Candidate,
   chooseTarget,
   matchesStatus,
   readTargetGroups,
-} from "../../local/model/targetGroup.ts";
+} from "../../local/model/loadBalancer/targetGroup.ts";
 import {
   decide as decideAtEdge,
   type Distribution,
   originHeaders,
   readDistributions,
-} from "../../local/model/distribution.ts";
+} from "../../local/model/edge/distribution.ts";
 import { coverage } from "../../local/model/coverage.ts";
 import { readParts } from "../../local/model/parts.ts";
 import { readService } from "../../local/model/service.ts";
 import { reachingFrom, readBackplane } from "../../local/model/backplane.ts";
 import { declaration } from "../../local/model/declaration.ts";
 import { matchesWildcard } from "../../local/model/wildcard.ts";
-import { restartDelayMs } from "../../local/tasks.ts";
+import { restartDelayMs } from "../../local/runtime/tasks/tasks.ts";
 import {
   BACKPLANE_USER,
   type Changes,

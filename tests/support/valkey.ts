@@ -12,8 +12,8 @@ import { Redis } from "iovalkey";
 
 import type { ValkeyAddress } from "../../app/src/log/valkey/valkeyConnection.ts";
 import { ACCESS_STRING, USER_NAME } from "../../infra/components/backplane/valkeyAccess.ts";
-import { type Certificate, localCertificate } from "../../local/certificate.ts";
-import { type Directive, findValkeyServer, freePort, startValkeyServer } from "../../local/valkeyServer.ts";
+import { type Certificate, localCertificate } from "../../local/runtime/network/certificate.ts";
+import { type Directive, findValkeyServer, freePort, startValkeyServer } from "../../cli/valkeyServer.ts";
 import { leaveOut } from "./leaveOut.ts";
 import { waitUntil } from "./waitUntil.ts";
 

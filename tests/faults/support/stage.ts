@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { epochOf, offsetOf, ValkeyChannel } from "../../../app/src/log/valkey/valkeyChannel.ts";
-import type { Directive } from "../../../local/valkeyServer.ts";
+import type { Directive } from "../../../cli/valkeyServer.ts";
 import { afterwards, runServer, type TestProcess } from "../../app/support.ts";
 import { addressAt, startValkey, type TestValkey } from "../../support/valkey.ts";
 import type { Crowd, CrowdOptions, Load } from "./crowd.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
-import type { Certificate } from "../../../local/certificate.ts";
+import type { Certificate } from "../../../local/runtime/network/certificate.ts";
 
 export interface Asked {
   /** Path and query. */

@@ -1,0 +1,8 @@
+/** Runs a Valkey of this machine, prints its process id, and waits to be killed. */
+import { findValkeyServer, startValkeyServer } from "../../../cli/valkeyServer.ts";
+
+const binary = await findValkeyServer(process.env["PATH"]);
+if (binary !== undefined) {
+  const { pid } = await startValkeyServer({ binary });
+  console.log(pid);
+}

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { PassThrough } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
+import type { StackEvent } from "../../../local/events.ts";
+import { jsonOutput } from "../../../local/output/json.ts";
+import { linesOutput } from "../../../local/output/lines.ts";
+import { liveOutput, taskTable } from "../../../local/output/live.ts";
+import { untilBroken } from "../../../local/output/output.ts";
+import type { TaskStatus } from "../../../local/runtime/tasks/tasks.ts";
+
+const EVENTS: readonly StackEvent[] = [
+  { event: "backplane-ended", afterMs: 1500 },
+  { event: "backplane-started", pid: 41, port: 7 },
+  { event: "task-started", id: "task-1", pid: 42 },
+  { event: "task-output", id: "task-1", line: "hello" },
+  {
+    event: "task-stopped",
+    id: "task-1",
+    pid: 42,
+    code: 3,
+    signal: null,
+    expected: false,
+    output: ["no disk"],
+  },
+  {
+    event: "ready",
+    urls: {
+      websocket: "wss://localhost:1/wss",
+      page: "https://localhost:1/p",
+      loadBalancer: "http://localhost:2",
+    },
+    seconds: 1.26,
+  },
+];
+
+class Text {
+  text = "";
+
+  write(text: string): void {
+    this.text += text;
+  }
+}
+
+describe("local output", () => {
+  it("is one JSON object per line, with the event and the time", () => {
+    const stream = new Text();
+    const output = jsonOutput(stream, { verbose: false });
+    for (const event of EVENTS) output.event(event);
+    output.failed("broken");
+    const entries = stream.text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { event: string; time: string });
+    assert.deepEqual(
+      entries.map(({ event }) => event),
+      ["backplane-ended", "backplane-started", "task-started", "task-stopped", "ready", "failed"],
+    );
+    assert.ok(entries.every(({ time }) => !Number.isNaN(Date.parse(time))));
+  });
+
+  it("is readable lines without a terminal, failures apart", () => {
+    const stream = new Text();
+    const errors = new Text();
+    const output = linesOutput(stream, errors, { verbose: true });
+    for (const event of EVENTS) output.event(event);
+    output.failed("broken");
+    assert.deepEqual(stream.text.trimEnd().split("\n"), [
+      "backplane  ended, and is replaced in 1.5 s, empty",
+      "backplane  started, pid 41",
+      "task-1   started, pid 42",
+      "task-1   | hello",
+      "task-1   ended with exit code 3",
+      "task-1   | no disk",
+      "ready after 1.3 s",
+      "  wss://localhost:1/wss",
+      "  https://localhost:1/p",
+      "  http://localhost:2  behind the edge",
+      "  try npx wscat --no-check -c wss://localhost:1/wss",
+    ]);
+    assert.equal(errors.text, "broken\n");
+  });
+
+  it("says what each address is, of those that there are", () => {
+    const stream = new Text();
+    const output = linesOutput(stream, stream, { verbose: false });
+    const websocket = "wss://localhost:1/wss";
+    const ready = { event: "ready", seconds: 1 } as const;
+    output.event({
+      ...ready,
+      urls: { websocket, page: "https://localhost:1/p", plainHttp: "http://localhost:2" },
+    });
+    output.event({ ...ready, urls: { websocket: "wss://localhost:1/", apiGateway: "wss://localhost:3/" } });
+    assert.deepEqual(stream.text.trimEnd().split("\n"), [
+      "ready after 1.0 s",
+      "  wss://localhost:1/wss",
+      "  https://localhost:1/p",
+      "  http://localhost:2  redirects to https://localhost:1, which stands for port 443",
+      "  try npx wscat --no-check -c wss://localhost:1/wss",
+      "ready after 1.0 s",
+      "  wss://localhost:1/",
+      "  wss://localhost:3/  in front of the API Gateway",
+      "  try npx wscat --no-check -c wss://localhost:1/",
+    ]);
+  });
+
+  it("says what the end waits for, and how to have it at once", () => {
+    const stream = new Text();
+    const output = linesOutput(stream, stream, { verbose: false });
+    for (const tasks of [2, 1, 0]) {
+      output.event({ event: "stopping", tasks, stopTimeoutSeconds: 40, secondSignal: "kills" });
+    }
+    assert.deepEqual(stream.text.trimEnd().split("\n"), [
+      "stopping: 2 tasks have up to 40 s after SIGTERM; a second Ctrl-C kills",
+      "stopping: 1 task has up to 40 s after SIGTERM; a second Ctrl-C kills",
+      "stopping",
+    ]);
+  });
+
+  it("breaks long lines between words in a terminal", () => {
+    const message = "several tasks share no messages until a backplane that all of them use is declared";
+    const terminal = Object.assign(new PassThrough(), { columns: 30, rows: 20, isTTY: true });
+    // All that the live view asks of a terminal.
+    const output = liveOutput(terminal as unknown as NodeJS.WriteStream, { verbose: false });
+    output.event({ event: "warning", message });
+    output.close();
+    const shown = stripVTControlCharacters(String(terminal.read())).trimEnd().split("\n");
+    assert.ok(shown.length > 1);
+    assert.ok(shown.every((line) => line.length <= terminal.columns));
+    assert.equal(shown.join(" "), `warning: ${message}`);
+  });
+
+  it("is silent once a stream is broken, and tells so once", () => {
+    const stream = new Text();
+    const [stdout, stderr] = [new EventEmitter(), new EventEmitter()];
+    let broken = 0;
+    const output = untilBroken(jsonOutput(stream, { verbose: true }), [stdout, stderr], () => (broken += 1));
+    stdout.emit("error", new Error("EPIPE"));
+    stderr.emit("error", new Error("EPIPE"));
+    for (const event of EVENTS) output.event(event);
+    output.failed("unheard");
+    assert.deepEqual([stream.text, broken], ["", 1]);
+  });
+
+  it("draws a table that leaves columns out where the terminal is narrow", () => {
+    const tasks: readonly TaskStatus[] = [
+      { id: "task-1", pid: 4242, port: 40_001, health: "healthy", open: 12, requests: 345 },
+      { id: "task-2", pid: 4243, port: undefined, health: "starting", open: 0, requests: 0 },
+    ];
+    assert.deepEqual(
+      taskTable(tasks, 80, (_tone, text) => text),
+      [
+        "  task    pid   port   health    open  requests",
+        "  task-1  4242  40001  healthy   12    345",
+        "  task-2  4243         starting  0     0",
+      ],
+    );
+    const narrow = taskTable(tasks, 40, (_tone, text) => text);
+    assert.equal(narrow[1], "  task-1  healthy   12    345");
+    assert.ok(narrow.every((line) => line.length <= 40));
+  });
+});

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { createExchanges, type Exchange } from "../../../local/runtime/network/exchange.ts";
+import { forward } from "../../../local/runtime/network/proxy.ts";
+
+const BURST = 50;
+const LONG_MS = 60_000;
+
+describe("local proxy", () => {
+  it("waits for a private socket whose queue is full", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "proxy-"));
+    const socketPath = path.join(folder, "socket");
+    const behind = createServer((request, response) => response.end(request.url));
+    await once(behind.listen({ path: socketPath, backlog: 1 }), "listening");
+
+    const exchanges: Exchange[] = [];
+    const front = createExchanges((exchange) => {
+      exchanges.push(exchange);
+      if (exchanges.length < BURST) return;
+      // All in one turn, in which nothing is accepted.
+      for (const each of exchanges) {
+        forward(each, {
+          to: { address: { socketPath }, tls: undefined },
+          target: each.target,
+          headers: [["Host", "here"]],
+          responseTimeoutMs: LONG_MS,
+          tunnelIdle: { ms: LONG_MS, counts: "either" },
+          responseHeaders: (headers) => headers,
+          failed: (reason) => each.response.writeHead(502).end(reason),
+        });
+      }
+    }).createServer();
+    await once(front.listen(0, "127.0.0.1"), "listening");
+    try {
+      const address = front.address();
+      assert.ok(typeof address === "object" && address !== null);
+      const paths = Array.from({ length: BURST }, (_, n) => `/${n}`);
+      const answers = await Promise.all(
+        paths.map(async (target) => (await fetch(`http://127.0.0.1:${address.port}${target}`)).text()),
+      );
+      assert.deepEqual(answers, paths);
+    } finally {
+      front.closeAllConnections();
+      for (const server of [front, behind]) await once(server.close(), "close");
+      await rm(folder, { recursive: true });
+    }
+  });
+});

@@ -1,8 +1,0 @@
-/** Runs a Valkey of this machine, prints its process id, and waits to be killed. */
-import { findValkeyServer, startValkeyServer } from "../../../local/valkeyServer.ts";
-
-const binary = await findValkeyServer(process.env["PATH"]);
-if (binary !== undefined) {
-  const { pid } = await startValkeyServer({ binary });
-  console.log(pid);
-}
