@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { childEnvironment } from "./childEnvironment.ts";
 import { isExecutable } from "./executable.ts";
 import { homeFolder } from "./homeFolder.ts";
-import { LOOPBACK } from "../local/runtime/network/listen.ts";
+import { LOOPBACK } from "./loopback.ts";
 
 /** Either one will do: Redis has what the message log needs since version 7. */
 const PROGRAMS = ["valkey-server", "redis-server"];

@@ -14,6 +14,24 @@ export interface StackUrls {
   readonly apiGateway?: string | undefined;
 }
 
+export interface TaskStatus {
+  readonly id: string;
+  readonly pid: number | undefined;
+  readonly port: number | undefined;
+  readonly health: "starting" | "healthy" | "unhealthy" | "stopping";
+  /** Requests and connections that are open now. */
+  readonly open: number;
+  /** Requests so far, upgrades included. */
+  readonly requests: number;
+}
+
+/** A stack that runs, as far as an output shows it. */
+export interface ObservedStack {
+  readonly urls: StackUrls;
+  /** The tasks of now, oldest first. */
+  status(): readonly TaskStatus[];
+}
+
 interface OfTask {
   /** Such as `task-3`; never used twice. */
   readonly id: string;

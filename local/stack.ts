@@ -2,13 +2,12 @@
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
 import { startApiGatewayEdge } from "./runtime/apiGatewayEdge.ts";
 import { localCertificate } from "./runtime/network/certificate.ts";
-import type { Emit, StackUrls } from "./events.ts";
+import type { Emit, ObservedStack, StackUrls } from "./events.ts";
 import { coverage, gaps } from "./model/coverage.ts";
 import { declaration } from "./model/declaration.ts";
 import { readParts } from "./model/parts.ts";
 import { watchOpenFiles } from "./runtime/network/openFiles.ts";
 import { startServicePath } from "./runtime/servicePath.ts";
-import type { TaskStatus } from "./runtime/tasks/tasks.ts";
 
 /** After the tasks have ended, connections get so long to carry the last bytes, such as close frames. */
 const FLUSH_MS = 1000;
@@ -33,11 +32,9 @@ export interface StackOptions {
   readonly baseEnvironment: Readonly<Record<string, string>>;
 }
 
-export interface RunningStack {
-  readonly urls: StackUrls;
+export interface RunningStack extends ObservedStack {
   /** Resolves when every task is healthy; rejects where the service gave up before that. */
   readonly ready: Promise<void>;
-  status(): readonly TaskStatus[];
   /** Stops tasks, then load balancer and edge, and leaves nothing behind. Idempotent. */
   close(): Promise<void>;
   /** SIGKILL to every task, for a `close` that takes too long. */

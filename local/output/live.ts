@@ -1,8 +1,7 @@
 /** The live view of a terminal: what happened scrolls by, how things stand stays at the bottom. */
 import { createLogUpdate } from "log-update";
 import { type Paint, paintFor, type Tone } from "../../cli/paint.ts";
-import type { RunningStack } from "../stack.ts";
-import type { TaskStatus } from "../runtime/tasks/tasks.ts";
+import type { ObservedStack, TaskStatus } from "../events.ts";
 import type { Output } from "./output.ts";
 import { describeEvent, describeStopping, describeUrls, wrapWords } from "./text.ts";
 
@@ -24,7 +23,7 @@ const IN_TABLE = new Set(["task-started", "task-listening", "task-healthy"]);
 export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly verbose: boolean }): Output {
   const paint = paintFor(stream);
   const screen = createLogUpdate(stream);
-  let stack: RunningStack | undefined;
+  let stack: ObservedStack | undefined;
   let ready = false;
   let note = "starting";
   let height = 0;

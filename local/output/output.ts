@@ -1,11 +1,10 @@
-import type { StackEvent } from "../events.ts";
-import type { RunningStack } from "../stack.ts";
+import type { ObservedStack, StackEvent } from "../events.ts";
 
 /** One way of telling the user what happens. */
 export interface Output {
   event(event: StackEvent): void;
   /** The stack runs: its status can be asked for from now on. */
-  watch(stack: RunningStack): void;
+  watch(stack: ObservedStack): void;
   /** Something ended the run. */
   failed(message: string): void;
   /** Leaves the terminal as it was found. Idempotent. */

@@ -1,9 +1,9 @@
 /** The backplane at work: a real server where this machine has one, else the embedded stand-in. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Emit } from "../events.ts";
-import { LOOPBACK } from "./network/listen.ts";
+import { LOOPBACK } from "../../cli/loopback.ts";
 import type { Backplane, BackplaneAddress } from "../model/backplane.ts";
-import { startStandIn } from "../standInValkey/server.ts";
+import { startStandIn } from "../stand-in-valkey/server.ts";
 import { startValkeyServer, type ValkeyServer, type ValkeyServerOptions } from "../../cli/valkeyServer.ts";
 
 export interface RunningBackplane {

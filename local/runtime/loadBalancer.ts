@@ -1,8 +1,9 @@
 /** The load balancer's shell: one declared listener. */
 import { TLSSocket } from "node:tls";
+import { LOOPBACK } from "../../cli/loopback.ts";
 import type { Certificate } from "./network/certificate.ts";
 import { answer, createExchanges, type Exchange } from "./network/exchange.ts";
-import { type Door, listen, type Listening, listenPrivately, LOOPBACK } from "./network/listen.ts";
+import { type Door, listen, type Listening, listenPrivately } from "./network/listen.ts";
 import { redirectLocation } from "../model/loadBalancer/action.ts";
 import { endToEnd, type Headers } from "../model/headers.ts";
 import { decide, type Listener } from "../model/loadBalancer/listener.ts";

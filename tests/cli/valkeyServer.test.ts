@@ -34,7 +34,7 @@ describe("a valkey-server of this machine", () => {
 
   it("ends with whoever started it, also when that one is killed", async function () {
     await requireValkey(this);
-    const script = path.join(ROOT, "tests", "local", "support", "valkeyParent.ts");
+    const script = path.join(ROOT, "tests", "cli", "support", "valkeyParent.ts");
     const parent = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
     const [line] = (await once(createInterface({ input: parent.stdout }), "line")) as [string];
     const pid = Number(line);

@@ -4,10 +4,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import type { Server, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { LOOPBACK } from "../../../cli/loopback.ts";
 import { findStackAt, recordPort } from "./portRecords.ts";
-
-/** The local stack never listens on, and never calls, anything but this machine. */
-export const LOOPBACK = "127.0.0.1";
 
 /** What `localhost` may mean. */
 const LOOPBACKS = [LOOPBACK, "::1"] as const;

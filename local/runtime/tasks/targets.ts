@@ -1,7 +1,7 @@
 /** A target group at work: who is registered, how healthy each is, and who takes the next request. */
 import { get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { LOOPBACK } from "../network/listen.ts";
+import { LOOPBACK } from "../../../cli/loopback.ts";
 import { type Health, INITIAL_HEALTH, judge } from "../../model/health.ts";
 import { chooseTarget, type HealthCheck, matchesStatus, type TargetGroup } from "../../model/loadBalancer/targetGroup.ts";
 

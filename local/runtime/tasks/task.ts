@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import { watchContainer, watchSilence } from "./containerHealth.ts";
-import { LOOPBACK } from "../network/listen.ts";
+import { LOOPBACK } from "../../../cli/loopback.ts";
 import type { Health } from "../../model/health.ts";
 import type { Container } from "../../model/service.ts";
 import type { Registration, Targets } from "./targets.ts";
@@ -58,7 +58,7 @@ export function startTask(options: TaskOptions): Task {
     PORT: "0",
     [settingDefinitions.metricsPort.variable]: "0",
   };
-  const child = spawn(process.execPath, ["--import", underParent(container), entry], {
+  const child = spawn(process.execPath, ["--import", preloadUrl(container), entry], {
     env: environment,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     // Away from the terminal's Ctrl-C, which is for the stack alone. (On Windows it would open a window.)
@@ -174,14 +174,14 @@ function isMetrics(line: string): boolean {
   return line.startsWith('{"_aws":');
 }
 
-/** The port in the message of `underParent.ts`. */
+/** The port in the message of `taskPreload.ts`. */
 function portIn(message: unknown): number | undefined {
   const has = typeof message === "object" && message !== null && "port" in message;
   return has && typeof message.port === "number" ? message.port : undefined;
 }
 
-function underParent({ stopTimeoutSeconds }: Container): string {
-  const url = new URL("underParent.ts", import.meta.url);
+function preloadUrl({ stopTimeoutSeconds }: Container): string {
+  const url = new URL("taskPreload.ts", import.meta.url);
   url.searchParams.set("stopTimeoutMs", String(stopTimeoutSeconds * 1000));
   return url.href;
 }

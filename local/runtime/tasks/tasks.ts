@@ -1,5 +1,5 @@
 /** The service at work: it keeps the desired number of tasks running. */
-import type { Emit } from "../../events.ts";
+import type { Emit, TaskStatus } from "../../events.ts";
 import type { Service } from "../../model/service.ts";
 import { startTask, type Task } from "./task.ts";
 import type { Targets } from "./targets.ts";
@@ -14,17 +14,6 @@ export interface TasksOptions {
   readonly entry: string;
   readonly baseEnvironment: Readonly<Record<string, string>>;
   readonly emit: Emit;
-}
-
-export interface TaskStatus {
-  readonly id: string;
-  readonly pid: number | undefined;
-  readonly port: number | undefined;
-  readonly health: "starting" | "healthy" | "unhealthy" | "stopping";
-  /** Requests and connections that are open now. */
-  readonly open: number;
-  /** Requests so far, upgrades included. */
-  readonly requests: number;
 }
 
 export interface Tasks {

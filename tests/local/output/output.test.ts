@@ -7,7 +7,7 @@ import { jsonOutput } from "../../../local/output/json.ts";
 import { linesOutput } from "../../../local/output/lines.ts";
 import { liveOutput, taskTable } from "../../../local/output/live.ts";
 import { untilBroken } from "../../../local/output/output.ts";
-import type { TaskStatus } from "../../../local/runtime/tasks/tasks.ts";
+import type { TaskStatus } from "../../../local/events.ts";
 
 const EVENTS: readonly StackEvent[] = [
   { event: "backplane-ended", afterMs: 1500 },

@@ -4,7 +4,6 @@
  */
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { LOOPBACK } from "../runtime/network/listen.ts";
 import { type BlockingRead, execute, GREETINGS, isDataCommand, readerOf } from "./commands.ts";
 import { CommandError, CommandParser, encodeError, encodeReply, OK, type Reply } from "./resp.ts";
 import { createScripts } from "./scripts.ts";
@@ -31,6 +30,7 @@ const CONTAINERS = new Set([
   ...["acl", "client", "cluster", "command", "config", "function", "latency", "memory", "module", "object"],
   ...["pubsub", "script", "slowlog", "xgroup", "xinfo"],
 ]);
+const LOOPBACK = "127.0.0.1";
 const SLOTS = 16_384;
 const NODE_ID = "0".repeat(40);
 

@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { createValkeyLog } from "../../app/src/log/valkey/valkeyLog.ts";
-import { readBackplane } from "../../local/model/backplane.ts";
-import { type StandIn, type StandInUser, startStandIn } from "../../local/standInValkey/server.ts";
-import { describeLogContract } from "../app/log/logContract.ts";
-import { silent } from "../app/support.ts";
-import { atSuiteEnd } from "../support/atSuiteEnd.ts";
-import { declaredGraph } from "../support/stacks.ts";
-import { waitUntil } from "../support/waitUntil.ts";
+import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
+import { readBackplane } from "../../../local/model/backplane.ts";
+import { type StandIn, type StandInUser, startStandIn } from "../../../local/stand-in-valkey/server.ts";
+import { describeLogContract } from "../../app/log/logContract.ts";
+import { silent } from "../../app/support.ts";
+import { atSuiteEnd } from "../../support/atSuiteEnd.ts";
+import { declaredGraph } from "../../support/stacks.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
 
 const FREE: StandInUser = { name: "tasks", password: "letmein", access: "on ~* +@all" };
 
