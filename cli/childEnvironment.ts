@@ -1,15 +1,12 @@
-/**
- * What child processes take over from the environment of this one; all else stays behind: a setting of some other server, or
- * a secret.
- */
+/** Variables that child processes inherit. The others may be secrets, or settings of another server. */
 const INHERITED = [
-  // To start at all, and to find programs and temporary files.
+  // Programs and temporary files.
   "PATH",
   "SystemRoot",
   "TEMP",
   "TMP",
   "TMPDIR",
-  // To reach the internet through a proxy, or with a certificate authority of one's own.
+  // The internet through a proxy, or with a private certificate authority.
   "NODE_EXTRA_CA_CERTS",
   "NODE_USE_ENV_PROXY",
   "NODE_USE_SYSTEM_CA",
@@ -18,9 +15,10 @@ const INHERITED = [
   ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
 ] as const;
 
-/** Valkey does not start in a locale that the machine lacks, such as that of the user's other machine over SSH. */
+/** Valkey does not start in a locale that the machine lacks. SSH sets such a locale if it forwards that of the client. */
 const LOCALE = { LC_ALL: "C" } as const;
 
+/** The environment of a child process: the inherited variables of {@link environment}, and a locale that every machine has. */
 export function childEnvironment(environment: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
   const inherited = INHERITED.flatMap((name) => {
     const value = environment[name];

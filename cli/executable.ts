@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
 
-/** Whether this process may run the file; false where there is none. */
+/** Whether the file exists and this process may run it. */
 export function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);

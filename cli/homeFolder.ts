@@ -1,6 +1,6 @@
 import { homedir, tmpdir } from "node:os";
 
-/** Of this user; `undefined` for a user without one, as in some containers. */
+/** The home folder of this user; `undefined` for a user without one, as in some containers. */
 export function homeFolder(): string | undefined {
   try {
     return homedir();
@@ -9,7 +9,7 @@ export function homeFolder(): string | undefined {
   }
 }
 
-/** Gives a user without a home folder the temporary one: dependencies of Pulumi fail without any when they are loaded. */
+/** Sets `HOME` to the temporary folder for a user without a home folder: Pulumi's dependencies fail to load without one. */
 export function ensureHomeFolder(environment: NodeJS.ProcessEnv): void {
   if (homeFolder() === undefined) environment["HOME"] = tmpdir();
 }

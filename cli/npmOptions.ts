@@ -1,14 +1,14 @@
-/** Options that npm took for its own because the `--` before them was missing: `npm run deploy preview dev --refresh`. */
+/** Options that npm consumed because no `--` precedes them, as in `npm run deploy preview dev --refresh`. */
 import { readFileSync } from "node:fs";
 import { dashed, type OptionTypes, UsageError } from "./options.ts";
 
-/** What of a process matters here. */
+/** The part of a process that is read here. */
 export interface NpmProcess {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** npm's own names for what these options are to it. */
+/** The settings that npm makes of these options. */
 const NPM_SETTINGS: Readonly<Record<string, { readonly setting: string; readonly value?: string }>> = {
   verbose: { setting: "loglevel", value: "verbose" },
   config: { setting: "call" }, // `-c`.
@@ -18,7 +18,7 @@ const NO_PREFIX = "no-";
 
 /**
  * @param script of package.json that runs this process.
- * @throws {UsageError} that names each option that npm took, and the right command.
+ * @throws {UsageError} that lists each option that npm consumed, and the right command.
  */
 export function refuseSwallowedOptions(
   script: string,
@@ -35,18 +35,22 @@ export function refuseSwallowedOptions(
   });
   if (swallowed.length === 0) return;
 
-  const command = script === "start" ? "npm start" : `npm run ${script}`;
-  // The value of `--name VALUE` is among the other words, and which one it is cannot be told.
+  // The value of `--name VALUE` is one of the other arguments, and nothing shows which one.
   const words = swallowed.some((option) => option.endsWith(VALUE)) ? [] : args;
   throw new UsageError([
-    `npm took ${swallowed.join(", ")} for options of its own; those of this command come after "--". ` +
-      `Fix: \`${[command, "--", ...words, ...swallowed].join(" ")}\``,
+    `npm consumed ${swallowed.join(", ")}; the options of this command come after "--". ` +
+      `Fix: \`${[commandOf(script), "--", ...words, ...swallowed].join(" ")}\``,
   ]);
+}
+
+/** The command that runs a script of package.json. */
+export function commandOf(script: string): string {
+  return script === "start" ? "npm start" : `npm run ${script}`;
 }
 
 const VALUE = "VALUE";
 
-/** The option as it was written, or nothing if npm has not got it. */
+/** The option as the user wrote it; `undefined` if npm has not consumed it. */
 function swallowedAs(
   name: string,
   type: "string" | "boolean",
@@ -59,7 +63,7 @@ function swallowedAs(
   };
   const value = env[`npm_config_${setting.replaceAll("-", "_")}`];
   if (value === undefined || (expected !== undefined && value !== expected)) return undefined;
-  // The machine's own setting of npm is no option of this command.
+  // A setting in a file of npm is no option of this command.
   if (new RegExp(`^\\s*${setting}\\s*=`, "m").test(settings)) return undefined;
   if (type === "boolean") return (value === "") === isNegated ? dashed(name) : undefined;
   if (value === "") return undefined;

@@ -1,5 +1,46 @@
-/** What is wrong with options, in the words of the command lines: parseArgs' own say less. */
+/** Command-line options: each command has one table of them, which is parsed and described here. */
+import { parseArgs } from "node:util";
+import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { suggest } from "../app/src/settings/nearest.ts";
+
+/** One option of a command. Its long name, without dashes, is the key of the command's table. */
+export interface OptionDefinition {
+  readonly type: "string" | "boolean";
+  /** One letter, such as `h` for `-h`. */
+  readonly short?: string;
+  /** Whether a string may be given several times. */
+  readonly multiple?: boolean;
+  /** The value of a string that is not given. @default undefined */
+  readonly default?: string;
+  /** What the help shows in place of a string's value, such as `PORT`. */
+  readonly value?: string;
+  /** Text of the help, without a full stop. A line break starts another line of the help. */
+  readonly description?: string;
+}
+
+export type OptionDefinitions = Readonly<Record<string, OptionDefinition>>;
+
+/** As parseArgs takes them, by name. */
+export type OptionTypes = Readonly<Record<string, Pick<OptionDefinition, "type">>>;
+
+export type OptionValues<Definitions extends OptionDefinitions> = {
+  readonly [Name in keyof Definitions]: Definitions[Name] extends { readonly type: "boolean" }
+    ? boolean
+    : Definitions[Name] extends { readonly multiple: true }
+      ? readonly string[]
+      : Definitions[Name] extends { readonly default: string }
+        ? string
+        : string | undefined;
+};
+
+export interface CommandLine<Definitions extends OptionDefinitions> {
+  /** By name: `false` for a boolean, `[]` for a repeatable string, and the default for a string that is not given. */
+  readonly values: OptionValues<Definitions>;
+  /** The names of the options that the user gave. */
+  readonly given: ReadonlySet<string>;
+  /** Arguments that are no options, in their order. */
+  readonly positionals: readonly string[];
+}
 
 /** What parseArgs finds in the arguments, as far as it matters here. */
 type Token = OptionToken | { readonly kind: "positional" | "option-terminator" };
@@ -7,20 +48,51 @@ type Token = OptionToken | { readonly kind: "positional" | "option-terminator" }
 interface OptionToken {
   readonly kind: "option";
   readonly name: string;
-  /** As it was written. */
+  /** As the user wrote it. */
   readonly rawName: string;
   readonly value?: string | undefined;
   readonly inlineValue?: boolean | undefined;
 }
 
-/** As parseArgs takes them, by name. */
-export type OptionTypes = Readonly<Record<string, { readonly type: "string" | "boolean" }>>;
-
-/** What stands where a value should be, and is the next option. A negative number is a value, if a wrong one. */
+/** What stands in the place of a value, and is the next option. A negative number is a value, if a wrong one. */
 const LOOKS_LIKE_OPTION = /^-\D/;
 
-/** A command line that is wrong. */
-export class UsageError extends Error {
+/**
+ * Parses the arguments of a command, which start after the name of its file.
+ * @param candidatesFor returns the names that may replace a misspelt one, given the positional arguments. @default all
+ * @returns `undefined` if the arguments contain `--help`.
+ * @throws {UsageError} that lists every option that is unknown, lacks its value, or takes none. Other mistakes are not
+ * reported with these: a positional argument beside a wrong option may be its value.
+ */
+export function parseCommandLine<const Definitions extends OptionDefinitions>(
+  args: readonly string[],
+  definitions: Definitions,
+  candidatesFor: (positionals: readonly string[]) => readonly string[] = () => Object.keys(definitions),
+): CommandLine<Definitions> | undefined {
+  const { values, positionals, tokens } = parseArgs({
+    args: [...args],
+    options: definitions,
+    strict: false, // The errors below are more exact than those of parseArgs.
+    allowPositionals: true,
+    tokens: true,
+  });
+  const byName: Readonly<Record<string, unknown>> = values;
+  if (byName["help"] === true) return undefined;
+  refuse(problemsOf(tokens, definitions, candidatesFor(positionals)));
+
+  const typed = Object.entries(definitions).map(([name, { type, multiple = false }]) => {
+    if (type === "boolean") return [name, byName[name] === true] as const;
+    return [name, byName[name] ?? (multiple ? [] : undefined)] as const;
+  });
+  return {
+    values: Object.fromEntries(typed) as OptionValues<Definitions>, // problemsOf has checked every value's type.
+    given: new Set(tokens.flatMap((token) => (token.kind === "option" ? [token.name] : []))),
+    positionals,
+  };
+}
+
+/** A wrong command line. The message has one line for each problem. */
+export class UsageError extends ExpectedError {
   override readonly name = "UsageError";
   readonly problems: readonly string[];
 
@@ -30,16 +102,14 @@ export class UsageError extends Error {
   }
 }
 
-/** @throws {UsageError} where there is any problem. */
+/** @throws {UsageError} if there is any problem. */
 export function refuse(problems: readonly string[]): void {
   if (problems.length > 0) throw new UsageError(problems);
 }
 
 /**
- * What is to be said alone where there is any: a word beside a wrong option may be its value, and a second complaint
- * about it would be noise.
- * @param candidates names among which a misspelt one is sought; all by default.
- * @returns a sentence for each option that is wrong.
+ * @param candidates names that may replace a misspelt one. @default all
+ * @returns one sentence for each option that is wrong.
  */
 export function problemsOf(
   tokens: readonly Token[],
@@ -62,6 +132,60 @@ function problemOf(
   if (type === "boolean") return token.value === undefined ? undefined : `${token.rawName} takes no value.`;
   const isNextOption = token.inlineValue !== true && LOOKS_LIKE_OPTION.test(token.value ?? "");
   return !token.value || isNextOption ? `${token.rawName} needs a value.` : undefined;
+}
+
+/** The problem of a positional argument of a command that takes none. */
+export function describeStrayArgument(argument: string, options: OptionTypes): string {
+  return `${JSON.stringify(argument)} is not an option${suggest(argument, Object.keys(options), dashed)}`;
+}
+
+export interface NumberRange {
+  /** Both inclusive. */
+  readonly min: number;
+  /** @default no upper limit */
+  readonly max?: number;
+  /** Such as `seconds`. */
+  readonly unit?: string;
+}
+
+/**
+ * Parses the value of an option that is a whole number.
+ * @param problems receives the problem if the text is no number in the range.
+ * @returns NaN in that case.
+ */
+export function parseWholeNumber(
+  name: string,
+  text: string,
+  { min, max = Infinity, unit }: NumberRange,
+  problems: string[],
+): number {
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (value >= min && value <= max) return value;
+  const kind = unit === undefined ? "a whole number" : `a whole number of ${unit}`;
+  const range = max === Infinity ? `, ${min} or more` : ` from ${min} to ${max}`;
+  problems.push(problemWithValue(name, JSON.stringify(text), `${kind}${range}`));
+  return NaN;
+}
+
+/** @param got the value as it is shown, in quotes and without secrets. */
+export function problemWithValue(name: string, got: string, expected: string): string {
+  return `\`${dashed(name)}\`: got ${got}; expected ${expected}.`;
+}
+
+/** The lines of the help that describe a command's options, without a final line break. */
+export function describeOptions(definitions: OptionDefinitions): string {
+  const rows = Object.entries(definitions).map(([name, definition]) => {
+    const { short, value, description = "", default: standard } = definition;
+    const option = [...(short === undefined ? [] : [`-${short}`]), dashed(name)].join(", ");
+    return {
+      left: value === undefined ? option : `${option} ${value}`,
+      lines: `${description}${standard === undefined ? "" : ` (default ${standard})`}`.split("\n"),
+    };
+  });
+  const width = Math.max(...rows.map(({ left }) => left.length));
+  return rows
+    .flatMap(({ left, lines }) => lines.map((line, at) => `  ${(at === 0 ? left : "").padEnd(width)}  ${line}`))
+    .join("\n");
 }
 
 export function dashed(name: string): string {

@@ -1,8 +1,8 @@
-/** Colours for terminals, by what they mean. */
+/** Colours for terminals, by their meaning. */
 import { styleText } from "node:util";
 
 export type Tone = "plain" | "dim" | "good" | "warn" | "bad" | "strong";
-/** Colours a text, or leaves it alone. */
+/** Returns the text in the colour of the tone, or unchanged. */
 export type Paint = (tone: Tone, text: string) => string;
 
 export const noPaint: Paint = (_tone, text) => text;
@@ -16,7 +16,7 @@ const STYLES = {
   strong: ["bold"],
 } as const satisfies Record<Tone, readonly Parameters<typeof styleText>[0][]>;
 
-/** For what is written to this stream. styleText itself heeds NO_COLOR and what the terminal can do. */
+/** Colours for text that is written to this stream. `styleText` respects NO_COLOR and the terminal's abilities. */
 export function paintFor(stream: NodeJS.WriteStream): Paint {
   return (tone, text) => styleText([...STYLES[tone]], text, { stream });
 }

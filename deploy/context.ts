@@ -1,5 +1,5 @@
 /** What every command works with. Only main.ts knows the process behind it. */
-import type { InterruptSources } from "./interrupt.ts";
+import type { InterruptSources } from "../cli/interrupts.ts";
 import type { Options } from "./options.ts";
 import type { Environment } from "./preconditions.ts";
 import type { OpenView } from "./progress/view.ts";

@@ -1,8 +1,8 @@
 /** One operation of the engine, watched, and cancelled where the user wants that. */
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation/index.js";
+import { watchInterrupts } from "../cli/interrupts.ts";
 import { EXIT, type Context } from "./context.ts";
 import { describeFailures } from "./failures.ts";
-import { watchInterrupts } from "./interrupt.ts";
 import type { Options } from "./options.ts";
 import { explainCliError, PreconditionError } from "./preconditions.ts";
 import { isInCloud, Progress } from "./progress/progress.ts";

@@ -1,62 +1,32 @@
-/** `npm start`: the stack's program, evaluated and realised on this machine. */
+/** `npm start`: evaluates the stack's program, and runs what it declares on this machine. */
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { ignoreBrokenPipes, watchParent } from "../app/src/settings/commandProcess.ts";
+import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { childEnvironment } from "../cli/childEnvironment.ts";
-import { ensureHomeFolder } from "../cli/homeFolder.ts";
-import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
+import { watchInterrupts } from "../cli/interrupts.ts";
+import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
+import { findValkeyServer } from "../cli/valkeyServer.ts";
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
 import { readStackFiles } from "../infra/evaluation/stackFiles.ts";
-import type { StackEvent } from "./events.ts";
-import { HELP, OPTIONS, type Options, parseOptions } from "./options.ts";
+import { HELP, type LocalOptions, OPTIONS, parseOptions } from "./options.ts";
 import { jsonOutput } from "./output/json.ts";
 import { linesOutput } from "./output/lines.ts";
 import { liveOutput } from "./output/live.ts";
 import { type Output, untilBroken } from "./output/output.ts";
 import { startStack } from "./stack.ts";
-import { findValkeyServer } from "../cli/valkeyServer.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 const ENTRY = path.join(ROOT, "app", "src", "main.ts");
 const CACHE_DIRECTORY = path.join(ROOT, "node_modules", ".cache", "local-stack");
 
-/** npm passes on the Ctrl-C that the terminal has delivered already; only a later one is the user's second. */
-const SECOND_SIGNAL_AFTER_MS = 500;
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
-function chooseOutput({ json, verbose }: Options): Output {
+function chooseOutput({ json, verbose }: LocalOptions): Output {
   if (json) return jsonOutput(process.stdout, { verbose });
   return process.stdout.isTTY
     ? liveOutput(process.stdout, { verbose })
     : linesOutput(process.stdout, process.stderr, { verbose });
 }
 
-/** How the user may want it to end. */
-interface Wishes {
-  /** To stop everything in order. */
-  readonly stop: PromiseWithResolvers<undefined>;
-  /** To kill what is still there. */
-  readonly hurry: PromiseWithResolvers<undefined>;
-}
-
-function wishesBySignal(): Wishes {
-  const stop = Promise.withResolvers<undefined>();
-  const hurry = Promise.withResolvers<undefined>();
-  let first: number | undefined;
-  for (const signal of SIGNALS) {
-    process.on(signal, () => {
-      first ??= performance.now();
-      stop.resolve(undefined);
-      if (performance.now() - first > SECOND_SIGNAL_AFTER_MS) hurry.resolve(undefined);
-    });
-  }
-  watchParent(process, () => {
-    stop.resolve(undefined);
-  });
-  return { stop, hurry };
-}
-
-async function evaluate({ stack, config }: Options): Promise<DeclaredGraph> {
+async function evaluate({ stack, config }: LocalOptions): Promise<DeclaredGraph> {
   const { evaluateStack, findConfigProblems } = await import("../infra/evaluation/evaluate.ts");
   const { commandLine, withNamespaces } = await import("./overrides.ts");
   const { ConfigError, stackFile } = await import("../infra/config/configError.ts");
@@ -68,14 +38,23 @@ async function evaluate({ stack, config }: Options): Promise<DeclaredGraph> {
     const ofFile = await findConfigProblems({ stack });
     throw new ConfigError(error.problems, commandLine(overrides, stackFile(stack), ofFile));
   } finally {
-    // It keeps the process busy; a signal that came meanwhile is heard in this turn.
+    // The evaluation blocks the event loop; this turn handles the signals that arrived meanwhile.
     await setImmediate();
   }
 }
 
-async function run(options: Options, output: Output, { stop, hurry }: Wishes): Promise<void> {
-  const graph = await Promise.race([evaluate(options), stop.promise]);
-  // Nothing runs yet that would have to end in order, and an evaluation cannot be called off.
+/** The two signals that end a stack. */
+interface Ending {
+  /** Stops everything in order. */
+  readonly stop: AbortSignal;
+  /** Kills the tasks that still run. */
+  readonly kill: AbortSignal;
+}
+
+async function runStack(options: LocalOptions, output: Output, { stop, kill }: Ending): Promise<void> {
+  const stopped = aborted(stop);
+  const graph = await Promise.race([evaluate(options), stopped]);
+  // Nothing has started that would have to stop in order, and an evaluation cannot be cancelled.
   if (graph === undefined) process.exit();
   const stack = await startStack(
     graph,
@@ -86,55 +65,61 @@ async function run(options: Options, output: Output, { stop, hurry }: Wishes): P
       cacheDirectory: CACHE_DIRECTORY,
       baseEnvironment: childEnvironment(process.env),
     },
-    (event: StackEvent) => {
+    (event) => {
       output.event(event);
     },
   );
-  void hurry.promise.then(() => {
+  void aborted(kill).then(() => {
     stack.kill();
   });
   output.watch(stack);
   try {
-    await Promise.race([stop.promise, stack.ready.then(() => stop.promise)]);
+    await Promise.race([stopped, stack.ready.then(() => stopped)]);
   } finally {
     await stack.close();
   }
 }
 
-async function main(): Promise<number> {
-  let options: Options;
-  try {
-    refuseSwallowedOptions("start", OPTIONS, process);
-    options = parseOptions(process.argv.slice(2));
-  } catch (error) {
-    console.error(`${messageOf(error)}\nnpm start -- --help lists the options.`);
-    return 1;
-  }
-  if (options.help) {
-    process.stdout.write(HELP);
-    return 0;
-  }
-  const wishes = wishesBySignal();
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    const onAbort = (): void => {
+      resolve(undefined);
+    };
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+async function run(options: LocalOptions, orphaned: AbortSignal): Promise<number> {
+  const broken = new AbortController();
+  const kill = new AbortController();
+  const interrupts = watchInterrupts(
+    { signals: process, orphaned },
+    {
+      onSecond() {
+        kill.abort();
+      },
+    },
+  );
   const output = untilBroken(chooseOutput(options), [process.stdout, process.stderr], () => {
-    wishes.stop.resolve(undefined);
+    broken.abort();
   });
   try {
-    await run(options, output, wishes);
-    return 0;
+    const stop = AbortSignal.any([interrupts.signal, broken.signal]);
+    await runStack(options, output, { stop, kill: kill.signal });
+    return EXIT_CODES.done;
   } catch (error) {
-    output.failed(
-      options.verbose && error instanceof Error ? (error.stack ?? error.message) : messageOf(error),
-    );
-    return 1;
+    output.failed(describeError(error, options));
+    return EXIT_CODES.failed;
   } finally {
     output.close();
   }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** An unexpected error is a defect, so its stack trace is shown. */
+function describeError(error: unknown, { verbose }: LocalOptions): string {
+  if (!(error instanceof Error)) return String(error);
+  return error instanceof ExpectedError && !verbose ? error.message : (error.stack ?? error.message);
 }
 
-ignoreBrokenPipes(process);
-ensureHomeFolder(process.env);
-process.exitCode = await main();
+await runCommandLine({ script: "start", options: OPTIONS, help: HELP, parse: parseOptions, run });
