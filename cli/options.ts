@@ -1,7 +1,7 @@
 /** Command-line options: each command has one table of them, which is parsed and described here. */
 import { parseArgs } from "node:util";
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
-import { suggest } from "../app/src/settings/nearest.ts";
+import { nearest, suggest } from "../app/src/settings/nearest.ts";
 
 /** One option of a command. Its long name, without dashes, is the key of the command's table. */
 export interface OptionDefinition {
@@ -53,6 +53,9 @@ interface OptionToken {
   readonly value?: string | undefined;
   readonly inlineValue?: boolean | undefined;
 }
+
+/** The names that Pulumi allows for stacks, except those that start with a digit: a number is more probably another value. */
+const STACK_NAME = /^[a-z][\w.-]*$/i;
 
 /** What stands in the place of a value, and is the next option. A negative number is a value, if a wrong one. */
 const LOOKS_LIKE_OPTION = /^-\D/;
@@ -134,9 +137,13 @@ function problemOf(
   return !token.value || isNextOption ? `${token.rawName} needs a value.` : undefined;
 }
 
-/** The problem of a positional argument of a command that takes none. */
+/** The problem of a positional argument of a command that takes none. It may be a name for `--stack`, if there is such an option. */
 export function describeStrayArgument(argument: string, options: OptionTypes): string {
-  return `${JSON.stringify(argument)} is not an option${suggest(argument, Object.keys(options), dashed)}`;
+  const names = Object.keys(options);
+  const isStack =
+    names.includes("stack") && nearest(argument, names) === undefined && STACK_NAME.test(argument);
+  const suggestion = isStack ? `; did you mean --stack ${argument}?` : suggest(argument, names, dashed);
+  return `${JSON.stringify(argument)} is not an option${suggestion}`;
 }
 
 export interface NumberRange {
@@ -184,7 +191,9 @@ export function describeOptions(definitions: OptionDefinitions): string {
   });
   const width = Math.max(...rows.map(({ left }) => left.length));
   return rows
-    .flatMap(({ left, lines }) => lines.map((line, at) => `  ${(at === 0 ? left : "").padEnd(width)}  ${line}`))
+    .flatMap(({ left, lines }) =>
+      lines.map((line, at) => `  ${(at === 0 ? left : "").padEnd(width)}  ${line}`),
+    )
     .join("\n");
 }
 

@@ -1,6 +1,5 @@
 /** The command line of `npm start`. */
 import { quoteValue } from "../app/src/settings/definition.ts";
-import { nearest } from "../app/src/settings/nearest.ts";
 import {
   describeOptions,
   describeStrayArgument,
@@ -31,8 +30,6 @@ const MAX_PORT = 65_535;
 /** The local stack connects to this machine only. */
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 const WEB_SCHEMES = ["ws:", "wss:", "http:", "https:"];
-/** The names that Pulumi allows for stacks, except those that start with a digit: a number is more probably a count of tasks. */
-const STACK_NAME = /^[a-z][\w.-]*$/i;
 
 export const OPTIONS = {
   stack: {
@@ -100,7 +97,7 @@ export function parseOptions(args: readonly string[]): LocalOptions | undefined 
   const commandLine = parseCommandLine(args, OPTIONS);
   if (commandLine === undefined) return undefined;
   const { values, positionals } = commandLine;
-  const problems = positionals.map(describePositional);
+  const problems = positionals.map((argument) => describeStrayArgument(argument, OPTIONS));
 
   const parsePort = (name: (typeof PORT_OPTIONS)[number]): number =>
     parseWholeNumber(name, values[name], { min: 0, max: MAX_PORT }, problems);
@@ -136,22 +133,14 @@ export function parseOptions(args: readonly string[]): LocalOptions | undefined 
   return options;
 }
 
-function describeEqualPorts({
-  edgePort,
-  loadBalancerPort,
-  apiGatewayPort,
-}: LocalOptions): readonly string[] {
+function describeEqualPorts({ edgePort, loadBalancerPort, apiGatewayPort }: LocalOptions): readonly string[] {
   const ports = [edgePort, loadBalancerPort, apiGatewayPort];
   return PORT_OPTIONS.flatMap((name, at) =>
     PORT_OPTIONS.slice(0, at)
       .filter((_, other) => ports[at] !== 0 && ports[other] === ports[at])
-      .map((other) => `\`--${other}\` and \`--${name}\`: got ${ports[at] ?? ""} for both; expected different ports.`),
+      .map(
+        (other) =>
+          `\`--${other}\` and \`--${name}\`: got ${ports[at] ?? ""} for both; expected different ports.`,
+      ),
   );
-}
-
-function describePositional(argument: string): string {
-  const isStack = nearest(argument, Object.keys(OPTIONS)) === undefined && STACK_NAME.test(argument);
-  return isStack
-    ? `${JSON.stringify(argument)} is not an option; did you mean --stack ${argument}?`
-    : describeStrayArgument(argument, OPTIONS);
 }

@@ -1,12 +1,10 @@
 /** `npm run policy`: the verdict on every stack that has a file and on the examples of docs/edges.md, or on one stack. */
 import path from "node:path";
-import { ignoreBrokenPipes, watchParent } from "../app/src/settings/commandProcess.ts";
-import { ensureHomeFolder } from "../cli/homeFolder.ts";
-import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
+import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
 import { stackNames } from "../infra/evaluation/stackFiles.ts";
 import { stackOf } from "./declared.ts";
-import { HELP, OPTIONS, parseOptions } from "./options.ts";
+import { HELP, OPTIONS, parseOptions, type PolicyOptions } from "./options.ts";
 import { reportOf } from "./report.ts";
 import type { NamedVerdict } from "./report.ts";
 import { rules } from "./rules.ts";
@@ -15,14 +13,9 @@ import type { Verdict } from "./verdict.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 
-async function main(): Promise<number> {
-  refuseSwallowedOptions("policy", OPTIONS, process);
-  const { stack, help } = parseOptions(process.argv.slice(2));
-  if (help) {
-    process.stdout.write(HELP);
-    return 0;
-  }
-  // They load Pulumi, which needs the home folder.
+async function run({ stack }: PolicyOptions, orphaned: AbortSignal): Promise<number> {
+  orphaned.addEventListener("abort", () => process.exit(EXIT_CODES.failed));
+  // These modules load Pulumi, which needs the home folder.
   const { evaluateStack } = await import("../infra/evaluation/evaluate.ts");
   const { evaluateExamples } = await import("../infra/evaluation/examples.ts");
   const { suppressions } = await import("../infra/components/suppressions.ts");
@@ -37,15 +30,7 @@ async function main(): Promise<number> {
       : undefined;
   const { text, passed } = reportOf(stacks, examples);
   process.stdout.write(text);
-  return passed ? 0 : 1;
+  return passed ? EXIT_CODES.done : EXIT_CODES.failed;
 }
 
-ignoreBrokenPipes(process);
-ensureHomeFolder(process.env);
-watchParent(process, () => process.exit(1));
-try {
-  process.exitCode = await main();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
-}
+await runCommandLine({ script: "policy", options: OPTIONS, help: HELP, parse: parseOptions, run });

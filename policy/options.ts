@@ -1,41 +1,42 @@
-/** The command line. */
-import { parseArgs } from "node:util";
+/** The command line of `npm run policy`. */
+import {
+  describeOptions,
+  describeStrayArgument,
+  type OptionDefinitions,
+  parseCommandLine,
+  refuse,
+} from "../cli/options.ts";
 
-export interface Options {
-  /** `undefined` for all that have a file. */
+export interface PolicyOptions {
+  /** `undefined`: every stack that has a file, and the examples. */
   readonly stack: string | undefined;
-  readonly help: boolean;
 }
 
 export const OPTIONS = {
-  stack: { type: "string" },
-  help: { type: "boolean", short: "h", default: false },
-} as const;
+  stack: {
+    type: "string",
+    value: "NAME",
+    description:
+      "Stack whose Pulumi.NAME.yaml is read (default every stack that has a file,\nand the examples of docs/edges.md)",
+  },
+  help: { type: "boolean", short: "h", description: "Print this help" },
+} as const satisfies OptionDefinitions;
 
-export const HELP = `Holds the declared resources of the stacks against the rules of the policy pack (docs/policy.md),
-without a cloud. Ends with 1 where something is found that no suppression lets stand, and
-where a suppression lets nothing stand.
+export const HELP = `Checks the declared resources of the stacks against the rules of the policy pack (docs/policy.md), without a cloud.
+Exits with 1 if a rule is violated without a suppression, or if a suppression has no effect.
 
 Usage: npm run policy -- [options]
 
-  --stack NAME   stack whose Pulumi.NAME.yaml is read (all that there are, and the examples of docs/edges.md)
-  -h, --help     this text
+${describeOptions(OPTIONS)}
 `;
 
-/** @throws {Error} that says what is wrong with the first argument that is, and names the options. */
-export function parseOptions(args: readonly string[]): Options {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options: OPTIONS,
-      allowPositionals: true,
-    });
-    const [word] = positionals;
-    if (word !== undefined)
-      throw new Error(`${JSON.stringify(word)} is not an option; did you mean --stack ${word}?`);
-    return { stack: values.stack, help: values.help };
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new Error(`${message}\nThere are --stack NAME and --help.`, { cause: error });
-  }
+/**
+ * @returns `undefined` if the arguments contain `--help`.
+ * @throws {UsageError} that lists every wrong option, or else every argument that is no option.
+ */
+export function parseOptions(args: readonly string[]): PolicyOptions | undefined {
+  const commandLine = parseCommandLine(args, OPTIONS);
+  if (commandLine === undefined) return undefined;
+  refuse(commandLine.positionals.map((argument) => describeStrayArgument(argument, OPTIONS)));
+  return { stack: commandLine.values.stack };
 }

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { parse, YAMLParseError } from "yaml";
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { nearest } from "../../app/src/settings/nearest.ts";
 
 const PROJECT_FILE = "Pulumi.yaml";
@@ -25,14 +26,14 @@ export function stackNames(root: string): readonly string[] {
 /**
  * Reads the configuration of a stack: the values of its file and the defaults of Pulumi.yaml.
  * @param content content of the stack file. @default the content of `Pulumi.STACK.yaml` in `root`
- * @throws {Error} if the stack has no file, the file is invalid or a value is encrypted.
+ * @throws {ExpectedError} if the stack has no file, the file is invalid or a value is encrypted.
  */
 export function readStackFiles(root: string, stack: string, content?: string): StackFiles {
   const file = `Pulumi.${stack}.yaml`;
   const ownContent = content ?? readStackFile(root, stack);
   const project = record(parseYaml(readProjectFile(root), PROJECT_FILE), PROJECT_FILE);
   const name = project["name"];
-  if (typeof name !== "string") throw new Error(`${PROJECT_FILE} has no name.`);
+  if (typeof name !== "string") throw new ExpectedError(`${PROJECT_FILE} has no name.`);
 
   const config: Record<string, string> = {};
   for (const [key, definition] of Object.entries(record(project["config"] ?? {}, PROJECT_FILE))) {
@@ -44,7 +45,7 @@ export function readStackFiles(root: string, stack: string, content?: string): S
   for (const [key, value] of Object.entries(record(own ?? {}, file))) {
     const full = key.includes(":") ? key : `${name}:${key}`;
     if (typeof value === "object" && value !== null && "secure" in value) {
-      throw new Error(
+      throw new ExpectedError(
         `${file}: \`${full}\`: got an encrypted value; expected plain text, as the key is not a secret. ` +
           `Fix: \`npx pulumi config set --plaintext ${full} VALUE --stack ${stack}\``,
       );
@@ -54,23 +55,23 @@ export function readStackFiles(root: string, stack: string, content?: string): S
   return { project: name, stack, config };
 }
 
-/** @throws {Error} if the file is missing, with the command that restores it. */
+/** @throws {ExpectedError} if the file is missing, with the command that restores it. */
 function readProjectFile(root: string): string {
   const file = path.join(root, PROJECT_FILE);
   if (!existsSync(file)) {
-    throw new Error(
+    throw new ExpectedError(
       `${root} has no ${PROJECT_FILE}, which contains the name of the project. Fix: \`git checkout -- ${PROJECT_FILE}\``,
     );
   }
   return readFileSync(file, "utf8");
 }
 
-/** @throws {Error} if the file is missing, with the names of the existing stacks. */
+/** @throws {ExpectedError} if the file is missing, with the names of the existing stacks. */
 function readStackFile(root: string, stack: string): string {
   const stacks = stackNames(root);
   if (!stacks.includes(stack)) {
     const meant = nearest(stack, stacks);
-    throw new Error(
+    throw new ExpectedError(
       `Pulumi.${stack}.yaml does not exist; the existing stacks are ${stacks.join(", ")}.` +
         (meant === undefined ? "" : ` Did you mean ${meant}?`),
     );
@@ -82,13 +83,13 @@ function parseYaml(content: string, file: string): unknown {
   try {
     return parse(content);
   } catch (error) {
-    throw error instanceof YAMLParseError ? new Error(`${file}: ${error.message}`) : error;
+    throw error instanceof YAMLParseError ? new ExpectedError(`${file}: ${error.message}`) : error;
   }
 }
 
 function record(value: unknown, location: string): Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new Error(`${location}: expected a mapping of keys to values.`);
+    throw new ExpectedError(`${location}: expected a mapping of keys to values.`);
   }
   return value as Readonly<Record<string, unknown>>;
 }

@@ -4,7 +4,12 @@ import { TLSSocket } from "node:tls";
 import type { Certificate } from "./network/certificate.ts";
 import { answer, createExchanges, type Exchange } from "./network/exchange.ts";
 import { type Door, listen, type Listening, type PortAddress } from "./network/listen.ts";
-import { decide, type Distribution, originHeaders, WEBSOCKET_IDLE_SECONDS } from "../model/edge/distribution.ts";
+import {
+  decide,
+  type Distribution,
+  originHeaders,
+  WEBSOCKET_IDLE_SECONDS,
+} from "../model/edge/distribution.ts";
 import { type Headers, valuesOf } from "../model/headers.ts";
 import type { Origin } from "../model/edge/origin.ts";
 import { forward, type Upstream } from "./network/proxy.ts";

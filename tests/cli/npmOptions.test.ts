@@ -61,6 +61,6 @@ describe("options without -- before them", function () {
     run({ npm_config_json: "true" }, "outputs", "dev", "--json");
     assert.throws(() => {
       run({ npm_config_json: "true" }, "outputs", "dev");
-    }, /npm consumed --json .*Fix: `npm run deploy -- outputs dev --json`/);
+    }, /npm consumed --json; .*Fix: `npm run deploy -- outputs dev --json`/);
   });
 });

@@ -46,9 +46,9 @@ describe("local main: the command line", () => {
     }
   });
 
-  it("ends with 1 and one line for a misspelt option", async () => {
+  it("ends with 2 and one line for a misspelt option", async () => {
     const { code, stderr } = await main("--edgeport=1");
-    assert.equal(code, 1);
+    assert.equal(code, 2);
     assert.match(stderr, /^--edgeport is not an option; did you mean --edge-port\?\n/);
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseOptions } from "../../local/options.ts";
 
-describe("local options", () => {
+describe("the options of npm start", () => {
   it("have defaults", () => {
     assert.deepEqual(parseOptions([]), {
       stack: "dev",
@@ -13,13 +13,12 @@ describe("local options", () => {
       config: {},
       json: false,
       verbose: false,
-      help: false,
     });
   });
 
-  it("are read", () => {
+  it("are parsed", () => {
     const args = [
-      "--stack prod --tasks 3 --edge-port=0 --load-balancer-port 90 --json --verbose -h",
+      "--stack prod --tasks 3 --edge-port=0 --load-balancer-port 90 --json --verbose",
       "--api-gateway-port 91 --api-gateway-origin ws://[::1]:9000/prod",
       "-c edge=load-balancer --config aws:profile=a=b --config domain=",
     ]
@@ -35,41 +34,44 @@ describe("local options", () => {
       config: { edge: "load-balancer", "aws:profile": "a=b", domain: "" },
       json: true,
       verbose: true,
-      help: true,
     });
   });
 
-  it("are refused with what is allowed", () => {
+  it("are refused with the expected values", () => {
     const cases: readonly (readonly [string, string])[] = [
       ["prod", '"prod" is not an option; did you mean --stack prod?'],
       ["tasks", '"tasks" is not an option; did you mean --tasks?'],
       ["3", '"3" is not an option; there are --stack, '],
-      ["--tasks 0", '--tasks is "0", and must be a whole number of 1 or more.'],
-      ["--tasks 1.5", '--tasks is "1.5", and must be'],
+      ["--tasks 0", '`--tasks`: got "0"; expected a whole number, 1 or more.'],
+      ["--tasks 1.5", '`--tasks`: got "1.5"; expected'],
       ["--tasks", "--tasks needs a value."],
       ["--tasks --json", "--tasks needs a value."],
-      ["--tasks -1", '--tasks is "-1", and must be a whole number of 1 or more.'],
-      ["--edge-port 65536", '--edge-port is "65536", and must be a whole number from 0 to 65535.'],
+      ["--tasks -1", '`--tasks`: got "-1"; expected a whole number, 1 or more.'],
+      ["--edge-port 65536", '`--edge-port`: got "65536"; expected a whole number from 0 to 65535.'],
       ["--json=yes", "--json takes no value."],
-      ["--edge-port 9 --load-balancer-port 9", "--edge-port and --load-balancer-port are both 9"],
+      [
+        "--edge-port 9 --load-balancer-port 9",
+        "`--edge-port` and `--load-balancer-port`: got 9 for both; expected different ports.",
+      ],
       [
         "--api-gateway-port 9 --edge-port 9",
-        "--edge-port and --api-gateway-port are both 9, and must differ.",
+        "`--edge-port` and `--api-gateway-port`: got 9 for both; expected different ports.",
       ],
       [
         "--api-gateway-origin wss://abcdef1234.example/prod",
-        '--api-gateway-origin is "wss://abcdef1234.example/prod", and must',
+        '`--api-gateway-origin`: got "wss://abcdef1234.example/prod"; expected',
       ],
       [
         "--api-gateway-origin 127.0.0.1:9000",
-        '--api-gateway-origin is "127.0.0.1:9000", and must be the URL of',
+        '`--api-gateway-origin`: got "127.0.0.1:9000"; expected the URL of',
       ],
-      ["--config edge", '--config is "edge", and must be KEY=VALUE.'],
+      ["--config edge", '`--config`: got "edge"; expected KEY=VALUE.'],
       ["-x", "-x is not an option"],
     ];
     assert.throws(() => parseOptions(["--taks", "3"]), {
       message: "--taks is not an option; did you mean --tasks?",
     });
+    assert.equal(parseOptions(["--help", "--taks"]), undefined);
     for (const [line, message] of cases) {
       assert.throws(
         () => parseOptions(line.split(" ")),

@@ -134,7 +134,7 @@ function apply(fix: string, overrides: Record<string, string>): void {
       assert.ok(Reflect.deleteProperty(overrides, text));
     } else {
       assert.equal(verb, "pass");
-      Object.assign(overrides, parseOptions([flag, text]).config);
+      Object.assign(overrides, parseOptions([flag, text])?.config);
     }
   }
 }

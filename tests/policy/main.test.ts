@@ -63,12 +63,12 @@ describe("npm run policy", function () {
     }
   });
 
-  it("ends with 1 for an option that there is not, and for a stack without a file", async () => {
+  it("exits with 2 for a wrong option, and with 1 for a stack without a file", async () => {
     const option = await policyIn(ROOT, "--stak", "dev");
-    assert.equal(option.code, 1);
-    assert.match(option.stderr, /--stak.*\nThere are --stack NAME and --help\.\n$/);
+    assert.equal(option.code, 2);
+    assert.match(option.stderr, /^--stak is not an option; did you mean --stack\?\n/);
     const word = await policyIn(ROOT, "prod");
-    assert.equal(word.code, 1);
+    assert.equal(word.code, 2);
     assert.match(word.stderr, /^"prod" is not an option; did you mean --stack prod\?\n/);
     const stack = await policyIn(ROOT, "--stack", "prd");
     assert.equal(stack.code, 1);

@@ -3,7 +3,12 @@ import { get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LOOPBACK } from "../../../cli/loopback.ts";
 import { type Health, INITIAL_HEALTH, judge } from "../../model/health.ts";
-import { chooseTarget, type HealthCheck, matchesStatus, type TargetGroup } from "../../model/loadBalancer/targetGroup.ts";
+import {
+  chooseTarget,
+  type HealthCheck,
+  matchesStatus,
+  type TargetGroup,
+} from "../../model/loadBalancer/targetGroup.ts";
 
 /** Checks of a target whose health is still unknown run nearly back to back: nobody waits for an interval here. */
 const INITIAL_CHECK_SPACING_MS = 100;
