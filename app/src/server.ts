@@ -85,9 +85,9 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       consoleFolder,
       logger,
     }),
-    { maxConnections: settings.maxConnections, timeoutMs: limits.writeTimeoutMs },
+    settings.maxConnections,
   );
-  handUpgradesTo(upgrades, http);
+  handUpgradesTo(upgrades, http, limits.writeTimeoutMs);
 
   const stopTimers = (): void => {
     heartbeats.stop();
@@ -120,9 +120,10 @@ export async function createServer(parts: ServerParts): Promise<Server> {
 }
 
 /** Gives every upgrade request to `upgrades`, when the requests before it on its connection have been answered. */
-function handUpgradesTo(upgrades: Upgrades, http: HttpServer): void {
+function handUpgradesTo(upgrades: Upgrades, http: HttpServer, answerTimeoutMs: number): void {
   const httpConnections = new HttpConnections(http, {
     maxIdle: MAX_HTTP_CONNECTIONS / 2,
+    answerTimeoutMs,
     onUnreadable: (socket, status) => {
       socket.on("error", ignore);
       upgrades.refuse(socket, { status });

@@ -5,6 +5,8 @@ import type { Duplex } from "node:stream";
 export interface HttpConnectionsOptions {
   /** Connections that may wait for their next request; the ones that have waited longest are closed. */
   readonly maxIdle: number;
+  /** Closes a connection whose client reads no answer for so long. */
+  readonly answerTimeoutMs: number;
   /** Answers a request that cannot be read. */
   readonly onUnreadable: (socket: Duplex, status: 400 | 408 | 431) => void;
 }
@@ -28,14 +30,16 @@ export class HttpConnections {
   /** Called when a connection has no unanswered request. */
   readonly #waiting = new WeakMap<Duplex, () => void>();
 
-  constructor(http: Server, { maxIdle, onUnreadable }: HttpConnectionsOptions) {
-    http.on("connection", (socket) => {
-      socket.once("close", () => {
-        this.#idle.delete(socket);
-      });
-    });
+  // Listeners and timers are added by request: a connection that becomes a WebSocket must not keep any.
+  constructor(http: Server, { maxIdle, answerTimeoutMs, onUnreadable }: HttpConnectionsOptions) {
     http.on("request", ({ socket }, response) => {
       this.#idle.delete(socket);
+      socket.setTimeout(answerTimeoutMs);
+      if (!this.#unanswered.has(socket)) {
+        socket.once("close", () => {
+          this.#idle.delete(socket);
+        });
+      }
       const unanswered = (this.#unanswered.get(socket) ?? 0) + 1;
       this.#unanswered.set(socket, unanswered);
       if (unanswered > MAX_UNANSWERED_REQUESTS) socket.destroy();

@@ -35,12 +35,9 @@ const LISTEN_BACKLOG = 4096;
 /**
  * Creates the server without listening.
  * @param onRequest answers the requests that are not upgrades.
- * @param timeoutMs time for which a connection with an unanswered request may neither send nor take a byte.
+ * @param maxWebSockets number of connections that may become WebSockets.
  */
-export function createHttpServer(
-  onRequest: RequestListener,
-  { maxConnections, timeoutMs }: { readonly maxConnections: number; readonly timeoutMs: number },
-): Server {
+export function createHttpServer(onRequest: RequestListener, maxWebSockets: number): Server {
   const http = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -53,8 +50,7 @@ export function createHttpServer(
     },
     onRequest,
   );
-  http.maxConnections = maxConnections + MAX_HTTP_CONNECTIONS;
-  http.timeout = timeoutMs;
+  http.maxConnections = maxWebSockets + MAX_HTTP_CONNECTIONS;
   return http;
 }
 
