@@ -295,7 +295,11 @@ describe("plain HTTP", () => {
   it("forgets connections that end before their answers do", async () => {
     // It never answers.
     const http = createHttpServer();
-    new HttpConnections(http, { maxIdle: 1, answerTimeoutMs: 1000, onUnreadable: (socket) => socket.destroy() });
+    new HttpConnections(http, {
+      maxIdle: 1,
+      answerTimeoutMs: 1000,
+      onUnreadable: (socket) => socket.destroy(),
+    });
     const sockets: WeakRef<Socket>[] = [];
     http.on("connection", (socket: Socket) => sockets.push(new WeakRef(socket)));
     http.listen(0, "127.0.0.1");
