@@ -10,7 +10,10 @@ export type ChannelErrorCode =
   | "id_in_use"
   /** The URL is malformed, or the page may not connect to it, such as `ws:` from an `https:` page. */
   | "invalid_url"
-  /** The server permanently refuses the connection because of its address, origin or token. */
+  /**
+   * The server permanently refuses the connection because of its address, origin or token. Browsers do not report the status
+   * of an upgrade: there, the client detects a wrong address (404) only, and retries after other refusals.
+   */
   | "refused"
   /** The platform has no global WebSocket, and no `WebSocket` option was passed. */
   | "no_websocket"

@@ -22,7 +22,7 @@ export class RefusalCheck {
   readonly #url: URL;
   readonly #hasTokens: boolean;
   /** A server that has sent a greeting knows the address; its later refusals are temporary. */
-  #isOff = false;
+  #hasGreeting = false;
   #tokenRefusals = 0;
   #probe: AbortController | undefined;
 
@@ -32,13 +32,13 @@ export class RefusalCheck {
   }
 
   onGreeting(): void {
-    this.#isOff = true;
+    this.#hasGreeting = true;
   }
 
   /** The error that ends the channel after a refusal with this status, or undefined if a further attempt may succeed. */
   check(status: number): ChannelError | undefined {
     const cause = FINAL_STATUSES.get(status);
-    if (cause === undefined || this.#isOff) return undefined;
+    if (cause === undefined || this.#hasGreeting) return undefined;
     if (TOKEN_STATUSES.has(status) && this.#hasTokens) {
       this.#tokenRefusals += 1;
       if (this.#tokenRefusals <= MAX_NEW_TOKENS) return undefined;
@@ -55,7 +55,7 @@ export class RefusalCheck {
    * the same for both. Further calls do nothing.
    */
   async probe(): Promise<ChannelError | undefined> {
-    if (this.#isOff || this.#probe !== undefined) return undefined;
+    if (this.#hasGreeting || this.#probe !== undefined) return undefined;
     this.#probe = new AbortController();
     const url = new URL(this.#url);
     url.protocol = url.protocol === "wss:" ? "https:" : "http:";
