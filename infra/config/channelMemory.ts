@@ -14,7 +14,7 @@ export const ENVELOPE_BYTES = 48;
 /** What the memory backplane keeps of a message's id, in bytes; see app/src/log/memory/recentIds.ts. */
 export const STORED_ID_BYTES = 60;
 
-/** What readers are given, a copy of the end of what is retained, in bytes; see app/src/channel/frameLog.ts. */
+/** What readers are given, a copy of the end of what is retained, in bytes; see app/src/channel/frameSlices.ts. */
 export const SLICE_BYTES = 64 * 1024;
 
 /**

@@ -22,7 +22,7 @@ import type { Authorizer } from "../../app/src/auth/authorize.ts";
 import { headerLength, writeHeader } from "../../app/src/wire/frame.ts";
 import type { Opcode } from "../../app/src/wire/frame.ts";
 import { Hub } from "../../app/src/channel/hub.ts";
-import type { ResumePoint } from "../../app/src/channel/channel.ts";
+import type { ResumePoint } from "../../app/src/channel/cursor.ts";
 import type { Appended, LogPosition, LogReader, MessageLog, NewMessage } from "../../app/src/log/log.ts";
 import { createMemoryLog } from "../../app/src/log/memory/memoryLog.ts";
 import { createMetrics } from "../../app/src/metrics/metrics.ts";

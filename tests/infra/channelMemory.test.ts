@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Cursor } from "../../app/src/channel/channel.ts";
-import { MAX_SLICE_BYTES } from "../../app/src/channel/frameLog.ts";
+import type { Cursor } from "../../app/src/channel/cursor.ts";
+import { MAX_SLICE_BYTES } from "../../app/src/channel/frameSlices.ts";
 import { Hub } from "../../app/src/channel/hub.ts";
 import type { MessageLog } from "../../app/src/log/log.ts";
 import { createMemoryLog } from "../../app/src/log/memory/memoryLog.ts";

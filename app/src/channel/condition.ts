@@ -1,25 +1,24 @@
-/** Waiting until something holds of a state that changes: what threads know as a condition variable. */
-
 interface Waiter {
-  readonly holds: () => boolean;
+  readonly isMet: () => boolean;
   readonly wake: () => void;
 }
 
+/** Lets callers wait until a changing state meets a condition, like the condition variables of threads. */
 export class Condition {
   readonly #waiting = new Set<Waiter>();
 
   /**
-   * Resolves when `holds`, which is looked at now and at every {@link notify}.
-   * @throws the reason of the signal, as soon as that is aborted.
+   * Resolves when `isMet` returns true. It is called at once and by every {@link notify}.
+   * @throws the reason of the signal when it is aborted.
    */
-  async until(holds: () => boolean, signal?: AbortSignal): Promise<void> {
+  async until(isMet: () => boolean, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    if (holds()) return;
+    if (isMet()) return;
     const woken = Promise.withResolvers<undefined>();
     const wake = (): void => {
       woken.resolve(undefined);
     };
-    const waiter: Waiter = { holds, wake };
+    const waiter: Waiter = { isMet, wake };
     this.#waiting.add(waiter);
     signal?.addEventListener("abort", wake);
     await woken.promise;
@@ -28,9 +27,9 @@ export class Condition {
     signal?.throwIfAborted();
   }
 
-  /** To be called when the state has changed. It costs nothing where nobody waits. */
+  /** Call it when the state has changed. It costs little if no caller waits. */
   notify(): void {
     if (this.#waiting.size === 0) return;
-    for (const { holds, wake } of this.#waiting) if (holds()) wake();
+    for (const { isMet, wake } of this.#waiting) if (isMet()) wake();
   }
 }

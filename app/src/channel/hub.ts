@@ -1,37 +1,41 @@
-/** The channels that a task follows: each from its first reader until a while after its last. */
 import { Channel } from "./channel.ts";
-import type { ChannelParts, Joined, Listener, ResumePoint } from "./channel.ts";
+import type { ChannelParts } from "./channel.ts";
+import type { Joined, Listener, ResumePoint } from "./cursor.ts";
 import type { Appended, NewMessage } from "../log/log.ts";
 import type { Dialect } from "../wire/messages.ts";
 
 export interface HubParts extends ChannelParts {
-  /** Most channels that are followed at once. */
+  /** Maximum number of channels at a time. */
   readonly maxChannels: number;
 }
 
-/** A further channel cannot be followed. */
+/** The task has the maximum number of channels, and all of them have readers. */
 export class TooManyChannelsError extends Error {
   override readonly name = "TooManyChannelsError";
 }
 
+/**
+ * The channels of a task. It publishes to the log, and follows each channel from its first reader until some seconds after its
+ * last one. It has no knowledge of sockets.
+ */
 export class Hub {
   readonly #parts: HubParts;
   readonly #channels = new Map<string, Channel>();
-  /** Of the publishes since the last flush. */
-  #round: Round = { unanswered: 0 };
-  /** Resolves when all of the rounds before are answered. */
+  /** Publishes since the last flush. */
+  #round: Round = { pending: 0 };
+  /** Resolves when the publishes of all earlier rounds have a result. */
   #earlier: Promise<unknown> = Promise.resolve();
 
   constructor(parts: HubParts) {
     this.#parts = parts;
   }
 
-  /** Channels that are followed. */
+  /** Number of channels that are followed. */
   get channels(): number {
     return this.#channels.size;
   }
 
-  /** How far the slowest reader is behind, in bytes. */
+  /** Bytes that the slowest reader of all channels has not read. */
   get slowestLagBytes(): number {
     return Math.max(0, ...Array.from(this.#channels.values(), (channel) => channel.slowestLagBytes));
   }
@@ -44,29 +48,30 @@ export class Hub {
    */
   publish(message: NewMessage): Appended | Promise<Appended> {
     const appending = this.#parts.log.append(message);
-    // Its readers have been given the entry already.
+    // The log has delivered the entry already.
     if (!(appending instanceof Promise)) return appending;
     const round = this.#round;
-    round.unanswered += 1;
+    round.pending += 1;
     return appending.then(
       (appended) => {
-        this.#channels.get(message.channel)?.expect(appended);
-        answer(round);
+        this.#channels.get(message.channel)?.noteAppended(appended);
+        noteResult(round);
         return appended;
       },
       (error: unknown) => {
-        answer(round);
+        noteResult(round);
         throw error;
       },
     );
   }
 
   /**
-   * Joins a channel. The cursor sees what is published after the promise has resolved, and of what was published
-   * earlier at most what this task had not read yet; with a resume point, what came after that.
-   * @throws {TooManyChannelsError} where the channel would be one too many.
-   * @throws the reason of the signal, when that is aborted first.
-   * @throws where the log cannot be read.
+   * Joins a channel. The cursor reads all messages that are published after the promise has resolved, and no earlier messages
+   * except those that this task has not read yet. With a resume point, it reads the messages after that.
+   * @param resume the last message that the client has received, if any.
+   * @throws {TooManyChannelsError} if the task has the maximum number of channels, and all of them have readers.
+   * @throws the reason of the signal, if it is aborted first.
+   * @throws if the log cannot be read.
    */
   async join(
     name: string,
@@ -79,19 +84,19 @@ export class Hub {
     return channel.join(dialect, resume, listener, signal);
   }
 
-  /** Resolves when all that was published so far is readable, or has failed. */
+  /** Resolves when every earlier publish can be read by the cursors, or has failed. */
   async flush(): Promise<void> {
     const round = this.#round;
-    this.#round = { unanswered: 0 };
-    if (round.unanswered > 0) {
-      const answered = new Promise<void>((resolve) => (round.onAnswered = resolve));
-      this.#earlier = Promise.all([this.#earlier, answered]);
+    this.#round = { pending: 0 };
+    if (round.pending > 0) {
+      const complete = new Promise<void>((resolve) => (round.onComplete = resolve));
+      this.#earlier = Promise.all([this.#earlier, complete]);
     }
     await this.#earlier;
-    await Promise.all(Array.from(this.#channels.values(), (channel) => channel.delivered()));
+    await Promise.all(Array.from(this.#channels.values(), (channel) => channel.waitUntilDelivered()));
   }
 
-  /** Stops following the log. Cursors stay where they are. Idempotent. */
+  /** Ends reading the log. Cursors keep their positions. Idempotent. */
   close(): void {
     for (const channel of this.#channels.values()) channel.stop();
     this.#channels.clear();
@@ -112,7 +117,7 @@ export class Hub {
     if (this.#channels.get(name) === channel) this.#channels.delete(name);
   }
 
-  /** Where there are as many channels as there may be, the one that has been without readers for longest goes. */
+  /** Ends the channel that has been without readers for the longest time, if there are as many as possible. */
   #makeRoom(): void {
     if (this.#channels.size < this.#parts.maxChannels) return;
     let longest: readonly [name: string, channel: Channel] | undefined;
@@ -130,13 +135,13 @@ export class Hub {
   }
 }
 
-/** The publishes between two flushes: they are answered in any order. */
+/** The publishes between two flushes. Their results arrive in any order. */
 interface Round {
-  unanswered: number;
-  onAnswered?: () => void;
+  pending: number;
+  onComplete?: () => void;
 }
 
-function answer(round: Round): void {
-  round.unanswered -= 1;
-  if (round.unanswered === 0) round.onAnswered?.();
+function noteResult(round: Round): void {
+  round.pending -= 1;
+  if (round.pending === 0) round.onComplete?.();
 }

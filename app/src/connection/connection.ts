@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 
 import type { Rights } from "../auth/authorize.ts";
 import type { User } from "../auth/users.ts";
-import type { Cursor, Joined, Listener } from "../channel/channel.ts";
+import type { Cursor, Joined, Listener } from "../channel/cursor.ts";
 import type { Hub } from "../channel/hub.ts";
 import { IdInUseError } from "../log/log.ts";
 import type { Appended } from "../log/log.ts";
@@ -169,7 +169,7 @@ export class Connection implements WebSocketEvents, Listener, Beating {
       this.#closeCursor();
       return;
     }
-    if (this.#cursor?.lost === true) {
+    if (this.#cursor?.isLost === true) {
       this.#webSocket.close(CloseCode.tryAgainLater, "reads too slowly");
       return;
     }

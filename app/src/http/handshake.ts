@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 
-import type { ResumePoint } from "../channel/channel.ts";
+import type { ResumePoint } from "../channel/cursor.ts";
 import { RESUME_SUBPROTOCOL } from "../wire/messages.ts";
 import type { Dialect } from "../wire/messages.ts";
 import { PATHS } from "../settings/settings.ts";

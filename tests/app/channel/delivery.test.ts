@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { WebSocket } from "ws";
 
-import type { ResumePoint } from "../../../app/src/channel/channel.ts";
+import type { ResumePoint } from "../../../app/src/channel/cursor.ts";
 import type { Gap } from "../../../app/src/wire/messages.ts";
 import { SharedLog } from "../log/sharedLog.ts";
 import type { AppendMode } from "../log/sharedLog.ts";

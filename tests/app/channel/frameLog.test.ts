@@ -4,7 +4,7 @@ import fc from "fast-check";
 
 import { MAX_HEADER_BYTES, textFrame } from "../../../app/src/wire/frame.ts";
 import { FrameLog } from "../../../app/src/channel/frameLog.ts";
-import type { FramePlace } from "../../../app/src/channel/frameLog.ts";
+import type { FramePlace } from "../../../app/src/channel/framePlace.ts";
 import { growsByLessThan, memoryInUse, textsOf } from "../support.ts";
 
 /** The same log, kept as simply as can be: every frame ever, and what a reader at each place would see. */
@@ -86,7 +86,7 @@ describe("the frame log", () => {
           };
           const readers: Reader[] = [];
           const readOnce = (reader: Reader): boolean => {
-            if (reader.place.lost) {
+            if (reader.place.isLost) {
               const firstKept = placeOf(log.first).index;
               assert.ok(reader.next < firstKept, "what comes next is still there");
               reader.lost = true;

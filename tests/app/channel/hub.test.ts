@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { textFrame } from "../../../app/src/wire/frame.ts";
 import { Hub, TooManyChannelsError } from "../../../app/src/channel/hub.ts";
 import type { HubParts } from "../../../app/src/channel/hub.ts";
-import type { Cursor, Joined, Listener, ResumePoint } from "../../../app/src/channel/channel.ts";
+import type { Cursor, Joined, Listener, ResumePoint } from "../../../app/src/channel/cursor.ts";
 import type { LogEntry, LogReader } from "../../../app/src/log/log.ts";
 import { encodeBroadcast, encode } from "../../../app/src/wire/encode.ts";
 import type { Dialect, Gap } from "../../../app/src/wire/messages.ts";
@@ -112,7 +112,7 @@ describe("the hub", () => {
       reader.entries(entriesFrom(1_000_000, ...payloads));
       await nextTurn();
       for (const { dialect, read, cursor } of readers) {
-        assert.equal(cursor.lost, false, dialect);
+        assert.equal(cursor.isLost, false, dialect);
         assert.deepEqual(Buffer.concat(read), framesOf(dialect, 1_000_000, ...payloads), dialect);
       }
     });
@@ -122,11 +122,11 @@ describe("the hub", () => {
     const { reader, first } = await followed(1, { retainedBytes: 1024 });
     const payload = "1".repeat(100);
     reader.entries(entriesFrom(1, payload));
-    assert.equal(first.cursor.lost, false);
+    assert.equal(first.cursor.isLost, false);
     for (let offset = 2; offset < 50; offset++) reader.entries(entriesFrom(offset, payload));
-    assert.equal(first.cursor.lost, true);
+    assert.equal(first.cursor.isLost, true);
     assert.equal(first.cursor.read(), undefined);
-    assert.equal(first.cursor.lost, true);
+    assert.equal(first.cursor.isLost, true);
   });
 
   it("needs no memory for cursors that are lost", async () => {
@@ -137,7 +137,7 @@ describe("the hub", () => {
     for (let n = 0; n < 100; n++) {
       const { cursor } = await busy.join(CHANNEL, "plain", undefined, {
         // What a connection does that cannot write.
-        onReadable: () => cursor.lost,
+        onReadable: () => cursor.isLost,
       });
       cursors.push(cursor);
       for (let m = 0; m < 5; m++)
@@ -146,7 +146,7 @@ describe("the hub", () => {
     }
     // The log itself keeps 4 MiB.
     await growsByLessThan(8 * 1024 * 1024, before);
-    assert.equal(cursors.filter(({ lost }) => lost).length, cursors.length);
+    assert.equal(cursors.filter(({ isLost }) => isLost).length, cursors.length);
     busy.close();
     await log.close();
   });

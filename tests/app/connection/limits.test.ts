@@ -6,8 +6,8 @@ import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promi
 import { pino } from "pino";
 
 import type { MessageLog } from "../../../app/src/log/log.ts";
-import type { Joined } from "../../../app/src/channel/channel.ts";
-import { MAX_SLICE_BYTES } from "../../../app/src/channel/frameLog.ts";
+import type { Joined } from "../../../app/src/channel/cursor.ts";
+import { MAX_SLICE_BYTES } from "../../../app/src/channel/frameSlices.ts";
 import { TokenBucket } from "../../../app/src/auth/tokenBucket.ts";
 import { wireLimits } from "../../../app/src/connection/wireLimits.ts";
 import {
