@@ -1,7 +1,8 @@
 /** The servers that are compared. */
 import { fileURLToPath } from "node:url";
 
-import { settingDefinitions, toEnvironment } from "../app/src/settings/settings.ts";
+import { toEnvironment } from "../app/src/settings/environment.ts";
+import { settingDefinitions } from "../app/src/settings/settings.ts";
 import type { ProtocolName } from "./generator/protocols.ts";
 
 export type ContestantName = "naive" | "socket.io" | "this";

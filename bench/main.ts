@@ -5,7 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { ignoreBrokenPipes, watchParent } from "../app/src/settings/commandProcess.ts";
-import { VARIABLE_PREFIX } from "../app/src/settings/settings.ts";
+import { VARIABLE_PREFIX } from "../app/src/settings/environment.ts";
 import { runBench } from "./bench.ts";
 import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
 import { UsageError } from "../cli/options.ts";

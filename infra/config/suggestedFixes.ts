@@ -3,7 +3,7 @@ import { decode, splitList } from "../../app/src/settings/definition.ts";
 import type { Definition, ListDefinition } from "../../app/src/settings/definition.ts";
 import { nearest } from "../../app/src/settings/nearest.ts";
 import type { Change } from "../../app/src/settings/problem.ts";
-import { REQUIRED_FOR_TOKENS } from "../../app/src/settings/settings.ts";
+import { REQUIRED_FOR_TOKENS } from "../../app/src/settings/relations.ts";
 
 /** What people write for the two. */
 const YES = /^(true|yes|on|1)$/i;

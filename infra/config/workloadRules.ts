@@ -1,11 +1,7 @@
 /** Rules between the keys of the workload: values that are legal each by itself, and not together. */
-import {
-  contradictions,
-  KIB,
-  leastRetainedBytes,
-  MIB,
-  settingDefinitions,
-} from "../../app/src/settings/settings.ts";
+import { contradictions, minRetainedBytes } from "../../app/src/settings/relations.ts";
+import { settingDefinitions } from "../../app/src/settings/settings.ts";
+import { KIB, MIB } from "../../app/src/settings/units.ts";
 import type { Change, Problem } from "../../app/src/settings/problem.ts";
 import { channelBytes, CHANNELS_MEMORY_SHARE, channelsThatFit } from "./channelMemory.ts";
 import type { StackConfig } from "./config.ts";
@@ -112,7 +108,7 @@ function checkChannels(
       fix:
         most === 0
           ? [
-              set(keyOf("retainedBytes"), leastRetainedBytes(settings)),
+              set(keyOf("retainedBytes"), minRetainedBytes(settings)),
               set(keyOf("retainedMessages"), settingDefinitions.retainedMessages.default),
             ]
           : [set(keyOf("maxChannels"), most)],

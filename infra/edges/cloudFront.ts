@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { PATHS } from "../../app/src/settings/settings.ts";
+import { PATHS } from "../../app/src/settings/contract.ts";
 import type { Base } from "./base.ts";
 import { zonesWithoutVpcOrigin } from "../config/regions.ts";
 import type { EdgeOf } from "../config/edgeConfig.ts";

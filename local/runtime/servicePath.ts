@@ -1,5 +1,5 @@
 /** The whole way to the service on this machine: edge, load balancer, tasks, and the backplane between them. */
-import { PATHS } from "../../app/src/settings/settings.ts";
+import { PATHS } from "../../app/src/settings/contract.ts";
 import { startBackplane } from "./backplane.ts";
 import { type Certificate, CERTIFICATE_NAME } from "./network/certificate.ts";
 import { startEdge } from "./edge.ts";

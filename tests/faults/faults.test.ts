@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { EXIT_GRACE_SECONDS } from "../../app/src/settings/settings.ts";
+import { EXIT_GRACE_SECONDS } from "../../app/src/settings/contract.ts";
 import type { Directive } from "../../cli/valkeyServer.ts";
 import { tearDown } from "../app/support.ts";
 import { requireValkey, type TestValkey } from "../support/valkey.ts";

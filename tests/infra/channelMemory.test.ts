@@ -7,7 +7,7 @@ import type { MessageLog } from "../../app/src/log/log.ts";
 import { createMemoryLog } from "../../app/src/log/memory/memoryLog.ts";
 import { ID_BYTES } from "../../app/src/log/memory/recentIds.ts";
 import { MAX_ENVELOPE_BYTES } from "../../app/src/wire/encode.ts";
-import { MIB } from "../../app/src/settings/settings.ts";
+import { MIB } from "../../app/src/settings/units.ts";
 import {
   channelBytes,
   channelsThatFit,

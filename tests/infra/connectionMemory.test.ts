@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { KIB, MIB, defaultSettings } from "../../app/src/settings/settings.ts";
+import { defaultSettings } from "../../app/src/settings/settings.ts";
+import { KIB, MIB } from "../../app/src/settings/units.ts";
 import { wireLimits } from "../../app/src/connection/wireLimits.ts";
 import { channelBytes } from "../../infra/config/channelMemory.ts";
 import {

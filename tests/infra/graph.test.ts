@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { fromEnvironment, settingDefinitions } from "../../app/src/settings/settings.ts";
+import { fromEnvironment } from "../../app/src/settings/environment.ts";
+import { settingDefinitions } from "../../app/src/settings/settings.ts";
 import { configDefinitions } from "../../infra/config/definitions.ts";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { ofType, theOnly } from "../../infra/evaluation/graph.ts";

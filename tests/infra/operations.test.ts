@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { PATHS, settingDefinitions } from "../../app/src/settings/settings.ts";
+import { PATHS } from "../../app/src/settings/contract.ts";
+import { settingDefinitions } from "../../app/src/settings/settings.ts";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { theOnly } from "../../infra/evaluation/graph.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";

@@ -2,7 +2,7 @@
  * What each user takes of a task: connections, channels and bytes. A user is a token's subject, or else a client's
  * address.
  */
-import { byteBurst } from "../settings/settings.ts";
+import { byteBurst } from "../settings/relations.ts";
 import type { Settings } from "../settings/settings.ts";
 import { TokenBucket } from "./tokenBucket.ts";
 

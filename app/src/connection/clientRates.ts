@@ -1,5 +1,5 @@
 import { TokenBucket } from "../auth/tokenBucket.ts";
-import { byteBurst } from "../settings/settings.ts";
+import { byteBurst } from "../settings/relations.ts";
 import type { Settings } from "../settings/settings.ts";
 
 export type RateSettings = Pick<

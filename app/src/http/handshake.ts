@@ -5,7 +5,7 @@ import type { IncomingMessage } from "node:http";
 import type { ResumePoint } from "../channel/cursor.ts";
 import { RESUME_SUBPROTOCOL } from "../wire/messages.ts";
 import type { Dialect } from "../wire/messages.ts";
-import { PATHS } from "../settings/settings.ts";
+import { PATHS } from "../settings/contract.ts";
 import type { Refusal } from "./refusal.ts";
 
 /**

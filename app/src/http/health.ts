@@ -2,7 +2,7 @@
 import { get } from "node:http";
 import type { IncomingMessage } from "node:http";
 
-import { PATHS } from "../settings/settings.ts";
+import { PATHS } from "../settings/contract.ts";
 import type { Settings } from "../settings/settings.ts";
 
 /** Below the container health check's own timeout, so that the reason is still printed. */

@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 
 import { readClientScript } from "./clientScript.ts";
 import { isChannelPath } from "./handshake.ts";
-import { PATHS } from "../settings/settings.ts";
+import { PATHS } from "../settings/contract.ts";
 
 /**
  * The console page loads its own files only, and may connect to any WebSocket server: its address is editable. The client

@@ -1,48 +1,23 @@
 /**
- * The settings contract of the server: each setting once, with its environment variable, unit, range and
- * default. The server parses its environment with it, and the infrastructure renders the same values into the
- * container's environment, so a setting cannot mean two things.
+ * The settings of the server: each once, with its environment variable, unit, range and default. The server reads its
+ * environment with this table, and the infrastructure renders the environment of the container with it.
  */
-import { nearest } from "./nearest.ts";
-import { allowedValues, collect, decode, encode, quoteValue } from "./definition.ts";
+import { CLOUDFRONT_IDLE_SECONDS } from "./contract.ts";
+import { collect } from "./definition.ts";
 import type { Definition, ValuesOf } from "./definition.ts";
-import { ExpectedError } from "./expectedError.ts";
-import { formatProblems, HIDDEN } from "./problem.ts";
-import type { Problem } from "./problem.ts";
-import { serviceLinks } from "./serviceLinks.ts";
+import { KIB, MIB } from "./units.ts";
 import { canonicalOrigin, isFetchable, isValkeyUrl, ORIGIN } from "./urls.ts";
 
-/** A value that the server takes from its environment. */
+/** A value that the server reads from its environment. */
 export type SettingDefinition = Definition & {
   /** The environment variable. */
   readonly variable: string;
-  /** Whether it must not stand in plain text where an environment is declared. */
+  /** Whether the value must not appear in plain text where an environment is declared. */
   readonly secret?: true;
 };
 
-/** Every variable but HOST and PORT starts with this, so that a misspelt one can be told from a foreign one. */
-export const VARIABLE_PREFIX = "WEBSOCKET_";
-
-/** The paths that the server answers on; the load balancer, the health checks and the outputs name them too. */
-export const PATHS = {
-  /** WebSocket upgrades: to the default channel here, to a named one below. */
-  websocket: "/wss",
-  /** The container's health check. */
-  health: "/health",
-  /** The load balancer's health check. */
-  root: "/",
-  /** The console page. */
-  console: "/index.html",
-} as const;
-
-/** CloudFront drops a WebSocket after this long without bytes from the origin to the viewer; not adjustable. */
-export const CLOUDFRONT_IDLE_SECONDS = 600;
-
-/** A ping may come late: the process is busy, the network slow. */
+/** A ping can be late if the process is busy or the network is slow. */
 const CLOUDFRONT_SLACK_SECONDS = 60;
-
-export const KIB = 1024;
-export const MIB = 1024 * KIB;
 
 export const settingDefinitions = {
   host: {
@@ -364,190 +339,22 @@ export const settingDefinitions = {
   },
 } as const satisfies Record<string, SettingDefinition>;
 
-/**
- * What closing the listener and the log may take after `drainSeconds`, in seconds; past both together the process
- * exits by force. Whatever stops a task must leave it more than that.
- */
-export const EXIT_GRACE_SECONDS = 4;
-
-/** Messages of the largest size that a channel must be able to keep, so that a reader may lag some behind. */
-const MIN_RETAINED_MESSAGES = 4;
-
-/** Hosts that other machines cannot reach. */
-const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
-
 export type SettingName = keyof typeof settingDefinitions;
 
-/** Every setting with its value; see {@link settingDefinitions} for units, ranges and defaults. */
+/** The value of every setting. {@link settingDefinitions} has their units, ranges and defaults. */
 export type Settings = ValuesOf<typeof settingDefinitions>;
 
-/** Everything that is wrong with an environment, at once. */
-export class SettingsError extends ExpectedError {
-  override readonly name = "SettingsError";
-  readonly problems: readonly Problem[];
-
-  constructor(problems: readonly Problem[]) {
-    super(
-      ["The environment is not usable:", ...formatProblems(problems).map((line) => `  ${line}`)].join("\n"),
-    );
-    this.problems = problems;
-  }
-}
-
-/** The settings with nothing set: every default. */
 export function defaultSettings(): Settings {
   return collect(settingDefinitions, (definition) => definition.default);
 }
 
-/** Settings without which no token can be checked. */
-export const REQUIRED_FOR_TOKENS = ["jwksUrl", "jwtIssuer", "jwtAudience"] as const;
-
-/** Settings that have no effect if clients need no token. */
-const ABOUT_TOKENS = [
-  ...REQUIRED_FOR_TOKENS,
-  "jwtChannelClaim",
-  "jwtSubscribeClaim",
-  "jwtPublishClaim",
-] as const;
-
-/** What has to be retained, in bytes, whatever else is wished for. */
-export function leastRetainedBytes({ maxPayloadBytes }: Pick<Settings, "maxPayloadBytes">): number {
-  return MIN_RETAINED_MESSAGES * maxPayloadBytes;
-}
-
-/** Seconds' worth of bytes that a connection, and a user, may send at once, and messages of the largest size that always fit. */
-const BYTE_BURST_SECONDS = 4;
-const BYTE_BURST_MESSAGES = 4;
-
-/** Bytes that may be sent at once before a sustained rate applies. */
-export function byteBurst({
-  bytesPerSecond,
-  maxPayloadBytes,
-}: Pick<Settings, "bytesPerSecond" | "maxPayloadBytes">): number {
-  return Math.max(BYTE_BURST_SECONDS * bytesPerSecond, BYTE_BURST_MESSAGES * (maxPayloadBytes + KIB));
-}
-
-/**
- * Every contradiction between legal settings.
- * @param keyOf what a setting is called where people write it: a variable, or a stack's key.
- */
-export function contradictions(settings: Settings, keyOf: (name: SettingName) => string): readonly Problem[] {
-  const { maxPayloadBytes, retainedBytes, access } = settings;
-  const contradictions: Problem[] = [];
-
-  if (access === "token") {
-    for (const name of REQUIRED_FOR_TOKENS) {
-      if (settings[name] !== "") continue;
-      contradictions.push({
-        key: keyOf(name),
-        got: "nothing",
-        expected: `a value, which ${keyOf("access")} token requires`,
-        fix: [{ ask: keyOf(name) }],
-      });
-    }
-  } else {
-    const unused = ABOUT_TOKENS.filter((name) => settings[name] !== settingDefinitions[name].default);
-    if (unused.length > 0) {
-      contradictions.push({
-        key: keyOf("access"),
-        got: "open, which checks no token",
-        expected: `token, because ${unused.map(keyOf).join(", ")} ${unused.length === 1 ? "is" : "are"} set`,
-        fix: [{ set: keyOf("access"), to: "token" }],
-      });
-    }
-  }
-
-  const needed = leastRetainedBytes(settings);
-  if (retainedBytes < needed) {
-    contradictions.push({
-      key: keyOf("retainedBytes"),
-      got: String(retainedBytes),
-      expected: `at least ${needed}, which is ${MIN_RETAINED_MESSAGES} times ${keyOf("maxPayloadBytes")} (${maxPayloadBytes})`,
-      fix: [{ set: keyOf("retainedBytes"), to: String(needed) }],
-    });
-  }
-  return contradictions;
-}
-
-/**
- * Reads the settings from an environment. A variable that is absent or empty takes its default; `access` does so only
- * if other machines cannot reach the server.
- * @throws {SettingsError} listing every illegal value, every unknown variable that starts with
- * {@link VARIABLE_PREFIX} and every contradiction, each with what is allowed.
- */
-export function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): Settings {
-  const problems: Problem[] = [];
-  const variableOf = (name: SettingName): string => settingDefinitions[name].variable;
-  const links = ignoredVariables(environment);
-
-  const settings = collect(settingDefinitions, (definition, name) => {
-    // The names that it gives are those of the definitions.
-    const variable = variableOf(name as SettingName);
-    const text = links.includes(variable) ? undefined : environment[variable];
-    if (text === undefined || text === "") return definition.default;
-    const value = decode(definition, text);
-    if (value === undefined) {
-      const got = isSecret(name as SettingName) ? HIDDEN : quoteValue(text);
-      problems.push({ key: variable, got, expected: allowedValues(definition), fix: [] });
-    }
-    return value;
-  });
-
-  const variables = settingNames().map(variableOf);
-  for (const key of Object.keys(environment)) {
-    if (!key.startsWith(VARIABLE_PREFIX) || variables.includes(key) || links.includes(key)) continue;
-    const meant = nearest(key, variables);
-    problems.push({
-      key,
-      got: "an unknown variable",
-      expected:
-        meant === undefined ? `one of ${variables.join(", ")}` : `a known one (did you mean ${meant}?)`,
-      fix: [],
-    });
-  }
-
-  // What relates several values makes sense only where each is legal by itself.
-  if (problems.length === 0) {
-    const { variable, choices } = settingDefinitions.access;
-    if ((environment[variable] ?? "") === "" && !LOOPBACK_HOST.test(settings.host)) {
-      problems.push({
-        key: variable,
-        got: "nothing",
-        expected: `one of ${choices.join(", ")}, because other machines can reach HOST ${settings.host}`,
-        fix: [],
-      });
-    }
-    problems.push(...contradictions(settings, variableOf));
-  }
-  if (problems.length > 0) throw new SettingsError(problems);
-  return settings;
-}
-
-/** Variables that look like settings, and are the platform's: they describe a service that has a similar name. */
-export function ignoredVariables(
-  environment: Readonly<Record<string, string | undefined>>,
-): readonly string[] {
-  return serviceLinks(environment, VARIABLE_PREFIX);
-}
-
-/** Renders settings as environment variables, the inverse of {@link fromEnvironment}; secrets are left out. */
-export function toEnvironment(settings: Partial<Settings>): Record<string, string> {
-  const environment: Record<string, string> = {};
-  for (const name of settingNames()) {
-    const value = settings[name];
-    if (value !== undefined && !isSecret(name))
-      environment[settingDefinitions[name].variable] = encode(value);
-  }
-  return environment;
-}
-
-/** The names of all settings, in the order of their definition. */
+/** Returns the names of all settings, in the order of their definition. */
 export function settingNames(): readonly SettingName[] {
-  // Object.keys forgets the literal types of an object that is known to have no other keys.
+  // Object.keys does not keep the literal types of an object that is known to have no other keys.
   return Object.keys(settingDefinitions) as SettingName[];
 }
 
-/** Whether a setting must not stand in plain text where an environment is declared. */
+/** Whether a setting must not appear in plain text where an environment is declared. */
 export function isSecret(name: SettingName): boolean {
   const { secret }: SettingDefinition = settingDefinitions[name];
   return secret === true;

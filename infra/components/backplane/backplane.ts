@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { MIB } from "../../../app/src/settings/settings.ts";
+import { MIB } from "../../../app/src/settings/units.ts";
 import { createGenerations } from "../generations.ts";
 import type { Generations } from "../generations.ts";
 import type { Suppression } from "../suppressions.ts";

@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { PATHS } from "../../../app/src/settings/settings.ts";
+import { PATHS } from "../../../app/src/settings/contract.ts";
 import type { Suppression } from "../suppressions.ts";
 import { waitFor } from "../waitFor.ts";
 import { declareListeners } from "./listeners.ts";

@@ -1,7 +1,8 @@
 import * as aws from "@pulumi/aws";
 import * as awsx from "@pulumi/awsx";
 import * as pulumi from "@pulumi/pulumi";
-import { settingDefinitions, toEnvironment } from "../../../app/src/settings/settings.ts";
+import { toEnvironment } from "../../../app/src/settings/environment.ts";
+import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import type { Settings } from "../../../app/src/settings/settings.ts";
 import type { Cluster } from "./cluster.ts";
 import type { StackConfig } from "../../config/config.ts";

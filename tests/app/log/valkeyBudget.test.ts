@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { StorageFullError } from "../../../app/src/log/valkey/storageLease.ts";
-import { MIB } from "../../../app/src/settings/settings.ts";
+import { MIB } from "../../../app/src/settings/units.ts";
 import { requireValkey, startValkey } from "../../support/valkey.ts";
 import type { TestValkey } from "../../support/valkey.ts";
 import { waitUntil } from "../../support/waitUntil.ts";

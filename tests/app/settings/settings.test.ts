@@ -4,17 +4,14 @@ import fc from "fast-check";
 
 import { nearest } from "../../../app/src/settings/nearest.ts";
 import {
-  contradictions,
-  defaultSettings,
   fromEnvironment,
   ignoredVariables,
-  isSecret,
-  settingDefinitions,
-  settingNames,
   SettingsError,
   toEnvironment,
   VARIABLE_PREFIX,
-} from "../../../app/src/settings/settings.ts";
+} from "../../../app/src/settings/environment.ts";
+import { contradictions } from "../../../app/src/settings/relations.ts";
+import { defaultSettings, isSecret, settingDefinitions, settingNames } from "../../../app/src/settings/settings.ts";
 import type { SettingDefinition, Settings } from "../../../app/src/settings/settings.ts";
 import { allowedValues, decode } from "../../../app/src/settings/definition.ts";
 import type { ListDefinition, TextDefinition } from "../../../app/src/settings/definition.ts";

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 
 import { RecurringProblem } from "../../metrics/recurringProblem.ts";
-import { MIB } from "../../settings/settings.ts";
+import { MIB } from "../../settings/units.ts";
 import type { Appended, LogPosition, MessageLog, NewMessage } from "../log.ts";
 import type { Retention } from "../retention.ts";
 import { ValkeyAppendQueue } from "./appendQueue.ts";
