@@ -11,7 +11,12 @@ import {
   VARIABLE_PREFIX,
 } from "../../../app/src/settings/environment.ts";
 import { contradictions } from "../../../app/src/settings/relations.ts";
-import { defaultSettings, isSecret, settingDefinitions, settingNames } from "../../../app/src/settings/settings.ts";
+import {
+  defaultSettings,
+  isSecret,
+  settingDefinitions,
+  settingNames,
+} from "../../../app/src/settings/settings.ts";
 import type { SettingDefinition, Settings } from "../../../app/src/settings/settings.ts";
 import { allowedValues, decode } from "../../../app/src/settings/definition.ts";
 import type { ListDefinition, TextDefinition } from "../../../app/src/settings/definition.ts";
