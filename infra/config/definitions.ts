@@ -1,4 +1,4 @@
-/** Every key of a stack's configuration, with its type, range, default and description. Pulumi.yaml repeats them for the CLI. */
+/** The keys of a stack's configuration, with their types, ranges, defaults and descriptions. `npm run docs` writes them to Pulumi.yaml. */
 import type { Definition } from "../../app/src/settings/definition.ts";
 import { settingDefinitions } from "../../app/src/settings/settings.ts";
 import { edgeDefinitions } from "./edgeDefinitions.ts";
@@ -9,10 +9,10 @@ const LOG_RETENTION_DAYS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ] as const;
 
-/** More than a secret is ever renewed. */
-const LAST_GENERATION = 1_000_000;
+/** More rotations than a secret ever has. */
+const MAX_GENERATION = 1_000_000;
 
-/** What the infrastructure adds to the server's own settings, besides {@link edgeDefinitions}. */
+/** The keys of the infrastructure, except {@link edgeDefinitions}. */
 export const infrastructureDefinitions = {
   minTasks: {
     kind: "integer",
@@ -20,7 +20,7 @@ export const infrastructureDefinitions = {
     default: 1,
     min: 1,
     max: 1000,
-    description: "Tasks that always run",
+    description: "Minimum number of tasks",
   },
   maxTasks: {
     kind: "integer",
@@ -28,7 +28,7 @@ export const infrastructureDefinitions = {
     default: 5,
     min: 1,
     max: 1000,
-    description: "Tasks that the autoscaler may run",
+    description: "Maximum number of tasks",
   },
   requestsPerTarget: {
     kind: "integer",
@@ -36,7 +36,8 @@ export const infrastructureDefinitions = {
     default: 1000,
     min: 1,
     max: 1_000_000,
-    description: "Requests per task and minute that the autoscaler holds; opening a WebSocket is one request",
+    description:
+      "Target value of the autoscaler: requests per task and minute; opening a WebSocket counts as one request",
   },
   scaleOutCooldownSeconds: {
     kind: "integer",
@@ -44,7 +45,7 @@ export const infrastructureDefinitions = {
     default: 60,
     min: 0,
     max: 3600,
-    description: "Pause after adding tasks before the autoscaler may add more",
+    description: "Time after adding tasks before the autoscaler can add more",
   },
   scaleInCooldownSeconds: {
     kind: "integer",
@@ -52,13 +53,13 @@ export const infrastructureDefinitions = {
     default: 300,
     min: 0,
     max: 3600,
-    description: "Pause after removing tasks before the autoscaler may remove more",
+    description: "Time after removing tasks before the autoscaler can remove more",
   },
   cpu: {
     kind: "choice",
     choices: CPU_CHOICES,
     default: 1024,
-    description: "CPU units of a task; 1024 are one vCPU",
+    description: "CPU units of a task; 1024 units are one vCPU",
   },
   memoryMiB: {
     kind: "integer",
@@ -66,7 +67,7 @@ export const infrastructureDefinitions = {
     default: 2048,
     min: 512,
     max: 249_856,
-    description: "Memory of a task in MiB; Fargate has certain sizes for each cpu",
+    description: "Memory of a task in MiB; Fargate offers certain sizes for each value of cpu",
   },
   stopTimeoutSeconds: {
     kind: "integer",
@@ -82,7 +83,7 @@ export const infrastructureDefinitions = {
     default: 120,
     min: 1,
     max: 4000,
-    description: "Silence after which the load balancer cuts a connection",
+    description: "Time without data after which the load balancer closes a connection",
   },
   deregistrationDelaySeconds: {
     kind: "integer",
@@ -90,14 +91,14 @@ export const infrastructureDefinitions = {
     default: 10,
     min: 0,
     max: 3600,
-    description: "Time between taking a task out of the target group and its SIGTERM",
+    description: "Time between deregistering a task from the target group and sending it SIGTERM",
   },
   backplane: {
     kind: "choice",
     choices: ["memory", "valkey"],
-    // Every other default allows several tasks, and a rolling deployment runs two even of one.
+    // The other defaults allow several tasks, and a rolling deployment runs two.
     default: "valkey",
-    description: "What the tasks share their messages by; memory is one task's own, and allows no second one",
+    description: "Store of the messages of all tasks: valkey, or the memory of a single task",
   },
   backplaneMaxGB: {
     kind: "integer",
@@ -106,32 +107,32 @@ export const infrastructureDefinitions = {
     // ElastiCache API reference, DataStorage.
     min: 1,
     max: 5000,
-    description: "Most that the valkey backplane may hold, and be paid for",
+    description: "Maximum Valkey storage in GB (caps the cost)",
   },
   backplaneMaxEcpus: {
     kind: "integer",
     unit: "ECPUs per second",
     default: 5000,
-    // ElastiCache API reference, ECPUPerSecond; and a slot, in which all channels lie, has 30,000 (ElastiCache User Guide,
-    // ElastiCache Serverless scaling).
+    // ElastiCache API reference, ECPUPerSecond. All channels are in one hash slot, which has at most 30,000 (ElastiCache User
+    // Guide, Scaling ElastiCache Serverless).
     min: 1000,
     max: 30_000,
     description:
-      "Most ElastiCache processing units per second of the valkey backplane; a KiB is about one, written or read",
+      "Maximum ElastiCache processing units (ECPUs) of Valkey per second (caps the cost); reading or writing 1 KiB takes about one",
   },
   backplanePasswordGeneration: {
     kind: "integer",
     unit: "generations",
     default: 1,
     min: 1,
-    max: LAST_GENERATION,
+    max: MAX_GENERATION,
     description:
-      "Raised by one, when the last time has succeeded, the tasks get a new password for the valkey backplane; the one before stays valid",
+      "Increment to rotate the Valkey password, after the previous rotation has finished; the previous password stays valid",
   },
   originHeaderName: {
     kind: "text",
     default: "X-Origin-Secret",
-    // A listener rule takes 40 characters; the prefix keeps clear of every name that CloudFront refuses to set.
+    // A listener rule allows 40 characters. CloudFront rejects no name with this prefix.
     pattern: /X-Origin-[A-Za-z0-9-]{1,31}/,
     allowed: "X-Origin- and up to 31 letters, digits and hyphens",
     description: "Header in which CloudFront sends the origin secret to the load balancer",
@@ -141,42 +142,42 @@ export const infrastructureDefinitions = {
     unit: "generations",
     default: 1,
     min: 1,
-    max: LAST_GENERATION,
-    description: "Raised by one, CloudFront sends a new origin secret; the one before stays valid",
+    max: MAX_GENERATION,
+    description: "Increment to rotate the origin secret; the previous secret stays valid",
   },
   priceClass: {
     kind: "choice",
     choices: ["PriceClass_100", "PriceClass_200", "PriceClass_All"],
     default: "PriceClass_100",
-    description: "CloudFront locations that serve the stack",
+    description: "Price class of CloudFront, which limits the edge locations that serve the stack",
   },
   logRetentionDays: {
     kind: "choice",
     choices: LOG_RETENTION_DAYS,
     default: 30,
-    description: "Days that logs are kept",
+    description: "Days for which logs are kept",
   },
   retainData: {
     kind: "boolean",
     default: false,
-    description: "Whether logs and images outlive the stack",
+    description: "Whether logs and images remain after the stack is destroyed",
   },
   enableExec: {
     kind: "boolean",
     default: false,
-    description: "Whether ECS Exec may run commands in a task; what its sessions print is logged",
+    description: "Whether ECS Exec can run commands in a task; the output of its sessions is logged",
   },
   protect: {
     kind: "boolean",
     default: false,
     description:
-      "Whether deleting or replacing the distribution, the load balancer, the service or the backplane is refused",
+      "Whether Pulumi refuses to delete or replace the distribution, the load balancer, the service and the backplane",
   },
 } as const satisfies Record<string, Definition>;
 
 /**
- * Where a container listens is not a stack's to choose: nothing else lives in it, and the ports are told to whoever
- * must know them. How it reaches Valkey follows from the backplane, and how many proxies are in front of it from the edge.
+ * The program derives the other settings: no other process uses the ports of a container, the backplane determines the
+ * connection to Valkey, and the edge the number of proxies.
  */
 const {
   host,

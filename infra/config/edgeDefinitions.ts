@@ -1,11 +1,11 @@
 /** The keys that choose the edge: what clients connect to. */
 import type { Definition, ValuesOf } from "../../app/src/settings/definition.ts";
 
-/** RFC 1035: labels of letters, digits and hyphens; at least two, in lower case, as ACM and CloudFront keep them. */
+/** RFC 1035: at least two labels of letters, digits and hyphens; in lower case, as ACM and CloudFront return them. */
 const DOMAIN_NAME = /(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?/;
 export const CERTIFICATE_ARN = /arn:aws:acm:(?<region>[a-z0-9-]+):\d{12}:certificate\/[\w-]+/;
 const ZONE_ID = /Z[A-Z0-9]{1,31}/;
-/** As the console of API Gateway shows it. */
+/** The URL that the console of API Gateway shows. */
 export const API_URL =
   /wss:\/\/(?<host>\w+\.execute-api\.[a-z0-9-]+\.amazonaws\.com)\/(?<stage>[\w-]{1,128})/;
 
@@ -15,34 +15,35 @@ export const edgeDefinitions = {
     choices: ["cloudfront", "load-balancer", "api-gateway"],
     default: "cloudfront",
     description:
-      "What clients connect to; the last is CloudFront before an API Gateway, without a service of this stack",
+      "What clients connect to: CloudFront, the load balancer, or CloudFront in front of an API Gateway, without a service",
   },
   originAccess: {
     kind: "choice",
     choices: ["public", "private"],
     default: "public",
-    description: "Where CloudFront finds the load balancer: at a public address, or inside the VPC only",
+    description: "Whether the load balancer has a public address, or CloudFront reaches it inside the VPC",
   },
   originTls: {
     kind: "text",
     default: "",
     pattern: orEmpty(DOMAIN_NAME),
     allowed: "a domain name such as origin.example.com, or empty",
-    description: "Name of the load balancer, by which CloudFront reaches it with TLS; empty is plain HTTP",
+    description: "Domain name of the load balancer for HTTPS from CloudFront; if empty, CloudFront uses HTTP",
   },
   originCertificateArn: {
     kind: "text",
     default: "",
     pattern: orEmpty(CERTIFICATE_ARN),
     allowed: "the ARN of a certificate in ACM, or empty",
-    description: "Certificate of originTls, in the stack's region; empty issues one by hostedZoneId",
+    description: "Certificate of originTls, in the stack's region; if empty, ACM issues one in hostedZoneId",
   },
   domain: {
     kind: "text",
     default: "",
     pattern: orEmpty(DOMAIN_NAME),
     allowed: "a domain name such as ws.example.com, or empty",
-    description: "Own name that clients connect to; empty takes CloudFront's, and lets viewers use TLS 1.0",
+    description:
+      "Custom domain of the stack; if empty, clients use CloudFront's domain, which allows TLS 1.0",
   },
   certificateArn: {
     kind: "text",
@@ -50,28 +51,28 @@ export const edgeDefinitions = {
     pattern: orEmpty(CERTIFICATE_ARN),
     allowed: "the ARN of a certificate in ACM, or empty",
     description:
-      "Certificate of domain, in us-east-1 for CloudFront, else in the stack's region; empty issues one by hostedZoneId",
+      "Certificate of domain, in us-east-1 for CloudFront, else in the stack's region; if empty, ACM issues one in hostedZoneId",
   },
   hostedZoneId: {
     kind: "text",
     default: "",
     pattern: orEmpty(ZONE_ID),
     allowed: "the id of a hosted zone in Route 53, such as Z0123456789ABCDEFGHIJ, or empty",
-    description: "Route 53 zone of domain and originTls; empty leaves their records to you",
+    description: "Route 53 hosted zone of domain and originTls; if empty, you create their DNS records",
   },
   apiGatewayUrl: {
     kind: "text",
     default: "",
     pattern: orEmpty(API_URL),
     allowed: "a URL such as wss://abcdef1234.execute-api.us-east-1.amazonaws.com/prod, or empty",
-    description: "WebSocket API of API Gateway that gets a distribution of its own",
+    description: "WebSocket API of API Gateway, which gets its own distribution",
   },
   apiGatewayQueryStrings: {
     kind: "list",
     default: [],
     pattern: /[\w.-]{1,128}/,
     allowed: "names of query strings such as token",
-    description: "Query strings that reach the API Gateway; it is told no others",
+    description: "Query strings that CloudFront forwards to the API Gateway; it removes all others",
   },
 } as const satisfies Record<string, Definition>;
 

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { parse } from "yaml";
 import { allowedValues, decode, encode } from "../../app/src/settings/definition.ts";
 import { formatProblems } from "../../app/src/settings/problem.ts";
 import type { Problem } from "../../app/src/settings/problem.ts";
@@ -12,34 +11,10 @@ import { evaluateStack, findConfigProblems } from "../../infra/evaluation/evalua
 import { quoted } from "../../infra/config/quoted.ts";
 import { commandsOf } from "../support/shell.ts";
 import { assertUsable } from "../support/stacks.ts";
-import { at } from "../support/values.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
 describe("the configuration", () => {
-  describe("in Pulumi.yaml", () => {
-    const project: unknown = parse(readFileSync(path.join(ROOT, "Pulumi.yaml"), "utf8"));
-    const declared = at(project, "config");
-
-    it("has the keys, descriptions and defaults that the program reads, in the same order", () => {
-      assert.deepEqual(Object.keys(declared), Object.keys(configDefinitions));
-      for (const [name, definition] of Object.entries(configDefinitions)) {
-        assert.equal(at(declared, name)["description"], definition.description, name);
-        // The CLI would refuse a key without a default itself, and name no command that sets it.
-        const expected = name === "access" ? "" : definition.default;
-        assert.deepEqual(at(declared, name)["default"], expected, name);
-      }
-    });
-
-    it("gives each key the type of its default", () => {
-      for (const [name, definition] of Object.entries(configDefinitions)) {
-        const types = { number: "integer", boolean: "boolean", string: "string", object: "array" } as const;
-        const expected = types[typeof definition.default as keyof typeof types];
-        assert.equal(at(declared, name)["type"], expected, name);
-      }
-    });
-  });
-
   it("has legal defaults", () => {
     for (const [name, definition] of Object.entries(configDefinitions)) {
       if (definition.kind === "list") continue;

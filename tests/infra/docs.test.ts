@@ -1,39 +1,34 @@
 import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { encode } from "../../app/src/settings/definition.ts";
-import { configDefinitions } from "../../infra/config/definitions.ts";
-import { assertRestated, withTable } from "../support/restated.ts";
+import { generateFiles } from "../../scripts/docs/generatedFiles.ts";
 import { declaredGraph } from "../support/stacks.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
-const README = readFileSync(path.join(ROOT, "README.md"), "utf8");
 
 describe("the documentation", () => {
-  it("has every config key in the README, with its default and description", () => {
-    const rows = Object.entries(configDefinitions).map(([name, definition]) => {
-      // A stack has no default for it.
-      if (name === "access") return [`\`${name}\``, "required", definition.description];
-      const value = encode(definition.default);
-      return [`\`${name}\``, value === "" ? "none" : `\`${value}\``, definition.description];
+  it("has the generated parts that `npm run docs` writes", async () => {
+    const outdated = (await generateFiles(declaredGraph)).filter(
+      ({ actual, expected }) => actual !== expected,
+    );
+    const differences = outdated.map(({ name, actual, expected }) => {
+      const lines = actual.split("\n");
+      return `${name}:\n${expected
+        .split("\n")
+        .filter((line) => !lines.includes(line))
+        .map((line) => `+ ${line}`)
+        .join("\n")}`;
     });
-    assertRestated({ "README.md": (page) => withTable(page, ["Key", "Default", "What it is"], rows) });
+    assert.ok(outdated.length === 0, `outdated: run \`npm run docs\`\n${differences.join("\n")}`);
   });
 
   it("names every output in the README", async () => {
     const { outputs } = await declaredGraph("dev");
-    const [, listed = ""] = /^Outputs: (.*)$/m.exec(README) ?? [];
+    const [, listed = ""] = /^Outputs: (.*)$/m.exec(readFileSync(path.join(ROOT, "README.md"), "utf8")) ?? [];
     assert.deepEqual(
       [...listed.matchAll(/`(\w+)`/g)].map(([, name]) => name),
       Object.keys(outputs),
     );
-  });
-
-  it("shows as many resources as the program declares", async () => {
-    const { resources } = await declaredGraph("dev");
-    assertRestated({
-      "README.md": (page) => page.replace(/(?<=Stack dev: )\d+(?= resources)/, String(resources.length)),
-    });
   });
 
   it("links to files that exist", () => {

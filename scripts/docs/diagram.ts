@@ -1,17 +1,17 @@
-/** The way of clients through a declared graph, as a Mermaid flowchart: the same text for the same graph. */
-import type { DeclaredGraph, DeclaredResource } from "./graph.ts";
+/** The path of a request through a declared graph, as a Mermaid flowchart. Equal graphs have equal flowcharts. */
+import type { DeclaredGraph, DeclaredResource } from "../../infra/evaluation/graph.ts";
 
 type Inputs = DeclaredResource["inputs"];
 
 /** How one type of resource is drawn. */
 interface Drawing {
   readonly type: string;
-  /** The inputs that name what is drawn as its neighbour. */
+  /** The inputs that refer to neighbours in the diagram. */
   readonly neighbours: readonly string[];
-  /** Clients reach it through that neighbour, and not the other way round. */
+  /** Type of the neighbour from which the arrow comes; the arrows to all others start here. */
   readonly behind?: string;
-  /** Inside the VPC. */
-  readonly inside: boolean;
+  /** Whether it is in the VPC. */
+  readonly isInVpc: boolean;
   /** Lines of text; a resource without any is not drawn. */
   readonly lines: (resource: DeclaredResource, graph: DeclaredGraph) => readonly string[];
 }
@@ -21,14 +21,14 @@ const DRAWINGS: readonly Drawing[] = [
   {
     type: "aws:route53/record:Record",
     neighbours: ["aliases"],
-    inside: false,
-    // The other record of the name, for IPv6, leads to the same.
+    isInVpc: false,
+    // The AAAA record of the name has the same target.
     lines: ({ inputs }) => (inputs["type"] === "A" ? [textOf(inputs["name"]), "A and AAAA"] : []),
   },
   {
     type: "aws:acm/certificate:Certificate",
     neighbours: [],
-    inside: false,
+    isInVpc: false,
     lines: (certificate, graph) => [
       "Certificate",
       textOf(certificate.inputs["domainName"]),
@@ -38,7 +38,7 @@ const DRAWINGS: readonly Drawing[] = [
   {
     type: "aws:cloudfront/distribution:Distribution",
     neighbours: ["origins", "viewerCertificate"],
-    inside: false,
+    isInVpc: false,
     lines: ({ name, inputs }) => {
       const { cloudfrontDefaultCertificate, minimumProtocolVersion } = fieldsOf(inputs["viewerCertificate"]);
       const headers = origins(inputs).flatMap(({ customHeaders }) => listOf(customHeaders));
@@ -54,7 +54,7 @@ const DRAWINGS: readonly Drawing[] = [
   {
     type: "aws:cloudfront/vpcOrigin:VpcOrigin",
     neighbours: ["vpcOriginEndpointConfig"],
-    inside: false,
+    isInVpc: false,
     lines: ({ inputs }) => [
       "VPC origin",
       textOf(fieldsOf(inputs["vpcOriginEndpointConfig"])["originProtocolPolicy"]),
@@ -63,18 +63,18 @@ const DRAWINGS: readonly Drawing[] = [
   {
     type: "aws:lb/loadBalancer:LoadBalancer",
     neighbours: [],
-    inside: true,
+    isInVpc: true,
     lines: ({ name, inputs }, graph) => [
       `Load balancer: ${name}`,
       inputs["internal"] === true ? "internal" : "public",
-      ...admitted(inputs, graph),
+      ...describeIngress(inputs, graph),
     ],
   },
   {
     type: "aws:lb/listener:Listener",
     neighbours: ["loadBalancerArn", "certificateArn", "defaultActions"],
     behind: "aws:lb/loadBalancer:LoadBalancer",
-    inside: true,
+    isInVpc: true,
     lines: ({ inputs }) => [
       `${textOf(inputs["protocol"])} ${textOf(inputs["port"])}`,
       ...listOf(inputs["defaultActions"]).map((action) => {
@@ -90,7 +90,7 @@ const DRAWINGS: readonly Drawing[] = [
     type: "aws:lb/listenerRule:ListenerRule",
     neighbours: ["listenerArn", "actions"],
     behind: "aws:lb/listener:Listener",
-    inside: true,
+    isInVpc: true,
     lines: ({ inputs }) => [
       "with the right",
       ...listOf(inputs["conditions"]).map((condition) =>
@@ -101,26 +101,26 @@ const DRAWINGS: readonly Drawing[] = [
   {
     type: "aws:lb/targetGroup:TargetGroup",
     neighbours: [],
-    inside: true,
+    isInVpc: true,
     lines: ({ inputs }) => ["Target group", `${textOf(inputs["protocol"])} ${textOf(inputs["port"])}`],
   },
   {
     type: "awsx:ecs:FargateService",
     neighbours: ["loadBalancers", "taskDefinitionArgs"],
     behind: "aws:lb/targetGroup:TargetGroup",
-    inside: true,
+    isInVpc: true,
     lines: ({ name }) => [`Fargate: ${name}`],
   },
   {
     type: "aws:elasticache/serverlessCache:ServerlessCache",
     neighbours: [],
-    inside: true,
+    isInVpc: true,
     lines: ({ inputs }) => ["ElastiCache", textOf(inputs["engine"])],
   },
 ];
 
-/** Where clients come in, unless something that is drawn leads there. */
-const ENTRANCES = ["aws:route53/record:Record", "aws:cloudfront/distribution:Distribution"];
+/** Types that clients connect to, unless another resource in the diagram has an arrow to them. */
+const ENTRY_TYPES = ["aws:route53/record:Record", "aws:cloudfront/distribution:Distribution"];
 const CERTIFICATE = "aws:acm/certificate:Certificate";
 
 interface Node {
@@ -132,36 +132,36 @@ interface Node {
 
 type Arrow = readonly [from: Node, to: Node];
 
-/** Draws the graph. */
-export function diagramOf(graph: DeclaredGraph): string {
-  const nodes = DRAWINGS.flatMap((drawing) => nodesOf(drawing, graph));
-  const arrows = withoutShortcuts(nodes.flatMap((node) => arrowsOf(node, nodes)));
-  const entrances = nodes.filter(
-    (node) => ENTRANCES.includes(node.resource.type) && !arrows.some(([, to]) => to === node),
+/** Draws a graph as the source of a Mermaid flowchart. */
+export function drawDiagram(graph: DeclaredGraph): string {
+  const nodes = DRAWINGS.flatMap((drawing) => findNodes(drawing, graph));
+  const arrows = withoutShortcuts(nodes.flatMap((node) => findArrows(node, nodes)));
+  const entries = nodes.filter(
+    (node) => ENTRY_TYPES.includes(node.resource.type) && !arrows.some(([, to]) => to === node),
   );
-  const inside = nodes.filter(({ drawing }) => drawing.inside);
+  const inVpc = nodes.filter(({ drawing }) => drawing.isInVpc);
 
   return [
     "flowchart LR",
     '  clients(("Clients"))',
-    ...nodes.filter(({ drawing }) => !drawing.inside).map((node) => `  ${drawn(node)}`),
-    ...(inside.length === 0
+    ...nodes.filter(({ drawing }) => !drawing.isInVpc).map((node) => `  ${drawNode(node)}`),
+    ...(inVpc.length === 0
       ? []
-      : ['  subgraph vpc["VPC"]', ...inside.map((node) => `    ${drawn(node)}`), "  end"]),
-    ...foreignOrigins(nodes).map(({ id, lines }) => `  ${id}["${lines.join("<br/>")}"]`),
-    ...entrances.map(({ id }) => `  clients --> ${id}`),
+      : ['  subgraph vpc["VPC"]', ...inVpc.map((node) => `    ${drawNode(node)}`), "  end"]),
+    ...externalOrigins(nodes).map(({ id, lines }) => `  ${id}["${lines.join("<br/>")}"]`),
+    ...entries.map(({ id }) => `  clients --> ${id}`),
     ...arrows.map(([from, to]) =>
       to.resource.type === CERTIFICATE ? `  ${from.id} -.- ${to.id}` : `  ${from.id} --> ${to.id}`,
     ),
-    ...foreignOrigins(nodes).map(({ id, from }) => `  ${from.id} --> ${id}`),
+    ...externalOrigins(nodes).map(({ id, from }) => `  ${from.id} --> ${id}`),
   ].join("\n");
 }
 
-function drawn({ id, lines }: Node): string {
+function drawNode({ id, lines }: Node): string {
   return `${id}["${lines.join("<br/>")}"]`;
 }
 
-function nodesOf(drawing: Drawing, graph: DeclaredGraph): readonly Node[] {
+function findNodes(drawing: Drawing, graph: DeclaredGraph): readonly Node[] {
   const kind = drawing.type.slice(drawing.type.lastIndexOf(":") + 1);
   return graph.resources
     .filter(({ type }) => type === drawing.type)
@@ -174,31 +174,31 @@ function nodesOf(drawing: Drawing, graph: DeclaredGraph): readonly Node[] {
     });
 }
 
-/** From clients inwards. */
-function arrowsOf(node: Node, nodes: readonly Node[]): readonly Arrow[] {
+/** The arrows between a node and its neighbours, in the direction of a request. */
+function findArrows(node: Node, nodes: readonly Node[]): readonly Arrow[] {
   const { neighbours, behind } = node.drawing;
-  const said = JSON.stringify(neighbours.map((key) => node.resource.inputs[key]));
+  const references = JSON.stringify(neighbours.map((key) => node.resource.inputs[key]));
   return nodes
-    .filter((other) => other !== node && namesOf(other.resource).some((name) => said.includes(name)))
+    .filter((other) => other !== node && namesOf(other.resource).some((name) => references.includes(name)))
     .map((other): Arrow => (other.resource.type === behind ? [other, node] : [node, other]));
 }
 
-/** An arrow past a node that is on the way says nothing. */
+/** Removes an arrow if two other arrows connect its ends. */
 function withoutShortcuts(arrows: readonly Arrow[]): readonly Arrow[] {
   return arrows.filter(
     ([from, to]) => !arrows.some(([a, b]) => a === from && arrows.some(([c, d]) => c === b && d === to)),
   );
 }
 
-/** By which other resources name it: what only the cloud knows, and no name that somebody chose. */
+/** The values by which other resources refer to it: outputs of the cloud, and no name from the program. */
 function namesOf({ id, inputs, outputs }: DeclaredResource): readonly string[] {
   const known = ["arn", "dnsName", "domainName", "fqdn"].filter((key) => !(key in inputs));
   const endpoints = listOf(outputs["endpoints"]).map((endpoint) => fieldsOf(endpoint)["address"]);
   return [id, ...known.map((key) => outputs[key]), ...endpoints].filter((name) => typeof name === "string");
 }
 
-/** Origins that are not of this stack. */
-function foreignOrigins(
+/** Origins outside the stack. */
+function externalOrigins(
   nodes: readonly Node[],
 ): readonly { readonly id: string; readonly lines: readonly string[]; readonly from: Node }[] {
   return nodes.flatMap((from) =>
@@ -216,8 +216,8 @@ function origins(inputs: Inputs): readonly Inputs[] {
   return listOf(inputs["origins"]).map(fieldsOf);
 }
 
-/** What the rules of its security groups say of themselves. */
-function admitted({ securityGroups }: Inputs, graph: DeclaredGraph): readonly string[] {
+/** Descriptions of the ingress rules of its security groups. */
+function describeIngress({ securityGroups }: Inputs, graph: DeclaredGraph): readonly string[] {
   return graph.resources
     .filter(
       ({ type, inputs }) =>

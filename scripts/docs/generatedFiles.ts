@@ -1,0 +1,84 @@
+/** The files that `npm run docs` writes, or writes in part. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { encode } from "../../app/src/settings/definition.ts";
+import { settingDefinitions } from "../../app/src/settings/settings.ts";
+import { evaluateExamples } from "../../infra/evaluation/examples.ts";
+import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
+import { rules } from "../../policy/rules.ts";
+import { renderConfiguration, renderMainKeys } from "./configuration.ts";
+import { renderDeclared } from "./declaredFile.ts";
+import { drawDiagram } from "./diagram.ts";
+import { renderTable, replacePart } from "./markdown.ts";
+import { replaceConfigKeys } from "./projectFile.ts";
+
+/** The repository. */
+export const ROOT = path.resolve(import.meta.dirname, "../..");
+
+/** A generated file, relative to the repository. */
+export interface GeneratedFile {
+  readonly name: string;
+  /** The present content. */
+  readonly actual: string;
+  /** The content that `npm run docs` writes. */
+  readonly expected: string;
+}
+
+/** @param graphOf returns the graph of a stack of the project. */
+export async function generateFiles(
+  graphOf: (stack: string) => Promise<DeclaredGraph>,
+): Promise<readonly GeneratedFile[]> {
+  const [dev, prod] = [await graphOf("dev"), await graphOf("prod")];
+  const diagrams = new Map((await evaluateExamples()).map(({ title, graph }) => [title, drawDiagram(graph)]));
+  const ruleRows = rules.map(({ id, level, what, why, fix }) => [id, level, what, why, fix]);
+  return Object.entries<(content: string) => string>({
+    "Pulumi.yaml": replaceConfigKeys,
+    "README.md": (page) =>
+      replacePart(page, "keys", renderMainKeys()).replace(
+        /(?<=Stack dev: )\d+(?= resources)/,
+        String(dev.resources.length),
+      ),
+    "PROTOCOL.md": replaceDefaults,
+    "docs/configuration.md": (page) => replacePart(page, "keys", renderConfiguration()),
+    "docs/edges.md": (page) => replaceDiagrams(page, diagrams),
+    "docs/policy.md": (page) =>
+      replacePart(page, "rules", renderTable(["Rule", "Level", "What", "Why", "Fix"], ruleRows)),
+    "tests/infra/declared.dev.yaml": () => renderDeclared(dev),
+    "tests/infra/declared.prod.yaml": () => renderDeclared(prod),
+  }).map(([name, generate]) => {
+    const actual = readFileSync(path.join(ROOT, name), "utf8");
+    return { name, actual, expected: generate(actual) };
+  });
+}
+
+/** Replaces the diagram of each section of docs/edges.md that has an example. */
+function replaceDiagrams(page: string, diagrams: ReadonlyMap<string, string>): string {
+  return page
+    .split(/^(?=## )/m)
+    .map((section) => {
+      const diagram = diagrams.get(/^## (.+)/.exec(section)?.[1] ?? "");
+      return diagram === undefined
+        ? section
+        : replacePart(section, "diagram", `\`\`\`mermaid\n${diagram}\n\`\`\``);
+    })
+    .join("");
+}
+
+/** Replaces the defaults in the table of limits, whose rows begin with a variable. */
+function replaceDefaults(page: string): string {
+  const defaults = new Map(
+    Object.values(settingDefinitions).map(({ variable, default: value }) => [
+      variable as string,
+      encode(value),
+    ]),
+  );
+  return page.replaceAll(
+    /(?<=^\| `(WEBSOCKET_\w+)` +\| )( *\d+)(?= \|)/gm,
+    (_, variable: string, cell: string) => {
+      const value = defaults.get(variable);
+      if (value === undefined)
+        throw new Error(`PROTOCOL.md has a limit ${variable}, which is not a setting.`);
+      return value.padStart(cell.length);
+    },
+  );
+}
