@@ -1,7 +1,6 @@
-/** A question in the terminal. */
+/** Questions in the terminal. */
 import { createInterface } from "node:readline";
-import { Interrupted } from "./operate.ts";
-import { Progress } from "./progress/progress.ts";
+import { Interrupted } from "./engine/operate.ts";
 
 export interface Terminal {
   readonly input: NodeJS.ReadableStream;
@@ -9,15 +8,15 @@ export interface Terminal {
 }
 
 /**
- * @returns what the user typed; nothing where the input ends.
- * @throws {Interrupted} for Ctrl-C.
+ * @returns a function that asks a question and returns the typed line; an empty text if the input ends.
+ * @throws {Interrupted} on Ctrl-C.
  */
 export function askIn({ input, output }: Terminal): (question: string) => Promise<string> {
   return (question) =>
     new Promise((resolve, reject) => {
       const lines = createInterface({ input, output, terminal: true });
       lines.on("SIGINT", () => {
-        reject(new Interrupted("Nothing has been changed.", new Progress()));
+        reject(new Interrupted("Nothing has been changed."));
         lines.close();
       });
       lines.on("close", () => {

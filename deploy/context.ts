@@ -1,9 +1,8 @@
-/** What every command works with. Only main.ts knows the process behind it. */
+/** The parameters that all commands share. Only main.ts uses the process itself. */
 import type { InterruptSources } from "../cli/interrupts.ts";
 import type { Options } from "./options.ts";
 import type { Environment } from "./preconditions.ts";
-import type { OpenView } from "./progress/view.ts";
-import type { Workspace } from "./workspace.ts";
+import type { Workspace } from "./stack/workspace.ts";
 
 export interface Context {
   readonly options: Options;
@@ -11,19 +10,19 @@ export interface Context {
   readonly root: string;
   readonly env: Environment;
   readonly workspace: Workspace;
-  readonly openView: OpenView;
   readonly interrupts: InterruptSources;
-  /** Milliseconds of a clock that only goes forward. */
-  readonly nowMs: () => number;
   /** The time of day. */
-  readonly today: () => Date;
-  /** Prints a line. */
-  readonly say: (line: string) => void;
-  /** The user's answer; `undefined` where there is nobody to ask. */
+  readonly now: () => Date;
+  /** Prints one line. */
+  readonly print: (line: string) => void;
+  /** Prints text as it is, for example the CLI's output. */
+  readonly write: (text: string) => void;
+  /** Whether the CLI colors its output. */
+  readonly color: "always" | "never";
+  /** Returns the user's answer; `undefined` without a terminal. */
   readonly ask: ((question: string) => Promise<string>) | undefined;
-  /** Ends the process, and the CLI with it. */
+  /** Ends the process, and with it the CLI. */
   readonly exit: (code: number) => never;
 }
 
-/** How a command ends. */
 export const EXIT = { done: 0, failed: 1, notStarted: 2, interrupted: 130 } as const;

@@ -1,48 +1,47 @@
-/** `npm run deploy`: the stack's program, deployed to AWS. */
+/** `npm run deploy`: deploys a stack to AWS. */
 import { homedir } from "node:os";
 import path from "node:path";
 import { ignoreBrokenPipes, watchParent } from "../app/src/settings/commandProcess.ts";
 import { ensureHomeFolder } from "../cli/homeFolder.ts";
 import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
-import { paintFor } from "../cli/paint.ts";
+import { EXIT } from "./context.ts";
 import { checkPreconditions } from "./preconditions.ts";
 import { HELP, OPTIONS, type Options, parseOptions } from "./options.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 
-/** As context.ts says; that is loaded later, with all that takes time. */
-const NOT_STARTED = 2;
-
+/** Loads the modules that take seconds only after the checks. */
 async function run(options: Options, cliRoot: string | undefined): Promise<number> {
   const { runCommand } = await import("./run.ts");
   const { askIn } = await import("./ask.ts");
-  const { linesView, liveView } = await import("./progress/view.ts");
   const { env, stdin, stdout } = process;
-  const nowMs = (): number => performance.now();
   const orphaned = new AbortController();
   watchParent(process, () => {
     orphaned.abort();
   });
+  const write = (text: string): void => {
+    stdout.write(text);
+  };
   return runCommand({
     options,
     root: ROOT,
     cliRoot,
     env,
-    openView: stdout.isTTY ? liveView(stdout, { nowMs, paint: paintFor(stdout) }) : linesView(stdout),
     interrupts: {
       signals: process,
       keyboard: stdin.isTTY ? stdin : undefined,
       orphaned: orphaned.signal,
-      nowMs,
+      nowMs: () => performance.now(),
     },
-    nowMs,
-    today: () => new Date(),
-    say: (line) => {
-      stdout.write(`${line}\n`);
+    now: () => new Date(),
+    write,
+    print: (line) => {
+      write(`${line}\n`);
     },
-    fail: (message) => {
+    printError: (message) => {
       process.stderr.write(`${message}\n`);
     },
+    color: stdout.isTTY && stdout.hasColors() ? "always" : "never",
     ask: stdin.isTTY && stdout.isTTY ? askIn({ input: stdin, output: stdout }) : undefined,
     exit: (code) => process.exit(code),
   });
@@ -61,7 +60,7 @@ async function main(): Promise<number> {
     cliRoot = checkPreconditions(options, { root: ROOT, home: homedir(), env: process.env });
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    return NOT_STARTED;
+    return EXIT.notStarted;
   }
   return run(options, cliRoot);
 }

@@ -2,26 +2,26 @@
 import { parseArgs } from "node:util";
 import { suggest } from "../app/src/settings/nearest.ts";
 import { dashed, problemsOf, refuse, UsageError } from "../cli/options.ts";
-import { isStackName, shortName } from "./stackName.ts";
+import { isStackName, shortName } from "./stack/stackName.ts";
 
 export type CommandName =
   "up" | "preview" | "refresh" | "destroy" | "outputs" | "status" | "smoke" | "rotate-secret" | "sweep";
 
 export interface Options {
   readonly command: CommandName;
-  /** Empty for `sweep`, which is about all stacks. */
+  /** Empty for `sweep`, which processes all stacks. */
   readonly stack: string;
-  /** Answer to every question. */
+  /** Whether to skip all questions. */
   readonly yes: boolean;
   readonly refresh: boolean;
-  /** Whether the policy pack is asked. */
+  /** Whether to run the policy pack. */
   readonly policy: boolean;
   readonly smoke: boolean;
   readonly smokeTimeoutSeconds: number;
-  /** Stack whose configuration a new, ephemeral one gets, and how long that one lives. */
+  /** The stack whose configuration an ephemeral stack copies, and the lifetime. */
   readonly ephemeral: { readonly from: string; readonly lifetimeMs: number } | undefined;
   readonly expectNoChanges: boolean;
-  /** File that gets the summary of a preview. */
+  /** File for the summary of a preview. */
   readonly markdown: string | undefined;
   readonly json: boolean;
 }
@@ -36,29 +36,29 @@ const COMMANDS: Readonly<
   Record<CommandName, { readonly does: string; readonly options: readonly string[] }>
 > = {
   up: {
-    does: "create or update the stack, then prove that it works",
+    does: "create or update the stack, then run the smoke test",
     options: ["yes", "refresh", "no-policy", "no-smoke", "smoke-timeout", "from", "expires"],
   },
   preview: {
-    does: "what up would change",
+    does: "show what up would change",
     options: ["refresh", "no-policy", "expect-no-changes", "markdown"],
   },
-  refresh: { does: "take over into the state what has changed in AWS", options: [] },
-  destroy: { does: "delete everything that the stack has created", options: ["yes"] },
-  outputs: { does: "the stack's outputs", options: ["json"] },
-  status: { does: "the stack at a glance", options: [] },
+  refresh: { does: "update the state with the changes in AWS", options: [] },
+  destroy: { does: "delete all resources of the stack", options: ["yes"] },
+  outputs: { does: "print the outputs", options: ["json"] },
+  status: { does: "print the last update, resources, pending operations and outputs", options: [] },
   smoke: {
-    does: "send a message through the edge and back, and try to go around it",
+    does: "send a message through the edge and back, and check that the edge cannot be bypassed",
     options: ["smoke-timeout"],
   },
   "rotate-secret": {
-    does: "give CloudFront and the load balancer a new secret, without downtime",
+    does: "give CloudFront and the load balancer a new secret without downtime",
     options: ["yes", "no-policy", "no-smoke", "smoke-timeout"],
   },
   sweep: { does: "destroy the stacks that have expired", options: ["yes"] },
 };
 
-const COMMAND_NAMES = Object.keys(COMMANDS) as CommandName[]; // Object.keys forgets which keys it was given.
+const COMMAND_NAMES = Object.keys(COMMANDS) as CommandName[]; // Object.keys returns string[].
 
 export const OPTIONS = {
   yes: { type: "boolean" },
@@ -84,32 +84,31 @@ ${Object.entries(COMMANDS)
   .map(([name, { does }]) => `  ${name.padEnd("rotate-secret".length)}  ${does}`)
   .join("\n")}
 
-  --yes                   (up, destroy, rotate-secret, sweep) do not ask; for CI
-  --refresh               (up, preview) look first at what has changed in AWS
-  --no-policy             (up, preview, rotate-secret) do not ask the policy pack (docs/policy.md)
-  --no-smoke              (up, rotate-secret) do not prove that it works
-  --smoke-timeout SECONDS (up, rotate-secret, smoke) how long it may take until it works (${DEFAULT_SMOKE_TIMEOUT_SECONDS})
-  --from STACK            (up) make an ephemeral stack with that stack's configuration ...
+  --yes                   (up, destroy, rotate-secret, sweep) skip all questions; for CI
+  --refresh               (up, preview) first update the state with the changes in AWS
+  --no-policy             (up, preview, rotate-secret) skip the policy pack (docs/policy.md)
+  --no-smoke              (up, rotate-secret) skip the smoke test
+  --smoke-timeout SECONDS (up, rotate-secret, smoke) limit of the smoke test (default ${DEFAULT_SMOKE_TIMEOUT_SECONDS})
+  --from STACK            (up) create an ephemeral stack with that stack's configuration ...
   --expires TIME          (up) ... which sweep destroys after that time: 90m, 24h, 7d
-  --expect-no-changes     (preview) exit code 1 where there are any
+  --expect-no-changes     (preview) exit code 1 if there are changes
   --markdown FILE         (preview) write a summary for a pull request
-  --json                  (outputs) as JSON
-  -h, --help              this text
+  --json                  (outputs) print JSON
+  -h, --help              print this text
 
-SMOKE_TOKEN is the token that the smoke test connects with, where the stack asks for one.
-Exit codes: 0 done, 1 failed, 2 not even started, 130 interrupted. Ctrl-C cancels; a second one ends at once.
+If the stack requires a token, SMOKE_TOKEN is the token of the smoke test.
+Exit codes: 0 done, 1 failed, 2 not started, 130 interrupted. Ctrl-C cancels; a second one ends at once.
 `;
 
 /**
- * @returns `undefined` where help is asked for.
- * @throws {UsageError} listing all that is wrong with the options, or else with the words, or else with the values, each
- * with what is allowed.
+ * @returns `undefined` for --help.
+ * @throws {UsageError} with all wrong options, or else all wrong words, or else all wrong values.
  */
 export function parseOptions(args: readonly string[]): Options | undefined {
   const { values, positionals, tokens } = parseArgs({
     args: [...args],
     options: OPTIONS,
-    strict: false, // The errors below say more than parseArgs' own.
+    strict: false, // The errors below are more detailed than those of parseArgs.
     allowPositionals: true,
     tokens: true,
   });
@@ -123,19 +122,19 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   const problems = Object.keys(values)
     .filter((name) => !allowed.includes(name))
     .map(
-      (name) => `${dashed(name)} means nothing to ${command}, which takes ${allowed.map(dashed).join(", ")}.`,
+      (name) => `${dashed(name)} is not an option of ${command}; expected ${allowed.map(dashed).join(", ")}.`,
     );
   problems.push(...rest.map((word) => `${JSON.stringify(word)} is one word too many.`));
   if (command === "sweep") {
-    if (stack !== "") problems.push(`sweep takes no stack: it looks at all of them.`);
+    if (stack !== "") problems.push("sweep takes no stack: it processes all stacks.");
   } else if (stack === "") {
-    problems.push(`${command} needs a stack, such as: npm run deploy -- ${command} dev`);
+    problems.push(`The stack is missing; for example \`npm run deploy -- ${command} dev\``);
   } else if (!isStackName(stack)) {
     problems.push(
-      `${JSON.stringify(stack)} is no name of a stack; expected STACK, ORG/STACK or ORG/PROJECT/STACK, each of 1 to 100 letters, digits, hyphens, dots and underscores.`,
+      `\`STACK\`: got ${JSON.stringify(stack)}; expected STACK, ORG/STACK or ORG/PROJECT/STACK, each of 1 to 100 letters, digits, hyphens, dots and underscores.`,
     );
   }
-  // A problem found so far makes a value worthless, and a second complaint about it noise.
+  // The values depend on the command and its options.
   refuse(problems);
 
   const smokeTimeoutSeconds = Number(values["smoke-timeout"] ?? DEFAULT_SMOKE_TIMEOUT_SECONDS);
@@ -145,7 +144,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     smokeTimeoutSeconds <= MAX_SMOKE_TIMEOUT_SECONDS
   )) {
     problems.push(
-      `--smoke-timeout is ${JSON.stringify(values["smoke-timeout"])}, and must be a whole number of seconds from 1 to ${MAX_SMOKE_TIMEOUT_SECONDS}.`,
+      `\`--smoke-timeout\`: got ${JSON.stringify(values["smoke-timeout"])}; expected whole seconds from 1 to ${MAX_SMOKE_TIMEOUT_SECONDS}.`,
     );
   }
   const ephemeral = parseEphemeral(stack, text(values.from), text(values.expires), problems);
@@ -168,7 +167,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
 
 function noCommand(word: string | undefined): never {
   if (word === undefined)
-    throw new UsageError([`A command is missing; there are ${COMMAND_NAMES.join(", ")}.`]);
+    throw new UsageError([`The command is missing; expected ${COMMAND_NAMES.join(", ")}.`]);
   throw new UsageError([`${JSON.stringify(word)} is not a command${suggest(word, COMMAND_NAMES)}`]);
 }
 
@@ -180,15 +179,15 @@ function parseEphemeral(
 ): Options["ephemeral"] {
   if (from === undefined && expires === undefined) return undefined;
   if (from === undefined || expires === undefined) {
-    problems.push("--from and --expires come together, such as --from dev --expires 24h.");
+    problems.push("--from and --expires require each other; for example --from dev --expires 24h.");
     return undefined;
   }
-  if (shortName(from) === shortName(stack)) problems.push(`--from is ${from}, the stack itself.`);
+  if (shortName(from) === shortName(stack)) problems.push(`\`--from\`: got ${from}; expected another stack.`);
   const [, count, unit = ""] = /^(\d+)([mhd])$/.exec(expires) ?? [];
   const lifetimeMs = unit === "" ? NaN : Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]; // As matched.
   if (!(lifetimeMs > 0 && lifetimeMs <= MAX_LIFETIME_MS)) {
     problems.push(
-      `--expires is ${JSON.stringify(expires)}, and must be minutes, hours or days, such as 90m, 24h or 7d, up to ${MAX_LIFETIME_MS / UNIT_MS.d}d.`,
+      `\`--expires\`: got ${JSON.stringify(expires)}; expected minutes, hours or days such as 90m, 24h or 7d, at most ${MAX_LIFETIME_MS / UNIT_MS.d}d.`,
     );
   }
   return { from, lifetimeMs };

@@ -1,4 +1,4 @@
-/** What must be there before anything starts. Each that is missing is one sentence. */
+/** Checks before a command starts. Each failure is one sentence with the fix. */
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -7,16 +7,16 @@ import { nearest } from "../app/src/settings/nearest.ts";
 import { isExecutable } from "../cli/executable.ts";
 import { stackNames } from "../infra/evaluation/stackFiles.ts";
 import type { CommandName, Options } from "./options.ts";
-import { shortName, stackFileName } from "./stackName.ts";
+import { shortName, stackFileName } from "./stack/stackName.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Something is missing that only the user can provide; nothing has been started. */
+/** The user must provide something first; nothing has been started. */
 export class PreconditionError extends Error {
   override readonly name = "PreconditionError";
 }
 
-/** Where to look. */
+/** Folders and variables of the checks. */
 export interface Places {
   /** Folder of Pulumi.yaml. */
   readonly root: string;
@@ -24,14 +24,14 @@ export interface Places {
   readonly env: Environment;
 }
 
-/** Commands that take their configuration from the stack's file: a typo must not create a stack. */
+/** Commands that read the stack's file. The check prevents a new stack with a misspelt name. */
 const NEED_STACK_FILE: ReadonlySet<CommandName> = new Set(["up", "preview", "rotate-secret"]);
-/** Commands that only look at what Pulumi knows. */
+/** Commands that make no calls to AWS. */
 const NEED_NO_CREDENTIALS: ReadonlySet<CommandName> = new Set(["outputs", "status", "smoke"]);
 
 /**
  * @returns the folder of the CLI; see {@link findCli}.
- * @throws {PreconditionError} for the first that is missing.
+ * @throws {PreconditionError} for the first check that fails.
  */
 export function checkPreconditions(
   { command, stack, ephemeral }: Pick<Options, "command" | "stack" | "ephemeral">,
@@ -47,9 +47,9 @@ export function checkPreconditions(
 }
 
 /**
- * @param version of the project's own CLI.
- * @returns the folder that has `bin/pulumi` in it; `undefined` for the one on PATH.
- * @throws {PreconditionError} where there is none. The package `pulumi` would download one, unasked.
+ * @param version version of the project's CLI.
+ * @returns the folder that contains `bin/pulumi`; `undefined` for the CLI on PATH.
+ * @throws {PreconditionError} if there is none. The package `pulumi` would download one without asking.
  */
 export function findCli(version: string, { home, env }: Omit<Places, "root">): string | undefined {
   const root = path.join(env["PULUMI_HOME"] ?? path.join(home, ".pulumi"), "versions", version);
@@ -60,26 +60,26 @@ export function findCli(version: string, { home, env }: Omit<Places, "root">): s
     .some((folder) => isExecutable(path.join(folder, EXECUTABLE)));
   if (onPath) return undefined;
   throw new PreconditionError(
-    `There is no Pulumi CLI here: npx pulumi version downloads ${version}, the project's own.`,
+    `The Pulumi CLI is missing. Fix: \`npx pulumi version\` downloads version ${version}.`,
   );
 }
 
 const EXECUTABLE = process.platform === "win32" ? "pulumi.exe" : "pulumi";
 
-/** @throws {PreconditionError} where the stack has none, naming those that have. */
+/** @throws {PreconditionError} that lists the existing stack files, if the stack has none. */
 export function needStackFile({ root }: Pick<Places, "root">, stack: string): void {
   const names = stackNames(root);
   if (names.includes(shortName(stack))) return;
   const meant = nearest(shortName(stack), names);
   throw new PreconditionError(
-    `There is no ${stackFileName(stack)}; there are stacks ${names.join(", ")}.` +
+    `${stackFileName(stack)} does not exist; the stacks are ${names.join(", ")}.` +
       (meant === undefined
-        ? ` With --from ${names[0] ?? "dev"} --expires 24h, up makes an ephemeral one.`
+        ? ` For an ephemeral stack: \`npm run deploy -- up ${stack} --from ${names[0] ?? "dev"} --expires 24h\``
         : ` Did you mean ${meant}?`),
   );
 }
 
-/** What encrypts the secrets of a stack, as its file names it; `undefined` leaves it to the backend. */
+/** The secrets provider in the stack's file; `undefined` for the backend's default. */
 export function secretsProviderOf(root: string, stack: string): string | undefined {
   const file = path.join(root, stackFileName(stack));
   if (!existsSync(file)) return undefined;
@@ -91,8 +91,8 @@ export function secretsProviderOf(root: string, stack: string): string | undefin
 }
 
 /**
- * @throws {PreconditionError} where the stack's secrets need a passphrase and there is none. A backend in files or in
- * a bucket needs one unless the stack file says otherwise.
+ * @throws {PreconditionError} if the stack's secrets need a passphrase and none is set. A backend in files or in a bucket
+ * needs one unless the stack file sets another secrets provider.
  */
 export function needPassphrase({ root, env }: Omit<Places, "home">, stack: string): void {
   if (env["PULUMI_CONFIG_PASSPHRASE"] !== undefined || env["PULUMI_CONFIG_PASSPHRASE_FILE"] !== undefined)
@@ -104,12 +104,12 @@ export function needPassphrase({ root, env }: Omit<Places, "home">, stack: strin
 }
 
 const NO_PASSPHRASE =
-  "The stack's secrets are encrypted with a passphrase: set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE.";
+  "The stack's secrets are encrypted with a passphrase. Fix: set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE.";
 
-/** Names the hardware's vendor on Linux. A machine of EC2 may have a role, and shows no other sign of it. */
+/** The hardware's vendor on Linux. An EC2 instance may have a role, which is not visible otherwise. */
 const VENDOR_FILE = "/sys/devices/virtual/dmi/id/sys_vendor";
 
-/** Each alone says that there are credentials: AWS SDKs and Tools Reference Guide, "credential provider chain". */
+/** Each one indicates credentials: https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html. */
 const CREDENTIAL_VARIABLES = [
   "AWS_ACCESS_KEY_ID",
   "AWS_PROFILE",
@@ -119,7 +119,7 @@ const CREDENTIAL_VARIABLES = [
   "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 ];
 
-/** @throws {PreconditionError} where nothing could be a source of AWS credentials. Whether they work, AWS says. */
+/** @throws {PreconditionError} if no source of AWS credentials exists. Only AWS can report whether they are valid. */
 export function needCredentials({ root, home, env }: Places, stack: string, vendorFile = VENDOR_FILE): void {
   if (CREDENTIAL_VARIABLES.some((name) => env[name] !== undefined && env[name] !== "")) return;
   const files = [
@@ -128,34 +128,34 @@ export function needCredentials({ root, home, env }: Places, stack: string, vend
   ];
   if (files.some((file) => existsSync(file))) return;
   if (existsSync(vendorFile) && readFileSync(vendorFile, "utf8").includes("Amazon EC2")) return;
-  // An environment of Pulumi ESC may bring them.
+  // An environment of Pulumi ESC may contain credentials.
   const stackFile = path.join(root, stackFileName(stack));
   if (existsSync(stackFile) && /^environment:/m.test(readFileSync(stackFile, "utf8"))) return;
   throw new PreconditionError(
-    "There are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in (aws sso login).",
+    "No AWS credentials were found. Fix: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws sso login`.",
   );
 }
 
-/** What the CLI itself says when something is missing or in the way, and the sentence for it. */
+/** Errors of the CLI itself, each with its explanation. */
 const CLI_ERRORS: readonly (readonly [RegExp, string])[] = [
   [/incorrect passphrase/, "PULUMI_CONFIG_PASSPHRASE is not the passphrase of this stack."],
   [/passphrase must be set/, NO_PASSPHRASE],
   [
     /PULUMI_ACCESS_TOKEN|not logged in|pulumi login/i,
-    "Pulumi does not know where to keep the state: npx pulumi login, or set PULUMI_ACCESS_TOKEN or PULUMI_BACKEND_URL.",
+    "No Pulumi backend is configured. Fix: `npx pulumi login`, or set PULUMI_ACCESS_TOKEN or PULUMI_BACKEND_URL.",
   ],
   [
     /currently locked by|Another update is currently in progress/,
-    "Another update of this stack is running; if it is dead, npx pulumi cancel --stack STACK unlocks the stack.",
+    "Another update of this stack is running. If its process has ended, `npx pulumi cancel --stack STACK` unlocks the stack.",
   ],
-  [/no stack named/, "The stack is not there: npm run deploy -- up STACK creates it."],
+  [/no stack named/, "The stack STACK does not exist. Fix: `npm run deploy -- up STACK` creates it."],
   [
     /minimum CLI version|Minimum version requirement|Major version mismatch/,
-    "The Pulumi CLI on PATH does not fit: npx pulumi version downloads the project's own.",
+    "The Pulumi CLI on PATH has an unsupported version. Fix: `npx pulumi version` downloads the right one.",
   ],
 ];
 
-/** @returns the sentence for an error of the CLI, or `undefined` for an unknown one. */
+/** @returns the explanation for an error of the CLI; `undefined` for an unknown error. */
 export function explainCliError(message: string, stack: string): string | undefined {
   return CLI_ERRORS.find(([pattern]) => pattern.test(message))?.[1].replaceAll(/\bSTACK\b/g, stack);
 }

@@ -1,83 +1,85 @@
-/** Proves that a deployment works: through the edge there and back, and no way around it. */
+/** The smoke test: a message through the edge and back, and a request that must not bypass the edge. */
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocket } from "ws";
 
-/** A channel that nobody else listens to. */
+/** A channel that only smoke tests use. */
 const CHANNEL = "deploy-smoke-test";
 
-/** Until one attempt is given up. */
 const ATTEMPT_TIMEOUT_MS = 10_000;
-/** A security group that lets nobody in answers nothing at all. */
-const DIRECT_TIMEOUT_MS = 5_000;
-/** HTTP: moved permanently. */
-const MOVED = 301;
-/** Of an answer that nobody expected. */
-const QUOTED_CHARACTERS = 60;
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 15_000;
+/** Shorter, because a security group drops requests without an answer. */
+const PLAIN_TIMEOUT_MS = 5_000;
+const MIN_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 15_000;
+const MOVED_PERMANENTLY = 301;
+const FORBIDDEN = 403;
+const EXCERPT_CHARACTERS = 60;
 
 export interface SmokeTarget {
-  /** Such as `wss://d111111abcdef8.cloudfront.net/wss`. */
+  /** For example `wss://d111111abcdef8.cloudfront.net/wss`. */
   readonly websocketUrl: string;
-  /** Whether somebody else's API answers there, of which nothing is known but that it takes WebSockets. */
-  readonly foreign?: boolean;
-  /** Where a client has no business, and what has to become of it; absent where there is no such place. */
-  readonly aside?: Aside;
-  /** Token to connect with. */
+  /** Whether another API answers there. Its messages are unknown, so only the upgrade is tested. */
+  readonly isForeign?: boolean;
+  /** A second check; none if the load balancer cannot be reached. */
+  readonly plainRequest?: PlainRequest;
+  /** Bearer token of the connection. */
   readonly token?: string;
 }
 
-export interface Aside {
-  /** Such as `http://websocket-123.us-east-1.elb.amazonaws.com`. */
+/** A request that must not reach a task. */
+export interface PlainRequest {
+  /** For example `http://websocket-123.us-east-1.elb.amazonaws.com`. */
   readonly url: string;
-  /** A way around CloudFront is refused, and one without TLS leads to that with it. */
-  readonly must: "be refused" | "be redirected";
+  /** A request that bypasses CloudFront must be refused; one without TLS must be redirected to https. */
+  readonly expected: "refused" | "redirected";
 }
 
 export interface SmokeOptions {
-  /** Until all must have worked. DNS, CloudFront's locations and new tasks need some minutes. */
+  /** Limit for all attempts. DNS, CloudFront's locations and new tasks need some minutes. */
   readonly timeoutMs: number;
   /** Called with the reason before another attempt. */
   readonly onRetry?: (reason: string) => void;
 }
 
 export interface SmokeResult {
-  /** From sending a message until it came back; of a foreign API, until it has taken the WebSocket. */
+  /** Time from sending a message to receiving it; the time of the upgrade for a foreign API. */
   readonly roundTripMs: number;
-  /** What became of the request aside, where there was one. */
-  readonly aside?: string;
+  /** How the plain request was answered. */
+  readonly plainResult?: string;
 }
 
-/** It does not work, and waiting would not help. */
-class FinalError extends Error {}
+/** An error that another attempt cannot avoid. */
+class PermanentError extends Error {}
 
-/** @throws {Error} saying which part does not work, and why. */
+/** @throws {Error} with the failed check and the reason. */
 export async function smoke(target: SmokeTarget, { timeoutMs, onRetry }: SmokeOptions): Promise<SmokeResult> {
   const deadline = performance.now() + timeoutMs;
-  const patiently = async <T>(what: string, attempt: () => Promise<T>): Promise<T> => {
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+  const retry = async <T>(what: string, attempt: () => Promise<T>): Promise<T> => {
+    for (let pauseMs = MIN_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
       try {
         return await attempt();
       } catch (error) {
         const reason = `${what}: ${error instanceof Error ? error.message : String(error)}`;
-        if (error instanceof FinalError || performance.now() + pauseMs > deadline)
+        if (error instanceof PermanentError || performance.now() + pauseMs > deadline)
           throw new Error(reason, { cause: error });
         onRetry?.(reason);
         await sleep(pauseMs);
       }
     }
   };
-  const { websocketUrl, aside, foreign = false } = target;
-  const roundTripMs = await patiently(websocketUrl, () => (foreign ? opening(target) : roundTrip(target)));
-  if (aside === undefined) return { roundTripMs };
-  const became = await patiently(aside.url, () =>
-    aside.must === "be refused" ? directRequest(aside.url) : plainRequest(aside.url),
+  const { websocketUrl, plainRequest, isForeign = false } = target;
+  const roundTripMs = await retry(websocketUrl, () =>
+    isForeign ? measureUpgrade(target) : measureRoundTrip(target),
   );
-  return { roundTripMs, aside: became };
+  if (plainRequest === undefined) return { roundTripMs };
+  const { url, expected } = plainRequest;
+  const plainResult = await retry(url, () =>
+    expected === "refused" ? expectRefusal(url) : expectRedirect(url),
+  );
+  return { roundTripMs, plainResult };
 }
 
-async function opening({ websocketUrl, token }: SmokeTarget): Promise<number> {
+async function measureUpgrade({ websocketUrl, token }: SmokeTarget): Promise<number> {
   const start = performance.now();
   const socket = new WebSocket(websocketUrl, { handshakeTimeout: ATTEMPT_TIMEOUT_MS, ...headersOf(token) });
   try {
@@ -92,26 +94,25 @@ function headersOf(token: string | undefined): { readonly headers?: Readonly<Rec
   return token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } };
 }
 
-async function roundTrip({ websocketUrl, token }: SmokeTarget): Promise<number> {
-  const giveUp = AbortSignal.timeout(ATTEMPT_TIMEOUT_MS);
+async function measureRoundTrip({ websocketUrl, token }: SmokeTarget): Promise<number> {
+  const timeout = AbortSignal.timeout(ATTEMPT_TIMEOUT_MS);
   const socket = new WebSocket(`${websocketUrl}/${CHANNEL}`, headersOf(token));
   try {
     const failed = failureOf(socket, token);
-    const until = (matches: (message: unknown) => boolean): Promise<void> =>
-      Promise.race([failed, received(socket, matches, giveUp)]);
-    // The greeting follows the upgrade at once, so it is listened for before.
-    await until((message) => has(message, "connection", "ok"));
-    const ours = crypto.randomUUID();
+    const receive = (matches: (message: unknown) => boolean): Promise<void> =>
+      Promise.race([failed, received(socket, matches, timeout)]);
+    await receive((message) => has(message, "connection", "ok"));
+    const id = crypto.randomUUID();
     const start = performance.now();
-    socket.send(JSON.stringify(ours));
-    await until((message) => has(message, "message", ours));
+    socket.send(JSON.stringify(id));
+    await receive((message) => has(message, "message", id));
     return performance.now() - start;
   } finally {
     socket.terminate();
   }
 }
 
-/** Rejects when the connection fails or ends. */
+/** Rejects if the connection fails or closes. */
 function failureOf(socket: WebSocket, token: string | undefined): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => undefined);
@@ -122,10 +123,10 @@ function failureOf(socket: WebSocket, token: string | undefined): Promise<never>
   socket.on("unexpected-response", (_request, { statusCode = 0 }) => {
     reject(
       statusCode === 401
-        ? new FinalError(
+        ? new PermanentError(
             token === undefined
-              ? "the upgrade was answered with 401: the stack asks for a token, put one into SMOKE_TOKEN"
-              : "the upgrade was answered with 401: the token in SMOKE_TOKEN is not accepted",
+              ? "the upgrade was answered with 401: the stack requires a token, set SMOKE_TOKEN"
+              : "the upgrade was answered with 401: the stack rejects the token in SMOKE_TOKEN",
           )
         : new Error(`the upgrade was answered with ${statusCode}`),
     );
@@ -133,29 +134,31 @@ function failureOf(socket: WebSocket, token: string | undefined): Promise<never>
   return promise;
 }
 
-/** Listens from the moment of the call: what arrives together with something else is not missed. */
+/** Listens from the time of the call, so that a message that follows the previous one at once is not missed. */
 function received(
   socket: WebSocket,
   matches: (message: unknown) => boolean,
-  giveUp: AbortSignal,
+  timeout: AbortSignal,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    // The default binaryType delivers one Buffer.
+    // With the default binaryType, a message is one Buffer.
     socket.on("message", (data: Buffer) => {
       const text = data.toString();
-      const message = parsed(text);
+      const message = parseJson(text);
       if (message === undefined)
-        reject(new Error(`another server answers: ${JSON.stringify(text.slice(0, QUOTED_CHARACTERS))}`));
+        reject(
+          new Error(`another server answers there: ${JSON.stringify(text.slice(0, EXCERPT_CHARACTERS))}`),
+        );
       else if (matches(message)) resolve();
     });
-    giveUp.addEventListener("abort", () => {
+    timeout.addEventListener("abort", () => {
       reject(new Error(`no answer within ${ATTEMPT_TIMEOUT_MS / 1000} s`));
     });
   });
 }
 
-/** @returns `undefined` for what is no JSON; the server sends nothing else. */
-function parsed(text: string): unknown {
+/** @returns `undefined` for a text that is not JSON, which the server never sends. */
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
@@ -171,7 +174,7 @@ function has(message: unknown, key: string, value: string): boolean {
   );
 }
 
-/** What says that the load balancer's security group let nobody in; anything but an answer is welcome here. */
+/** Codes of a request that the load balancer's security group drops. */
 const UNREACHABLE = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -181,31 +184,29 @@ const UNREACHABLE = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
-async function plainRequest(url: string): Promise<string> {
-  const { status, headers } = await fetch(url, {
-    redirect: "manual",
-    signal: AbortSignal.timeout(DIRECT_TIMEOUT_MS),
-  });
+function request(url: string): Promise<Response> {
+  return fetch(url, { redirect: "manual", signal: AbortSignal.timeout(PLAIN_TIMEOUT_MS) });
+}
+
+async function expectRedirect(url: string): Promise<string> {
+  const { status, headers } = await request(url);
   const location = headers.get("location") ?? "nowhere";
-  if (status === MOVED && location.startsWith("https://")) return location;
+  if (status === MOVED_PERMANENTLY && location.startsWith("https://")) return location;
   throw new Error(
-    `a request without TLS was answered with ${status} to ${location}, and must lead to https://`,
+    `a request without TLS was answered with ${status} to ${location}; expected a redirect to https://`,
   );
 }
 
-async function directRequest(url: string): Promise<string> {
+async function expectRefusal(url: string): Promise<string> {
   try {
-    const { status } = await fetch(url, {
-      redirect: "manual",
-      signal: AbortSignal.timeout(DIRECT_TIMEOUT_MS),
-    });
-    if (status === 403) return "403";
-    throw new Error(`a request around CloudFront was answered with ${status}, and must be refused with 403`);
+    const { status } = await request(url);
+    if (status === FORBIDDEN) return String(status);
+    throw new Error(`a request that bypasses CloudFront was answered with ${status}; expected ${FORBIDDEN}`);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    if (error.name === "TimeoutError") return "no connection at all";
+    if (error.name === "TimeoutError") return "no connection";
     const code = (error.cause as { code?: unknown } | undefined)?.code; // undici puts the system's error there.
-    if (typeof code === "string" && UNREACHABLE.has(code)) return "no connection at all";
+    if (typeof code === "string" && UNREACHABLE.has(code)) return "no connection";
     throw typeof code === "string" ? new Error(code, { cause: error }) : error;
   }
 }

@@ -1,22 +1,22 @@
-/** `outputs`. */
+/** `outputs`: the outputs of a stack, with secrets masked. */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { EXIT, type Context } from "../context.ts";
-import { openStack } from "../workspace.ts";
+import { openStack } from "../stack/workspace.ts";
 
-export async function outputs({ workspace, options, say }: Context): Promise<number> {
+export async function outputs({ workspace, options, print }: Context): Promise<number> {
   const stack = await openStack(workspace, options.stack, { create: false });
   const values = await stack.outputs();
-  if (options.json) say(JSON.stringify(masked(values), undefined, 2));
-  else for (const line of describeOutputs(values)) say(line);
+  if (options.json) print(JSON.stringify(masked(values), undefined, 2));
+  else for (const line of describeOutputs(values)) print(line);
   return EXIT.done;
 }
 
-/** A page of text, for Pulumi Cloud. */
-const PAGE = "readme";
+/** A page of Markdown that Pulumi Cloud shows. */
+const README_OUTPUT = "readme";
 
-/** One line for each, in alphabetical order. */
+/** One line per output in alphabetical order, without the readme. */
 export function describeOutputs(values: OutputMap): readonly string[] {
-  const entries = Object.entries(masked(values)).filter(([name]) => name !== PAGE);
+  const entries = Object.entries(masked(values)).filter(([name]) => name !== README_OUTPUT);
   const width = Math.max(0, ...entries.map(([name]) => name.length));
   return entries
     .sort(([one], [other]) => one.localeCompare(other))

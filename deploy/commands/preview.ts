@@ -1,48 +1,46 @@
-/** `preview` and `refresh`: looking, and at most changing the state. */
+/** `preview` and `refresh`. */
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { EXIT, type Context } from "../context.ts";
-import { previewMarkdown } from "../markdown.ts";
-import { operate, OperationFailed, programOptions, REFRESH_OPTIONS } from "../operate.ts";
-import { stackFileName } from "../stackName.ts";
-import { openStack, readState } from "../workspace.ts";
+import { operate, OperationFailed, programOptions, REFRESH_OPTIONS } from "../engine/operate.ts";
+import { stackFileName } from "../stack/stackName.ts";
+import { openStack, readState } from "../stack/workspace.ts";
+import { previewMarkdown } from "./markdown.ts";
 
 export async function preview(context: Context): Promise<number> {
-  const { options, say } = context;
-  const { stack, leave } = await stackToLookAt(context);
+  const { options, print } = context;
+  const { stack, close } = await openForPreview(context);
   try {
-    const { progress } = await operate(context, stack, {
+    const { report } = await operate(context, stack, {
       name: "preview",
-      planned: true,
+      isPreview: true,
       run: (engine) => stack.preview({ ...engine, ...programOptions(options) }),
     });
-    if (options.markdown !== undefined)
-      writeFileSync(options.markdown, previewMarkdown(stack.name, progress));
-    if (!options.expectNoChanges || progress.changed.length === 0) return EXIT.done;
-    say(`There are changes, and none were expected in ${stack.name}.`);
+    if (options.markdown !== undefined) writeFileSync(options.markdown, previewMarkdown(stack.name, report));
+    if (!options.expectNoChanges || report.changed.length === 0) return EXIT.done;
+    print(`${stack.name} has changes, and --expect-no-changes is set.`);
     return EXIT.failed;
   } catch (error) {
-    if (error instanceof OperationFailed && options.markdown !== undefined) {
-      writeFileSync(options.markdown, previewMarkdown(stack.name, error.progress, error.message));
-    }
+    if (error instanceof OperationFailed && options.markdown !== undefined)
+      writeFileSync(options.markdown, previewMarkdown(stack.name, error.report, error.message));
     throw error;
   } finally {
-    await leave();
+    await close();
   }
 }
 
-/** A stack that is not there yet is made to be looked at, and leaves nothing behind. */
-async function stackToLookAt({
+/** Opens the stack. One that does not exist is created for the preview, and removed by `close`. */
+async function openForPreview({
   workspace,
   options,
   root,
-}: Context): Promise<{ readonly stack: Stack; readonly leave: () => Promise<void> }> {
+}: Context): Promise<{ readonly stack: Stack; readonly close: () => Promise<void> }> {
   const { stack: name } = options;
   try {
     const stack = await openStack(workspace, name, { create: false });
-    return { stack, leave: () => Promise.resolve() };
+    return { stack, close: () => Promise.resolve() };
   } catch (error) {
     if (!(error instanceof StackNotFoundError)) throw error;
   }
@@ -51,32 +49,32 @@ async function stackToLookAt({
   const stack = await openStack(workspace, name, { create: true });
   return {
     stack,
-    leave: async () => {
+    close: async () => {
       await workspace.local.removeStack(name, { preserveConfig: true });
-      // Making it has written its salt there.
+      // `stack init` has added its salt.
       writeFileSync(file, before);
     },
   };
 }
 
 export async function refresh(context: Context): Promise<number> {
-  const { options, workspace, say } = context;
+  const { options, workspace, print } = context;
   const stack = await openStack(workspace, options.stack, { create: false });
   const { pending } = await readState(stack);
-  const { progress } = await operate(context, stack, {
+  const { report } = await operate(context, stack, {
     name: "refresh",
-    planned: false,
+    isPreview: false,
     run: (engine) => stack.refresh({ ...engine, ...REFRESH_OPTIONS, clearPendingCreates: true }),
   });
   if (pending.length > 0) {
-    say(
-      `Forgotten: ${pending.join(", ")}. What AWS made of it, delete there, or take over with npx pulumi import.`,
+    print(
+      `Removed from the state: ${pending.join(", ")}. If AWS created the resource, delete it there, or add it to the state with npx pulumi import.`,
     );
   }
-  say(
-    progress.changed.length === 0
-      ? `AWS has what the state of ${stack.name} says.`
-      : `The state of ${stack.name} now says what AWS has; npm run deploy -- up ${stack.name} makes it as declared.`,
+  print(
+    report.changed.length === 0
+      ? `The state of ${stack.name} matches AWS.`
+      : `The state of ${stack.name} now matches AWS. npm run deploy -- up ${stack.name} restores what the program declares.`,
   );
   return EXIT.done;
 }

@@ -1,69 +1,71 @@
-/** `smoke`: whether the stack that is there works. */
+/** `smoke`: run the smoke test against the deployed stack. */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { EXIT, type Context } from "../context.ts";
 import { PreconditionError } from "../preconditions.ts";
-import { type Aside, smoke, type SmokeTarget } from "../smoke.ts";
-import { openStack } from "../workspace.ts";
+import { type PlainRequest, smoke, type SmokeTarget } from "../smoke.ts";
+import { openStack } from "../stack/workspace.ts";
 
 const MS_PER_SECOND = 1000;
 
 export async function smokeCommand(context: Context): Promise<number> {
   const stack = await openStack(context.workspace, context.options.stack, { create: false });
-  return (await proveItWorks(context, stack.name, await stack.outputs())) ? EXIT.done : EXIT.failed;
+  return (await runSmokeTest(context, stack.name, await stack.outputs())) ? EXIT.done : EXIT.failed;
 }
 
-/** Says what it found. */
-export async function proveItWorks(
-  { options, env, say }: Pick<Context, "options" | "env" | "say">,
+/** Prints the results, and returns whether all checks passed. */
+export async function runSmokeTest(
+  { options, env, print }: Pick<Context, "options" | "env" | "print">,
   stack: string,
   outputs: OutputMap,
 ): Promise<boolean> {
   const target = targetOf(outputs, env["SMOKE_TOKEN"]);
-  if (target === undefined) throw new PreconditionError(`${stack} is not up: it has no outputs to try.`);
-  say("\nsmoke test");
+  if (target === undefined)
+    throw new PreconditionError(`${stack} has no outputs to test. Fix: \`npm run deploy -- up ${stack}\``);
+  print("\nsmoke test");
   try {
-    const { roundTripMs, aside } = await smoke(target, {
+    const { roundTripMs, plainResult } = await smoke(target, {
       timeoutMs: options.smokeTimeoutSeconds * MS_PER_SECOND,
       onRetry: (reason) => {
-        say(`  not yet: ${reason}`);
+        print(`  not yet: ${reason}`);
       },
     });
     const ms = `${roundTripMs.toFixed(1)} ms`;
-    say(
-      target.foreign === true
-        ? `  ✓ ${target.websocketUrl} took a WebSocket in ${ms}; what it says is its API's`
-        : `  ✓ a message went through ${target.websocketUrl} and back in ${ms}`,
+    print(
+      target.isForeign === true
+        ? `  ✓ ${target.websocketUrl} accepted a WebSocket in ${ms}; the API's messages are not tested`
+        : `  ✓ a message travelled through ${target.websocketUrl} and back in ${ms}`,
     );
-    if (target.aside?.must === "be refused")
-      say(`  ✓ the load balancer refuses a direct request: ${aside ?? ""}`);
-    if (target.aside?.must === "be redirected") say(`  ✓ a request without TLS is sent to ${aside ?? ""}`);
+    if (target.plainRequest?.expected === "refused")
+      print(`  ✓ the load balancer refuses a direct request: ${plainResult ?? ""}`);
+    if (target.plainRequest?.expected === "redirected")
+      print(`  ✓ a request without TLS is redirected to ${plainResult ?? ""}`);
     return true;
   } catch (error) {
-    say(`  ✗ ${error instanceof Error ? error.message : String(error)}`);
-    say(`  The stack is up all the same; npm run deploy -- smoke ${stack} tries again.`);
+    print(`  ✗ ${error instanceof Error ? error.message : String(error)}`);
+    print(`  The stack is deployed nevertheless. npm run deploy -- smoke ${stack} tries again.`);
     return false;
   }
 }
 
-/** What there is to try follows from what a stack has: see infra/edges/outputs.ts. */
+/** The outputs determine the checks: see infra/edges/outputs.ts. */
 function targetOf(outputs: OutputMap, token: string | undefined): SmokeTarget | undefined {
-  const text = (name: string): string | undefined => {
+  const textOf = (name: string): string | undefined => {
     const value: unknown = outputs[name]?.value;
     return typeof value === "string" ? value : undefined;
   };
-  const websocketUrl = text("websocketUrl");
+  const websocketUrl = textOf("websocketUrl");
   if (websocketUrl === undefined) return undefined;
-  const loadBalancer = text("loadBalancerDnsName");
-  const aside: Aside | undefined =
-    text("distributionDomainName") === undefined
-      ? { url: `http://${new URL(websocketUrl).host}/`, must: "be redirected" }
+  const loadBalancer = textOf("loadBalancerDnsName");
+  const plainRequest: PlainRequest | undefined =
+    textOf("distributionDomainName") === undefined
+      ? { url: `http://${new URL(websocketUrl).host}/`, expected: "redirected" }
       : loadBalancer === undefined
         ? undefined
-        : { url: `http://${loadBalancer}/`, must: "be refused" };
+        : { url: `http://${loadBalancer}/`, expected: "refused" };
   return {
     websocketUrl,
-    foreign: text("serviceName") === undefined,
-    ...(aside !== undefined && { aside }),
+    isForeign: textOf("serviceName") === undefined,
+    ...(plainRequest !== undefined && { plainRequest }),
     ...(token !== undefined && token !== "" && { token }),
   };
 }

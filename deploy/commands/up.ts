@@ -1,31 +1,31 @@
-/** `up` and `rotate-secret`: the stack as the program declares it, and the proof that it works. */
+/** `up` and `rotate-secret`: deploy the stack, then run the smoke test. */
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { ConfigMap, OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation/index.js";
 import { edgeDefinitions } from "../../infra/config/edgeDefinitions.ts";
-import { confirm, describeLoss } from "../confirm.ts";
+import { confirm } from "../confirm.ts";
 import { EXIT, type Context } from "../context.ts";
-import { configOf, copySecrets, expiryOf, needEphemeral, writeStackFile } from "../ephemeral.ts";
+import { describeLoss, lossesOf } from "../engine/losses.ts";
+import { mayHaveChanged, operate, programOptions, type Operated } from "../engine/operate.ts";
+import { describeCounts, formatDuration } from "../engine/wording.ts";
 import type { Options } from "../options.ts";
-import { mayHaveChanged, operate, programOptions, type Operated } from "../operate.ts";
 import { PreconditionError } from "../preconditions.ts";
-import { describeCounts, duration } from "../progress/text.ts";
-import { stackFileName } from "../stackName.ts";
-import { losses } from "../stateful.ts";
-import { openStack, readState } from "../workspace.ts";
+import { configOf, copySecrets, expiryOf, needEphemeral, writeStackFile } from "../stack/ephemeral.ts";
+import { stackFileName } from "../stack/stackName.ts";
+import { openStack, readState } from "../stack/workspace.ts";
 import { describeOutputs } from "./outputs.ts";
-import { proveItWorks } from "./smoke.ts";
+import { runSmokeTest } from "./smoke.ts";
 
-/** In the project's own namespace; 1 unless it is set. */
+/** A key in the project's own namespace. */
 const GENERATION_KEY = "originSecretGeneration";
 const FIRST_GENERATION = 1;
 
-/** In the same namespace. */
+/** A key in the same namespace. */
 const EDGE_KEY = "edge";
 const EDGE_WITH_SECRET = "cloudfront";
 
-/** A rotation forgets the secret before the last; that is what it is for. */
-const FORGOTTEN_BY_ROTATION = new Set(["random:index/randomPassword:RandomPassword"]);
+/** A rotation deletes the second to last secret on purpose. */
+const LOST_BY_ROTATION = new Set(["random:index/randomPassword:RandomPassword"]);
 
 export async function up(context: Context): Promise<number> {
   const { options, workspace } = context;
@@ -33,36 +33,32 @@ export async function up(context: Context): Promise<number> {
     options.ephemeral === undefined
       ? await openStack(workspace, options.stack, { create: true })
       : await openEphemeral(context, options.ephemeral);
-  await askBeforeLosses(context, stack, new Set());
+  await confirmLosses(context, stack, new Set());
   return conclude(context, stack, await update(context, stack));
 }
 
 async function openEphemeral(
-  { today, root, options, workspace }: Context,
+  { now, root, options, workspace }: Context,
   { from, lifetimeMs }: NonNullable<Options["ephemeral"]>,
 ): Promise<Stack> {
-  const expires = new Date(today().getTime() + lifetimeMs);
-  const { secrets, undo } = writeStackFile(root, {
-    project: workspace.project,
-    stack: options.stack,
-    from,
-    expires,
-  });
+  const expires = new Date(now().getTime() + lifetimeMs);
+  const { project } = workspace;
+  const { secrets, undo } = writeStackFile(root, { project, stack: options.stack, from, expires });
   try {
     const stack = await openStack(workspace, options.stack, { create: true });
     needEphemeral(stack.name, await configOf(stack));
     await copySecrets(stack, from, secrets);
     return stack;
   } catch (error) {
-    // The next attempt would take half a copy for the whole.
+    // The next attempt would take an incomplete copy for a complete one.
     undo();
     throw error;
   }
 }
 
-/** CloudFront sends generation n, and the load balancer takes n and n - 1: see infra/components/cloudFront/originSecret.ts. */
+/** CloudFront sends generation n; the load balancer accepts n and n - 1. See infra/components/cloudFront/originSecret.ts. */
 export async function rotateSecret(context: Context): Promise<number> {
-  const { options, workspace, root, say } = context;
+  const { options, workspace, root, print } = context;
   const stack = await openStack(workspace, options.stack, { create: false });
   const config = await stack.getAllConfig();
   needSecret(stack.name, workspace.project, config);
@@ -74,24 +70,24 @@ export async function rotateSecret(context: Context): Promise<number> {
   let updated: Updated;
   try {
     await stack.setConfig(key, { value: String(generation) });
-    await askBeforeLosses(context, stack, FORGOTTEN_BY_ROTATION);
+    await confirmLosses(context, stack, LOST_BY_ROTATION);
     updated = await update(context, stack);
   } catch (error) {
     if (mayHaveChanged(error)) {
-      say(
-        `${fileName} says ${GENERATION_KEY} ${generation}, and so may a part of the stack: npm run deploy -- up ${stack.name} goes on.`,
+      print(
+        `${fileName} sets ${GENERATION_KEY} to ${generation}, and a part of the stack may have it. npm run deploy -- up ${stack.name} continues.`,
       );
     } else writeFileSync(file, before);
     throw error;
   }
-  say(`${fileName} now says ${GENERATION_KEY} ${generation}: commit it.`);
-  say(
-    `CloudFront sends generation ${generation} of the secret; the load balancer takes ${generation - 1} as well, until the next rotation.`,
+  print(`${fileName} now sets ${GENERATION_KEY} to ${generation}: commit it.`);
+  print(
+    `CloudFront sends generation ${generation} of the secret. Until the next rotation, the load balancer also accepts ${generation - 1}.`,
   );
   return conclude(context, stack, updated);
 }
 
-/** @throws {PreconditionError} where the stack's edge has no secret. A word that is no edge, the program refuses. */
+/** @throws {PreconditionError} if the stack's edge has no secret. The program itself rejects an unknown edge. */
 function needSecret(stack: string, project: string, config: ConfigMap): void {
   const key = `${project}:${EDGE_KEY}`;
   const edge = edgeDefinitions[EDGE_KEY].choices.find((choice) => choice === config[key]?.value);
@@ -102,19 +98,19 @@ function needSecret(stack: string, project: string, config: ConfigMap): void {
 }
 
 /**
- * A preview tells what would be lost; with --yes nobody needs to know before. Unless something is protected: the preview
- * ends there, where the update would end half-way, with everything new beside everything old.
+ * Previews the update, and asks if data would be lost. --yes skips both unless a resource is protected: the preview then
+ * fails before the update has created anything.
  */
-async function askBeforeLosses(context: Context, stack: Stack, expected: ReadonlySet<string>): Promise<void> {
+async function confirmLosses(context: Context, stack: Stack, expected: ReadonlySet<string>): Promise<void> {
   if (context.options.yes && !(await hasProtected(stack))) return;
-  const { progress } = await operate(context, stack, {
+  const { report } = await operate(context, stack, {
     name: "preview",
-    planned: true,
+    isPreview: true,
     run: (engine) => stack.preview({ ...engine, ...programOptions(context.options) }),
   });
-  const lost = losses(progress).filter(({ resource }) => !expected.has(resource.type));
-  if (lost.length === 0 || context.options.yes) return;
-  await confirm(context, { what: `up ${stack.name}`, details: lost.map(describeLoss), word: stack.name });
+  const losses = lossesOf(report).filter(({ resource }) => !expected.has(resource.type));
+  if (losses.length === 0 || context.options.yes) return;
+  await confirm(context, { what: `up ${stack.name}`, details: losses.map(describeLoss), word: stack.name });
 }
 
 async function hasProtected(stack: Stack): Promise<boolean> {
@@ -127,35 +123,35 @@ type Updated = Operated<UpResult>;
 function update(context: Context, stack: Stack): Promise<Updated> {
   return operate(context, stack, {
     name: "up",
-    planned: false,
+    isPreview: false,
     run: (engine) => stack.up({ ...engine, ...programOptions(context.options) }),
   });
 }
 
-/** Says what there is now, and proves that it works. */
-async function conclude(context: Context, stack: Stack, { result, progress, ms }: Updated): Promise<number> {
-  const { options, say } = context;
-  say(`\nup ${stack.name} took ${duration(ms)}: ${describeCounts(progress, "done")}`);
-  for (const line of describeOutputs(result.outputs)) say(line);
+/** Prints the summary, runs the smoke test, and prints the next steps. */
+async function conclude(context: Context, stack: Stack, { result, report, ms }: Updated): Promise<number> {
+  const { options, print } = context;
+  print(`\nup ${stack.name} took ${formatDuration(ms)}: ${describeCounts(report, "done")}`);
+  for (const line of describeOutputs(result.outputs)) print(line);
 
-  const proven = options.smoke ? await proveItWorks(context, stack.name, result.outputs) : true;
+  const isWorking = options.smoke ? await runSmokeTest(context, stack.name, result.outputs) : true;
   const expires = expiryOf(await configOf(stack));
-  for (const line of nextSteps(stack.name, result.outputs, expires)) say(line);
-  return proven ? EXIT.done : EXIT.failed;
+  for (const line of nextSteps(stack.name, result.outputs, expires)) print(line);
+  return isWorking ? EXIT.done : EXIT.failed;
 }
 
 function nextSteps(stack: string, outputs: OutputMap, expires: Date | undefined): readonly string[] {
   const websocketUrl = String(outputs["websocketUrl"]?.value);
   return [
     "\nnext",
-    `  talk to it        npx wscat -c ${websocketUrl}`,
+    `  connect     npx wscat -c ${websocketUrl}`,
     // An API Gateway has no page.
     ...(outputs["serviceName"] === undefined
       ? []
-      : [`  in a browser      https://${new URL(websocketUrl).host}/`]),
-    `  how it stands     npm run deploy -- status ${stack}`,
+      : [`  in browser  https://${new URL(websocketUrl).host}/`]),
+    `  status      npm run deploy -- status ${stack}`,
     ...(expires === undefined
       ? []
-      : [`  expires           ${expires.toISOString()}, when the next npm run deploy -- sweep destroys it`]),
+      : [`  expires     ${expires.toISOString()}; the next npm run deploy -- sweep then destroys it`]),
   ];
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { askIn } from "../../deploy/ask.ts";
-import { Interrupted, mayHaveChanged } from "../../deploy/operate.ts";
+import { Interrupted, mayHaveChanged } from "../../deploy/engine/operate.ts";
 
-describe("a question of deploy", () => {
+describe("the question of deploy", () => {
   function answered(typed: string): Promise<string> {
     const input = new PassThrough();
     const answer = askIn({ input, output: new PassThrough() })("destroy dev: ");
@@ -11,15 +11,15 @@ describe("a question of deploy", () => {
     return answer;
   }
 
-  it("takes a line", async () => {
+  it("returns the typed line", async () => {
     assert.equal(await answered("dev\r"), "dev");
   });
 
-  it("takes the end of the input for no answer", async () => {
+  it("returns an empty text at the end of the input", async () => {
     assert.equal(await answered(""), "");
   });
 
-  it("is interrupted by Ctrl-C, before anything has been changed", async () => {
+  it("throws on Ctrl-C, before anything has been changed", async () => {
     await assert.rejects(answered("de\x03"), (error) => {
       assert.ok(error instanceof Interrupted);
       assert.equal(error.message, "Nothing has been changed.");

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { confirm } from "../../deploy/confirm.ts";
 import { PreconditionError } from "../../deploy/preconditions.ts";
 
-describe("what deploy asks", () => {
+describe("the confirmation of deploy", () => {
   const question = { what: "destroy dev", details: ["the logs would be lost"], word: "dev" };
 
-  it("goes on with the right word only", async () => {
-    const said: string[] = [];
+  it("accepts only the right word", async () => {
+    const printed: string[] = [];
     const asked: string[] = [];
     const answering = (answer: string): Parameters<typeof confirm>[0] => ({
-      say: (line) => said.push(line),
+      print: (line) => printed.push(line),
       ask: (text) => {
         asked.push(text);
         return Promise.resolve(answer);
@@ -17,8 +17,8 @@ describe("what deploy asks", () => {
     });
 
     await confirm(answering("dev\n"), question);
-    assert.deepEqual(said, ["  the logs would be lost"]);
-    assert.deepEqual(asked, ["destroy dev: type dev to go on: "]);
+    assert.deepEqual(printed, ["  the logs would be lost"]);
+    assert.deepEqual(asked, ["destroy dev: type dev to continue: "]);
     for (const answer of ["", "y", "yes", "prod"]) {
       await assert.rejects(
         confirm(answering(answer), question),
@@ -27,10 +27,7 @@ describe("what deploy asks", () => {
     }
   });
 
-  it("refuses where there is nobody", async () => {
-    await assert.rejects(
-      confirm({ say: () => undefined, ask: undefined }, question),
-      /destroy dev needs --yes/,
-    );
+  it("fails without a terminal", async () => {
+    await assert.rejects(confirm({ print: () => undefined, ask: undefined }, question), /Fix: add --yes/);
   });
 });

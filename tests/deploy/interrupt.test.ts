@@ -1,29 +1,23 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { Stack } from "@pulumi/pulumi/automation/index.js";
-import { Interrupted, operate } from "../../deploy/operate.ts";
-import { linesView } from "../../deploy/progress/view.ts";
+import { Interrupted, operate } from "../../deploy/engine/operate.ts";
 
 describe("Ctrl-C in deploy", () => {
-  it("begins no operation when npm has ended already", async () => {
-    const output: string[] = [];
+  it("starts no operation if npm has already ended", async () => {
+    const printed: string[] = [];
     const context = {
-      openView: linesView({ write: (text) => output.push(text) }),
       interrupts: { signals: new EventEmitter(), orphaned: AbortSignal.abort() },
-      nowMs: () => 0,
-      say: (line: string) => output.push(line),
+      print: (line: string) => printed.push(line),
+      write: (text: string) => assert.fail(text),
+      color: "never",
       exit: (code: number) => assert.fail(`exit ${code}`),
       workspace: { programError: () => undefined },
-    };
-    // A preview asks nothing else of it.
+    } as const;
+    // A preview uses nothing else of the stack.
     const stack = Object.assign(Object.create(Stack.prototype) as Stack, { name: "dev" });
-    let hasBegun = false;
-    const run = (): Promise<void> => {
-      hasBegun = true;
-      return Promise.resolve();
-    };
-    await assert.rejects(operate(context, stack, { name: "preview", planned: true, run }), Interrupted);
-    assert.equal(hasBegun, false);
-    assert.match(output.join(""), /cancelling/);
+    const run = (): Promise<void> => assert.fail("the operation has started");
+    await assert.rejects(operate(context, stack, { name: "preview", isPreview: true, run }), Interrupted);
+    assert.match(printed.join(""), /^Cancelling/);
   });
 });

@@ -27,8 +27,8 @@ describe("the preconditions of deploy", () => {
     writeFileSync(join(folder, file), text, { mode });
   }
 
-  /** One sentence, so that it can be read at a glance. */
-  function sentence(run: () => unknown): string {
+  /** The message of a failed check, which is one line. */
+  function messageOf(run: () => unknown): string {
     try {
       run();
     } catch (error) {
@@ -36,18 +36,18 @@ describe("the preconditions of deploy", () => {
       assert.doesNotMatch(error.message, /\n/);
       return error.message;
     }
-    return assert.fail("nothing was missing");
+    return assert.fail("the check passed");
   }
 
-  it("takes the project's own CLI, then one on PATH, never the package that would download one", () => {
+  it("find the project's own CLI, then the one on PATH, never the package that would download one", () => {
     const places = {
       home: folder,
       env: { PATH: ["bin", "node_modules/.bin"].map((name) => join(folder, name)).join(delimiter) },
     };
     write("node_modules/.bin/pulumi", "", 0o755);
     assert.match(
-      sentence(() => findCli("1.2.3", places)),
-      /There is no Pulumi CLI here: npx pulumi version downloads 1\.2\.3/,
+      messageOf(() => findCli("1.2.3", places)),
+      /Pulumi CLI is missing\. Fix: `npx pulumi version` downloads version 1\.2\.3/,
     );
 
     write("bin/pulumi", "", 0o755);
@@ -59,7 +59,7 @@ describe("the preconditions of deploy", () => {
     assert.equal(findCli("1.2.3", { home, env: { ...places.env, PULUMI_HOME: home } }), undefined);
   });
 
-  it("needs the stack's file, and names the nearest", () => {
+  it("require the stack's file, and suggest the nearest name", () => {
     for (const name of ["dev", "prod"]) write(`Pulumi.${name}.yaml`);
 
     for (const stack of ["dev", "acme/dev", "acme/websocket/dev"]) {
@@ -68,21 +68,21 @@ describe("the preconditions of deploy", () => {
       }, stack);
     }
     assert.match(
-      sentence(() => {
+      messageOf(() => {
         needStackFile({ root: folder }, "prd");
       }),
-      /no Pulumi\.prd\.yaml; there are stacks dev, prod\. Did you mean prod\?/,
+      /^Pulumi\.prd\.yaml does not exist; the stacks are dev, prod\. Did you mean prod\?/,
     );
     assert.match(
-      sentence(() => {
+      messageOf(() => {
         needStackFile({ root: folder }, "pr-123");
       }),
-      /With --from dev --expires 24h, up makes an ephemeral one/,
+      /`npm run deploy -- up pr-123 --from dev --expires 24h`/,
     );
   });
 
-  it("needs a passphrase where the stack's secrets have one", () => {
-    const missing = /encrypted with a passphrase: set PULUMI_CONFIG_PASSPHRASE/;
+  it("require a passphrase if the stack's secrets need one", () => {
+    const missing = /encrypted with a passphrase\. Fix: set PULUMI_CONFIG_PASSPHRASE/;
     write("Pulumi.salted.yaml", "encryptionsalt: v1:abc\n");
     write("Pulumi.cloud.yaml", "config: {}\n");
     write("Pulumi.kms.yaml", "secretsprovider: awskms://alias/pulumi\n");
@@ -91,20 +91,20 @@ describe("the preconditions of deploy", () => {
       needPassphrase({ root: folder, env }, stack);
     };
 
-    assert.match(sentence(need("salted", {})), missing);
-    assert.match(sentence(need("cloud", bucket)), missing);
+    assert.match(messageOf(need("salted", {})), missing);
+    assert.match(messageOf(need("cloud", bucket)), missing);
     assert.doesNotThrow(need("salted", { PULUMI_CONFIG_PASSPHRASE: "" }));
     assert.doesNotThrow(need("salted", { PULUMI_CONFIG_PASSPHRASE_FILE: "/x" }));
     assert.doesNotThrow(need("cloud", {}));
     assert.doesNotThrow(need("kms", bucket));
   });
 
-  it("needs anything that could be AWS credentials", () => {
+  it("require a source of AWS credentials", () => {
     const need = (env: Readonly<Record<string, string>>) => (): void => {
       needCredentials({ root: folder, home: folder, env }, "dev", join(folder, "vendor"));
     };
-    assert.match(sentence(need({})), /There are no AWS credentials: set AWS_PROFILE/);
-    assert.match(sentence(need({ AWS_PROFILE: "" })), /There are no AWS credentials/);
+    assert.match(messageOf(need({})), /No AWS credentials were found\. Fix: set AWS_PROFILE/);
+    assert.match(messageOf(need({ AWS_PROFILE: "" })), /No AWS credentials/);
     assert.doesNotThrow(need({ AWS_PROFILE: "team" }));
     assert.doesNotThrow(need({ AWS_WEB_IDENTITY_TOKEN_FILE: "/token" }));
 
@@ -118,17 +118,17 @@ describe("the preconditions of deploy", () => {
     assert.doesNotThrow(need({}));
   });
 
-  it("has a sentence for what the CLI says", () => {
-    for (const [said, told] of [
+  it("explain the errors of the CLI", () => {
+    for (const [message, explanation] of [
       ["error: incorrect passphrase", /is not the passphrase of this stack/],
-      ["error: PULUMI_ACCESS_TOKEN must be set for login", /npx pulumi login/],
+      ["error: PULUMI_ACCESS_TOKEN must be set for login", /`npx pulumi login`/],
       [
         "error: the stack is currently locked by 1 lock(s)",
-        /npx pulumi cancel --stack dev unlocks the stack/,
+        /`npx pulumi cancel --stack dev` unlocks the stack/,
       ],
-      ["error: no stack named 'dev' found", /npm run deploy -- up dev creates it/],
+      ["error: no stack named 'dev' found", /`npm run deploy -- up dev` creates it/],
     ] as const) {
-      assert.match(explainCliError(said, "dev") ?? "", told);
+      assert.match(explainCliError(message, "dev") ?? "", explanation);
     }
     assert.equal(explainCliError("something else", "dev"), undefined);
   });

@@ -3,13 +3,13 @@ import { createServer } from "node:net";
 import { once } from "node:events";
 import { WebSocketServer } from "ws";
 import { ALL_RIGHTS } from "../../app/src/auth/authorize.ts";
-import { type Aside, smoke } from "../../deploy/smoke.ts";
+import { type PlainRequest, smoke } from "../../deploy/smoke.ts";
 import { afterwards, startServer, tearDown } from "../app/support.ts";
 import { startForbidding } from "./forbidding.ts";
 
 const QUICK = { timeoutMs: 1 };
 
-const around = (url: string): Aside => ({ url, must: "be refused" });
+const refused = (url: string): PlainRequest => ({ url, expected: "refused" });
 
 describe("the smoke test of deploy", () => {
   afterEach(tearDown);
@@ -24,50 +24,50 @@ describe("the smoke test of deploy", () => {
     return address.port;
   }
 
-  it("sends a message, gets it back, and is refused on the way around", async () => {
+  it("receives its own message, and expects the direct request to be refused", async () => {
     const { url } = await startServer();
-    const { roundTripMs, aside } = await smoke(
-      { websocketUrl: url, aside: around(`http://${await startForbidding()}/`) },
+    const { roundTripMs, plainResult } = await smoke(
+      { websocketUrl: url, plainRequest: refused(`http://${await startForbidding()}/`) },
       QUICK,
     );
 
     assert.ok(roundTripMs > 0);
-    assert.equal(aside, "403");
+    assert.equal(plainResult, "403");
   });
 
-  it("is content with a load balancer that cannot be reached at all", async () => {
+  it("accepts a load balancer that cannot be reached", async () => {
     const { url } = await startServer();
-    const target = { websocketUrl: url, aside: around(`http://127.0.0.1:${await freePort()}/`) };
+    const target = { websocketUrl: url, plainRequest: refused(`http://127.0.0.1:${await freePort()}/`) };
 
-    assert.equal((await smoke(target, QUICK)).aside, "no connection at all");
+    assert.equal((await smoke(target, QUICK)).plainResult, "no connection");
   });
 
-  it("fails where the load balancer answers anybody", async () => {
+  it("fails if the load balancer accepts a direct request", async () => {
     const { url } = await startServer();
-    const target = { websocketUrl: url, aside: around(`http://${await startForbidding(200)}/`) };
+    const target = { websocketUrl: url, plainRequest: refused(`http://${await startForbidding(200)}/`) };
 
-    await assert.rejects(smoke(target, QUICK), /was answered with 200, and must be refused with 403/);
+    await assert.rejects(smoke(target, QUICK), /was answered with 200; expected 403/);
   });
 
-  it("has nothing to ask aside of a load balancer inside the VPC", async () => {
+  it("sends no direct request to a load balancer inside the VPC", async () => {
     const { url } = await startServer();
     assert.deepEqual(Object.keys(await smoke({ websocketUrl: url }, QUICK)), ["roundTripMs"]);
   });
 
-  it("is sent on to TLS, where the load balancer is the edge", async () => {
+  it("expects a redirect to TLS if the load balancer is the edge", async () => {
     const { url } = await startServer();
     const at = (status: number): Promise<string> =>
       startForbidding(status, { location: "https://ws.example.com:443/" });
     const smokeOf = async (status: number): Promise<string | undefined> => {
-      const aside = { url: `http://${await at(status)}/`, must: "be redirected" } as const;
-      return (await smoke({ websocketUrl: url, aside }, QUICK)).aside;
+      const plainRequest = { url: `http://${await at(status)}/`, expected: "redirected" } as const;
+      return (await smoke({ websocketUrl: url, plainRequest }, QUICK)).plainResult;
     };
 
     assert.equal(await smokeOf(301), "https://ws.example.com:443/");
-    await assert.rejects(smokeOf(200), /was answered with 200 .*must lead to https/);
+    await assert.rejects(smokeOf(200), /was answered with 200 .*expected a redirect to https/);
   });
 
-  it("asks no more of a foreign API than to take a WebSocket", async () => {
+  it("tests only the upgrade of a foreign API", async () => {
     const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
     afterwards(() => {
       for (const client of server.clients) client.terminate();
@@ -78,10 +78,10 @@ describe("the smoke test of deploy", () => {
     assert.ok(typeof address === "object" && address !== null);
     const websocketUrl = `ws://127.0.0.1:${address.port}`;
 
-    assert.ok((await smoke({ websocketUrl, foreign: true }, QUICK)).roundTripMs > 0);
+    assert.ok((await smoke({ websocketUrl, isForeign: true }, QUICK)).roundTripMs > 0);
   });
 
-  it("waits until it works", async () => {
+  it("retries until it succeeds", async () => {
     const port = await freePort();
     const reasons: string[] = [];
     let server: Promise<unknown> | undefined;
@@ -95,12 +95,12 @@ describe("the smoke test of deploy", () => {
     assert.match(reasons[0] ?? "", /^ws:.*ECONNREFUSED/);
   });
 
-  it("gives up at its limit, and says why", async () => {
+  it("fails with the reason at its limit", async () => {
     const websocketUrl = `ws://127.0.0.1:${await freePort()}/wss`;
     await assert.rejects(smoke({ websocketUrl }, QUICK), /^Error: ws:.*ECONNREFUSED/);
   });
 
-  it("does not wait where a token is asked for, and brings the one that it is given", async () => {
+  it("does not retry without a valid token, and sends the given one", async () => {
     const { url } = await startServer(
       {},
       {
@@ -115,15 +115,15 @@ describe("the smoke test of deploy", () => {
     const target = { websocketUrl: url };
     const patient = { timeoutMs: 60_000 };
 
-    await assert.rejects(smoke(target, patient), /asks for a token, put one into SMOKE_TOKEN/);
+    await assert.rejects(smoke(target, patient), /requires a token, set SMOKE_TOKEN/);
     await assert.rejects(
       smoke({ ...target, token: "wrong" }, patient),
-      /the token in SMOKE_TOKEN is not accepted/,
+      /rejects the token in SMOKE_TOKEN/,
     );
     await smoke({ ...target, token: "right" }, patient);
   });
 
-  it("says that another server answers", async () => {
+  it("reports that another server answers", async () => {
     const other = new WebSocketServer({ port: 0, host: "127.0.0.1" });
     await once(other, "listening");
     afterwards(() => {
@@ -137,11 +137,11 @@ describe("the smoke test of deploy", () => {
 
     await assert.rejects(
       smoke({ websocketUrl: `ws://127.0.0.1:${address.port}` }, QUICK),
-      /^Error: ws:.*another server answers: "hello"/,
+      /^Error: ws:.*another server answers there: "hello"/,
     );
   });
 
-  it("says that the connection was cut", async () => {
+  it("reports that the connection was cut", async () => {
     const silent = createServer((socket) => socket.end());
     silent.listen(0, "127.0.0.1");
     await once(silent, "listening");

@@ -1,25 +1,25 @@
-/** The repository as a workspace of the Automation API: its own Pulumi.yaml, stack files and program. */
+/** The repository as a workspace of the Automation API: its Pulumi.yaml, stack files and program. */
 import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation/index.js";
 import type { UpdateSummary } from "@pulumi/pulumi/automation/index.js";
 import { RunError } from "@pulumi/pulumi/errors.js";
-import type { Environment } from "./preconditions.ts";
+import type { Environment } from "../preconditions.ts";
 import { shortName } from "./stackName.ts";
 
 export interface Workspace {
   readonly local: LocalWorkspace;
-  /** Pulumi's name for the project. */
+  /** Name of the project in Pulumi.yaml. */
   readonly project: string;
-  /** What the program threw when it last ran; the engine only knows it second-hand. */
+  /** The error of the program's last run. The engine reports only a part of it. */
   programError(): Error | undefined;
 }
 
 export interface WorkspaceOptions {
   readonly root: string;
-  /** Folder that has the CLI in it; `undefined` for the one on PATH. */
+  /** Folder of the CLI; `undefined` for the CLI on PATH. */
   readonly cliRoot: string | undefined;
-  /** What the CLI and the providers get, on top of this process's own. */
+  /** Added to this process's environment, for the CLI and the providers. */
   readonly env: Environment;
-  /** For a stack that is made here; `undefined` leaves it to the backend. */
+  /** Secrets provider of a new stack; `undefined` for the backend's default. */
   readonly secretsProvider: string | undefined;
 }
 
@@ -37,11 +37,11 @@ export async function openWorkspace({
     program: async () => {
       programError = undefined;
       try {
-        // Loading the providers' SDKs takes seconds, which most commands need not wait for.
-        const { runProgram } = await import("../infra/program.ts");
+        // Loading the providers' SDKs takes seconds, and most commands do not need them.
+        const { runProgram } = await import("../../infra/program.ts");
         return { ...(await runProgram()) };
       } catch (error) {
-        programError = toldPlainly(error);
+        programError = toProgramError(error);
         throw error;
       }
     },
@@ -50,14 +50,14 @@ export async function openWorkspace({
     ),
     ...(secretsProvider !== undefined && { secretsProvider }),
   });
-  leaveSelectionAlone(local);
+  preserveSelection(local);
   const { name: project } = await local.projectSettings();
   return { local, project, programError: () => programError };
 }
 
-/** The library selects every stack that it opens, and the user's next `pulumi up` would be about that one. */
-function leaveSelectionAlone(local: LocalWorkspace): void {
-  // The library does not declare it, and calls it so (pulumi/pulumi: sdk/nodejs/automation/localWorkspace.ts, runPulumiCmd).
+/** The Automation API selects every stack that it opens, which would redirect the user's next `pulumi up`. */
+function preserveSelection(local: LocalWorkspace): void {
+  // An internal method of the library (pulumi/pulumi: sdk/nodejs/automation/localWorkspace.ts, runPulumiCmd).
   const command = local.pulumiCommand as PulumiCommand & {
     run: (args: string[], workDir: string, env: Readonly<Record<string, string>>) => Promise<unknown>;
   };
@@ -66,14 +66,14 @@ function leaveSelectionAlone(local: LocalWorkspace): void {
   };
   const select = local.selectStack.bind(local);
   const remove = local.removeStack.bind(local);
-  // Removing a stack leaves none selected, whichever it was.
+  // `stack rm` clears the selection, also if another stack is selected.
   local.removeStack = async (name, options) => {
     const selected = await local.stack();
     await remove(name, options);
     if (selected !== undefined && shortName(selected.name) !== shortName(name)) await select(selected.name);
   };
   const { secretsProvider } = local;
-  // Fails where the stack is not there, as selecting it does.
+  // Fails if the stack does not exist, as `stack select` does.
   local.selectStack = (name) => run("stack", "--stack", name);
   local.createStack = (name) =>
     run(
@@ -82,13 +82,13 @@ function leaveSelectionAlone(local: LocalWorkspace): void {
     );
 }
 
-/** Only an error that nobody foresaw is told with its stack. */
-function toldPlainly(error: unknown): Error {
+/** Adds the stack trace to an unexpected error. */
+function toProgramError(error: unknown): Error {
   if (RunError.isInstance(error)) return error;
   return new Error(error instanceof Error ? (error.stack ?? error.message) : String(error));
 }
 
-/** @param create where it is not there yet. */
+/** @param create whether to create a stack that does not exist. */
 export function openStack(
   { local }: Workspace,
   name: string,
@@ -97,15 +97,15 @@ export function openStack(
   return create ? Stack.createOrSelect(name, local) : Stack.select(name, local);
 }
 
-/** What of a stack's state is of interest here. The library leaves its shape open. */
+/** The parts of a stack's state that deploy uses. The library does not declare its shape. */
 export interface StackState {
-  /** The stack itself and components among them. */
+  /** Includes the stack itself and components. */
   readonly resources: readonly {
     readonly custom: boolean;
     readonly type: string;
     readonly protect?: boolean;
   }[];
-  /** What was being done when the last update was cut off. */
+  /** Operations that had started when the last update was killed. */
   readonly pending: readonly string[];
 }
 
@@ -120,33 +120,30 @@ export async function readState(stack: Stack): Promise<StackState> {
   };
 }
 
-/** What is to be done about it: Pulumi cannot know whether AWS has made what it never answered for. */
+/** Pulumi cannot find out whether AWS has finished a pending operation. */
 export function describePending(stack: string, pending: readonly string[]): string {
   return (
-    `Cut off while ${pending.join(", ")}: AWS may have done it all the same. ` +
-    `npm run deploy -- refresh ${stack} forgets it; what exists, delete in AWS, or take over with npx pulumi import.`
+    `Interrupted while ${pending.join(", ")}; AWS may have finished it. ` +
+    `npm run deploy -- refresh ${stack} clears it. If the resource exists, delete it in AWS, or add it with npx pulumi import.`
   );
 }
 
-/** What was last done to the stack, with the configuration that it had, secrets left out. */
+/** The last entry of the stack's history, with its configuration but without secrets. */
 export function lastOperation(stack: Stack): Promise<UpdateSummary | undefined> {
   return stack.info(false);
 }
 
-/** Entries of the history that are read at once. */
+/** Entries of the history per read. */
 const PAGE_SIZE = 20;
 
-/**
- * The newest entry of the stack's history that a predicate takes; `undefined` where it takes none.
- * Secrets are left out.
- */
+/** The newest entry of the stack's history that satisfies `matches`, without secrets; `undefined` if none does. */
 export async function findInHistory(
   stack: Stack,
-  wanted: (entry: UpdateSummary) => boolean,
+  matches: (entry: UpdateSummary) => boolean,
 ): Promise<UpdateSummary | undefined> {
   for (let page = 1; ; page++) {
     const entries = await stack.history(PAGE_SIZE, page, false);
-    const found = entries.find(wanted);
+    const found = entries.find(matches);
     if (found !== undefined || entries.length < PAGE_SIZE) return found;
   }
 }

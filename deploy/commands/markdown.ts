@@ -1,21 +1,20 @@
-/** A preview as a comment of a pull request. */
-import type { Progress, Resource } from "./progress/progress.ts";
-import { CHANGES, describeCounts, shortType } from "./progress/text.ts";
-import { losses } from "./stateful.ts";
+/** A preview as a comment on a pull request. */
+import type { EngineReport, Resource } from "../engine/engineReport.ts";
+import { lossesOf } from "../engine/losses.ts";
+import { CHANGES, describeCounts, shortType } from "../engine/wording.ts";
 
-/** GitHub takes 65,536 characters; a table this long stays below, and nobody reads more. */
+/** Keeps the comment below GitHub's limit of 65,536 characters. */
 const MAX_ROWS = 150;
 
-/** @param failure what went wrong; the table then shows how far it came. */
-export function previewMarkdown(stack: string, preview: Progress, failure?: string): string {
-  const changed = preview.changed;
-  const lost = losses(preview);
+/** @param failure why the preview failed; the table then lists the changes that were found before. */
+export function previewMarkdown(stack: string, preview: EngineReport, failure?: string): string {
+  const { changed } = preview;
   return [
-    // By this a workflow finds its own comment, and edits it.
+    // The workflow finds its own comment by this line, and edits it.
     `<!-- deploy preview ${stack} -->`,
     `### Preview of \`${stack}\`: ${failure === undefined ? describeCounts(preview, "planned") : "failed"}`,
     ...(failure === undefined ? [] : ["```text", failure.replaceAll("```", "'''"), "```"]),
-    ...lost.map(
+    ...lossesOf(preview).map(
       ({ resource, what }) =>
         `> [!CAUTION]\n> \`${resource.name}\` would be ${CHANGES[resource.change].done}: ${what} would be lost.\n`,
     ),
@@ -27,12 +26,12 @@ export function previewMarkdown(stack: string, preview: Progress, failure?: stri
   ].join("\n");
 }
 
-function row({ change, name, type, diffs }: Resource): string {
+function row({ change, name, type, properties }: Resource): string {
   const cells = [
     `\`${CHANGES[change].symbol}\` ${change}`,
     code(name),
     code(shortType(type)),
-    diffs.map(code).join("<br>"),
+    properties.map(code).join("<br>"),
   ];
   return `| ${cells.join(" | ")} |`;
 }

@@ -1,4 +1,4 @@
-/** Events as the engine sends them. */
+/** Events in the form of the engine. */
 import type { EngineEvent, OpType, StepEventStateMetadata } from "@pulumi/pulumi/automation/index.js";
 
 export const STACK_URN = urn("pulumi:pulumi:Stack", "websocket-dev");
@@ -8,11 +8,9 @@ export function urn(type: string, name: string): string {
 }
 
 export interface StepOptions {
-  /** URN; the stack's unless it is given. */
-  readonly parent?: string;
   readonly custom?: boolean;
   readonly old?: Record<string, unknown>;
-  /** Whether what there was stays in the cloud when it is deleted. */
+  /** `retainOnDelete` of the old state. */
   readonly retained?: boolean;
   readonly inputs?: Record<string, unknown>;
   readonly diffs?: string[];
@@ -22,7 +20,7 @@ export function step(
   kind: "resourcePreEvent" | "resOutputsEvent" | "resOpFailedEvent",
   op: OpType,
   of: string,
-  { parent = STACK_URN, custom = true, old, retained, inputs = {}, diffs = [] }: StepOptions = {},
+  { custom = true, old, retained, inputs = {}, diffs = [] }: StepOptions = {},
 ): EngineEvent {
   const type = of.split("::")[2] ?? "";
   const state = (values: Record<string, unknown>): StepEventStateMetadata => ({
@@ -30,12 +28,12 @@ export function step(
     urn: of,
     custom,
     id: "",
-    parent: of === STACK_URN ? "" : parent,
+    parent: STACK_URN,
     inputs: values,
     outputs: {},
     provider: "",
   });
-  // The engine sends null for what is not there.
+  // The engine sends null for an absent state.
   const before =
     old === undefined ? null : { ...state(old), ...(retained !== undefined && { retainOnDelete: retained }) };
   const metadata = { op, urn: of, type, provider: "", diffs, old: before, new: state(inputs) };

@@ -1,37 +1,37 @@
 /**
- * Stacks that live for a while: `up pr-123 --from dev --expires 24h`, until `sweep`.
+ * Stacks with an expiry: `up pr-123 --from dev --expires 24h`, until `sweep`.
  *
- * When a stack expires stands in its own configuration, which every backend keeps with each update. So a sweep finds
- * it without the stack's file, which is on the machine that made the stack; tags of stacks exist in Pulumi Cloud only.
- * What else is done to a stack, such as a destroy that fails, may be done where its file is not, and then says nothing.
+ * The configuration of the stack contains the expiry. Every backend keeps the configuration with each update, so `sweep`
+ * needs no stack file (stack tags exist only in Pulumi Cloud). Other operations, for example a failed destroy, may run on a
+ * machine without the stack file; their configuration then lacks the expiry.
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Stack, UpdateSummary } from "@pulumi/pulumi/automation/index.js";
 import { isMap, parseDocument, Scalar, visit } from "yaml";
-import { PreconditionError } from "./preconditions.ts";
+import { PreconditionError } from "../preconditions.ts";
 import { stackFileName } from "./stackName.ts";
 import { findInHistory } from "./workspace.ts";
 
-/** Of a namespace of our own, in which the program looks for nothing. */
+/** In a namespace that the program does not read. */
 export const EXPIRES_KEY = "deploy:expires";
 
-/** What a stack's secrets are encrypted with belongs to that stack alone. */
-const OF_ONE_STACK = ["encryptionsalt", "encryptedkey", "secretsprovider"];
+/** Keys of a stack file that describe the stack's own encryption. */
+const ENCRYPTION_KEYS = ["encryptionsalt", "encryptedkey", "secretsprovider"];
 
-/** Whether what was done to a stack says if, and when, it expires. */
-export function tellsExpiry({ kind, config }: Pick<UpdateSummary, "kind" | "config">): boolean {
+/** Whether the configuration of a history entry determines if, and when, the stack expires. */
+export function hasExpiryInfo({ kind, config }: Pick<UpdateSummary, "kind" | "config">): boolean {
   return kind === "update" || EXPIRES_KEY in config;
 }
 
-/** The configuration that says if, and when, the stack expires; `undefined` for a stack that has never been up. */
+/** The configuration that determines the expiry; `undefined` for a stack that was never deployed. */
 export async function configOf(stack: Stack): Promise<UpdateSummary["config"] | undefined> {
-  return (await findInHistory(stack, tellsExpiry))?.config;
+  return (await findInHistory(stack, hasExpiryInfo))?.config;
 }
 
 /**
- * @returns `undefined` for a stack that stays.
- * @throws {PreconditionError} where the time is none.
+ * @returns `undefined` for a permanent stack.
+ * @throws {PreconditionError} if the value is not a time.
  */
 export function expiryOf(config: UpdateSummary["config"] | undefined): Date | undefined {
   const text = config?.[EXPIRES_KEY]?.value;
@@ -39,33 +39,32 @@ export function expiryOf(config: UpdateSummary["config"] | undefined): Date | un
   const time = new Date(text);
   if (!Number.isNaN(time.getTime())) return time;
   throw new PreconditionError(
-    `${EXPIRES_KEY} is ${JSON.stringify(text)}, and must be a time such as 2030-01-31T12:00:00Z: set it in the stack's file, and bring the stack up.`,
+    `\`${EXPIRES_KEY}\`: got ${JSON.stringify(text)}; expected a time such as 2030-01-31T12:00:00Z. Fix: set it in the stack's file, and deploy the stack.`,
   );
 }
 
-/** @throws {PreconditionError} where the stack has been up before, and not to expire. */
+/** @throws {PreconditionError} if the stack was deployed before without an expiry. */
 export function needEphemeral(stack: string, config: UpdateSummary["config"] | undefined): void {
-  if (config !== undefined && !(EXPIRES_KEY in config)) throw new PreconditionError(stays(stack));
+  if (config !== undefined && !(EXPIRES_KEY in config)) throw new PreconditionError(permanentStack(stack));
 }
 
-function stays(stack: string): string {
-  return `${stack} is a stack that stays: only one that was made with --expires can expire.`;
+function permanentStack(stack: string): string {
+  return `${stack} is a permanent stack: only a stack that was created with --expires can expire.`;
 }
 
-/** What makes a stack that stays hard to lose, and one that does not impossible to sweep. */
-const KEEPS = ["protect", "retainData"];
+/** Keys that protect a permanent stack, and would prevent the sweep of an ephemeral one. */
+const PROTECTION_KEYS = ["protect", "retainData"];
 
 export interface StackFile {
-  /** Keys whose values are encrypted for the other stack, and are still to be copied. */
+  /** Keys of encrypted values, which {@link copySecrets} copies. */
   readonly secrets: readonly string[];
-  /** Puts things back as they were. */
+  /** Restores the previous file, or removes the new one. */
   readonly undo: () => void;
 }
 
 /**
- * Writes the stack file of an ephemeral stack: that of `from`, without its protection, or its own where it has one, with
- * the time at which it expires.
- * @throws {PreconditionError} where the stack is there and is to stay, or where `from` cannot be copied.
+ * Writes the stack file of an ephemeral stack: its own file, or else a copy of `from` without protection. Sets the expiry.
+ * @throws {PreconditionError} if the stack is permanent, or if `from` cannot be copied.
  */
 export function writeStackFile(
   root: string,
@@ -80,15 +79,15 @@ export function writeStackFile(
   const own = existsSync(file) ? readFileSync(file, "utf8") : undefined;
   const document = parseDocument(own ?? readFileSync(path.join(root, stackFileName(from)), "utf8"));
   if (own !== undefined && !document.hasIn(["config", EXPIRES_KEY]))
-    throw new PreconditionError(stays(stack));
+    throw new PreconditionError(permanentStack(stack));
 
   const secrets = own === undefined ? removeSecrets(document, from) : [];
   if (own === undefined) {
-    for (const key of OF_ONE_STACK) document.delete(key);
-    letGo(document, project);
+    for (const key of ENCRYPTION_KEYS) document.delete(key);
+    clearProtection(document, project);
   }
   const time = new Scalar(expires.toISOString());
-  // YAML knows times, and Pulumi knows none.
+  // Unquoted, YAML would read a timestamp, which Pulumi rejects.
   time.type = "QUOTE_DOUBLE";
   document.setIn(["config", EXPIRES_KEY], time);
   writeFileSync(file, document.toString({ lineWidth: 0 }));
@@ -101,18 +100,18 @@ export function writeStackFile(
   };
 }
 
-/** Sets what keeps the other stack to false, wherever it says something of it. */
-function letGo(document: ReturnType<typeof parseDocument>, project: string): void {
+/** Sets {@link PROTECTION_KEYS} to false if the document has them. */
+function clearProtection(document: ReturnType<typeof parseDocument>, project: string): void {
   const config: unknown = document.get("config");
   if (!isMap(config)) return;
   for (const { key } of config.items) {
-    // The project's own namespace may be left out.
+    // A key without a namespace is in the project's.
     const [name, namespace = project] = String(key).split(":").reverse();
-    if (namespace === project && KEEPS.includes(name ?? "")) config.set(key, "false");
+    if (namespace === project && PROTECTION_KEYS.includes(name ?? "")) config.set(key, "false");
   }
 }
 
-/** @throws {PreconditionError} for a value that is encrypted in part: the CLI copies whole values only. */
+/** @throws {PreconditionError} for a partly encrypted value: the CLI copies only whole values. */
 function removeSecrets(document: ReturnType<typeof parseDocument>, from: string): readonly string[] {
   const config: unknown = document.get("config");
   if (!isMap(config)) return [];
@@ -123,7 +122,7 @@ function removeSecrets(document: ReturnType<typeof parseDocument>, from: string)
     Pair(_, { key }) {
       if (String(key) !== "secure") return;
       throw new PreconditionError(
-        `${stackFileName(from)} encrypts a part of a value, which cannot be copied to another stack: encrypt the whole value.`,
+        `${stackFileName(from)} encrypts a part of a value, which cannot be copied. Fix: encrypt the whole value.`,
       );
     },
   });

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import {
   expiryOf,
   needEphemeral,
-  tellsExpiry,
+  hasExpiryInfo,
   writeStackFile,
   type StackFile,
-} from "../../deploy/ephemeral.ts";
+} from "../../../deploy/stack/ephemeral.ts";
 
 const NOON = new Date("2026-11-21T12:00:00.000Z");
 const EVENING = new Date("2026-11-21T18:00:00.000Z");
@@ -36,7 +36,7 @@ describe("the file of an ephemeral stack", () => {
     return writeStackFile(folder, { project: "websocket", stack, from: "dev", expires });
   }
 
-  it("is the other stack's, comments and lists too, without what only that one can decrypt", () => {
+  it("is a copy with comments and lists, without the encrypted values", () => {
     write(
       "dev",
       [
@@ -70,7 +70,7 @@ describe("the file of an ephemeral stack", () => {
     assert.ok(!existsSync(join(folder, "Pulumi.pr-1.yaml")));
   });
 
-  it("keeps its own values when its time is set anew", () => {
+  it("keeps its own values when the expiry changes", () => {
     write("dev", "config:\n  websocket:minTasks: 1\n");
     copy("pr-1", NOON);
     write("dev", "config:\n  websocket:minTasks: 2\n");
@@ -82,27 +82,27 @@ describe("the file of an ephemeral stack", () => {
     assert.match(read("pr-1"), /expires: "2026-11-21T12/);
   });
 
-  it("is never made of a stack that stays", () => {
+  it("is not written for a permanent stack", () => {
     write("dev", "config: {}\n");
     write("prod", "config: {}\n");
 
-    assert.throws(() => copy("prod", NOON), /prod is a stack that stays/);
+    assert.throws(() => copy("prod", NOON), /prod is a permanent stack/);
     assert.equal(read("prod"), "config: {}\n");
     assert.throws(() => {
       needEphemeral("prod", {});
-    }, /prod is a stack that stays/);
+    }, /prod is a permanent stack/);
     needEphemeral("pr-1", undefined);
     needEphemeral("pr-1", { "deploy:expires": { value: NOON.toISOString() } });
   });
 
-  it("is not made where a value is encrypted in part", () => {
+  it("is not written if a value is partly encrypted", () => {
     write("dev", "config:\n  vendor:keys:\n    one:\n      secure: v1:xyz\n");
 
     assert.throws(() => copy("pr-1", NOON), /encrypts a part of a value/);
     assert.ok(!existsSync(join(folder, "Pulumi.pr-1.yaml")));
   });
 
-  it("drops what keeps the other stack, so that the copy can go", () => {
+  it("has no protection, so that the stack can be swept", () => {
     write("dev", 'config:\n  protect: "true"\n  websocket:retainData: true\n  vendor:protect: "true"\n');
     copy("pr-1", NOON);
 
@@ -119,21 +119,21 @@ describe("the file of an ephemeral stack", () => {
     );
   });
 
-  it("says when the stack expires, through its history", () => {
+  it("contains the expiry, which the stack's history keeps", () => {
     assert.deepEqual(expiryOf({ "deploy:expires": { value: NOON.toISOString() } }), NOON);
     assert.equal(expiryOf({}), undefined);
     assert.equal(expiryOf(undefined), undefined);
     assert.throws(
       () => expiryOf({ "deploy:expires": { value: "tomorrow" } }),
-      /^PreconditionError: deploy:expires is "tomorrow", and must be a time such as 20/,
+      /^PreconditionError: `deploy:expires`: got "tomorrow"; expected a time such as 20/,
     );
   });
 
-  it("is asked of what was done with its file, or says so all the same", () => {
+  it("determines the expiry only in operations that had it", () => {
     const expires = { "deploy:expires": { value: NOON.toISOString() } };
-    assert.ok(!tellsExpiry({ kind: "destroy", config: {} }));
-    assert.ok(tellsExpiry({ kind: "refresh", config: expires }));
-    // It was taken out, and the stack is to stay.
-    assert.ok(tellsExpiry({ kind: "update", config: {} }));
+    assert.ok(!hasExpiryInfo({ kind: "destroy", config: {} }));
+    assert.ok(hasExpiryInfo({ kind: "refresh", config: expires }));
+    // An update without the key makes the stack permanent.
+    assert.ok(hasExpiryInfo({ kind: "update", config: {} }));
   });
 });

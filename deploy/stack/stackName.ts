@@ -1,18 +1,18 @@
-/** Names of stacks, as `pulumi --stack` takes them: STACK, ORG/STACK or ORG/PROJECT/STACK. */
+/** Stack names in the forms of `pulumi --stack`: STACK, ORG/STACK or ORG/PROJECT/STACK. */
 
-/** What every backend takes, and a file name as well. */
+/** Valid in every backend and as a file name. */
 const STACK_NAME = /^(?:[\w.-]{1,100}\/){0,2}[\w.-]{1,100}$/;
 
 export function isStackName(text: string): boolean {
   return STACK_NAME.test(text);
 }
 
-/** The stack's own name, without its organization and project. */
+/** The name without organization and project. */
 export function shortName(stack: string): string {
   return stack.slice(stack.lastIndexOf("/") + 1);
 }
 
-/** Pulumi names the file by the stack alone. */
+/** The name of the file does not contain organization or project. */
 export function stackFileName(stack: string): string {
   return `Pulumi.${shortName(stack)}.yaml`;
 }
