@@ -1,6 +1,6 @@
 /** Questions in the terminal. */
 import { createInterface } from "node:readline";
-import { Interrupted } from "./engine/operate.ts";
+import { Interrupted } from "./errors.ts";
 
 export interface Terminal {
   readonly input: NodeJS.ReadableStream;

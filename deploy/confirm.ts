@@ -1,6 +1,6 @@
 /** Asks before data is lost. */
+import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import type { Context } from "./context.ts";
-import { PreconditionError } from "./preconditions.ts";
 
 export interface Confirmation {
   /** The command, for example `destroy dev`. */
@@ -11,14 +11,14 @@ export interface Confirmation {
   readonly word: string;
 }
 
-/** @throws {PreconditionError} if the answer is another one, or without a terminal. */
+/** @throws {ExpectedError} if the answer is another one, or without a terminal. */
 export async function confirm(
   { ask, print }: Pick<Context, "ask" | "print">,
   { what, details, word }: Confirmation,
 ): Promise<void> {
   for (const line of details) print(`  ${line}`);
   if (ask === undefined)
-    throw new PreconditionError(`${what} asks for confirmation, and there is no terminal. Fix: add --yes.`);
+    throw new ExpectedError(`${what} asks for confirmation, and there is no terminal. Fix: add --yes.`);
   const answer = await ask(`${what}: type ${word} to continue: `);
-  if (answer.trim() !== word) throw new PreconditionError("Nothing has been changed.");
+  if (answer.trim() !== word) throw new ExpectedError("Nothing has been changed.");
 }

@@ -5,6 +5,7 @@ import { ignoreBrokenPipes, watchParent } from "../app/src/settings/commandProce
 import { ensureHomeFolder } from "../cli/homeFolder.ts";
 import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
 import { EXIT } from "./context.ts";
+import { exitCodeOf } from "./errors.ts";
 import { checkPreconditions } from "./preconditions.ts";
 import { HELP, OPTIONS, type Options, parseOptions } from "./options.ts";
 
@@ -38,9 +39,6 @@ async function run(options: Options, cliRoot: string | undefined): Promise<numbe
     print: (line) => {
       write(`${line}\n`);
     },
-    printError: (message) => {
-      process.stderr.write(`${message}\n`);
-    },
     color: stdout.isTTY && stdout.hasColors() ? "always" : "never",
     ask: stdin.isTTY && stdout.isTTY ? askIn({ input: stdin, output: stdout }) : undefined,
     exit: (code) => process.exit(code),
@@ -48,23 +46,22 @@ async function run(options: Options, cliRoot: string | undefined): Promise<numbe
 }
 
 async function main(): Promise<number> {
-  let options: Options | undefined;
-  let cliRoot: string | undefined;
-  try {
-    refuseSwallowedOptions("deploy", OPTIONS, process);
-    options = parseOptions(process.argv.slice(2));
-    if (options === undefined) {
-      process.stdout.write(HELP);
-      return 0;
-    }
-    cliRoot = checkPreconditions(options, { root: ROOT, home: homedir(), env: process.env });
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    return EXIT.notStarted;
+  refuseSwallowedOptions("deploy", OPTIONS, process);
+  const options = parseOptions(process.argv.slice(2));
+  if (options === undefined) {
+    process.stdout.write(HELP);
+    return EXIT.done;
   }
-  return run(options, cliRoot);
+  return run(options, checkPreconditions(options, { root: ROOT, home: homedir(), env: process.env }));
 }
 
 ignoreBrokenPipes(process);
 ensureHomeFolder(process.env);
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+  // The CLI's output ends above.
+  const separator = process.exitCode === EXIT.notStarted ? "" : "\n";
+  process.stderr.write(`${separator}${error instanceof Error ? error.message : String(error)}\n`);
+}

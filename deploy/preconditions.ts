@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { parse } from "yaml";
+import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { nearest } from "../app/src/settings/nearest.ts";
 import { isExecutable } from "../cli/executable.ts";
 import { stackNames } from "../infra/evaluation/stackFiles.ts";
@@ -10,11 +11,6 @@ import type { CommandName, Options } from "./options.ts";
 import { shortName, stackFileName } from "./stack/stackName.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** The user must provide something first; nothing has been started. */
-export class PreconditionError extends Error {
-  override readonly name = "PreconditionError";
-}
 
 /** Folders and variables of the checks. */
 export interface Places {
@@ -31,7 +27,7 @@ const NEED_NO_CREDENTIALS: ReadonlySet<CommandName> = new Set(["outputs", "statu
 
 /**
  * @returns the folder of the CLI; see {@link findCli}.
- * @throws {PreconditionError} for the first check that fails.
+ * @throws {ExpectedError} for the first check that fails.
  */
 export function checkPreconditions(
   { command, stack, ephemeral }: Pick<Options, "command" | "stack" | "ephemeral">,
@@ -49,7 +45,7 @@ export function checkPreconditions(
 /**
  * @param version version of the project's CLI.
  * @returns the folder that contains `bin/pulumi`; `undefined` for the CLI on PATH.
- * @throws {PreconditionError} if there is none. The package `pulumi` would download one without asking.
+ * @throws {ExpectedError} if there is none. The package `pulumi` would download one without asking.
  */
 export function findCli(version: string, { home, env }: Omit<Places, "root">): string | undefined {
   const root = path.join(env["PULUMI_HOME"] ?? path.join(home, ".pulumi"), "versions", version);
@@ -59,19 +55,19 @@ export function findCli(version: string, { home, env }: Omit<Places, "root">): s
     .filter((folder) => !folder.endsWith(path.join("node_modules", ".bin")))
     .some((folder) => isExecutable(path.join(folder, EXECUTABLE)));
   if (onPath) return undefined;
-  throw new PreconditionError(
+  throw new ExpectedError(
     `The Pulumi CLI is missing. Fix: \`npx pulumi version\` downloads version ${version}.`,
   );
 }
 
 const EXECUTABLE = process.platform === "win32" ? "pulumi.exe" : "pulumi";
 
-/** @throws {PreconditionError} that lists the existing stack files, if the stack has none. */
+/** @throws {ExpectedError} that lists the existing stack files, if the stack has none. */
 export function needStackFile({ root }: Pick<Places, "root">, stack: string): void {
   const names = stackNames(root);
   if (names.includes(shortName(stack))) return;
   const meant = nearest(shortName(stack), names);
-  throw new PreconditionError(
+  throw new ExpectedError(
     `${stackFileName(stack)} does not exist; the stacks are ${names.join(", ")}.` +
       (meant === undefined
         ? ` For an ephemeral stack: \`npm run deploy -- up ${stack} --from ${names[0] ?? "dev"} --expires 24h\``
@@ -91,7 +87,7 @@ export function secretsProviderOf(root: string, stack: string): string | undefin
 }
 
 /**
- * @throws {PreconditionError} if the stack's secrets need a passphrase and none is set. A backend in files or in a bucket
+ * @throws {ExpectedError} if the stack's secrets need a passphrase and none is set. A backend in files or in a bucket
  * needs one unless the stack file sets another secrets provider.
  */
 export function needPassphrase({ root, env }: Omit<Places, "home">, stack: string): void {
@@ -100,7 +96,7 @@ export function needPassphrase({ root, env }: Omit<Places, "home">, stack: strin
   const provider = secretsProviderOf(root, stack);
   const ownBackend = /^(?:file|s3|gs|azblob):/.test(env["PULUMI_BACKEND_URL"] ?? "");
   if (provider === "passphrase" || (provider === undefined && ownBackend))
-    throw new PreconditionError(NO_PASSPHRASE);
+    throw new ExpectedError(NO_PASSPHRASE);
 }
 
 const NO_PASSPHRASE =
@@ -119,7 +115,7 @@ const CREDENTIAL_VARIABLES = [
   "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 ];
 
-/** @throws {PreconditionError} if no source of AWS credentials exists. Only AWS can report whether they are valid. */
+/** @throws {ExpectedError} if no source of AWS credentials exists. Only AWS can report whether they are valid. */
 export function needCredentials({ root, home, env }: Places, stack: string, vendorFile = VENDOR_FILE): void {
   if (CREDENTIAL_VARIABLES.some((name) => env[name] !== undefined && env[name] !== "")) return;
   const files = [
@@ -131,7 +127,7 @@ export function needCredentials({ root, home, env }: Places, stack: string, vend
   // An environment of Pulumi ESC may contain credentials.
   const stackFile = path.join(root, stackFileName(stack));
   if (existsSync(stackFile) && /^environment:/m.test(readFileSync(stackFile, "utf8"))) return;
-  throw new PreconditionError(
+  throw new ExpectedError(
     "No AWS credentials were found. Fix: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws sso login`.",
   );
 }

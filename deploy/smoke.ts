@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocket } from "ws";
+import { ExpectedError } from "../app/src/settings/expectedError.ts";
 
 /** A channel that only smoke tests use. */
 const CHANNEL = "deploy-smoke-test";
@@ -48,10 +49,10 @@ export interface SmokeResult {
   readonly plainResult?: string;
 }
 
-/** An error that another attempt cannot avoid. */
-class PermanentError extends Error {}
-
-/** @throws {Error} with the failed check and the reason. */
+/**
+ * Retries a failed check, except after an ExpectedError: another attempt could not succeed.
+ * @throws {Error} with the failed check and the reason.
+ */
 export async function smoke(target: SmokeTarget, { timeoutMs, onRetry }: SmokeOptions): Promise<SmokeResult> {
   const deadline = performance.now() + timeoutMs;
   const retry = async <T>(what: string, attempt: () => Promise<T>): Promise<T> => {
@@ -60,7 +61,7 @@ export async function smoke(target: SmokeTarget, { timeoutMs, onRetry }: SmokeOp
         return await attempt();
       } catch (error) {
         const reason = `${what}: ${error instanceof Error ? error.message : String(error)}`;
-        if (error instanceof PermanentError || performance.now() + pauseMs > deadline)
+        if (error instanceof ExpectedError || performance.now() + pauseMs > deadline)
           throw new Error(reason, { cause: error });
         onRetry?.(reason);
         await sleep(pauseMs);
@@ -123,7 +124,7 @@ function failureOf(socket: WebSocket, token: string | undefined): Promise<never>
   socket.on("unexpected-response", (_request, { statusCode = 0 }) => {
     reject(
       statusCode === 401
-        ? new PermanentError(
+        ? new ExpectedError(
             token === undefined
               ? "the upgrade was answered with 401: the stack requires a token, set SMOKE_TOKEN"
               : "the upgrade was answered with 401: the stack rejects the token in SMOKE_TOKEN",

@@ -4,8 +4,9 @@ import { confirm } from "../confirm.ts";
 import { EXIT, type Context } from "../context.ts";
 import type { EngineReport } from "../engine/engineReport.ts";
 import { describeLoss, lossesOf } from "../engine/losses.ts";
-import { Interrupted, operate } from "../engine/operate.ts";
+import { operate } from "../engine/operate.ts";
 import { countOf, formatDuration } from "../engine/wording.ts";
+import { Interrupted } from "../errors.ts";
 import { configOf, EXPIRES_KEY, expiryOf } from "../stack/ephemeral.ts";
 import { openStack } from "../stack/workspace.ts";
 

@@ -1,7 +1,7 @@
 /** `smoke`: run the smoke test against the deployed stack. */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { EXIT, type Context } from "../context.ts";
-import { PreconditionError } from "../preconditions.ts";
 import { type PlainRequest, smoke, type SmokeTarget } from "../smoke.ts";
 import { openStack } from "../stack/workspace.ts";
 
@@ -20,7 +20,7 @@ export async function runSmokeTest(
 ): Promise<boolean> {
   const target = targetOf(outputs, env["SMOKE_TOKEN"]);
   if (target === undefined)
-    throw new PreconditionError(`${stack} has no outputs to test. Fix: \`npm run deploy -- up ${stack}\``);
+    throw new ExpectedError(`${stack} has no outputs to test. Fix: \`npm run deploy -- up ${stack}\``);
   print("\nsmoke test");
   try {
     const { roundTripMs, plainResult } = await smoke(target, {

@@ -2,14 +2,15 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { ConfigMap, OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation/index.js";
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { edgeDefinitions } from "../../infra/config/edgeDefinitions.ts";
 import { confirm } from "../confirm.ts";
 import { EXIT, type Context } from "../context.ts";
 import { describeLoss, lossesOf } from "../engine/losses.ts";
-import { mayHaveChanged, operate, programOptions, type Operated } from "../engine/operate.ts";
+import { operate, programOptions, type Operated } from "../engine/operate.ts";
 import { describeCounts, formatDuration } from "../engine/wording.ts";
+import { mayHaveChanged } from "../errors.ts";
 import type { Options } from "../options.ts";
-import { PreconditionError } from "../preconditions.ts";
 import { configOf, copySecrets, expiryOf, needEphemeral, writeStackFile } from "../stack/ephemeral.ts";
 import { stackFileName } from "../stack/stackName.ts";
 import { openStack, readState } from "../stack/workspace.ts";
@@ -87,12 +88,12 @@ export async function rotateSecret(context: Context): Promise<number> {
   return conclude(context, stack, updated);
 }
 
-/** @throws {PreconditionError} if the stack's edge has no secret. The program itself rejects an unknown edge. */
+/** @throws {ExpectedError} if the stack's edge has no secret. The program itself rejects an unknown edge. */
 function needSecret(stack: string, project: string, config: ConfigMap): void {
   const key = `${project}:${EDGE_KEY}`;
   const edge = edgeDefinitions[EDGE_KEY].choices.find((choice) => choice === config[key]?.value);
   if (edge === undefined || edge === EDGE_WITH_SECRET) return;
-  throw new PreconditionError(
+  throw new ExpectedError(
     `${stack} has no origin secret to rotate: ${key} is ${edge}, and only ${EDGE_WITH_SECRET} has one.`,
   );
 }
@@ -146,9 +147,7 @@ function nextSteps(stack: string, outputs: OutputMap, expires: Date | undefined)
     "\nnext",
     `  connect     npx wscat -c ${websocketUrl}`,
     // An API Gateway has no page.
-    ...(outputs["serviceName"] === undefined
-      ? []
-      : [`  in browser  https://${new URL(websocketUrl).host}/`]),
+    ...(outputs["serviceName"] === undefined ? [] : [`  in browser  https://${new URL(websocketUrl).host}/`]),
     `  status      npm run deploy -- status ${stack}`,
     ...(expires === undefined
       ? []

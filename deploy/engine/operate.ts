@@ -1,43 +1,15 @@
 /** One operation of the engine, with the Pulumi CLI's own output. */
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation/index.js";
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { watchInterrupts } from "../../cli/interrupts.ts";
 import { EXIT, type Context } from "../context.ts";
+import { Interrupted, OperationFailed } from "../errors.ts";
 import type { Options } from "../options.ts";
-import { explainCliError, PreconditionError } from "../preconditions.ts";
+import { explainCliError } from "../preconditions.ts";
 import { describePending, readState } from "../stack/workspace.ts";
 import { EngineReport, isInCloud } from "./engineReport.ts";
 import { describeFailures } from "./failures.ts";
 import { countOf } from "./wording.ts";
-
-/** The operation has failed; the message lists the reasons. */
-export class OperationFailed extends Error {
-  override readonly name = "OperationFailed";
-  readonly report: EngineReport;
-
-  constructor(message: string, report: EngineReport, options: ErrorOptions) {
-    super(message, options);
-    this.report = report;
-  }
-}
-
-/** The user has cancelled; the message describes the state of the stack. */
-export class Interrupted extends Error {
-  override readonly name = "Interrupted";
-  /** Empty if no operation had started. */
-  readonly report: EngineReport;
-
-  constructor(message: string, report = new EngineReport(), options?: ErrorOptions) {
-    super(message, options);
-    this.report = report;
-  }
-}
-
-/** Whether the operation that ended with this error may have changed the cloud. */
-export function mayHaveChanged(error: unknown): boolean {
-  return (
-    (error instanceof OperationFailed || error instanceof Interrupted) && error.report.changed.length > 0
-  );
-}
 
 export interface Operation<Result> {
   /** For example `up`. */
@@ -81,7 +53,7 @@ export function programOptions({ refresh, policy }: Pick<Options, "refresh" | "p
 
 /**
  * Runs an operation, prints the CLI's output, and cancels the operation on Ctrl-C.
- * @throws {OperationFailed | Interrupted | PreconditionError}
+ * @throws {OperationFailed | Interrupted | ExpectedError}
  */
 export async function operate<Result>(
   context: Pick<Context, "color" | "interrupts" | "print" | "write" | "exit"> & {
@@ -94,7 +66,9 @@ export async function operate<Result>(
   const report = new EngineReport();
   const interrupts = watchInterrupts(context.interrupts, {
     onFirst: () => {
-      context.print("Cancelling: the engine finishes the changes that it has started. Ctrl-C again ends at once.");
+      context.print(
+        "Cancelling: the engine finishes the changes that it has started. Ctrl-C again ends at once.",
+      );
     },
     onSecond: () => {
       interrupts.close();
@@ -123,9 +97,12 @@ export async function operate<Result>(
     const message = error instanceof Error ? error.message : String(error);
     // Once the engine has reported a resource, the same words may come from a provider.
     const explanation = report.resources.size === 0 ? explainCliError(message, stack.name) : undefined;
-    if (explanation !== undefined) throw new PreconditionError(explanation, { cause: error });
+    if (explanation !== undefined) throw new ExpectedError(explanation, { cause: error });
     const failures = describeFailures(report, context.workspace.programError());
-    if (!interrupts.signal.aborted) throw new OperationFailed(failures || message, report, { cause: error });
+    if (!interrupts.signal.aborted) {
+      const reasons = failures || message;
+      throw new OperationFailed(`${name} ${stack.name} failed\n\n${reasons}`, report, { cause: error });
+    }
     const state = isPreview ? "Nothing has been changed." : await describeState(stack, name);
     const lines = [`${name} ${stack.name} was cancelled. ${state}`, failures];
     throw new Interrupted(lines.join("\n").trim(), report, { cause: error });

@@ -9,7 +9,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Stack, UpdateSummary } from "@pulumi/pulumi/automation/index.js";
 import { isMap, parseDocument, Scalar, visit } from "yaml";
-import { PreconditionError } from "../preconditions.ts";
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { stackFileName } from "./stackName.ts";
 import { findInHistory } from "./workspace.ts";
 
@@ -31,21 +31,21 @@ export async function configOf(stack: Stack): Promise<UpdateSummary["config"] | 
 
 /**
  * @returns `undefined` for a permanent stack.
- * @throws {PreconditionError} if the value is not a time.
+ * @throws {ExpectedError} if the value is not a time.
  */
 export function expiryOf(config: UpdateSummary["config"] | undefined): Date | undefined {
   const text = config?.[EXPIRES_KEY]?.value;
   if (text === undefined) return undefined;
   const time = new Date(text);
   if (!Number.isNaN(time.getTime())) return time;
-  throw new PreconditionError(
+  throw new ExpectedError(
     `\`${EXPIRES_KEY}\`: got ${JSON.stringify(text)}; expected a time such as 2030-01-31T12:00:00Z. Fix: set it in the stack's file, and deploy the stack.`,
   );
 }
 
-/** @throws {PreconditionError} if the stack was deployed before without an expiry. */
+/** @throws {ExpectedError} if the stack was deployed before without an expiry. */
 export function needEphemeral(stack: string, config: UpdateSummary["config"] | undefined): void {
-  if (config !== undefined && !(EXPIRES_KEY in config)) throw new PreconditionError(permanentStack(stack));
+  if (config !== undefined && !(EXPIRES_KEY in config)) throw new ExpectedError(permanentStack(stack));
 }
 
 function permanentStack(stack: string): string {
@@ -64,7 +64,7 @@ export interface StackFile {
 
 /**
  * Writes the stack file of an ephemeral stack: its own file, or else a copy of `from` without protection. Sets the expiry.
- * @throws {PreconditionError} if the stack is permanent, or if `from` cannot be copied.
+ * @throws {ExpectedError} if the stack is permanent, or if `from` cannot be copied.
  */
 export function writeStackFile(
   root: string,
@@ -79,7 +79,7 @@ export function writeStackFile(
   const own = existsSync(file) ? readFileSync(file, "utf8") : undefined;
   const document = parseDocument(own ?? readFileSync(path.join(root, stackFileName(from)), "utf8"));
   if (own !== undefined && !document.hasIn(["config", EXPIRES_KEY]))
-    throw new PreconditionError(permanentStack(stack));
+    throw new ExpectedError(permanentStack(stack));
 
   const secrets = own === undefined ? removeSecrets(document, from) : [];
   if (own === undefined) {
@@ -111,7 +111,7 @@ function clearProtection(document: ReturnType<typeof parseDocument>, project: st
   }
 }
 
-/** @throws {PreconditionError} for a partly encrypted value: the CLI copies only whole values. */
+/** @throws {ExpectedError} for a partly encrypted value: the CLI copies only whole values. */
 function removeSecrets(document: ReturnType<typeof parseDocument>, from: string): readonly string[] {
   const config: unknown = document.get("config");
   if (!isMap(config)) return [];
@@ -121,7 +121,7 @@ function removeSecrets(document: ReturnType<typeof parseDocument>, from: string)
   visit(config, {
     Pair(_, { key }) {
       if (String(key) !== "secure") return;
-      throw new PreconditionError(
+      throw new ExpectedError(
         `${stackFileName(from)} encrypts a part of a value, which cannot be copied. Fix: encrypt the whole value.`,
       );
     },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { askIn } from "../../deploy/ask.ts";
-import { Interrupted, mayHaveChanged } from "../../deploy/engine/operate.ts";
+import { Interrupted, mayHaveChanged } from "../../deploy/errors.ts";
 
 describe("the question of deploy", () => {
   function answered(typed: string): Promise<string> {

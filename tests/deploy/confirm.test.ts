@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { confirm } from "../../deploy/confirm.ts";
-import { PreconditionError } from "../../deploy/preconditions.ts";
 
 describe("the confirmation of deploy", () => {
   const question = { what: "destroy dev", details: ["the logs would be lost"], word: "dev" };
@@ -22,7 +22,7 @@ describe("the confirmation of deploy", () => {
     for (const answer of ["", "y", "yes", "prod"]) {
       await assert.rejects(
         confirm(answering(answer), question),
-        new PreconditionError("Nothing has been changed."),
+        new ExpectedError("Nothing has been changed."),
       );
     }
   });

@@ -59,7 +59,10 @@ describe("npm run deploy", function () {
     const { AWS_ACCESS_KEY_ID: _key, ...noCredentials } = target.environment;
     for (const [run, message] of [
       [target.deploy("up", "devv"), /^Pulumi\.devv\.yaml does not exist; .* Did you mean dev\?\n$/],
-      [target.deployWith(noPassphrase, "up", "dev"), /^The stack's secrets are encrypted with a passphrase.*\n$/],
+      [
+        target.deployWith(noPassphrase, "up", "dev"),
+        /^The stack's secrets are encrypted with a passphrase.*\n$/,
+      ],
       [target.deployWith(noCredentials, "up", "dev"), /^No AWS credentials were found.*\n$/],
       [target.deploy("status", "dev"), /^The stack dev does not exist\. .*\n$/],
     ] as const) {
@@ -306,7 +309,10 @@ describe("npm run deploy", function () {
   it("destroys only with a confirmation", async () => {
     const refused = await target.deploy("destroy", "dev");
     assert.equal(refused.code, 2);
-    assert.equal(refused.stderr, "destroy dev asks for confirmation, and there is no terminal. Fix: add --yes.\n");
+    assert.equal(
+      refused.stderr,
+      "destroy dev asks for confirmation, and there is no terminal. Fix: add --yes.\n",
+    );
 
     const { code, stdout } = await target.deploy("destroy", "dev", "--yes");
     assert.equal(code, 0);
@@ -464,7 +470,6 @@ describe("npm run deploy", function () {
         print: (line) => {
           write(`${line}\n`);
         },
-        printError: write,
         color: "never",
         ask,
         exit: (exitCode) => assert.fail(`exit ${exitCode}`),

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import {
   explainCliError,
   findCli,
   needCredentials,
   needPassphrase,
   needStackFile,
-  PreconditionError,
 } from "../../deploy/preconditions.ts";
 
 describe("the preconditions of deploy", () => {
@@ -32,7 +32,7 @@ describe("the preconditions of deploy", () => {
     try {
       run();
     } catch (error) {
-      assert.ok(error instanceof PreconditionError);
+      assert.ok(error instanceof ExpectedError);
       assert.doesNotMatch(error.message, /\n/);
       return error.message;
     }

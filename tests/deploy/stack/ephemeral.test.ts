@@ -125,7 +125,7 @@ describe("the file of an ephemeral stack", () => {
     assert.equal(expiryOf(undefined), undefined);
     assert.throws(
       () => expiryOf({ "deploy:expires": { value: "tomorrow" } }),
-      /^PreconditionError: `deploy:expires`: got "tomorrow"; expected a time such as 20/,
+      /^ExpectedError: `deploy:expires`: got "tomorrow"; expected a time such as 20/,
     );
   });
 
