@@ -1,6 +1,5 @@
 /** How an operation of the engine can end, apart from success. Every other ExpectedError means that nothing was started. */
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
-import { UsageError } from "../cli/options.ts";
 import { EXIT } from "./context.ts";
 import { EngineReport } from "./engine/engineReport.ts";
 
@@ -39,5 +38,5 @@ export function mayHaveChanged(error: unknown): boolean {
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof OperationError) return error.exitCode;
-  return error instanceof ExpectedError || error instanceof UsageError ? EXIT.notStarted : EXIT.failed;
+  return error instanceof ExpectedError ? EXIT.notStarted : EXIT.failed;
 }

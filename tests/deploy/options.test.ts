@@ -86,20 +86,23 @@ describe("the options of deploy", () => {
   it("report missing and wrong values with the expected ones", () => {
     assert.match(errorOf("up"), /The stack is missing; for example `npm run deploy -- up dev`/);
     for (const wrong of ["a/b/c/d", "a//b", "/a", "a b"])
-      assert.match(
-        errorOf("up", wrong),
-        /expected STACK, ORG\/STACK or ORG\/PROJECT\/STACK/,
-      );
+      assert.match(errorOf("up", wrong), /expected STACK, ORG\/STACK or ORG\/PROJECT\/STACK/);
     assert.match(errorOf("preview", "dev", "--markdown"), /--markdown needs a value/);
     assert.match(errorOf("preview", "dev", "--markdown", "--refresh"), /--markdown needs a value/);
     assert.match(errorOf("up", "x", "--from", "dev"), /--from and --expires require each other/);
-    assert.match(errorOf("up", "dev", "--from", "dev", "--expires", "1h"), /`--from`: got dev; expected another stack/);
+    assert.match(
+      errorOf("up", "dev", "--from", "dev", "--expires", "1h"),
+      /`--from`: got dev; expected another stack/,
+    );
     for (const wrong of ["tomorrow", "0h", "31d", "1.5h"]) {
       assert.match(
         errorOf("up", "x", "--from", "dev", "--expires", wrong),
         /minutes, hours or days such as 90m/,
       );
     }
-    assert.match(errorOf("smoke", "dev", "--smoke-timeout", "0"), /`--smoke-timeout`: got "0"; .* from 1 to 3600/);
+    assert.match(
+      errorOf("smoke", "dev", "--smoke-timeout", "0"),
+      /`--smoke-timeout`: got "0"; .* from 1 to 3600/,
+    );
   });
 });

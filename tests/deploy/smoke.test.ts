@@ -116,10 +116,7 @@ describe("the smoke test of deploy", () => {
     const patient = { timeoutMs: 60_000 };
 
     await assert.rejects(smoke(target, patient), /requires a token, set SMOKE_TOKEN/);
-    await assert.rejects(
-      smoke({ ...target, token: "wrong" }, patient),
-      /rejects the token in SMOKE_TOKEN/,
-    );
+    await assert.rejects(smoke({ ...target, token: "wrong" }, patient), /rejects the token in SMOKE_TOKEN/);
     await smoke({ ...target, token: "right" }, patient);
   });
 

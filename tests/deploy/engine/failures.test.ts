@@ -11,7 +11,10 @@ const EXAMPLES: readonly (readonly [message: string, fix: RegExp])[] = [
     "operation error STS: GetCallerIdentity, https response error StatusCode: 403, RequestID: 1-a, api error ExpiredToken: The security token included in the request is expired",
     /`aws sso login`/,
   ],
-  ["configuring Terraform AWS Provider: failed to get shared config profile, team", /^The profile team is not/],
+  [
+    "configuring Terraform AWS Provider: failed to get shared config profile, team",
+    /^The profile team is not/,
+  ],
   ["configuring Terraform AWS Provider: no valid credential sources for found.", /^No AWS credentials/],
   ["api error InvalidClientTokenId: The security token included in the request is invalid.", /access key/],
   ["AWS account ID not allowed: 123456789012", /allowedAccountIds/],
@@ -23,14 +26,20 @@ const EXAMPLES: readonly (readonly [message: string, fix: RegExp])[] = [
     "api error AccessDeniedException: User: arn:aws:iam::1:user/u is not authorized to perform: ecs:CreateService on resource: arn",
     /^Allow ecs:CreateService to/,
   ],
-  ["api error UnauthorizedOperation: You are not authorized to perform this operation.", /^Allow the action above/],
+  [
+    "api error UnauthorizedOperation: You are not authorized to perform this operation.",
+    /^Allow the action above/,
+  ],
   [
     "operation error ECS: CreateService, InvalidParameterException: Unable to assume the service linked role. Please verify that the ECS service linked role exists.",
     /create-service-linked-role --aws-service-name ecs/,
   ],
   ["api error VpcLimitExceeded: The maximum number of VPCs has been reached.", /L-F678F1CE/],
   ["api error AddressLimitExceeded: The maximum number of addresses has been reached.", /L-0263D0A3/],
-  ["TooManyDistributions: Your request contains more Distributions than the limit", /CloudFront distributions/],
+  [
+    "TooManyDistributions: Your request contains more Distributions than the limit",
+    /CloudFront distributions/,
+  ],
   ["TooManyLoadBalancers: The maximum number of load balancers has been reached", /Service Quotas/],
   ["ServerlessCacheQuotaForCustomerExceededFault: QuotaExceeded", /Service Quotas/],
   [
@@ -47,27 +56,45 @@ const EXAMPLES: readonly (readonly [message: string, fix: RegExp])[] = [
     "InvalidViewerCertificate: The specified SSL certificate doesn't exist, isn't in us-east-1 region, isn't valid",
     /CloudFront: us-east-1/,
   ],
-  ["CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/arm64'", /linux\/arm64/],
+  [
+    "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/arm64'",
+    /linux\/arm64/,
+  ],
   ["waiting for ECS Service (x) create: unexpected state 'tasks failed to start'", /did not become healthy/],
   ["ECS deployment circuit breaker: tasks failed to start.", /did not become healthy/],
-  ["InvalidParameterException: The target group does not have an associated load balancer.", /listener did not exist/],
+  [
+    "InvalidParameterException: The target group does not have an associated load balancer.",
+    /listener did not exist/,
+  ],
   ["Capacity is unavailable at this time. Please try again later", /no capacity/],
-  ["failed to solve: node:24: toomanyrequests: You have reached your unauthenticated pull rate limit.", /`docker login`/],
+  [
+    "failed to solve: node:24: toomanyrequests: You have reached your unauthenticated pull rate limit.",
+    /`docker login`/,
+  ],
   ["dial tcp: lookup registry-1.docker.io on 127.0.0.53:53: no such host", /^Docker Hub cannot be reached/],
   [
     "waiting for ECS Service (arn:aws:ecs:us-east-1:1:service/c/s) delete: timeout while waiting for state to become 'INACTIVE' (last state: 'DRAINING', timeout: 20m0s)",
     /still stopping the tasks/,
   ],
-  ["ValidationError: The maximum number of characters for the target group name is 32", /longer than AWS allows/],
+  [
+    "ValidationError: The maximum number of characters for the target group name is 32",
+    /longer than AWS allows/,
+  ],
   ["api error TooManyRequestsException: Too many requests", /throttles/],
   ["api error Throttling: Rate exceeded", /throttles/],
   ["api error DependencyViolation: resource sg-1 has a dependent object", /still releasing/],
-  ["api error ResourceInUse: Target group 'tg' is currently in use by a listener or a rule", /still releasing/],
+  [
+    "api error ResourceInUse: Target group 'tg' is currently in use by a listener or a rule",
+    /still releasing/,
+  ],
   ["InvalidUserStateFault: User websocket is not in an active state", /still releasing/],
   ["InvalidUserGroupStateFault: User group websocket is modifying", /still releasing/],
   ["InvalidServerlessCacheStateFault: Serverless cache is in creating state", /still releasing/],
   ["BucketNotEmpty: The bucket you tried to delete is not empty", /retainData/],
-  ["failed to connect to the docker API: Cannot connect to the Docker daemon at unix:///var/run/docker.sock", /start it/],
+  [
+    "failed to connect to the docker API: Cannot connect to the Docker daemon at unix:///var/run/docker.sock",
+    /start it/,
+  ],
   ['resource "urn:pulumi:prod" cannot be deleted\nbecause it is protected.', /Set protect to false/],
   ["dial tcp: lookup ecs.us-east-1.amazonaws.com: no such host", /^AWS cannot be reached/],
 ];
@@ -77,7 +104,9 @@ describe("the failures of deploy", () => {
     for (const [message, fix] of EXAMPLES) assert.match(likelyFix(message) ?? "", fix, message);
     assert.equal(likelyFix("an unknown error"), undefined);
     const found = KNOWN_ERRORS.filter(({ pattern }) =>
-      EXAMPLES.some(([message]) => KNOWN_ERRORS.find((known) => known.pattern.test(message))?.pattern === pattern),
+      EXAMPLES.some(
+        ([message]) => KNOWN_ERRORS.find((known) => known.pattern.test(message))?.pattern === pattern,
+      ),
     );
     assert.equal(found.length, KNOWN_ERRORS.length, "every known error has an example");
   });
