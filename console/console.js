@@ -1,200 +1,28 @@
-// The console page: one channel through the client, what it receives, and a box to publish from.
-/* global URL, document, location, performance, setTimeout, setInterval, clearInterval */
-import { connect as openChannel } from "./client.js";
+// The console page: connects to one channel, shows its messages, and publishes.
+/* global document, location, performance, setTimeout, setInterval, clearInterval */
+import { findUrlProblem } from "./channelUrl.js";
+import { connect } from "./client.js";
 
-/** Entries that the log keeps; older ones leave. */
+/** Maximum entries of the log. The oldest ones are removed. */
 const MAX_ENTRIES = 500;
-/** Round trips of which the median is shown. */
+/** Round trips that the median includes. */
 const MAX_ROUND_TRIPS = 100;
-/** How near to the end, in pixels, the log must be scrolled to follow new entries. */
-const FOLLOW_DISTANCE = 40;
-/** How often the time until the next attempt is shown anew, in milliseconds. */
-const COUNTDOWN_INTERVAL = 200;
+/** The log follows new entries if it is scrolled to within this many pixels of its end. */
+const MAX_FOLLOW_PIXELS = 40;
+const COUNTDOWN_INTERVAL_MS = 200;
 
-/** What the server's close codes mean for people; PROTOCOL.md has the whole list. */
+/** Explanations of the server's close codes. @see PROTOCOL.md */
 const CLOSE_REASONS = {
-  1000: "closed",
-  1001: "the server goes away",
-  1005: "closed without a reason",
-  1006: "the connection was lost, or refused",
-  1008: "the server refused what was sent, or the token has expired",
-  1009: "the message was too big",
+  1000: "the connection was closed",
+  1001: "the server shuts down",
+  1005: "the connection was closed without a reason",
+  1006: "the connection was lost or refused",
+  1008: "the server rejected a message, or the token has expired",
+  1009: "the message was too large",
   1011: "the server failed",
-  1012: "another server has more room",
+  1012: "another task has more capacity",
   1013: "the server is busy, or this page read too slowly",
 };
-
-/** What the client connects to. */
-const SCHEMES = ["ws", "wss", "http", "https"];
-
-/** The addresses of channels, as PROTOCOL.md has them. */
-const CHANNEL_PATH = /^\/wss(?:\/|\/(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64})?$/;
-
-const byId = (id) => document.getElementById(id);
-const state = byId("state");
-const words = byId("words");
-const countdown = byId("countdown");
-const url = byId("url");
-const connectButton = byId("connect");
-const log = byId("log");
-const message = byId("message");
-const send = byId("send");
-const hint = byId("hint");
-
-/** Told in the message that the box starts with, so that the messages of two tabs differ. */
-const tabName = `tab ${Math.random().toString(36).slice(2, 6)}`;
-
-let channel;
-/** Whether this channel was open before. */
-let opened = false;
-let stopCountdown = () => undefined;
-let figures = noFigures();
-let roundTrips = [];
-/** Entries of messages by their place, and round trips of own ones whose message is still to come. */
-let entries = new Map();
-let acknowledged = new Map();
-/** Entries of this frame, added together: a burst costs one layout. */
-let arrived = [];
-
-url.value = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/wss`;
-message.value = JSON.stringify({ from: tabName, text: "Hello" });
-
-function connect() {
-  const problem = addressProblem(url.value.trim());
-  if (problem !== undefined) {
-    add("error", problem, "invalid_url");
-    return;
-  }
-  try {
-    channel = openChannel(url.value);
-  } catch (error) {
-    add("error", error.message, error.code);
-    return;
-  }
-  opened = false;
-  entries = new Map();
-  acknowledged = new Map();
-  channel.on("state", showState);
-  channel.on("message", receive);
-  channel.on("gap", ({ from, to }) => {
-    figures.gaps += 1;
-    add("error", `Missed ${to === undefined ? `what came after #${from - 1}` : `#${from} to #${to}`}`, "gap");
-  });
-  showState(channel.state);
-}
-
-/** What is wrong with the address of a channel; a server refuses it, and a browser does not report why. */
-function addressProblem(text) {
-  const [, scheme = "", address = text] = /^([^:/]*):\/\/(.*)$/.exec(text) ?? [];
-  if (!SCHEMES.includes(scheme.toLowerCase())) {
-    return `${text} is not the address of a WebSocket; did you mean wss://${address}?`;
-  }
-  let path;
-  try {
-    path = new URL(text).pathname;
-  } catch {
-    return `${text} is not a URL.`;
-  }
-  if (CHANNEL_PATH.test(path)) return undefined;
-  return `The path is ${path}, and must be /wss, or /wss/NAME with a name of 1 to 64 letters, digits, ".", "_", "~" and "-".`;
-}
-
-function showState(next) {
-  stopCountdown();
-  show(next.name);
-  switch (next.name) {
-    case "open":
-      figures.offset = next.offset;
-      add("event", `${opened ? "Connected again" : "Connected"} to ${url.value}`, `after #${next.offset}`);
-      if (!opened) message.focus();
-      opened = true;
-      break;
-    case "waiting": {
-      const why = next.reason || (CLOSE_REASONS[next.code] ?? "closed");
-      add(
-        "event",
-        `${opened ? "Disconnected" : `Could not connect to ${url.value}`}: ${why}`,
-        next.code === undefined ? "" : `code ${next.code}`,
-      );
-      countDown(performance.now() + next.delay);
-      break;
-    }
-    case "closed":
-      channel = undefined;
-      if (next.error === undefined) add("event", "Disconnected");
-      else add("error", next.error.message, next.error.code);
-      break;
-  }
-}
-
-function countDown(until) {
-  const showRest = () => {
-    countdown.textContent = `in ${Math.max(0, Math.ceil((until - performance.now()) / 1000))} s`;
-  };
-  showRest();
-  const timer = setInterval(showRest, COUNTDOWN_INTERVAL);
-  stopCountdown = () => {
-    clearInterval(timer);
-    countdown.textContent = "";
-  };
-}
-
-function receive({ message: value, epoch, offset }) {
-  figures.received += 1;
-  figures.offset = offset;
-  const place = `${epoch} ${offset}`;
-  const entry = add("message", JSON.stringify(value), `#${offset}`);
-  remember(entries, place, entry);
-  const roundTrip = acknowledged.get(place);
-  if (roundTrip !== undefined) markOwn(entry, offset, roundTrip);
-}
-
-function sendMessage() {
-  if (channel === undefined) return;
-  const value = parse(message.value);
-  if (value === undefined) {
-    add("error", "This is not JSON, and was not sent.", "invalid_json");
-    return;
-  }
-  message.select();
-  const start = performance.now();
-  const published = channel.publish(value);
-  showFigures();
-  published.then(
-    ({ epoch, offset }) => {
-      const roundTrip = performance.now() - start;
-      roundTrips = [...roundTrips, roundTrip].slice(-MAX_ROUND_TRIPS);
-      figures.acknowledged += 1;
-      const place = `${epoch} ${offset}`;
-      remember(acknowledged, place, roundTrip);
-      const entry = entries.get(place);
-      if (entry !== undefined) markOwn(entry, offset, roundTrip);
-      showFigures();
-    },
-    (error) => add("error", error.message, error.code),
-  );
-}
-
-/** An own message is known by the place that its acknowledgement tells. */
-function markOwn(entry, offset, roundTrip) {
-  entry.dataset.kind = "own";
-  entry.querySelector(".note").textContent = `yours, #${offset}, ${milliseconds(roundTrip)}`;
-}
-
-/** Keeps the newest ones. */
-function remember(map, key, value) {
-  map.set(key, value);
-  if (map.size > MAX_ENTRIES) map.delete(map.keys().next().value);
-}
-
-/** The value that a text is the JSON of; undefined where it is of none. */
-function parse(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
 
 const STATES = {
   closed: { text: "Disconnected", action: "connect", label: "Connect" },
@@ -204,116 +32,263 @@ const STATES = {
   closing: { text: "Disconnecting …", action: "disconnect", label: "Disconnect" },
 };
 
-function show(name) {
+const byId = (id) => document.getElementById(id);
+const stateLine = byId("state");
+const stateText = byId("state-text");
+const countdown = byId("countdown");
+const urlInput = byId("url");
+const connectButton = byId("connect");
+const log = byId("log");
+const messageInput = byId("message");
+const sendButton = byId("send");
+const hint = byId("hint");
+
+let channel;
+/** Whether the present channel was open before. */
+let wasOpen = false;
+let stopCountdown = () => undefined;
+let counts = emptyCounts();
+let roundTrips = [];
+/** Position to the log entry of each message. */
+let entries = new Map();
+/** Position to the round trip of each own message. Its acknowledgement may arrive before the message. */
+let acknowledged = new Map();
+/** Entries that are not in the document yet. They are added together, so that a burst costs one layout. */
+let newEntries = [];
+
+function openChannel() {
+  const problem = findUrlProblem(urlInput.value.trim());
+  if (problem !== undefined) {
+    addEntry("error", problem, "invalid_url");
+    return;
+  }
+  try {
+    channel = connect(urlInput.value);
+  } catch (error) {
+    addEntry("error", error.message, error.code);
+    return;
+  }
+  wasOpen = false;
+  entries = new Map();
+  acknowledged = new Map();
+  channel.on("state", onState);
+  channel.on("message", onMessage);
+  channel.on("gap", ({ from, to }) => {
+    counts.gaps += 1;
+    const range = to === undefined ? `after #${from - 1}` : `from #${from} to #${to}`;
+    addEntry("error", `Messages ${range} are unrecoverable`, "gap");
+  });
+  onState(channel.state);
+}
+
+function onState(state) {
+  stopCountdown();
+  showState(state.name);
+  switch (state.name) {
+    case "open":
+      counts.offset = state.offset;
+      addEntry(
+        "event",
+        `${wasOpen ? "Reconnected" : "Connected"} to ${urlInput.value}`,
+        `after #${state.offset}`,
+      );
+      if (!wasOpen) messageInput.focus();
+      wasOpen = true;
+      break;
+    case "waiting": {
+      const event = wasOpen ? "Disconnected" : `Could not connect to ${urlInput.value}`;
+      const reason = state.reason || (CLOSE_REASONS[state.code] ?? "the connection was closed");
+      addEntry("event", `${event}: ${reason}`, state.code === undefined ? "" : `code ${state.code}`);
+      startCountdown(performance.now() + state.delay);
+      break;
+    }
+    case "closed":
+      channel = undefined;
+      if (state.error === undefined) addEntry("event", "Disconnected");
+      else addEntry("error", state.error.message, state.error.code);
+      break;
+  }
+}
+
+function startCountdown(until) {
+  const update = () => {
+    countdown.textContent = `in ${Math.max(0, Math.ceil((until - performance.now()) / 1000))} s`;
+  };
+  update();
+  const timer = setInterval(update, COUNTDOWN_INTERVAL_MS);
+  stopCountdown = () => {
+    clearInterval(timer);
+    countdown.textContent = "";
+  };
+}
+
+function onMessage({ message, epoch, offset }) {
+  counts.received += 1;
+  counts.offset = offset;
+  const position = `${epoch} ${offset}`;
+  const entry = addEntry("message", JSON.stringify(message), `#${offset}`);
+  setBounded(entries, position, entry);
+  const roundTrip = acknowledged.get(position);
+  if (roundTrip !== undefined) markOwn(entry, offset, roundTrip);
+}
+
+function publish() {
+  if (channel === undefined) return;
+  const value = parseJson(messageInput.value);
+  if (value === undefined) {
+    addEntry("error", "The message was not sent: it is not JSON.", "invalid_json");
+    return;
+  }
+  messageInput.select();
+  const start = performance.now();
+  channel.publish(value).then(
+    ({ epoch, offset }) => {
+      const roundTrip = performance.now() - start;
+      roundTrips = [...roundTrips, roundTrip].slice(-MAX_ROUND_TRIPS);
+      counts.acknowledged += 1;
+      const position = `${epoch} ${offset}`;
+      setBounded(acknowledged, position, roundTrip);
+      const entry = entries.get(position);
+      if (entry !== undefined) markOwn(entry, offset, roundTrip);
+      showCounts();
+    },
+    (error) => addEntry("error", error.message, error.code),
+  );
+  showCounts();
+}
+
+function markOwn(entry, offset, roundTrip) {
+  entry.dataset.kind = "own";
+  entry.querySelector(".note").textContent = `yours, #${offset}, ${formatMs(roundTrip)}`;
+}
+
+/** Adds to a map that keeps the newest entries only. */
+function setBounded(map, key, value) {
+  map.set(key, value);
+  if (map.size > MAX_ENTRIES) map.delete(map.keys().next().value);
+}
+
+/** Returns undefined if the text is not JSON. */
+function parseJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function showState(name) {
   const { text, action, label } = STATES[name];
-  state.dataset.state = name;
-  words.textContent = text;
+  stateLine.dataset.state = name;
+  stateText.textContent = text;
   connectButton.dataset.action = action;
   connectButton.textContent = label;
   connectButton.disabled = name === "closing";
-  url.readOnly = name !== "closed";
-  // The client keeps what is published while there is no connection.
-  send.disabled = name === "closed" || name === "closing";
+  urlInput.readOnly = name !== "closed";
+  // The client keeps publishes while it reconnects.
+  sendButton.disabled = name === "closed" || name === "closing";
 }
 
 /** @param kind message, own, event or error. */
-function add(kind, body, note = "") {
+function addEntry(kind, body, note = "") {
   const now = new Date();
-  const time = element(
-    "time",
-    now.toTimeString().slice(0, 8) + "." + String(now.getMilliseconds()).padStart(3, "0"),
-  );
+  const milliseconds = String(now.getMilliseconds()).padStart(3, "0");
+  const time = createElement("time", `${now.toTimeString().slice(0, 8)}.${milliseconds}`);
   time.dateTime = now.toISOString();
 
   const entry = document.createElement("li");
   entry.dataset.kind = kind;
-  entry.append(time, element("span", body, "body"), element("span", note, "note"));
-  arrived.push(entry);
-  // Not by animation frame, which a page in the background does not get.
-  if (arrived.length === 1) setTimeout(flush);
+  entry.append(time, createElement("span", body, "body"), createElement("span", note, "note"));
+  newEntries.push(entry);
+  // A page in the background gets no animation frames.
+  if (newEntries.length === 1) setTimeout(showNewEntries);
   return entry;
 }
 
-function flush() {
-  const follows = log.scrollHeight - log.scrollTop - log.clientHeight < FOLLOW_DISTANCE;
-  log.append(...arrived.slice(-MAX_ENTRIES));
-  arrived = [];
+function showNewEntries() {
+  const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < MAX_FOLLOW_PIXELS;
+  log.append(...newEntries.slice(-MAX_ENTRIES));
+  newEntries = [];
   while (log.childElementCount > MAX_ENTRIES) log.firstElementChild.remove();
-  if (follows) log.scrollTop = log.scrollHeight;
-  showFigures();
+  if (isAtEnd) log.scrollTop = log.scrollHeight;
+  showCounts();
 }
 
-function noFigures() {
+function emptyCounts() {
   return { received: 0, gaps: 0, acknowledged: 0, offset: undefined };
 }
 
-function showFigures() {
-  byId("received").textContent = figures.received.toLocaleString();
-  byId("offset").textContent = figures.offset?.toLocaleString() ?? "–";
-  byId("gaps").textContent = figures.gaps.toLocaleString();
+function showCounts() {
   const pending = channel?.pending ?? 0;
+  byId("received").textContent = counts.received.toLocaleString();
+  byId("offset").textContent = counts.offset?.toLocaleString() ?? "–";
+  byId("gaps").textContent = counts.gaps.toLocaleString();
   byId("acknowledged").textContent =
-    figures.acknowledged.toLocaleString() + (pending === 0 ? "" : `, ${pending.toLocaleString()} pending`);
-  byId("latency").textContent = milliseconds(roundTrips.at(-1));
-  byId("median").textContent = milliseconds(median(roundTrips));
+    counts.acknowledged.toLocaleString() + (pending === 0 ? "" : `, ${pending.toLocaleString()} pending`);
+  byId("latency").textContent = formatMs(roundTrips.at(-1));
+  byId("median").textContent = formatMs(median(roundTrips));
 }
 
 function showHint() {
-  const valid = parse(message.value) !== undefined;
-  hint.toggleAttribute("data-invalid", !valid);
-  hint.textContent = valid
-    ? "Enter sends, Shift+Enter starts a new line."
-    : "This is not JSON: it cannot be sent.";
+  const isJson = parseJson(messageInput.value) !== undefined;
+  hint.toggleAttribute("data-invalid", !isJson);
+  hint.textContent = isJson
+    ? "Enter sends the message. Shift+Enter starts a new line."
+    : "The message is not JSON and cannot be sent.";
 }
 
-function element(name, text, className = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  made.className = className;
-  return made;
+function createElement(name, text, className = "") {
+  const element = document.createElement(name);
+  element.textContent = text;
+  element.className = className;
+  return element;
 }
 
-/** The middle one; of an even number, the mean of the two there. */
+/** The middle value, the mean of the two middle ones, or undefined without values. */
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.slice(Math.ceil(sorted.length / 2) - 1, Math.floor(sorted.length / 2) + 1);
   return middle.length === 0 ? undefined : middle.reduce((sum, value) => sum + value, 0) / middle.length;
 }
 
-function milliseconds(value) {
+function formatMs(value) {
   return value === undefined ? "–" : `${value.toFixed(value < 10 ? 1 : 0)} ms`;
 }
 
 byId("connection").addEventListener("submit", (event) => {
   event.preventDefault();
   if (channel === undefined) {
-    connect();
+    openChannel();
     return;
   }
   stopCountdown();
-  show("closing");
+  showState("closing");
   void channel.close();
 });
 
 byId("composer").addEventListener("submit", (event) => {
   event.preventDefault();
-  sendMessage();
+  publish();
 });
 
-message.addEventListener("keydown", (event) => {
-  // While an input method composes, Enter belongs to it.
+messageInput.addEventListener("keydown", (event) => {
+  // While an input method composes text, Enter confirms its choice.
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
-  sendMessage();
+  publish();
 });
-message.addEventListener("input", showHint);
+messageInput.addEventListener("input", showHint);
 
 byId("clear").addEventListener("click", () => {
   log.replaceChildren();
-  figures = { ...noFigures(), offset: figures.offset };
+  counts = { ...emptyCounts(), offset: counts.offset };
   roundTrips = [];
-  showFigures();
+  showCounts();
 });
 
-show("closed");
+urlInput.value = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/wss`;
+// A random name, so that the messages of two tabs differ.
+const tabName = `tab ${Math.random().toString(36).slice(2, 6)}`;
+messageInput.value = JSON.stringify({ from: tabName, text: "Hello" });
+showState("closed");
 showHint();

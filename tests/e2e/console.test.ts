@@ -55,7 +55,7 @@ describe("the console page in a browser", function () {
     if (SCREENSHOTS !== undefined) await one.screenshot({ path: path.join(SCREENSHOTS, "console.png") });
   });
 
-  it("acknowledges what was sent, and does not send what is not JSON", async () => {
+  it("acknowledges what was sent, and sends only JSON", async () => {
     const page = await openPage();
     await page.getByRole("button", { name: "Send" }).click();
     await page
@@ -63,7 +63,7 @@ describe("the console page in a browser", function () {
       .getByText(/^yours, #\d+/)
       .waitFor();
     await page.getByLabel("Message, as JSON").fill("{not json");
-    await page.getByText("This is not JSON").waitFor();
+    await page.getByText("The message is not JSON").waitFor();
     await page.getByRole("button", { name: "Send" }).click();
     await page.getByRole("log").getByText("invalid_json").waitFor();
   });

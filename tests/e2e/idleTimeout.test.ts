@@ -117,7 +117,7 @@ describe("an idle timeout at the load balancer", function () {
         await log.getByText("Connected to").first().waitFor();
         await log.getByText("code 1006").first().waitFor();
         await publisher.publish(4711);
-        await log.getByText("Connected again").first().waitFor();
+        await log.getByText("Reconnected to").first().waitFor();
         await log.getByText("4711").waitFor();
         assert.equal(await log.getByText("Missed").count(), 0);
       } finally {

@@ -9,8 +9,8 @@ import { launchBrowser } from "../../support/browser.ts";
 import { afterwards, startServer, tearDown } from "../support.ts";
 import type { TestServer } from "../support.ts";
 
-/** What browsers got between Safari 16 and Safari 18.4, and a page might use by mistake. */
-const WITHOUT_NEWER_FEATURES = `
+/** Removes the features that browsers added between Safari 16 and Safari 18.4. */
+const REMOVE_NEW_FEATURES = `
   delete URL.parse;
   delete URL.canParse;
   delete Promise.withResolvers;
@@ -75,10 +75,10 @@ describe("the console page", function () {
     await page.getByText("Connected", { exact: true }).waitFor();
   }
 
-  const figure = (page: Page, name: string): Promise<string> =>
+  const count = (page: Page, name: string): Promise<string> =>
     page.locator("dl div", { hasText: name }).locator("dd").innerText();
 
-  it("shows where a message stands, and which ones are its own", async () => {
+  it("shows the offset of each message, and marks its own messages", async () => {
     const server = await startServer();
     const [one, other] = [await openPage(server), await openPage(server)];
     await connect(one);
@@ -98,13 +98,13 @@ describe("the console page", function () {
       .waitFor();
     assert.equal(await one.locator("#log [data-kind=own]").count(), 2);
     assert.equal(await one.locator("#log [data-kind=message]").count(), 1);
-    assert.equal(await figure(one, "Received"), "3");
-    assert.equal(await figure(one, "Offset"), "3");
-    assert.equal(await figure(one, "Acknowledged"), "2");
-    assert.match(await figure(one, "Round trip"), /^[\d.]+ ms$/);
+    assert.equal(await count(one, "Received"), "3");
+    assert.equal(await count(one, "Offset"), "3");
+    assert.equal(await count(one, "Acknowledged"), "2");
+    assert.match(await count(one, "Round trip"), /^[\d.]+ ms$/);
   });
 
-  it("connects again by itself, publishes what was typed meanwhile, and shows the gap", async () => {
+  it("reconnects, publishes the messages of the meantime, and shows the gap", async () => {
     const server = await startServer();
     const page = await openPage(server);
     await connect(page);
@@ -121,13 +121,13 @@ describe("the console page", function () {
     await page.getByText("1 pending").waitFor();
 
     await startServer({ port: server.address.port });
-    await page.getByRole("log").getByText("Connected again").waitFor();
-    await page.getByRole("log").getByText("Missed what came after #1").waitFor();
+    await page.getByRole("log").getByText("Reconnected to").waitFor();
+    await page.getByRole("log").getByText("Messages after #1 are unrecoverable").waitFor();
     await page.getByRole("log").getByText('"meanwhile"').waitFor();
-    assert.equal(await figure(page, "Gaps"), "1");
+    assert.equal(await count(page, "Gaps"), "1");
   });
 
-  it("keeps channels apart, and leaves one for another", async () => {
+  it("connects to one channel after another", async () => {
     const server = await startServer();
     const [one, other] = [await openPage(server), await openPage(server)];
     const address = await one.getByLabel("Server").inputValue();
@@ -143,14 +143,14 @@ describe("the console page", function () {
     await one.getByLabel("Message, as JSON").fill('"for both"');
     await one.getByRole("button", { name: "Send" }).click();
     await other.getByRole("log").getByText('"for both"').waitFor();
-    assert.equal(await figure(other, "Received"), "1");
+    assert.equal(await count(other, "Received"), "1");
   });
 
-  it("says that what is not JSON is not sent, and why the server refuses a message", async () => {
+  it("rejects text that is not JSON, and shows the error of a rejected message", async () => {
     const page = await openPage(await startServer({ maxPayloadBytes: 100 }));
     await connect(page);
     await page.getByLabel("Message, as JSON").fill("{not json");
-    await page.getByText("This is not JSON: it cannot be sent.").waitFor();
+    await page.getByText("The message is not JSON and cannot be sent.").waitFor();
     await page.getByRole("button", { name: "Send" }).click();
     await page.getByRole("log").getByText("invalid_json").waitFor();
     await page.getByLabel("Message, as JSON").fill(JSON.stringify("x".repeat(200)));
@@ -158,40 +158,40 @@ describe("the console page", function () {
     await page.getByRole("log").getByText("too_large").waitFor();
   });
 
-  it("names the address that it could not connect to", async () => {
+  it("shows the URL of a failed connection", async () => {
     const page = await openPage();
-    // Nobody listens at the port of "tcpmux".
-    const wrong = "ws://127.0.0.1:1/wss/room";
-    await page.getByLabel("Server").fill(wrong);
+    // No server listens on the port of tcpmux.
+    const unreachable = "ws://127.0.0.1:1/wss/room";
+    await page.getByLabel("Server").fill(unreachable);
     await page.getByRole("button", { name: "Connect", exact: true }).click();
-    await page.getByRole("log").getByText(`Could not connect to ${wrong}`).first().waitFor();
+    await page.getByRole("log").getByText(`Could not connect to ${unreachable}`).first().waitFor();
     await page.getByRole("button", { name: "Disconnect" }).click();
     await page.getByText("Disconnected", { exact: true }).first().waitFor();
   });
 
-  it("says what is wrong with a path that no server takes, and does not try", async () => {
+  it("reports a path that is not a channel's, and does not connect", async () => {
     const page = await openPage();
     const { host } = new URL(page.url());
     const log = page.getByRole("log");
     for (const path of ["/nope", "/wss/a/b", `/wss/${"n".repeat(65)}`]) {
       await page.getByLabel("Server").fill(`ws://${host}${path}`);
       await page.getByRole("button", { name: "Connect", exact: true }).click();
-      await log.getByText(`The path is ${path}, and must be /wss, or /wss/NAME`).waitFor();
+      await log.getByText(`Server: got the path ${path}; expected /wss or /wss/NAME`).waitFor();
     }
     await page.getByText("Disconnected", { exact: true }).first().waitFor();
     assert.equal(await log.getByText("Could not connect").count(), 0);
   });
 
-  it("says what is wrong with an address that is none, and does not try", async () => {
+  it("reports a malformed URL, and does not connect", async () => {
     const page = await openPage();
     const log = page.getByRole("log");
     for (const [address, problem] of [
       [
         "localhost:8443/wss",
-        "localhost:8443/wss is not the address of a WebSocket; did you mean wss://localhost:8443/wss?",
+        "Server: got localhost:8443/wss; expected a WebSocket URL, such as wss://localhost:8443/wss",
       ],
-      ["ftp://host/wss", "ftp://host/wss is not the address of a WebSocket; did you mean wss://host/wss?"],
-      ["wss://host:99999/wss", "wss://host:99999/wss is not a URL."],
+      ["ftp://host/wss", "Server: got ftp://host/wss; expected a WebSocket URL, such as wss://host/wss"],
+      ["wss://host:99999/wss", "Server: got wss://host:99999/wss; expected a valid URL."],
     ] as const) {
       await page.getByLabel("Server").fill(address);
       await page.getByRole("button", { name: "Connect", exact: true }).click();
@@ -200,17 +200,17 @@ describe("the console page", function () {
     assert.equal(await log.getByText("Could not connect").count(), 0);
   });
 
-  it("stops trying when the server refuses the address for good, and says so", async () => {
+  it("stops and shows the error if the server permanently refuses the URL", async () => {
     const server = await startServer();
-    const elsewhere = createServer((_request, response) => {
+    const refusing = createServer((_request, response) => {
       response.writeHead(404, { "Access-Control-Allow-Origin": "*" }).end();
     });
-    await once(elsewhere.listen(0, "127.0.0.1"), "listening");
+    await once(refusing.listen(0, "127.0.0.1"), "listening");
     afterwards(() => {
-      elsewhere.closeAllConnections();
-      elsewhere.close();
+      refusing.closeAllConnections();
+      refusing.close();
     });
-    const { port } = elsewhere.address() as AddressInfo;
+    const { port } = refusing.address() as AddressInfo;
     const page = await openPage(server);
     await page.getByLabel("Server").fill(`ws://127.0.0.1:${port}/wss`);
     await page.getByRole("button", { name: "Connect", exact: true }).click();
@@ -218,9 +218,9 @@ describe("the console page", function () {
     await page.getByText("Disconnected", { exact: true }).first().waitFor();
   });
 
-  it("works in a browser that lacks what Safari 16 lacks, and takes /wss/ for /wss", async () => {
+  it("works without the features that Safari 16 lacks, and connects to /wss/ as to /wss", async () => {
     const server = await startServer();
-    const [older, newer] = [await openPage(server, WITHOUT_NEWER_FEATURES), await openPage(server)];
+    const [older, newer] = [await openPage(server, REMOVE_NEW_FEATURES), await openPage(server)];
     const address = await older.getByLabel("Server").inputValue();
     await older.getByLabel("Server").fill(`${address}/`);
     await connect(older);
@@ -231,7 +231,7 @@ describe("the console page", function () {
     await older.getByText(/^yours, #2, /).waitFor();
   });
 
-  it("keeps the button in its place while the figures grow, and takes the middle of two round trips", async () => {
+  it("keeps the button in place when the counts grow, and shows the median round trip", async () => {
     const page = await openPage();
     await page.setViewportSize({ width: 1000, height: 700 });
     await connect(page);
@@ -239,13 +239,13 @@ describe("the console page", function () {
     const before = await clear.boundingBox();
     await page.getByRole("button", { name: "Send" }).click();
     await page.getByText(/^yours, #1, /).waitFor();
-    const first = await figure(page, "Round trip");
-    assert.equal(await figure(page, "Median"), first);
+    const first = await count(page, "Round trip");
+    assert.equal(await count(page, "Median"), first);
     await page.getByRole("button", { name: "Send" }).click();
     await page.getByText(/^yours, #2, /).waitFor();
-    const trips = [first, await figure(page, "Round trip")].map((text) => Number.parseFloat(text));
-    const median = Number.parseFloat(await figure(page, "Median"));
-    // Each is rounded, to a whole one from 10 on.
+    const trips = [first, await count(page, "Round trip")].map((text) => Number.parseFloat(text));
+    const median = Number.parseFloat(await count(page, "Median"));
+    // Each is rounded: from 10 ms on, to whole milliseconds.
     assert.ok(
       Math.abs(median - trips.reduce((sum, trip) => sum + trip, 0) / 2) <= 1,
       `${median} of ${trips.join()}`,
@@ -255,11 +255,11 @@ describe("the console page", function () {
     const [title, button] = [page.getByRole("heading", { name: "Messages" }), clear];
     assert.ok(
       Math.abs(centre(await title.boundingBox()) - centre(await button.boundingBox())) < 3,
-      "one line",
+      "The heading and the button must be on one line.",
     );
   });
 
-  it("starts each tab with a message of its own", async () => {
+  it("starts each tab with a different message", async () => {
     const [one, other] = [await openPage(), await openPage()];
     const prefilled = (page: Page): Promise<string> => page.getByLabel("Message, as JSON").inputValue();
     assert.match(await prefilled(one), /^\{"from":"tab \w+","text":"Hello"\}$/);
