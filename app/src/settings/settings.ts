@@ -26,7 +26,7 @@ export const settingDefinitions = {
     default: "127.0.0.1",
     pattern: /[^\s]+/,
     allowed: "a host name or an IP address of this machine",
-    description: "Address that the server listens on; the image's default is 0.0.0.0, every address",
+    description: "Address that the server listens on; the image sets 0.0.0.0, which is every address",
   },
   port: {
     kind: "integer",
@@ -35,7 +35,7 @@ export const settingDefinitions = {
     default: 8080,
     min: 0,
     max: 65_535,
-    description: "Port that the server listens on; 0 lets the system choose one",
+    description: "Port that the server listens on; 0 lets the system choose a free port",
   },
   trustedProxies: {
     kind: "integer",
@@ -44,8 +44,7 @@ export const settingDefinitions = {
     default: 0,
     min: 0,
     max: 8,
-    description:
-      "Proxies that every request passes, each of which appends its client's address to X-Forwarded-For; 0 ignores the header",
+    description: "Number of proxies that append to X-Forwarded-For on every request; 0 ignores the header",
   },
   serviceName: {
     kind: "text",
@@ -53,7 +52,7 @@ export const settingDefinitions = {
     default: "websocket",
     pattern: /[A-Za-z0-9._-]{1,128}/,
     allowed: "1 to 128 letters, digits, '.', '_' and '-'",
-    description: "Name under which CloudWatch keeps the metrics of all tasks together",
+    description: "Value of the dimension ServiceName of the metrics in CloudWatch",
   },
   heartbeatSeconds: {
     kind: "integer",
@@ -62,7 +61,8 @@ export const settingDefinitions = {
     default: 30,
     min: 1,
     max: CLOUDFRONT_IDLE_SECONDS - CLOUDFRONT_SLACK_SECONDS,
-    description: "Interval of the server's pings; a client that misses one whole interval is disconnected",
+    description:
+      "Interval between two pings to a client; a client that sends nothing for a whole interval is disconnected",
   },
   maxPayloadBytes: {
     kind: "integer",
@@ -71,7 +71,7 @@ export const settingDefinitions = {
     default: 64 * KIB,
     min: 1,
     max: 16 * MIB,
-    description: "Largest message that a client may send; a larger one closes its connection with 1009",
+    description: "Maximum size of a message from a client; a larger message closes the connection with 1009",
   },
   maxConnections: {
     kind: "integer",
@@ -81,7 +81,7 @@ export const settingDefinitions = {
     min: 1,
     // A task has 65,535 file descriptors; the rest is for the listener, logs and the backplane.
     max: 65_000,
-    description: "WebSockets that one task holds; an upgrade above it is answered with 503",
+    description: "Maximum number of WebSockets per task; further upgrades are answered with 503",
   },
   messagesPerSecond: {
     kind: "integer",
@@ -91,7 +91,7 @@ export const settingDefinitions = {
     min: 1,
     max: 1_000_000,
     description:
-      "Sustained message rate that one connection may send; above it the connection is closed with 1008",
+      "Maximum sustained rate of messages from one connection; a faster connection is closed with 1008",
   },
   messageBurst: {
     kind: "integer",
@@ -100,7 +100,8 @@ export const settingDefinitions = {
     default: 200,
     min: 1,
     max: 1_000_000,
-    description: "Messages that one connection may send at once before the sustained rate applies",
+    description:
+      "Maximum number of messages that one connection may send at once before messagesPerSecond applies",
   },
   bytesPerSecond: {
     kind: "integer",
@@ -110,7 +111,7 @@ export const settingDefinitions = {
     min: KIB,
     max: 1024 * MIB,
     description:
-      "Sustained rate of bytes that one connection may send; above it, after a burst, the connection is closed with 1008",
+      "Maximum sustained rate of bytes from one connection; a faster connection is closed with 1008 after a burst",
   },
   connectionsPerUser: {
     kind: "integer",
@@ -120,7 +121,7 @@ export const settingDefinitions = {
     min: 1,
     max: 65_000,
     description:
-      "WebSockets of one user that one task holds, a user being a token's subject or else a client's address; an upgrade above it is answered with 429",
+      "Maximum number of WebSockets per user and task; further upgrades are answered with 429; a user is a token's subject, or a client's address if there is none",
   },
   channelsPerUser: {
     kind: "integer",
@@ -130,7 +131,7 @@ export const settingDefinitions = {
     min: 1,
     max: 65_000,
     description:
-      "Channels that one user has at once in one task; an upgrade to a further one is answered with 429",
+      "Maximum number of channels per user and task; upgrades to further channels are answered with 429",
   },
   bytesPerSecondPerUser: {
     kind: "integer",
@@ -140,7 +141,7 @@ export const settingDefinitions = {
     min: KIB,
     max: 1024 * MIB,
     description:
-      "Sustained rate of bytes that all connections of one user to one task may send; above it, after a burst, the sender is closed with 1008",
+      "Maximum sustained rate of bytes per user and task; the connection that exceeds it is closed with 1008 after a burst",
   },
   retainedMessages: {
     kind: "integer",
@@ -149,7 +150,7 @@ export const settingDefinitions = {
     default: 10_000,
     min: 100,
     max: 1_000_000,
-    description: "Recent messages kept per channel, by number; a client resumes within them",
+    description: "Number of messages retained per channel; a client can resume within them",
   },
   retainedSeconds: {
     kind: "integer",
@@ -158,7 +159,7 @@ export const settingDefinitions = {
     default: 300,
     min: 10,
     max: 86_400,
-    description: "Recent messages kept per channel, by age",
+    description: "Time for which messages are retained per channel",
   },
   retainedBytes: {
     kind: "integer",
@@ -168,7 +169,7 @@ export const settingDefinitions = {
     min: 64 * KIB,
     max: 1024 * MIB,
     description:
-      "Recent messages kept per channel, by size; a reader that falls further behind is closed with 1013",
+      "Bytes of messages retained per channel; a client that is further behind is closed with 1013",
   },
   maxChannels: {
     kind: "integer",
@@ -177,7 +178,7 @@ export const settingDefinitions = {
     default: 200,
     min: 1,
     max: 65_000,
-    description: "Channels that one task serves at once; an upgrade to a further one is answered with 503",
+    description: "Maximum number of channels per task; upgrades to further channels are answered with 503",
   },
   publishTimeoutSeconds: {
     kind: "integer",
@@ -186,7 +187,7 @@ export const settingDefinitions = {
     default: 5,
     min: 1,
     max: 60,
-    description: "Time that a published message waits for the backplane before it is refused",
+    description: "Time that a publish waits for the backplane before it is refused",
   },
   valkeyUrl: {
     kind: "text",
@@ -196,7 +197,8 @@ export const settingDefinitions = {
     isLegal: orEmpty(isValkeyUrl),
     allowed:
       "redis://[user@]host[:port], or rediss:// for TLS; set the password as WEBSOCKET_VALKEY_PASSWORD",
-    description: "Valkey that holds the messages of all tasks; empty keeps them in this task's memory",
+    description:
+      "URL of the Valkey that stores the messages of all tasks; empty stores them in the memory of this task",
   },
   valkeyPassword: {
     kind: "text",
@@ -211,7 +213,7 @@ export const settingDefinitions = {
     kind: "boolean",
     variable: "WEBSOCKET_VALKEY_CLUSTER",
     default: false,
-    description: "Whether the Valkey speaks the cluster protocol, as ElastiCache Serverless does",
+    description: "Whether Valkey uses the cluster protocol, as ElastiCache Serverless does",
   },
   valkeyBudgetMib: {
     kind: "integer",
@@ -220,8 +222,7 @@ export const settingDefinitions = {
     default: 0,
     min: 0,
     max: 5_000_000,
-    description:
-      "Memory that all channels may take in Valkey; a message beyond it is refused; 0 sets no limit",
+    description: "Maximum memory of all channels in Valkey; further messages are refused; 0 sets no limit",
   },
   valkeyBlockMs: {
     kind: "integer",
@@ -230,7 +231,7 @@ export const settingDefinitions = {
     default: 2000,
     min: 10,
     max: 60_000,
-    description: "Longest time for which one read of the backplane waits for news",
+    description: "Maximum time that one read of the backplane waits for new messages",
   },
   metricsPort: {
     kind: "integer",
@@ -239,7 +240,7 @@ export const settingDefinitions = {
     default: 9464,
     min: 0,
     max: 65_535,
-    description: "Port of /metrics, for Prometheus; 0 lets the system choose one",
+    description: "Port of /metrics for Prometheus; 0 lets the system choose a free port",
   },
   metricsLogSeconds: {
     kind: "integer",
@@ -248,16 +249,16 @@ export const settingDefinitions = {
     default: 60,
     min: 0,
     max: 3600,
-    description: "Interval of the log lines from which CloudWatch makes metrics; 0 writes none",
+    description: "Interval of the log lines from which CloudWatch creates metrics; 0 writes none",
   },
   access: {
     kind: "choice",
     variable: "WEBSOCKET_ACCESS",
-    // Holds only for a server that this machine alone can reach. A stack has no default.
+    // Applies only if other machines cannot reach the server. A stack has no default.
     default: "open",
     choices: ["token", "open"],
     description:
-      "Which clients may connect: token admits those with a valid token, open admits every client that knows the address",
+      "Which clients may connect: token admits clients with a valid token, open admits every client that has the address",
   },
   jwksUrl: {
     kind: "text",
@@ -266,7 +267,7 @@ export const settingDefinitions = {
     pattern: /(https?:\/\/[^\s]+)?/i,
     isLegal: orEmpty(isFetchable),
     allowed: "the http or https URL of a JSON Web Key Set, without user and password, or nothing",
-    description: "Keys that sign the clients' tokens; access token requires it",
+    description: "URL of the keys that verify the clients' tokens; required if access is token",
   },
   jwtIssuer: {
     kind: "text",
@@ -274,7 +275,7 @@ export const settingDefinitions = {
     default: "",
     pattern: /[^\s]*/,
     allowed: "an issuer without white space, or nothing",
-    description: "Issuer that a token must name; access token requires it",
+    description: "Issuer that a token must have; required if access is token",
   },
   jwtAudience: {
     kind: "text",
@@ -282,7 +283,7 @@ export const settingDefinitions = {
     default: "",
     pattern: /[^\s]*/,
     allowed: "an audience without white space, or nothing",
-    description: "Audience that a token must name; access token requires it",
+    description: "Audience that a token must have; required if access is token",
   },
   jwtChannelClaim: {
     kind: "text",
@@ -291,7 +292,7 @@ export const settingDefinitions = {
     pattern: /[^\s]+/,
     allowed: "the name of a claim",
     description:
-      "Claim that lists the channels a token may read and publish to: names, with * at the end for any rest and / for the default channel",
+      "Claim with the channels that a token may read and publish to: names, prefixes that end with *, and / for the default channel",
   },
   jwtSubscribeClaim: {
     kind: "text",
@@ -299,7 +300,7 @@ export const settingDefinitions = {
     default: "subscribe",
     pattern: /[^\s]+/,
     allowed: "the name of a claim",
-    description: "Claim that lists the channels a token may read, in the same form",
+    description: "Claim with the channels that a token may read, in the form of jwtChannelClaim",
   },
   jwtPublishClaim: {
     kind: "text",
@@ -307,7 +308,7 @@ export const settingDefinitions = {
     default: "publish",
     pattern: /[^\s]+/,
     allowed: "the name of a claim",
-    description: "Claim that lists the channels a token may publish to, in the same form",
+    description: "Claim with the channels that a token may publish to, in the form of jwtChannelClaim",
   },
   allowedOrigins: {
     kind: "list",
@@ -318,7 +319,7 @@ export const settingDefinitions = {
     allowed:
       "origins such as https://app.example.com or https://*.example.com, without a path, or null; an empty list admits every origin",
     description:
-      "Origins whose pages may connect, the console's own among them; *. stands for one label of a host; a browser on another is refused with 403",
+      "Origins whose pages may connect, including the console's; *. is any one label of a host; browsers on other origins are refused with 403",
   },
   drainSeconds: {
     kind: "integer",
@@ -328,14 +329,15 @@ export const settingDefinitions = {
     min: 1,
     // ECS allows a stop timeout of at most 120 seconds, and the exit itself needs some of them.
     max: 110,
-    description: "Time that open connections get to close after SIGTERM before the process gives up on them",
+    description:
+      "Time after SIGTERM in which open connections must close; the remaining connections are terminated",
   },
   logLevel: {
     kind: "choice",
     variable: "WEBSOCKET_LOG_LEVEL",
     default: "info",
     choices: ["trace", "debug", "info", "warn", "error", "fatal", "silent"],
-    description: "Least severe level that is logged",
+    description: "Minimum severity of log lines",
   },
 } as const satisfies Record<string, SettingDefinition>;
 
