@@ -1,0 +1,229 @@
+/** The cluster, the service with its tasks, their roles, image and autoscaling. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { settingDefinitions } from "../../../app/src/settings/settings.ts";
+import { ofType, theOnly } from "../../../infra/evaluation/graph.ts";
+import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
+import { declaredGraph } from "../../support/stacks.ts";
+import { at, list, number, text } from "../../support/values.ts";
+import * as the from "./support.ts";
+
+const DOCKERFILE = path.resolve(import.meta.dirname, "../../../app/Dockerfile");
+const ACCOUNT = "123456789012";
+
+describe("the tasks", () => {
+  let graph: DeclaredGraph;
+  let container: the.Inputs;
+
+  before(async () => {
+    graph = await declaredGraph("dev");
+    container = the.containerOf(graph);
+  });
+
+  it("run the built image by digest, for the platform of the image", () => {
+    const { inputs, outputs } = theOnly(graph, "awsx:ecr:Image");
+    assert.match(text(container, "image"), /@sha256:[0-9a-f]{64}$/);
+    assert.equal(container["image"], outputs["imageUri"]);
+    assert.equal(graph.outputs["imageUri"], outputs["imageUri"]);
+    assert.equal(inputs["platform"], "linux/arm64");
+    assert.deepEqual(at(the.taskDefinitionOf(graph), "runtimePlatform"), {
+      cpuArchitecture: "ARM64",
+      operatingSystemFamily: "LINUX",
+    });
+  });
+
+  it("run in the cluster, and end with their container", () => {
+    assert.equal(the.serviceOf(graph)["cluster"], the.clusterOf(graph).outputs["arn"]);
+    assert.equal(container["essential"], true);
+  });
+
+  it("get settings that the server accepts, and listen on every address", () => {
+    assert.equal(the.serverSettingsOf(graph).host, "0.0.0.0");
+  });
+
+  it("check their health with the program of the image", () => {
+    const [, command = ""] = /^CMD (\[.*\])$/m.exec(readFileSync(DOCKERFILE, "utf8")) ?? [];
+    assert.deepEqual(list(container, "healthCheck.command"), [
+      "CMD",
+      ...(JSON.parse(command) as string[]),
+      "health",
+    ]);
+  });
+
+  it("have at least the grace period of the load balancer to start", () => {
+    const { startPeriod, interval, retries, timeout } = at(container, "healthCheck");
+    const untilUnhealthy = Number(startPeriod) + Number(interval) * Number(retries);
+    assert.ok(untilUnhealthy >= number(the.serviceOf(graph), "healthCheckGracePeriodSeconds"));
+    assert.ok(Number(timeout) < Number(interval));
+  });
+
+  it("have no capabilities, and an init process that forwards signals", () => {
+    assert.deepEqual(container["linuxParameters"], {
+      capabilities: { drop: ["ALL"] },
+      initProcessEnabled: true,
+    });
+  });
+
+  it("can open a file for each connection", () => {
+    const [limit] = list(container, "ulimits");
+    assert.equal(text(limit, "name"), "nofile");
+    assert.ok(number(limit, "softLimit") > settingDefinitions.maxConnections.max);
+    assert.ok(number(limit, "hardLimit") >= number(limit, "softLimit"));
+  });
+
+  it("buffer log lines, which go to a log group of the stack", () => {
+    const options = at(container, "logConfiguration.options");
+    assert.match(String(options["max-buffer-size"]), /^[1-9]\d*[km]$/, "a size without a unit is in bytes");
+    assert.ok(the.logGroupsOf(graph).some(({ outputs }) => outputs["name"] === options["awslogs-group"]));
+  });
+
+  it("have the tags of the service", () => {
+    const { propagateTags, enableEcsManagedTags } = the.serviceOf(graph);
+    assert.deepEqual([propagateTags, enableEcsManagedTags], ["SERVICE", true]);
+  });
+
+  it("are replaced one by one, across availability zones", () => {
+    const { deploymentMinimumHealthyPercent, deploymentMaximumPercent, availabilityZoneRebalancing } =
+      the.serviceOf(graph);
+    assert.deepEqual(
+      [deploymentMinimumHealthyPercent, deploymentMaximumPercent, availabilityZoneRebalancing],
+      [100, 200, "ENABLED"],
+    );
+  });
+
+  it("scale by requests to the target group, within the service of the cluster", () => {
+    const target = theOnly(graph, "aws:appautoscaling/target:Target").inputs;
+    const policy = theOnly(graph, "aws:appautoscaling/policy:Policy").inputs;
+    const arnSuffixOf = ({ outputs }: { outputs: the.Inputs }): string => String(outputs["arnSuffix"]);
+    assert.deepEqual(at(policy, "targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification"), {
+      predefinedMetricType: "ALBRequestCountPerTarget",
+      resourceLabel: `${arnSuffixOf(the.loadBalancerOf(graph))}/${arnSuffixOf(the.targetGroupOf(graph))}`,
+    });
+    assert.equal(
+      target["resourceId"],
+      `service/${String(graph.outputs["clusterName"])}/${String(graph.outputs["serviceName"])}`,
+    );
+    assert.equal(target["scalableDimension"], "ecs:service:DesiredCount");
+    for (const key of ["resourceId", "scalableDimension", "serviceNamespace"]) {
+      assert.equal(policy[key], target[key], key);
+    }
+  });
+
+  it("are between 1 and 5 in dev, and between 2 and 20 in prod", async () => {
+    for (const [stack, expected] of [
+      ["dev", { minCapacity: 1, maxCapacity: 5 }],
+      ["prod", { minCapacity: 2, maxCapacity: 20 }],
+    ] as const) {
+      const { inputs } = theOnly(await declaredGraph(stack), "aws:appautoscaling/target:Target");
+      const { minCapacity, maxCapacity } = inputs;
+      assert.deepEqual({ minCapacity, maxCapacity }, expected, stack);
+    }
+  });
+});
+
+describe("the repository of the image", () => {
+  it("keeps some images for rollbacks, and deletes older ones with any tag", async () => {
+    const { inputs } = theOnly(await declaredGraph("dev"), "aws:ecr/lifecyclePolicy:LifecyclePolicy");
+    const [rule] = list(JSON.parse(text(inputs, "policy")), "rules");
+    const { tagStatus, countType, countNumber } = at(rule, "selection");
+    assert.deepEqual([tagStatus, countType], ["any", "imageCountMoreThan"]);
+    assert.ok(Number(countNumber) > 1);
+    assert.deepEqual(at(rule, "action"), { type: "expire" });
+  });
+});
+
+describe("the roles of a task", () => {
+  let graph: DeclaredGraph;
+
+  before(async () => {
+    graph = await declaredGraph("prod");
+  });
+
+  it("are a task role and an execution role, which only tasks of this account assume", () => {
+    const roles = ofType(graph, "aws:iam/role:Role");
+    const { taskRole, executionRole } = the.taskDefinitionOf(graph);
+    assert.deepEqual(
+      [taskRole, executionRole].map((role) => at(role, "")["roleArn"]),
+      ["task", "execution"].map(
+        (kind) => roles.find(({ name }) => name === `websocket-service-${kind}-role`)?.outputs["arn"],
+      ),
+    );
+    for (const { name, inputs } of roles) {
+      const [statement] = the.statementsIn(inputs, "assumeRolePolicy");
+      assert.deepEqual(statement?.Principal, { Service: "ecs-tasks.amazonaws.com" }, name);
+      assert.deepEqual(statement.Condition, { StringEquals: { "aws:SourceAccount": ACCOUNT } }, name);
+    }
+  });
+
+  it("allow ECS to pull from the repository, to write the log and to read the password", () => {
+    const parameter = theOnly(graph, "aws:ssm/parameter:Parameter").outputs["arn"];
+    const repository = theOnly(graph, "aws:ecr/repository:Repository").outputs["arn"];
+    const resources = new Map(
+      the
+        .roleStatementsOf(graph, "execution")
+        .flatMap(({ Action, Resource }) =>
+          [Action].flat().map((action) => [action, String(Resource)] as const),
+        ),
+    );
+    const logGroup = the
+      .logGroupsOf(graph)
+      .find(
+        ({ outputs }) =>
+          outputs["name"] === at(the.containerOf(graph), "logConfiguration.options")["awslogs-group"],
+      );
+    assert.equal(resources.get("ssm:GetParameters"), parameter);
+    assert.equal(resources.get("ecr:BatchGetImage"), repository);
+    assert.equal(resources.get("ecr:GetDownloadUrlForLayer"), repository);
+    assert.equal(resources.get("logs:PutLogEvents"), `${String(logGroup?.outputs["arn"])}:*`);
+    assert.equal(resources.get("logs:CreateLogStream"), `${String(logGroup?.outputs["arn"])}:*`);
+  });
+});
+
+describe("the cluster", () => {
+  it("depends on the log group of Container Insights, so that ECS does not create one", async () => {
+    const graph = await declaredGraph("dev");
+    const { inputs, options } = the.clusterOf(graph);
+    const insights = the
+      .logGroupsOf(graph)
+      .find(
+        (group) => group.inputs["name"] === `/aws/ecs/containerinsights/${text(inputs, "name")}/performance`,
+      );
+    assert.ok(insights);
+    assert.ok(options.dependsOn.includes(insights.urn));
+  });
+});
+
+describe("ECS Exec", () => {
+  it("logs its sessions, with permissions of the task role", async () => {
+    const graph = await the.evaluateDev({ enableExec: "true" });
+    const { logging, logConfiguration } = at(
+      the.clusterOf(graph).inputs,
+      "configuration.executeCommandConfiguration",
+    );
+    const group = the
+      .logGroupsOf(graph)
+      .find(({ outputs }) => outputs["name"] === at(logConfiguration, "")["cloudWatchLogGroupName"]);
+
+    assert.equal(logging, "OVERRIDE");
+    assert.equal(the.serviceOf(graph)["enableExecuteCommand"], true);
+    assert.ok(group);
+    const allowed = the
+      .roleStatementsOf(graph, "task")
+      .flatMap(({ Action, Resource }) => [Action].flat().map((action) => `${action} ${String(Resource)}`));
+    for (const action of ["CreateLogStream", "DescribeLogStreams", "PutLogEvents"]) {
+      assert.ok(allowed.includes(`logs:${action} ${String(group.outputs["arn"])}:*`), action);
+    }
+    for (const channel of ["CreateControl", "CreateData", "OpenControl", "OpenData"]) {
+      assert.ok(allowed.includes(`ssmmessages:${channel}Channel *`), channel);
+    }
+  });
+
+  it("is on in dev and off in prod, where the task role has no permission", async () => {
+    assert.equal(the.serviceOf(await declaredGraph("dev"))["enableExecuteCommand"], true);
+    const prod = await declaredGraph("prod");
+    assert.equal(the.serviceOf(prod)["enableExecuteCommand"], false);
+    assert.equal(the.clusterOf(prod).inputs["configuration"], undefined);
+    assert.deepEqual(the.roleStatementsOf(prod, "task"), []);
+  });
+});
