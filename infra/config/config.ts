@@ -16,7 +16,7 @@ import type { ProviderConfig } from "./providerConfig.ts";
 import { hideSecrets, isEncrypted } from "./secrets.ts";
 import { suggestFix } from "./suggestedFixes.ts";
 import { findUnknownKeys } from "./unknownKeys.ts";
-import { checkWorkload } from "./workloadRules.ts";
+import { checkWorkload } from "./rules/workloadRules.ts";
 
 /** Proxies that append the address of their client to X-Forwarded-For: CloudFront and the load balancer. */
 const TRUSTED_PROXIES: Readonly<Record<EdgeConfig["kind"], number>> = {

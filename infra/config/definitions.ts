@@ -2,7 +2,7 @@
 import type { Definition } from "../../app/src/settings/definition.ts";
 import { settingDefinitions } from "../../app/src/settings/settings.ts";
 import { edgeDefinitions } from "./edgeDefinitions.ts";
-import { CPU_CHOICES } from "./fargateSizes.ts";
+import { CPU_CHOICES } from "./data/fargateSizes.ts";
 
 /** CloudWatch Logs keeps log events for one of these numbers of days (PutRetentionPolicy, retentionInDays). */
 const LOG_RETENTION_DAYS = [

@@ -2,8 +2,8 @@
 import type { Problem } from "../../app/src/settings/problem.ts";
 import { API_URL } from "./edgeDefinitions.ts";
 import type { EdgeKey, EdgeValues } from "./edgeDefinitions.ts";
-import { checkEdge } from "./edgeRules.ts";
-import { VPC_ORIGIN_REGIONS } from "./regions.ts";
+import { checkEdge } from "./rules/edgeRules.ts";
+import { VPC_ORIGIN_REGIONS } from "./data/regions.ts";
 
 /** What clients connect to, and what is behind it. */
 export type EdgeConfig =

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { quoteValue } from "../../app/src/settings/definition.ts";
 import { nearest } from "../../app/src/settings/nearest.ts";
 import type { Problem } from "../../app/src/settings/problem.ts";
-import { otherPartitionOf, REGIONS } from "./regions.ts";
+import { otherPartitionOf, REGIONS } from "./data/regions.ts";
 
 /** The keys that reach the provider. The program declares its provider itself, which reads no others. */
 export const PROVIDER_KEYS = ["region", "profile", "allowedAccountIds"] as const;

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { PATHS } from "../../app/src/settings/contract.ts";
 import type { Base } from "./base.ts";
-import { zonesWithoutVpcOrigin } from "../config/regions.ts";
+import { zonesWithoutVpcOrigin } from "../config/data/regions.ts";
 import type { EdgeOf } from "../config/edgeConfig.ts";
 import { OriginSecret } from "../components/cloudFront/originSecret.ts";
 import type { StackOutputs } from "./outputs.ts";

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Base } from "./base.ts";
 import { Distribution } from "../components/cloudFront/distribution.ts";
 import type { DistributionArgs } from "../components/cloudFront/distribution.ts";
-import { CLOUDFRONT_REGION } from "../config/regions.ts";
+import { CLOUDFRONT_REGION } from "../config/data/regions.ts";
 import type { OwnName } from "../config/edgeConfig.ts";
 import { certificateOf, hostOf } from "./ownName.ts";
 

@@ -1,5 +1,5 @@
 /** Limits of AWS on the properties that this project declares, by resource type. */
-import { memoryChoices } from "../../infra/config/fargateSizes.ts";
+import { memoryChoices } from "../../infra/config/data/fargateSizes.ts";
 import { valueAt } from "../values.ts";
 import { custom, items, length, oneOf, pattern, range } from "./limit.ts";
 import type { Limit } from "./limit.ts";

@@ -1,7 +1,7 @@
 /** The chain of timeouts, which no list of AWS's knows. The configuration is checked with the same function. */
 import { describeProblem } from "../../app/src/settings/problem.ts";
 import { settingDefinitions } from "../../app/src/settings/settings.ts";
-import { checkTimeouts } from "../../infra/config/timeouts.ts";
+import { checkTimeouts } from "../../infra/config/rules/timeouts.ts";
 import type { Rule, Stack } from "../rule.ts";
 import { textAt, valueAt } from "../values.ts";
 import { containersOf, environmentOf, TASK_DEFINITION } from "./containers.ts";

@@ -14,7 +14,7 @@ import {
   ENVELOPE_BYTES,
   SLICE_BYTES,
   STORED_ID_BYTES,
-} from "../../infra/config/channelMemory.ts";
+} from "../../infra/config/rules/channelMemory.ts";
 import { growsByLessThan, ManualLog, memoryInUse } from "../app/support.ts";
 
 const SETTINGS = { retainedBytes: MIB, retainedMessages: 10_000 };

@@ -5,13 +5,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { defaultSettings } from "../../app/src/settings/settings.ts";
 import { KIB, MIB } from "../../app/src/settings/units.ts";
 import { wireLimits } from "../../app/src/connection/wireLimits.ts";
-import { channelBytes } from "../../infra/config/channelMemory.ts";
+import { channelBytes } from "../../infra/config/rules/channelMemory.ts";
 import {
   boundedBytes,
   CONNECTION_BYTES,
   PROCESS_BYTES,
   serverBytes,
-} from "../../infra/config/connectionMemory.ts";
+} from "../../infra/config/rules/connectionMemory.ts";
 import {
   clientFrame,
   connectRaw,

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { hashContent } from "../../infra/components/tasks/contentHash.ts";
-import { memoryChoices } from "../../infra/config/fargateSizes.ts";
+import { memoryChoices } from "../../infra/config/data/fargateSizes.ts";
 import { listBuildContext } from "../../infra/components/tasks/image.ts";
 import { readStackFiles } from "../../infra/evaluation/stackFiles.ts";
 import { renderReadme } from "../../infra/readme.ts";
-import { checkTimeouts } from "../../infra/config/timeouts.ts";
-import type { Timeouts } from "../../infra/config/timeouts.ts";
+import { checkTimeouts } from "../../infra/config/rules/timeouts.ts";
+import type { Timeouts } from "../../infra/config/rules/timeouts.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 

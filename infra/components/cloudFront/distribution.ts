@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { CLOUDFRONT_REGION } from "../../config/regions.ts";
+import { CLOUDFRONT_REGION } from "../../config/data/regions.ts";
 import { HTTP_PORT, HTTPS_PORT } from "../network/listeners.ts";
 import type { Suppression } from "../suppressions.ts";
 

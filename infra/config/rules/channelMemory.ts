@@ -1,6 +1,6 @@
 /** How many channels fit into a task's memory. */
-import { MIB } from "../../app/src/settings/units.ts";
-import type { Settings } from "../../app/src/settings/settings.ts";
+import { MIB } from "../../../app/src/settings/units.ts";
+import type { Settings } from "../../../app/src/settings/settings.ts";
 
 /** What a task's channels may take of its memory. The rest is for the process, its connections, and shorter messages. */
 export const CHANNELS_MEMORY_SHARE = 0.75;

@@ -1,12 +1,12 @@
 /** Rules between the keys of the workload: values that are legal each by itself, and not together. */
-import { contradictions, minRetainedBytes } from "../../app/src/settings/relations.ts";
-import { settingDefinitions } from "../../app/src/settings/settings.ts";
-import { KIB, MIB } from "../../app/src/settings/units.ts";
-import type { Change, Problem } from "../../app/src/settings/problem.ts";
+import { contradictions, minRetainedBytes } from "../../../app/src/settings/relations.ts";
+import { settingDefinitions } from "../../../app/src/settings/settings.ts";
+import { KIB, MIB } from "../../../app/src/settings/units.ts";
+import type { Change, Problem } from "../../../app/src/settings/problem.ts";
 import { channelBytes, CHANNELS_MEMORY_SHARE, channelsThatFit } from "./channelMemory.ts";
-import type { StackConfig } from "./config.ts";
+import type { StackConfig } from "../config.ts";
 import { CONNECTION_BYTES, connectionsThatFit, serverBytes } from "./connectionMemory.ts";
-import { memoryChoices } from "./fargateSizes.ts";
+import { memoryChoices } from "../data/fargateSizes.ts";
 import { checkTimeouts } from "./timeouts.ts";
 
 type KeyOf = (name: string) => string;

@@ -1,6 +1,6 @@
 /** How many connections fit into the memory that a task's channels leave. */
-import { KIB, MIB } from "../../app/src/settings/units.ts";
-import type { Settings } from "../../app/src/settings/settings.ts";
+import { KIB, MIB } from "../../../app/src/settings/units.ts";
+import type { Settings } from "../../../app/src/settings/settings.ts";
 import { channelBytes } from "./channelMemory.ts";
 import type { ChannelMemory } from "./channelMemory.ts";
 

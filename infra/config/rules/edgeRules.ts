@@ -1,9 +1,9 @@
 /** Rules between the keys of the edge. */
-import { encode } from "../../app/src/settings/definition.ts";
-import type { Change, Problem } from "../../app/src/settings/problem.ts";
-import { CERTIFICATE_ARN, edgeDefinitions } from "./edgeDefinitions.ts";
-import type { EdgeKey, EdgeValues } from "./edgeDefinitions.ts";
-import { CLOUDFRONT_REGION } from "./regions.ts";
+import { encode } from "../../../app/src/settings/definition.ts";
+import type { Change, Problem } from "../../../app/src/settings/problem.ts";
+import { CERTIFICATE_ARN, edgeDefinitions } from "../edgeDefinitions.ts";
+import type { EdgeKey, EdgeValues } from "../edgeDefinitions.ts";
+import { CLOUDFRONT_REGION } from "../data/regions.ts";
 
 type KeyOf = (name: EdgeKey) => string;
 

@@ -1,7 +1,7 @@
 /** The chain of timeouts: each must end before the next one does. The configuration and the policy pack check it. */
 
-import { CLOUDFRONT_IDLE_SECONDS, EXIT_GRACE_SECONDS } from "../../app/src/settings/contract.ts";
-import type { Problem } from "../../app/src/settings/problem.ts";
+import { CLOUDFRONT_IDLE_SECONDS, EXIT_GRACE_SECONDS } from "../../../app/src/settings/contract.ts";
+import type { Problem } from "../../../app/src/settings/problem.ts";
 
 export interface Timeouts {
   /** Interval of the server's pings. */
