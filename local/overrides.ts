@@ -3,7 +3,7 @@ import { describeProblem } from "../app/src/settings/problem.ts";
 import type { Change, Problem } from "../app/src/settings/problem.ts";
 import { eachFix } from "../infra/config/configError.ts";
 import type { ConfigSource } from "../infra/config/configError.ts";
-import { quoted } from "../infra/config/quoted.ts";
+import { quoteForShell } from "../infra/config/shellWords.ts";
 
 /** By full key: as with the CLI, one without a namespace is the project's own. */
 export function withNamespaces(
@@ -35,7 +35,7 @@ export function commandLine(
       return override(set, typeof to === "string" ? to : JSON.stringify(to));
     }
     // What is written in the file cannot be taken away here, but said to be as if it were not there.
-    if (isGiven(change.remove)) return `remove \`-c ${quoted(change.remove)}\``;
+    if (isGiven(change.remove)) return `remove \`-c ${quoteForShell(change.remove)}\``;
     return override(change.remove, change.default ?? "");
   };
   return {
@@ -50,5 +50,5 @@ export function commandLine(
 }
 
 function override(key: string, value: string): string {
-  return `pass \`-c ${quoted(`${key}=${value}`)}\``;
+  return `pass \`-c ${quoteForShell(`${key}=${value}`)}\``;
 }

@@ -2,7 +2,7 @@
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { formatProblems } from "../../app/src/settings/problem.ts";
 import type { Change, Problem } from "../../app/src/settings/problem.ts";
-import { quoted } from "./quoted.ts";
+import { quoteForShell } from "./shellWords.ts";
 
 /** Every problem of a stack's configuration at once. */
 export class ConfigError extends ExpectedError {
@@ -48,7 +48,7 @@ export function eachFix(
 
 function pulumiCommands(change: Change, stack: string): readonly string[] {
   const command = (...words: readonly string[]): string =>
-    ["npx", "pulumi", "config", ...words, "--stack", stack].map(quoted).join(" ");
+    ["npx", "pulumi", "config", ...words, "--stack", stack].map(quoteForShell).join(" ");
   if ("remove" in change) return [command("rm", change.remove)];
   if ("ask" in change) {
     const { ask, as } = change;

@@ -10,23 +10,23 @@ export type EdgeConfig =
   | {
       readonly kind: "cloudfront";
       readonly originAccess: "public" | "private";
-      /** Without it, CloudFront speaks plain HTTP to the load balancer. */
-      readonly originTls?: OwnName;
-      readonly domain?: OwnName;
-      /** Gets a distribution beside that of the service. */
+      /** Without it, CloudFront connects to the load balancer by HTTP. */
+      readonly originTls?: CustomDomain;
+      readonly domain?: CustomDomain;
+      /** It has a distribution beside the one of the service. */
       readonly apiGateway?: ApiGateway;
     }
   | {
       readonly kind: "load-balancer";
-      /** Its listener needs a certificate, and no certificate names what AWS named. */
-      readonly domain: OwnName;
+      /** Required: no certificate can contain the DNS name of a load balancer. */
+      readonly domain: CustomDomain;
     }
-  | { readonly kind: "api-gateway"; readonly apiGateway: ApiGateway; readonly domain?: OwnName };
+  | { readonly kind: "api-gateway"; readonly apiGateway: ApiGateway; readonly domain?: CustomDomain };
 
 export type EdgeOf<Kind extends EdgeConfig["kind"]> = Extract<EdgeConfig, { kind: Kind }>;
 
-/** A name of one's own: its certificate is given, or issued in the zone; without a zone, its records are others' to make. */
-export type OwnName =
+/** A custom domain. Its certificate is configured, or ACM issues it in the zone. Without a zone, the user creates its records. */
+export type CustomDomain =
   | { readonly name: string; readonly zoneId: string; readonly certificateArn?: string }
   | { readonly name: string; readonly zoneId?: undefined; readonly certificateArn: string };
 
@@ -34,7 +34,7 @@ export interface ApiGateway {
   /** Such as `abcdef1234.execute-api.us-east-1.amazonaws.com`. */
   readonly host: string;
   readonly stage: string;
-  /** Names of the query strings that reach it. */
+  /** Query strings that CloudFront forwards. */
   readonly queryStrings: readonly string[];
 }
 
@@ -61,8 +61,8 @@ export function readEdge(
 
 /** The edge, or the missing key that it requires. */
 function edgeOf(values: EdgeValues): EdgeConfig | "domain" | "apiGatewayUrl" {
-  const domain = ownName(values.domain, values.certificateArn, values.hostedZoneId);
-  const originTls = ownName(values.originTls, values.originCertificateArn, values.hostedZoneId);
+  const domain = customDomainOf(values.domain, values.certificateArn, values.hostedZoneId);
+  const originTls = customDomainOf(values.originTls, values.originCertificateArn, values.hostedZoneId);
   const apiGateway = apiGatewayOf(values);
   switch (values.edge) {
     case "cloudfront":
@@ -101,7 +101,7 @@ export function edgeWarnings(
 
 /** DNS records that the program cannot create, each as a sentence that names the output to point to. */
 function missingRecords(edge: EdgeConfig, keyOf: (name: EdgeKey) => string): readonly string[] {
-  const warning = (client: string, { name }: OwnName, output: string): string =>
+  const warning = (client: string, { name }: CustomDomain, output: string): string =>
     `${keyOf("hostedZoneId")} is empty: ${client} cannot resolve ${name} until you point it to the output ${output}.`;
   const records: string[] = [];
   if (edge.domain !== undefined && edge.domain.zoneId === undefined) {
@@ -115,7 +115,7 @@ function missingRecords(edge: EdgeConfig, keyOf: (name: EdgeKey) => string): rea
   return records;
 }
 
-function ownName(name: string, certificateArn: string, zoneId: string): OwnName | undefined {
+function customDomainOf(name: string, certificateArn: string, zoneId: string): CustomDomain | undefined {
   if (name === "") return undefined;
   if (zoneId === "") return { name, certificateArn };
   return { name, zoneId, ...(certificateArn !== "" && { certificateArn }) };

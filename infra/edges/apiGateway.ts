@@ -1,14 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Base } from "./base.ts";
-import type { ApiGateway, EdgeOf, OwnName } from "../config/edgeConfig.ts";
+import type { ApiGateway, EdgeOf, CustomDomain } from "../config/edgeConfig.ts";
 import { OriginRequestPolicy } from "../components/cloudFront/originRequestPolicy.ts";
 import type { StackOutputs } from "./outputs.ts";
-import { declareDistribution, MAIN_DISTRIBUTION } from "./distribution.ts";
-import type { NamedDistribution } from "./distribution.ts";
+import { declareDistribution, MAIN_DISTRIBUTION } from "./edgeDistribution.ts";
+import type { NamedDistribution } from "./edgeDistribution.ts";
 
+/** Name of the distribution beside a service, of the origin and of the policy. */
 export const API_GATEWAY = "api-gateway";
 
-/** Clients → CloudFront → an API Gateway that is not this stack's. */
+/** Declares the path from clients to CloudFront to an API Gateway outside the stack. */
 export function declareApiGatewayEdge(
   base: Base,
   { apiGateway, domain }: EdgeOf<"api-gateway">,
@@ -17,11 +18,12 @@ export function declareApiGatewayEdge(
   return { websocketUrl: pulumi.interpolate`wss://${host}`, distributionDomainName: domainName };
 }
 
+/** Declares a distribution in front of an API Gateway, which forwards the configured query strings. */
 export function declareApiGatewayDistribution(
   base: Base,
   name: string,
   { host, stage, queryStrings }: ApiGateway,
-  domain: OwnName | undefined,
+  domain: CustomDomain | undefined,
 ): NamedDistribution {
   const policy = new OriginRequestPolicy(API_GATEWAY, { queryStrings }, base.inRegion);
   return declareDistribution(base, name, {

@@ -3,19 +3,20 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "../config/config.ts";
 import { LogBucket } from "../components/logBucket.ts";
 
-/** What every stack has. */
+/** Resources of every stack. */
 export interface Base {
   readonly config: StackConfig;
-  /** Puts a component, or a resource, into the stack's region. */
+  /** Declares a component or a resource in the stack's region. */
   readonly inRegion: InRegion;
   readonly logs: LogBucket;
 }
 
-/** One provider: a component passes it on to its children, and a resource takes no option `providers`. */
+/** The option `provider`: a component passes it to its children, and a resource has no option `providers`. */
 export type InRegion = Required<Pick<pulumi.ResourceOptions, "provider">>;
 
+/** Declares the provider and the bucket for logs. */
 export function declareBase(config: StackConfig): Base {
-  const inRegion: InRegion = { provider: providerIn("aws", config.region, config) };
+  const inRegion: InRegion = { provider: declareProvider("aws", config.region, config) };
   const logs = new LogBucket(
     "logs",
     { region: config.region, retentionDays: config.logRetentionDays, retain: config.retainData },
@@ -24,7 +25,8 @@ export function declareBase(config: StackConfig): Base {
   return { config, inRegion, logs };
 }
 
-export function providerIn(
+/** Declares a provider with the tags of the stack. */
+export function declareProvider(
   name: string,
   region: aws.Region,
   { profile, allowedAccountIds, project, stack }: StackConfig,

@@ -5,18 +5,18 @@ import { zonesWithoutVpcOrigin } from "../config/data/regions.ts";
 import type { EdgeOf } from "../config/edgeConfig.ts";
 import { OriginSecret } from "../components/cloudFront/originSecret.ts";
 import type { StackOutputs } from "./outputs.ts";
-import { certificateOf, hostOf } from "./ownName.ts";
+import { declareCertificate, declareHost } from "./customDomain.ts";
 import { shortHash } from "../components/shortHash.ts";
 import { VpcOrigin } from "../components/cloudFront/vpcOrigin.ts";
 import { declareWorkload } from "./workload.ts";
 import type { WorkloadFacts } from "./workload.ts";
 import { API_GATEWAY, declareApiGatewayDistribution } from "./apiGateway.ts";
-import { declareDistribution, MAIN_DISTRIBUTION } from "./distribution.ts";
+import { declareDistribution, MAIN_DISTRIBUTION } from "./edgeDistribution.ts";
 
-/** Digits of a hash in a name: a load balancer's has 32 characters, eight of which are Pulumi's. */
+/** Digits of a hash in the name of a load balancer, which has at most 32 characters. Pulumi appends eight. */
 const HASH_DIGITS = 6;
 
-/** Clients → CloudFront → load balancer → tasks. */
+/** Declares the path from clients to CloudFront to the load balancer to the tasks. */
 export function declareCloudFrontEdge(
   base: Base,
   edge: EdgeOf<"cloudfront">,
@@ -24,34 +24,34 @@ export function declareCloudFrontEdge(
 ): StackOutputs {
   const { config, inRegion } = base;
   const { originTls, apiGateway } = edge;
-  const internal = edge.originAccess === "private";
+  const isInternal = edge.originAccess === "private";
 
   const secret = new OriginSecret("origin-secret", { generation: config.originSecretGeneration });
   const { loadBalancer, service, subnetIds, outputs } = declareWorkload(
     base,
     facts,
-    // Another way to the load balancer is another load balancer, beside the one that clients still come through.
+    // A change of the origin declares a new load balancer. The old one serves clients until CloudFront uses the new one.
     [
       "websocket",
-      ...(internal ? ["vpc"] : []),
+      ...(isInternal ? ["vpc"] : []),
       ...(originTls === undefined ? [] : ["tls", shortHash(originTls.name, HASH_DIGITS)]),
     ].join("-"),
     {
       kind: "cloudfront",
-      internal,
+      internal: isInternal,
       requiredHeader: {
         name: config.originHeaderName,
         generation: config.originSecretGeneration,
         values: secret.values,
       },
       ...(originTls !== undefined && {
-        certificateArn: certificateOf("origin-certificate", originTls, config.region, base),
+        certificateArn: declareCertificate("origin-certificate", originTls, config.region, base),
       }),
     },
   );
 
   const protocol = originTls === undefined ? "http-only" : "https-only";
-  const vpcOrigin = internal
+  const vpcOrigin = isInternal
     ? new VpcOrigin(
         "vpc-origin",
         {
@@ -64,13 +64,13 @@ export function declareCloudFrontEdge(
         inRegion,
       )
     : undefined;
-  // A VPC origin is found by its id. The name has to be that of the certificate, and leads nowhere.
+  // CloudFront finds a VPC origin by its ID. The name must match the certificate, and need not resolve.
   const originDomainName =
     originTls === undefined
       ? loadBalancer.dnsName
-      : internal
+      : isInternal
         ? originTls.name
-        : hostOf(
+        : declareHost(
             "origin",
             originTls,
             { domainName: loadBalancer.dnsName, zoneId: loadBalancer.zoneId },
@@ -91,7 +91,7 @@ export function declareCloudFrontEdge(
     defaultRootObject: PATHS.console.slice(1),
     domain: edge.domain,
   });
-  const beside =
+  const apiGatewayDistribution =
     apiGateway === undefined
       ? undefined
       : declareApiGatewayDistribution(base, API_GATEWAY, apiGateway, undefined);
@@ -99,8 +99,10 @@ export function declareCloudFrontEdge(
   return {
     websocketUrl: pulumi.interpolate`wss://${distribution.host}${PATHS.websocket}`,
     distributionDomainName: distribution.domainName,
-    ...(beside !== undefined && { apiGatewayWebsocketUrl: pulumi.interpolate`wss://${beside.host}` }),
-    ...(!internal && { loadBalancerDnsName: loadBalancer.dnsName }),
+    ...(apiGatewayDistribution !== undefined && {
+      apiGatewayWebsocketUrl: pulumi.interpolate`wss://${apiGatewayDistribution.host}`,
+    }),
+    ...(!isInternal && { loadBalancerDnsName: loadBalancer.dnsName }),
     ...outputs,
   };
 }

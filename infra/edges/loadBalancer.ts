@@ -3,11 +3,11 @@ import { PATHS } from "../../app/src/settings/contract.ts";
 import type { Base } from "./base.ts";
 import type { EdgeOf } from "../config/edgeConfig.ts";
 import type { StackOutputs } from "./outputs.ts";
-import { certificateOf, hostOf } from "./ownName.ts";
+import { declareCertificate, declareHost } from "./customDomain.ts";
 import { declareWorkload } from "./workload.ts";
 import type { WorkloadFacts } from "./workload.ts";
 
-/** Clients → load balancer → tasks. */
+/** Declares the path from clients to the load balancer to the tasks. */
 export function declareLoadBalancerEdge(
   base: Base,
   { domain }: EdgeOf<"load-balancer">,
@@ -15,9 +15,9 @@ export function declareLoadBalancerEdge(
 ): StackOutputs {
   const { loadBalancer, service, outputs } = declareWorkload(base, facts, "websocket-open", {
     kind: "everyone",
-    certificateArn: certificateOf("domain-certificate", domain, base.config.region, base),
+    certificateArn: declareCertificate("domain-certificate", domain, base.config.region, base),
   });
-  const host = hostOf(
+  const host = declareHost(
     "domain",
     domain,
     { domainName: service.afterStable(loadBalancer.dnsName), zoneId: loadBalancer.zoneId },

@@ -11,15 +11,15 @@ import { Network } from "../components/network/network.ts";
 import type { StackOutputs } from "./outputs.ts";
 import { Service } from "../components/tasks/service.ts";
 
-/** What the workload depends on besides the configuration. */
+/** Inputs of the workload besides the configuration. */
 export interface WorkloadFacts {
-  /** Hash of what the image is made of. */
+  /** Hash of the files in the image. */
   readonly contentHash: string;
-  /** Names of the availability zones of the network. */
+  /** Names of the network's availability zones. */
   readonly availabilityZones: readonly string[];
 }
 
-/** Load balancer → tasks, and what the tasks need. */
+/** Declares the load balancer, the tasks, and the resources that the tasks require. */
 export function declareWorkload(
   { config, inRegion, logs }: Base,
   { contentHash, availabilityZones }: WorkloadFacts,

@@ -19,10 +19,10 @@ import { growsByLessThan, ManualLog, memoryInUse } from "../app/support.ts";
 
 const SETTINGS = { retainedBytes: MIB, retainedMessages: 10_000 };
 const CHANNELS = 10;
-/** What is written, by what is kept at least: more, so that the oldest goes. */
+/** Written bytes per retained byte: the channel drops its oldest messages. */
 const FILLS = 2.5;
 
-/** What fills a channel: payloads of one size. */
+/** Messages of one size. */
 interface Filling {
   readonly backplane: "valkey" | "memory";
   readonly payloadBytes: number;
@@ -35,45 +35,45 @@ describe("the memory of a channel", () => {
     inUse = memoryInUse();
   });
 
-  it("counts what the server keeps around a message", () => {
+  it("includes the envelopes of the server", () => {
     assert.equal(ENVELOPE_BYTES, MAX_ENVELOPE_BYTES);
   });
 
-  it("counts what the server copies for its readers", () => {
+  it("includes the copies that the server sends from", () => {
     assert.equal(SLICE_BYTES, MAX_SLICE_BYTES);
   });
 
-  it("counts what the server keeps of an id", () => {
+  it("includes the IDs that the server stores", () => {
     assert.equal(STORED_ID_BYTES, ID_BYTES);
   });
 
   for (const backplane of ["valkey", "memory"] as const) {
-    // The smallest, a usual size, and one of which a segment of the server has room for one only.
+    // The smallest payload, a usual one, and one of which a segment of the server holds only one.
     for (const payloadBytes of [1, 100, 33 * 1024]) {
-      it(`is at most what is reckoned, when it is full of ${payloadBytes} bytes: ${backplane}`, async () => {
-        const reckoned = CHANNELS * channelBytes({ backplane, settings: SETTINGS });
+      it(`is at most the estimate for messages of ${payloadBytes} bytes and the backplane ${backplane}`, async () => {
+        const estimate = CHANNELS * channelBytes({ backplane, settings: SETTINGS });
         const close = await fillChannels({ backplane, payloadBytes });
-        await growsByLessThan(reckoned, inUse);
+        await growsByLessThan(estimate, inUse);
         await close();
       });
     }
   }
 
-  it("leaves room for none where it is more than the share of the channels", () => {
+  it("allows no channel if one exceeds the share of all channels", () => {
     const settings = { ...SETTINGS, retainedBytes: 1024 * MIB };
     assert.equal(channelsThatFit({ memoryMiB: 2048, backplane: "valkey", settings }), 0);
   });
 });
 
-/** Fills channels beyond what they keep, each with a reader in both dialects that reads at once. @returns its undo. */
+/** Fills channels beyond their retention, each with a reader of both dialects. Returns a function that closes them. */
 async function fillChannels({ backplane, payloadBytes }: Filling): Promise<() => Promise<void>> {
   const manual = new ManualLog();
   const log: MessageLog =
     backplane === "valkey" ? manual : createMemoryLog({ ...SETTINGS, retainedSeconds: 300 });
   const hub = new Hub({ log, maxChannels: CHANNELS, heartbeatSeconds: 30, ...SETTINGS });
   const payload = "1".repeat(payloadBytes);
-  const kept = SETTINGS.retainedBytes + ENVELOPE_BYTES * SETTINGS.retainedMessages;
-  const messages = (FILLS * kept) / (ENVELOPE_BYTES + payloadBytes);
+  const retained = SETTINGS.retainedBytes + ENVELOPE_BYTES * SETTINGS.retainedMessages;
+  const messages = (FILLS * retained) / (ENVELOPE_BYTES + payloadBytes);
   const batch = Math.ceil(SETTINGS.retainedBytes / 4 / (ENVELOPE_BYTES + payloadBytes));
   for (let n = 0; n < CHANNELS; n++) {
     const name = `channel-${n}`;
@@ -89,7 +89,7 @@ async function fillChannels({ backplane, payloadBytes }: Filling): Promise<() =>
     for (let offset = 1; offset <= messages;) {
       for (let of = 0; of < batch; of++, offset++) {
         if (backplane === "valkey") manual.reader(name).entries([{ offset, payload }]);
-        // The longest id, in another text each.
+        // A unique ID of the maximum length.
         else void hub.publish({ channel: name, payload, id: String(offset).padStart(128, "é".repeat(32)) });
       }
       await nextTurn();

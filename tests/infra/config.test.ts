@@ -8,7 +8,7 @@ import type { Problem } from "../../app/src/settings/problem.ts";
 import { configDefinitions } from "../../infra/config/definitions.ts";
 import { ConfigError, stackFile } from "../../infra/config/configError.ts";
 import { evaluateStack, findConfigProblems } from "../../infra/evaluation/evaluate.ts";
-import { quoted } from "../../infra/config/quoted.ts";
+import { quoteForShell } from "../../infra/config/shellWords.ts";
 import { commandsOf } from "../support/shell.ts";
 import { assertUsable } from "../support/stacks.ts";
 
@@ -345,8 +345,8 @@ describe("the configuration", () => {
       "websocket:allowedOrigin": undefined,
       "websocket:allowedOrigins": origins,
     });
-    assert.equal(quoted("a=b,c"), "a=b,c");
-    assert.equal(quoted(""), "''");
+    assert.equal(quoteForShell("a=b,c"), "a=b,c");
+    assert.equal(quoteForShell(""), "''");
   });
 
   it("reports everything that does not fit together at once: edge and workload", async () => {

@@ -34,20 +34,20 @@ const ENVIRONMENT = {
   WEBSOCKET_HEARTBEAT_SECONDS: "540",
 };
 
-/** The memory of another process is read from Linux's files. */
+/** Linux reports the memory of another process in a file. */
 const CAN_MEASURE = process.platform === "linux";
 
-/** Connections before the measurement: the first ones load and compile what all use. */
+/** Connections before the measurement: the first ones load and compile shared code. */
 const FIRST = 200;
 const IDLE = 2000;
 
-/** Clients that do not read. Each costs the system some MiB as well. */
+/** Clients that do not read. Each also takes some MiB of the system's socket buffers. */
 const STALLED = 60;
 const TEXT_BYTES = 60_000;
-/** More than the buffers of the system hold, and less than is retained. */
+/** More than the system's socket buffers hold, and less than the channel retains. */
 const FILLING_MESSAGES = 80;
 
-/** Clients that begin a message: together they send more than a task holds. */
+/** Clients with an incomplete message: together they send more than a task holds. */
 const UNFINISHED = 1200;
 const UNFINISHED_BYTES = 33_000;
 const PIECE_BYTES = 1500;
@@ -57,14 +57,14 @@ describe("the memory of connections", function () {
 
   afterEach(tearDown);
 
-  it("counts what the server lets all clients hold", () => {
+  it("includes the limits of the server for all clients together", () => {
     for (const maxPayloadBytes of [64 * KIB, 16 * MIB]) {
       const { maxHeldBytes, maxUnansweredBytes, maxUntakenBytes } = wireLimits({ maxPayloadBytes });
       assert.equal(boundedBytes({ maxPayloadBytes }), maxHeldBytes + maxUnansweredBytes + maxUntakenBytes);
     }
   });
 
-  it("is at most what is reckoned, when they are idle", async function () {
+  it("is at most the estimate for idle clients", async function () {
     if (!CAN_MEASURE) this.skip();
     const server = await runServer(ENVIRONMENT);
     assert.ok(residentBytes(server.pid) <= PROCESS_BYTES, `${residentBytes(server.pid)}`);
@@ -75,7 +75,7 @@ describe("the memory of connections", function () {
     assert.ok(each <= CONNECTION_BYTES, `${Math.round(each)} bytes`);
   });
 
-  it("is at most what is reckoned, when they read nothing and send messages without end", async function () {
+  it("is at most the estimate for clients that do not read and send incomplete messages", async function () {
     if (!CAN_MEASURE) this.skip();
     const server = await runServer(ENVIRONMENT);
     const { client } = await connectResuming(`ws://127.0.0.1:${server.port}/wss`);
@@ -87,7 +87,7 @@ describe("the memory of connections", function () {
         if (typeof answer === "object" && answer !== null && "ack" in answer) break;
       }
     };
-    // Each stops at another place, and so keeps frames of its own.
+    // Each client stops at another offset, so the server holds other frames for it.
     const stalled: RawClient[] = [];
     for (let n = 0; n < STALLED; n++) {
       const raw = await connectRaw(server.port, upgradeRequest("/wss", RESUMING));
@@ -108,14 +108,14 @@ describe("the memory of connections", function () {
     await waitUntil(() => unfinished.some(({ socket }) => socket.readableEnded || socket.destroyed), {
       everyMs: 10,
     });
-    const reckoned =
+    const estimate =
       serverBytes(SETTINGS) +
       channelBytes({ backplane: "memory", settings: SETTINGS }) +
       (STALLED + UNFINISHED) * CONNECTION_BYTES;
     const resident = residentBytes(server.pid);
     assert.ok(
-      resident <= reckoned,
-      `${Math.round(resident / MIB)} MiB, reckoned ${Math.round(reckoned / MIB)}`,
+      resident <= estimate,
+      `${Math.round(resident / MIB)} MiB, estimated ${Math.round(estimate / MIB)}`,
     );
   });
 });
@@ -125,7 +125,7 @@ function residentBytes(pid: number): number {
   return Number(kib) * KIB;
 }
 
-/** Opens connections that have each sent a ping, and have its answer. */
+/** Opens connections and waits for the answer to a ping on each. */
 async function open(port: number, count: number): Promise<readonly RawClient[]> {
   const clients: RawClient[] = [];
   while (clients.length < count) {

@@ -1,8 +1,8 @@
 const MIB_PER_GIB = 1024;
 
 /**
- * Memory in GiB that Fargate offers a Linux task, on ARM64 as on x86, by its CPU units (Amazon ECS Developer Guide, "Amazon ECS
- * task definition parameters for Fargate", task size).
+ * Memory sizes of a Linux task in GiB by its CPU units, for ARM64 and x86.
+ * @see https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#task_size
  */
 const MEMORY_GIB: Readonly<Record<number, readonly number[]>> = {
   256: [0.5, 1, 2],
@@ -15,10 +15,10 @@ const MEMORY_GIB: Readonly<Record<number, readonly number[]>> = {
   32_768: [60, 120, 244],
 };
 
-/** CPU units that Fargate offers, ascending. */
+/** CPU units that Fargate offers, in ascending order. */
 export const CPU_CHOICES: readonly number[] = Object.keys(MEMORY_GIB).map(Number);
 
-/** Memory sizes in MiB that Fargate offers for a number of CPU units, ascending; empty for other CPU units. */
+/** Returns the memory sizes in MiB for a number of CPU units, in ascending order; none if Fargate does not offer the number. */
 export function memoryChoices(cpu: number): readonly number[] {
   return (MEMORY_GIB[cpu] ?? []).map((gib) => gib * MIB_PER_GIB);
 }

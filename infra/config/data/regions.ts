@@ -1,27 +1,27 @@
 import * as aws from "@pulumi/aws";
 
 /**
- * How the regions of other partitions begin: China, GovCloud, the European Sovereign Cloud and the isolated ones. Their ARNs and
- * domains are others, and they have no CloudFront, or one of their own.
+ * Prefixes of the regions in other partitions: China, GovCloud, the European Sovereign Cloud and the isolated ones. Their ARNs
+ * and domains differ, and they have no CloudFront or a separate one.
  */
 const OTHER_PARTITIONS = ["cn-", "us-gov-", "eusc-", "us-iso", "eu-iso"] as const;
 
-/** The regions of the partition `aws`. The program is for these only. */
+/** The regions of the partition `aws`. The program supports no others. */
 export const REGIONS: readonly aws.Region[] = Object.values(aws.Region).filter(
   (region) => otherPartitionOf(region) === undefined,
 );
 
-/** How the regions of this region's partition begin, if that is another one than `aws`. */
+/** Returns the prefix of the region's partition, or `undefined` for the partition `aws`. */
 export function otherPartitionOf(region: string): string | undefined {
   return OTHER_PARTITIONS.find((prefix) => region.startsWith(prefix));
 }
 
-/** CloudFront's control plane lives here: it takes certificates from nowhere else, and its logs are delivered from here. */
+/** Region of CloudFront's control plane: its certificates and its log deliveries must be in this region. */
 export const CLOUDFRONT_REGION = "us-east-1";
 
 /**
- * Regions in which CloudFront has VPC origins, each with the ids of its availability zones that have none (Amazon
- * CloudFront Developer Guide, Restrict access with VPC origins, Supported AWS Regions).
+ * Regions that support VPC origins, each with the IDs of its availability zones that do not.
+ * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-vpc-origins.html
  */
 export const VPC_ORIGIN_REGIONS: Readonly<Record<string, readonly string[]>> = {
   "af-south-1": [],
@@ -59,7 +59,7 @@ export const VPC_ORIGIN_REGIONS: Readonly<Record<string, readonly string[]>> = {
   "us-west-2": [],
 };
 
-/** Ids of the region's availability zones in which CloudFront has no VPC origins. */
+/** Returns the IDs of the region's availability zones that do not support VPC origins. */
 export function zonesWithoutVpcOrigin(region: string): readonly string[] {
   return VPC_ORIGIN_REGIONS[region] ?? [];
 }

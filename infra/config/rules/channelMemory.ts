@@ -1,37 +1,36 @@
-/** How many channels fit into a task's memory. */
+/** The number of channels that fit into the memory of a task. */
 import { MIB } from "../../../app/src/settings/units.ts";
 import type { Settings } from "../../../app/src/settings/settings.ts";
 
-/** What a task's channels may take of its memory. The rest is for the process, its connections, and shorter messages. */
+/** Maximum share of the task's memory for its channels. The process, the connections and short messages use the rest. */
 export const CHANNELS_MEMORY_SHARE = 0.75;
 
-/** A channel keeps its messages in each dialect that is spoken there, and the memory backplane once more as they are. */
+/** Copies of a message: one for each of the two dialects, and one in the memory backplane. */
 const COPIES = { valkey: 2, memory: 3 } as const;
 
-/** Most that a message has around it, in bytes, as app/src/wire/encode.ts counts it: that is kept besides `retainedBytes`. */
+/** Maximum bytes of the envelope of a message (app/src/wire/encode.ts), which `retainedBytes` does not include. */
 export const ENVELOPE_BYTES = 48;
 
-/** What the memory backplane keeps of a message's id, in bytes; see app/src/log/memory/recentIds.ts. */
+/** Bytes that the memory backplane stores for the ID of a message (app/src/log/memory/recentIds.ts). */
 export const STORED_ID_BYTES = 60;
 
-/** What readers are given, a copy of the end of what is retained, in bytes; see app/src/channel/frameSlices.ts. */
+/** Bytes of the copy from which a channel sends its latest frames (app/src/channel/frameSlices.ts). */
 export const SLICE_BYTES = 64 * 1024;
 
 /**
- * Resident memory, by the bytes of what is kept: there are a block that is being filled, a spare one, and what the
- * allocator and the garbage collector leave. What is in use, as the test measures it for messages from one byte to half a
- * segment, is at most 1.0; resident, with Node 24 and 200 full channels, it is 1.3 to 1.5.
+ * Resident memory per retained byte: the allocator and the garbage collector free memory late, and a channel fills one block
+ * beside a spare one. With Node 24 and 200 full channels it is 1.3 to 1.5; the memory in use is at most 1.0.
  */
 const RESIDENT_FACTOR = 1.5;
 
 export interface ChannelMemory {
-  /** The task's. */
+  /** Memory of the task. */
   readonly memoryMiB: number;
   readonly backplane: keyof typeof COPIES;
   readonly settings: Pick<Settings, "retainedBytes" | "retainedMessages">;
 }
 
-/** What one channel takes when it is full, in bytes. */
+/** Returns the resident memory of a full channel in bytes. */
 export function channelBytes({ backplane, settings }: Omit<ChannelMemory, "memoryMiB">): number {
   const { retainedBytes, retainedMessages } = settings;
   const kept = retainedBytes + ENVELOPE_BYTES * retainedMessages + SLICE_BYTES;
@@ -39,7 +38,7 @@ export function channelBytes({ backplane, settings }: Omit<ChannelMemory, "memor
   return RESIDENT_FACTOR * COPIES[backplane] * kept + ids;
 }
 
-/** Most channels that fit; 0 where not even one does. */
+/** Returns the maximum number of channels; 0 if none fits. */
 export function channelsThatFit(task: ChannelMemory): number {
   return Math.floor((CHANNELS_MEMORY_SHARE * task.memoryMiB * MIB) / channelBytes(task));
 }

@@ -6,9 +6,9 @@ import type { Problem } from "../../../app/src/settings/problem.ts";
 export interface Timeouts {
   /** Interval of the server's pings. */
   readonly heartbeatSeconds: number;
-  /** Silence after which the load balancer cuts a connection. */
+  /** Time without data after which the load balancer closes a connection. */
   readonly idleTimeoutSeconds: number;
-  /** Time that connections get to close after SIGTERM. */
+  /** Time for connections to close after SIGTERM. */
   readonly drainSeconds: number;
   /** Time between SIGTERM and SIGKILL. */
   readonly stopTimeoutSeconds: number;

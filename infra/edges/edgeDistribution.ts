@@ -3,40 +3,42 @@ import type { Base } from "./base.ts";
 import { Distribution } from "../components/cloudFront/distribution.ts";
 import type { DistributionArgs } from "../components/cloudFront/distribution.ts";
 import { CLOUDFRONT_REGION } from "../config/data/regions.ts";
-import type { OwnName } from "../config/edgeConfig.ts";
-import { certificateOf, hostOf } from "./ownName.ts";
+import type { CustomDomain } from "../config/edgeConfig.ts";
+import { declareCertificate, declareHost } from "./customDomain.ts";
 
 /**
- * The distribution that clients are led to, whatever is behind it: so it is changed from one to the other in place. An own
- * name belongs to one distribution at a time, and a second one could not take it before the first is gone.
+ * Name of the distribution that clients connect to, whatever its origin is. Pulumi therefore updates it in place: a custom domain
+ * belongs to one distribution at a time, so a replacement could not have it before the old one is deleted.
  */
 export const MAIN_DISTRIBUTION = "edge";
 
-/** A distribution, and the name by which clients know it. */
+/** A distribution and the host that clients connect to. */
 export interface NamedDistribution {
+  /** The custom domain, or else the domain name of the distribution. */
   readonly host: pulumi.Output<string>;
   readonly domainName: pulumi.Output<string>;
 }
 
+/** Declares a distribution with the certificate and the records of its custom domain. */
 export function declareDistribution(
   base: Base,
   name: string,
   {
     domain,
-    ...behind
+    ...origin
   }: Pick<DistributionArgs, "origin" | "originRequestPolicyId" | "defaultRootObject"> & {
-    readonly domain: OwnName | undefined;
+    readonly domain: CustomDomain | undefined;
   },
 ): NamedDistribution {
   const { config, logs, inRegion } = base;
   const distribution = new Distribution(
     name,
     {
-      ...behind,
+      ...origin,
       ...(domain !== undefined && {
         domain: {
           name: domain.name,
-          certificateArn: certificateOf("domain-certificate", domain, CLOUDFRONT_REGION, base),
+          certificateArn: declareCertificate("domain-certificate", domain, CLOUDFRONT_REGION, base),
         },
       }),
       priceClass: config.priceClass,
@@ -47,7 +49,7 @@ export function declareDistribution(
   );
   const { domainName } = distribution;
   return {
-    host: domain === undefined ? domainName : hostOf("domain", domain, distribution, base),
+    host: domain === undefined ? domainName : declareHost("domain", domain, distribution, base),
     domainName,
   };
 }

@@ -1,17 +1,17 @@
-/** What is declared for a name of the user's own: its certificate, and the records that lead it somewhere. */
+/** The certificate and the DNS records of a custom domain. */
 import type * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { providerIn } from "./base.ts";
+import { declareProvider } from "./base.ts";
 import type { Base } from "./base.ts";
 import { Certificate } from "../components/network/certificate.ts";
 import { Domain } from "../components/network/domain.ts";
 import type { DomainArgs } from "../components/network/domain.ts";
-import type { OwnName } from "../config/edgeConfig.ts";
+import type { CustomDomain } from "../config/edgeConfig.ts";
 
-/** ARN of the certificate that is given, or else issued in `region`. */
-export function certificateOf(
+/** Returns the ARN of the configured certificate, or declares one in `region`. */
+export function declareCertificate(
   name: string,
-  own: OwnName,
+  own: CustomDomain,
   region: aws.Region,
   { config, inRegion }: Base,
 ): pulumi.Input<string> {
@@ -23,16 +23,16 @@ export function certificateOf(
       domain: own.name,
       zoneId: own.zoneId,
       region,
-      ...(region !== config.region && { issuer: providerIn(`aws-${region}`, region, config) }),
+      ...(region !== config.region && { issuer: declareProvider(`aws-${region}`, region, config) }),
     },
     inRegion,
   ).arn;
 }
 
-/** The name, when it leads to the target; without a zone, somebody else sees to that. */
-export function hostOf(
+/** Declares alias records for the target and returns the name once they exist. Without a zone, the user creates the records. */
+export function declareHost(
   name: string,
-  { name: domain, zoneId }: OwnName,
+  { name: domain, zoneId }: CustomDomain,
   target: DomainArgs["target"],
   { inRegion }: Base,
 ): pulumi.Output<string> {
