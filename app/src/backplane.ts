@@ -30,7 +30,7 @@ export async function openBackplane(
     blockMs: settings.valkeyBlockMs,
     logger,
     onAppended: (seconds) => {
-      metrics.observeAppend(seconds);
+      metrics.observe("append", seconds);
     },
   });
   return { log, registry: log.registry };

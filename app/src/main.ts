@@ -64,7 +64,7 @@ async function boot(settings: Settings): Promise<Running> {
     { logMetrics },
     { Hub },
     { checkLog },
-    { createMetrics },
+    { Metrics },
     { startMetricsServer },
     { keepBalanced },
     { createServer },
@@ -90,7 +90,7 @@ async function boot(settings: Settings): Promise<Running> {
 
   // Whatever fails, what has been started ends: nothing keeps the process from its exit. The last to start ends first.
   await using starting = new AsyncDisposableStack();
-  const metrics = createMetrics();
+  const metrics = new Metrics();
   starting.defer(() => {
     metrics.close();
   });
@@ -116,7 +116,7 @@ async function boot(settings: Settings): Promise<Running> {
     ...settings,
     log,
     onFannedOut: (seconds) => {
-      metrics.observeFanOut(seconds);
+      metrics.observe("fanOut", seconds);
     },
   });
   starting.defer(() => {

@@ -95,7 +95,7 @@ export class Upgrades {
   refuse(socket: Duplex, refusal: Refusal): void {
     const { metrics, logger } = this.#parts.context;
     const { status, reason } = refusal;
-    metrics.upgradeRefused(status);
+    metrics.count("upgradesRefused", status);
     logger.debug({ status, reason }, "upgrade refused");
     refuse(socket, refusal);
   }
@@ -142,7 +142,7 @@ export class Upgrades {
     const key = userKey(publisher, clientAddress(request, settings.trustedProxies));
     const user = this.#users.join(key, handshake.channel);
     if (typeof user === "string") {
-      context.metrics.userLimited(user);
+      context.metrics.count("usersLimited", user);
       this.#pending.reject(upgrade, { ...TOO_MANY, reason: USER_REFUSALS[user] });
       return;
     }

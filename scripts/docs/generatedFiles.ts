@@ -10,6 +10,7 @@ import { renderConfiguration, renderMainKeys } from "./configuration.ts";
 import { renderDeclared } from "./declaredFile.ts";
 import { drawDiagram } from "./diagram.ts";
 import { renderTable, replacePart } from "./markdown.ts";
+import { renderMetrics } from "./metrics.ts";
 import { replaceConfigKeys } from "./projectFile.ts";
 
 /** The repository. */
@@ -41,6 +42,7 @@ export async function generateFiles(
     "PROTOCOL.md": replaceDefaults,
     "docs/configuration.md": (page) => replacePart(page, "keys", renderConfiguration()),
     "docs/edges.md": (page) => replaceDiagrams(page, diagrams),
+    "docs/metrics.md": (page) => replacePart(page, "metrics", renderMetrics()),
     "docs/policy.md": (page) =>
       replacePart(page, "rules", renderTable(["Rule", "Level", "What", "Why", "Fix"], ruleRows)),
     "tests/infra/declared.dev.yaml": () => renderDeclared(dev),

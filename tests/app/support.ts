@@ -25,8 +25,7 @@ import { Hub } from "../../app/src/channel/hub.ts";
 import type { ResumePoint } from "../../app/src/channel/cursor.ts";
 import type { Appended, LogPosition, LogReader, MessageLog, NewMessage } from "../../app/src/log/log.ts";
 import { createMemoryLog } from "../../app/src/log/memory/memoryLog.ts";
-import { createMetrics } from "../../app/src/metrics/metrics.ts";
-import type { Metrics } from "../../app/src/metrics/metrics.ts";
+import { Metrics } from "../../app/src/metrics/metrics.ts";
 import { RESUME_SUBPROTOCOL } from "../../app/src/wire/messages.ts";
 import type { Gap } from "../../app/src/wire/messages.ts";
 import { createServer } from "../../app/src/server.ts";
@@ -86,7 +85,7 @@ export async function startServer(
 ): Promise<TestServer> {
   const settings: Settings = { ...defaultSettings(), host: "127.0.0.1", port: 0, ...overrides };
   const usedLog = log ?? createMemoryLog(settings);
-  const metrics = createMetrics();
+  const metrics = new Metrics();
   const hub = new Hub({ ...settings, log: usedLog, lingerMs });
   const server = await createServer({
     settings,

@@ -195,7 +195,7 @@ export class Connection implements WebSocketEvents, Listener, Beating {
     this.#rates ??= new ClientRates(settings, now);
     let exceeded = this.#rates.take(messages, bytes, now);
     if (exceeded === undefined && !this.user.take(bytes, now)) {
-      metrics.userLimited("bytes");
+      metrics.count("usersLimited", "bytes");
       exceeded = `more than ${settings.bytesPerSecondPerUser} bytes per second of one user`;
     }
     if (exceeded === undefined) return true;
@@ -250,7 +250,7 @@ export class Connection implements WebSocketEvents, Listener, Beating {
     this.#answers?.drop();
     this.user.leave(this.#channel);
     this.#context.heartbeats.remove(this, this.#beatGroup);
-    this.#context.metrics.closed(code);
+    this.#context.metrics.count("closes", code);
     this.#context.logger.debug({ code }, "connection closed");
     this.#context.onClosed(this);
   }
@@ -289,7 +289,7 @@ export class Connection implements WebSocketEvents, Listener, Beating {
   }
 
   #refuse(error: ErrorBody): void {
-    this.#context.metrics.publishRefused(error.code);
+    this.#context.metrics.count("publishesRefused", error.code);
     this.#answer({ error });
     this.#pauseIfBehind();
   }

@@ -1,31 +1,34 @@
 /**
- * Log lines from which CloudWatch makes metrics, without an agent.
+ * Log lines from which CloudWatch creates metrics, without an agent.
  * @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  */
-import type { Metrics, Percentiles, Snapshot } from "./metrics.ts";
+import { metricDefinitions } from "../settings/metricDefinitions.ts";
+import type { MetricDefinition } from "../settings/metricDefinitions.ts";
+import type { Metrics, Snapshot } from "./metrics.ts";
 
 const NAMESPACE = "WebSocket";
 
-/** Of those that CloudWatch knows. */
-type Unit = "Count" | "Bytes" | "Milliseconds" | "Percent";
-
-/** A metric of the line. */
-type Datum = readonly [name: string, unit: Unit, value: number];
+/** A metric of a line. */
+interface Datum {
+  readonly Name: string;
+  readonly Unit: string;
+  readonly value: number;
+}
 
 export interface EmbeddedMetricsParts {
   readonly metrics: Pick<Metrics, "snapshot">;
   /** Interval of the lines in seconds; 0 writes none. */
   readonly everySeconds: number;
-  /** Writes one line, without its end, to a log that reaches CloudWatch as it stands. */
+  /** Writes one line, given without its line break, to a log that reaches CloudWatch unchanged. */
   readonly write: (line: string) => void;
   /**
-   * What tells this service's metrics from another's, by name. Every combination of values is a metric of its own
-   * to CloudWatch, and is paid for: not a task's id. At most 30, with values of 1 to 1024 ASCII characters.
+   * Dimensions of the metrics, at most 30, with values of 1 to 1024 ASCII characters. CloudWatch charges for every
+   * combination of values as a metric of its own, so a task's id is no dimension.
    */
   readonly dimensions: Readonly<Record<string, string>>;
 }
 
-/** @returns its undo, which writes the rest as a last line. Idempotent. */
+/** Logs until `stop` is called, which writes the last line. `stop` is idempotent. */
 export function logMetrics({ metrics, everySeconds, write, dimensions }: EmbeddedMetricsParts): {
   readonly stop: () => void;
 } {
@@ -47,7 +50,14 @@ export function logMetrics({ metrics, everySeconds, write, dimensions }: Embedde
 }
 
 function documentOf(snapshot: Snapshot, dimensions: Readonly<Record<string, string>>): object {
-  const data = dataOf(snapshot);
+  const data: Datum[] = [];
+  const logFields: Record<string, unknown> = {};
+  for (const [key, definition] of Object.entries<MetricDefinition>(metricDefinitions)) {
+    // The snapshot has the values of each kind by their keys.
+    const values: Readonly<Record<string, unknown>> = snapshot[definition.kind];
+    data.push(...dataOf(definition, values[key]));
+    if (definition.logField !== undefined) logFields[definition.logField] = values[key];
+  }
   return {
     _aws: {
       Timestamp: Date.now(),
@@ -55,50 +65,24 @@ function documentOf(snapshot: Snapshot, dimensions: Readonly<Record<string, stri
         {
           Namespace: NAMESPACE,
           Dimensions: [Object.keys(dimensions)],
-          Metrics: data.map(([Name, Unit]) => ({ Name, Unit })),
+          Metrics: data.map(({ Name, Unit }) => ({ Name, Unit })),
         },
       ],
     },
     ...dimensions,
-    ...Object.fromEntries(data.map(([name, , value]) => [name, value])),
-    // Not metrics: to be asked for by a query, at no cost.
-    UpgradesRefusedByStatus: snapshot.upgradesRefused,
-    UsersLimitedByLimit: snapshot.usersLimited,
-    PublishesRefusedByCode: snapshot.publishesRefused,
-    ClosesByCode: snapshot.closes,
+    ...Object.fromEntries(data.map(({ Name, value }) => [Name, value])),
+    // Not metrics: they cost nothing, and CloudWatch Logs Insights can query them.
+    ...logFields,
   };
 }
 
-function dataOf(snapshot: Snapshot): readonly Datum[] {
-  const { counts } = snapshot;
-  return [
-    ["Connections", "Count", snapshot.connections],
-    ["Channels", "Count", snapshot.channels],
-    ["SlowestCursorLag", "Bytes", snapshot.slowestLagBytes],
-    ["DrainProgress", "Percent", snapshot.drainProgress * 100],
-    ["Deliveries", "Count", counts.deliveries],
-    ["DeliveredBytes", "Bytes", counts.deliveredBytes],
-    ["ReceivedMessages", "Count", counts.received],
-    ["PublishedMessages", "Count", counts.published],
-    ["DuplicatePublishes", "Count", counts.duplicates],
-    ["UpgradesRefused", "Count", sum(snapshot.upgradesRefused)],
-    ["PublishesRefused", "Count", sum(snapshot.publishesRefused)],
-    ["Closes", "Count", sum(snapshot.closes)],
-    ...percentiles("FanOut", snapshot.fanOut),
-    ...percentiles("Append", snapshot.append),
-    ...percentiles("EventLoopDelay", snapshot.eventLoopDelay),
-  ];
-}
-
-/** No data where nothing was observed: a zero would be taken for a very good time. */
-function percentiles(name: string, values: Percentiles | undefined): readonly Datum[] {
-  if (values === undefined) return [];
-  return [
-    [`${name}P50`, "Milliseconds", values.p50],
-    [`${name}P99`, "Milliseconds", values.p99],
-  ];
-}
-
-function sum(tally: Readonly<Record<string, number>>): number {
-  return Object.values(tally).reduce((total, count) => total + count, 0);
+/** @param value a number, numbers by label or by percentile, or `undefined` if nothing was observed. */
+function dataOf({ kind, cloudWatch }: MetricDefinition, value: unknown): readonly Datum[] {
+  // Without an observation there is no datum: CloudWatch would show a zero as a very good time.
+  if (cloudWatch === undefined || value === undefined) return [];
+  const { name: Name, unit: Unit } = cloudWatch;
+  if (typeof value === "number") return [{ Name, Unit, value: Unit === "Percent" ? value * 100 : value }];
+  const parts = Object.entries(value as Readonly<Record<string, number>>);
+  if (kind === "tally") return [{ Name, Unit, value: parts.reduce((sum, [, count]) => sum + count, 0) }];
+  return parts.map(([percentile, ms]) => ({ Name: `${Name}${percentile.toUpperCase()}`, Unit, value: ms }));
 }

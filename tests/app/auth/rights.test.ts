@@ -34,7 +34,7 @@ describe("a connection that may only read", () => {
     });
     await hub.publish({ channel: DEFAULT_CHANNEL, payload: '"from another client"' });
     assert.equal(await client.nextMessage(), "from another client");
-    assert.deepEqual(metrics.snapshot().publishesRefused, { forbidden: 1 });
+    assert.deepEqual(metrics.snapshot().tally.publishesRefused, { forbidden: 1 });
   });
 
   it("gets the id of the publish with the error, in resume.v1", async () => {

@@ -204,7 +204,7 @@ describe("limits per user", () => {
       await exchange(address.port, upgradeRequest()),
       /\r\n\r\nOne user has too many connections\.$/,
     );
-    assert.deepEqual(metrics.snapshot().usersLimited, { connections: 2 });
+    assert.deepEqual(metrics.snapshot().tally.usersLimited, { connections: 2 });
     first.webSocket.close();
     await first.closed;
     await connect(url);
@@ -254,7 +254,7 @@ describe("limits per user", () => {
     for (const client of clients) for (let n = 0; n < 2; n++) client.send(text);
     const closed = await Promise.race(clients.map((client) => client.closed));
     assert.deepEqual(closed, { code: 1008, reason: "more than 1024 bytes per second of one user" });
-    await waitUntil(() => (metrics.snapshot().usersLimited["bytes"] ?? 1) > 0);
+    await waitUntil(() => (metrics.snapshot().tally.usersLimited["bytes"] ?? 1) > 0);
   });
 
   it("count no upgrade that has failed, was given up, or whose client has gone", async () => {

@@ -265,7 +265,7 @@ describe("every ending", () => {
     await waitUntil(() => socket.readableEnded);
     log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
     // Otherwise it would miss its first heartbeat after 30 to 60 seconds.
-    await waitUntil(() => server.metrics.snapshot().closes["1006"] === 1);
+    await waitUntil(() => server.metrics.snapshot().tally.closes["1006"] === 1);
     assert.equal(server.connections(), 0);
   });
 

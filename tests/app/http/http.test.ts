@@ -324,7 +324,7 @@ describe("plain HTTP", () => {
     const long = `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(17 * 1024)}\r\n\r\n`;
     assert.match(await exchange(address.port, long), /^HTTP\/1\.1 431 /);
     assert.match(await exchange(address.port, "no HTTP\r\n\r\n"), /^HTTP\/1\.1 400 /);
-    assert.deepEqual(metrics.snapshot().upgradesRefused, { 400: 1, 431: 1 });
+    assert.deepEqual(metrics.snapshot().tally.upgradesRefused, { 400: 1, 431: 1 });
   });
 
   it("answers headers that do not arrive with 408", async function () {
@@ -336,7 +336,7 @@ describe("plain HTTP", () => {
     socket.write("GET / HTTP/1.1\r\nHost:");
     await once(socket, "close");
     assert.match(answer, /^HTTP\/1\.1 408 /);
-    assert.deepEqual(metrics.snapshot().upgradesRefused, { 408: 1 });
+    assert.deepEqual(metrics.snapshot().tally.upgradesRefused, { 408: 1 });
   });
 
   it("takes one Authorization, and asks for a token by WWW-Authenticate", async () => {
