@@ -4,10 +4,11 @@ import fc from "fast-check";
 
 import { connect } from "../../client/src/index.ts";
 import type { Clock, Position } from "../../client/src/index.ts";
-import { startServer, tearDown } from "./support.ts";
-import type { Accepted, PublishFrame } from "./support.ts";
+import { startServer } from "./support/scriptedServer.ts";
+import type { PublishFrame, ServerConnection } from "./support/scriptedServer.ts";
+import { tearDown } from "./support/teardown.ts";
 
-/** What can happen to a publish. */
+/** The faults of one publish. */
 const FAULTS = [
   "none",
   "unavailable",
@@ -21,7 +22,7 @@ type Fault = (typeof FAULTS)[number];
 
 const EPOCH = "e";
 
-/** Time that goes so many times as fast as the system's. */
+/** The speed of the clients' clock, relative to the system's. */
 const SPEED = 400;
 
 const FAST_CLOCK: Clock = {
@@ -35,18 +36,18 @@ const FAST_CLOCK: Clock = {
   },
 };
 
-/** A channel's log behind `resume.v1`, whose connections fail as they are told to. */
+/** A channel's log behind `resume.v1`, with a list of faults for the publishes. */
 class FaultyChannel {
   readonly log: { readonly value: unknown; readonly id: string }[] = [];
-  readonly #connections = new Set<Accepted>();
+  readonly #connections = new Set<ServerConnection>();
   readonly #faults: Fault[];
 
   constructor(faults: readonly Fault[]) {
     this.#faults = [...faults];
   }
 
-  readonly accept = (connection: Accepted): void => {
-    const { offset } = connection.resumes;
+  readonly accept = (connection: ServerConnection): void => {
+    const { offset } = connection.resumePoint;
     const from = offset === null ? this.log.length : Number(offset);
     connection.greet(EPOCH, from);
     this.#deliver(connection, from);
@@ -54,27 +55,27 @@ class FaultyChannel {
     void this.#serve(connection);
   };
 
-  #deliver(connection: Accepted, from: number): void {
+  #deliver(connection: ServerConnection, from: number): void {
     this.log.slice(from).forEach(({ value }, index) => {
-      connection.say({ message: value, offset: from + index + 1 });
+      connection.send({ message: value, offset: from + index + 1 });
     });
   }
 
-  async #serve(connection: Accepted): Promise<void> {
+  async #serve(connection: ServerConnection): Promise<void> {
     let open = true;
     void connection.closed.then(() => {
       open = false;
       this.#connections.delete(connection);
     });
     for (;;) {
-      const frame = await connection.next();
-      // What a connection had received before it was dropped is not looked at.
+      const frame = await connection.nextFrame();
+      // Frames that arrived before the connection was dropped are ignored.
       if (open) open = this.#take(connection, frame);
     }
   }
 
-  /** Whether the connection survives. */
-  #take(connection: Accepted, frame: PublishFrame): boolean {
+  /** Returns whether the connection stays open. */
+  #take(connection: ServerConnection, frame: PublishFrame): boolean {
     const drop = (): false => {
       this.#connections.delete(connection);
       connection.terminate();
@@ -83,7 +84,7 @@ class FaultyChannel {
     const fault = this.#faults.shift() ?? "none";
     switch (fault) {
       case "unavailable":
-        connection.refuse(frame, "unavailable");
+        connection.reject(frame, "unavailable");
         return true;
       case "dropped before it is stored":
         return drop();
@@ -91,7 +92,7 @@ class FaultyChannel {
         this.#store(frame);
         return drop();
       case "none": {
-        // The acknowledgement comes first here.
+        // Here, the acknowledgement precedes the delivery.
         const known = this.log.findIndex(({ id }) => id === frame.id);
         connection.ack(frame, (known < 0 ? this.log.length : known) + 1);
         this.#store(frame);
@@ -109,20 +110,20 @@ class FaultyChannel {
     }
   }
 
-  /** Its offset. */
+  /** Returns the offset. */
   #store({ publish: value, id }: PublishFrame): number {
     const known = this.log.findIndex((entry) => entry.id === id);
     if (known >= 0) return known + 1;
     const offset = this.log.push({ value, id });
-    for (const connection of this.#connections) connection.say({ message: value, offset });
+    for (const connection of this.#connections) connection.send({ message: value, offset });
     return offset;
   }
 }
 
-describe("the client on a network that fails", () => {
+describe("clients on a failing network", () => {
   afterEach(tearDown);
 
-  it("shows exactly the log, and resolves each publish once, whatever happens", async function () {
+  it("yields exactly the log and resolves each publish once under random faults", async function () {
     this.timeout(60_000);
     const scenario = fc.record({
       faults: fc.array(fc.constantFrom(...FAULTS), { maxLength: 30 }),

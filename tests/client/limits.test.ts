@@ -1,4 +1,4 @@
-/** The chain of limits that spans client and server. */
+/** The limits of the client that depend on those of the server. */
 import assert from "node:assert/strict";
 
 import { MAX_UPGRADE_MS } from "../../app/src/pendingUpgrades.ts";
@@ -6,10 +6,10 @@ import { defaultSettings } from "../../app/src/settings/settings.ts";
 import { DEFAULT_LIMITS } from "../../client/src/index.ts";
 import { parseOptions } from "../../load-test/options.ts";
 
-/** For the name, TCP, TLS and a token, which the client's time includes. */
+/** Time for DNS, TCP, TLS and a token, which the client's timeout includes. */
 const CONNECT_MARGIN_MS = 2000;
 
-describe("the client's defaults", () => {
+describe("a client's default limits", () => {
   const server = defaultSettings();
 
   it("leave the server time to answer an upgrade", () => {

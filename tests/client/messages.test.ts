@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 
 import type { Channel, Delivery, Gap } from "../../client/src/index.ts";
-import { becomes, open, retry, startServer, tearDown } from "./support.ts";
+import { open, retry, untilState } from "./support/channel.ts";
+import { startServer } from "./support/scriptedServer.ts";
+import { tearDown } from "./support/teardown.ts";
 
-/** Messages and gaps as one text each. */
+/** Reads messages and gaps, as one text each. */
 async function read(
   iterator: AsyncIterator<Delivery<unknown>, undefined>,
   count: number,
@@ -21,7 +23,7 @@ function textOf({ epoch, from, to }: Gap): string {
   return `gap ${epoch} ${from}-${to ?? ""}`;
 }
 
-/** Resolves when the message with that offset has come. */
+/** Resolves with the message that has this offset. */
 function arrival(channel: Channel, wanted: number): Promise<void> {
   return new Promise((resolve) => {
     const stop = channel.on("message", ({ offset }) => {
@@ -32,10 +34,10 @@ function arrival(channel: Channel, wanted: number): Promise<void> {
   });
 }
 
-describe("the client's messages", () => {
+describe("a client's messages", () => {
   afterEach(tearDown);
 
-  it("yields what is published, to events and to each iterator", async () => {
+  it("reach listeners and each iterator", async () => {
     const server = await startServer();
     const { channel } = open<string>(server.url);
     const events: unknown[] = [];
@@ -62,16 +64,16 @@ describe("the client's messages", () => {
     );
   });
 
-  it("yields null and false like any other message", async () => {
+  it("may be null and false", async () => {
     const server = await startServer();
     const { channel } = open(server.url);
     const iterator = channel[Symbol.asyncIterator]();
-    (await server.accept()).greet().say({ message: null, offset: 1 }, { message: false, offset: 2 });
+    (await server.accept()).greet().send({ message: null, offset: 1 }, { message: false, offset: 2 });
     assert.equal((await iterator.next()).value?.message, null);
     assert.equal((await iterator.next()).value?.message, false);
   });
 
-  it("shows no message twice, on one connection or the next", async () => {
+  it("arrive once, on one connection or the next", async () => {
     const server = await startServer();
     const opened = open(server.url);
     const iterator = opened.channel[Symbol.asyncIterator]();
@@ -84,7 +86,7 @@ describe("the client's messages", () => {
     assert.deepEqual(opened.channel.position, { epoch: "e", offset: 7 });
   });
 
-  it("reports the gap that the server tells, between the messages", async () => {
+  it("include the server's gap at its position", async () => {
     const server = await startServer();
     const opened = open(server.url);
     const events: string[] = [];
@@ -95,12 +97,12 @@ describe("the client's messages", () => {
     await read(iterator, 2);
     first.terminate();
     await retry(opened);
-    const second = (await server.accept()).greet("e", 9).say({ gap: { epoch: "e", from: 3, to: 9 } });
+    const second = (await server.accept()).greet("e", 9).send({ gap: { epoch: "e", from: 3, to: 9 } });
     second.deliver(10);
-    // The log begins anew on a connection that stays.
+    // The epoch changes on the same connection.
     second
       .greet("f", 0)
-      .say({ gap: { epoch: "e", from: 11 } })
+      .send({ gap: { epoch: "e", from: 11 } })
       .deliver(1);
     const expected = ["gap e 3-9", "e 10", "gap e 11-", "f 1"];
     assert.deepEqual(await read(iterator, 4), expected);
@@ -108,37 +110,37 @@ describe("the client's messages", () => {
     assert.deepEqual(opened.channel.position, { epoch: "f", offset: 1 });
   });
 
-  it("resumes in the new epoch after a gap, even where not a single message came", async () => {
+  it("resume in the new epoch after a gap, even without a message", async () => {
     const server = await startServer();
     const opened = open(server.url, { from: { epoch: "old", offset: 41 } });
     const iterator = opened.channel[Symbol.asyncIterator]();
-    const first = (await server.accept()).greet("new", 7).say({ gap: { epoch: "old", from: 42 } });
+    const first = (await server.accept()).greet("new", 7).send({ gap: { epoch: "old", from: 42 } });
     assert.deepEqual(await read(iterator, 1), ["gap old 42-"]);
     first.terminate();
     await retry(opened);
-    assert.deepEqual((await server.accept()).resumes, { epoch: "new", offset: "7" });
+    assert.deepEqual((await server.accept()).resumePoint, { epoch: "new", offset: "7" });
   });
 
-  it("goes on from where the log ends, where that does not have what it has seen", async () => {
+  it("continue at the end of a log that lost messages", async () => {
     const server = await startServer();
     const opened = open(server.url, { from: { epoch: "e", offset: 50 } });
     const iterator = opened.channel[Symbol.asyncIterator]();
     const accepted = (await server.accept()).greet("e", 1);
-    accepted.say({ gap: { epoch: "e", from: 2 } }).deliver(2, 3);
+    accepted.send({ gap: { epoch: "e", from: 2 } }).deliver(2, 3);
     assert.deepEqual(await read(iterator, 3), ["gap e 2-", "e 2", "e 3"]);
     assert.deepEqual(opened.channel.position, { epoch: "e", offset: 3 });
-    // Also where it does not say so.
+    // The same happens without the server's gap.
     accepted.greet("e", 2).deliver(3);
     assert.deepEqual(await read(iterator, 2), ["gap e 3-", "e 3"]);
   });
 
-  for (const [where, epoch, frames] of [
-    ["told by the server", "old", [{ gap: { epoch: "old", from: 8 } }, { message: 8, offset: 8 }]],
-    ["found out by a message", "old", [{ message: 8, offset: 8 }]],
-    ["found out by a number", "new", [{ message: 9, offset: 9 }]],
-    ["found out by a greeting", "old", [{ connection: "ok", epoch: "newest", offset: 0, heartbeat: 30 }]],
+  for (const [source, epoch, frames] of [
+    ["of the server", "old", [{ gap: { epoch: "old", from: 8 } }, { message: 8, offset: 8 }]],
+    ["before a message", "old", [{ message: 8, offset: 8 }]],
+    ["between offsets", "new", [{ message: 9, offset: 9 }]],
+    ["before a greeting", "old", [{ connection: "ok", epoch: "newest", offset: 0, heartbeat: 30 }]],
   ] as const) {
-    it(`tells nothing more to a listener that closes the channel at a gap ${where}`, async () => {
+    it(`end when a listener closes the channel at a gap ${source}`, async () => {
       const server = await startServer();
       const { channel } = open(server.url, { from: { epoch, offset: 7 } });
       const seen: string[] = [];
@@ -148,17 +150,17 @@ describe("the client's messages", () => {
         seen.push("gap");
         void channel.close();
       });
-      const accepted = (await server.accept()).greet("new", 7).say(...frames);
+      const accepted = (await server.accept()).greet("new", 7).send(...frames);
       await accepted.closed;
       assert.deepEqual(seen, ["open", "gap", "closed"]);
     });
   }
 
-  it("finds a gap out that the server did not tell", async () => {
+  it("include a gap that the server did not report", async () => {
     const server = await startServer();
     const opened = open(server.url, { from: { epoch: "e", offset: 1 } });
     const iterator = opened.channel[Symbol.asyncIterator]();
-    // By the greeting, in the same epoch and in another one; by a message; by a connection that ended too early.
+    // From a greeting in the same epoch and in another, from a message, and from a connection that ends early.
     const first = (await server.accept())
       .greet("e", 3)
       .deliver(4, 7)
@@ -172,17 +174,17 @@ describe("the client's messages", () => {
     first.terminate();
     assert.deepEqual(await read(iterator, 1), ["gap g 10-10"]);
     await retry(opened);
-    assert.deepEqual((await server.accept()).resumes, { epoch: "g", offset: "10" });
+    assert.deepEqual((await server.accept()).resumePoint, { epoch: "g", offset: "10" });
   });
 
-  it("tells a reader that is too slow by a gap what it did not keep for it", async () => {
+  it("become a gap beyond the buffer of a slow reader", async () => {
     const server = await startServer();
     const { channel } = open(server.url, { maxBufferMessages: 3 });
     const slow = channel[Symbol.asyncIterator]();
     const six = arrival(channel, 6);
     const accepted = (await server.accept()).greet().deliver(1, 2, 3, 4, 5, 6);
     await six;
-    // It grows until the reader has taken it.
+    // The gap grows until the reader takes it.
     assert.deepEqual(await read(slow, 3), ["e 1", "e 2", "e 3"]);
     const seven = arrival(channel, 7);
     accepted.deliver(7);
@@ -190,38 +192,38 @@ describe("the client's messages", () => {
     assert.deepEqual(await read(slow, 1), ["gap e 4-7"]);
     accepted.deliver(8, 9);
     assert.deepEqual(await read(slow, 2), ["e 8", "e 9"]);
-    // A gap of the server, and another epoch, keep their places.
+    // The server's gap and another epoch stay separate.
     const two = arrival(channel, 2);
     accepted
       .deliver(10, 11, 12, 13)
       .greet("f", 0)
-      .say({ gap: { epoch: "e", from: 14 } })
+      .send({ gap: { epoch: "e", from: 14 } })
       .deliver(1, 2);
     await two;
     assert.deepEqual(await read(slow, 6), ["e 10", "e 11", "e 12", "gap e 13-13", "gap e 14-", "gap f 1-2"]);
   });
 
-  it("holds no more for a slow reader than so many characters, and at least one message", async () => {
+  it("are buffered up to a number of characters, and at least one of them", async () => {
     const server = await startServer();
     const { channel } = open(server.url, { maxBufferCharacters: 200 });
     const slow = channel[Symbol.asyncIterator]();
     const text = "x".repeat(60);
     const three = arrival(channel, 3);
     const accepted = (await server.accept()).greet();
-    accepted.say(...[1, 2, 3].map((offset) => ({ message: text, offset })));
+    accepted.send(...[1, 2, 3].map((offset) => ({ message: text, offset })));
     await three;
     assert.deepEqual(await read(slow, 3), ["e 1", "e 2", "gap e 3-3"]);
     const four = arrival(channel, 4);
-    accepted.say({ message: text.repeat(4), offset: 4 });
+    accepted.send({ message: text.repeat(4), offset: 4 });
     await four;
     assert.deepEqual(await read(slow, 1), ["e 4"]);
     const six = arrival(channel, 6);
-    accepted.say(...[5, 6].map((offset) => ({ message: text, offset })));
+    accepted.send(...[5, 6].map((offset) => ({ message: text, offset })));
     await six;
     assert.deepEqual(await read(slow, 2), ["e 5", "e 6"]);
   });
 
-  it("ends an iterator when the channel is closed, after what is left", async () => {
+  it("end with close(), after the buffered ones", async () => {
     const server = await startServer();
     const { channel } = open(server.url);
     const [one, other] = [channel[Symbol.asyncIterator](), channel[Symbol.asyncIterator]()];
@@ -238,7 +240,7 @@ describe("the client's messages", () => {
     assert.equal((await channel[Symbol.asyncIterator]().next()).done, true);
   });
 
-  it("lets an iterator be left while it waits", async () => {
+  it("end when the reader returns during a wait", async () => {
     const server = await startServer();
     const { channel } = open(server.url);
     const iterator = channel[Symbol.asyncIterator]();
@@ -249,6 +251,6 @@ describe("the client's messages", () => {
     (await server.accept()).greet().deliver(1);
     await read(other, 1);
     assert.equal((await iterator.next()).done, true);
-    await becomes(channel, "open");
+    await untilState(channel, "open");
   });
 });

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { getDefaultAutoSelectFamilyAttemptTimeout, setDefaultAutoSelectFamilyAttemptTimeout } from "node:net";
+import type { AddressInfo } from "node:net";
+
+import { WebSocket, WebSocketServer } from "ws";
+
+import { open, retry, untilState } from "./support/channel.ts";
+import { afterwards, tearDown } from "./support/teardown.ts";
+
+/** Answers each upgrade with the next status, or the last one, and plain requests with another status. */
+async function startRefusing(
+  upgradeStatuses: readonly number[],
+  plainStatus = 426,
+): Promise<{ readonly url: string; readonly upgrades: () => number }> {
+  const refusing = createServer((_request, response) => response.writeHead(plainStatus).end());
+  let upgrades = 0;
+  refusing.on("upgrade", (_request, socket) => {
+    const status = upgradeStatuses[Math.min(upgrades, upgradeStatuses.length - 1)];
+    upgrades += 1;
+    socket.end(`HTTP/1.1 ${status} No\r\n\r\n`);
+  });
+  await once(refusing.listen(0, "127.0.0.1"), "listening");
+  afterwards(() => {
+    refusing.closeAllConnections();
+    refusing.close();
+  });
+  const { port } = refusing.address() as AddressInfo;
+  return { url: `ws://127.0.0.1:${port}/wss/room`, upgrades: () => upgrades };
+}
+
+describe("a client whose upgrade is refused", () => {
+  afterEach(tearDown);
+
+  for (const [status, cause] of [
+    [400, "the channel's name or the query is malformed"],
+    [401, "the token is missing, expired or invalid"],
+    [403, "this origin or this token has no access to the channel"],
+    [404, "the path is not a channel's"],
+    [405, "the path does not support WebSocket"],
+    [426, "the path does not support this WebSocket version"],
+  ] as const) {
+    it(`ends with an error after ${status}`, async () => {
+      const server = await startRefusing([status]);
+      const { channel } = open(`${server.url}?secret=1`, { WebSocket });
+      const message = `${server.url} refuses the connection with status ${status}: ${cause}.`;
+      const published = assert.rejects(channel.publish("lost"), { code: "refused", message });
+      const { error } = await untilState(channel, "closed");
+      assert.deepEqual([error?.name, error?.code, error?.message], ["ChannelError", "refused", message]);
+      await published;
+      assert.equal(server.upgrades(), 1);
+    });
+  }
+
+  for (const status of [429, 500, 503]) {
+    it(`retries after ${status}`, async () => {
+      const { url } = await startRefusing([status]);
+      const { channel } = open(url, { WebSocket });
+      const { code, reason } = await untilState(channel, "waiting");
+      assert.deepEqual({ code, reason }, { code: 1006, reason: `Unexpected server response: ${status}` });
+    });
+  }
+
+  it("ends with an error if a new token is refused, too", async () => {
+    const server = await startRefusing([401, 503, 403]);
+    let tokens = 0;
+    const opened = open(server.url, { WebSocket, token: () => `token-${(tokens += 1)}` });
+    await retry(opened);
+    await retry(opened);
+    assert.equal((await untilState(opened.channel, "closed")).error?.code, "refused");
+    assert.equal(tokens, 3);
+  });
+
+  it("retries after 404 if it was open before", async () => {
+    const sockets = new WebSocketServer({ noServer: true });
+    const server = createServer();
+    server.once("upgrade", (request, socket, head) => {
+      server.on("upgrade", (_request, next) => next.end("HTTP/1.1 404 No\r\n\r\n"));
+      sockets.handleUpgrade(request, socket, head, (webSocket) => {
+        webSocket.send(JSON.stringify({ connection: "ok", epoch: "e", offset: 0, heartbeat: 30 }));
+        webSocket.close(1001, "the server shuts down");
+      });
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    afterwards(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const opened = open(`ws://127.0.0.1:${port}/wss`, { WebSocket });
+    await untilState(opened.channel, "open");
+    await retry(opened);
+    assert.equal((await untilState(opened.channel, "waiting")).reason, "Unexpected server response: 404");
+  });
+
+  it("ends with an error if the WebSocket reports no status, and a plain request answers 404", async () => {
+    const { url } = await startRefusing([404], 404);
+    const { channel } = open(url);
+    assert.equal((await untilState(channel, "waiting")).reason, "");
+    assert.equal((await untilState(channel, "closed")).error?.code, "refused");
+  });
+
+  it("retries after 403 if the WebSocket reports no status", async () => {
+    const { url, upgrades } = await startRefusing([403], 426);
+    const opened = open(url);
+    for (let n = 1; n <= 3; n++) await retry(opened);
+    await untilState(opened.channel, "waiting");
+    assert.equal(upgrades(), 4);
+  });
+
+  it("reports the code of an error without a message, as if all addresses refuse the connection", async () => {
+    // No timeout of an attempt must end the connection before the refusals do.
+    const attemptMs = getDefaultAutoSelectFamilyAttemptTimeout();
+    setDefaultAutoSelectFamilyAttemptTimeout(10_000);
+    afterwards(() => {
+      setDefaultAutoSelectFamilyAttemptTimeout(attemptMs);
+    });
+    class WithTwoAddresses extends WebSocket {
+      constructor(url: string, protocols: string[]) {
+        super(url, protocols, {
+          lookup: (_host, _options, found) => {
+            found(
+              null,
+              ["127.0.0.1", "127.0.0.2"].map((address) => ({ address, family: 4 })),
+            );
+          },
+        });
+      }
+    }
+    const { channel } = open("ws://two.test:1", { WebSocket: WithTwoAddresses });
+    assert.equal((await untilState(channel, "waiting")).reason, "ECONNREFUSED");
+  });
+});
