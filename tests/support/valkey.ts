@@ -1,4 +1,4 @@
-/** A real Valkey, in the ways in which the message log meets one, and what can happen to it. */
+/** Starts real Valkey servers for the message log, and stops, freezes or cuts them. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -22,12 +22,12 @@ const SNAPSHOT = "dump.rdb";
 
 const ADMIN_RETRY_MS = 20;
 
-/** Of the user that the log is. */
-const PASSWORD = "p@ss:word/1";
-/** Of the user who may do everything, which is none of the log's business. */
+/** Password of the tasks' user. */
+export const PASSWORD = "p@ss:word/1";
+/** Password of a user with all permissions, which the log does not use. */
 const ADMIN_PASSWORD = "admin";
 
-/** The server to test with. Skips the test where there is none; it must not be skipped where `CI` is "true". */
+/** Returns the path of a Valkey server. Skips the test if the machine has none; if `CI` is "true", the test fails instead. */
 export async function requireValkey(test: Mocha.Context): Promise<string> {
   const binary = await findValkeyServer(process.env["PATH"]);
   if (binary === undefined) {
@@ -36,35 +36,39 @@ export async function requireValkey(test: Mocha.Context): Promise<string> {
   return binary;
 }
 
-/** A server that comes back on the same port. */
-export interface TestValkey {
-  /** How the log reaches it. */
-  readonly address: ValkeyAddress;
+/** A store of the message log: a Valkey server, or the embedded stand-in. */
+export interface TestStore {
   readonly port: number;
-  /** Sends one command, as a user who may do everything. */
+  /** Sends one command. */
   command(name: string, ...args: (string | number)[]): Promise<unknown>;
-  /** Stops it, with all its data on disk, as of now. */
-  shutDown(): Promise<void>;
-  /** Ends it at once. What is on disk stays as the last `shutDown` or `SAVE` left it. */
-  kill(): Promise<void>;
-  /** Starts it again, with the data on disk. */
-  start(): Promise<void>;
-  /** Drops the data on disk. */
-  forget(): Promise<void>;
-  /** Cuts the connections that go through its own proxy, where it has one. */
-  readonly cut: () => void;
-  /** It answers nothing until it is resumed. */
-  pause(): Promise<void>;
-  resume(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** How the log reaches a server behind a port of this machine: as the user that the program declares, with its permissions. */
+/** A Valkey server that keeps its port when it restarts. */
+export interface TestValkey extends TestStore {
+  /** Address for the message log. */
+  readonly address: ValkeyAddress;
+  /** Writes all data to disk and stops the server. */
+  shutDown(): Promise<void>;
+  /** Sends SIGKILL. The disk keeps the data of the last `shutDown` or `SAVE`. */
+  kill(): Promise<void>;
+  /** Starts the server again with the data on disk. */
+  start(): Promise<void>;
+  /** Removes the data on disk. */
+  forget(): Promise<void>;
+  /** Cuts all connections through the server's own proxy, if it has one. */
+  readonly cut: () => void;
+  /** Stops the process (SIGSTOP) until `resume`. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+}
+
+/** Address of a port of this machine for the message log, with the user that the program declares. */
 export function addressAt(port: number): ValkeyAddress & { readonly password: string } {
   return { url: `redis://${USER_NAME}@${HOST}:${port}`, password: PASSWORD, cluster: false };
 }
 
-/** One server, for the user that the program declares. */
+/** Starts a server with the user that the program declares. */
 export async function startValkey(
   binary: string,
   directives: readonly Directive[] = [],
@@ -81,23 +85,14 @@ export async function startValkey(
   };
   let server = startValkeyServer(options);
   const { port } = await server;
-  const admin = new Redis({
-    host: HOST,
-    port,
-    password: ADMIN_PASSWORD,
-    lazyConnect: true,
-    retryStrategy: () => ADMIN_RETRY_MS,
-    maxRetriesPerRequest: null,
-    autoResendUnfulfilledCommands: false,
-  });
-  admin.on("error", () => undefined);
+  const admin = connectAdmin(port, { password: ADMIN_PASSWORD });
 
   return {
     address: addressAt(port),
     port,
     command: (name, ...args) => admin.call(name, args),
     async shutDown() {
-      // It has no answer.
+      // SHUTDOWN has no answer.
       void admin.call("SHUTDOWN", "SAVE").catch(() => undefined);
       await (
         await server
@@ -128,7 +123,22 @@ export async function startValkey(
   };
 }
 
-/** As ElastiCache Serverless offers one: the cluster protocol, behind a proxy that speaks TLS and bears a name. */
+/** Connects with retries. Commands wait for the connection. */
+export function connectAdmin(port: number, user: { username?: string; password: string }): Redis {
+  const admin = new Redis({
+    ...user,
+    host: HOST,
+    port,
+    lazyConnect: true,
+    retryStrategy: () => ADMIN_RETRY_MS,
+    maxRetriesPerRequest: null,
+    autoResendUnfulfilledCommands: false,
+  });
+  admin.on("error", () => undefined);
+  return admin;
+}
+
+/** Starts a server like ElastiCache Serverless: a cluster behind a TLS proxy with a host name. */
 export async function startGuardedValkey(binary: string): Promise<TestValkey> {
   const folder = await mkdtemp(path.join(tmpdir(), "websocket-certificate-"));
   const certificate = await localCertificate(folder);
@@ -142,10 +152,10 @@ export async function startGuardedValkey(binary: string): Promise<TestValkey> {
   const proxy = await startProxy({ to: valkey.port, certificate });
   await valkey.command("CONFIG", "SET", "cluster-announce-port", proxy.port);
   await valkey.command("CLUSTER", "ADDSLOTSRANGE", 0, 16_383);
-  // It takes its time to believe that it is whole.
-  const isWhole = async (): Promise<boolean> =>
+  // A new cluster is ready after some time.
+  const isReady = async (): Promise<boolean> =>
     String(await valkey.command("CLUSTER", "INFO")).includes("cluster_state:ok");
-  await waitUntil(isWhole, { everyMs: 20 });
+  await waitUntil(isReady, { everyMs: 20 });
   return {
     ...valkey,
     cut: proxy.cut,
@@ -164,14 +174,14 @@ export async function startGuardedValkey(binary: string): Promise<TestValkey> {
 
 export interface Proxy {
   readonly port: number;
-  /** Cuts every connection: what was on its way, either way, is lost. */
+  /** Cuts every connection. Bytes in transit are lost. */
   readonly cut: () => void;
-  /** Leaves every connection open, and passes nothing on any more. Later connections are not affected. */
+  /** Keeps every present connection open but passes no more bytes. New connections are not affected. */
   hang(): void;
   close(): Promise<void>;
 }
 
-/** Passes connections on to another port of this machine. */
+/** Forwards connections to another port of this machine. */
 export async function startProxy({
   to,
   port = 0,

@@ -1,4 +1,4 @@
-/** A network that a test can break: TCP connections to other ports of this machine, through one of its own. */
+/** A TCP proxy in front of other ports of this machine, which resets connections or makes them half-open. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -6,21 +6,23 @@ import type { Socket } from "node:net";
 
 const HOST = "127.0.0.1";
 
-/** Connections that the system accepts ahead of the process; a crowd comes at once. */
+/** Connections that the system accepts ahead of the process: a thousand clients connect at once. */
 const LISTEN_BACKLOG = 4096;
 
-export interface Network {
+export interface FaultProxy {
   readonly port: number;
-  /** Where new connections may go: to the one that has the fewest. One that refuses a connection gets no more. */
+  /** Ports. A new connection goes to the one with the fewest. A port that refuses a connection is removed. */
   readonly targets: Set<number>;
-  /** Present connections to a target. */
+  /** Number of open connections to a port. */
   connections(target: number): number;
-  /** When each connection was made, in milliseconds of `performance.now()`. */
-  readonly madeAt: readonly number[];
-  /** Resets a share of the connections, in both directions. Returns how many these were. */
+  /** Time of each new connection, in milliseconds of `performance.now()`. */
+  readonly connectedAt: readonly number[];
+  /** Number of connections that a port ended before the client did. */
+  readonly endedByTarget: number;
+  /** Resets a share (0 to 1) of the connections in both directions. Returns their number. */
   reset(share: number): number;
-  /** Makes a share of the connections half-open: nothing passes any more, and nobody is told. Returns how many these were. */
-  freeze(share: number): number;
+  /** Makes a share (0 to 1) of the connections half-open: bytes no longer pass. Returns their number. */
+  makeHalfOpen(share: number): number;
   close(): Promise<void>;
 }
 
@@ -29,23 +31,24 @@ interface Connection {
   readonly target: number;
 }
 
-export interface NetworkOptions {
+export interface FaultProxyOptions {
   readonly targets: readonly number[];
   /** At least 0, less than 1. */
   readonly random: () => number;
-  /** Whether a target that refuses is still a target. @default false */
+  /** Whether a port that refuses a connection stays. @default false */
   readonly keepsTargets?: boolean;
 }
 
-export async function startNetwork({
+export async function startFaultProxy({
   targets: first,
   random,
   keepsTargets = false,
-}: NetworkOptions): Promise<Network> {
+}: FaultProxyOptions): Promise<FaultProxy> {
   const targets = new Set(first);
   const connections = new Set<Connection>();
-  const frozen: Connection[] = [];
-  const madeAt: number[] = [];
+  const halfOpen: Connection[] = [];
+  const connectedAt: number[] = [];
+  let endedByTarget = 0;
 
   const count = (target: number): number => {
     let sum = 0;
@@ -60,10 +63,13 @@ export async function startNetwork({
       near.resetAndDestroy();
       return;
     }
-    madeAt.push(performance.now());
+    connectedAt.push(performance.now());
     const far = connect({ host: HOST, port: target, allowHalfOpen: true, noDelay: true });
     const connection: Connection = { ends: [near, far], target };
     connections.add(connection);
+    far.once("end", () => {
+      if (!near.readableEnded) endedByTarget += 1;
+    });
     far.on("error", (error) => {
       if ("code" in error && error.code === "ECONNREFUSED" && !keepsTargets) targets.delete(target);
     });
@@ -94,13 +100,16 @@ export async function startNetwork({
     port: address.port,
     targets,
     connections: count,
-    madeAt,
+    connectedAt,
+    get endedByTarget() {
+      return endedByTarget;
+    },
     reset(share) {
       const picked = pick(share);
       for (const { ends } of picked) for (const end of ends) end.resetAndDestroy();
       return picked.length;
     },
-    freeze(share) {
+    makeHalfOpen(share) {
       const picked = pick(share);
       for (const { ends } of picked) {
         for (const end of ends) {
@@ -109,12 +118,12 @@ export async function startNetwork({
           end.pause();
         }
       }
-      frozen.push(...picked);
+      halfOpen.push(...picked);
       return picked.length;
     },
     async close() {
       server.close();
-      for (const { ends } of [...connections, ...frozen]) for (const end of ends) end.destroy();
+      for (const { ends } of [...connections, ...halfOpen]) for (const end of ends) end.destroy();
       await once(server, "close");
     },
   };

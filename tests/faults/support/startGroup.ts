@@ -1,72 +1,71 @@
-/** The two kinds of crowds: light clients in a process of their own, and the project's client in this one. */
+/** Two kinds of client groups: light clients in a child process, and the project's client in this process. */
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
 import { type Channel, connect } from "../../../client/src/index.ts";
+import { afterwards } from "../../app/support.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
-import type { Crowd, CrowdOptions } from "./crowd.ts";
-import { type Acknowledged, Ledger, type Message, Reader } from "./ledger.ts";
-import { atRate } from "./pace.ts";
-import type { Answer, Order } from "./swarm.ts";
+import { atRate, type ClientGroup, type GroupOptions } from "./clientGroup.ts";
+import { type Acknowledged, DeliveryRecord, type Message, Reader, type Report } from "./deliveryRecord.ts";
+import type { Order } from "./lightClients.ts";
 
-const SWARM = fileURLToPath(new URL("swarm.ts", import.meta.url));
+const LIGHT_CLIENTS = fileURLToPath(new URL("lightClients.ts", import.meta.url));
 
-/** The client's times, as short as a test is. */
-const CLIENT_OPTIONS = { backoffBaseMs: 200, backoffCapMs: 2000, connectTimeoutMs: 4000, ackTimeoutMs: 2000 };
-/** Publishes of a client come at random times; this is how often it is looked whose turn it is. */
+const BACKOFF = { backoffBaseMs: 200, backoffCapMs: 2000 };
 const PUBLISH_INTERVAL_MS = 50;
-/** A client publishes nothing while it has that many without an answer. */
+/** Unacknowledged messages at which a client pauses. */
 const MAX_PENDING = 100;
 const POLL_MS = 20;
-/** The tests themselves give up sooner; this one ends what they left. */
-const WAIT_TIMEOUT_MS = 60_000;
+/** Ends the waits of a test that has timed out. */
+const WAIT_TIMEOUT_MS = 90_000;
 
-export interface Swarm extends Crowd {
+export interface LightGroup extends ClientGroup {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Resolves when every reader has been greeted. */
-export async function startSwarm(
-  options: CrowdOptions,
-  afterwards: (end: () => unknown) => void,
-): Promise<Swarm> {
-  const child = fork(SWARM, { execArgv: [] });
+/** Starts light clients in a child process. Resolves when each has received its greeting. */
+export async function startLightGroup(options: GroupOptions): Promise<LightGroup> {
+  const child = fork(LIGHT_CLIENTS, { execArgv: [] });
   afterwards(() => child.kill("SIGKILL"));
-  const ask = async (order: Order): Promise<Answer> => {
+  const ended = once(child, "exit").then(([code]) =>
+    assert.fail(`the light clients ended with ${String(code)}`),
+  );
+  ended.catch(() => undefined);
+  const send = async (order: Order): Promise<Report> => {
     child.send(order);
-    const [answer] = (await Promise.race([
-      once(child, "message"),
-      once(child, "exit").then(([code]) => assert.fail(`the swarm ended with ${String(code)}`)),
-    ])) as [Answer];
-    return answer;
+    const [report] = (await Promise.race([once(child, "message"), ended])) as [Report];
+    return report;
   };
   const order = async (given: Order): Promise<void> => {
-    await ask(given);
+    await send(given);
   };
   await order({ do: "open", ...options });
   return {
+    name: options.name,
     kill: (signal) => child.kill(signal),
     publish: (load) => order({ do: "publish", ...load }),
     settle: () => order({ do: "settle" }),
     reach: (end) => order({ do: "reach", ...end }),
-    report: () => ask({ do: "report" }),
+    report: () => send({ do: "report" }),
   };
 }
 
-/** Resolves when every client is open. */
-export async function startClients(
-  { url, readers, publishers, name }: CrowdOptions,
-  afterwards: (end: () => unknown) => void,
-): Promise<Crowd> {
-  const ledger = new Ledger();
+/** Starts channels of the project's client. Resolves when each is open. */
+export async function startGroup(options: GroupOptions): Promise<ClientGroup> {
+  const { url, readers, publishers, name, timeoutMs } = options;
+  const record = new DeliveryRecord();
   const acknowledged: Acknowledged[] = [];
   const closes: Record<number, number> = {};
   let failure: unknown;
   const clients = Array.from({ length: readers }, () => {
-    const channel = connect<Message>(url, CLIENT_OPTIONS);
-    const reader = new Reader(ledger);
+    const channel = connect<Message>(url, {
+      ...BACKOFF,
+      connectTimeoutMs: timeoutMs,
+      ackTimeoutMs: timeoutMs,
+    });
+    const reader = new Reader(record);
     channel.on("message", ({ message, offset }) => {
       reader.message(message, offset);
     });
@@ -83,7 +82,6 @@ export async function startClients(
   let published = 0;
   afterwards(() => {
     clearInterval(publishing);
-    // What they still want to say, nobody waits for.
     for (const { channel } of clients) void channel.close();
   });
 
@@ -104,6 +102,7 @@ export async function startClients(
   await all(({ reader }) => reader.position !== undefined);
 
   return {
+    name,
     publish({ messagesPerSecond, paddingBytes }) {
       const padding = "x".repeat(paddingBytes);
       publishing = atRate(messagesPerSecond, PUBLISH_INTERVAL_MS, (count) => {
@@ -117,6 +116,6 @@ export async function startClients(
       await all(({ channel }) => channel.pending === 0);
     },
     reach: (end) => all(({ reader }) => reader.isAt(end)),
-    report: () => Promise.resolve({ findings: ledger.findings, log: ledger.log, acknowledged, closes }),
+    report: () => Promise.resolve({ counts: record.counts, log: record.log, acknowledged, closes }),
   };
 }

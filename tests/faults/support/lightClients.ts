@@ -1,47 +1,43 @@
-/** A process of many light clients of `resume.v1`, which does what its parent says. */
+/** A process of many light `resume.v1` clients. It executes the orders of its parent and answers each with a report. */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { WebSocket } from "ws";
 
-import type { CrowdOptions, Load } from "./crowd.ts";
+import { atRate, type GroupOptions, type Load } from "./clientGroup.ts";
 import {
   type Acknowledged,
+  DeliveryRecord,
   type Gap,
-  Ledger,
   type Message,
   type Position,
   Reader,
   type Report,
-} from "./ledger.ts";
-import { atRate } from "./pace.ts";
+} from "./deliveryRecord.ts";
 
-/** What the parent asks for, and the answer to it. */
 export type Order =
-  | ({ readonly do: "open" } & CrowdOptions)
+  | ({ readonly do: "open" } & GroupOptions)
   | ({ readonly do: "publish" } & Load)
   | { readonly do: "settle" }
   | ({ readonly do: "reach" } & Position)
   | { readonly do: "report" };
-export type Answer = Report;
 
-/** The wait after the n-th failure in a row is at random up to the double of the one before: full jitter. */
-const FIRST_BACKOFF_MS = 200;
-const LONGEST_BACKOFF_MS = 2000;
+/** Upper bound of the first random wait; it doubles with each failure (full jitter). */
+const BACKOFF_BASE_MS = 200;
+const BACKOFF_CAP_MS = 2000;
 
-const HANDSHAKE_TIMEOUT_MS = 5000;
-/** Pause after `unavailable`. */
+/** Pause after the error `unavailable`. */
 const UNAVAILABLE_PAUSE_MS = 500;
-/** A server that has not said anything for two heartbeats and this is taken for gone. */
+/** A connection that is silent for two heartbeats and this time is dead. */
 const SILENCE_SLACK_MS = 500;
-const LOOK_INTERVAL_MS = 250;
-/** Publishes come in groups, so that a group is one write for each reader. */
+const SILENCE_CHECK_MS = 250;
+/** Long enough that a group of publishes becomes one write for each reader. */
 const PUBLISH_INTERVAL_MS = 100;
-/** A publisher waits while it has that many without an answer. */
+/** Unacknowledged messages at which a publisher pauses. */
 const MAX_PENDING = 100;
 const POLL_MS = 20;
 
-const ledger = new Ledger();
+const record = new DeliveryRecord();
 const closes: Record<number, number> = {};
 const clients: LightClient[] = [];
 const acknowledged: Acknowledged[] = [];
@@ -50,24 +46,25 @@ type ServerFrame =
   | ({ readonly connection: "ok"; readonly heartbeat: number } & Position)
   | { readonly message: Message; readonly offset: number }
   | ({ readonly ack: string } & Position)
-  /** In seconds; the ping that comes along says the same. */
   | { readonly heartbeat: number }
   | { readonly gap: Gap }
   | { readonly error: { readonly code: string; readonly id?: string } };
 
 class LightClient {
   readonly #url: string;
-  readonly #reader = new Reader(ledger);
-  /** What is not acknowledged, by id. */
+  readonly #handshakeTimeout: number;
+  readonly #reader = new Reader(record);
+  /** Unacknowledged publishes by id. */
   readonly #pending = new Map<string, string>();
   #webSocket: WebSocket | undefined;
   #epoch: string | undefined;
   #failures = 0;
-  #heardAt = 0;
+  #activeAt = 0;
   #silenceMs = Infinity;
 
-  constructor(url: string) {
+  constructor(url: string, handshakeTimeout: number) {
     this.#url = url;
+    this.#handshakeTimeout = handshakeTimeout;
     this.#connect();
   }
 
@@ -75,7 +72,7 @@ class LightClient {
     return this.#pending.size;
   }
 
-  get greeted(): boolean {
+  get isGreeted(): boolean {
     return this.#reader.position !== undefined;
   }
 
@@ -89,9 +86,9 @@ class LightClient {
     if (this.#epoch !== undefined) this.#webSocket?.send(text);
   }
 
-  /** Gives a connection up that has been silent for too long. */
-  look(now: number): void {
-    if (now - this.#heardAt > this.#silenceMs) this.#webSocket?.terminate();
+  /** Ends a connection that has been silent for too long. */
+  checkSilence(now: number): void {
+    if (now - this.#activeAt > this.#silenceMs) this.#webSocket?.terminate();
   }
 
   #connect(): void {
@@ -104,43 +101,43 @@ class LightClient {
     const webSocket = new WebSocket(url, "resume.v1", {
       perMessageDeflate: false,
       skipUTF8Validation: true,
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      handshakeTimeout: this.#handshakeTimeout,
     });
     this.#webSocket = webSocket;
     webSocket.on("message", (data) => {
-      this.#heardAt = performance.now();
+      this.#activeAt = performance.now();
       assert.ok(Buffer.isBuffer(data));
-      if (!this.#reader.takes(data)) this.#take(data);
+      if (!this.#reader.takeKnown(data)) this.#take(data);
     });
     webSocket.on("ping", () => {
-      this.#heardAt = performance.now();
+      this.#activeAt = performance.now();
     });
     webSocket.on("error", () => undefined);
     webSocket.on("close", (code) => {
       closes[code] = (closes[code] ?? 0) + 1;
       this.#epoch = undefined;
       this.#silenceMs = Infinity;
-      const longest = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures);
+      const maxMs = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** this.#failures);
       this.#failures += 1;
       setTimeout(() => {
         this.#connect();
-      }, Math.random() * longest);
+      }, Math.random() * maxMs);
     });
   }
 
   #take(data: Buffer): void {
-    // By the protocol.
+    // The server sends only these frames.
     const frame = JSON.parse(data.toString()) as ServerFrame;
     if ("message" in frame) this.#reader.message(frame.message, frame.offset, Buffer.from(data));
-    else if ("connection" in frame) this.#greeted(frame);
+    else if ("connection" in frame) this.#greet(frame);
     else if ("gap" in frame) this.#reader.gap(frame.gap);
-    else if ("ack" in frame) this.#acknowledged(frame);
+    else if ("ack" in frame) this.#acknowledge(frame);
     else if ("heartbeat" in frame) return;
-    else if (frame.error.code === "unavailable") this.#sendAgainLater(frame.error.id);
-    else ledger.wrong(data.toString());
+    else if (frame.error.code === "unavailable") this.#sendLater(frame.error.id);
+    else record.contradiction(data.toString());
   }
 
-  #greeted(greeting: Position & { readonly heartbeat: number }): void {
+  #greet(greeting: Position & { readonly heartbeat: number }): void {
     this.#failures = 0;
     this.#silenceMs = 2 * greeting.heartbeat * 1000 + SILENCE_SLACK_MS;
     this.#epoch = greeting.epoch;
@@ -148,13 +145,13 @@ class LightClient {
     for (const text of this.#pending.values()) this.#webSocket?.send(text);
   }
 
-  #acknowledged({ ack: id, epoch, offset }: { readonly ack: string } & Position): void {
-    // A second answer, to a publish that was sent twice, is no news; that it is the same, the log shows.
+  #acknowledge({ ack: id, epoch, offset }: { readonly ack: string } & Position): void {
+    // A publish that was sent twice has two answers. The log shows that they are equal.
     this.#pending.delete(id);
     acknowledged.push({ id, epoch, offset });
   }
 
-  #sendAgainLater(id = ""): void {
+  #sendLater(id = ""): void {
     const webSocket = this.#webSocket;
     setTimeout(() => {
       const text = this.#pending.get(id);
@@ -167,13 +164,13 @@ let publishers: readonly LightClient[] = [];
 let name = "";
 let publishing: NodeJS.Timeout | undefined;
 
-async function obey(order: Order): Promise<void> {
+async function execute(order: Order): Promise<void> {
   switch (order.do) {
     case "open":
       ({ name } = order);
-      for (let n = 0; n < order.readers; n++) clients.push(new LightClient(order.url));
+      for (let n = 0; n < order.readers; n++) clients.push(new LightClient(order.url, order.timeoutMs));
       publishers = clients.slice(0, order.publishers);
-      await all(({ greeted }) => greeted);
+      await all(({ isGreeted }) => isGreeted);
       break;
     case "publish":
       publish(order);
@@ -205,16 +202,16 @@ async function all(holds: (client: LightClient) => boolean): Promise<void> {
 
 setInterval(() => {
   const now = performance.now();
-  for (const client of clients) client.look(now);
-}, LOOK_INTERVAL_MS);
+  for (const client of clients) client.checkSilence(now);
+}, SILENCE_CHECK_MS);
 
-// A parent that is gone needs no clients.
+// Without a parent, the process ends.
 process.on("disconnect", () => {
   process.exit();
 });
 process.on("message", (order: Order) => {
-  void obey(order).then(() => {
-    const answer: Answer = { findings: ledger.findings, log: ledger.log, acknowledged, closes };
-    process.send?.(answer);
+  void execute(order).then(() => {
+    const report: Report = { counts: record.counts, log: record.log, acknowledged, closes };
+    process.send?.(report);
   });
 });
