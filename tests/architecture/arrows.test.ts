@@ -18,7 +18,7 @@ const ROW = /^\| `(?<room>[^`]+?)\/?` .*\| (?<cell>[^|]+?) +\|$/gm;
 const IMPORT = /(?:\bfrom\s+|\bimport\s+|\bimport\(\s*)"(?<target>[^"]+)"/g;
 
 describe("the architecture", () => {
-  const rows = rowsOf("The house");
+  const rows = rowsOf("Folders");
 
   for (const [room, cell] of rows) {
     it(`lets ${room} import ${cell}`, () => {
