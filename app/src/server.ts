@@ -10,7 +10,7 @@ import type { ConnectionContext } from "./connection/connection.ts";
 import { Heartbeats } from "./connection/heartbeats.ts";
 import { HeldBytes } from "./connection/heldBytes.ts";
 import { UntakenBytes } from "./connection/untakenBytes.ts";
-import { wireLimits } from "./connection/wireLimits.ts";
+import { deriveWireLimits } from "./connection/wireLimits.ts";
 import type { WireLimits } from "./connection/wireLimits.ts";
 import { Drain } from "./drain.ts";
 import { HttpConnections } from "./http/httpConnections.ts";
@@ -30,7 +30,7 @@ export interface ServerParts {
   readonly consoleFolder: string;
   /** Checks the token of an upgrade request. @default clients need no token */
   readonly authorize?: Authorizer | undefined;
-  /** Replaces values of {@link wireLimits}. */
+  /** Replaces values of {@link deriveWireLimits}. */
   readonly limits?: Partial<WireLimits>;
   /** Whether the server is ready for clients. @default always */
   readonly hasStarted?: () => boolean;
@@ -58,7 +58,7 @@ export interface Server {
 /** @throws {ExpectedError} if the address is in use, or is not an address of this machine. */
 export async function createServer(parts: ServerParts): Promise<Server> {
   const { settings, hub, metrics, logger, consoleFolder, authorize, hasStarted = () => true } = parts;
-  const limits = { ...wireLimits(settings), ...parts.limits };
+  const limits = { ...deriveWireLimits(settings), ...parts.limits };
   const connections = new OpenConnections();
   const heartbeats = new Heartbeats(settings.heartbeatSeconds * 1000);
   const held = new HeldBytes(limits);

@@ -6,8 +6,8 @@ import type { Duplex } from "node:stream";
 import { ALL_RIGHTS } from "./auth/authorize.ts";
 import type { Authorizer, Grant } from "./auth/authorize.ts";
 import { clientAddress } from "./auth/clientAddress.ts";
-import { userKey, Users } from "./auth/users.ts";
-import type { UserLimit } from "./auth/users.ts";
+import { createUserKey, Users } from "./auth/users.ts";
+import type { ConnectLimit } from "./auth/users.ts";
 import { Connection } from "./connection/connection.ts";
 import type { ConnectionContext, ClientIdentity } from "./connection/connection.ts";
 import { acceptance, readHandshake } from "./http/handshake.ts";
@@ -27,11 +27,10 @@ const SWEEP_INTERVAL_MS = 2_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Why an upgrade is refused, by the limit that its user has reached. */
-const USER_REFUSALS: Readonly<Record<UserLimit, string>> = {
+const USER_REFUSALS: Readonly<Record<ConnectLimit, string>> = {
   connections: "One user has too many connections.",
   connects: "One user connects too often.",
   channels: "One user has too many channels.",
-  bytes: "One user sends too many bytes.",
 };
 
 /** Grants everything: clients need no token. */
@@ -139,7 +138,7 @@ export class Upgrades {
     // It may have been rejected while the token was checked.
     if (!this.#pending.has(upgrade)) return;
     const { rights, subject: publisher, expiresAt } = grant;
-    const key = userKey(publisher, clientAddress(request, settings.trustedProxies));
+    const key = createUserKey(publisher, clientAddress(request, settings.trustedProxies));
     const user = this.#users.join(key, handshake.channel);
     if (typeof user === "string") {
       context.metrics.count("usersLimited", user);

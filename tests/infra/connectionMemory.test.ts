@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { defaultSettings } from "../../app/src/settings/settings.ts";
 import { KIB, MIB } from "../../app/src/settings/units.ts";
-import { wireLimits } from "../../app/src/connection/wireLimits.ts";
+import { deriveWireLimits } from "../../app/src/connection/wireLimits.ts";
 import { channelBytes } from "../../infra/config/rules/channelMemory.ts";
 import {
   boundedBytes,
@@ -59,7 +59,7 @@ describe("the memory of connections", function () {
 
   it("includes the limits of the server for all clients together", () => {
     for (const maxPayloadBytes of [64 * KIB, 16 * MIB]) {
-      const { maxHeldBytes, maxUnansweredBytes, maxUntakenBytes } = wireLimits({ maxPayloadBytes });
+      const { maxHeldBytes, maxUnansweredBytes, maxUntakenBytes } = deriveWireLimits({ maxPayloadBytes });
       assert.equal(boundedBytes({ maxPayloadBytes }), maxHeldBytes + maxUnansweredBytes + maxUntakenBytes);
     }
   });

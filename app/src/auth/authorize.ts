@@ -1,4 +1,4 @@
-/** Which client may read which channel, and publish to it: a JSON Web Token lists them. */
+/** The rights of a client in a channel, which its JSON Web Token lists. */
 import { errors, jwtVerify } from "jose";
 import type { JWTPayload, JWTVerifyOptions } from "jose";
 import type { Logger } from "pino";
@@ -8,7 +8,7 @@ import { createSigningKeys, KeysUnavailableError } from "./signingKeys.ts";
 import type { KeyTiming } from "./signingKeys.ts";
 
 /**
- * Signatures by a private key alone. With a shared secret among them, the public key itself would sign.
+ * Only signatures by a private key. If a shared secret were allowed, an attacker could sign with the public key.
  * @see https://www.rfc-editor.org/rfc/rfc8725#section-2.1
  */
 const ALGORITHMS = [
@@ -16,19 +16,19 @@ const ALGORITHMS = [
   ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519"],
 ];
 
-/** How far the clocks of the issuer and of this machine may be apart. */
+/** Maximum difference between the clocks of the issuer and of this machine. */
 const CLOCK_TOLERANCE_SECONDS = 5;
 
-/** Browsers cannot set the header `Authorization` on an upgrade; they offer this and the token as a subprotocol. */
+/** Browsers cannot set the header `Authorization` of an upgrade. They send this prefix and the token as a subprotocol. */
 const BEARER_SUBPROTOCOL_PREFIX = "bearer.";
 
-/** How a claim names the default channel, whose own name is empty. No other channel can have this name. */
+/** The name of the default channel in a claim: the channel itself has an empty name. No other channel can have this name. */
 const DEFAULT_CHANNEL_NAME = "/";
 
-/** At the end of a name in the claim, it stands for any rest. */
+/** At the end of a name in a claim: matches every name with this prefix. */
 const WILDCARD = "*";
 
-/** What a client may do in its channel. */
+/** The rights of a client in its channel. */
 export interface Rights {
   readonly canSubscribe: boolean;
   readonly canPublish: boolean;
@@ -40,32 +40,32 @@ export const ALL_RIGHTS: Rights = { canSubscribe: true, canPublish: true };
 export type Grant =
   | {
       readonly granted: true;
-      /** At least one of them. */
+      /** At least one of them is true. */
       readonly rights: Rights;
-      /** Whose token it is; absent if it does not name a subject. */
+      /** The subject of the token; absent if the token has none. */
       readonly subject?: string;
       /**
-       * From when on the token would be refused, in milliseconds since 1970; absent where it never expires. It may be
-       * further away than a timer can wait.
+       * When the token expires, in milliseconds since 1970; absent if it never expires. It can be later than the maximum delay
+       * of a timer.
        */
       readonly expiresAt?: number;
     }
   | {
       readonly granted: false;
       readonly status: 401 | 403 | 503;
-      /** For people; says nothing of what the token contains. */
+      /** For the developer of the client. It quotes nothing of the token. */
       readonly reason: string;
     };
 
-/** What an upgrade brings along. */
+/** The credentials of an upgrade request. */
 export interface Credentials {
-  /** The header's value. */
+  /** The value of the header `Authorization`. */
   readonly authorization: string | undefined;
-  /** The subprotocols that it offers. */
+  /** The subprotocols that the client offers. */
   readonly protocols: readonly string[];
 }
 
-/** Never rejects: what cannot be checked is not granted. */
+/** Checks the token of an upgrade request. It never rejects: if a token cannot be checked, it is not granted. */
 export type Authorizer = (credentials: Credentials, channel: string) => Promise<Grant>;
 
 export type AccessSettings = Pick<
@@ -80,6 +80,7 @@ export type AccessSettings = Pick<
 >;
 
 /**
+ * Creates the function that checks tokens.
  * @returns `undefined` if clients need no token.
  * @throws {TypeError} if `jwksUrl` is not a URL.
  */
@@ -111,12 +112,12 @@ export function createAuthorizer(
     }
     const rights = rightsOf(payload, settings, channel);
     if (!rights.canSubscribe && !rights.canPublish)
-      return refused(403, "The token does not open this channel.");
+      return refused(403, "The token does not grant this channel.");
     return { granted: true, rights, ...subjectOf(payload), ...expiryOf(payload) };
   };
 }
 
-/** Every token once. A browser may add an `Authorization` of another scheme by itself. */
+/** Returns every different token. A browser can add an `Authorization` header of another scheme. */
 function tokensOf({ authorization = "", protocols }: Credentials): ReadonlySet<string> {
   const inHeader = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
   const inProtocols = protocols
@@ -137,7 +138,7 @@ function rightsOf(
   };
 }
 
-/** @param claim a list of names, or one text with spaces between them. A claim of any other shape lists nothing. */
+/** @param claim a list of names, or one text with spaces between the names. A claim of any other type lists nothing. */
 function lists(claim: unknown, channel: string): boolean {
   const name = channel === "" ? DEFAULT_CHANNEL_NAME : channel;
   const patterns: readonly unknown[] = typeof claim === "string" ? claim.split(" ") : asList(claim);
@@ -158,12 +159,12 @@ function subjectOf({ sub }: { readonly sub?: unknown }): { readonly subject?: st
 }
 
 function expiryOf({ exp }: JWTPayload): { readonly expiresAt?: number } {
-  // JSON's 1e999 is infinite.
+  // 1e999 in JSON is infinite.
   if (exp === undefined || !Number.isFinite(exp)) return {};
   return { expiresAt: (exp + CLOCK_TOLERANCE_SECONDS) * 1000 };
 }
 
-/** The library's own messages may quote the token; these do not. */
+/** The library's messages can quote the token. These messages do not. */
 function refusalOf(error: unknown, logger: Logger): Grant {
   if (error instanceof KeysUnavailableError) return refused(503, error.message);
   if (error instanceof errors.JWTExpired) return refused(401, "The token has expired.");

@@ -1,4 +1,3 @@
-/** The address that a request came from, as far as the proxies in front of the server are known. */
 import type { IncomingMessage } from "node:http";
 import { isIP, isIPv6 } from "node:net";
 
@@ -6,25 +5,25 @@ import { isIP, isIPv6 } from "node:net";
 const IPV4_IN_IPV6: readonly number[] = [0, 0, 0, 0, 0, 0xffff];
 const IPV6_GROUPS = 8;
 
-/** Some load balancers append the port too, and then put an IPv6 address in brackets. */
+/** Some load balancers append the port as well, and then write an IPv6 address in brackets. */
 const WITH_PORT = /^(?:\[(.+)\]|([^:]+)):\d+$/;
 
-/** Groups of an IPv6 address that name a network: one client has all 2^64 addresses of a /64. */
+/** Number of groups of an IPv6 address that identify a network: one client has all 2^64 addresses of a /64. */
 const NETWORK_GROUPS = 4;
 
 /**
- * The client's IPv4 address, or the /64 network of its IPv6 address.
+ * Returns the client's IPv4 address, or the /64 network of its IPv6 address.
  *
- * Each proxy appends the address of its peer to `X-Forwarded-For`. A client can put anything in front of that, so entries
- * are counted from the right, and never from the left.
- * @param trustedProxies how many proxies each request passes; 0 takes the address of the socket.
+ * Each proxy appends the address of its peer to `X-Forwarded-For`. A client can send any entries before those, so entries
+ * are counted from the right.
+ * @param trustedProxies number of proxies that each request passes; 0 uses the address of the socket.
  */
 export function clientAddress({ headers, socket }: IncomingMessage, trustedProxies: number): string {
   const peer = socket.remoteAddress ?? "";
   if (trustedProxies === 0) return networkOf(peer);
   const forwarded = [headers["x-forwarded-for"] ?? []].flat().join(",");
   const entries = forwarded.split(",").map((entry) => entry.trim());
-  // A request that has passed fewer proxies has come from the first one's peer.
+  // A request with fewer entries came from the peer of its first proxy.
   const entry = entries.at(-trustedProxies) ?? entries[0] ?? "";
   const [, ipv6, ipv4] = WITH_PORT.exec(entry) ?? [];
   const address = ipv6 ?? ipv4 ?? entry;

@@ -1,4 +1,4 @@
-/** The keys that sign the clients' tokens, fetched from where the issuer publishes them. */
+/** The keys that verify the clients' tokens, fetched from the issuer. */
 import { createRemoteJWKSet, errors } from "jose";
 import type { JWTVerifyGetKey } from "jose";
 import type { Logger } from "pino";
@@ -6,33 +6,33 @@ import type { Logger } from "pino";
 import { RecurringProblem } from "../metrics/recurringProblem.ts";
 
 export interface KeyTiming {
-  /** Time in which the keys must arrive. */
+  /** Timeout of a fetch. */
   readonly timeoutMs: number;
-  /** Age at which keys are fetched anew. */
+  /** Age at which the keys are fetched again. */
   readonly maxAgeMs: number;
-  /** Time between two fetches at least, however many unknown keys tokens name. */
+  /** Minimum time between two fetches, even if tokens name unknown keys. */
   readonly cooldownMs: number;
 }
 
 const KEY_TIMING: KeyTiming = { timeoutMs: 3_000, maxAgeMs: 600_000, cooldownMs: 10_000 };
 
-/** Nobody can say whether a token is valid. */
+/** The keys cannot be fetched, so a token cannot be checked. */
 export class KeysUnavailableError extends Error {
   override readonly name = "KeysUnavailableError";
 }
 
 /**
- * Finds the key that a token names. Only the first caller and those with an unknown key wait for a fetch: keys that
- * are too old go on to serve while they are fetched anew, and for as long as that fails.
+ * Creates the function that finds the key of a token. Only the first token and tokens with an unknown key wait for a fetch:
+ * keys that are too old remain in use while they are fetched again, and while that fails.
  *
- * The key that it gives throws {@link KeysUnavailableError} where the keys, or those that are new, cannot be fetched.
+ * The function throws {@link KeysUnavailableError} if the keys, or new keys, cannot be fetched.
  */
 export function createSigningKeys(
   url: URL,
   logger: Logger,
   { timeoutMs, maxAgeMs, cooldownMs }: KeyTiming = KEY_TIMING,
 ): JWTVerifyGetKey {
-  // The library would refuse every token as soon as its keys are too old, and fetch again after each failure.
+  // The library itself would refuse every token when its keys are too old, and would fetch again after each failure.
   const keys = createRemoteJWKSet(url, {
     timeoutDuration: timeoutMs,
     cacheMaxAge: Infinity,

@@ -1,4 +1,7 @@
-/** A limit of rate that forgives short bursts. */
+/**
+ * A rate limit that permits short bursts.
+ * @see https://en.wikipedia.org/wiki/Token_bucket
+ */
 export class TokenBucket {
   readonly #perSecond: number;
   readonly #burst: number;
@@ -6,9 +9,9 @@ export class TokenBucket {
   #filledAt: number;
 
   /**
-   * @param perSecond tokens that flow in each second.
-   * @param burst tokens that the bucket holds, and starts with.
-   * @param now milliseconds on a clock that never goes back, such as `performance.now()`.
+   * @param perSecond tokens added per second.
+   * @param burst capacity in tokens. The bucket is full at the start.
+   * @param now milliseconds on a monotonic clock, such as `performance.now()`.
    */
   constructor(perSecond: number, burst: number, now: number) {
     this.#perSecond = perSecond;
@@ -17,7 +20,7 @@ export class TokenBucket {
     this.#filledAt = now;
   }
 
-  /** Takes so many tokens, or none and returns false if there are fewer. */
+  /** Takes `count` tokens. Returns false, and takes none, if there are fewer. */
   take(count: number, now: number): boolean {
     this.#tokens = Math.max(this.#tokens, Math.min(this.#burst, this.#tokens + this.#flow(now)));
     if (this.#tokens < count) return false;
@@ -25,7 +28,7 @@ export class TokenBucket {
     return true;
   }
 
-  /** Adds what has flowed since the last call, beyond the burst too: for a time in which nothing could be taken. */
+  /** Adds the tokens since the last call, even beyond the burst: for a time in which nothing could be taken. */
   fill(now: number): void {
     this.#tokens += this.#flow(now);
   }

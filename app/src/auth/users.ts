@@ -1,7 +1,4 @@
-/**
- * What each user takes of a task: connections, channels and bytes. A user is a token's subject, or else a client's
- * address.
- */
+/** The users of a task, and their limits. A user is a token's subject, or a client's address if there is no subject. */
 import { byteBurst } from "../settings/relations.ts";
 import type { Settings } from "../settings/settings.ts";
 import { TokenBucket } from "./tokenBucket.ts";
@@ -9,8 +6,9 @@ import { TokenBucket } from "./tokenBucket.ts";
 const MS_PER_SECOND = 1000;
 
 /**
- * A user may open its whole number of connections, and at least so many, within this time: when a task has gone, all come back
- * at once. More would be new channels again and again, each of which costs the store a script and a record.
+ * A user may open its maximum number of connections, and at least so many, within this time: after a task has ended, all its
+ * clients reconnect at once. More connects could open new channels again and again, and each new channel costs the log a
+ * script and a record.
  */
 const CONNECTS_PERIOD_MS = 30_000;
 const MIN_CONNECTS_PER_PERIOD = 100;
@@ -20,14 +18,15 @@ export type UserLimits = Pick<
   "connectionsPerUser" | "channelsPerUser" | "bytesPerSecondPerUser" | "maxPayloadBytes"
 >;
 
-/** The limit that a user has reached. */
-export type UserLimit = "connections" | "connects" | "channels" | "bytes";
+/** The limit that prevents a further connection of a user. */
+export type ConnectLimit = "connections" | "connects" | "channels";
 
-/** A user's key: two users never share one. */
-export function userKey(subject: string | undefined, address: string): string {
+/** Creates the key of a user, which no other user has. */
+export function createUserKey(subject: string | undefined, address: string): string {
   return subject === undefined ? `address ${address}` : `subject ${subject}`;
 }
 
+/** All users of a task that have a connection, or whose rates have not recovered yet. */
 export class Users {
   readonly limits: UserLimits;
   /** Bytes that a user may send at once. */
@@ -40,16 +39,15 @@ export class Users {
     this.burstBytes = byteBurst({ bytesPerSecond, maxPayloadBytes });
   }
 
-  /** Users that are remembered: those with a connection, and those whose rates have not recovered yet. */
   get size(): number {
     return this.#users.size;
   }
 
   /**
    * Counts one more connection of a user to a channel; {@link User.leave} must be called once for it.
-   * @returns the user, or the limit that it has reached.
+   * @returns the user, or the limit that the user has reached.
    */
-  join(key: string, channel: string, now = performance.now()): User | UserLimit {
+  join(key: string, channel: string, now = performance.now()): User | ConnectLimit {
     const known = this.#users.get(key);
     const user = known ?? new User(key, this);
     const limit = user.join(channel, now);
@@ -58,29 +56,33 @@ export class Users {
     return user;
   }
 
-  /** Forgets a user that has no connection, unless it would get its bursts anew. */
+  /** Forgets a user without a connection whose rates have recovered: forgetting it earlier would renew its bursts. */
   forget(user: User, now = performance.now()): void {
     if (!user.isConnected && user.hasRecovered(now)) this.#users.delete(user.key);
   }
 
-  /** Forgets users that have recovered since they left. To be called every few seconds. */
+  /** Forgets users whose rates have recovered since they left. The caller calls it every few seconds. */
   sweep(now = performance.now()): void {
     for (const user of this.#users.values()) this.forget(user, now);
   }
 }
 
+/** The connections, channels and bytes of one user in one task. */
 export class User {
   readonly key: string;
   readonly #users: Users;
   #connections = 0;
-  /** The only channel, of most users; then it has all connections. */
+  /** The channel of all connections, if there is only one channel. Most users have one. */
   #channel: string | undefined;
   /** Connections by channel, if there have been several channels. */
   #channels: Map<string, number> | undefined;
-  /** None until the user sends something. */
+  /** `undefined` until the user sends something. */
   #bytes: TokenBucket | undefined;
   #recoversAt = 0;
-  /** When its connects are forgotten, each of which takes its share of the period: the generic cell rate algorithm. */
+  /**
+   * When all connects so far are forgotten. Each takes its share of the period.
+   * @see https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
+   */
   #connectsUntil = 0;
 
   constructor(key: string, users: Users) {
@@ -92,8 +94,8 @@ export class User {
     return this.#connections > 0;
   }
 
-  /** Use {@link Users.join}. */
-  join(channel: string, now = performance.now()): UserLimit | undefined {
+  /** Callers use {@link Users.join}. */
+  join(channel: string, now = performance.now()): ConnectLimit | undefined {
     const { connectionsPerUser, channelsPerUser } = this.#users.limits;
     if (this.#connections >= connectionsPerUser) return "connections";
     const share = CONNECTS_PERIOD_MS / Math.max(connectionsPerUser, MIN_CONNECTS_PER_PERIOD);
@@ -112,6 +114,7 @@ export class User {
     return undefined;
   }
 
+  /** Ends a connection that {@link Users.join} has counted. */
   leave(channel: string): void {
     this.#connections -= 1;
     const there = this.#channels?.get(channel) ?? 0;
@@ -122,7 +125,7 @@ export class User {
     this.#users.forget(this);
   }
 
-  /** Takes bytes from what the user may send, or none and returns false if they are too many. */
+  /** Charges bytes to the rate of the user. Returns false, and charges nothing, if they exceed it. */
   take(bytes: number, now = performance.now()): boolean {
     const { limits, burstBytes } = this.#users;
     this.#bytes ??= new TokenBucket(limits.bytesPerSecondPerUser, burstBytes, now);

@@ -1,19 +1,21 @@
-/** Beats of many, one after the other: a beat of all at once would be a burst, and a timer for each costs memory. */
-
-/** Groups whose turns share one interval. */
+/** Number of groups, which beat one after the other in one interval. */
 const GROUPS = 16;
 
 export interface Beating {
   beat(): void;
 }
 
+/**
+ * One timer for the heartbeats of all connections. A beat of all connections at once would be a burst, and a timer for each
+ * would cost memory.
+ */
 export class Heartbeats {
   readonly #groups: readonly Set<Beating>[] = Array.from({ length: GROUPS }, () => new Set<Beating>());
   readonly #timer: NodeJS.Timeout;
   #joining = 0;
   #turn = 0;
 
-  /** @param intervalMs from one beat of a member to its next. */
+  /** @param intervalMs time between two beats of a member. */
   constructor(intervalMs: number) {
     this.#timer = setInterval(() => {
       this.#turn = (this.#turn + 1) % GROUPS;
@@ -21,7 +23,7 @@ export class Heartbeats {
     }, intervalMs / GROUPS);
   }
 
-  /** @returns the group that it beats with, for {@link remove}. */
+  /** Returns the group of the member, for {@link remove}. */
   add(member: Beating): number {
     this.#joining = (this.#joining + 1) % GROUPS;
     this.#groups[this.#joining]?.add(member);

@@ -1,27 +1,22 @@
-/**
- * The memory that all clients of a task together may make it hold, by messages that they begin and do not end, and by
- * bytes that they have sent while the server does not read from them.
- */
-
 /** Interval at which the age of unfinished messages is checked. */
 const CHECKS_PER_TIMEOUT = 10;
 
-/** A connection, as this module needs it. */
+/** A connection that holds bytes. */
 export interface Holder {
-  /** Whose connection it is. */
+  /** The user of the connection. */
   readonly user: object;
-  /** Whether the server itself keeps the message from arriving. */
+  /** Whether the server has stopped reading from the connection. */
   readonly isPaused: boolean;
-  /** Close the connection, and hold nothing. The task holds too much, and most of that for the user of this connection. */
+  /** Must close the connection and hold nothing: the task holds too much, and the user of this connection the most. */
   onTooMuchHeld(): void;
-  /** Close the connection: its message is too slow. */
+  /** Must close the connection: its message arrives too slowly. */
   onHeldTooLong(): void;
 }
 
 export interface HeldBytesLimits {
-  /** Most that a task holds, in bytes. */
+  /** Maximum of all holders of a task. */
   readonly maxHeldBytes: number;
-  /** Time that a message may take from its first byte to its last. */
+  /** Maximum time between the first and the last byte of a message. */
   readonly messageTimeoutMs: number;
 }
 
@@ -31,9 +26,13 @@ interface Held {
   since: number;
 }
 
+/**
+ * The memory that a task holds for incomplete messages of all clients, and for bytes that they have sent while the server does
+ * not read from them. It has a limit in bytes and in time.
+ */
 export class HeldBytes {
   readonly #limits: HeldBytesLimits;
-  /** In the order in which they began to hold. */
+  /** In the order in which they began to hold bytes. */
   readonly #holders = new Map<Holder, Held>();
   readonly #bytesByUser = new Map<object, number>();
   readonly #timer: NodeJS.Timeout;
@@ -50,7 +49,7 @@ export class HeldBytes {
     return this.#total;
   }
 
-  /** Sets what a holder holds. With 0, its time begins anew. */
+  /** Sets the bytes of a holder. 0 restarts its time. */
   set(holder: Holder, bytes: number): void {
     const held = this.#holders.get(holder);
     this.#add(holder.user, bytes - (held?.bytes ?? 0));
@@ -72,8 +71,8 @@ export class HeldBytes {
   }
 
   /**
-   * Closes a connection of the user that holds most, so that no user can have the messages of others dropped. Of these, it is the
-   * oldest: an honest message is complete a moment after its first byte.
+   * Closes the oldest connection of the user that holds the most bytes, so that no user can cause the messages of others to be
+   * dropped. The oldest, because an ordinary message is complete soon after its first byte.
    */
   #dropOne(): void {
     let most = 0;

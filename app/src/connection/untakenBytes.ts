@@ -1,16 +1,11 @@
-/**
- * The memory that a task keeps for clients that do not take what is sent to them. Frames for several clients count once:
- * readers that are level share them.
- */
-
-/** A connection, as this module needs it. */
+/** A connection that does not read what is sent to it. */
 export interface Recipient {
-  /** End the connection, and keep nothing for it. The task keeps too much, and this piece for longest. */
+  /** Must end the connection and keep nothing for it: the task keeps too much, and this piece for the longest time. */
   onTooMuchUntaken(): void;
 }
 
 export interface UntakenBytesLimits {
-  /** Most that a task keeps, in bytes. */
+  /** Maximum of all recipients of a task. */
   readonly maxUntakenBytes: number;
 }
 
@@ -19,9 +14,13 @@ interface Kept {
   readonly recipients: Set<Recipient>;
 }
 
+/**
+ * The memory that a task keeps for clients that do not read what is sent to them. Frames for several clients count once,
+ * because clients at the same position share them.
+ */
 export class UntakenBytes {
   readonly #maxBytes: number;
-  /** By what is kept, in the order in which it began to be kept. */
+  /** By piece, from the oldest to the newest. */
   readonly #kept = new Map<object, Kept>();
   #total = 0;
 
@@ -34,8 +33,8 @@ export class UntakenBytes {
   }
 
   /**
-   * Counts what is kept for a recipient; {@link release} must be called for it.
-   * @param piece what is kept: the same object for all recipients that share it.
+   * Counts a piece that is kept for a recipient, until {@link release} is called for both.
+   * @param piece the same object for all recipients that share it.
    */
   keep(recipient: Recipient, piece: object, bytes: number): void {
     const kept = this.#kept.get(piece);

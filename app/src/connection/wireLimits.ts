@@ -1,11 +1,11 @@
-/** Limits that protect a task from its clients, whatever its settings. */
+/** Limits that protect a task from its clients and that no setting changes. */
 import type { HeldBytesLimits } from "./heldBytes.ts";
 import type { UntakenBytesLimits } from "./untakenBytes.ts";
 
 export interface WireLimits extends HeldBytesLimits, UntakenBytesLimits {
-  /** Most bytes of all publishes of a task whose answer is not known yet; further ones are refused as `unavailable`. */
+  /** Maximum size of all publishes of a task that the log has not answered yet. Further ones are refused as `unavailable`. */
   readonly maxUnansweredBytes: number;
-  /** Time in which a client must read what waits in its socket: about 64 KiB, or one message. */
+  /** Time in which a client must read the bytes that wait in its socket: about 64 KiB, or one message. */
   readonly writeTimeoutMs: number;
 }
 
@@ -19,14 +19,14 @@ export const WIRE_LIMITS: WireLimits = {
   writeTimeoutMs: 60_000,
 };
 
-/** Slowest rate at which a large message may arrive, or be read. */
+/** Minimum rate at which a large message must arrive, or be read. */
 const MIN_BYTES_PER_SECOND = 16 * 1024;
 
-/** Messages of the largest size that clients may all be in the middle of reading. */
+/** Messages of the maximum size that must fit into `maxUntakenBytes`. */
 const UNTAKEN_MESSAGES = 8;
 
-/** Messages of the largest size have more time, and more memory on their way out, if they need that. */
-export function wireLimits({ maxPayloadBytes }: { readonly maxPayloadBytes: number }): WireLimits {
+/** Returns {@link WIRE_LIMITS}, with more time and more memory if messages of the maximum size need it. */
+export function deriveWireLimits({ maxPayloadBytes }: { readonly maxPayloadBytes: number }): WireLimits {
   const largestMs = (maxPayloadBytes / MIN_BYTES_PER_SECOND) * 1000;
   return {
     ...WIRE_LIMITS,

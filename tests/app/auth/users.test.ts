@@ -8,7 +8,7 @@ import type { Authorizer } from "../../../app/src/auth/authorize.ts";
 import { ALL_RIGHTS } from "../../../app/src/auth/authorize.ts";
 import { clientAddress } from "../../../app/src/auth/clientAddress.ts";
 import { defaultSettings } from "../../../app/src/settings/settings.ts";
-import { User, userKey, Users } from "../../../app/src/auth/users.ts";
+import { User, createUserKey, Users } from "../../../app/src/auth/users.ts";
 import {
   afterwards,
   Client,
@@ -174,7 +174,9 @@ describe("users", () => {
   it("of one connection each cost few bytes", () => {
     const users = new Users(defaultSettings());
     const COUNT = 20_000;
-    const keys = Array.from({ length: COUNT }, (_, n) => userKey(undefined, `10.0.${n >> 8}.${n & 255}`));
+    const keys = Array.from({ length: COUNT }, (_, n) =>
+      createUserKey(undefined, `10.0.${n >> 8}.${n & 255}`),
+    );
     const before = memoryInUse();
     const joined = keys.map((key) => users.join(key, ""));
     const perUser = (memoryInUse() - before) / COUNT;
@@ -327,7 +329,7 @@ describe("limits per user", () => {
     client.send(1);
     await waitUntil(() => log.appends.length > 0);
     const { publisher, user } = log.appends[0]?.message ?? assert.fail("not appended");
-    assert.deepEqual([publisher, user], [undefined, userKey(undefined, "198.51.100.1")]);
+    assert.deepEqual([publisher, user], [undefined, createUserKey(undefined, "198.51.100.1")]);
   });
 
   it("recognize an id after the address of a client without a token has changed", async () => {

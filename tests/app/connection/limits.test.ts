@@ -9,7 +9,7 @@ import type { MessageLog } from "../../../app/src/log/log.ts";
 import type { Joined } from "../../../app/src/channel/cursor.ts";
 import { MAX_SLICE_BYTES } from "../../../app/src/channel/frameSlices.ts";
 import { TokenBucket } from "../../../app/src/auth/tokenBucket.ts";
-import { wireLimits } from "../../../app/src/connection/wireLimits.ts";
+import { deriveWireLimits } from "../../../app/src/connection/wireLimits.ts";
 import {
   clientFrame,
   closeFrameStart,
@@ -261,7 +261,7 @@ describe("limits", () => {
     [16 * 1024 * 1024, 1_024_000, 1_024_000],
   ] as const) {
     it(`gives a message of ${maxPayloadBytes / 1024} KiB its time in both directions`, () => {
-      const limits = wireLimits({ maxPayloadBytes });
+      const limits = deriveWireLimits({ maxPayloadBytes });
       assert.deepEqual([limits.messageTimeoutMs, limits.writeTimeoutMs], [messageTimeoutMs, writeTimeoutMs]);
     });
   }

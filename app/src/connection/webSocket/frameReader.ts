@@ -6,7 +6,16 @@
  * fragments and malformed frames go to the library, which implements all of RFC 6455 and its errors.
  */
 import { Opcode } from "../../wire/frame.ts";
-import { BROKEN, decode, frameEnd, headerBytes, isFinal, isLong, opcodeOf, unmask } from "./clientFrame.ts";
+import {
+  MALFORMED,
+  decodeUtf8,
+  findFrameEnd,
+  measureHeader,
+  isFinal,
+  isLong,
+  readOpcode,
+  unmask,
+} from "./clientFrame.ts";
 import { MAX_FRAGMENTS } from "./libraryReceiver.ts";
 import { UnfinishedMessage } from "./unfinishedMessage.ts";
 
@@ -65,13 +74,13 @@ export abstract class FrameReader {
       return this.#complete(unfinished, chunk, at);
     }
     const room = this.maxPayloadBytes - (unfinished?.payloadBytes ?? 0);
-    const end = frameEnd(chunk, at, chunk.length, room, unfinished !== undefined);
+    const end = findFrameEnd(chunk, at, chunk.length, room, unfinished !== undefined);
     if (end <= chunk.length) {
       this.#readFrame(chunk, at, end);
       return end;
     }
     this.#collect(chunk, at, chunk.length);
-    if (end === BROKEN) this.readByLibrary(this.#takeCollected());
+    if (end === MALFORMED) this.readByLibrary(this.#takeCollected());
     return chunk.length;
   }
 
@@ -80,8 +89,8 @@ export abstract class FrameReader {
     const { frameAt, fragments } = unfinished;
     const room = this.maxPayloadBytes - unfinished.payloadBytes;
     for (let at = from; ;) {
-      const end = frameEnd(unfinished.bytes, frameAt, unfinished.used, room, fragments > 0);
-      if (end === BROKEN) {
+      const end = findFrameEnd(unfinished.bytes, frameAt, unfinished.used, room, fragments > 0);
+      if (end === MALFORMED) {
         this.readByLibrary(this.#takeCollected());
         return chunk.length;
       }
@@ -100,7 +109,7 @@ export abstract class FrameReader {
   #readFrame(bytes: Buffer, at: number, end: number): void {
     const unfinished = this.#unfinished;
     const isCollected = bytes === unfinished?.bytes;
-    const opcode = opcodeOf(bytes, at);
+    const opcode = readOpcode(bytes, at);
     const isMessage = isFinal(bytes, at) && (opcode === Opcode.text || opcode === Opcode.binary);
     const isControl = opcode >= Opcode.close;
     const isFragment = !isMessage && !isControl;
@@ -109,15 +118,15 @@ export abstract class FrameReader {
 
     if (isFragment) {
       if (!isCollected) this.#collect(bytes, at, end);
-      this.#readFragment(end - at - headerBytes(bytes, at), isFinal(bytes, at));
+      this.#readFragment(end - at - measureHeader(bytes, at), isFinal(bytes, at));
       return;
     }
     if (opcode === Opcode.close || isLong(bytes, at)) this.readByLibrary(bytes.subarray(at, end));
     else if (opcode !== Opcode.pong) {
-      const start = at + headerBytes(bytes, at);
+      const start = at + measureHeader(bytes, at);
       unmask(bytes, start, end);
       if (opcode === Opcode.ping) this.#handler.onPing(bytes.subarray(start, end));
-      else this.#handler.onPayload(decode(bytes, start, end), opcode === Opcode.binary);
+      else this.#handler.onPayload(decodeUtf8(bytes, start, end), opcode === Opcode.binary);
     }
     if (!isCollected) return;
     unfinished.drop();

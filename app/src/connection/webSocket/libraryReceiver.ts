@@ -4,7 +4,7 @@ import type { Writable } from "node:stream";
 import * as ws from "ws";
 
 import { CloseCode } from "../../wire/closeCode.ts";
-import { decode } from "./clientFrame.ts";
+import { decodeUtf8 } from "./clientFrame.ts";
 
 /** Maximum number of fragments of one message. */
 export const MAX_FRAGMENTS = 1024;
@@ -45,7 +45,7 @@ export function receiveByLibrary(bytes: Buffer, maxPayloadBytes: number, handler
     maxFragments: MAX_FRAGMENTS,
   });
   library.on("message", (payload: Buffer, isBinary: boolean) => {
-    handler.onMessage(decode(payload, 0, payload.length), isBinary);
+    handler.onMessage(decodeUtf8(payload, 0, payload.length), isBinary);
   });
   library.on("conclude", (code: number) => {
     handler.onCloseFrame(code);

@@ -1,17 +1,16 @@
-/**
- * What has arrived of a message that is not complete: its fragments so far, and behind them the beginning of a frame.
- * All of it lies in one buffer, because a small object for each piece would cost many times the bytes of the piece.
- */
-
-/** Smallest capacity of the buffer. */
+/** Minimum capacity of the buffer. */
 const MIN_CAPACITY_BYTES = 128;
 
+/**
+ * An incomplete message: its fragments so far, and after them the beginning of a frame. All bytes are in one buffer, because
+ * a small object for each piece would cost many times the bytes of the piece.
+ */
 export class UnfinishedMessage {
   /** The buffer has an ArrayBuffer of its own: a few bytes must not keep a shared one. */
   #bytes: Buffer = Buffer.allocUnsafeSlow(0);
   /** End of the bytes that have arrived. */
   used = 0;
-  /** Position of the frame that is incomplete, behind the fragments; equal to `used` if there is none. */
+  /** Position of the incomplete frame after the fragments; equal to `used` if there is none. */
   frameAt = 0;
   /** Fragments that are complete, and the bytes of their payloads. */
   fragments = 0;
@@ -26,8 +25,8 @@ export class UnfinishedMessage {
   }
 
   /**
-   * Adds a part of `source`.
-   * @param end most bytes that will be needed, if that is known.
+   * Appends a part of `source`.
+   * @param end number of bytes that will be needed, if it is known.
    */
   append(source: Buffer, from: number, to: number, end = Infinity): void {
     const needed = this.used + to - from;
@@ -48,7 +47,7 @@ export class UnfinishedMessage {
     this.payloadBytes += payloadBytes;
   }
 
-  /** Drops the frame behind the fragments. */
+  /** Drops the frame after the fragments. */
   drop(): void {
     this.used = this.frameAt;
   }
