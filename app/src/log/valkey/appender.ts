@@ -61,17 +61,15 @@ export class ValkeyAppender {
   /** Obtains the epoch of each channel, and a lease that covers its appends. */
   async #prepare(batch: readonly PendingAppend[], refusals: Map<ValkeyChannel, Error>): Promise<void> {
     const byChannel = Map.groupBy(batch, ({ channel }) => channel);
-    let uncovered = [...byChannel].filter(([channel, appends]) => {
-      if (!channel.isOpen || !channel.lease.covers(chargeOfAll(appends))) return true;
-      use(channel, appends);
-      return false;
-    });
+    let uncovered = [...byChannel].filter(
+      ([channel, appends]) => !channel.isOpen || !channel.lease.covers(chargeOf(appends)),
+    );
     while (uncovered.length > 0) {
       const opened = await this.#channels.open(
         this.#connection,
         uncovered.map(([channel, appends]) => ({
           channel,
-          wantedBytes: chargeOfAll(appends),
+          wantedBytes: chargeOf(appends),
           user: appends[0]?.user,
         })),
       );
@@ -82,9 +80,8 @@ export class ValkeyAppender {
           const others = this.#rejectFull(appends, answer);
           if (others.length > 0) again.push([channel, others]);
         } else if (answer instanceof Error) refusals.set(channel, answer);
-        else if (answer?.epoch === channel.epoch) use(channel, appends);
         // A reader has meanwhile noticed a later epoch, in which the channel has no lease yet.
-        else again.push([channel, appends]);
+        else if (answer?.epoch !== channel.epoch) again.push([channel, appends]);
       }
       uncovered = again;
     }
@@ -113,7 +110,8 @@ export class ValkeyAppender {
   #commands(batch: readonly PendingAppend[]): readonly ValkeyCommand[] {
     let hasScript = this.#hasScript;
     return batch.map((append) => {
-      const { channel, digest } = append;
+      const { channel, digest, chargedBytes, payloadBytes } = append;
+      channel.lease.use(chargedBytes, payloadBytes);
       append.epoch = channel.epoch ?? "";
       append.newestOffset = channel.offset;
       const run = hasScript ? evalshaCommand : evalCommand;
@@ -156,9 +154,11 @@ export class ValkeyAppender {
     for (let index = batch.length - 1; index >= 0; index--) {
       const append = batch[index];
       if (append === undefined) continue;
+      const outcome = outcomes[index];
+      if (outcome?.kind === "unsent" || outcome?.kind === "refused") release(append);
       if (append.isStored) storedLater.add(append.channel);
       else if (!append.isSettled) {
-        const error = this.#evaluate(append, outcomes[index], refusals);
+        const error = this.#evaluate(append, outcome, refusals);
         if (error !== undefined) append.reject(error);
         else if (storedLater.has(append.channel)) append.reject(new Error("Valkey has refused it."));
         else again.push(append);
@@ -205,16 +205,13 @@ function isUnsettled({ isSettled }: PendingAppend): boolean {
   return !isSettled;
 }
 
-function chargeOfAll(appends: readonly PendingAppend[]): number {
+function chargeOf(appends: readonly PendingAppend[]): number {
   return appends.reduce((sum, { chargedBytes }) => sum + chargedBytes, 0);
 }
 
-/** Counts appends as used of the channel's lease. */
-function use({ lease }: ValkeyChannel, appends: readonly PendingAppend[]): void {
-  lease.use(
-    chargeOfAll(appends),
-    appends.reduce((sum, { payloadBytes }) => sum + payloadBytes, 0),
-  );
+/** Takes an append that was not stored back from the lease that it was counted for. */
+function release({ channel, epoch, chargedBytes, payloadBytes }: PendingAppend): void {
+  if (epoch === channel.epoch) channel.lease.release(chargedBytes, payloadBytes);
 }
 
 /** @returns the result of an append; `undefined` if the reply does not confirm that the current epoch has the entry. */

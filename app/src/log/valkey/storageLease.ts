@@ -67,6 +67,12 @@ export class StorageLease {
     this.#usedBytes += payloadBytes;
   }
 
+  /** Takes back {@link use} of an append that the server has certainly not stored. */
+  release(chargedBytes: number, payloadBytes: number): void {
+    this.#leftBytes += chargedBytes;
+    this.#usedBytes -= payloadBytes;
+  }
+
   /**
    * Starts a new lease. The server has counted the bytes that were used of the last one.
    * @param askedAt when the lease was asked for, in milliseconds of `performance.now()`.
