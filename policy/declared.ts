@@ -1,21 +1,21 @@
-/** The declared graph as the rules read it. */
+/** Converts the declared graph to the input of the rules. */
 import type { DeclaredGraph, DeclaredResource } from "../infra/evaluation/graph.ts";
 import type { Resource, Stack } from "./rule.ts";
 import { isRecord, valueAt } from "./values.ts";
 import type { Values } from "./values.ts";
 
 /**
- * The resources of a declared graph. It ends at awsx's components, which the engine has expanded: what they declare for
- * AWS is added, as far as a rule looks at it (pulumi/pulumi-awsx: awsx/ec2/vpc.ts, awsx/ecs/fargateService.ts).
+ * Returns the resources of a declared graph. The graph does not contain the children of awsx's components, so those that a rule
+ * checks are added (pulumi/pulumi-awsx: awsx/ec2/vpc.ts, awsx/ecs/fargateService.ts).
  */
-export function stackOf(graph: DeclaredGraph): Stack {
+export function toStack(graph: DeclaredGraph): Stack {
   return graph.resources.flatMap((resource) => [
     toResource(resource, resource.type, { ...resource.outputs, ...resource.inputs, id: resource.id }),
-    ...childrenOf(resource),
+    ...addedChildren(resource),
   ]);
 }
 
-function childrenOf(component: DeclaredResource): readonly Resource[] {
+function addedChildren(component: DeclaredResource): readonly Resource[] {
   const { inputs, outputs } = component;
   switch (component.type) {
     case "awsx:ec2:Vpc":
@@ -42,7 +42,7 @@ function childrenOf(component: DeclaredResource): readonly Resource[] {
   }
 }
 
-/** A declared resource, or a child of its name. */
+/** Converts a declared resource, or creates a child with the same name. */
 function toResource(
   { type: declared, name, urn }: DeclaredResource,
   type: string,
@@ -53,7 +53,7 @@ function toResource(
     name,
     urn: type === declared ? urn : urn.replace(/::[^:]*$/, (rest) => `$${type}${rest}`),
     properties,
-    // Every value is known here.
+    // All values are known.
     sources: () => [],
   };
 }

@@ -1,15 +1,15 @@
-/** `npm run policy`: the verdict on every stack that has a file and on the examples of docs/edges.md, or on one stack. */
+/** `npm run policy`: evaluates the rules for all stacks and the examples in docs/edges.md, or for one stack. */
 import path from "node:path";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
 import { stackNames } from "../infra/evaluation/stackFiles.ts";
-import { stackOf } from "./declared.ts";
+import { toStack } from "./declared.ts";
+import { evaluateRules } from "./evaluation.ts";
+import type { Evaluation } from "./evaluation.ts";
 import { HELP, OPTIONS, parseOptions, type PolicyOptions } from "./options.ts";
-import { reportOf } from "./report.ts";
-import type { NamedVerdict } from "./report.ts";
+import { formatReport } from "./report.ts";
+import type { NamedEvaluation } from "./report.ts";
 import { rules } from "./rules.ts";
-import { judge } from "./verdict.ts";
-import type { Verdict } from "./verdict.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 
@@ -19,16 +19,16 @@ async function run({ stack }: PolicyOptions, orphaned: AbortSignal): Promise<num
   const { evaluateStack } = await import("../infra/evaluation/evaluate.ts");
   const { evaluateExamples } = await import("../infra/evaluation/examples.ts");
   const { suppressions } = await import("../infra/components/suppressions.ts");
-  const verdictOn = (graph: DeclaredGraph): Verdict => judge(stackOf(graph), rules, suppressions);
-  const stacks: NamedVerdict[] = [];
+  const evaluate = (graph: DeclaredGraph): Evaluation => evaluateRules(toStack(graph), rules, suppressions);
+  const stacks: NamedEvaluation[] = [];
   for (const name of stack === undefined ? stackNames(ROOT) : [stack]) {
-    stacks.push({ name, verdict: verdictOn(await evaluateStack({ stack: name })) });
+    stacks.push({ name, evaluation: evaluate(await evaluateStack({ stack: name })) });
   }
   const examples =
     stack === undefined
-      ? (await evaluateExamples()).map(({ title, graph }) => ({ name: title, verdict: verdictOn(graph) }))
+      ? (await evaluateExamples()).map(({ title, graph }) => ({ name: title, evaluation: evaluate(graph) }))
       : undefined;
-  const { text, passed } = reportOf(stacks, examples);
+  const { text, passed } = formatReport(stacks, examples);
   process.stdout.write(text);
   return passed ? EXIT_CODES.done : EXIT_CODES.failed;
 }

@@ -1,65 +1,69 @@
-/** The verdicts as tables for people. */
+/** Formats evaluations as tables. */
 import type { Suppression } from "../infra/components/suppressions.ts";
+import type { Evaluation } from "./evaluation.ts";
 import type { Resource } from "./rule.ts";
-import type { Verdict } from "./verdict.ts";
 
-export interface NamedVerdict {
-  /** Of a stack, or of an example. */
+export interface NamedEvaluation {
+  /** Name of a stack or title of an example. */
   readonly name: string;
-  readonly verdict: Verdict;
+  readonly evaluation: Evaluation;
 }
 
 export interface Report {
   readonly text: string;
-  /** Whether nothing is found but what may stand, and nothing is suppressed in vain. */
+  /** Whether there is no finding without a suppression and no unused suppression. */
   readonly passed: boolean;
 }
 
-/** Characters in which the last column is wrapped. */
+/** Width of the last column in characters. */
 const TEXT_WIDTH = 72;
 
 /**
- * A table for each stack: what is found and how to mend it, what is suppressed in vain, what stands and why. Of an example
- * there is only what is wrong.
- * @param examples none if these are not all stacks. Otherwise what is suppressed and in no stack is an error as well.
+ * Formats a table for each stack: findings with their fixes, unused suppressions, and suppressed findings with their reasons.
+ * The table of an example has no suppressed findings.
+ * @param examples `undefined` if `stacks` does not contain all stacks. Otherwise a suppression of a resource that no stack has is
+ * an error.
  */
-export function reportOf(
-  stacks: readonly NamedVerdict[],
-  examples: readonly NamedVerdict[] | undefined,
+export function formatReport(
+  stacks: readonly NamedEvaluation[],
+  examples: readonly NamedEvaluation[] | undefined,
 ): Report {
-  const verdicts = [...stacks, ...(examples ?? [])];
-  const nowhere = examples === undefined ? [] : absentFromAll(stacks.map(({ verdict }) => verdict));
+  const all = [...stacks, ...(examples ?? [])];
+  const unmatched = examples === undefined ? [] : absentFromAll(stacks.map(({ evaluation }) => evaluation));
   const sections = [
-    ...stacks.map(({ name, verdict }) => tableOf(`Stack ${name}`, verdict)),
-    ...(examples ?? []).map(({ name, verdict }) =>
-      tableOf(`Example "${name}" of docs/edges.md`, { ...verdict, suppressed: [] }),
+    ...stacks.map(({ name, evaluation }) => formatTable(`Stack ${name}`, evaluation)),
+    ...(examples ?? []).map(({ name, evaluation }) =>
+      formatTable(`Example "${name}" of docs/edges.md`, { ...evaluation, suppressed: [] }),
     ),
-    ...nowhere.map(({ rule, resource }) => `${rule} is suppressed at ${resource}, which no stack has.`),
+    ...unmatched.map(
+      ({ rule, resource }) => `${rule} is suppressed at ${resource}, but no stack has this resource.`,
+    ),
   ];
   return {
     text: `${sections.join("\n\n")}\n`,
     passed:
-      nowhere.length === 0 &&
-      verdicts.every(({ verdict }) => verdict.findings.length === 0 && verdict.idle.length === 0),
+      unmatched.length === 0 &&
+      all.every(({ evaluation }) => evaluation.findings.length === 0 && evaluation.unused.length === 0),
   };
 }
 
-/** The last column has a paragraph for each of its texts. */
+/** The cells of a row. The last column has a paragraph for each text. */
 type Row = readonly [rule: string, resource: string, ...texts: string[]];
 
-function tableOf(subject: string, verdict: Verdict): string {
-  const { findings, suppressed, idle } = verdict;
-  const counts = [`${findings.length} found`, `${idle.length} suppressed in vain`];
-  if (suppressed.length > 0) counts.push(`${suppressed.length} let stand`);
-  const rows = rowsOf(verdict);
-  const head: Row = ["rule", "resource", "finding, and its fix or its reason"];
-  return [`${subject}: ${counts.join(", ")}`, ...(rows.length === 0 ? [] : aligned([head, ...rows]))].join(
-    "\n",
-  );
+function formatTable(subject: string, evaluation: Evaluation): string {
+  const { findings, suppressed, unused } = evaluation;
+  const counts = [`findings: ${findings.length}`, `unused suppressions: ${unused.length}`];
+  if (suppressed.length > 0) counts.push(`suppressed: ${suppressed.length}`);
+  const rows = toRows(evaluation);
+  const head: Row = ["rule", "resource", "finding, with its fix or the reason to accept it"];
+  return [
+    `${subject} (${counts.join(", ")})`,
+    ...(rows.length === 0 ? [] : alignColumns([head, ...rows])),
+  ].join("\n");
 }
 
-function rowsOf({ findings, suppressed, idle }: Verdict): readonly Row[] {
-  const standing = [...Map.groupBy(suppressed, ({ suppression }) => suppression)];
+function toRows({ findings, suppressed, unused }: Evaluation): readonly Row[] {
+  const bySuppression = [...Map.groupBy(suppressed, ({ suppression }) => suppression)];
   return [
     ...findings.map(({ rule, resource, fault }): Row => [
       rule.id,
@@ -67,13 +71,13 @@ function rowsOf({ findings, suppressed, idle }: Verdict): readonly Row[] {
       fault,
       `${rule.level}; fix: ${rule.fix}`,
     ]),
-    ...idle.map(({ suppression, message }): Row => [suppression.rule, "", message]),
-    ...standing.flatMap(([{ rule, when, reason }, ones]) =>
+    ...unused.map(({ suppression, message }): Row => [suppression.rule, "", message]),
+    ...bySuppression.flatMap(([{ rule, when, reason }, ones]) =>
       [...Map.groupBy(ones, ({ finding }) => finding.resource)].map(([resource, group]): Row => [
         rule,
         nameOf(resource),
         ...group.map(({ finding }) => finding.fault),
-        `stands${when === undefined ? "" : `, as ${when}`}: ${reason}`,
+        `accepted${when === undefined ? "" : `, because ${when}`}: ${reason}`,
       ]),
     ),
   ];
@@ -83,23 +87,23 @@ function nameOf({ type, name }: Resource): string {
   return `${type.slice(type.lastIndexOf(":") + 1)} ${name}`;
 }
 
-function absentFromAll(verdicts: readonly Verdict[]): readonly Suppression[] {
-  const [first, ...others] = verdicts.map(({ absent }) => absent);
+function absentFromAll(evaluations: readonly Evaluation[]): readonly Suppression[] {
+  const [first, ...others] = evaluations.map(({ absent }) => absent);
   return first?.filter((suppression) => others.every((absent) => absent.includes(suppression))) ?? [];
 }
 
-function aligned(rows: readonly Row[]): readonly string[] {
+function alignColumns(rows: readonly Row[]): readonly string[] {
   const ruleWidth = Math.max(...rows.map(([rule]) => rule.length));
   const resourceWidth = Math.max(...rows.map(([, resource]) => resource.length));
   return rows.flatMap(([rule, resource, ...texts]) =>
-    texts.flatMap(wrapped).map((line, index) => {
+    texts.flatMap(wrapText).map((line, index) => {
       const [left, middle] = index === 0 ? [rule, resource] : ["", ""];
       return `  ${left.padEnd(ruleWidth)}  ${middle.padEnd(resourceWidth)}  ${line}`;
     }),
   );
 }
 
-/** Lines of whole words; one that is longer than a line has its own. */
-function wrapped(text: string): readonly string[] {
+/** Wraps a text between words. */
+function wrapText(text: string): readonly string[] {
   return text.match(new RegExp(`\\S.{0,${TEXT_WIDTH - 1}}(?=\\s|$)|\\S+`, "g")) ?? [];
 }

@@ -1,63 +1,65 @@
-/** What a rule is, and what it is told: plain data, from wherever. */
+/** The interface of a rule, and its input: resources as plain data. */
 import { UNKNOWN } from "./values.ts";
 import type { Values } from "./values.ts";
 
-/** A resource, as the engine registers it or the declared graph has it. */
+/** A resource of the Pulumi engine or of the declared graph. */
 export interface Resource {
   /** Type token, such as `aws:lb/loadBalancer:LoadBalancer`. */
   readonly type: string;
   /** Logical name. */
   readonly name: string;
   readonly urn: string;
-  /** Inputs, and the outputs as far as there are any. What is not known yet is {@link UNKNOWN}. */
+  /** Inputs and known outputs. An unknown value is {@link UNKNOWN}. */
   readonly properties: Values;
-  /** URNs of the resources that a property's value is made of, where that is known. */
+  /** Returns the URNs of the resources from which the value of a property comes; empty if that is unknown. */
   readonly sources: (property: string) => readonly string[];
 }
 
 export type Stack = readonly Resource[];
 
-interface Described {
-  /** The id in cdk-nag's AwsSolutions, without that name, or one of our own. */
+interface RuleBase {
+  /** ID in cdk-nag's AwsSolutions without the prefix, or a word for a rule of this project. */
   readonly id: string;
-  /** A mandatory finding stops a preview; AwsSolutions has warnings for those that are advisory. */
+  /** A mandatory finding fails a preview. The advisory rules are warnings in AwsSolutions. */
   readonly level: "mandatory" | "advisory";
-  /** What it demands. A sentence, as the two below. */
+  /** The requirement. This field and the next two are sentences. */
   readonly what: string;
   readonly why: string;
   readonly fix: string;
-  /** Types of the resources that it looks at. */
+  /** Types of the resources that the rule checks. */
   readonly types: readonly string[];
 }
 
-/** Decided by one resource alone, so before that resource is created. */
-export interface ResourceRule extends Described {
+/** A rule that needs only one resource. Pulumi applies it before the resource is created. */
+export interface ResourceRule extends RuleBase {
   readonly scope: "resource";
   /**
-   * What is wrong with a resource: for each fault a few words that are the same in every stack.
-   * @throws {UnknownValueError} where that depends on what is not known yet.
+   * Yields the faults of a resource. A fault has the same text in every stack.
+   * @throws {UnknownValueError} if the result depends on an unknown value.
    */
-  readonly faults: (resource: Resource) => Iterable<string>;
+  readonly check: (resource: Resource) => Iterable<string>;
 }
 
-/** Decided by a resource and what else there is: in the preview, and once more at the end of the update. */
-export interface StackRule extends Described {
+/** A rule that needs several resources. Pulumi applies it at the end of the preview and of the update. */
+export interface StackRule extends RuleBase {
   readonly scope: "stack";
-  /** As that of a {@link ResourceRule}. */
-  readonly faults: (resource: Resource, stack: Stack) => Iterable<string>;
+  /** Yields the faults of a resource, as {@link ResourceRule.check} does. */
+  readonly check: (resource: Resource, stack: Stack) => Iterable<string>;
 }
 
 export type Rule = ResourceRule | StackRule;
 
-/** Outputs by which other resources name a resource. */
-const NAMES = ["id", "arn", "bucket", "name"] as const;
+/** Outputs with which other resources refer to a resource. */
+const REFERENCE_OUTPUTS = ["id", "arn", "bucket", "name"] as const;
 
 /**
- * The resources of a type that name another one by a property: it has that name, or the name is made of it. Where neither
- * name nor source is known yet, it may be.
+ * Returns the resources of a type whose property refers to a target: by its value or by its source. If both are unknown, the
+ * reference is assumed.
  */
-export function referringTo(target: Resource, stack: Stack, type: string, property: string): Stack {
-  const names = NAMES.map((name) => target.properties[name]).filter((name) => typeof name === "string");
+export function findReferences(target: Resource, stack: Stack, type: string, property: string): Stack {
+  const names = REFERENCE_OUTPUTS.map((name) => target.properties[name]).filter(
+    (name) => typeof name === "string",
+  );
   return stack.filter((resource) => {
     if (resource.type !== type) return false;
     const value = resource.properties[property];

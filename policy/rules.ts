@@ -1,9 +1,7 @@
 /**
- * Every rule. The ids with a number are those of cdk-nag's AwsSolutions pack, without that name, for the types of
- * resource that this project declares or might; no pack for Pulumi has them for the current provider. The others are the
- * project's own.
- *
- * Source: https://github.com/cdklabs/cdk-nag/blob/main/RULES.md
+ * All rules. An ID with a number is that of a rule in cdk-nag's AwsSolutions pack, without the prefix. No policy pack for
+ * Pulumi has these rules for the current AWS provider. An ID without a number is a rule of this project.
+ * @see https://github.com/cdklabs/cdk-nag/blob/main/RULES.md
  */
 import type { Rule } from "./rule.ts";
 import { accessRules } from "./rules/access.ts";

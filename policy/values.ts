@@ -1,18 +1,18 @@
-/** Reading plain data of unknown shape, some of which a preview cannot know. */
+/** Readers for plain data of unknown shape, in which values can be unknown during a preview. */
 
-/** Stands where a value is known only when the cloud has answered. */
+/** Replaces a value that is known only after AWS has created a resource. */
 export const UNKNOWN = Symbol("unknown");
 
 export type Values = Readonly<Record<string, unknown>>;
 
-/** Thrown where a rule asks for what is not known yet: it is decided in the update, before the resource is made. */
+/** Thrown if a rule reads an unknown value. Pulumi applies the rule again in the update, before it creates the resource. */
 export class UnknownValueError extends Error {
   override readonly name = "UnknownValueError";
 }
 
 /**
- * The value at a path such as `accessLogs.enabled`; `undefined` where there is none.
- * @throws {UnknownValueError} where it, or what it is a part of, is not known.
+ * Returns the value at a path such as `accessLogs.enabled`, or `undefined`.
+ * @throws {UnknownValueError} if the value or a part of the path is unknown.
  */
 export function valueAt(data: unknown, path: string): unknown {
   let value = known(data, path);
@@ -20,28 +20,28 @@ export function valueAt(data: unknown, path: string): unknown {
   return value ?? undefined;
 }
 
-/** The list at a path. None is empty, and one value a list of one, as in IAM's documents. */
+/** Returns the list at a path. A missing list is empty and a single value is a list, as in IAM policy documents. */
 export function listAt(data: unknown, path: string): readonly unknown[] {
   const value = valueAt(data, path);
   if (value === undefined) return [];
   return Array.isArray(value) ? value : [value];
 }
 
-/** The text at a path, or how a number or a boolean there is written; `undefined` for anything else. */
+/** Returns the string, number or boolean at a path as a string, or `undefined`. */
 export function textAt(data: unknown, path: string): string | undefined {
   const value = valueAt(data, path);
-  const written = typeof value === "number" || typeof value === "boolean" ? String(value) : value;
-  return typeof written === "string" ? written : undefined;
+  const text = typeof value === "number" || typeof value === "boolean" ? String(value) : value;
+  return typeof text === "string" ? text : undefined;
 }
 
-/** The texts in the list at a path. */
+/** Returns the strings in the list at a path. */
 export function textsAt(data: unknown, path: string): readonly string[] {
   return listAt(data, path)
     .map((item) => known(item, path))
     .filter((item) => typeof item === "string");
 }
 
-/** What the JSON at a path says; AWS refuses what is no JSON. */
+/** Returns the parsed JSON at a path, or `undefined` for invalid JSON, which AWS refuses. */
 export function jsonAt(data: unknown, path: string): unknown {
   const value = valueAt(data, path);
   if (typeof value !== "string") return value;
@@ -57,6 +57,6 @@ export function isRecord(value: unknown): value is Values {
 }
 
 function known(value: unknown, path: string): unknown {
-  if (value === UNKNOWN) throw new UnknownValueError(`${path} is not known yet.`);
+  if (value === UNKNOWN) throw new UnknownValueError(`${path} is unknown.`);
   return value;
 }

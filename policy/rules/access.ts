@@ -5,44 +5,45 @@ const ROLE = "aws:iam/role:Role";
 const ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy";
 const POLICY = "aws:iam/policy:Policy";
 
-/** ARNs of the policies that AWS wrote, in whichever partition. */
-const MANAGED_BY_AWS = /^arn:aws[\w-]*:iam::aws:policy\//;
+/** ARNs of AWS managed policies, in all partitions. */
+const AWS_MANAGED_POLICY = /^arn:aws[\w-]*:iam::aws:policy\//;
 
-/** What a wildcard in an ARN leaves open. */
+/** The resources that a wildcard in an ARN covers. */
 const WILDCARDS: readonly (readonly [RegExp, string])[] = [
   [/^\*$/, "every resource"],
-  // As that of a log group for its streams.
-  [/^[^*]*:\*$/, "all that one resource holds"],
+  // Such as the log streams of a log group.
+  [/^[^*]*:\*$/, "everything in one resource"],
 ];
 
 export const accessRules: readonly Rule[] = [
   {
     id: "IAM4",
     level: "mandatory",
-    what: "Roles do without the policies that AWS manages.",
-    why: "Those permit far more than one service needs, on everything in the account, and AWS changes them.",
-    fix: "Write a policy of the actions and resources that the role needs.",
+    what: "Roles have no AWS managed policies.",
+    why: "They allow more than one service needs, on all resources of the account, and AWS changes them.",
+    fix: "Write a policy with the actions and resources that the role needs.",
     types: [
       ROLE,
       "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
       "aws:iam/policyAttachment:PolicyAttachment",
     ],
     scope: "resource",
-    *faults({ properties }) {
+    *check({ properties }) {
       for (const arn of [...textsAt(properties, "managedPolicyArns"), ...textsAt(properties, "policyArn")]) {
-        if (MANAGED_BY_AWS.test(arn)) yield `it has ${arn.replace(MANAGED_BY_AWS, "")}`;
+        if (AWS_MANAGED_POLICY.test(arn))
+          yield `it has the managed policy ${arn.replace(AWS_MANAGED_POLICY, "")}`;
       }
     },
   },
   {
     id: "IAM5",
     level: "mandatory",
-    what: "Policies name the actions and the resources that they allow.",
-    why: "A wildcard allows what nobody thought of, and what AWS adds later.",
-    fix: "Name them; where an action knows no resource, suppress that one finding and say so.",
+    what: "Policies name the allowed actions and resources.",
+    why: "A wildcard allows more than the role needs, and also what AWS adds later.",
+    fix: "Name them. If an action supports no resource, suppress that finding with this reason.",
     types: [ROLE, ROLE_POLICY, POLICY],
     scope: "resource",
-    *faults({ properties }) {
+    *check({ properties }) {
       const policies = [properties, ...listAt(properties, "inlinePolicies")];
       const statements = policies.flatMap((policy) => listAt(jsonAt(policy, "policy"), "Statement"));
       for (const statement of statements) {
@@ -50,17 +51,17 @@ export const accessRules: readonly Rule[] = [
         const wildcards = new Set(
           textsAt(statement, "Resource")
             .filter((resource) => resource.includes("*"))
-            // An ARN is another one in every stack.
+            // ARNs differ between stacks, so the fault does not contain them.
             .map(
               (resource) =>
-                WILDCARDS.find(([pattern]) => pattern.test(resource))?.[1] ?? "resources by a wildcard",
+                WILDCARDS.find(([pattern]) => pattern.test(resource))?.[1] ?? "resources with a wildcard",
             ),
         );
         const actions = textsAt(statement, "Action");
         const excepted = textsAt(statement, "NotAction");
-        if (excepted.length > 0) yield `everything but ${excepted.join(", ")} is a wildcard`;
+        if (excepted.length > 0) yield `every action except ${excepted.join(", ")} is allowed`;
         if (valueAt(statement, "NotResource") !== undefined)
-          yield `${[...actions, ...excepted].join(", ")} on everything but some resources`;
+          yield `${[...actions, ...excepted].join(", ")} on all resources except some`;
         for (const action of actions) {
           if (action.includes("*")) yield `${action} is a wildcard`;
           for (const resources of wildcards) yield `${action} on ${resources}`;

@@ -6,65 +6,66 @@ const REPLICATION_GROUP = "aws:elasticache/replicationGroup:ReplicationGroup";
 const CLUSTER = "aws:elasticache/cluster:Cluster";
 const USER = "aws:elasticache/user:User";
 
-/** Subnets that ElastiCache Serverless spreads over availability zones. */
+/** Minimum number of subnets, which are in different availability zones. */
 const MIN_SUBNETS = 2;
-/** Of Valkey and Redis, and of Memcached. */
+/** Default ports of Valkey and Redis, and of Memcached. */
 const DEFAULT_PORTS: readonly unknown[] = [6379, 11_211];
 
 export const cacheRules: readonly Rule[] = [
   {
     id: "AEC3",
     level: "mandatory",
-    what: "Caches encrypt what they hold, and what they say.",
-    why: "Messages of users pass through them, and stay for a while.",
-    fix: "Set `atRestEncryptionEnabled` and `transitEncryptionEnabled`; ElastiCache Serverless always does both.",
+    what: "Caches encrypt data at rest and in transit.",
+    why: "They store and transmit the messages of users.",
+    fix: "Set `atRestEncryptionEnabled` and `transitEncryptionEnabled`. ElastiCache Serverless always encrypts both.",
     types: [REPLICATION_GROUP, CLUSTER],
     scope: "resource",
-    *faults({ type, properties }) {
-      if (valueAt(properties, "transitEncryptionEnabled") !== true) yield "it speaks without TLS";
-      // A node of its own, which is no member of a group, encrypts nothing at rest.
+    *check({ type, properties }) {
+      if (valueAt(properties, "transitEncryptionEnabled") !== true) yield "data in transit is not encrypted";
+      // Only a member of a replication group can encrypt data at rest.
       if (type === CLUSTER && valueAt(properties, "replicationGroupId") !== undefined) return;
-      if (String(valueAt(properties, "atRestEncryptionEnabled")) !== "true") yield "it holds plain text";
+      if (String(valueAt(properties, "atRestEncryptionEnabled")) !== "true")
+        yield "data at rest is not encrypted";
     },
   },
   {
     id: "AEC4",
     level: "mandatory",
-    what: "Caches live in several availability zones.",
-    why: "The loss of one zone would stop every task otherwise.",
-    fix: "Set `multiAzEnabled`, or give a serverless cache subnets of two zones.",
+    what: "Caches use several availability zones.",
+    why: "Otherwise a failure of one zone stops all tasks.",
+    fix: "Set `multiAzEnabled`, or set subnets in two zones for a serverless cache.",
     types: [SERVERLESS_CACHE, REPLICATION_GROUP],
     scope: "resource",
-    *faults({ type, properties }) {
+    *check({ type, properties }) {
       const several =
         type === SERVERLESS_CACHE
           ? listAt(properties, "subnetIds").length >= MIN_SUBNETS
           : valueAt(properties, "multiAzEnabled") === true;
-      if (!several) yield "it lives in one availability zone";
+      if (!several) yield "it uses one availability zone";
     },
   },
   {
     id: "AEC5",
     level: "mandatory",
-    what: "Caches do not answer at the port where everyone looks first.",
-    why: "It spares them the attacks that try known ports only.",
-    fix: "Set another `port`, where the kind of cache lets you.",
+    what: "Caches do not use their default port.",
+    why: "Some attacks try only default ports.",
+    fix: "Set another `port`, if the type of cache supports it.",
     types: [SERVERLESS_CACHE, REPLICATION_GROUP, CLUSTER],
     scope: "resource",
-    *faults({ properties }) {
+    *check({ properties }) {
       const port = valueAt(properties, "port");
-      if (port === undefined || DEFAULT_PORTS.includes(port)) yield "it answers at its default port";
+      if (port === undefined || DEFAULT_PORTS.includes(port)) yield "it uses its default port";
     },
   },
   {
     id: "AEC6",
     level: "mandatory",
-    what: "Caches ask who is there.",
-    why: "Whoever gets into the network would read and write everything otherwise.",
-    fix: "Name a user group whose users have passwords or IAM authentication.",
+    what: "Caches require authentication.",
+    why: "Otherwise every client in the network can read and write all data.",
+    fix: "Set a user group whose users have passwords or IAM authentication.",
     types: [SERVERLESS_CACHE, REPLICATION_GROUP, USER],
     scope: "resource",
-    *faults({ type, properties }) {
+    *check({ type, properties }) {
       if (type === USER) {
         const open =
           valueAt(properties, "noPasswordRequired") === true ||
@@ -72,13 +73,13 @@ export const cacheRules: readonly Rule[] = [
           textsAt({ words: (textAt(properties, "accessString") ?? "").split(/\s+/) }, "words").includes(
             "nopass",
           );
-        if (open) yield "this user needs no password";
+        if (open) yield "this user requires no password";
         return;
       }
-      // Whether there is one can be told before its name can.
+      // The property exists before its value is known.
       const keys = ["userGroupId", "userGroupIds", "authToken", "authTokenWo"];
       if (keys.every((key) => properties[key] === undefined || properties[key] === null)) {
-        yield "whoever reaches it is admitted";
+        yield "it requires no authentication";
       }
     },
   },

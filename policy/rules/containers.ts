@@ -4,19 +4,19 @@ import type { Values } from "../values.ts";
 
 export const TASK_DEFINITION = "aws:ecs/taskDefinition:TaskDefinition";
 
-/** Names that speak of a secret. An id, an address or a public key has other ones. */
+/** Names of variables with secrets. */
 const SECRET_NAME =
   /PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY|(?:^|_)(?:PASS|PWD|AUTH)(?:$|_)/i;
-/** A password in a URL, an access key of AWS, a private key in PEM. */
+/** A password in a URL, an AWS access key, or a private key in PEM format. */
 const SECRET_VALUE =
   /:\/\/[^/?#\s]*:[^/?#\s]+@|\b(AKIA|ASIA)[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----/;
 
-/** The containers of a task definition. */
+/** Returns the containers of a task definition. */
 export function containersOf({ properties }: Resource): readonly Values[] {
   return listAt({ containers: jsonAt(properties, "containerDefinitions") }, "containers").filter(isRecord);
 }
 
-/** The variables of a container that stand in the task definition in plain text. */
+/** Returns the plain-text environment variables of a container. */
 export function environmentOf(container: Values): ReadonlyMap<string, string> {
   const entries = listAt(container, "environment").map(
     (variable) => [textAt(variable, "name") ?? "", textAt(variable, "value") ?? ""] as const,
@@ -28,16 +28,16 @@ export const containerRules: readonly Rule[] = [
   {
     id: "ECS2",
     level: "mandatory",
-    what: "No container is told a secret by a plain environment variable.",
-    why: "Whoever may read the task definition reads it, and so does whoever looks at the task in the console.",
-    fix: "Put the value into an SSM parameter or a secret, and name it under the container's `secrets`.",
+    what: "Environment variables of a container contain no secrets.",
+    why: "They are readable in the task definition and in the AWS console.",
+    fix: "Store the value in an SSM parameter or a secret, and refer to it in the container's `secrets`.",
     types: [TASK_DEFINITION],
     scope: "resource",
-    *faults(resource) {
+    *check(resource) {
       for (const container of containersOf(resource)) {
         for (const [name, value] of environmentOf(container)) {
           if (value === "" || !(SECRET_NAME.test(name) || SECRET_VALUE.test(value))) continue;
-          yield `${name} of container ${nameOf(container)} is in plain text`;
+          yield `${name} of container ${nameOf(container)} contains a secret in plain text`;
         }
       }
     },
@@ -45,12 +45,12 @@ export const containerRules: readonly Rule[] = [
   {
     id: "ECS4",
     level: "mandatory",
-    what: "Clusters have CloudWatch Container Insights.",
-    why: "Without them nobody sees what a task used before it failed.",
-    fix: 'Give the cluster the setting `containerInsights`, "enabled" or "enhanced".',
+    what: "Clusters have Container Insights.",
+    why: "Container Insights show the resources that a task used before it failed.",
+    fix: 'Set `containerInsights` in the cluster\'s `settings` to "enabled" or "enhanced".',
     types: ["aws:ecs/cluster:Cluster"],
     scope: "resource",
-    *faults({ properties }) {
+    *check({ properties }) {
       const insights = listAt(properties, "settings")
         .filter((setting) => valueAt(setting, "name") === "containerInsights")
         .map((setting) => valueAt(setting, "value"));
@@ -60,12 +60,12 @@ export const containerRules: readonly Rule[] = [
   {
     id: "ECS7",
     level: "mandatory",
-    what: "Every container sends its log somewhere.",
-    why: "What a container prints is gone with it otherwise.",
-    fix: "Give the container a `logConfiguration` with a `logDriver`, such as awslogs.",
+    what: "Every container has a log driver.",
+    why: "Otherwise the log of a container is lost when it stops.",
+    fix: "Set a `logDriver` in the container's `logConfiguration`, such as awslogs.",
     types: [TASK_DEFINITION],
     scope: "resource",
-    *faults(resource) {
+    *check(resource) {
       for (const container of containersOf(resource)) {
         const driver = valueAt(container, "logConfiguration.logDriver");
         if (driver === undefined || driver === "none")
@@ -76,16 +76,16 @@ export const containerRules: readonly Rule[] = [
   {
     id: "LOGGING",
     level: "mandatory",
-    what: "No container waits for its log driver.",
-    why: "When CloudWatch is slow, a write to standard output would stop the whole process.",
-    fix: 'Give the options of `logConfiguration` the mode "non-blocking".',
+    what: "No container blocks when its log driver is slow.",
+    why: "If CloudWatch is slow, a write to standard output blocks the process.",
+    fix: 'Set `mode` in the options of `logConfiguration` to "non-blocking".',
     types: [TASK_DEFINITION],
     scope: "resource",
-    *faults(resource) {
+    *check(resource) {
       for (const container of containersOf(resource)) {
         if (valueAt(container, "logConfiguration.logDriver") !== "awslogs") continue;
         if (valueAt(container, "logConfiguration.options.mode") !== "non-blocking") {
-          yield `container ${nameOf(container)} may wait until its log is written`;
+          yield `container ${nameOf(container)} blocks when its log driver is slow`;
         }
       }
     },

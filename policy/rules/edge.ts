@@ -1,11 +1,11 @@
-import { referringTo } from "../rule.ts";
+import { findReferences } from "../rule.ts";
 import type { Rule } from "../rule.ts";
 import { listAt, textAt, textsAt, valueAt } from "../values.ts";
 
 const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";
 const VPC_ORIGIN = "aws:cloudfront/vpcOrigin:VpcOrigin";
 
-/** Protocols older than TLS 1.2, as the property `originSslProtocols` names them. */
+/** Protocols before TLS 1.2, as in `originSslProtocols`. */
 const OUTDATED = ["SSLv3", "TLSv1", "TLSv1.1"];
 const UP_TO_DATE = /^TLSv1\.[2-9]/;
 
@@ -13,12 +13,12 @@ export const edgeRules: readonly Rule[] = [
   {
     id: "CFR1",
     level: "advisory",
-    what: "Distributions serve the countries that they are meant for.",
-    why: "Some services may not be offered everywhere, or have no users there but attackers.",
+    what: "Distributions serve only the intended countries.",
+    why: "A service may not be permitted in a country, or has only attackers there.",
     fix: "Set `restrictions.geoRestriction` to an allow list or a block list.",
     types: [DISTRIBUTION],
     scope: "resource",
-    *faults({ properties }) {
+    *check({ properties }) {
       const kind = valueAt(properties, "restrictions.geoRestriction.restrictionType");
       if (kind === undefined || kind === "none") yield "every country is served";
     },
@@ -27,12 +27,12 @@ export const edgeRules: readonly Rule[] = [
     id: "CFR2",
     level: "advisory",
     what: "Distributions have a web application firewall.",
-    why: "It keeps known attacks and floods of requests away from the origin.",
+    why: "It blocks known attacks and floods of requests before the origin.",
     fix: "Set `webAclId` to the ARN of a WAFv2 web ACL in us-east-1.",
     types: [DISTRIBUTION],
     scope: "resource",
-    *faults({ properties }) {
-      // The ACL may be made in the same update: its ARN need not be known.
+    *check({ properties }) {
+      // The property exists before its value is known.
       const acl = properties["webAclId"];
       if (acl === undefined || acl === null || acl === "") yield "there is no web ACL";
     },
@@ -41,13 +41,13 @@ export const edgeRules: readonly Rule[] = [
     id: "CFR3",
     level: "mandatory",
     what: "Distributions keep access logs.",
-    why: "They say who asked for what, before and after the load balancer refused it.",
+    why: "They show which client requested what, including requests that the load balancer refused.",
     fix: "Deliver the distribution's ACCESS_LOGS (LogDeliverySource, LogDelivery), or set `loggingConfig`.",
     types: [DISTRIBUTION],
     scope: "stack",
-    *faults(distribution, stack) {
+    *check(distribution, stack) {
       if (valueAt(distribution.properties, "loggingConfig.bucket") !== undefined) return;
-      const delivered = referringTo(
+      const delivered = findReferences(
         distribution,
         stack,
         "aws:cloudwatch/logDeliverySource:LogDeliverySource",
@@ -55,50 +55,51 @@ export const edgeRules: readonly Rule[] = [
       )
         .filter(({ properties }) => valueAt(properties, "logType") === "ACCESS_LOGS")
         .flatMap((source) =>
-          referringTo(source, stack, "aws:cloudwatch/logDelivery:LogDelivery", "deliverySourceName"),
+          findReferences(source, stack, "aws:cloudwatch/logDelivery:LogDelivery", "deliverySourceName"),
         );
-      if (delivered.length === 0) yield "its access logs are delivered nowhere";
+      if (delivered.length === 0) yield "its access logs are not delivered";
     },
   },
   {
     id: "CFR4",
     level: "mandatory",
-    what: "Viewers reach a distribution by TLS 1.2 or newer, and by nothing else.",
-    why: "Older versions are broken, and without TLS everyone on the way reads along.",
-    fix: "Use an own certificate with `minimumProtocolVersion` TLSv1.2_2021, and `viewerProtocolPolicy` https-only.",
+    what: "Viewers connect to a distribution only with TLS 1.2 or later.",
+    why: "Earlier versions have known weaknesses, and connections without TLS are readable.",
+    fix: "Use your own certificate with `minimumProtocolVersion` TLSv1.2_2021, and `viewerProtocolPolicy` https-only.",
     types: [DISTRIBUTION],
     scope: "resource",
-    *faults({ properties }) {
+    *check({ properties }) {
       const behaviors = [
         ...listAt(properties, "defaultCacheBehavior"),
         ...listAt(properties, "orderedCacheBehaviors"),
       ];
       for (const behavior of behaviors) {
         if (valueAt(behavior, "viewerProtocolPolicy") === "allow-all") {
-          yield `viewers may do without TLS at ${textAt(behavior, "pathPattern") ?? "every path"}`;
+          yield `viewers can connect without TLS at ${textAt(behavior, "pathPattern") ?? "every path"}`;
         }
       }
-      // With CloudFront's own certificate the minimum has no effect (CloudFront API Reference, ViewerCertificate).
+      // With the default certificate of CloudFront the minimum version has no effect:
+      // https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ViewerCertificate.html
       const ownCertificate = valueAt(properties, "viewerCertificate.cloudfrontDefaultCertificate") !== true;
       const minimum = textAt(properties, "viewerCertificate.minimumProtocolVersion") ?? "TLSv1";
-      if (!ownCertificate) yield "viewers may use TLS 1.0, as CloudFront's own certificate lets them";
-      else if (!UP_TO_DATE.test(minimum)) yield `viewers may use ${minimum}`;
+      if (!ownCertificate) yield "viewers can use TLS 1.0 with the default certificate of CloudFront";
+      else if (!UP_TO_DATE.test(minimum)) yield `viewers can use ${minimum}`;
     },
   },
   {
     id: "CFR5",
     level: "mandatory",
-    what: "A distribution reaches its origins by TLS 1.2 or newer, and by nothing else.",
-    why: "What CloudFront and the origin say to each other may cross networks of others.",
+    what: "CloudFront connects to origins only with TLS 1.2 or later.",
+    why: "The connection can cross networks of third parties.",
     fix: "Set `originProtocolPolicy` to https-only and `originSslProtocols` to TLSv1.2.",
     types: [DISTRIBUTION, VPC_ORIGIN],
     scope: "resource",
-    *faults({ type, properties }) {
+    *check({ type, properties }) {
       if (type === VPC_ORIGIN) {
         const policy = String(valueAt(properties, "vpcOriginEndpointConfig.originProtocolPolicy"));
-        if (policy !== "https-only") yield `it is reached by ${policy}`;
+        if (policy !== "https-only") yield `CloudFront connects with ${policy}`;
         for (const protocol of textsAt(properties, "vpcOriginEndpointConfig.originSslProtocols.items")) {
-          if (OUTDATED.includes(protocol)) yield `it may be reached by ${protocol}`;
+          if (OUTDATED.includes(protocol)) yield `CloudFront can connect with ${protocol}`;
         }
         return;
       }
@@ -107,9 +108,9 @@ export const edgeRules: readonly Rule[] = [
         if (config === undefined) continue;
         const id = textAt(origin, "originId") ?? "without an id";
         const policy = textAt(config, "originProtocolPolicy") ?? "match-viewer";
-        if (policy !== "https-only") yield `origin ${id} is reached by ${policy}`;
+        if (policy !== "https-only") yield `CloudFront connects to origin ${id} with ${policy}`;
         for (const protocol of textsAt(config, "originSslProtocols")) {
-          if (OUTDATED.includes(protocol)) yield `origin ${id} may be reached by ${protocol}`;
+          if (OUTDATED.includes(protocol)) yield `CloudFront can connect to origin ${id} with ${protocol}`;
         }
       }
     },

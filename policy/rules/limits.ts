@@ -11,7 +11,7 @@ export const limitRules: readonly Rule[] = [
     fix: "Change the value to an expected one; the linked page of AWS states the limit.",
     types: [...new Set(AWS_LIMITS.map(({ type }) => type))],
     scope: "resource",
-    *faults({ type, properties }) {
+    *check({ type, properties }) {
       for (const { property, message } of findViolations(type, properties))
         yield `\`${property}\`: ${message}`;
     },

@@ -1,4 +1,4 @@
-/** The chain of timeouts, which no list of AWS's knows. The configuration is checked with the same function. */
+/** Rules for timeouts and health checks. The configuration uses the same check of the chain of timeouts. */
 import { describeProblem } from "../../app/src/settings/problem.ts";
 import { settingDefinitions } from "../../app/src/settings/settings.ts";
 import { checkTimeouts } from "../../infra/config/rules/timeouts.ts";
@@ -10,7 +10,7 @@ import { SERVICE } from "./services.ts";
 const LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer";
 const TARGET_GROUP = "aws:lb/targetGroup:TargetGroup";
 
-/** What AWS takes where nothing is said, in seconds, and in checks for the threshold. */
+/** Defaults of AWS: seconds, and consecutive checks for the thresholds. */
 const DEFAULTS = {
   idleTimeout: 60,
   stopTimeout: 30,
@@ -25,17 +25,17 @@ export const timeoutRules: readonly Rule[] = [
   {
     id: "TIMEOUTS",
     level: "mandatory",
-    what: "Every timeout ends before the next one cuts in.",
-    why: "A heartbeat that comes too late, or a drain that ends too late, cuts connections which were in order.",
-    fix: "Change the setting that is named, with `pulumi config set`.",
+    what: "Each timeout is shorter than the next one in the chain.",
+    why: "A late heartbeat or a long drain closes healthy connections.",
+    fix: "Change the setting with `pulumi config set`.",
     types: [TASK_DEFINITION],
     scope: "stack",
-    *faults(taskDefinition, stack) {
+    *check(taskDefinition, stack) {
       for (const container of containersOf(taskDefinition)) {
         const environment = environmentOf(container);
         const heartbeatSeconds = setting("heartbeatSeconds", environment);
         const drainSeconds = setting("drainSeconds", environment);
-        // Some other container.
+        // Not a container of the server.
         if (heartbeatSeconds === undefined || drainSeconds === undefined) continue;
         const stopTimeoutSeconds = seconds(container, "stopTimeout", DEFAULTS.stopTimeout);
         for (const { properties } of ofType(stack, LOAD_BALANCER)) {
@@ -49,12 +49,12 @@ export const timeoutRules: readonly Rule[] = [
   {
     id: "HEALTH",
     level: "mandatory",
-    what: "A new task is given more time to become healthy than the load balancer takes to call it healthy or unhealthy.",
-    why: "ECS would stop it while it starts, start another one, and never arrive.",
-    fix: "Raise `healthCheckGracePeriodSeconds` of the service above interval × threshold of its target group, for both thresholds.",
+    what: "The grace period of a service is longer than the health checks that decide whether a new task is healthy.",
+    why: "Otherwise ECS stops each new task while it starts, and the deployment never ends.",
+    fix: "Set `healthCheckGracePeriodSeconds` of the service above interval × threshold of its target group, for both thresholds.",
     types: [SERVICE],
     scope: "stack",
-    *faults(service, stack) {
+    *check(service, stack) {
       const grace = seconds(
         service.properties,
         "healthCheckGracePeriodSeconds",
@@ -67,10 +67,10 @@ export const timeoutRules: readonly Rule[] = [
         const passing =
           interval * seconds(properties, "healthCheck.healthyThreshold", DEFAULTS.healthyThreshold);
         if (failing >= grace) {
-          yield `its grace of ${grace} s is over when target group ${name} has failed it, after ${failing} s`;
+          yield `its grace period of ${grace} s ends before target group ${name} reports an unhealthy task, after ${failing} s`;
         }
         if (passing >= grace) {
-          yield `its grace of ${grace} s is over when target group ${name} has passed it, after ${passing} s`;
+          yield `its grace period of ${grace} s ends before target group ${name} reports a healthy task, after ${passing} s`;
         }
       }
     },
@@ -78,15 +78,15 @@ export const timeoutRules: readonly Rule[] = [
   {
     id: "CHECKS",
     level: "mandatory",
-    what: "A target is healthy only if it answers health checks with success.",
-    why: "A server that answers 404 or 403 would get clients that it cannot serve.",
+    what: "A health check accepts only success responses.",
+    why: "Otherwise the load balancer sends clients to a server that answers 403 or 404.",
     fix: 'Set `matcher` of the target group\'s `healthCheck` to "200".',
     types: [TARGET_GROUP],
     scope: "resource",
-    *faults({ properties }) {
+    *check({ properties }) {
       const matcher = textAt(properties, "healthCheck.matcher") ?? DEFAULTS.matcher;
       if (matcher.split(/[,-]/).some((code) => !/^2\d\d$/.test(code.trim()))) {
-        yield `it takes ${matcher} for healthy`;
+        yield `its matcher ${matcher} accepts error responses`;
       }
     },
   },
@@ -101,7 +101,7 @@ function seconds(data: unknown, path: string, otherwise: number): number {
   return value === undefined ? otherwise : Number(value);
 }
 
-/** What a container's environment says of one of the server's settings. */
+/** Returns a setting of the server in the environment of a container. */
 function setting(
   name: "heartbeatSeconds" | "drainSeconds",
   environment: ReadonlyMap<string, string>,

@@ -6,7 +6,7 @@ import { breakProgram, edit } from "../policy/brokenProgram.ts";
 
 const POLICY_PACK = ["--policy-pack", "policy"] as const;
 const PASSED = /✅ websocket@v[\d.]+ \(local: policy\)/;
-const COMPLAINT = /\[(mandatory|advisory)\]/;
+const FINDING = /\[(mandatory|advisory)\]/;
 
 /** An update is a preview, the update, and a pack for each: seconds, and on a busy machine many. */
 const TIMEOUT_MS = 240_000;
@@ -28,23 +28,23 @@ describe("the policy pack in the real Pulumi CLI", function () {
     project.close();
   });
 
-  it("lets an update of dev pass, before it and after it, when everything is known", async () => {
+  it("passes an update of dev, in the preview and after the update", async () => {
     await project.pulumi("stack", "init", "dev");
     const update = await project.pulumi("up", "--yes", ...POLICY_PACK);
 
     assert.equal(update.split(PASSED).length - 1, 2);
-    assert.doesNotMatch(update, COMPLAINT);
+    assert.doesNotMatch(update, FINDING);
   });
 
-  it("lets a preview of prod pass, and complains of nothing that a preview cannot know", async () => {
+  it("passes a preview of prod, in which some values are unknown", async () => {
     await project.pulumi("stack", "init", "prod");
     const preview = await project.pulumi("preview", ...POLICY_PACK);
 
     assert.match(preview, PASSED);
-    assert.doesNotMatch(preview, COMPLAINT);
+    assert.doesNotMatch(preview, FINDING);
   });
 
-  it("stops a preview with what is wrong, where, why it matters and how to mend it", async () => {
+  it("fails a preview and prints each finding with its resource, reason and fix", async () => {
     breakProgram(project.folder);
     await project.pulumi("stack", "init", "dev");
     const { code, stdout } = await project.run("preview", ...POLICY_PACK);
@@ -52,15 +52,15 @@ describe("the policy pack in the real Pulumi CLI", function () {
     assert.notEqual(code, 0);
     assert.match(stdout, /\[mandatory\] +ELB2 +\(aws:lb:LoadBalancer: websocket\)/);
     assert.match(stdout, /Load balancers keep access logs\.\s+websocket: access logs are off\./);
-    assert.match(stdout, /Why: They say who asked for what, and what the answer was\./);
+    assert.match(stdout, /Why: They show which client requested what, and the response\./);
     assert.match(stdout, /Fix: Set `accessLogs` with a bucket/);
     assert.match(stdout, /\[mandatory\] +S2 +\(aws:s3:Bucket: logs-bucket\)/);
     assert.match(stdout, /ignorePublicAcls is off/);
-    assert.match(stdout, /\[mandatory\] +SUPPRESSIONS[^]+CFR1 finds nothing at websocket:infra:Edge\$/);
+    assert.match(stdout, /\[mandatory\] +SUPPRESSIONS[^]+CFR1 has no finding at websocket:infra:Edge\$/);
   });
 
-  it("stops an update before it creates what only then turns out to be wrong", async () => {
-    // The policy has the log group's ARN in it, so a preview knows nothing of it.
+  it("fails an update before it creates a resource with a finding", async () => {
+    // The policy contains the ARN of the log group, so it is unknown in a preview.
     edit(
       project.folder,
       "infra/components/tasks/taskRoles.ts",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-/** Two mistakes, and one suppression that is no longer needed. */
+/** Two findings and one unused suppression. */
 const EDITS = [
   [
     "infra/components/network/loadBalancer.ts",
@@ -17,7 +17,7 @@ const EDITS = [
   ],
 ] as const;
 
-/** Makes mistakes in the program in a folder that looks like the repository. */
+/** Applies the edits to the program in a copy of the repository. */
 export function breakProgram(folder: string): void {
   for (const [file, right, wrong] of EDITS) edit(folder, file, right, wrong);
 }

@@ -1,29 +1,28 @@
-/** Changes of a stack as the rules read it, each a function from one stack to another. */
+/** Changes of a stack for tests of the policy rules. */
 import assert from "node:assert/strict";
 import type { Resource, Stack } from "../../policy/rule.ts";
 import type { Values } from "../../policy/values.ts";
 
 export type Change = (stack: Stack) => Stack;
 
-/** Nothing is changed. */
-export const asDeclared: Change = (stack) => stack;
+export const unchanged: Change = (stack) => stack;
 
-/** Every resource of a type gets these properties over its own. */
+/** Sets properties of all resources of a type. */
 export function set(type: string, properties: Values): Change {
   return edit(type, (old) => ({ ...old, ...properties }));
 }
 
-/** The resources of a type are gone. */
-export function without(type: string): Change {
+/** Removes all resources of a type. */
+export function remove(type: string): Change {
   return (stack) => stack.filter((resource) => resource.type !== type);
 }
 
-/** One more resource, which is called `added`. */
-export function plus(type: string, properties: Values): Change {
+/** Adds a resource with the name `added`. */
+export function add(type: string, properties: Values): Change {
   return (stack) => [...stack, resourceOf(type, "added", properties)];
 }
 
-/** The first container of every task definition gets these properties over its own. */
+/** Sets properties of the first container of each task definition. */
 export function container(properties: Values): Change {
   return edit("aws:ecs/taskDefinition:TaskDefinition", ({ containerDefinitions, ...rest }) => {
     const [first, ...others] = JSON.parse(String(containerDefinitions)) as Values[];
@@ -31,7 +30,7 @@ export function container(properties: Values): Change {
   });
 }
 
-/** The first container has one more variable, or another value of it. */
+/** Sets an environment variable of the first container. */
 export function variable(name: string, value: string): Change {
   return edit("aws:ecs/taskDefinition:TaskDefinition", ({ containerDefinitions, ...rest }) => {
     const [first, ...others] = JSON.parse(String(containerDefinitions)) as {
@@ -43,7 +42,7 @@ export function variable(name: string, value: string): Change {
   });
 }
 
-/** The JSON document that says this, as IAM, S3 and ECR take it. */
+/** A policy document for IAM, S3 or ECR. */
 export function policyDocument(...statements: readonly Values[]): string {
   return JSON.stringify({ Version: "2012-10-17", Statement: statements });
 }
@@ -56,7 +55,7 @@ function edit(type: string, change: (properties: Values) => Values): Change {
   return (stack) => {
     assert.ok(
       stack.some((resource) => resource.type === type),
-      `there is a ${type}`,
+      `the stack has no ${type}`,
     );
     return stack.map((resource) =>
       resource.type === type ? { ...resource, properties: change(resource.properties) } : resource,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { evaluateExamples } from "../../infra/evaluation/examples.ts";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
-import { stackOf } from "../../policy/declared.ts";
+import { toStack } from "../../policy/declared.ts";
 import { AWS_LIMITS } from "../../policy/limits/awsLimits.ts";
 import { findViolations } from "../../policy/limits/violations.ts";
 import type { Stack } from "../../policy/rule.ts";
@@ -19,7 +19,7 @@ describe("the limits of AWS", () => {
   before(async () => {
     const examples = await evaluateExamples();
     declared = [await evaluateStack({ stack: "dev" }), ...examples.map(({ graph }) => graph)].flatMap(
-      stackOf,
+      toStack,
     );
   });
 

@@ -1,4 +1,4 @@
-/** `npm run policy`'s own process. */
+/** `npm run policy` as a process. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import path from "node:path";
@@ -15,38 +15,38 @@ const TIMEOUT_MS = 60_000;
 describe("npm run policy", function () {
   this.timeout(TIMEOUT_MS);
 
-  it("shows a table for each stack, with the reason of all that is let stand, and judges each edge", async () => {
+  it("prints a table for each stack with the reasons of suppressions, and evaluates each example", async () => {
     const { code, stdout } = await policyIn(ROOT);
     const titles = Array.from(
-      stdout.matchAll(/^(Stack|Example) .*: (\d+) found, (\d+) suppressed in vain/gm),
-      ([, what, found, idle]) => ({ what, wrong: Number(found) + Number(idle) }),
+      stdout.matchAll(/^(Stack|Example) .*\(findings: (\d+), unused suppressions: (\d+)/gm),
+      ([, what, findings, unused]) => ({ what, faults: Number(findings) + Number(unused) }),
     );
     assert.deepEqual(
       titles.map(({ what }) => what),
       [...Array<string>(2).fill("Stack"), ...Array<string>(6).fill("Example")],
     );
-    // That there is nothing wrong is another test's.
-    assert.equal(code, titles.some(({ wrong }) => wrong > 0) ? 1 : 0);
+    // Another test requires that there are no findings.
+    assert.equal(code, titles.some(({ faults }) => faults > 0) ? 1 : 0);
     const unwrapped = stdout.replace(/\s+/g, " ");
     for (const { when, reason } of suppressions) {
-      if (when === undefined) assert.ok(unwrapped.includes(`stands: ${reason}`), reason);
+      if (when === undefined) assert.ok(unwrapped.includes(`accepted: ${reason}`), reason);
     }
-    assert.match(unwrapped, /stands, as there is no domain: Without a domain/);
+    assert.match(unwrapped, /accepted, because there is no domain: Without a domain/);
   });
 
-  it("judges one stack where one is asked for", async () => {
+  it("evaluates one stack with --stack", async () => {
     const { stdout } = await policyIn(ROOT, "--stack", "prod");
     assert.match(stdout, /^Stack prod/);
     assert.doesNotMatch(stdout, /Stack dev|Example/);
   });
 
-  it("judges for a user without a home folder", async () => {
+  it("runs for a user without a home folder", async () => {
     const { stdout, stderr } = await policy(["--import", HOMELESS], ROOT, "--stack", "dev");
     assert.equal(stderr, "");
     assert.match(stdout, /^Stack dev/);
   });
 
-  it("ends with 1 and says what is wrong, how to mend it, and what is suppressed in vain", async () => {
+  it("exits with 1 and prints findings, fixes and unused suppressions", async () => {
     const project = new Project();
     try {
       breakProgram(project.folder);
@@ -57,7 +57,7 @@ describe("npm run policy", function () {
         /ELB2 +LoadBalancer websocket +access logs are off\n +mandatory; fix: Set `accessLogs`/,
       );
       assert.match(stdout, /S2 +Bucket logs-bucket +ignorePublicAcls is off/);
-      assert.match(stdout, /CFR1 +CFR1 finds nothing at\s+websocket:infra:Edge\$aws:cloudfront/);
+      assert.match(stdout, /CFR1 +CFR1 has no finding at\s+websocket:infra:Edge\$aws:cloudfront/);
     } finally {
       project.close();
     }

@@ -73,7 +73,7 @@ export const suppressions: readonly Suppression[] = [
     rule: "CFR4",
     resource: DISTRIBUTION,
     when: "there is no domain",
-    findings: ["viewers may use TLS 1.0, as CloudFront's own certificate lets them"],
+    findings: ["viewers can use TLS 1.0 with the default certificate of CloudFront"],
     reason:
       "Without a domain, only CloudFront's default certificate is available: docs/decisions/0009-tls-ends-at-cloudfront.md.",
   },
@@ -81,7 +81,7 @@ export const suppressions: readonly Suppression[] = [
     rule: "CFR5",
     resource: DISTRIBUTION,
     when: "there is no originTls, and originAccess is public",
-    findings: ["origin load-balancer is reached by http-only"],
+    findings: ["CloudFront connects to origin load-balancer with http-only"],
     reason:
       "ACM issues no certificate for a load balancer's own domain name. Its port is open only to the addresses of " +
       "CloudFront, and the listener rule requires the secret header: docs/decisions/0009-tls-ends-at-cloudfront.md.",

@@ -33,7 +33,7 @@ export const suppressions: readonly Suppression[] = [
     rule: "CFR5",
     resource: "websocket:infra:VpcOrigin$aws:cloudfront/vpcOrigin:VpcOrigin",
     when: "there is no originTls",
-    findings: ["it is reached by http-only"],
+    findings: ["CloudFront connects with http-only"],
     reason:
       "The traffic stays inside the VPC. The security group of the load balancer allows only CloudFront, and the " +
       "listener rule requires the secret header.",

@@ -45,7 +45,7 @@ export const suppressions: readonly Suppression[] = [
     rule: "EC23",
     resource: "websocket:infra:LoadBalancer$aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
     when: "edge is load-balancer",
-    findings: ["0.0.0.0/0 may reach port 443", "0.0.0.0/0 may reach port 80"],
+    findings: ["0.0.0.0/0 can connect to port 443", "0.0.0.0/0 can connect to port 80"],
     reason:
       "Clients connect to the load balancer from any address. Port 80 only redirects to port 443, and only the load " +
       "balancer can connect to a task.",

@@ -59,7 +59,7 @@ export const suppressions: readonly Suppression[] = [
       "ssmmessages:CreateDataChannel on every resource",
       "ssmmessages:OpenControlChannel on every resource",
       "ssmmessages:OpenDataChannel on every resource",
-      "logs:DescribeLogStreams on all that one resource holds",
+      "logs:DescribeLogStreams on everything in one resource",
     ],
     reason:
       "ECS Exec needs these actions. Only the last one supports a resource, and the name of a session's log stream contains the session ID.",
@@ -75,8 +75,8 @@ export const suppressions: readonly Suppression[] = [
     rule: "IAM5",
     resource: ROLE_POLICY,
     findings: [
-      "logs:CreateLogStream on all that one resource holds",
-      "logs:PutLogEvents on all that one resource holds",
+      "logs:CreateLogStream on everything in one resource",
+      "logs:PutLogEvents on everything in one resource",
     ],
     reason:
       "The name of a task's log stream contains the task ID. The statement is limited to the log group of the service.",

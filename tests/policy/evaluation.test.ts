@@ -1,34 +1,34 @@
-/** The verdict on both stacks, and what suppressions do to one. */
+/** The evaluation of the stacks and examples, and the effect of suppressions. */
 import assert from "node:assert/strict";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { evaluateExamples } from "../../infra/evaluation/examples.ts";
 import { suppressions } from "../../infra/components/suppressions.ts";
 import type { Suppression } from "../../infra/components/suppressions.ts";
-import { stackOf } from "../../policy/declared.ts";
+import { toStack } from "../../policy/declared.ts";
+import { evaluateRules } from "../../policy/evaluation.ts";
+import type { Evaluation } from "../../policy/evaluation.ts";
 import type { Resource, Rule } from "../../policy/rule.ts";
-import { referringTo } from "../../policy/rule.ts";
+import { findReferences } from "../../policy/rule.ts";
 import { rules } from "../../policy/rules.ts";
 import { listAt, UNKNOWN, valueAt } from "../../policy/values.ts";
-import { judge } from "../../policy/verdict.ts";
-import type { Verdict } from "../../policy/verdict.ts";
 import { declaredGraph } from "../support/stacks.ts";
 import { resourceOf } from "./changes.ts";
 
-describe("the stacks and the edges", () => {
-  const verdicts = new Map<string, Verdict>();
+describe("the stacks and the examples", () => {
+  const evaluations = new Map<string, Evaluation>();
 
   before(async () => {
     for (const stack of ["dev", "prod"]) {
-      verdicts.set(stack, judge(stackOf(await declaredGraph(stack)), rules, suppressions));
+      evaluations.set(stack, evaluateRules(toStack(await declaredGraph(stack)), rules, suppressions));
     }
     for (const { title, graph } of await evaluateExamples()) {
-      verdicts.set(title, judge(stackOf(graph), rules, suppressions));
+      evaluations.set(title, evaluateRules(toStack(graph), rules, suppressions));
     }
   });
 
-  it("have nothing that the rules find, but what is suppressed", () => {
+  it("have no finding without a suppression", () => {
     assert.deepEqual(
-      inVerdicts(({ findings }) =>
+      inEvaluations(({ findings }) =>
         findings.map(
           ({ rule, resource, fault }) => `${rule.id} ${resource.name}: ${fault}. Fix: ${rule.fix}`,
         ),
@@ -37,13 +37,13 @@ describe("the stacks and the edges", () => {
     );
   });
 
-  it("suppress nothing in vain, and have each suppression in use", () => {
+  it("use every suppression", () => {
     assert.deepEqual(
-      inVerdicts(({ idle }) => idle.map(({ message }) => message)),
+      inEvaluations(({ unused }) => unused.map(({ message }) => message)),
       {},
     );
     const used = new Set(
-      [...verdicts.values()].flatMap(({ suppressed }) => suppressed.map(({ suppression }) => suppression)),
+      [...evaluations.values()].flatMap(({ suppressed }) => suppressed.map(({ suppression }) => suppression)),
     );
     assert.deepEqual(
       suppressions.filter((suppression) => !used.has(suppression)),
@@ -51,21 +51,25 @@ describe("the stacks and the edges", () => {
     );
   });
 
-  /** The texts on each, with the names of those on which they are: what is wrong in all of them fails once. */
-  function inVerdicts(textsOn: (verdict: Verdict) => readonly string[]): Record<string, readonly string[]> {
-    const all = [...verdicts].flatMap(([name, verdict]) => textsOn(verdict).map((text) => ({ name, text })));
+  /** The texts of all evaluations, each with the names of its evaluations. */
+  function inEvaluations(
+    textsOn: (evaluation: Evaluation) => readonly string[],
+  ): Record<string, readonly string[]> {
+    const all = [...evaluations].flatMap(([name, evaluation]) =>
+      textsOn(evaluation).map((text) => ({ name, text })),
+    );
     return Object.fromEntries(
       [...Map.groupBy(all, ({ text }) => text)].map(([text, ones]) => [text, ones.map(({ name }) => name)]),
     );
   }
 
-  it("may lack what is suppressed in another", async () => {
+  it("can lack a resource of a suppression", async () => {
     const graph = await evaluateStack({
       stack: "dev",
       config: { "websocket:backplane": "memory", "websocket:maxTasks": "1" },
     });
-    const { findings, idle, absent } = judge(stackOf(graph), rules, suppressions);
-    assert.deepEqual([findings, idle, absent.map(({ rule }) => rule)], [[], [], ["AEC5"]]);
+    const { findings, unused, absent } = evaluateRules(toStack(graph), rules, suppressions);
+    assert.deepEqual([findings, unused, absent.map(({ rule }) => rule)], [[], [], ["AEC5"]]);
   });
 
   it("have a reason for every suppression", () => {
@@ -73,12 +77,12 @@ describe("the stacks and the edges", () => {
   });
 });
 
-describe("a verdict", () => {
+describe("an evaluation", () => {
   const TYPE = "test:index:Thing";
   const things = [thing("one", ["red", "blue"]), thing("two", ["red"])];
 
-  it("lets stand what is suppressed, by the type that has it, and nothing else", () => {
-    const { findings, suppressed, idle } = verdictOn(things, { ...SUPPRESSION, findings: ["red"] });
+  it("separates suppressed findings by rule, type and text", () => {
+    const { findings, suppressed, unused } = evaluate(things, { ...SUPPRESSION, findings: ["red"] });
     assert.deepEqual(
       findings.map(({ resource, fault }) => [resource.name, fault]),
       [["one", "blue"]],
@@ -90,41 +94,41 @@ describe("a verdict", () => {
         ["two", "because"],
       ],
     );
-    assert.deepEqual(idle, []);
+    assert.deepEqual(unused, []);
   });
 
-  it("lets all findings of a rule stand where a suppression names none", () => {
-    assert.deepEqual(verdictOn(things, SUPPRESSION).findings, []);
+  it("suppresses all findings of a rule if the suppression lists none", () => {
+    assert.deepEqual(evaluate(things, SUPPRESSION).findings, []);
   });
 
-  it("does not take a suppression of another component's resource for its own", () => {
-    const { findings, absent } = verdictOn(things, { ...SUPPRESSION, resource: `test:index:Other$${TYPE}` });
+  it("does not apply a suppression of another component", () => {
+    const { findings, absent } = evaluate(things, { ...SUPPRESSION, resource: `test:index:Other$${TYPE}` });
     assert.equal(findings.length, 3);
     assert.equal(absent.length, 1);
   });
 
-  it("says which suppressions let nothing stand", () => {
+  it("reports unused suppressions", () => {
     const messages = (suppression: Suppression): readonly string[] =>
-      verdictOn(things, suppression).idle.map(({ message }) => message);
+      evaluate(things, suppression).unused.map(({ message }) => message);
     assert.deepEqual(messages({ ...SUPPRESSION, findings: ["red", "green"] }), [
-      `COLOUR does not find "green" at ${SUPPRESSION.resource}: remove it from the suppression.`,
+      `COLOUR has no finding "green" at ${SUPPRESSION.resource}: remove it from the suppression.`,
     ]);
     assert.deepEqual(messages({ ...SUPPRESSION, rule: "COLOR" }), [
-      `There is no rule COLOR, which is suppressed at ${SUPPRESSION.resource}; did you mean COLOUR?`,
+      `COLOR, suppressed at ${SUPPRESSION.resource}, is not a rule; did you mean COLOUR?`,
     ]);
     assert.deepEqual(
-      verdictOn([thing("plain", [])], SUPPRESSION).idle.map(({ message }) => message),
-      [`COLOUR finds nothing at ${SUPPRESSION.resource}: remove its suppression.`],
+      evaluate([thing("plain", [])], SUPPRESSION).unused.map(({ message }) => message),
+      [`COLOUR has no finding at ${SUPPRESSION.resource}: remove its suppression.`],
     );
   });
 
-  it("keeps what it found before it met a value that is not known yet, and waits for the rest", () => {
+  it("keeps the findings before an unknown value, and reports no unused suppression", () => {
     const half = [thing("half", ["red", UNKNOWN, "blue"]), thing("unknown", UNKNOWN)];
     assert.deepEqual(
-      verdictOn(half).findings.map(({ fault }) => fault),
+      evaluate(half).findings.map(({ fault }) => fault),
       ["red"],
     );
-    assert.deepEqual(verdictOn([thing("unknown", UNKNOWN)], SUPPRESSION).idle, []);
+    assert.deepEqual(evaluate([thing("unknown", UNKNOWN)], SUPPRESSION).unused, []);
   });
 
   const RULE: Rule = {
@@ -135,14 +139,14 @@ describe("a verdict", () => {
     fix: "Wash them.",
     types: [TYPE],
     scope: "resource",
-    *faults({ properties }) {
+    *check({ properties }) {
       for (const colour of listAt(properties, "colours")) yield String(valueAt({ colour }, "colour"));
     },
   };
   const SUPPRESSION: Suppression = { rule: "COLOUR", resource: `test:index:Box$${TYPE}`, reason: "because" };
 
-  function verdictOn(stack: readonly Resource[], ...suppressing: readonly Suppression[]): Verdict {
-    return judge(stack, [RULE], suppressing);
+  function evaluate(stack: readonly Resource[], ...suppressing: readonly Suppression[]): Evaluation {
+    return evaluateRules(stack, [RULE], suppressing);
   }
 
   function thing(name: string, colours: unknown): Resource {
@@ -160,21 +164,21 @@ describe("a reference", () => {
     sources: (property) => (property === "target" ? sources : []),
   });
   const refers = (source: Resource): boolean =>
-    referringTo(target, [source], "test:index:Source", "target").length > 0;
+    findReferences(target, [source], "test:index:Source", "target").length > 0;
 
-  it("is by a name that the target has", () => {
+  it("is a value that the target has", () => {
     assert.ok(refers(naming("arn:target")));
     assert.ok(!refers(naming("arn:other")));
     assert.ok(!refers(naming(undefined)));
   });
 
-  it("is by its source, where the target's names are not known", () => {
+  it("is a source of the value, if the outputs of the target are unknown", () => {
     assert.ok(refers(naming(UNKNOWN, "urn:other", target.urn)));
     assert.ok(refers(naming("an-id", target.urn)));
     assert.ok(!refers(naming(UNKNOWN, "urn:other")));
   });
 
-  it("is assumed where not even the source is known", () => {
+  it("is assumed if the value and its sources are unknown", () => {
     assert.ok(refers(naming(UNKNOWN)));
   });
 });
