@@ -1,18 +1,19 @@
-/** Runs the cases: contestants take turns, A B C A B C, so that what disturbs the machine disturbs them alike. */
+/** Runs the cases. The contestants alternate (A B C A B C), so that a disturbance of the machine affects all of them. */
 import { calibration } from "./cases.ts";
-import type { Case, Conduct, Effort, Row } from "./cases.ts";
+import type { Case, CaseRunner, Effort, Row } from "./cases.ts";
 import type { Contestant } from "./contestants.ts";
-import { untilIdle } from "./generator/processes.ts";
-import type { FiguresOf, Outcome, Run, Target } from "./generator/runs.ts";
+import { waitUntilIdle } from "./generator/processes.ts";
+import type { FiguresOf, Run, RunOutcome, RunTarget } from "./generator/runs.ts";
 import type { Pinning } from "./pinning.ts";
-import { generate, LOOPBACK, startServer } from "./processes.ts";
+import { generate, startServer } from "./processes.ts";
 import type { ServerProcess } from "./processes.ts";
-import type { CaseResult, ContestantResult } from "./results.ts";
+import type { CaseResult } from "./results.ts";
 import { spread } from "./statistics.ts";
+import { LOOPBACK } from "../cli/loopback.ts";
 
 const CALIBRATIONS = 3;
 
-/** What several tasks share. */
+/** A Valkey that several tasks share. */
 export interface Store {
   readonly url: string;
   readonly pid: number;
@@ -20,167 +21,154 @@ export interface Store {
   stop(): Promise<void>;
 }
 
-export interface BenchOptions {
+export interface BenchSetup {
   readonly cases: readonly Case[];
   readonly effort: Effort;
-  /** In the order of their turns; the first one is the base. */
+  /** In the order of their runs. The first one is the base of the ratios. */
   readonly contestants: readonly Contestant[];
   readonly pinning: Pinning | undefined;
-  /** For the servers' output. */
+  /** Folder for the servers' output. */
   readonly folder: string;
-  /** What every process of this system needs. */
+  /** Environment of every server. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Starts a store with nothing in it; where it is left out, cases with tasks are not measured. */
+  /** Starts an empty store; without it, cases with tasks are skipped. */
   readonly startStore?: () => Promise<Store>;
   readonly signal: AbortSignal;
   readonly onProgress: (text: string) => void;
   readonly onCase: (result: CaseResult) => void;
-  /** A case is left out, and why. */
   readonly onSkipped: (skipped: Case, reason: string) => void;
 }
 
 /**
- * Measures; each case's result is told when it is there.
- * @throws {Error} where a server cannot be started, or `signal` is aborted. No process is left in any case.
+ * Measures all cases, and reports each result at once. Every process has ended when it returns or throws.
+ * @throws {Error} if a server does not start, or if `signal` aborts.
  */
-export async function runBench(options: BenchOptions): Promise<void> {
-  const naiveMaximum = once(() => findNaiveMaximum(options));
-  for (const each of options.cases) {
-    if (each.tasks !== undefined && options.startStore === undefined) {
-      options.onSkipped(each, "this machine has no valkey-server");
-      continue;
-    }
-    options.onCase(await runCase(each, naiveMaximum, options));
+export async function runBench(setup: BenchSetup): Promise<void> {
+  let maximum: Promise<number> | undefined;
+  const naiveMaximum = (): Promise<number> => (maximum ??= findNaiveMaximum(setup));
+  for (const each of setup.cases) {
+    if (each.tasks !== undefined && setup.startStore === undefined)
+      setup.onSkipped(each, "this machine has no valkey-server");
+    else setup.onCase(await runCase(each, naiveMaximum, setup));
   }
 }
 
 async function runCase(
   each: Case,
   naiveMaximum: () => Promise<number>,
-  options: BenchOptions,
+  setup: BenchSetup,
 ): Promise<CaseResult> {
-  const contestants = options.contestants.filter(({ name }) => each.only?.includes(name) ?? true);
-  const places = contestants.map((contestant) => ({
-    place: new Place(contestant, each, options),
-    runs: [] as Outcome<Row>[],
-  }));
-  const { repetitions } = options.effort;
+  const { repetitions } = setup.effort;
+  const all = setup.contestants
+    .filter(({ name }) => each.only?.includes(name) ?? true)
+    .map((contestant) => ({
+      servers: new ContestantServers(contestant, each, setup),
+      name: contestant.name,
+      runs: [] as RunOutcome<Row>[],
+    }));
   try {
     for (let repetition = 1; repetition <= repetitions; repetition++) {
-      for (const { place, runs } of places) {
+      for (const { servers, name, runs } of all) {
         if (runs.some(({ outcome }) => outcome !== "measured")) continue;
-        options.onProgress(`${each.name}: ${place.contestant.name}, ${repetition} of ${repetitions}`);
-        if (each.fresh === true) await place.clear();
-        const outcome = await each.measure(place.conduct(naiveMaximum));
+        setup.onProgress(`${each.name}: ${name}, ${repetition} of ${repetitions}`);
+        if (each.fresh === true) await servers.stop();
+        const outcome = await each.measure(servers.runner(naiveMaximum));
         runs.push(outcome);
-        // It may be busy for minutes with what it was asked for.
-        if (outcome.outcome !== "measured") await place.clear();
+        // An overloaded server may stay busy for minutes.
+        if (outcome.outcome !== "measured") await servers.stop();
       }
     }
   } finally {
-    await Promise.all(places.map(({ place }) => place.clear()));
+    await Promise.all(all.map(({ servers }) => servers.stop()));
   }
-  return {
-    case: each,
-    results: places.map(({ place, runs }): ContestantResult => ({ contestant: place.contestant.name, runs })),
-  };
+  return { case: each, results: all.map(({ name, runs }) => ({ contestant: name, runs })) };
 }
 
-/** Where one contestant's processes stand during a case. They are started when they are needed. */
-class Place {
-  readonly contestant: Contestant;
+/** The processes of one contestant during a case. They start with the next run. */
+class ContestantServers {
+  readonly #contestant: Contestant;
   readonly #tasks: number | undefined;
-  readonly #options: BenchOptions;
-  #running: { readonly target: Target; readonly processes: readonly { stop(): Promise<void> }[] } | undefined;
+  readonly #setup: BenchSetup;
+  #processes: { stop(): Promise<void> }[] = [];
+  #target: RunTarget | undefined;
 
-  constructor(contestant: Contestant, { tasks }: Pick<Case, "tasks">, options: BenchOptions) {
-    this.contestant = contestant;
+  constructor(contestant: Contestant, { tasks }: Pick<Case, "tasks">, setup: BenchSetup) {
+    this.#contestant = contestant;
     this.#tasks = tasks;
-    this.#options = options;
+    this.#setup = setup;
   }
 
-  conduct(naiveMaximum: () => Promise<number>): Conduct {
+  runner(naiveMaximum: () => Promise<number>): CaseRunner {
     return {
-      effort: this.#options.effort,
+      effort: this.#setup.effort,
       run: (run) => this.run(run),
-      restart: () => this.clear(),
+      restart: () => this.stop(),
       naiveMaximum,
     };
   }
 
-  async run<R extends Run>(run: R): Promise<Outcome<FiguresOf[R["kind"]]>> {
-    const { pinning, signal } = this.#options;
-    const target = await this.#target();
-    // What it was asked for before must not be counted now.
-    await untilIdle(target.pids);
+  async run<R extends Run>(run: R): Promise<RunOutcome<FiguresOf[R["kind"]]>> {
+    const { pinning, signal } = this.#setup;
+    const target = (this.#target ??= await this.#start());
+    // Work of the previous run must not count.
+    await waitUntilIdle(target.pids);
     return generate(run, target, pinning?.generator, signal);
   }
 
-  /** Ends the processes; the next run has fresh ones. */
-  async clear(): Promise<void> {
-    const processes = this.#running?.processes ?? [];
-    this.#running = undefined;
+  /** The next run starts new processes. Idempotent. */
+  async stop(): Promise<void> {
+    const processes = this.#processes;
+    this.#processes = [];
+    this.#target = undefined;
     await Promise.all(processes.map((each) => each.stop()));
   }
 
-  async #target(): Promise<Target> {
-    if (this.#running !== undefined) return this.#running.target;
-    const { pinning, folder, signal, environment, startStore } = this.#options;
-    const { name, entry, protocol } = this.contestant;
-    const processes: { stop(): Promise<void> }[] = [];
+  async #start(): Promise<RunTarget> {
+    const { pinning, folder, signal, environment, startStore } = this.#setup;
+    const { name, entry, protocol } = this.#contestant;
     try {
-      let store: Store | undefined;
-      if (this.#tasks !== undefined) {
-        store = await startStore?.();
-        if (store !== undefined) processes.push(store);
-      }
+      const store = this.#tasks === undefined ? undefined : await startStore?.();
+      if (store !== undefined) this.#processes.push(store);
       const servers: ServerProcess[] = [];
       for (let task = 0; task < (this.#tasks ?? 1); task++) {
         const server = await startServer({
           name,
           entry,
-          environment: { ...environment, ...this.contestant.environment(store?.url) },
+          environment: { ...environment, ...this.#contestant.environment(store?.url) },
           cpu: pinning?.server,
           folder,
           signal,
         });
         servers.push(server);
-        processes.push(server);
+        this.#processes.push(server);
       }
-      const target: Target = {
+      return {
         host: LOOPBACK,
         ports: servers.map(({ port }) => port),
         pids: servers.map(({ pid }) => pid),
-        ...(store === undefined ? {} : { storePid: store.pid }),
+        ...(store !== undefined && { storePid: store.pid }),
         protocol,
       };
-      this.#running = { target, processes };
-      return target;
     } catch (error) {
-      await Promise.all(processes.map((each) => each.stop()));
+      await this.stop();
       throw error;
     }
   }
 }
 
-async function findNaiveMaximum(options: BenchOptions): Promise<number> {
-  const naive = options.contestants.find(({ name }) => name === "naive");
-  if (naive === undefined) throw new Error("The rates of open loops are multiples of what naive can do.");
-  const place = new Place(naive, {}, options);
+async function findNaiveMaximum(setup: BenchSetup): Promise<number> {
+  const naive = setup.contestants.find(({ name }) => name === "naive");
+  if (naive === undefined) throw new Error("The rates of open loops are multiples of naive's maximum.");
+  const servers = new ContestantServers(naive, {}, setup);
   try {
     const rates: number[] = [];
-    for (let run = 0; run < Math.min(CALIBRATIONS, options.effort.repetitions); run++) {
-      const outcome = await place.run(calibration(options.effort));
+    for (let run = 0; run < Math.min(CALIBRATIONS, setup.effort.repetitions); run++) {
+      const outcome = await servers.run(calibration(setup.effort));
       if (outcome.outcome !== "measured") throw new Error(`naive failed: ${outcome.reason}`);
       rates.push(outcome.figures.messages / outcome.figures.seconds);
     }
     return spread(rates)?.median ?? 0;
   } finally {
-    await place.clear();
+    await servers.stop();
   }
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => (made ??= make());
 }

@@ -1,16 +1,16 @@
-/** What is measured: each case once, with its load and its columns. */
+/** The cases: each with its load and its columns. */
 import type { ContestantName } from "./contestants.ts";
-import type { FiguresOf, LoadFigures, LoadRun, Outcome, Run } from "./generator/runs.ts";
+import type { FiguresOf, LoadFigures, LoadRun, RunOutcome, Run } from "./generator/runs.ts";
 
 export interface Effort {
   readonly repetitions: number;
-  /** Load before each measurement, so that compilers and buffers have settled. */
+  /** Warm-up before each measurement, for compilers and buffers. */
   readonly warmSeconds: number;
-  /** Of a measurement in a closed loop. */
+  /** Duration of a measurement in a closed loop. */
   readonly closedLoopSeconds: number;
-  /** Of a measurement in an open loop: percentiles need more samples. */
+  /** Duration of a measurement in an open loop. Percentiles need more samples. */
   readonly openLoopSeconds: number;
-  /** With a client that never reads. */
+  /** Duration of a measurement with a client that never reads. */
   readonly idleReaderSeconds: number;
 }
 
@@ -22,7 +22,7 @@ export const FULL_EFFORT: Effort = {
   idleReaderSeconds: 20,
 };
 
-/** Enough to see that everything works. */
+/** Enough to check that everything works. */
 export const QUICK_EFFORT: Effort = {
   repetitions: 1,
   warmSeconds: 0.4,
@@ -31,25 +31,25 @@ export const QUICK_EFFORT: Effort = {
   idleReaderSeconds: 5,
 };
 
-/** By column key; `undefined` where the system does not tell. */
+/** By column key; `undefined` for a figure that the system does not report. */
 export type Row = Readonly<Record<string, number | undefined>>;
 
 export interface Column {
   readonly key: string;
   readonly title: string;
-  /** Whether it is shown as a multiple of the base, too. */
+  /** Whether the table also contains the ratio to the base. */
   readonly ratio: boolean;
-  /** Whether it is 1 for yes and 0 for no. */
+  /** Whether the values are 1 (yes) and 0 (no). */
   readonly isFlag?: boolean;
 }
 
-/** What a case may do with one server. */
-export interface Conduct {
+/** Runs loads against one contestant. */
+export interface CaseRunner {
   readonly effort: Effort;
-  readonly run: <R extends Run>(run: R) => Promise<Outcome<FiguresOf[R["kind"]]>>;
-  /** Puts a server in its place that has done nothing yet. */
+  readonly run: <R extends Run>(run: R) => Promise<RunOutcome<FiguresOf[R["kind"]]>>;
+  /** Ends the servers; the next run starts new ones. */
   readonly restart: () => Promise<void>;
-  /** Messages a second that `naive` brings to 1,000 clients: what the rates of open loops are multiples of. */
+  /** Messages a second that `naive` delivers to 1,000 clients. The rates of open loops are multiples of it. */
   readonly naiveMaximum: () => Promise<number>;
 }
 
@@ -58,15 +58,15 @@ export interface Case {
   readonly group: Group;
   readonly title: string;
   readonly columns: readonly Column[];
-  /** Who can do it; everybody where it is left out. */
+  /** Contestants that support the case. @default all */
   readonly only?: readonly ContestantName[];
-  /** Whose figures the others' are multiples of; the first one's where it is left out, or not there. */
+  /** Base of the ratios. @default the first contestant */
   readonly base?: ContestantName;
-  /** Processes behind a store that they share; one without any where it is left out. */
+  /** Number of tasks that share a store. @default one task without a store */
   readonly tasks?: number;
-  /** Whether each repetition begins with a fresh server. */
+  /** Whether each repetition starts new servers. */
   readonly fresh?: boolean;
-  readonly measure: (conduct: Conduct) => Promise<Outcome<Row>>;
+  readonly measure: (conduct: CaseRunner) => Promise<RunOutcome<Row>>;
 }
 
 export const GROUPS = ["fan-out", "latency", "connections", "slow", "resume", "tasks"] as const;
@@ -76,7 +76,7 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const PERCENT = 100;
 const TASKS = 2;
-/** With its own adapter for several tasks, which naive has not. */
+/** Has an adapter for several tasks; naive has none. */
 const TASKS_BASE = "socket.io";
 const SMALL_MESSAGE_BYTES = 64;
 
@@ -88,12 +88,12 @@ const LATENCY_COLUMNS: readonly Column[] = [
 interface ClosedLoop {
   readonly clients: number;
   readonly publishers: number;
-  /** Messages of each publisher on their way. */
+  /** Messages in flight of each publisher. */
   readonly inFlight: number;
   readonly messageBytes: number;
 }
 
-/** One message in flight, several, and as many as there is to gain from batches. */
+/** One message in flight, several, and enough for large batches. */
 const ONE: ClosedLoop = { clients: 1000, publishers: 1, inFlight: 1, messageBytes: SMALL_MESSAGE_BYTES };
 const TEN: ClosedLoop = { ...ONE, publishers: 10 };
 const SATURATED: ClosedLoop = { ...TEN, inFlight: 16 };
@@ -116,7 +116,7 @@ export const CASES: readonly Case[] = [
   tasksLatency("tasks-latency"),
 ];
 
-/** The load under which a rate for open loops is found: what `naive` does at its best. */
+/** The load that measures {@link CaseRunner.naiveMaximum}. */
 export function calibration(effort: Effort): LoadRun {
   return closedLoop(TEN, effort);
 }
@@ -282,7 +282,7 @@ function openLoop(rate: number, { warmSeconds, openLoopSeconds }: Effort): LoadR
   };
 }
 
-function latencyRow(outcome: Outcome<LoadFigures>): Outcome<Row> {
+function latencyRow(outcome: RunOutcome<LoadFigures>): RunOutcome<Row> {
   return rowOf(outcome, (figures) => ({
     p50Ms: figures.p50Ms,
     p99Ms: figures.p99Ms,
@@ -321,7 +321,7 @@ function cpuRow({ seconds, serverCpu, storeCpu, generatorCpu, sameOrder }: Cpu):
   };
 }
 
-function rowOf<Figures>(outcome: Outcome<Figures>, row: (figures: Figures) => Row): Outcome<Row> {
+function rowOf<Figures>(outcome: RunOutcome<Figures>, row: (figures: Figures) => Row): RunOutcome<Row> {
   return outcome.outcome === "measured" ? { outcome: "measured", figures: row(outcome.figures) } : outcome;
 }
 

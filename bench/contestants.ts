@@ -1,4 +1,4 @@
-/** The servers that are compared. */
+/** The compared servers. */
 import { fileURLToPath } from "node:url";
 
 import { toEnvironment } from "../app/src/settings/environment.ts";
@@ -10,13 +10,13 @@ export type ContestantName = "naive" | "socket.io" | "this";
 export interface Contestant {
   readonly name: ContestantName;
   readonly protocol: ProtocolName;
-  /** The source file that Node runs. */
+  /** Source file of the server. */
   readonly entry: string;
-  /** @param storeUrl of the Valkey that several tasks share. */
+  /** @param storeUrl URL of the Valkey that several tasks share. */
   readonly environment: (storeUrl?: string) => Readonly<Record<string, string>>;
 }
 
-/** @param peersFolder has Socket.IO; without it there is none. */
+/** @param peersFolder folder that contains Socket.IO; `undefined` excludes it. */
 export function contestants(peersFolder: string | undefined): readonly Contestant[] {
   return [
     { name: "naive", protocol: "plain", entry: file("./peers/naive.ts"), environment: peerEnvironment },
@@ -34,7 +34,7 @@ export function contestants(peersFolder: string | undefined): readonly Contestan
       name: "this",
       protocol: "plain",
       entry: file("../app/src/main.ts"),
-      // As in production, but for the limits that the generator would meet: all its clients are one user.
+      // The defaults, except for limits that the generator would reach: all its clients are one user.
       environment: (storeUrl) =>
         toEnvironment({
           messagesPerSecond: settingDefinitions.messagesPerSecond.max,
@@ -43,7 +43,7 @@ export function contestants(peersFolder: string | undefined): readonly Contestan
           connectionsPerUser: settingDefinitions.connectionsPerUser.max,
           channelsPerUser: settingDefinitions.channelsPerUser.max,
           bytesPerSecondPerUser: settingDefinitions.bytesPerSecondPerUser.max,
-          // Several tasks share this machine.
+          // Several tasks on one machine need different ports.
           metricsPort: 0,
           ...(storeUrl === undefined ? {} : { valkeyUrl: storeUrl }),
         }),

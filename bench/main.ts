@@ -1,66 +1,47 @@
-/** `npm run bench`: the only module of the benchmark that touches the process. */
+/** `npm run bench` */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { ignoreBrokenPipes, watchParent } from "../app/src/settings/commandProcess.ts";
+import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { VARIABLE_PREFIX } from "../app/src/settings/environment.ts";
+import { watchInterrupts } from "../cli/interrupts.ts";
+import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
+import { statusLineOn } from "../load-test/parts/statusLine.ts";
 import { runBench } from "./bench.ts";
-import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
-import { UsageError } from "../cli/options.ts";
 import { QUICK_EFFORT } from "./cases.ts";
 import { contestants } from "./contestants.ts";
-import { OPTIONS, parseOptions, usage } from "./options.ts";
+import { type BenchOptions, HELP, OPTIONS, parseOptions } from "./options.ts";
 import { installPeers } from "./peers/install.ts";
 import { choosePinning } from "./pinning.ts";
-import { StartError } from "./processes.ts";
-import { progressOn } from "./progress.ts";
 import { documentOf, failureOf } from "./results.ts";
 import type { CaseResult, Machine } from "./results.ts";
 import { findStore } from "./store.ts";
 import { renderCase, renderLegend, renderMachine } from "./tables.ts";
 
-const FAILED = 1;
-const MISUSED = 2;
-/** As shells have it for what Ctrl-C has ended: 128 and the signal's number. */
-const INTERRUPTED = 130;
-
 const RESULTS_FOLDER = fileURLToPath(new URL("./results/", import.meta.url));
 
-async function main(args: readonly string[]): Promise<number> {
-  refuseSwallowedOptions("bench", OPTIONS, process);
-  const options = parseOptions(args);
-  if (options === "help") {
-    process.stdout.write(usage());
-    return 0;
-  }
-
-  const interrupt = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    // Once: a second one ends the process as it always does, and the processes of the benchmark with it.
-    process.once(signal, () => {
-      interrupt.abort();
-    });
-  }
-  watchParent(process, () => {
-    interrupt.abort();
-  });
-  const { signal } = interrupt;
+async function run(options: BenchOptions, orphaned: AbortSignal): Promise<number> {
+  const { signal } = watchInterrupts(
+    { signals: process, orphaned },
+    // The processes of the benchmark end with this one.
+    { onSecond: () => process.exit(EXIT_CODES.interrupted) },
+  );
   const startedAt = new Date();
   const pinning = choosePinning();
   const machine = describeMachine(pinning ?? null);
-  const progress = progressOn(process.stderr);
+  const statusLine = statusLineOn(process.stderr);
   const results: CaseResult[] = [];
-  let unstarted: StartError | undefined;
+  let failure: ExpectedError | undefined;
   const folder = mkdtempSync(path.join(os.tmpdir(), "websocket-bench-"));
   const print = (text: string) => {
-    progress.clear();
+    statusLine.clear();
     process.stdout.write(`${text}\n`);
   };
 
   try {
-    if (options.peers) progress.show("installing the peers");
+    if (options.peers) statusLine.show("installing the peers");
     const peersFolder = options.peers ? await installPeers(process.env["npm_execpath"], signal) : undefined;
     const startStore = await findStore(process.env["PATH"], pinning?.server);
     print(renderMachine(machine));
@@ -70,11 +51,9 @@ async function main(args: readonly string[]): Promise<number> {
       pinning,
       folder,
       environment: inheritedEnvironment(process.env),
-      ...(startStore === undefined ? {} : { startStore }),
+      ...(startStore !== undefined && { startStore }),
       signal,
-      onProgress: (text) => {
-        progress.show(text);
-      },
+      onProgress: statusLine.show,
       onCase(result) {
         results.push(result);
         print(renderCase(result));
@@ -85,10 +64,10 @@ async function main(args: readonly string[]): Promise<number> {
       },
     });
   } catch (error) {
-    if (error instanceof StartError) unstarted = error;
+    if (error instanceof ExpectedError) failure = error;
     else if (!signal.aborted) throw error;
   } finally {
-    progress.clear();
+    statusLine.clear();
     rmSync(folder, { recursive: true, force: true });
   }
 
@@ -101,12 +80,12 @@ async function main(args: readonly string[]): Promise<number> {
     writeFileSync(file, `${JSON.stringify(document, undefined, 2)}\n`);
     process.stderr.write(`${path.relative("", file)}\n`);
   }
-  if (unstarted !== undefined) process.stderr.write(`${unstarted.message}\n`);
-  if (signal.aborted) return INTERRUPTED;
-  const voids = results
+  if (signal.aborted) return EXIT_CODES.interrupted;
+  if (failure !== undefined) throw failure;
+  const isVoid = results
     .flatMap((result) => result.results)
-    .filter((each) => failureOf(each)?.outcome === "void");
-  return voids.length > 0 || unstarted !== undefined ? FAILED : 0;
+    .some((each) => failureOf(each)?.outcome === "void");
+  return isVoid ? EXIT_CODES.failed : EXIT_CODES.done;
 }
 
 function describeMachine(pinned: Machine["pinned"]): Machine {
@@ -121,20 +100,12 @@ function describeMachine(pinned: Machine["pinned"]): Machine {
   };
 }
 
-/** Without the settings of some other server: what is measured has the defaults. */
+/** Without variables of the server's settings: the benchmark measures the defaults. */
 function inheritedEnvironment(environment: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
-  const inherited: Record<string, string> = {};
-  for (const [name, value] of Object.entries(environment)) {
-    if (value !== undefined && !name.startsWith(VARIABLE_PREFIX)) inherited[name] = value;
-  }
-  return { ...inherited, NODE_ENV: "production" };
+  const inherited = Object.entries(environment).flatMap(([name, value]) =>
+    value === undefined || name.startsWith(VARIABLE_PREFIX) ? [] : [[name, value] as const],
+  );
+  return { ...Object.fromEntries(inherited), NODE_ENV: "production" };
 }
 
-ignoreBrokenPipes(process);
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  process.stderr.write(`${error.message}\n\nAll options: npm run bench -- --help\n`);
-  process.exitCode = MISUSED;
-}
+await runCommandLine({ script: "bench", options: OPTIONS, help: HELP, parse: parseOptions, run });

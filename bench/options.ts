@@ -1,8 +1,12 @@
 /** The command line of the benchmark. */
-import { parseArgs } from "node:util";
-
 import { suggest } from "../app/src/settings/nearest.ts";
-import { dashed, problemsOf, refuse } from "../cli/options.ts";
+import {
+  describeOptions,
+  describeStrayArgument,
+  parseCommandLine,
+  parseWholeNumber,
+  refuse,
+} from "../cli/options.ts";
 import { CASES, FULL_EFFORT, GROUPS, QUICK_EFFORT } from "./cases.ts";
 import type { Case, Effort } from "./cases.ts";
 
@@ -15,76 +19,72 @@ export const OPTIONS = {
     value: "N",
     description: `Repetitions of each case (default ${FULL_EFFORT.repetitions})`,
   },
-  quick: { type: "boolean", description: "Once each, and shorter: to see that it works, not to quote" },
-  peers: { type: "boolean", description: "Measure Socket.IO, too; installs it the first time" },
+  quick: { type: "boolean", description: "One short run per case, to check that everything works" },
+  peers: { type: "boolean", description: "Measure Socket.IO too; installs it the first time" },
   json: {
     type: "string",
     value: "FILE",
-    description: "Where the figures go (default bench/results/TIME.json)",
+    description: "File for the figures (default bench/results/TIME.json)",
   },
-  help: { type: "boolean", description: "Print this" },
+  help: { type: "boolean", description: "Print this text" },
 } as const;
 
-export interface Options {
+const NAME_WIDTH = Math.max(...CASES.map(({ name }) => name.length));
+
+export const HELP = `Usage: npm run bench [-- options]
+
+${describeOptions(OPTIONS)}
+
+${GROUPS.map((group) =>
+  [
+    group,
+    ...CASES.filter((each) => each.group === group).map(
+      ({ name, title }) => `  ${name.padEnd(NAME_WIDTH)}  ${title}`,
+    ),
+  ].join("\n"),
+).join("\n\n")}
+
+Exit codes: 0 every run counts, 1 a run is void or a server does not start, 2 the command line is wrong.
+`;
+
+export interface BenchOptions {
   /** In the order in which they are measured. */
   readonly cases: readonly Case[];
   readonly effort: Effort;
   readonly peers: boolean;
-  /** A file for the figures; `undefined` for the usual place. */
+  /** File for the figures; `undefined` for the default. */
   readonly json: string | undefined;
 }
 
 /**
- * Reads a command line, given without the program's own name. `--help` asks for {@link usage} instead.
- * @throws {UsageError} listing every option that is wrong, or else every word and value, with the nearest legal word.
+ * Parses the arguments, which start after the name of the command's file.
+ * @returns `undefined` for --help.
+ * @throws {UsageError} with all wrong options, or else all wrong words and values.
  */
-export function parseOptions(args: readonly string[]): Options | "help" {
-  // Not strict: problems are collected, and told in this project's words.
-  const { values, positionals, tokens } = parseArgs({
-    args: [...args],
-    options: OPTIONS,
-    strict: false,
-    tokens: true,
-  });
-  refuse(problemsOf(tokens, OPTIONS));
-  if (values.help === true) return "help";
-  const problems = positionals.map(
-    (word) => `${JSON.stringify(word)} is not an option${suggest(word, Object.keys(OPTIONS), dashed)}`,
-  );
-
-  const effort = values.quick === true ? QUICK_EFFORT : FULL_EFFORT;
-  const text = (value: string | boolean | undefined) => (typeof value === "string" ? value : undefined);
-  const options: Options = {
-    cases: readCases(text(values.cases), problems),
-    effort: { ...effort, repetitions: readRepetitions(text(values.reps), problems) ?? effort.repetitions },
-    peers: values.peers === true,
-    json: text(values.json),
+export function parseOptions(args: readonly string[]): BenchOptions | undefined {
+  const commandLine = parseCommandLine(args, OPTIONS);
+  if (commandLine === undefined) return undefined;
+  const { values, positionals } = commandLine;
+  const problems = positionals.map((word) => describeStrayArgument(word, OPTIONS));
+  const effort = values.quick ? QUICK_EFFORT : FULL_EFFORT;
+  const range = { min: 1, max: MAX_REPETITIONS };
+  const options: BenchOptions = {
+    cases: selectCases(values.cases, problems),
+    effort: {
+      ...effort,
+      repetitions:
+        values.reps === undefined
+          ? effort.repetitions
+          : parseWholeNumber("reps", values.reps, range, problems),
+    },
+    peers: values.peers,
+    json: values.json,
   };
   refuse(problems);
   return options;
 }
 
-/** What the command line may say, for people. */
-export function usage(): string {
-  const optionLines = Object.entries(OPTIONS).map(([name, definition]) =>
-    line(`--${name}${"value" in definition ? ` ${definition.value}` : ""}`, definition.description),
-  );
-  return [
-    "Usage: npm run bench [-- options]",
-    "",
-    ...optionLines,
-    ...GROUPS.flatMap((group) => [
-      "",
-      group,
-      ...CASES.filter((each) => each.group === group).map(({ name, title }) => line(name, title)),
-    ]),
-    "",
-    "Ends with 0 when every run counts, 1 when one is void or a server does not start, 2 when the command line is wrong.",
-    "",
-  ].join("\n");
-}
-
-function readCases(text: string | undefined, problems: string[]): readonly Case[] {
+function selectCases(text: string | undefined, problems: string[]): readonly Case[] {
   if (text === undefined) return CASES;
   const words = text.split(",");
   const names = [...CASES.map(({ name }) => name), ...GROUPS];
@@ -92,18 +92,4 @@ function readCases(text: string | undefined, problems: string[]): readonly Case[
     if (!names.includes(word)) problems.push(`${JSON.stringify(word)} is not a case${suggest(word, names)}`);
   }
   return CASES.filter(({ name, group }) => words.includes(name) || words.includes(group));
-}
-
-function readRepetitions(text: string | undefined, problems: string[]): number | undefined {
-  if (text === undefined) return undefined;
-  const value = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (value >= 1 && value <= MAX_REPETITIONS) return value;
-  problems.push(
-    `--reps is ${JSON.stringify(text)}, and must be a whole number from 1 to ${MAX_REPETITIONS}.`,
-  );
-  return undefined;
-}
-
-function line(word: string, description: string): string {
-  return `  ${word.padEnd("tasks-f1000p10".length)}  ${description}`;
 }

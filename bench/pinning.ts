@@ -1,4 +1,4 @@
-/** Server and generator on a CPU each, so that neither takes the other's time. */
+/** One CPU for the servers and one for the generator, so that neither takes the other's time. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
@@ -7,7 +7,7 @@ export interface Pinning {
   readonly generator: number;
 }
 
-/** @returns `undefined` where there is no `taskset`, or only one CPU. */
+/** @returns `undefined` without `taskset`, or with one CPU. */
 export function choosePinning(): Pinning | undefined {
   if (process.platform !== "linux" || spawnSync("taskset", ["--version"]).error !== undefined)
     return undefined;
@@ -16,7 +16,7 @@ export function choosePinning(): Pinning | undefined {
   return server === undefined || generator === undefined ? undefined : { server, generator };
 }
 
-/** The CPUs of a list such as `0-3,8`. */
+/** Parses a list such as `0-3,8`. */
 export function cpusOf(list: string): readonly number[] {
   return (list.match(/\d+(-\d+)?/g) ?? []).flatMap((range) => {
     const [first = NaN, last = first] = range.split("-").map(Number);
@@ -24,7 +24,7 @@ export function cpusOf(list: string): readonly number[] {
   });
 }
 
-/** The command that runs `file` on a CPU; anywhere where `cpu` is left out. */
+/** The command that runs `file` on one CPU; on any CPU if `cpu` is `undefined`. */
 export function pinned(
   cpu: number | undefined,
   file: string,

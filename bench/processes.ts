@@ -1,27 +1,27 @@
-/** The processes of a benchmark: servers, and a generator for each run. None outlives it. */
+/** The processes of the benchmark: servers, and one generator per run. They end with the benchmark. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { ExpectedError } from "../app/src/settings/expectedError.ts";
+import { LOOPBACK } from "../cli/loopback.ts";
 import { freePort } from "../cli/valkeyServer.ts";
-import type { FiguresOf, Outcome, Run, Target } from "./generator/runs.ts";
+import type { FiguresOf, RunOutcome, Run, RunTarget } from "./generator/runs.ts";
 import { pinned } from "./pinning.ts";
-
-export const LOOPBACK = "127.0.0.1";
 
 const UNDER_BENCH = new URL("./underBench.ts", import.meta.url).href;
 const GENERATOR = fileURLToPath(new URL("./generator/main.ts", import.meta.url));
 
 const START_TIMEOUT_MS = 20_000;
-/** Of a server's output, to explain why it did not start. */
+/** Characters of the output of a server that does not start. */
 const OUTPUT_EXCERPT_CHARACTERS = 2000;
 
 export interface ServerProcess {
   readonly pid: number;
   readonly port: number;
-  /** SIGKILL; resolves when the process is gone. Idempotent. */
+  /** Sends SIGKILL, and resolves when the process has ended. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -29,22 +29,17 @@ export interface ServerOptions {
   readonly name: string;
   /** The source file that Node runs. */
   readonly entry: string;
-  /** HOST and PORT are added. */
+  /** Without HOST and PORT. */
   readonly environment: Readonly<Record<string, string>>;
   readonly cpu: number | undefined;
-  /** Takes the output: a file costs the server what it costs in production, and nobody else anything. */
+  /** Folder for the output. Writing to a file has the cost of production, and takes no time of the generator. */
   readonly folder: string;
   readonly signal: AbortSignal;
 }
 
-/** A server does not listen; with the end of its output. */
-export class StartError extends Error {
-  override readonly name = "StartError";
-}
-
 /**
  * Starts a server and waits until it listens.
- * @throws {StartError} where it does not.
+ * @throws {ExpectedError} with the end of its output, if it does not listen.
  */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
   const { name, entry, environment, cpu, folder, signal } = options;
@@ -57,7 +52,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     stdio: ["ignore", output, output, "ipc"],
   });
   closeSync(output);
-  const stop = stopperOf(child);
+  const stop = stopOf(child);
   const timeout = AbortSignal.any([signal, AbortSignal.timeout(START_TIMEOUT_MS)]);
   try {
     const { pid } = child;
@@ -72,21 +67,21 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   } catch (error) {
     await stop();
     if (signal.aborted) throw error;
-    const said = readFileSync(outputFile, "utf8").slice(-OUTPUT_EXCERPT_CHARACTERS);
-    throw new StartError(`${name} does not listen: ${String(error)}\n${said}`, { cause: error });
+    const excerpt = readFileSync(outputFile, "utf8").slice(-OUTPUT_EXCERPT_CHARACTERS);
+    throw new ExpectedError(`${name} does not listen: ${String(error)}\n${excerpt}`, { cause: error });
   }
 }
 
-/** Has a process of its own perform a run. */
+/** Performs a run in a new process. */
 export async function generate<R extends Run>(
   run: R,
-  target: Target,
+  target: RunTarget,
   cpu: number | undefined,
   signal: AbortSignal,
-): Promise<Outcome<FiguresOf[R["kind"]]>> {
+): Promise<RunOutcome<FiguresOf[R["kind"]]>> {
   const [file, args] = pinned(cpu, process.execPath, [GENERATOR]);
   const child = spawn(file, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
-  const stop = stopperOf(child);
+  const stop = stopOf(child);
   try {
     child.send({ run, target });
     const answer = (await Promise.race([
@@ -95,25 +90,25 @@ export async function generate<R extends Run>(
         throw new Error("The load generator ended without an answer.");
       }),
     ])) as readonly unknown[];
-    // The generator is of the same version: it answers a run with its own figures.
-    return answer[0] as Outcome<FiguresOf[R["kind"]]>;
+    // The generator has the same version, and answers with the figures of the run.
+    return answer[0] as RunOutcome<FiguresOf[R["kind"]]>;
   } finally {
     await stop();
   }
 }
 
-function stopperOf(child: ChildProcess): () => Promise<void> {
-  const gone = new Promise<void>((resolve) => {
+function stopOf(child: ChildProcess): () => Promise<void> {
+  const ended = new Promise<void>((resolve) => {
     child.once("close", () => {
       resolve();
     });
-    // It could not be started; "close" comes, too, where it could.
+    // Node emits no "close" if the process cannot be started.
     child.once("error", () => {
       resolve();
     });
   });
   return () => {
     child.kill("SIGKILL");
-    return gone;
+    return ended;
   };
 }

@@ -1,7 +1,7 @@
-/** What a benchmark found out, as data: the document that is written, and what the tables are made of. */
+/** The results of the benchmark as data, for the JSON document and the tables. */
 import type { Case, Row } from "./cases.ts";
 import type { ContestantName } from "./contestants.ts";
-import type { Outcome } from "./generator/runs.ts";
+import type { RunOutcome } from "./generator/runs.ts";
 import type { Pinning } from "./pinning.ts";
 import { ratios, spread } from "./statistics.ts";
 import type { Spread } from "./statistics.ts";
@@ -12,19 +12,19 @@ export interface Machine {
   readonly memoryBytes: number;
   readonly system: string;
   readonly node: string;
-  /** The CPU of the server and that of the generator; `null` where neither could be had for itself. */
+  /** The CPUs of server and generator; `null` if they share all CPUs. */
   readonly pinned: Pinning | null;
 }
 
 export interface ContestantResult {
   readonly contestant: ContestantName;
-  /** By repetition. A contestant that fails in one is not asked again. */
-  readonly runs: readonly Outcome<Row>[];
+  /** By repetition. The first failure is the last run. */
+  readonly runs: readonly RunOutcome<Row>[];
 }
 
 export interface CaseResult {
   readonly case: Case;
-  /** In the order in which they took turns. */
+  /** In the order of their runs. */
   readonly results: readonly ContestantResult[];
 }
 
@@ -32,11 +32,11 @@ export interface CaseResult {
 export interface Summary {
   readonly key: string;
   readonly values: Spread | undefined;
-  /** Multiples of the base, repetition by repetition; `undefined` for a column without. */
+  /** Ratios to the base by repetition; `undefined` for a column without ratios. */
   readonly ratio: Spread | undefined;
 }
 
-/** Whose figures the others' are multiples of. */
+/** The contestant that the ratios refer to. */
 export function baseOf({ case: { base }, results }: CaseResult): ContestantResult | undefined {
   return results.find(({ contestant }) => contestant === base) ?? results[0];
 }
@@ -58,14 +58,14 @@ export function summarize(result: CaseResult, index: number): readonly Summary[]
   });
 }
 
-/** Why a contestant has no figures in a case; `undefined` where it has. */
+/** The run that has no figures; `undefined` if all runs have them. */
 export function failureOf({
   runs,
-}: ContestantResult): Exclude<Outcome<Row>, { outcome: "measured" }> | undefined {
+}: ContestantResult): Exclude<RunOutcome<Row>, { outcome: "measured" }> | undefined {
   return runs.find((run) => run.outcome !== "measured");
 }
 
-/** The document, to be written as JSON. */
+/** The content of the JSON document. */
 export function documentOf(
   cases: readonly CaseResult[],
   about: {

@@ -1,4 +1,4 @@
-/** Several measurements of one thing: the middle one, and how far they lie apart. */
+/** Median, minimum and maximum of repeated measurements. */
 
 export interface Spread {
   readonly median: number;
@@ -6,7 +6,7 @@ export interface Spread {
   readonly max: number;
 }
 
-/** @returns `undefined` where there are no values. */
+/** @returns `undefined` without values. */
 export function spread(values: readonly number[]): Spread | undefined {
   const sorted = values.toSorted((a, b) => a - b);
   const [min] = sorted;
@@ -18,9 +18,9 @@ export function spread(values: readonly number[]): Spread | undefined {
 }
 
 /**
- * Ratios of values to those of a base, repetition by repetition: the two were measured directly after each other, so
- * what slowed the machine down meanwhile slowed both.
- * @param values by repetition; `undefined` where there is none.
+ * Ratios of values to those of a base by repetition. The two runs of a repetition follow each other, so a disturbance of the
+ * machine affects both.
+ * @param values by repetition.
  */
 export function ratios(
   values: readonly (number | undefined)[],

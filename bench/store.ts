@@ -1,13 +1,13 @@
-/** A real Valkey of this machine: what several tasks share. */
+/** The Valkey of this machine, which several tasks share. */
 import { execFileSync } from "node:child_process";
 
 import { findValkeyServer, startValkeyServer } from "../cli/valkeyServer.ts";
 import type { Store } from "./bench.ts";
 
 /**
- * @param searchPath folders to look in first, as `PATH` gives them.
- * @param cpu where it runs: it is a part of what is measured.
- * @returns a function that starts one with nothing in it; `undefined` where this machine has none.
+ * @param searchPath folders in the form of `PATH`.
+ * @param cpu the CPU that it runs on.
+ * @returns a function that starts an empty Valkey; `undefined` if this machine has none.
  */
 export async function findStore(
   searchPath: string | undefined,
@@ -19,7 +19,7 @@ export async function findStore(
 
 async function startStore(binary: string, cpu: number | undefined): Promise<Store> {
   const server = await startValkeyServer({ binary });
-  // All of its threads, which are there by now.
+  // Pins all threads, which exist after the start.
   if (cpu !== undefined) execFileSync("taskset", ["-acp", String(cpu), String(server.pid)]);
   return { url: server.url, pid: server.pid, stop: () => server.close() };
 }

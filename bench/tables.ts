@@ -1,4 +1,5 @@
-/** Results for people: Markdown, aligned so that a terminal shows it as well. */
+/** Results as Markdown tables, aligned for a terminal. */
+import { padCells } from "../load-test/parts/table.ts";
 import { baseOf, failureOf, summarize } from "./results.ts";
 import type { CaseResult, Machine } from "./results.ts";
 import type { Spread } from "./statistics.ts";
@@ -13,7 +14,7 @@ export function renderMachine({ cpu, cpus, memoryBytes, system, node, pinned }: 
   return `${cpu}, ${cpus} CPUs, ${(memoryBytes / GIB).toFixed(1)} GiB, ${system}, Node ${node}; ${where}\n`;
 }
 
-/** What the rows are, said once: each contestant is known by one word. */
+/** Explains the names of the rows. */
 export function renderLegend(): string {
   return "naive: `ws` and `express` as most examples use them; socket.io: Socket.IO by WebSocket alone; this: this project's server.\n";
 }
@@ -22,7 +23,7 @@ export function renderLegend(): string {
 export function renderCase(result: CaseResult): string {
   const { name, title, columns } = result.case;
   const base = baseOf(result)?.contestant ?? "";
-  // A base alone is compared with nobody, and a system that tells nothing has no column.
+  // A single contestant has no ratios. A figure that the system does not report has no column.
   const shown = columns
     .map((column, index) => ({ ...column, index, ratio: column.ratio && result.results.length > 1 }))
     .filter(({ index }) =>
@@ -35,8 +36,8 @@ export function renderCase(result: CaseResult): string {
   const rows = result.results.map((each, row) => {
     const failure = failureOf(each);
     if (failure !== undefined) {
-      const said = failure.outcome === "void" ? `void: ${failure.reason}` : "not sustained";
-      return [each.contestant, said, ...head.slice(2).map(() => "")];
+      const text = failure.outcome === "void" ? `void: ${failure.reason}` : "not sustained";
+      return [each.contestant, text, ...head.slice(2).map(() => "")];
     }
     const summaries = summarize(result, row);
     return [
@@ -51,12 +52,12 @@ export function renderCase(result: CaseResult): string {
   return `### ${name}: ${title}\n\n${table([head, ...rows])}`;
 }
 
-/** Of a repetition each: whether it was so in all of them. */
+/** `yes` if the flag was set in all repetitions. */
 function renderFlag(values: Spread | undefined): string {
   return values === undefined ? "–" : values.min === 1 ? "yes" : "no";
 }
 
-/** `–` where there is nothing. */
+/** `–` without values. */
 function renderSpread(values: Spread | undefined): string {
   if (values === undefined) return "–";
   const { median, min, max } = values;
@@ -65,7 +66,7 @@ function renderSpread(values: Spread | undefined): string {
     : `${renderNumber(median)} (${renderNumber(min)}–${renderNumber(max)})`;
 }
 
-/** To three digits, with `k` and `M` for thousands and millions. */
+/** Three digits, with `k` and `M` for thousands and millions. */
 export function renderNumber(value: number): string {
   const size = Math.abs(value);
   if (size >= 999_500) return `${threeDigits(value / 1e6)}M`;
@@ -78,15 +79,10 @@ function threeDigits(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2);
 }
 
-/** A Markdown table; the first column to the left, the others to the right. */
-function table([head = [], ...rows]: readonly (readonly string[])[]): string {
-  const widths = head.map((_, column) =>
-    Math.max(3, ...[head, ...rows].map((row) => (row[column] ?? "").length)),
+function table(rows: readonly (readonly string[])[]): string {
+  const [head = [], ...rest] = padCells(rows, "right", 3);
+  const rule = head.map(({ length }, column) =>
+    column === 0 ? "-".repeat(length) : `${"-".repeat(length - 1)}:`,
   );
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join(" | ")} |\n`;
-  const rule = widths.map((width, column) =>
-    column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`,
-  );
-  return [head, rule, ...rows].map(line).join("");
+  return [head, rule, ...rest].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
 }

@@ -1,6 +1,6 @@
 /**
- * Loaded into a server's process ahead of the server, which knows nothing of it: it tells the benchmark that the
- * server listens on its PORT, and does not outlive the benchmark, however that ends.
+ * Preloaded into a server's process: notifies the benchmark when the server listens on its PORT, and ends the process with the
+ * benchmark.
  */
 import { subscribe } from "node:diagnostics_channel";
 import { Server } from "node:net";
@@ -11,10 +11,10 @@ subscribe("tracing:net.server.listen:asyncEnd", (message) => {
   if (typeof message !== "object" || message === null || !("server" in message)) return;
   const address = message.server instanceof Server ? message.server.address() : null;
   if (address === null || typeof address === "string" || address.port !== port) return;
-  // A parent that is gone already shows in "disconnect"; nobody needs this error.
+  // If the parent has ended, "disconnect" follows; the error is redundant.
   process.send?.("listening", undefined, undefined, () => undefined);
 });
 
 process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
-// The listener would keep the process alive after the server is done.
+// The listener must not keep the process alive after the server has closed.
 process.channel?.unref();

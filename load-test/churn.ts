@@ -1,37 +1,39 @@
-import type { ConnectionEvents, Target } from "./connection.ts";
+import type { Endpoint } from "./connection.ts";
 import { Opener } from "./opener.ts";
 import type { ChurnOptions } from "./options.ts";
-import { CATCH_UP_MS, pace } from "./pace.ts";
-import type { Progress } from "./progress.ts";
-import type { Outcome } from "./report.ts";
+import { CATCH_UP_MS, pace } from "./parts/pace.ts";
+import type { ModeResult, OnProgress } from "./report.ts";
 
 /**
- * Opens connections at a steady rate and closes each once it is greeted. A load balancer counts a WebSocket as
- * one request, at its upgrade, so this is the load that makes an autoscaler on the request count act.
- * Connections that are due while `concurrency` are open wait; those still waiting when the pace may no longer catch
- * up are not attempted.
+ * Opens connections at a steady rate, and closes each after its greeting. A load balancer counts a WebSocket as one request at
+ * its upgrade, so this load makes an autoscaler act that follows the request count.
+ * Connections wait while `concurrency` others are open. Those that still wait at the end are not attempted.
  */
 export async function churn(
   { rate, duration, total, concurrency }: ChurnOptions,
-  target: Target,
-  progress: Progress,
+  endpoint: Endpoint,
+  onProgress: OnProgress,
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<ModeResult> {
   const planned = Math.min(total, rate * duration);
-  const opener = new Opener(target, signal);
+  const opener = new Opener(endpoint, signal);
   const running = new Set<Promise<void>>();
   let waiting = 0;
 
-  const events: ConnectionEvents = {
-    message: () => undefined,
-    lost: (failure) => {
-      opener.failures.add(failure);
-    },
-  };
   const attempt = async () => {
-    const connection = await opener.open(events);
+    const connection = await opener.open({
+      onMessage: () => undefined,
+      onLost: (failure) => {
+        opener.failures.add(failure);
+      },
+    });
     if (connection !== undefined) await opener.close(connection);
-    progress.update(opener.attempted, opener.failures.total);
+    onProgress({
+      part: "connections",
+      done: opener.attempted,
+      total: planned,
+      failed: opener.failures.total,
+    });
   };
   const startWaiting = () => {
     while (waiting > 0 && running.size < concurrency && !signal.aborted) {
@@ -44,18 +46,13 @@ export async function churn(
     }
   };
 
-  progress.begin("connections", planned);
-  await pace(
-    { rate, count: planned },
-    () => {
-      waiting++;
-      startWaiting();
-      return true;
-    },
-    signal,
-  );
-  const givesUpAt = performance.now() + CATCH_UP_MS;
-  while (waiting > 0 && performance.now() < givesUpAt && !signal.aborted) await Promise.race(running);
+  await pace({ rate, count: planned, signal }, () => {
+    waiting++;
+    startWaiting();
+    return true;
+  });
+  const endsAt = performance.now() + CATCH_UP_MS;
+  while (waiting > 0 && performance.now() < endsAt && !signal.aborted) await Promise.race(running);
   waiting = 0;
   await Promise.all(running);
 

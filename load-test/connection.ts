@@ -1,13 +1,14 @@
-/** One WebSocket of the load test, from its opening to its end. */
+/** One WebSocket of the load test. */
 import { WebSocket } from "ws";
 
-import { Failure, toFailure } from "./failures.ts";
+import { Failure, toFailure } from "./parts/failures.ts";
 import { parseObject } from "./json.ts";
 
-export interface Target {
+/** The server, and how to connect to it. */
+export interface Endpoint {
   readonly url: URL;
   readonly verifyCertificate: boolean;
-  /** How long opening (name, TCP, TLS, upgrade and greeting together) may take, and closing after that. */
+  /** Limit of opening (name look-up, TCP, TLS, upgrade and greeting), and again of closing. */
   readonly timeoutMs: number;
 }
 
@@ -17,31 +18,31 @@ export interface Connection {
   send(text: string): void;
   /**
    * Closes with 1000 and waits for the closing handshake, at most `timeoutMs`.
-   * @throws {Failure} when it did not take place.
+   * @throws {Failure} if the handshake fails.
    */
   close(): Promise<void>;
 }
 
-export interface ConnectionEvents {
+export interface ConnectionCallbacks {
   /** A text message after the greeting. */
-  message(text: string): void;
+  onMessage(text: string): void;
   /** The connection ended without {@link Connection.close}. */
-  lost(failure: Failure): void;
+  onLost(failure: Failure): void;
 }
 
 const NORMAL_CLOSURE = 1000;
-/** What `ws` reports when a connection ends without a close frame (RFC 6455, section 7.1.5). */
+/** `ws` reports this code if a connection ends without a Close frame (RFC 6455, section 7.1.5). */
 const ABNORMAL_CLOSURE = 1006;
 
 /**
- * Opens a connection and waits for the server's greeting `{"connection":"ok"}`: only then is it sure that every
- * later broadcast reaches this connection, and that more than a proxy answered.
- * @returns `undefined` when `signal` was aborted first.
- * @throws {Failure} when the connection could not be opened.
+ * Opens a connection and waits for the server's greeting `{"connection":"ok"}`. From then on, every broadcast must reach this
+ * connection; the upgrade alone may have been answered by a proxy.
+ * @returns `undefined` if `signal` aborts first.
+ * @throws {Failure} if the connection cannot be opened.
  */
 export function connect(
-  target: Target,
-  events: ConnectionEvents,
+  endpoint: Endpoint,
+  callbacks: ConnectionCallbacks,
   signal: AbortSignal,
 ): Promise<Connection | undefined> {
   if (signal.aborted) return Promise.resolve(undefined);
@@ -52,9 +53,9 @@ export function connect(
   let failure: Failure | undefined;
 
   const startedAt = performance.now();
-  const socket = new WebSocket(target.url, {
+  const socket = new WebSocket(endpoint.url, {
     perMessageDeflate: false,
-    rejectUnauthorized: target.verifyCertificate,
+    rejectUnauthorized: endpoint.verifyCertificate,
   });
   const breakOff = (why: Failure) => {
     failure ??= why;
@@ -63,7 +64,7 @@ export function connect(
   const limit = (what: string) =>
     setTimeout(() => {
       breakOff(new Failure("timeout", what));
-    }, target.timeoutMs);
+    }, endpoint.timeoutMs);
   const abort = () => {
     opened.resolve(undefined);
     socket.terminate();
@@ -99,7 +100,7 @@ export function connect(
   socket.addEventListener("message", ({ data }) => {
     if (typeof data !== "string") return;
     if (state !== "opening") {
-      events.message(data);
+      callbacks.onMessage(data);
     } else if (isGreeting(data)) {
       settle();
       state = "open";
@@ -119,7 +120,7 @@ export function connect(
         return;
       case "open":
         closed.resolve(undefined);
-        events.lost(failure);
+        callbacks.onLost(failure);
         return;
       case "closing":
         closed.reject(failure);

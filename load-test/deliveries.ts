@@ -1,39 +1,39 @@
-/** The bookkeeping of a sustained run: which message should reach which connection, and which did, how often. */
-import { Latencies, type Percentiles } from "./latencies.ts";
+/** Counts which message must reach which connection, and which did. */
 import { isObject } from "./json.ts";
+import { LatencyHistogram, type LatencyPercentiles } from "./parts/histogram.ts";
 
 export interface DeliveryCount {
-  /** Copies that the open connections should have got: for each message as many as were open when it was sent. */
+  /** For each message, the number of connections that were open when it was sent. */
   readonly expected: number;
-  /** Copies that arrived, each counted once. */
+  /** Copies that arrived, without duplicates. */
   readonly received: number;
   readonly missing: number;
   /** Copies that arrived again. */
   readonly duplicated: number;
-  /** Copies of messages that this run did not send. */
+  /** Copies of messages that another client sent. */
   readonly foreign: number;
-  /** From the time a message was due to be sent to its arrival at its own sender. */
-  readonly roundTripMs: Percentiles | null;
+  /** From the time at which a message was due to its arrival at its sender. */
+  readonly roundTripMs: LatencyPercentiles | null;
   /** The same, to its arrival at every other connection. */
-  readonly fanOutMs: Percentiles | null;
+  readonly fanOutMs: LatencyPercentiles | null;
 }
 
-/** What a message of the load test carries. */
+/** The content of a message. */
 interface Stamp {
-  /** The run that sent it, to tell its messages from other people's. */
+  /** The run that sent it. */
   readonly run: string;
   readonly sequence: number;
   /** Number of the connection that sent it. */
   readonly sender: number;
-  /** When it was due to be sent, of the sending process's monotonic clock in milliseconds. */
+  /** When it was due, of the sending process's monotonic clock in milliseconds. */
   readonly dueAt: number;
 }
 
 export class Deliveries {
   readonly #run: string;
   readonly #seen = new Map<number, SequenceSet>();
-  readonly #roundTrip = new Latencies();
-  readonly #fanOut = new Latencies();
+  readonly #roundTrip = new LatencyHistogram();
+  readonly #fanOut = new LatencyHistogram();
   #expected = 0;
   #received = 0;
   #duplicated = 0;
@@ -43,18 +43,18 @@ export class Deliveries {
     this.#run = run;
   }
 
-  /** Whether nothing is still expected. */
-  get complete(): boolean {
+  /** Whether every expected copy has arrived. */
+  get isComplete(): boolean {
     return this.#received === this.#expected;
   }
 
-  /** The text of a message, of which `copies` are expected from now on. */
+  /** @returns the text of a message, of which `copies` are expected from now on. */
   send(message: Omit<Stamp, "run">, copies: number): string {
     this.#expected += copies;
     return JSON.stringify({ run: this.#run, ...message } satisfies Stamp);
   }
 
-  /** Enters what the server delivered (`{"message": …}`) to a connection, at a time of the monotonic clock. */
+  /** Counts a delivered `{"message": …}` of a connection, at a time of the monotonic clock. */
   receive(connection: number, message: unknown, now: number): void {
     if (!isStamp(message) || message.run !== this.#run) {
       this.#foreign++;
@@ -83,13 +83,13 @@ export class Deliveries {
   }
 }
 
-/** A set of whole numbers from 0 that costs memory only for those that came out of order. */
+/** A set of whole numbers from 0. Only numbers out of order take memory. */
 class SequenceSet {
   /** Every number below is in the set. */
   #next = 0;
   readonly #beyond = new Set<number>();
 
-  /** Whether `value` is new. */
+  /** @returns whether `value` is new. */
   add(value: number): boolean {
     if (value < this.#next || this.#beyond.has(value)) return false;
     this.#beyond.add(value);

@@ -1,4 +1,4 @@
-/** The object that `text` is the JSON of; `undefined` for any other text. */
+/** @returns the JSON object in the text; `undefined` for any other text. */
 export function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(text);

@@ -1,48 +1,36 @@
-/** `npm run load-test -- wss://HOST/wss`: the only module of the load test that touches the process. */
-import { ignoreBrokenPipes, watchParent } from "../app/src/settings/commandProcess.ts";
-import { refuseSwallowedOptions } from "../cli/npmOptions.ts";
-import { UsageError } from "../cli/options.ts";
-import { OPTIONS, parseOptions, usage } from "./options.ts";
-import { noProgress, progressBar } from "./progress.ts";
-import { render, shortfalls, succeeded } from "./report.ts";
+/** `npm run load-test -- wss://HOST/wss` */
+import { watchInterrupts } from "../cli/interrupts.ts";
+import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
+import { HELP, type LoadTestOptions, OPTIONS, parseOptions } from "./options.ts";
+import { statusLineOn } from "./parts/statusLine.ts";
+import { hasSucceeded, type OnProgress, render, shortfalls } from "./report.ts";
 import { runLoadTest } from "./run.ts";
 
-const FAILED = 1;
-const MISUSED = 2;
+const MIN_REDRAW_MS = 100;
 
-async function main(args: readonly string[]): Promise<number> {
-  refuseSwallowedOptions("load-test", OPTIONS, process);
-  const options = parseOptions(args);
-  if (options === "help") {
-    process.stdout.write(usage());
-    return 0;
-  }
-
-  const interrupt = new AbortController();
-  // Once: a second Ctrl-C ends the process as it always does.
-  process.once("SIGINT", () => {
-    interrupt.abort();
-  });
-  watchParent(process, () => {
-    interrupt.abort();
-  });
-  const progress = options.json || !process.stderr.isTTY ? noProgress : progressBar(process.stderr);
-  const report = await runLoadTest(options, progress, interrupt.signal).finally(() => {
-    progress.close();
+async function run(options: LoadTestOptions, orphaned: AbortSignal): Promise<number> {
+  const statusLine = options.json || !process.stderr.isTTY ? undefined : statusLineOn(process.stderr);
+  let drawnAt = -Infinity;
+  const onProgress: OnProgress = ({ part, done, total, failed }) => {
+    const now = performance.now();
+    if (now - drawnAt < MIN_REDRAW_MS) return;
+    drawnAt = now;
+    statusLine?.show(`${part}: ${done} of ${total}, ${failed} failed`);
+  };
+  const interrupts = watchInterrupts(
+    { signals: process, orphaned },
+    { onSecond: () => process.exit(EXIT_CODES.interrupted) },
+  );
+  const report = await runLoadTest(options, onProgress, interrupts.signal).finally(() => {
+    interrupts.close();
+    statusLine?.clear();
   });
   process.stdout.write(
     options.json
       ? `${JSON.stringify({ ...report, shortfalls: shortfalls(report) }, undefined, 2)}\n`
       : render(report),
   );
-  return succeeded(report) ? 0 : FAILED;
+  return hasSucceeded(report) ? EXIT_CODES.done : EXIT_CODES.failed;
 }
 
-ignoreBrokenPipes(process);
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  process.stderr.write(`${error.message}\n\nAll options: npm run load-test -- --help\n`);
-  process.exitCode = MISUSED;
-}
+await runCommandLine({ script: "load-test", options: OPTIONS, help: HELP, parse: parseOptions, run });

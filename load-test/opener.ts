@@ -1,20 +1,20 @@
-import { connect, type Connection, type ConnectionEvents, type Target } from "./connection.ts";
-import { FailureTally, toFailure } from "./failures.ts";
-import { Latencies } from "./latencies.ts";
-import type { Outcome } from "./report.ts";
+import { connect, type Connection, type ConnectionCallbacks, type Endpoint } from "./connection.ts";
+import { FailureTally, toFailure } from "./parts/failures.ts";
+import { LatencyHistogram } from "./parts/histogram.ts";
+import type { ModeResult } from "./report.ts";
 
-/** Opens and closes the connections of one run, and keeps count of how that went. */
+/** Opens and closes the connections of one run, and counts the results. */
 export class Opener {
   readonly failures = new FailureTally();
-  readonly #target: Target;
+  readonly #endpoint: Endpoint;
   readonly #signal: AbortSignal;
-  readonly #connectTimes = new Latencies();
+  readonly #connectTimes = new LatencyHistogram();
   #attempted = 0;
   #connected = 0;
 
-  /** @param signal cuts short what is being opened, which says nothing about the server and is not counted. */
-  constructor(target: Target, signal: AbortSignal) {
-    this.#target = target;
+  /** @param signal cancels connections that are being opened. These are not counted. */
+  constructor(endpoint: Endpoint, signal: AbortSignal) {
+    this.#endpoint = endpoint;
     this.#signal = signal;
   }
 
@@ -22,11 +22,11 @@ export class Opener {
     return this.#attempted;
   }
 
-  /** @returns `undefined` where the connection could not be opened, or was cut short. */
-  async open(events: ConnectionEvents): Promise<Connection | undefined> {
+  /** @returns `undefined` if the connection failed or was cancelled. */
+  async open(callbacks: ConnectionCallbacks): Promise<Connection | undefined> {
     this.#attempted++;
     try {
-      const connection = await connect(this.#target, events, this.#signal);
+      const connection = await connect(this.#endpoint, callbacks, this.#signal);
       if (connection === undefined) {
         this.#attempted--;
         return undefined;
@@ -48,8 +48,7 @@ export class Opener {
     }
   }
 
-  /** @param planned connections that the run was to open. */
-  count(planned: number): Outcome["connections"] {
+  count(planned: number): ModeResult["connections"] {
     return {
       planned,
       attempted: this.#attempted,

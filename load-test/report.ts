@@ -1,63 +1,72 @@
-/** The summary of a run: as data, and as tables for people. */
+/** The summary of a run: as data, and as text. */
 import type { DeliveryCount } from "./deliveries.ts";
-import { explain, type FailureCount } from "./failures.ts";
-import type { Percentiles } from "./latencies.ts";
 import type { Mode } from "./options.ts";
+import { explain, type FailureCount } from "./parts/failures.ts";
+import type { LatencyPercentiles } from "./parts/histogram.ts";
+import { padCells } from "./parts/table.ts";
 
-/** What a mode finds out. */
-export interface Outcome {
+/** Receives the progress of a run. */
+export type OnProgress = (progress: {
+  readonly part: "connections" | "messages";
+  readonly done: number;
+  readonly total: number;
+  readonly failed: number;
+}) => void;
+
+/** The figures of a mode. */
+export interface ModeResult {
   readonly connections: {
     readonly planned: number;
     readonly attempted: number;
     readonly connected: number;
-    readonly connectMs: Percentiles | null;
+    readonly connectMs: LatencyPercentiles | null;
   };
-  /** `null` in a run that sends none. */
+  /** `null` in a run without messages. */
   readonly messages: {
     readonly planned: number;
     readonly sent: number;
-    /** How much later than due this process sent them; a part of `roundTripMs` and `fanOutMs`. */
-    readonly lagMs: Percentiles | null;
+    /** Delay of this process: from the time at which a message was due to its sending. `roundTripMs` and `fanOutMs` include it. */
+    readonly lagMs: LatencyPercentiles | null;
   } | null;
   readonly deliveries: DeliveryCount | null;
   readonly failures: readonly FailureCount[];
 }
 
-/** The document of `--json`, beside {@link shortfalls}. */
-export interface Report extends Outcome {
+/** The document of `--json`, without {@link shortfalls}. */
+export interface LoadTestReport extends ModeResult {
   readonly mode: Mode;
   readonly url: string;
-  /** Whether the server's certificate was checked, and if not, why. */
+  /** Whether the server's certificate was checked, or the reason against it. */
   readonly certificate: "checked" | "not checked: loopback host" | "not checked: --insecure" | "none: ws://";
   /** From the first connection to the end of the last one. */
   readonly seconds: number;
-  /** Whether the run was ended before its time. */
+  /** Whether an interrupt ended the run. */
   readonly interrupted: boolean;
 }
 
-/** Whether nothing failed: no connection, no delivery, and nothing left out but by an interrupt. */
-export function succeeded(report: Report): boolean {
+/** Whether the run has no failures and no {@link shortfalls}. */
+export function hasSucceeded(report: LoadTestReport): boolean {
   return report.failures.length === 0 && shortfalls(report).length === 0;
 }
 
-/** What the run did not get to and what did not arrive, each with what to do about it. */
+/** Deliveries that did not arrive, and planned connections or messages that were not attempted; each with a suggestion. */
 export function shortfalls({
   mode,
   interrupted,
   connections,
   messages,
   deliveries,
-}: Report): readonly string[] {
+}: LoadTestReport): readonly string[] {
   const lines: string[] = [];
   if (deliveries !== null && deliveries.missing > 0) {
     lines.push(
       `${count(deliveries.missing)} deliveries are missing. ` +
-        "A connection that was closed misses what came meanwhile: these do not resume, as the client does. Tasks that do " +
-        "not share their messages show it too: measure with one.",
+        "A closed connection misses later messages, because the load test does not resume, as the client does. Tasks without " +
+        "a shared backplane lose deliveries too: measure one task.",
     );
   }
   if (deliveries !== null && deliveries.duplicated > 0) {
-    lines.push(`${count(deliveries.duplicated)} came more than once.`);
+    lines.push(`${count(deliveries.duplicated)} deliveries arrived more than once.`);
   }
   if (interrupted) return lines;
   if (connections.attempted < connections.planned) {
@@ -69,14 +78,14 @@ export function shortfalls({
   }
   if (messages !== null && messages.sent < messages.planned) {
     lines.push(
-      "Not all messages were sent: no connection was left, or this machine was too slow for --rate.",
+      "Not all messages were sent: no connection was open, or this machine was too slow for --rate.",
     );
   }
   return lines;
 }
 
-/** The summary for people; ends with a newline. */
-export function render(report: Report): string {
+/** The summary as text; ends with a newline. */
+export function render(report: LoadTestReport): string {
   const { connections, messages, deliveries, failures } = report;
   const failed = connections.attempted - connections.connected;
   const sections = [
@@ -100,7 +109,7 @@ export function render(report: Report): string {
               "deliveries",
               `${count(deliveries.expected)} expected, ${count(deliveries.received)} received, ` +
                 `${count(deliveries.missing)} missing, ${count(deliveries.duplicated)} duplicated; ` +
-                `${count(deliveries.foreign)} of other people's messages`,
+                `${count(deliveries.foreign)} of other clients' messages`,
             ],
           ]),
     ]),
@@ -128,7 +137,7 @@ export function render(report: Report): string {
             explain(failure),
           ]),
         ]),
-    [...shortfalls(report), succeeded(report) ? "Nothing failed." : "Something failed."],
+    [...shortfalls(report), hasSucceeded(report) ? "Nothing failed." : "Something failed."],
   ];
   return sections
     .filter((lines) => lines.length > 0)
@@ -136,29 +145,14 @@ export function render(report: Report): string {
     .join("\n");
 }
 
-function percentileRow(name: string, percentiles: Percentiles | null): string[] {
+function percentileRow(name: string, percentiles: LatencyPercentiles | null): string[] {
   if (percentiles === null) return [name, "0"];
   const { count: samples, p50, p90, p99, p99_9, max } = percentiles;
   return [name, count(samples), ...[p50, p90, p99, p99_9, max].map((value) => value.toFixed(2))];
 }
 
-/** Rows as lines of aligned columns; the first column to the left, the others as asked. */
 function table(rows: readonly (readonly string[])[], others: "left" | "right" = "left"): string[] {
-  const widths: number[] = [];
-  for (const row of rows) {
-    for (const [column, cell] of row.entries()) {
-      widths[column] = Math.max(widths[column] ?? 0, cell.length);
-    }
-  }
-  return rows.map((row) =>
-    row
-      .map((cell, column) => {
-        const width = widths[column] ?? 0;
-        return column > 0 && others === "right" ? cell.padStart(width) : cell.padEnd(width);
-      })
-      .join("  ")
-      .trimEnd(),
-  );
+  return padCells(rows, others).map((cells) => cells.join("  ").trimEnd());
 }
 
 function count(value: number): string {

@@ -2,40 +2,42 @@ import { randomUUID } from "node:crypto";
 import { isIPv4 } from "node:net";
 
 import { churn } from "./churn.ts";
-import type { Options } from "./options.ts";
-import type { Progress } from "./progress.ts";
-import type { Report } from "./report.ts";
+import type { LoadTestOptions } from "./options.ts";
+import type { LoadTestReport, OnProgress } from "./report.ts";
 import { sustained } from "./sustained.ts";
 
-/** Runs the load test to its end, or to that of `signal`, which ends it early with the summary so far. */
+/** Runs the load test until its end, or until `signal` aborts. */
 export async function runLoadTest(
-  options: Options,
-  progress: Progress,
+  options: LoadTestOptions,
+  onProgress: OnProgress,
   signal: AbortSignal,
-): Promise<Report> {
+): Promise<LoadTestReport> {
   const certificate = certificateCheck(options);
-  const target = {
+  const endpoint = {
     url: options.url,
     verifyCertificate: certificate === "checked",
     timeoutMs: options.timeout * 1000,
   };
   const startedAt = performance.now();
-  const outcome =
+  const result =
     options.mode === "churn"
-      ? await churn(options, target, progress, signal)
-      : await sustained(options, randomUUID(), target, progress, signal);
+      ? await churn(options, endpoint, onProgress, signal)
+      : await sustained(options, randomUUID(), endpoint, onProgress, signal);
   return {
     mode: options.mode,
     url: options.url.href,
     certificate,
     seconds: (performance.now() - startedAt) / 1000,
     interrupted: signal.aborted,
-    ...outcome,
+    ...result,
   };
 }
 
-/** The local stack signs its own certificate, and traffic that stays on this machine needs none. */
-function certificateCheck({ url, insecure }: Pick<Options, "url" | "insecure">): Report["certificate"] {
+/** The local stack's certificate is self-signed, and traffic on the loopback interface does not need one. */
+function certificateCheck({
+  url,
+  insecure,
+}: Pick<LoadTestOptions, "url" | "insecure">): LoadTestReport["certificate"] {
   if (url.protocol === "ws:") return "none: ws://";
   if (insecure) return "not checked: --insecure";
   return isLoopback(url.hostname) ? "not checked: loopback host" : "checked";

@@ -1,48 +1,48 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import type { Connection, ConnectionEvents, Target } from "./connection.ts";
+import type { Connection, ConnectionCallbacks, Endpoint } from "./connection.ts";
 import { Deliveries } from "./deliveries.ts";
-import { Failure } from "./failures.ts";
 import { isObject, parseObject } from "./json.ts";
-import { Latencies } from "./latencies.ts";
 import { Opener } from "./opener.ts";
 import type { SustainedOptions } from "./options.ts";
-import { pace } from "./pace.ts";
-import type { Progress } from "./progress.ts";
-import type { Outcome } from "./report.ts";
+import { Failure } from "./parts/failures.ts";
+import { LatencyHistogram } from "./parts/histogram.ts";
+import { pace } from "./parts/pace.ts";
+import type { ModeResult, OnProgress } from "./report.ts";
 
-/** Connections that are being opened at the same time, before the messages start. */
+/** Connections that are opened at the same time, before the messages start. */
 const OPENING_CONCURRENCY = 50;
 
 /**
- * Opens all connections (for at most `duration`), then sends messages over them in turn at a steady rate, and
- * waits up to the target's timeout until the last one has reached every connection that was open when it was
- * sent. A connection that is lost is not replaced.
+ * Opens all connections (for at most `duration`), and sends messages over them in turn at a steady rate. It then waits up to
+ * the timeout until the last message has reached every connection that was open when the message was sent. A lost connection
+ * is not replaced.
+ * @param run identifies the messages of this run.
  */
 export async function sustained(
   { connections, rate, duration, total }: SustainedOptions,
   run: string,
-  target: Target,
-  progress: Progress,
+  endpoint: Endpoint,
+  onProgress: OnProgress,
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<ModeResult> {
   const planned = Math.min(total, rate * duration);
-  const opener = new Opener(target, signal);
+  const opener = new Opener(endpoint, signal);
   const { failures } = opener;
-  const lags = new Latencies();
+  const lags = new LatencyHistogram();
   const deliveries = new Deliveries(run);
   const open = new Map<number, Connection>();
-  /** The keys of `open`, in the order of their turns; `undefined` where they have changed since. */
+  /** The keys of `open` in the order of their turns; `undefined` after a change of `open`. */
   let turns: readonly number[] | undefined;
   let sent = 0;
-  /** Set once all is sent: called when nothing more is to come. */
-  let finished: (() => void) | undefined;
+  /** Set after the last message: called when no delivery is missing. */
+  let onFinished: (() => void) | undefined;
 
   const checkFinished = () => {
-    if (deliveries.complete || open.size === 0) finished?.();
+    if (deliveries.isComplete || open.size === 0) onFinished?.();
   };
-  const eventsOf = (id: number): ConnectionEvents => ({
-    message(text) {
+  const callbacksOf = (id: number): ConnectionCallbacks => ({
+    onMessage(text) {
       const now = performance.now();
       const frame = parseObject(text);
       if (frame === undefined) return;
@@ -50,7 +50,7 @@ export async function sustained(
       else if ("error" in frame) failures.add(new Failure("server", codeOf(frame["error"])));
       checkFinished();
     },
-    lost(failure) {
+    onLost(failure) {
       open.delete(id);
       turns = undefined;
       failures.add(failure);
@@ -58,15 +58,20 @@ export async function sustained(
     },
   });
   const openOne = async (id: number) => {
-    const connection = await opener.open(eventsOf(id));
+    const connection = await opener.open(callbacksOf(id));
     if (connection !== undefined) open.set(id, connection);
-    progress.update(opener.attempted, failures.total);
+    onProgress({
+      part: "connections",
+      done: opener.attempted,
+      total: connections,
+      failed: failures.total,
+    });
   };
   const openAll = async () => {
-    const giveUpAt = performance.now() + duration * 1000;
+    const endsAt = performance.now() + duration * 1000;
     let next = 0;
     const openInTurn = async () => {
-      while (next < connections && performance.now() < giveUpAt && !signal.aborted) await openOne(next++);
+      while (next < connections && performance.now() < endsAt && !signal.aborted) await openOne(next++);
     };
     await Promise.all(Array.from({ length: OPENING_CONCURRENCY }, openInTurn));
   };
@@ -77,24 +82,22 @@ export async function sustained(
     if (sender === undefined || connection === undefined) return false;
     connection.send(deliveries.send({ sequence, sender, dueAt }, open.size));
     lags.record(performance.now() - dueAt);
-    progress.update(++sent, failures.total);
+    onProgress({ part: "messages", done: ++sent, total: planned, failed: failures.total });
     return true;
   };
-  const allDelivered = async () => {
-    const waited = new AbortController();
-    finished = () => {
-      waited.abort();
+  const waitForDeliveries = async () => {
+    const finished = new AbortController();
+    onFinished = () => {
+      finished.abort();
     };
     checkFinished();
-    await sleep(target.timeoutMs, undefined, { signal: waited.signal }).catch(() => undefined);
+    await sleep(endpoint.timeoutMs, undefined, { signal: finished.signal }).catch(() => undefined);
   };
 
-  progress.begin("connections", connections);
   await openAll();
-  progress.begin("messages", planned);
-  await pace({ rate, count: planned }, sendNext, signal);
-  await allDelivered();
-  // The closing handshake is behind everything that the server sent, so a late duplicate is still counted.
+  await pace({ rate, count: planned, signal }, sendNext);
+  await waitForDeliveries();
+  // The Close frame follows all deliveries, so a late duplicate is still counted.
   await Promise.all(Array.from(open.values(), (connection) => opener.close(connection)));
 
   return {

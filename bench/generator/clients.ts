@@ -1,13 +1,13 @@
 import { openClient } from "./client.ts";
 import type { Client } from "./client.ts";
 import { PROTOCOLS } from "./protocols.ts";
-import type { Target } from "./runs.ts";
+import type { RunTarget } from "./runs.ts";
 
 /** Long enough for every server that is alive. */
 const CONNECT_TIMEOUT_MS = 60_000;
 
-export interface Crowd {
-  readonly target: Target;
+export interface ClientGroupOptions {
+  readonly target: RunTarget;
   readonly count: number;
   /** Handshakes under way at once. */
   readonly concurrency: number;
@@ -19,7 +19,7 @@ export interface Crowd {
   readonly onFailed: (error: Error) => void;
 }
 
-export interface Clients {
+export interface ClientGroup {
   readonly all: readonly Client[];
   /** When all are ready. Rejects when that takes a minute. */
   readonly ready: Promise<unknown>;
@@ -28,7 +28,7 @@ export interface Clients {
 }
 
 /** Opens many clients, and the next one whenever one is ready. */
-export function openClients(crowd: Crowd): Clients {
+export function openClients(crowd: ClientGroupOptions): ClientGroup {
   const { target, count, concurrency, query } = crowd;
   const protocol = PROTOCOLS[target.protocol];
   const all: Client[] = [];

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openClients } from "./clients.ts";
 import { difference, ownCpuSeconds } from "./load.ts";
 import { cpuSeconds, residentBytes } from "./processes.ts";
-import type { ConnectionsFigures, ConnectionsRun, Target } from "./runs.ts";
+import type { ConnectionsFigures, ConnectionsRun, RunTarget } from "./runs.ts";
 
-export async function runConnections(run: ConnectionsRun, target: Target): Promise<ConnectionsFigures> {
+export async function runConnections(run: ConnectionsRun, target: RunTarget): Promise<ConnectionsFigures> {
   const failure = Promise.withResolvers<never>();
   const memoryBefore = residentBytes(target.pids);
   const cpuBefore = cpuSeconds(target.pids);

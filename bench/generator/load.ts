@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { LatencyHistogram } from "../../load-test/parts/histogram.ts";
+import { pace as paceEvents } from "../../load-test/parts/pace.ts";
 import { openClients } from "./clients.ts";
 import { clientFrame, OPCODES } from "./frames.ts";
-import { Histogram } from "./histogram.ts";
-import { startPacer } from "./pacer.ts";
 import { cpuSeconds, residentBytes } from "./processes.ts";
 import { PROTOCOLS } from "./protocols.ts";
-import type { LoadFigures, LoadRun, Target } from "./runs.ts";
+import type { LoadFigures, LoadRun, RunTarget } from "./runs.ts";
 import { createTemplate } from "./template.ts";
 import { NotSustainedError, Receiver, Verifier, VoidError } from "./verifier.ts";
 
@@ -19,6 +19,8 @@ const STALL_MS = 8000;
 const SUSTAINED_PART = 0.98;
 /** In a measurement so short that these are less than a pause of either process, that many milliseconds' messages. */
 const PAUSE_MS = 50;
+/** The generator has a CPU to itself, and a timer may be late by a millisecond. */
+const SPIN_MS = 2;
 /** What is on its way when the sending ends should be there after this. */
 const CATCH_UP_MS = 15_000;
 const WATCH_MS = 250;
@@ -27,17 +29,16 @@ const WATCH_MS = 250;
  * @throws {VoidError} where the server was not faithful.
  * @throws {NotSustainedError} where it could not keep up with the rate.
  */
-export async function runLoad(run: LoadRun, target: Target): Promise<LoadFigures> {
+export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigures> {
   const { clients: count, publishers, pace, warmSeconds, seconds } = run;
   const protocol = PROTOCOLS[target.protocol];
   const closedLoop = "inFlight" in pace;
   const failure = Promise.withResolvers<never>();
   const over = new AbortController();
-  const histogram = new Histogram();
+  const histogram = new LatencyHistogram();
   /** When everything has come that was sent; set once the sending is over. */
   let onLevel: (() => void) | undefined;
-  let sending = true;
-  let stop: () => void = () => undefined;
+  const sent = new AbortController();
   let watch: NodeJS.Timeout | undefined;
   /** Messages due within it count for the latency, also those that come after it. In milliseconds. */
   const window = { from: Infinity, to: Infinity };
@@ -54,7 +55,7 @@ export async function runLoad(run: LoadRun, target: Target): Promise<LoadFigures
       if (dueAt >= window.from && dueAt < window.to) histogram.record(readAt - dueAt);
     },
     onComplete(publisher) {
-      if (sending && closedLoop) publish(publisher, readAt);
+      if (closedLoop && !sent.signal.aborted) publish(publisher, readAt);
       else if (verifier.completed === verifier.published) onLevel?.();
     },
   });
@@ -108,19 +109,14 @@ export async function runLoad(run: LoadRun, target: Target): Promise<LoadFigures
       flush();
       return;
     }
-    let next = 0;
-    stop = startPacer(
-      pace.rate,
-      (dueAt) => {
-        try {
-          publish(next, dueAt);
-        } catch (error) {
-          failure.reject(error);
-        }
-        next = (next + 1) % publishers;
+    paceEvents(
+      { rate: pace.rate, maxEventsPerTurn: Infinity, spinMs: SPIN_MS, signal: sent.signal },
+      (index, dueAt) => {
+        publish(index % publishers, dueAt);
+        return true;
       },
       flush,
-    );
+    ).catch(failure.reject);
   }
 
   async function level(): Promise<void> {
@@ -168,8 +164,7 @@ export async function runLoad(run: LoadRun, target: Target): Promise<LoadFigures
     await sleep(seconds * 1000, undefined, { signal: over.signal });
     const after = look();
     window.to = after.at;
-    sending = false;
-    stop();
+    sent.abort();
     await level();
     const messages = after.messages - before.messages;
     const measuredSeconds = (after.at - before.at) / 1000;
@@ -200,7 +195,7 @@ export async function runLoad(run: LoadRun, target: Target): Promise<LoadFigures
     return await Promise.race([measure(), failure.promise]);
   } finally {
     over.abort();
-    stop();
+    sent.abort();
     clearInterval(watch);
     clients.destroy();
   }

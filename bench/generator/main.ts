@@ -5,20 +5,20 @@
 import { runConnections } from "./connections.ts";
 import { runLoad } from "./load.ts";
 import { runResume } from "./resume.ts";
-import type { FiguresOf, Outcome, Run, Target } from "./runs.ts";
+import type { FiguresOf, RunOutcome, Run, RunTarget } from "./runs.ts";
 import { NotSustainedError } from "./verifier.ts";
 
 process.once("disconnect", () => process.exit());
 
 process.once("message", (message) => {
   // From the benchmark's own code, of the same version.
-  const { run, target } = message as { run: Run; target: Target };
+  const { run, target } = message as { run: Run; target: RunTarget };
   void perform(run, target).then((outcome) =>
     process.send?.(outcome, undefined, undefined, () => process.exit()),
   );
 });
 
-async function perform(run: Run, target: Target): Promise<Outcome<FiguresOf[Run["kind"]]>> {
+async function perform(run: Run, target: RunTarget): Promise<RunOutcome<FiguresOf[Run["kind"]]>> {
   try {
     return { outcome: "measured", figures: await figuresOf(run, target) };
   } catch (error) {
@@ -27,7 +27,7 @@ async function perform(run: Run, target: Target): Promise<Outcome<FiguresOf[Run[
   }
 }
 
-function figuresOf(run: Run, target: Target): Promise<FiguresOf[Run["kind"]]> {
+function figuresOf(run: Run, target: RunTarget): Promise<FiguresOf[Run["kind"]]> {
   switch (run.kind) {
     case "load":
       return runLoad(run, target);

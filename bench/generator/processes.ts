@@ -35,7 +35,7 @@ export function residentBytes(pids: readonly number[]): number | undefined {
 }
 
 /** Waits until the processes have nothing left to do, a few seconds at most. */
-export async function untilIdle(pids: readonly number[]): Promise<void> {
+export async function waitUntilIdle(pids: readonly number[]): Promise<void> {
   const deadline = performance.now() + IDLE_PATIENCE_MS;
   let before = cpuSeconds(pids);
   while (performance.now() < deadline) {

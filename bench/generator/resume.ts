@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { openClients } from "./clients.ts";
-import type { Clients, Crowd } from "./clients.ts";
+import type { ClientGroup, ClientGroupOptions } from "./clients.ts";
 import { clientFrame, serverFrame } from "./frames.ts";
 import { difference, ownCpuSeconds } from "./load.ts";
-import { cpuSeconds, untilIdle } from "./processes.ts";
+import { cpuSeconds, waitUntilIdle } from "./processes.ts";
 import { PROTOCOLS } from "./protocols.ts";
-import type { ResumeFigures, ResumeRun, Target } from "./runs.ts";
+import type { ResumeFigures, ResumeRun, RunTarget } from "./runs.ts";
 import { VoidError } from "./verifier.ts";
 
 /** Each step of a run must be over after this. */
@@ -22,11 +22,11 @@ interface Greeting {
  * Everybody connects and leaves, messages are published, and everybody comes back at once.
  * @throws {VoidError} where a client does not get exactly the frames that it missed.
  */
-export async function runResume(run: ResumeRun, target: Target): Promise<ResumeFigures> {
+export async function runResume(run: ResumeRun, target: RunTarget): Promise<ResumeFigures> {
   const { clients: count, behind, messageBytes } = run;
   const { publish, delivery } = PROTOCOLS["resume.v1"];
   const failure = Promise.withResolvers<never>();
-  const opened: Clients[] = [];
+  const opened: ClientGroup[] = [];
   const inTime = async (step: Promise<unknown>): Promise<void> => {
     const waiting = new AbortController();
     const late = sleep(STEP_MS, undefined, { signal: waiting.signal }).then(() => {
@@ -37,7 +37,7 @@ export async function runResume(run: ResumeRun, target: Target): Promise<ResumeF
       waiting.abort();
     });
   };
-  const open = (crowd: Omit<Crowd, "target" | "onFailed">): Clients => {
+  const open = (crowd: Omit<ClientGroupOptions, "target" | "onFailed">): ClientGroup => {
     const clients = openClients({
       ...crowd,
       target: { ...target, protocol: "resume.v1" },
@@ -75,7 +75,7 @@ export async function runResume(run: ResumeRun, target: Target): Promise<ResumeF
     const send = (frames: readonly Buffer[]) => witness.all[0]?.write(Buffer.concat(frames));
     send(publications.slice(0, -1));
     await inTime(witnessed.expect(Buffer.concat(deliveries.slice(0, -1))));
-    await untilIdle(target.pids);
+    await waitUntilIdle(target.pids);
 
     const expectation = new Expectation(count);
     const level = expectation.expect(Buffer.concat(deliveries.slice(0, -1)));

@@ -2,7 +2,7 @@
 import type { ProtocolName } from "./protocols.ts";
 
 /** The server, or the tasks that together are one. */
-export interface Target {
+export interface RunTarget {
   readonly host: string;
   /** Client i connects to the i-th of them, and round again. */
   readonly ports: readonly number[];
@@ -16,7 +16,7 @@ export interface Target {
 /** Messages to everybody. */
 export interface LoadRun {
   readonly kind: "load";
-  /** Clients that receive everything; the first of them publish, too. */
+  /** ClientGroup that receive everything; the first of them publish, too. */
   readonly clients: number;
   readonly publishers: number;
   /** Size of a message's JSON text. */
@@ -73,7 +73,7 @@ export interface ConnectionsFigures {
   readonly memoryGrowthBytes: number | undefined;
 }
 
-/** Clients of `resume.v1` that reconnect at once. */
+/** ClientGroup of `resume.v1` that reconnect at once. */
 export interface ResumeRun {
   readonly kind: "resume";
   readonly clients: number;
@@ -98,7 +98,7 @@ export interface FiguresOf {
 
 export type Run = LoadRun | ConnectionsRun | ResumeRun;
 
-export type Outcome<Figures> =
+export type RunOutcome<Figures> =
   | { readonly outcome: "measured"; readonly figures: Figures }
   /** The server lost, doubled or altered something, or ended a connection: there are no figures. */
   | { readonly outcome: "void"; readonly reason: string }

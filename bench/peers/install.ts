@@ -4,25 +4,27 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Measured beside this project, and no dependencies of it. */
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
+
+/** Packages of the compared servers, which are not dependencies of this project. */
 const PACKAGES = {
   "socket.io": "4.8.4",
   "@socket.io/redis-streams-adapter": "0.3.1",
   redis: "6.3.1",
 } as const;
 
-/** Goes with the project's own packages: `npm ci` takes it away. */
+/** `npm ci` removes it. */
 const FOLDER = fileURLToPath(new URL("../../node_modules/.cache/bench-peers/", import.meta.url));
 
 /**
- * Installs the peers, unless they are there.
- * @param npm the file of the npm that runs this, if one does.
- * @returns the folder that has them.
- * @throws {Error} where npm fails; its output is on the terminal.
+ * Installs the packages, unless they are installed.
+ * @param npm file of the npm that runs this process; `undefined` for the npm on PATH.
+ * @returns the folder that contains them.
+ * @throws {ExpectedError} if npm fails. npm prints its own message.
  */
 export async function installPeers(npm: string | undefined, signal: AbortSignal): Promise<string> {
   const manifest = JSON.stringify({ private: true, dependencies: PACKAGES });
-  // The name changes with the versions, so what is there is what is wanted.
+  // The name contains the versions, so an existing folder has the right ones.
   const folder = path.join(FOLDER, Object.values(PACKAGES).join("-"));
   const complete = path.join(folder, "node_modules", ".package-lock.json");
   if (existsSync(complete)) return folder;
@@ -40,6 +42,6 @@ export async function installPeers(npm: string | undefined, signal: AbortSignal)
       ? spawn("npm", args, { ...options, shell: process.platform === "win32" })
       : spawn(process.execPath, [npm, ...args], options);
   const [code] = (await once(child, "close")) as [number | null];
-  if (code !== 0) throw new Error("npm could not install the peers; its message stands above.");
+  if (code !== 0) throw new ExpectedError("npm could not install the peers; its message is above.");
   return folder;
 }

@@ -1,6 +1,6 @@
 /**
- * The base of all comparisons: `ws` and `express` as most examples use them. Every message is parsed once, and
- * stringified and sent to each client in turn. With VALKEY_URL, several tasks share the messages by PUBLISH and SUBSCRIBE.
+ * The base of all ratios: `ws` and `express` as most examples use them. It parses every message once, and stringifies and
+ * sends it for each client. With VALKEY_URL, several tasks share the messages by PUBLISH and SUBSCRIBE.
  */
 import { createServer } from "node:http";
 
@@ -27,7 +27,7 @@ function broadcast(text: string): void {
 const publish = VALKEY_URL === undefined ? broadcast : await shareThrough(VALKEY_URL);
 
 sockets.on("connection", (socket) => {
-  // Without a listener, a client that resets its connection would end the process.
+  // Without a listener, a reset connection would end the process.
   socket.on("error", () => undefined);
   socket.on("message", (data: Buffer) => {
     publish(data.toString());

@@ -1,12 +1,12 @@
 /**
- * Socket.IO with the same job, by WebSocket alone. With VALKEY_URL, several tasks share the messages by the adapter for
- * Redis streams. Its packages are no dependencies of this project: PEERS_FOLDER has them.
+ * A broadcast server with Socket.IO, by WebSocket alone. With VALKEY_URL, several tasks share the messages by the adapter for
+ * Redis streams. PEERS_FOLDER contains its packages, which are not dependencies of this project.
  */
 import { createServer, type Server } from "node:http";
 import { createRequire } from "node:module";
 import path from "node:path";
 
-/** As much of Socket.IO as is used here; its types are not installed where this is checked. */
+/** The used part of Socket.IO, whose types are not installed. */
 interface SocketIo {
   readonly Server: new (server: Server, options: object) => Emitter;
 }

@@ -28,7 +28,7 @@ describe("npm run bench", function () {
     return spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   }
 
-  it("ends with 2 for a wrong command line", async () => {
+  it("exits with 2 for a wrong command line", async () => {
     const child = bench("--quik");
     const [said, ended] = await Promise.all([text(child.stderr), once(child, "close")]);
     assert.deepEqual(ended, [2, null]);
@@ -59,7 +59,7 @@ describe("npm run bench", function () {
     );
   });
 
-  it("leaves no process behind when it is interrupted", async function () {
+  it("ends all its processes at an interrupt", async function () {
     // Only Linux shows a process's children in a file.
     if (process.platform !== "linux") this.skip();
     const child = bench("--quick", "--cases", "f1000");

@@ -15,7 +15,7 @@ describe("a client's default limits", () => {
   it("leave the server time to answer an upgrade", () => {
     assert.ok(MAX_UPGRADE_MS + CONNECT_MARGIN_MS <= DEFAULT_LIMITS.connectTimeoutMs);
     const loadTest = parseOptions(["ws://localhost/wss"]);
-    assert.ok(loadTest !== "help" && MAX_UPGRADE_MS + CONNECT_MARGIN_MS <= loadTest.timeout * 1000);
+    assert.ok(loadTest !== undefined && MAX_UPGRADE_MS + CONNECT_MARGIN_MS <= loadTest.timeout * 1000);
   });
 
   it("leave the server time to answer a publish", () => {

@@ -9,7 +9,7 @@ import { broadcast, startServer } from "./server.ts";
 const MAIN = fileURLToPath(new URL("../../load-test/main.ts", import.meta.url));
 
 describe("npm run load-test", () => {
-  it("prints one JSON document and ends with 0 when nothing failed", async () => {
+  it("prints one JSON document and exits with 0 if nothing failed", async () => {
     await using server = await startServer();
     const { code, stdout, stderr } = await start(server.url.href, "--total", "3", "--json").ended;
     assert.equal(code, 0);
@@ -31,7 +31,7 @@ describe("npm run load-test", () => {
     assert.equal(report["certificate"], "none: ws://");
   });
 
-  it("prints tables, and no progress bar where there is no terminal", async () => {
+  it("prints tables, and no progress without a terminal", async () => {
     await using server = await startServer();
     const { code, stdout, stderr } = await start(server.url.href, "--total", "3").ended;
     assert.equal(code, 0);
@@ -40,27 +40,27 @@ describe("npm run load-test", () => {
     assert.match(stdout, /3 of 3 attempted, 3 connected, 0 failed/);
   });
 
-  it("ends with 1 when something failed", async () => {
+  it("exits with 1 if something failed", async () => {
     await using server = await startServer({ refuseWith: 403 });
     const { code, stdout } = await start(server.url.href, "--total", "1").ended;
     assert.equal(code, 1);
     assert.match(stdout, /http 403 +1 /);
   });
 
-  it("ends with 2 and says why when the command line is wrong", async () => {
+  it("exits with 2 and the reason if the command line is wrong", async () => {
     const { code, stdout, stderr } = await start("https://localhost/wss").ended;
     assert.equal(code, 2);
     assert.equal(stdout, "");
     assert.match(stderr, /did you mean wss:\/\/localhost\/wss\?/);
   });
 
-  it("prints its options and ends with 0 when asked for help", async () => {
+  it("prints its options and exits with 0 for --help", async () => {
     const { code, stdout } = await start("--help").ended;
     assert.equal(code, 0);
     assert.match(stdout, /--concurrency N/);
   });
 
-  it("ends at Ctrl-C with the summary so far", async () => {
+  it("ends at Ctrl-C with a complete summary", async () => {
     const firstMessage = Promise.withResolvers<undefined>();
     await using server = await startServer({
       deliver: (clients, frame) => {

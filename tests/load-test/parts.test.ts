@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 
-import { Failure, FailureTally, toFailure } from "../../load-test/failures.ts";
-import { Latencies } from "../../load-test/latencies.ts";
+import { Failure, FailureTally, toFailure } from "../../load-test/parts/failures.ts";
+import { LatencyHistogram } from "../../load-test/parts/histogram.ts";
 import { UsageError } from "../../cli/options.ts";
 import { parseOptions } from "../../load-test/options.ts";
-import { pace } from "../../load-test/pace.ts";
-import { render, type Report } from "../../load-test/report.ts";
+import { pace } from "../../load-test/parts/pace.ts";
+import { render, type LoadTestReport } from "../../load-test/report.ts";
 
 describe("load test", () => {
-  describe("percentiles", () => {
-    it("of a known distribution are right to three digits", () => {
-      const latencies = new Latencies();
-      for (let milliseconds = 1; milliseconds <= 10_000; milliseconds++) latencies.record(milliseconds);
-      const percentiles = latencies.percentiles();
+  describe("histogram", () => {
+    it("is exact to three digits for a known distribution", () => {
+      const histogram = new LatencyHistogram();
+      for (let milliseconds = 1; milliseconds <= 10_000; milliseconds++) histogram.record(milliseconds);
+      const percentiles = histogram.percentiles();
       assert.equal(percentiles?.count, 10_000);
       const expected = { p50: 5000, p90: 9000, p99: 9900, p99_9: 9990, max: 10_000 } as const;
       for (const name of ["p50", "p90", "p99", "p99_9", "max"] as const) {
@@ -21,59 +21,53 @@ describe("load test", () => {
       }
     });
 
-    it("hold for an hour and for a microsecond", () => {
-      const latencies = new Latencies();
-      latencies.record(0.001);
-      latencies.record(3_600_000);
-      assert.equal(latencies.percentiles()?.p50, 0.001);
-      assert(Math.abs((latencies.percentiles()?.max ?? 0) / 3_600_000 - 1) < 0.001);
+    it("has a range from a microsecond to an hour", () => {
+      const histogram = new LatencyHistogram();
+      histogram.record(0.001);
+      histogram.record(3_600_000);
+      assert.equal(histogram.percentiles()?.p50, 0.001);
+      assert(Math.abs((histogram.percentiles()?.max ?? 0) / 3_600_000 - 1) < 0.001);
     });
 
-    it("of nothing are null", () => {
-      assert.equal(new Latencies().percentiles(), null);
+    it("has no percentiles without durations", () => {
+      assert.equal(new LatencyHistogram().percentiles(), null);
     });
   });
 
   describe("pace", () => {
-    it("keeps to the intended times when an event holds everything up", async () => {
+    const { signal } = new AbortController();
+
+    it("keeps the due times if an event blocks the process", async () => {
       const dueTimes: number[] = [];
       const delays: number[] = [];
-      await pace(
-        { rate: 100, count: 10 },
-        (index, dueAt) => {
-          dueTimes.push(dueAt);
-          delays.push(performance.now() - dueAt);
-          if (index === 0) blockFor(60);
-          return true;
-        },
-        new AbortController().signal,
-      );
+      await pace({ rate: 100, count: 10, signal }, (index, dueAt) => {
+        dueTimes.push(dueAt);
+        delays.push(performance.now() - dueAt);
+        if (index === 0) blockFor(60);
+        return true;
+      });
       const [first = NaN] = dueTimes;
       assert.deepEqual(
         dueTimes.map((dueAt) => Math.round(dueAt - first)),
         [0, 10, 20, 30, 40, 50, 60, 70, 80, 90],
       );
       assert(delays.every((delay) => delay >= 0));
-      assert((delays[1] ?? 0) >= 49, "the wait behind the first event counts");
+      assert((delays[1] ?? 0) >= 49, "the delay of the first event counts");
     });
 
-    it("gives up on what it cannot catch up with", async () => {
+    it("ends a second after the last due time", async () => {
       let events = 0;
-      await pace(
-        { rate: 1000, count: 10 },
-        () => {
-          events++;
-          blockFor(300);
-          return true;
-        },
-        new AbortController().signal,
-      );
+      await pace({ rate: 1000, count: 10, signal }, () => {
+        events++;
+        blockFor(300);
+        return true;
+      });
       assert(events < 10, `${events} events`);
     });
   });
 
   describe("failures", () => {
-    it("are sorted by what Node calls them", () => {
+    it("have a reason for Node's error codes", () => {
       const reasons = {
         ENOTFOUND: "dns",
         EAI_AGAIN: "dns",
@@ -111,9 +105,9 @@ describe("load test", () => {
   });
 
   describe("options", () => {
-    it("default to half a minute of churn", () => {
+    it("default to 30 seconds of churn", () => {
       const options = parseOptions(["wss://example.com/wss"]);
-      assert(options !== "help" && options.mode === "churn");
+      assert(options?.mode === "churn");
       const { url, ...rest } = options;
       assert.equal(url.href, "wss://example.com/wss");
       assert.deepEqual(rest, {
@@ -128,64 +122,58 @@ describe("load test", () => {
       });
     });
 
-    it("read in any order", () => {
+    it("have any order", () => {
       const options = parseOptions(
         "--mode sustained --connections=7 --json ws://[::1]:1/x --rate 3 --insecure".split(" "),
       );
-      assert(options !== "help" && options.mode === "sustained");
+      assert(options?.mode === "sustained");
       assert.deepEqual(
         [options.connections, options.rate, options.json, options.insecure, options.url.host],
         [7, 3, true, true, "[::1]:1"],
       );
     });
 
-    const wrong: readonly (readonly [string, readonly RegExp[]])[] = [
-      ["", [/URL is missing/]],
-      ["https://h/wss", [/did you mean wss:\/\/h\/wss\?/]],
-      ["http://h/wss", [/did you mean ws:\/\/h\/wss\?/]],
-      ["localhost:8443/wss", [/did you mean wss:\/\/localhost:8443\/wss\?/]],
-      ["wsss://h/wss", [/did you mean wss:\/\/h\/wss\?/]],
-      ["wss://h:99999/", [/is not a URL/]],
-      ["wss://h/#part", [/fragment/]],
-      ["wss://h/ wss://g/", [/One URL is expected/]],
-      ["wss://h/ --ratee 5", [/^--ratee is not an option; did you mean --rate\?$/]],
-      ["--ratee=5 wss://h/", [/^--ratee is not an option; did you mean --rate\?$/]],
-      ["--jsno wss://h/", [/did you mean --json\?/]],
-      ["wss://h/ --json=1", [/--json takes no value/]],
-      ["wss://h/ --rate 0", [/^--rate is "0", and must be a whole number from 1 to 5000 \(a second\)\.$/]],
-      ["wss://h/ --duration 1e9", [/--duration is "1e9"/]],
-      ["wss://h/ --duration 3601", [/from 1 to 3600/]],
-      ["wss://h/ --duration", [/^--duration needs a value\.$/]],
-      ["wss://h/ --rate --json", [/^--rate needs a value\.$/]],
-      ["wss://h/ --rate -1", [/^--rate is "-1", and must be/]],
-      ["wss://h/ --mode", [/^--mode needs a value\.$/]],
-      ["wss://h/ --mode sustaind", [/did you mean sustained\?/]],
-      ["wss://h/ --connections 5", [/--connections is not an option of --mode churn/]],
-      ["wss://h/ --mode sustained --concurrency 5", [/--concurrency is not an option of --mode sustained/]],
-      ["https://h/ --rate x --total 0", [/--rate is "x"/, /--total is "0"/, /did you mean wss/]],
-      ["https://h/ --tota 5 --rate", [/did you mean --total/, /--rate needs a value/]],
+    const wrong: readonly (readonly [string, ...RegExp[]])[] = [
+      ["", /URL is missing/],
+      ["https://h/wss", /did you mean wss:\/\/h\/wss\?/],
+      ["http://h/wss", /did you mean ws:\/\/h\/wss\?/],
+      ["localhost:8443/wss", /did you mean wss:\/\/localhost:8443\/wss\?/],
+      ["wsss://h/wss", /did you mean wss:\/\/h\/wss\?/],
+      ["wss://h:99999/", /is not a URL/],
+      ["wss://h/#part", /fragment/],
+      ["wss://h/ wss://g/", /one URL is enough/],
+      ["wss://h/ --ratee 5", /^--ratee is not an option; did you mean --rate\?$/],
+      [
+        "wss://h/ --rate 0",
+        /^`--rate`: got "0"; expected a whole number of connections a second from 1 to 5000/,
+      ],
+      ["wss://h/ --duration 3601", /from 1 to 3600/],
+      ["wss://h/ --duration", /^--duration needs a value\.$/],
+      ["wss://h/ --mode sustaind", /did you mean sustained\?/],
+      ["wss://h/ --connections 5", /--connections is not an option of --mode churn/],
+      ["wss://h/ --mode sustained --concurrency 5", /--concurrency is not an option of --mode sustained/],
+      ["https://h/ --rate x --total 0", /`--rate`: got "x"/, /`--total`: got "0"/, /did you mean wss/],
     ];
-    for (const [line, expected] of wrong) {
-      it(`say what is wrong with «${line}»`, () => {
+    it("are reported if they are wrong, all at once", () => {
+      for (const [line, ...expected] of wrong) {
         assert.throws(
           () => parseOptions(line === "" ? [] : line.split(" ")),
           (error) => {
             assert(error instanceof UsageError);
             assert.equal(error.problems.length, expected.length, error.message);
-            for (const [index, pattern] of expected.entries()) {
+            for (const [index, pattern] of expected.entries())
               assert.match(error.problems[index] ?? "", pattern);
-            }
             return true;
           },
         );
-      });
-    }
+      }
+    });
   });
 
-  describe("the summary for people", () => {
-    it("says what was counted, what failed and what that means", () => {
+  describe("summary", () => {
+    it("lists counts, percentiles, failures and their explanations", () => {
       const percentiles = { count: 12, p50: 1, p90: 2, p99: 3, p99_9: 4.5, max: 5.125 };
-      const report: Report = {
+      const report: LoadTestReport = {
         mode: "sustained",
         url: "wss://localhost:8443/wss",
         certificate: "not checked: loopback host",
@@ -215,7 +203,7 @@ sustained against wss://localhost:8443/wss, 30.0 s, interrupted
 certificate  not checked: loopback host
 connections  9 of 10 attempted, 6 connected, 3 failed
 messages     1,234 of 3,000 sent
-deliveries   7,404 expected, 7,400 received, 4 missing, 1 duplicated; 2 of other people's messages
+deliveries   7,404 expected, 7,400 received, 4 missing, 1 duplicated; 2 of other clients' messages
 
 milliseconds  count   p50   p90   p99  p99.9   max
 connect          12  1.00  2.00  3.00   4.50  5.13
@@ -224,11 +212,11 @@ round trip       12  1.00  2.00  3.00   4.50  5.13
 fan-out           0
 
 failures     count
-http 503     2      no healthy task, or every one is full
-closed 1013  1      the server is full, or this reader too slow
+http 503     2      no healthy task, or all tasks are full
+closed 1013  1      the server is full, or this client reads too slowly
 
-4 deliveries are missing. A connection that was closed misses what came meanwhile: these do not resume, as the client does. Tasks that do not share their messages show it too: measure with one.
-1 came more than once.
+4 deliveries are missing. A closed connection misses later messages, because the load test does not resume, as the client does. Tasks without a shared backplane lose deliveries too: measure one task.
+1 deliveries arrived more than once.
 Something failed.
 `,
       );
@@ -236,7 +224,7 @@ Something failed.
   });
 });
 
-/** Holds the whole thread up, without work. */
+/** Blocks the thread without using the CPU. */
 function blockFor(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, milliseconds);
 }

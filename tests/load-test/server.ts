@@ -6,18 +6,18 @@ import type { AddressInfo } from "node:net";
 import { WebSocket, WebSocketServer } from "ws";
 
 interface Behaviour {
-  /** What to do with a new connection; greets by default. */
+  /** Called for a new connection. @default greet */
   readonly welcome?: (socket: WebSocket) => void;
-  /** What to do with a message; by default every client gets it back once. */
+  /** Called for a message. @default broadcast */
   readonly deliver?: (clients: ReadonlySet<WebSocket>, frame: string, from: WebSocket) => void;
-  /** Answers every upgrade with this status instead. */
+  /** Answers every upgrade with this status. */
   readonly refuseWith?: number;
   readonly tls?: { readonly key: string; readonly cert: string };
 }
 
 export interface TestServer extends AsyncDisposable {
   readonly url: URL;
-  /** Most clients that were open at the same time. */
+  /** Maximum of clients that were open at the same time. */
   readonly mostClients: () => number;
 }
 
@@ -29,7 +29,7 @@ export function broadcast(clients: ReadonlySet<WebSocket>, frame: string): void 
   for (const client of clients) client.send(frame);
 }
 
-/** A server of the project's wire on a free port of this machine, with faults on demand. */
+/** A server of PROTOCOL.md on a free port, with faults on demand. */
 export async function startServer(behaviour: Behaviour = {}): Promise<TestServer> {
   const { welcome = greet, deliver = broadcast, refuseWith, tls } = behaviour;
   const http: Server = tls === undefined ? createServer() : createTlsServer(tls);
@@ -41,7 +41,7 @@ export async function startServer(behaviour: Behaviour = {}): Promise<TestServer
       return;
     }
     sockets.handleUpgrade(request, socket, head, (client) => {
-      // One that has sent its closing frame is no longer open for its client.
+      // A client is not open after its Close frame.
       const open = [...sockets.clients].filter(({ readyState }) => readyState === WebSocket.OPEN);
       mostClients = Math.max(mostClients, open.length);
       client.on("message", (data: Buffer) => {

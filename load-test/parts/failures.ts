@@ -1,4 +1,4 @@
-/** What can go wrong with a connection, sorted into reasons that a person can act on. */
+/** Failures of connections, by reason, with explanations. */
 
 export type FailureReason =
   | "dns"
@@ -13,7 +13,7 @@ export type FailureReason =
   | "client"
   | "other";
 
-/** One failure, by reason and the detail that tells one of its kind from another (a status, a code). */
+/** One failure: a reason, and a detail such as a status or a code. */
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly reason: FailureReason;
@@ -53,7 +53,7 @@ export class FailureTally {
   }
 }
 
-/** Error codes of Node's `dns`, `net` and `process`; those of TLS are told by {@link TLS_CODE}. */
+/** Error codes of Node's `dns`, `net` and `process`. {@link TLS_CODE} matches those of TLS. */
 const REASON_OF_CODE: Readonly<Record<string, FailureReason>> = {
   ENOTFOUND: "dns",
   EAI_AGAIN: "dns",
@@ -65,7 +65,7 @@ const REASON_OF_CODE: Readonly<Record<string, FailureReason>> = {
   ECONNRESET: "reset",
   EPIPE: "reset",
   ETIMEDOUT: "timeout",
-  // The limits of this machine, not of the server: open files, local ports.
+  // Limits of this machine: open files, local ports.
   EMFILE: "client",
   ENFILE: "client",
   EADDRNOTAVAIL: "client",
@@ -75,7 +75,7 @@ const REASON_OF_CODE: Readonly<Record<string, FailureReason>> = {
 const TLS_CODE =
   /^(?:EPROTO|ERR_TLS_.*|ERR_SSL_.*|CERT_.*|.*_(?:CERT|CERT_IN_CHAIN|ISSUER_CERT_LOCALLY|LEAF_SIGNATURE|CRL)|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE)$/;
 
-/** Sorts an error of a socket into its reason; what fits none is `other`, with the error's own words. */
+/** Finds the reason of a socket's error. An unknown error becomes `other` with the error's message. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   if (!(error instanceof Error)) return new Failure("other", String(error));
@@ -85,7 +85,7 @@ export function toFailure(error: unknown): Failure {
   return new Failure(reason, code, { cause: error });
 }
 
-/** What probably lies behind a failure, in one line. */
+/** The likely cause of a failure, in one line. */
 export function explain({ reason, detail }: Pick<FailureCount, "reason" | "detail">): string {
   switch (reason) {
     case "dns":
@@ -95,9 +95,9 @@ export function explain({ reason, detail }: Pick<FailureCount, "reason" | "detai
     case "unreachable":
       return "no route to the host";
     case "reset":
-      return "the other side broke the connection off";
+      return "the other side reset the connection";
     case "tls":
-      return "no TLS, or a certificate that is not trusted here (--insecure accepts any)";
+      return "no TLS, or a certificate that this machine does not trust (--insecure accepts any)";
     case "http":
       return EXPLAINED_STATUS[detail] ?? "the upgrade was answered with this status";
     case "timeout":
@@ -114,24 +114,22 @@ export function explain({ reason, detail }: Pick<FailureCount, "reason" | "detai
 }
 
 const EXPLAINED_STATUS: Readonly<Record<string, string>> = {
-  "400": "not an acceptable WebSocket handshake",
+  "400": "not a valid WebSocket handshake",
   "403": "refused: the origin header, the load balancer's secret header, or a firewall rule",
   "404": "no WebSocket at this path",
-  "429":
-    "the server's limit of connections or channels per user, which this machine is: raise connectionsPerUser or channelsPerUser",
+  "429": "the server's limit of one user, which this machine is: raise connectionsPerUser or channelsPerUser",
   "502": "the load balancer got no answer from a task",
-  "503": "no healthy task, or every one is full",
+  "503": "no healthy task, or all tasks are full",
   "504": "no answer from a task in time",
 };
 
 const EXPLAINED_CLOSE_CODE: Readonly<Record<string, string>> = {
   "1001": "the server is going away",
-  "1006":
-    "cut without a closing handshake: a task that died, or silence longer than an idle timeout on the way",
+  "1006": "cut without a closing handshake: a task was killed, or an idle timeout expired",
   "1008":
     "refused by policy: too many messages or bytes on one connection (use more --connections), or bytesPerSecondPerUser",
   "1009": "a message was too big",
   "1011": "the server failed",
-  "1012": "the server asks to reconnect",
-  "1013": "the server is full, or this reader too slow",
+  "1012": "the server asks the client to reconnect",
+  "1013": "the server is full, or this client reads too slowly",
 };
