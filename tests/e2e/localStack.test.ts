@@ -134,18 +134,12 @@ describe("npm start", function () {
     }
   });
 
-  for (const [what, args, says] of [
-    ["a misspelt option", ["--taks", "2"], /--taks.*--tasks/],
-    ["a stack that does not exist", ["--stack", "prd"], /Pulumi\.prd\.yaml.*prod/],
-    ["more tasks than declared", ["--tasks", "6"], /6.*5/],
-  ] as const) {
-    it(`explains ${what}, and ends with 1`, async () => {
-      const { code, stderr } = await failingStart(...args);
-      assert.equal(code, 1);
-      assert.match(stderr, says);
-      assert.doesNotMatch(stderr, /^\s+at /m);
-    });
-  }
+  it("reports a stack that does not exist, and ends with 1", async () => {
+    const { code, stderr } = await failingStart("--stack", "prd");
+    assert.equal(code, 1);
+    assert.match(stderr, /Pulumi\.prd\.yaml.*prod/);
+    assert.doesNotMatch(stderr, /^\s+at /m);
+  });
 
   it("explains a taken port, and ends with 1", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
