@@ -6,7 +6,7 @@ import { FILES, ROOT, textOf } from "./support/workflows.ts";
 
 const PAGE = readFileSync(path.join(ROOT, "docs/ci.md"), "utf8");
 
-/** IAM's names of services, where they are not those of the provider's modules. */
+/** Service prefixes of IAM that differ from the provider's module. */
 const SERVICES: Readonly<Record<string, string>> = {
   appautoscaling: "application-autoscaling",
   cloudwatch: "logs",
@@ -19,13 +19,13 @@ interface Statement {
   readonly Resource?: string;
 }
 
-describe("the page about deploying from GitHub", () => {
+describe("docs/ci.md", () => {
   const [trust, policy] = [...PAGE.matchAll(/```json\n(.*?)```/gs)].map(
-    // As IAM has it; what is read of it is asserted below.
+    // The assertions below check the form.
     ([, block = ""]) => (JSON.parse(block) as { readonly Statement: readonly Statement[] }).Statement,
   );
 
-  it("has a policy for every service that the program uses, and for its roles alone", async () => {
+  it("grants every service that the program uses, and only the program's roles", async () => {
     assert.equal(trust?.[0]?.Action, "sts:AssumeRoleWithWebIdentity");
     const actions = policy?.flatMap(({ Action }) => Action) ?? [];
     const roles = policy
@@ -43,7 +43,7 @@ describe("the page about deploying from GitHub", () => {
     }
   });
 
-  it("names every variable and secret that a workflow reads", () => {
+  it("names every variable and secret of the workflows", () => {
     const read = FILES.flatMap((file) =>
       [...textOf(file).matchAll(/\b(?:vars|secrets)\.(\w+)/g)].map(([, name = ""]) => name),
     );

@@ -5,13 +5,13 @@ import { findings, needProgram } from "./support/linter.ts";
 import { FILES, ROOT, step, textOf, workflow, WORKFLOWS } from "./support/workflows.ts";
 import { runScript } from "./support/github.ts";
 
-/** GitHub refuses longer bodies of comments and issues. */
+/** Maximum length of a comment or an issue on GitHub. */
 const MAX_BODY_CHARACTERS = 65_536;
 
-const CHARACTERS_OF_A_HUGE_PREVIEW = 100_000;
+const HUGE_PREVIEW_CHARACTERS = 100_000;
 
-/** What each workflow may do at most, over all its jobs. */
-const RIGHTS: Readonly<Record<string, readonly string[]>> = {
+/** Permissions of each workflow, over all its jobs. */
+const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   "base-image": ["contents: write", "pull-requests: write"],
   deploy: ["contents: read", "id-token: write"],
   drift: ["contents: read", "id-token: write", "issues: write"],
@@ -21,13 +21,13 @@ const RIGHTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 describe("the workflows", () => {
-  it("please actionlint", function () {
+  it("have no actionlint findings", function () {
     const actionlint = needProgram(this, "actionlint");
     const files = WORKFLOWS.map((name) => `.github/workflows/${name}.yml`);
     assert.equal(findings(actionlint, ["-no-color", ...files], ROOT), "");
   });
 
-  it("use every action by its commit, with its version beside it, and the same one everywhere", () => {
+  it("pin every action to one commit, with its version in a comment", () => {
     const commits = new Map<string, string>();
     for (const file of FILES) {
       for (const [line, target = "", rest = ""] of textOf(file).matchAll(/^.*\buses: (\S+)(.*)$/gm)) {
@@ -38,7 +38,7 @@ describe("the workflows", () => {
         assert.equal(
           commits.get(action) ?? target + rest,
           target + rest,
-          `${file}: another ${action} than elsewhere`,
+          `${file}: ${action} differs from another file. Fix: use one commit everywhere`,
         );
         commits.set(action, target + rest);
       }
@@ -47,28 +47,31 @@ describe("the workflows", () => {
   });
 
   for (const name of WORKFLOWS) {
-    it(`${name} has no more rights than it needs, no job without an end, and leaves no token behind`, () => {
+    it(`${name} has only its permissions, a timeout for every job, and no stored token`, () => {
       const { permissions, jobs } = workflow(name);
-      assert.ok(permissions !== undefined, "the default is the repository's, and may be everything");
+      assert.ok(permissions !== undefined, "`permissions` is missing, so the repository's default applies");
       const all = [permissions, ...Object.values(jobs).map((job) => job.permissions ?? {})];
       const rights = new Set(all.flatMap((each) => Object.entries(each).map((right) => right.join(": "))));
-      assert.deepEqual([...rights].sort(), RIGHTS[name]);
+      assert.deepEqual([...rights].sort(), PERMISSIONS[name]);
       for (const [job, { "timeout-minutes": minutes, steps, permissions: own = {} }] of Object.entries(
         jobs,
       )) {
         assert.ok(minutes !== undefined, `${job} has no timeout`);
-        // Whoever can take a role runs the repository's code, and whoever can write on GitHub does not.
+        // A job that can write on GitHub must not run the repository's code.
         const writes = Object.entries(own).filter(
           ([scope, right]) => right === "write" && scope !== "id-token",
         );
         const checkouts = steps.filter(({ uses = "" }) => uses.startsWith("actions/checkout@"));
-        assert.ok(writes.length === 0 || checkouts.length === 0, `${job} runs the repository's code`);
+        assert.ok(
+          writes.length === 0 || checkouts.length === 0,
+          `${job} can write on GitHub and checks out code`,
+        );
         for (const checkout of checkouts) assert.equal(checkout.with?.["persist-credentials"], false, job);
       }
     });
   }
 
-  it("run every folder of tests in exactly one shard", () => {
+  it("run every test file in exactly one shard", () => {
     const { strategy } = workflow("test").jobs["test"] ?? assert.fail("test.yml has no job test");
     const shards = strategy?.matrix.include?.map(({ folders }) =>
       globSync(`tests/${folders ?? ""}/**/*.test.ts`, { cwd: ROOT }),
@@ -77,7 +80,7 @@ describe("the workflows", () => {
     for (const [n, shard] of shards.entries()) assert.ok(shard.length > 0, `shard ${n} runs no tests`);
   });
 
-  it("call the deploy command as it is", () => {
+  it("pass options to npm run deploy that it has", () => {
     const calls = WORKFLOWS.flatMap((name) =>
       Object.values(workflow(name).jobs).flatMap(({ steps }) =>
         steps.flatMap(({ run = "" }) => {
@@ -100,20 +103,20 @@ describe("the workflows", () => {
         ["sweep", ""],
       ],
     );
-    // Nobody answers there, and a comparison with the state alone would find no drift.
+    // Workflows cannot answer a question. Without a refresh, the comparison finds no drift.
     for (const each of options) assert.equal(each?.yes, each?.command !== "preview");
     const comparison = options.find((each) => each?.expectNoChanges);
     assert.equal(comparison?.refresh, true);
   });
 
-  it("update one stack at a time, to the end, and prod only after its environment's approval", () => {
+  it("update one stack at a time without cancelling, and prod only in its environment", () => {
     const { dev, prod } = workflow("deploy").jobs;
     assert.equal(prod?.environment, "prod");
     for (const job of [dev, prod]) assert.equal(job?.concurrency?.["cancel-in-progress"], false);
     assert.notEqual(dev?.concurrency?.group, prod.concurrency?.group);
   });
 
-  it("give what a pull request may run, and what asks nobody, no secret that writes prod", () => {
+  it("give secrets that write prod only to the environment prod", () => {
     for (const name of WORKFLOWS) {
       for (const [job, { environment, steps }] of Object.entries(workflow(name).jobs)) {
         const isPreview = steps.some(({ run = "" }) => run.startsWith("npm run deploy -- preview"));
@@ -146,9 +149,9 @@ describe("the workflows", () => {
       needProgram(this, "jq");
     });
 
-    it("is written the first time, with the preview of every stack", () => {
+    it("has the preview of every stack", () => {
       const found = [
-        { id: 1, user: { login: "somebody" }, body: "<!-- preview of the stacks -->\nnot ours" },
+        { id: 1, user: { login: "a-user" }, body: "<!-- preview of the stacks -->\nnot ours" },
         { id: 2, user: bot, body: "another workflow's" },
       ];
       const [call, ...more] = runScript(script, { environment, files, found });
@@ -158,7 +161,7 @@ describe("the workflows", () => {
       assert.match(call.body["body"] ?? "", /## dev\n\n`~` 1 to update\n\n## prod\n\n.*c0ffee/s);
     });
 
-    it("is edited in place from then on", () => {
+    it("is edited if it exists", () => {
       const [first] = runScript(script, { environment, files });
       const found = [{ id: 41, user: bot, body: first?.body["body"] }];
       const calls = runScript(script, { environment, files, found });
@@ -168,13 +171,13 @@ describe("the workflows", () => {
       );
     });
 
-    it("says that a preview failed, also where there is none", () => {
+    it("reports a failed preview, even without its file", () => {
       const [call] = runScript(script, { environment: { ...environment, RESULT: "failure" } });
       assert.match(call?.body["body"] ?? "", /\*\*The preview failed\.\*\* \[.*\]\(https:\/\/example\/run\)/);
     });
 
-    it("is never longer than GitHub takes", () => {
-      const huge = "ü".repeat(CHARACTERS_OF_A_HUGE_PREVIEW);
+    it("is at most as long as GitHub accepts", () => {
+      const huge = "ü".repeat(HUGE_PREVIEW_CHARACTERS);
       const [call] = runScript(script, {
         environment,
         files: { "previews/dev.md": huge, "previews/prod.md": huge },
@@ -193,7 +196,7 @@ describe("the workflows", () => {
       needProgram(this, "jq");
     });
 
-    it("is opened, updated as long as there is drift, and closed when there is none", () => {
+    it("is opened, updated while there is drift, and closed without drift", () => {
       const other = { number: 3, body: null };
       const [opened, ...more] = runScript(script, { environment, files, found: [other] });
       assert.deepEqual(more, []);
@@ -209,7 +212,7 @@ describe("the workflows", () => {
       assert.deepEqual(closed, [{ method: "PATCH", url: "repos/o/r/issues/9", body: { state: "closed" } }]);
     });
 
-    it("is left alone where there never was drift", () => {
+    it("is not opened without drift", () => {
       assert.deepEqual(runScript(script, { environment: { ...environment, RESULT: "success" } }), []);
     });
   });
@@ -232,7 +235,7 @@ describe("the pull request for the base image", () => {
     needProgram(this, "jq");
   });
 
-  it("pins the newest digest in every stage, and changes nothing else", () => {
+  it("pins the newest digest in every stage and changes nothing else", () => {
     const programs = docker(digest);
     const [branch, commit, request, ...more] = runScript(script, {
       environment,
@@ -250,7 +253,7 @@ describe("the pull request for the base image", () => {
     assert.deepEqual([request?.url, request?.body["head"]], ["repos/o/r/pulls", "base-image"]);
     assert.deepEqual(more, []);
 
-    // From then on there is nothing to propose until the digest is another one.
+    // Afterwards, only another digest leads to a proposal.
     assert.deepEqual(runScript(script, { environment, programs, found: github(pinned) }), []);
     const next = `sha256:${"b2".repeat(32)}`;
     const again = runScript(script, { environment, programs: docker(next), found: github(pinned, true) });
@@ -261,7 +264,7 @@ describe("the pull request for the base image", () => {
     assert.equal(atob(again[1]?.body["content"] ?? "").split(next).length - 1, 2);
   });
 
-  it("is not made of an answer that is no digest", () => {
+  it("is not opened if the registry returns no digest", () => {
     assert.throws(
       () => runScript(script, { environment, programs: docker("not found"), found: github(dockerfile) }),
       /expected a digest of node:24-alpine/,
@@ -270,7 +273,7 @@ describe("the pull request for the base image", () => {
 });
 
 describe("the Dockerfile", () => {
-  it("pleases hadolint", function () {
+  it("has no hadolint findings", function () {
     const hadolint = needProgram(this, "hadolint");
     assert.equal(findings(hadolint, ["--no-color", "app/Dockerfile"], ROOT), "");
   });

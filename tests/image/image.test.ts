@@ -16,7 +16,7 @@ import { parseDockerfile } from "./support/dockerfile.ts";
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const DOCKERFILE = readFileSync(path.join(ROOT, "app/Dockerfile"), "utf8");
 
-/** npm fetches the app's packages where its cache has none of them. */
+/** npm downloads the packages of the app if its cache lacks them. */
 const BUILD_TIMEOUT_MS = 120_000;
 
 const KIB = 1024;
@@ -35,14 +35,14 @@ describe("the image", function () {
     undo.defer(() => {
       rmSync(scratch, { recursive: true, force: true });
     });
-    // The image's user has to get in.
+    // The image's user must be able to read it.
     chmodSync(scratch, 0o755);
     image = await buildImage(ROOT, DOCKERFILE, scratch);
     container = new Container(image);
     undo.defer(() => container.close());
   });
 
-  it("is made by the Dockerfile's own steps, and holds the bundle, the client and the page, and nothing else", () => {
+  it("contains only the bundle, the client and the page", () => {
     const files = globSync("srv/**", { cwd: image.root, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => path.relative(image.root, path.join(entry.parentPath, entry.name)));
@@ -53,12 +53,12 @@ describe("the image", function () {
     assert.deepEqual(files.sort(), [...built, ...repository].sort());
   });
 
-  it("has the Node that the tests run on", () => {
+  it("has the Node version of the tests", () => {
     const [, major] = /^node:(\d+)-/.exec(image.base) ?? [];
     assert.equal(major, process.versions.node.split(".")[0]);
   });
 
-  it("says of itself what the task definition says of it", async () => {
+  it("agrees with the task definition on the health check, the port and the user", async () => {
     const { resources } = await declaredGraph("prod");
     const service = resources.find(({ type }) => type === "awsx:ecs:FargateService");
     const declared = valueAt(service?.inputs, "taskDefinitionArgs.container");
@@ -67,7 +67,7 @@ describe("the image", function () {
     assert.notEqual(image.user.split(":")[0], "0");
   });
 
-  describe("started as its user, where nothing can be written", () => {
+  describe("started as its user on a read-only file system", () => {
     let server: ContainerProcess;
     let port: number;
 
@@ -90,7 +90,7 @@ describe("the image", function () {
       assert.notEqual(code, 0);
     });
 
-    it("passes its health check, which fails for a port where nobody is", async () => {
+    it("passes its health check, which fails for a port without a server", async () => {
       const health = (env: Record<string, string>) =>
         container.start(image.healthCommand, { WEBSOCKET_ACCESS: "open", ...env }).ended;
       assert.deepEqual(await health({ PORT: String(port) }), { code: 0, stdout: "", stderr: "" });

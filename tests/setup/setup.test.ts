@@ -1,4 +1,4 @@
-/** `scripts/setup.mjs`: when it installs, with which npm, and what it leaves behind when it is interrupted. */
+/** `scripts/setup.mjs`, in a small project. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -32,7 +32,7 @@ describe("scripts/setup.mjs", () => {
     return stderr;
   }
 
-  it("installs once, whatever the lockfile's time is", async () => {
+  it("installs once, independent of the lockfile's modification time", async () => {
     await setUp();
     const future = new Date(Date.now() + 3_600_000);
     await utimes(project.file("package-lock.json"), future, future);
@@ -46,7 +46,7 @@ describe("scripts/setup.mjs", () => {
     "a new package": { [PACKAGE]: LOCKED, "node_modules/two": LOCKED },
   };
   for (const [change, packages] of Object.entries(changes)) {
-    it(`installs after a change of the lockfile: ${change}`, async () => {
+    it(`installs after the lockfile changed: ${change}`, async () => {
       await setUp();
       await project.lock(packages);
       await setUp();
@@ -65,14 +65,14 @@ describe("scripts/setup.mjs", () => {
     assert.equal((await project.npmRuns()).length, 2);
   });
 
-  it("does not install for a package of another platform", async () => {
+  it("does not install if only a package of another platform is missing", async () => {
     await setUp();
     await project.lock({ [PACKAGE]: LOCKED, "node_modules/other": { ...LOCKED, optional: true } });
     await setUp();
     assert.equal((await project.npmRuns()).length, 1);
   });
 
-  it("runs no install scripts, and overrides the machine's settings", async () => {
+  it("runs no install scripts and overrides the machine's npm settings", async () => {
     await setUp();
     const [args = []] = await project.npmRuns();
     assert.equal(args[0], "ci");
@@ -81,7 +81,7 @@ describe("scripts/setup.mjs", () => {
   });
 
   for (const manager of ["yarn.js", "pnpm.cjs"]) {
-    it(`takes npm from the PATH when ${manager} runs it`, async () => {
+    it(`uses npm of the PATH if ${manager} runs it`, async () => {
       await project.write(`fake/${manager}`, "process.exit(9);");
       await project.write("fake/npm", "#!/bin/sh\necho '[]' > npm.log\n", 0o755);
       const { stderr, code } = await project.startPlain({
@@ -93,7 +93,7 @@ describe("scripts/setup.mjs", () => {
     });
   }
 
-  it("installs with the real npm where NODE_ENV is production and engines are strict", async () => {
+  it("installs with the real npm if NODE_ENV is production and engines are strict", async () => {
     await project.write(
       "dep/package.json",
       JSON.stringify({ name: "one", version: "1.0.0", engines: { node: ">=99" } }),
@@ -120,7 +120,7 @@ describe("scripts/setup.mjs", () => {
     assert.ok(existsSync(project.file(`${PACKAGE}/package.json`)));
   });
 
-  it("reports the command that failed, and the Node that it ran on", async () => {
+  it("reports the failed command and its Node version", async () => {
     const { code, stderr } = await (await project.start("failing")).ended;
     assert.equal(code, 1);
     assert.match(stderr, /npm-cli\.js ci .*` in .*: exit code 3/);
@@ -158,14 +158,14 @@ describe("scripts/setup.mjs", () => {
     await waitUntil(() => pids.every((pid) => !isRunning(pid)), { everyMs: 10 });
   });
 
-  it("names the Node that it found when that is too old", async () => {
+  it("reports the version of a Node that is too old", async () => {
     await project.write("fake/node", OLD_NODE, 0o755);
     const { code, stderr } = await (await project.start("installing", { PATH: project.file("fake") })).ended;
     assert.equal(code, 1);
     assert.match(stderr, /No Node of version 24 or later .*the Node on the PATH: v20\.11\.0/);
   });
 
-  it("uses the machine's Node when the packaged one does not run", async () => {
+  it("uses the machine's Node if the packaged one does not run", async () => {
     await setUp();
     await project.write("node_modules/.bin/node", "#!/bin/sh\necho GLIBC not found >&2\nexit 1\n", 0o755);
     const PATH = `${path.dirname(process.execPath)}${path.delimiter}${process.env["PATH"] ?? ""}`;
@@ -184,7 +184,7 @@ describe("the lockfile", () => {
     readonly link?: boolean;
   }
 
-  it("has a digest of every package", async () => {
+  it("has a digest for every package", async () => {
     const { packages } = (await readJson("package-lock.json")) as { packages: Record<string, Entry> };
     const without = Object.entries(packages).filter(
       ([folder, { integrity, link }]) => folder.startsWith("node_modules/") && !link && !integrity,
@@ -192,7 +192,7 @@ describe("the lockfile", () => {
     assert.deepEqual(without, []);
   });
 
-  it("installs a Node of the oldest supported version or later on each platform, and runs no install script", async () => {
+  it("has a supported Node for each platform, and allows no install script", async () => {
     const { optionalDependencies, allowScripts } = (await readJson("package.json")) as {
       optionalDependencies: Record<string, string>;
       allowScripts: Record<string, boolean>;

@@ -1,11 +1,11 @@
-/** Chromium or Chrome, where the machine has one. */
+/** Launches Chromium or Chrome. */
 import { chromium } from "playwright-core";
 import type { Browser } from "playwright-core";
 
 import { isExecutable } from "../../cli/executable.ts";
 import { leaveOut } from "./leaveOut.ts";
 
-/** Where Linux distributions and macOS put Chromium and Chrome. */
+/** Paths of Chromium and Chrome on Linux distributions and macOS. */
 const USUAL_BROWSERS = [
   "/usr/bin/chromium",
   "/usr/bin/chromium-browser",
@@ -13,7 +13,7 @@ const USUAL_BROWSERS = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
 
-/** An empty variable is for no browser at all. */
+/** Path of the browser; the empty string is for none. */
 const { CHROMIUM_PATH } = process.env;
 const BROWSERS = CHROMIUM_PATH === undefined ? USUAL_BROWSERS : [CHROMIUM_PATH];
 
@@ -25,7 +25,7 @@ const QUIET = [
   "--disable-background-networking",
 ];
 
-/** Launches one, or skips the test; it must not be skipped where `CI` is "true". */
+/** Launches a browser. Skips the test if the machine has none; if `CI` is "true", the test fails instead. */
 export async function launchBrowser(test: Mocha.Context): Promise<Browser> {
   const executablePath = BROWSERS.find(isExecutable);
   if (executablePath === undefined) {

@@ -8,5 +8,5 @@ const PRELOAD = `
   delete process.env.HOME;
   syncBuiltinESMExports();`;
 
-/** For `--import`: a user without a home folder, as in some containers, which no test can become. */
+/** Module for `--import` that removes the user's home folder, as in some containers. */
 export const HOMELESS = `data:text/javascript,${encodeURIComponent(PRELOAD)}`;

@@ -1,4 +1,4 @@
-/** The local stack as its users start it: `npm start`, a process of its own, watched through its JSON events. */
+/** Runs the local stack with `npm start` and reads its JSON events. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -10,27 +10,27 @@ import { WebSocket } from "ws";
 import type { RawData } from "ws";
 import { due } from "./waitUntil.ts";
 
-/** Nothing in these tests drains for long; a stack that runs on must not outlive its test. */
+/** Time after which a stack that does not stop is killed. */
 const STOP_DEADLINE_MS = 20_000;
 
-/** Time for an event: npm and the program start in much less. */
+/** Timeout for an event; npm and the program usually start in a tenth of it. */
 const EVENT_DUE_MS = 30_000;
 
-/** Events that a failure shows. */
+/** Number of events in a failure message. */
 const LAST_EVENTS = 5;
 
 const ON_ANY_PORT = ["edge", "load-balancer", "api-gateway"].flatMap((name) => [`--${name}-port`, "0"]);
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
-/** The certificate of this machine is the stack's own. */
+/** Accepts the self-signed certificate of the local stack. */
 export class TrustingWebSocket extends WebSocket {
   constructor(url: string, protocols: string[]) {
     super(url, protocols, { rejectUnauthorized: false });
   }
 }
 
-/** Which of them there are is up to the stack's edge. */
+/** The optional URLs depend on the edge of the stack. */
 export interface StackUrls {
   readonly websocket: string;
   readonly page: string;
@@ -39,14 +39,14 @@ export interface StackUrls {
   readonly apiGateway?: string;
 }
 
-/** An event as `--json` prints it, one object on a line. */
+/** An event of `--json`: one object per line. */
 export interface StackEvent {
   readonly event: string;
   readonly id?: string;
   readonly pid?: number;
   readonly port?: number;
   readonly code?: number | null;
-  /** Whether the stack asked a task to stop. */
+  /** Whether the stack stopped the task. */
   readonly expected?: boolean;
   readonly urls?: StackUrls;
 }
@@ -57,24 +57,24 @@ export interface StackProcess {
   readonly events: readonly StackEvent[];
   /** Waits for the first event, past or future, that matches. */
   readonly event: (matches: (event: StackEvent) => boolean) => Promise<StackEvent>;
-  /** What a terminal does on Ctrl-C: SIGINT to the whole process group. Resolves when everything has ended. */
+  /** Sends SIGINT to the process group, as Ctrl-C does. Resolves when all processes have ended. */
   readonly interrupt: () => Promise<void>;
-  /** Interrupts it where it still runs. */
+  /** Interrupts the stack if it still runs. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * Starts the stack on ports that the system chooses, and waits until it is ready.
- * @throws {Error} as soon as a task fails, with the words of that event.
+ * Starts the stack on free ports and waits until it is ready.
+ * @throws {Error} with the event of the first task that fails.
  */
 export async function startStack(...options: readonly string[]): Promise<StackProcess> {
   const child = spawn(
     "npm",
     ["start", "--silent", "--", "--json", ...ON_ANY_PORT, ...options],
-    // A group of its own, so that an interrupt reaches what npm started, and nothing else.
+    // A process group of its own, so that an interrupt reaches only npm and its children.
     { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "inherit"] },
   );
-  // npm itself goes at once on SIGINT; the stack is gone when its end of the pipe is.
+  // npm ends at once on SIGINT. The pipe closes when the stack has ended.
   const ended = once(child, "close");
   const events: StackEvent[] = [];
   const waiting = new Set<() => void>();
@@ -148,25 +148,25 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   process.kill(-child.pid, signal);
 }
 
-/** A WebSocket client that keeps what it received until it is asked for. */
+/** A WebSocket client that queues its messages. */
 export interface Client {
-  /** The next message, parsed. */
+  /** Takes the next message, parsed. */
   readonly next: () => Promise<unknown>;
   readonly send: (message: unknown) => void;
-  /** Waits for the close code. */
+  /** Resolves with the close code. */
   readonly closed: Promise<number>;
   readonly close: () => void;
 }
 
 /**
- * Connects, and takes the greeting.
- * @throws {Error} where the upgrade is refused, with its HTTP status in the message.
+ * Connects and takes the greeting.
+ * @throws {Error} with the HTTP status, if the upgrade is refused.
  */
 export async function connectTo(
   url: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Client> {
-  // The local edge's certificate is its own.
+  // The certificate of the local edge is self-signed.
   const socket = new WebSocket(url, { rejectUnauthorized: false, headers });
   const received: unknown[] = [];
   const waiting: ((message: unknown) => void)[] = [];

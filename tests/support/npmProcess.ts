@@ -1,4 +1,4 @@
-/** A command that runs as npm runs a script. */
+/** Starts commands as npm starts a script. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
@@ -7,11 +7,11 @@ import { fileURLToPath } from "node:url";
 const RUN_AS_NPM = fileURLToPath(new URL("runAsNpm.ts", import.meta.url));
 
 export interface NpmProcess {
-  /** Acts as npm. */
+  /** The process in the role of npm. */
   readonly npm: ChildProcess;
-  /** The command's own, which ends when the command has ended. */
+  /** Output of the command. It ends when the command has ended. */
   readonly stdout: Readable;
-  /** Kills whatever still runs. */
+  /** Kills the processes that still run. */
   readonly close: () => void;
 }
 
@@ -20,7 +20,7 @@ export function startAsNpm(script: string, args: readonly string[], env: NodeJS.
   const npm = spawn(process.execPath, [RUN_AS_NPM, command], {
     stdio: ["ignore", "pipe", "inherit"],
     env,
-    // A group of its own, which outlives npm.
+    // The processes have a group of their own, which outlives npm.
     detached: true,
   });
   return {

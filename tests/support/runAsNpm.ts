@@ -1,4 +1,4 @@
-/** Runs a command as npm runs a script: in a shell that waits for it, and that outlives it when it is killed. */
+/** Runs a command as npm runs a script: in a shell that waits for it and outlives it. */
 import { spawn } from "node:child_process";
 
 const [command = ""] = process.argv.slice(2);

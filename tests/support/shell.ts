@@ -1,7 +1,7 @@
-/** What a real shell makes of text that it is given. */
+/** Splits text into words with a real shell. */
 import { execFileSync } from "node:child_process";
 
-/** The arguments of each command of this name that a POSIX shell runs for a line. */
+/** Returns the arguments of each command `name` that a POSIX shell runs for a line. */
 export function commandsOf(name: string, line: string): readonly (readonly string[])[] {
   const script = `${name}() { printf '%s\\0' "$#" "$@"; }\n${line}`;
   const words = execFileSync("sh", ["-eu", "-c", script], { encoding: "utf8" }).split("\0").slice(0, -1);
@@ -13,8 +13,8 @@ export function commandsOf(name: string, line: string): readonly (readonly strin
   return commands;
 }
 
-/** The words that a POSIX shell passes on. */
+/** Returns the words of a text after the expansions of a POSIX shell. */
 export function wordsOf(text: string): readonly string[] {
-  const [words = []] = commandsOf("told", `told ${text}`);
+  const [words = []] = commandsOf("words", `words ${text}`);
   return words;
 }

@@ -1,9 +1,9 @@
-/** Reading inside plain data of unknown shape: every reader fails with the path where the data is not as expected. */
+/** Reads values in plain data of unknown type. Each function fails with the path if the value has another type. */
 import assert from "node:assert/strict";
 
 type Data = Readonly<Record<string, unknown>>;
 
-/** The value at a path such as `origins[0].customHeaders[0].name`. */
+/** Returns the value at a path such as `origins[0].customHeaders[0].name`. */
 export function valueAt(data: unknown, path: string): unknown {
   let value = data;
   for (const step of path.split(/[.[\]]+/).filter((part) => part !== "")) {
@@ -13,7 +13,7 @@ export function valueAt(data: unknown, path: string): unknown {
   return value;
 }
 
-/** The object at a path. */
+/** Returns the object at a path. */
 export function at(data: unknown, path: string): Data {
   const value = valueAt(data, path);
   assert.ok(

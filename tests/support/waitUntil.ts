@@ -1,23 +1,23 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 
-/** Time for what happens within milliseconds: enough for a busy machine, and far below what a test may take. */
+/** Default timeout in milliseconds: long enough for a busy machine, and far below the timeout of a test. */
 export const DUE_MS = 5_000;
 
-export interface Patience {
+export interface WaitOptions {
   /**
-   * Time in milliseconds after which it fails.
+   * Timeout in milliseconds.
    * @default DUE_MS
    */
   readonly forMs?: number;
-  /** Time in milliseconds between two looks; none for one in each turn of the event loop. */
+  /** Time in milliseconds between two checks. @default one check in each turn of the event loop */
   readonly everyMs?: number;
 }
 
-/** Waits for a condition that has no event. */
+/** Waits for a condition that has no event. Fails with the condition's source after the timeout. */
 export async function waitUntil(
   holds: () => boolean | Promise<boolean>,
-  { forMs = DUE_MS, everyMs }: Patience = {},
+  { forMs = DUE_MS, everyMs }: WaitOptions = {},
 ): Promise<void> {
   const deadline = performance.now() + forMs;
   while (!(await holds())) {
@@ -27,8 +27,8 @@ export async function waitUntil(
 }
 
 /**
- * Waits for an event, and names it if it does not come.
- * @param expected what is awaited, such as "a message"; a function when the words depend on what has come by then.
+ * Waits for an event. Fails with `expected` after the timeout.
+ * @param expected name of the event, such as "a message"; a function if the name depends on earlier events.
  */
 export async function due<Value>(
   event: Promise<Value>,

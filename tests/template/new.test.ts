@@ -16,7 +16,7 @@ const COMMANDS_TIMEOUT_MS = 180_000;
 
 const SCALABLE_TARGET = "aws:appautoscaling/target:Target";
 
-describe("pulumi new, from a clone of the repository", function () {
+describe("pulumi new with a clone of the repository", function () {
   this.timeout(COMMANDS_TIMEOUT_MS);
 
   let template: Template;
@@ -38,7 +38,7 @@ describe("pulumi new, from a clone of the repository", function () {
     );
   });
 
-  it("makes a project of that name, with the settings' schema and without the template's own part", () => {
+  it("creates a project with the name and the configuration schema", () => {
     const project: unknown = parse(readFileSync(path.join(folder, "Pulumi.yaml"), "utf8"));
     assert.equal(text(project, "name"), "my-sockets");
     assert.equal(text(project, "description"), "Ours");
@@ -47,10 +47,10 @@ describe("pulumi new, from a clone of the repository", function () {
   });
 
   for (const stack of ["dev", "prod"]) {
-    it(`has a stack ${stack} with that file's settings, which previews`, async () => {
+    it(`creates a stack ${stack} with the values of its file, which can be previewed`, async () => {
       await template.pulumi(folder, "stack", "init", stack);
       const config: unknown = JSON.parse(await template.pulumi(folder, "config", "--json", "--stack", stack));
-      const { resources } = await evaluateStack({ stack, root: ROOT });
+      const { resources } = await declaredGraph(stack);
       const { inputs } = resources.find(({ type }) => type === SCALABLE_TARGET) ?? {};
       assert.equal(Number(text(at(config, "my-sockets:maxTasks"), "value")), valueAt(inputs, "maxCapacity"));
       assert.ok(!Object.keys(at(config, "")).some((key) => key.startsWith("websocket:")));
@@ -60,7 +60,7 @@ describe("pulumi new, from a clone of the repository", function () {
     });
   }
 
-  it("has no stack that admits every client without being told to", async () => {
+  it("requires `access` in each new stack", async () => {
     const asked = at(parse(readFileSync(path.join(ROOT, "Pulumi.yaml"), "utf8")), "template.config");
     assert.ok("access" in asked);
     assert.equal(valueAt(asked, "access.default"), undefined);
@@ -77,7 +77,7 @@ describe("pulumi new, from a clone of the repository", function () {
     await template.pulumi(folder, "preview", "--stack", "staging");
   });
 
-  it("declares on a laptop what the repository does", async () => {
+  it("creates a project that evaluates like the repository", async () => {
     const theirs = await evaluateStack({ stack: "prod", root: folder });
     const ours = await declaredGraph("prod");
     const capacity = ({ resources }: typeof ours) =>
@@ -91,8 +91,8 @@ const EVERYTHING = {
   "websocket:apiGatewayUrl": "wss://abcdef1234.execute-api.us-east-1.amazonaws.com/prod",
 };
 
-describe("the stack's README, which Pulumi Cloud fills in", () => {
-  it("names outputs that the program has, and all of them", async () => {
+describe("Pulumi.README.md, which Pulumi Cloud shows", () => {
+  it("names every output of the program", async () => {
     const { outputs } = await evaluateStack({ stack: "dev", config: EVERYTHING });
     const readme = readFileSync(path.join(ROOT, "Pulumi.README.md"), "utf8");
     const named = [...readme.matchAll(/\$\{(.*?)\}/g)].map(([, reference = ""]) => reference);

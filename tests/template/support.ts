@@ -1,4 +1,4 @@
-/** The repository as a template: a copy of what a clone has, and projects that the real CLI makes of it. */
+/** The repository as a `pulumi new` template, and the projects that the Pulumi CLI creates from it. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
@@ -10,12 +10,12 @@ import { Project } from "../engine/support/project.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
-/** What is in the repository's folder, and in no clone; the CLI would copy it all. */
+/** Entries of the working folder that a clone lacks. */
 const NOT_CLONED = new Set([".git", "node_modules", "dist", ".pulumi"]);
 
 export class Template {
   readonly #folder = mkdtempSync(path.join(tmpdir(), "pulumi-template-"));
-  /** Lends its backend and its stand-ins for the providers. */
+  /** Its backend and providers are used here. */
   readonly #project = new Project();
 
   constructor() {
@@ -25,7 +25,7 @@ export class Template {
     });
   }
 
-  /** Makes a project of the template, and installs it as far as a preview needs it. */
+  /** Creates a project that can be previewed. Returns its folder. */
   async create(name: string, ...args: readonly string[]): Promise<string> {
     const folder = path.join(this.#folder, name);
     const template = path.join(this.#folder, "template");
@@ -37,7 +37,7 @@ export class Template {
   /**
    * Runs the CLI in a folder.
    * @returns its standard output.
-   * @throws {Error} with all that it printed, where it fails.
+   * @throws {Error} with its output, if it fails.
    */
   async pulumi(folder: string, ...args: readonly string[]): Promise<string> {
     const cli = spawn(cliPath(), [...args, "--non-interactive", "--color", "never"], {

@@ -1,4 +1,4 @@
-/** A step's script, run as GitHub runs it, with a stand-in for `gh api` that records what it is told to write. */
+/** Runs the script of a workflow step as GitHub does, with a `gh api` that records its calls. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -37,24 +37,24 @@ export interface Call {
   readonly body: Readonly<Record<string, string>>;
 }
 
-export interface Setting {
+export interface ScriptRun {
   readonly environment: Readonly<Record<string, string>>;
   /** Files in the working folder, by path. */
   readonly files?: Readonly<Record<string, string>>;
-  /** Scripts that stand in for programs, by name. */
+  /** Scripts that replace programs, by name. */
   readonly programs?: Readonly<Record<string, string>>;
-  /** What GitHub answers to a question: comments or issues, or else an answer for each address. */
+  /** Answers to GET: comments or issues, or an answer for each URL. */
   readonly found?: readonly unknown[] | Readonly<Record<string, unknown>>;
 }
 
 /**
- * Runs a script as the step's shell does.
- * @returns what it wrote to GitHub.
- * @throws {Error} with what it printed, where it fails.
+ * Runs a script in the step's shell.
+ * @returns its writing calls of `gh api`.
+ * @throws {Error} with the output, if the script fails.
  */
 export function runScript(
   script: string,
-  { environment, files = {}, programs = {}, found = [] }: Setting,
+  { environment, files = {}, programs = {}, found = [] }: ScriptRun,
 ): readonly Call[] {
   const folder = mkdtempSync(path.join(tmpdir(), "workflow-"));
   try {
@@ -75,7 +75,7 @@ export function runScript(
     const calls = path.join(folder, "calls");
     if (!existsSync(calls)) return [];
     const lines = readFileSync(calls, "utf8").trim().split("\n");
-    return lines.map((line) => JSON.parse(line) as Call); // As the stand-in writes it.
+    return lines.map((line) => JSON.parse(line) as Call); // GH writes them.
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

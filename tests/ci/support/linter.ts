@@ -1,4 +1,4 @@
-/** Programs that the tests start, where the machine has them. */
+/** Programs of the machine that the tests start. */
 import { spawnSync } from "node:child_process";
 import { homedir } from "node:os";
 import path from "node:path";
@@ -6,7 +6,7 @@ import path from "node:path";
 import { isExecutable } from "../../../cli/executable.ts";
 import { leaveOut } from "../../support/leaveOut.ts";
 
-/** How each of them is installed. */
+/** Commands that install them. */
 const FIXES = {
   actionlint: ".ci/install-linters",
   hadolint: ".ci/install-linters",
@@ -15,13 +15,13 @@ const FIXES = {
 
 export type Program = keyof typeof FIXES;
 
-/** Folders of the PATH, and where .ci/install-linters puts what it installs. */
+/** The folders of the PATH, and the one of .ci/install-linters. */
 const FOLDERS = [...(process.env["PATH"] ?? "").split(path.delimiter), path.join(homedir(), ".local/bin")];
 
 /**
  * Skips the test if there is no such program.
  * @returns its path.
- * @throws {Error} in CI, which must not pass without it.
+ * @throws {Error} if `CI` is "true".
  */
 export function needProgram(context: Mocha.Context, name: Program): string {
   const found = FOLDERS.map((folder) => path.join(folder, name)).find(isExecutable);
@@ -29,7 +29,7 @@ export function needProgram(context: Mocha.Context, name: Program): string {
   leaveOut(context, { program: name, fix: FIXES[name] });
 }
 
-/** What a linter found in files, or "" where it found nothing. */
+/** Output of a linter with findings; "" if there are none. */
 export function findings(linter: string, args: readonly string[], cwd: string): string {
   const { status, stdout, stderr } = spawnSync(linter, args, { cwd, encoding: "utf8" });
   return status === 0 ? "" : `exit code ${String(status)}\n${stdout}${stderr}`;

@@ -1,4 +1,4 @@
-/** The GitHub workflows and actions, as plain data. */
+/** Reads the GitHub workflows and actions as plain data. */
 import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
@@ -29,7 +29,7 @@ export interface Workflow {
   readonly jobs: Readonly<Record<string, Job>>;
 }
 
-/** Paths from the root, of workflows and of the actions that they share. */
+/** Paths of the workflows and of their shared actions, relative to the root. */
 export const FILES: readonly string[] = globSync(
   [".github/workflows/*.yml", ".github/actions/*/action.yml"],
   { cwd: ROOT },
@@ -48,7 +48,7 @@ export const WORKFLOWS: readonly string[] = FILES.filter((file) => file.includes
   path.basename(file, ".yml"),
 );
 
-/** @throws {Error} where the workflow has no such job, or the job no such step. */
+/** @throws {Error} if the workflow or the job has no such step. */
 export function step(name: string, job: string, wanted: (step: Step) => boolean): Step {
   const found = workflow(name).jobs[job]?.steps.find(wanted);
   if (found === undefined) throw new Error(`${name}.yml has no such step in its job ${job}.`);

@@ -1,7 +1,6 @@
 /**
- * Builds an image without a container engine: carries out a Dockerfile's own instructions, in folders that stand for the file
- * systems of its stages. The base image is the machine itself with the Node that runs this, so what is not tested is what
- * the base image brings: its C library, its npm, and the architecture.
+ * Builds an image without a container engine: runs the instructions of a Dockerfile in one folder per stage. The base image is
+ * this machine with its Node, so the tests do not cover the base image's C library, npm and architecture.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,9 +11,9 @@ import { listBuildContext } from "../../../infra/components/tasks/image.ts";
 import { parseDockerfile } from "./dockerfile.ts";
 import type { Stage } from "./dockerfile.ts";
 
-/** What a container of the image is started with. */
+/** The configuration of a container. */
 export interface BuiltImage {
-  /** The folder that stands for the image's root. */
+  /** Folder with the image's file system. */
   readonly root: string;
   readonly base: string;
   /** Absolute inside the image. */
@@ -30,7 +29,7 @@ export interface BuiltImage {
 /**
  * @param repository holds the Dockerfile at `app/Dockerfile`, and the build context.
  * @param scratch an empty folder for the stages.
- * @throws {Error} where an instruction fails, or is not known here.
+ * @throws {Error} if an instruction fails or is not supported here.
  */
 export async function buildImage(
   repository: string,
@@ -53,7 +52,7 @@ export async function buildImage(
   return image;
 }
 
-/** @param sources roots that files can be copied from: stages by name, and the build context without one. */
+/** @param sources root folders for COPY: stages by name, the build context by `undefined`. */
 async function buildStage(
   { base, instructions }: Stage,
   root: string,
@@ -84,7 +83,7 @@ async function buildStage(
         copy(rest, path.join(root, image.workingDirectory), root, sources);
         break;
       case "RUN":
-        // The base image's package manager, which this machine does not have.
+        // This machine lacks the base image's package manager.
         if (!rest.startsWith("apk "))
           await runShell(rest, path.join(root, image.workingDirectory), environment);
         break;
@@ -107,7 +106,9 @@ async function buildStage(
         image.command = list(rest);
         break;
       default:
-        throw new Error(`The test does not know what ${keyword} ${rest} does: teach it.`);
+        throw new Error(
+          `${keyword} ${rest} is not supported. Fix: add the instruction to tests/image/support/build.ts`,
+        );
     }
   }
   return image;
@@ -124,7 +125,7 @@ function copy(
   const source = sources.get(stage);
   const to = words.pop();
   if (source === undefined || to === undefined || words.some((word) => word.startsWith("--"))) {
-    throw new Error(`COPY ${rest} is not understood.`);
+    throw new Error(`COPY ${rest} is not supported.`);
   }
   const target = to.startsWith("/") ? path.join(root, to) : path.join(workingDirectory, to);
   for (const word of words) {
@@ -135,7 +136,7 @@ function copy(
   }
 }
 
-/** Runs a command as RUN does, by a shell; npm takes its settings from files, and none from an `npm test` around this. */
+/** Runs a command in a shell as RUN does, without the settings that `npm test` passes in environment variables. */
 async function runShell(command: string, cwd: string, environment: Record<string, string>): Promise<void> {
   const own = Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith("npm_"));
   const shell = spawn("/bin/sh", ["-c", command], {
@@ -157,7 +158,7 @@ async function runShell(command: string, cwd: string, environment: Record<string
 
 function variable(rest: string): Record<string, string> {
   const [, name, value] = /^(\w+)=(\S+)$/.exec(rest) ?? [];
-  if (name === undefined || value === undefined) throw new Error(`ENV ${rest} is not understood.`);
+  if (name === undefined || value === undefined) throw new Error(`ENV ${rest} is not supported.`);
   return { [name]: value };
 }
 

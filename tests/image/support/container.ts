@@ -1,4 +1,4 @@
-/** Runs an image's commands as a container would: its user, its environment and no other, in its working directory. */
+/** Runs an image's commands as a container does: with its user, only its environment, in its working directory. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, cpSync, mkdirSync, readdirSync, statSync } from "node:fs";
@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import type { BuiltImage } from "./build.ts";
 
-/** Where the base image keeps Node. */
+/** Folder of Node in the base image. */
 const BIN = "usr/local/bin";
 
 const USER = /^(?<uid>\d+):(?<gid>\d+)$/;
@@ -21,7 +21,7 @@ export interface Ended {
 }
 
 export interface ContainerProcess {
-  /** Resolves with the first line on standard output for which `wanted` holds, or fails with what was said at the end. */
+  /** Resolves with the first line on standard output for which `wanted` holds. Rejects with all output at the end. */
   line(wanted: (line: string) => boolean): Promise<string>;
   kill(signal: NodeJS.Signals): void;
   readonly ended: Promise<Ended>;
@@ -31,7 +31,7 @@ export class Container {
   readonly #image: BuiltImage;
   readonly #running = new Set<ContainerProcess>();
 
-  /** Brings the base image's Node into the image, and takes everyone's right to write there. */
+  /** Copies Node into the image and removes all write permissions there. */
   constructor(image: BuiltImage) {
     this.#image = image;
     const bin = path.join(image.root, BIN);
@@ -42,16 +42,16 @@ export class Container {
     });
   }
 
-  /** Whether commands run as the image's user, which takes root to do; else they run as whoever runs this. */
+  /** Whether commands run as the image's user, which needs root; if not, they run as the current user. */
   get hasOwnUser(): boolean {
     return process.getuid?.() === 0;
   }
 
-  /** Runs a command with the image's environment and what is given over it. */
+  /** Runs a command with the image's environment, overridden by `environment`. */
   start(command: readonly string[], environment: Readonly<Record<string, string>> = {}): ContainerProcess {
     const { root, workingDirectory, user, environment: own } = this.#image;
     const ids = USER.exec(user)?.groups;
-    if (ids === undefined) throw new Error(`The user is ${user}, and must be UID:GID, in numbers.`);
+    if (ids === undefined) throw new Error(`USER: got ${user}; expected UID:GID in numbers.`);
     const [program = "", ...args] = command;
     const bin = path.join(root, BIN);
     const child = spawn(program === "node" ? path.join(bin, "node") : program, args, {
@@ -78,7 +78,8 @@ export class Container {
           const found = lines.find(wanted);
           if (found !== undefined) return found;
           const end = await Promise.race([once(reader, "line"), ended]);
-          if ("code" in end) throw new Error(`It ended with ${String(end.code)}: ${end.stdout}${end.stderr}`);
+          if ("code" in end)
+            throw new Error(`The process ended with ${String(end.code)}: ${end.stdout}${end.stderr}`);
         }
       },
       kill(signal) {
@@ -94,7 +95,7 @@ export class Container {
     const running = [...this.#running];
     for (const each of running) each.kill("SIGKILL");
     await Promise.all(running.map(({ ended }) => ended));
-    // Without the right to write, nobody but root could remove the folder.
+    // Without write permission, only root can remove the folder.
     eachPath(this.#image.root, (file) => {
       chmodSync(file, statSync(file).mode | (WRITE_BITS & 0o200));
     });

@@ -1,6 +1,6 @@
-/** Reads a Dockerfile, as far as this project's goes: what is not known here is an error, and never skipped. */
+/** Reads this project's Dockerfile. An unsupported line is an error. */
 
-/** An instruction, and what follows it, line continuations joined. */
+/** An instruction and its arguments, with continued lines joined. */
 export interface Instruction {
   readonly keyword: string;
   readonly text: string;
@@ -14,17 +14,17 @@ export interface Stage {
 
 const FROM = /^(?:--platform=\S+ +)?(?<base>\S+)(?: +AS +(?<name>\S+))?$/i;
 
-/** @throws {Error} where the text does not begin with a FROM. */
+/** @throws {Error} if the text does not begin with a FROM. */
 export function parseDockerfile(text: string): readonly Stage[] {
   const stages: (Stage & { readonly instructions: Instruction[] })[] = [];
   for (const { keyword, text: rest } of instructionsOf(text)) {
     if (keyword === "FROM") {
       const { base, name } = FROM.exec(rest)?.groups ?? {};
-      if (base === undefined) throw new Error(`FROM ${rest} is not understood.`);
+      if (base === undefined) throw new Error(`FROM ${rest} is not supported.`);
       stages.push({ base, name, instructions: [] });
     } else {
       const stage = stages.at(-1);
-      if (stage === undefined) throw new Error(`${keyword} ${rest} stands before any FROM.`);
+      if (stage === undefined) throw new Error(`${keyword} ${rest} is before the first FROM.`);
       stage.instructions.push({ keyword, text: rest });
     }
   }

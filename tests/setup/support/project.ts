@@ -1,4 +1,4 @@
-/** A small project with this project's setup script, and an npm that does what a test wants. */
+/** A small project with this project's setup script and a fake npm. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -16,7 +16,7 @@ for (const folder of Object.keys(JSON.parse(text).packages)) mkdirSync(folder ||
 writeFileSync("node_modules/.package-lock.json", text);
 `;
 
-/** Leaves half an installation and a child behind when it is killed. */
+/** Creates half an installation and a child process, and ignores SIGTERM. */
 const HANGING_NPM = `
 const { mkdirSync, writeFileSync } = require("node:fs");
 const { spawn } = require("node:child_process");
@@ -39,11 +39,11 @@ export interface Project extends AsyncDisposable {
   readonly file: (name: string) => string;
   readonly write: (name: string, text: string, mode?: number) => Promise<void>;
   readonly lock: (packages: Readonly<Record<string, object>>) => Promise<void>;
-  /** How often npm ran, and with which arguments. */
+  /** The arguments of each npm run. */
   readonly npmRuns: () => Promise<readonly (readonly string[])[]>;
   readonly start: (npm: keyof typeof NPMS, env?: NodeJS.ProcessEnv, args?: readonly string[]) => Promise<Run>;
   /**
-   * Runs the script with whatever npm the environment has.
+   * Runs the script with the npm of the environment.
    * @param args of Node, in the project's folder; the script by default.
    */
   readonly startPlain: (env?: NodeJS.ProcessEnv, args?: readonly string[]) => Run;
