@@ -19,11 +19,11 @@ await build({
   platform: "node",
   target: "node24",
   format: "esm",
-  // Identifiers stay as they are, for readable stack traces.
+  // Identifiers are not minified, so that stack traces are readable.
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: "eof",
-  // Dependencies in CommonJS call `require` for Node's own modules, which an ES module does not have.
+  // CommonJS dependencies call `require` for built-in modules of Node.js. An ES module has no `require`.
   banner: {
     js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
   },

@@ -1,4 +1,4 @@
-/** The message log that the settings ask for, and what else tasks share through it. */
+/** The message log that the settings choose, and the registry of tasks. */
 import type { Logger } from "pino";
 
 import type { MessageLog } from "./log/log.ts";
@@ -9,10 +9,11 @@ import type { Settings } from "./settings/settings.ts";
 
 export interface Backplane {
   readonly log: MessageLog;
-  /** None where this task is alone. */
+  /** `undefined` if the tasks share no log. */
   readonly registry: TaskRegistry | undefined;
 }
 
+/** Opens the log in Valkey, or in the memory of the process if there is no Valkey. */
 export async function openBackplane(
   settings: Settings,
   metrics: Metrics,
@@ -20,7 +21,7 @@ export async function openBackplane(
 ): Promise<Backplane> {
   if (settings.valkeyUrl === "") return { log: createMemoryLog(settings), registry: undefined };
 
-  // Loaded where it is used: a task alone needs no client.
+  // Loaded only if it is used.
   const { createValkeyLog } = await import("./log/valkey/valkeyLog.ts");
   const log = createValkeyLog({
     ...settings,

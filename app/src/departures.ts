@@ -1,22 +1,22 @@
-/** Asking clients to go, paced: those who go come back elsewhere, and all at once would be a herd. */
+/** Paced requests to clients to leave: they reconnect to other tasks, which could not accept all at once. */
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Time between two groups. */
+/** Time between two groups of clients. */
 const STEP_MS = 50;
 
-/** Few clients are no herd: at least so many go per second. */
+/** Minimum number of clients that are asked per second: a few clients can leave at once. */
 const MIN_PER_SECOND = 200;
 
-export interface Leaving {
+export interface LeavingClient {
   leave(code: number, reason: string): void;
 }
 
 /**
- * Asks each to leave, over at most `overMs`. Resolves when all have been asked, or at the signal.
- * @param onAsked told how many have been asked so far.
+ * Asks each client to leave, over at most `overMs`. Resolves when all have been asked, or when the signal is aborted.
+ * @param onAsked called with the number of clients that have been asked so far.
  */
 export async function askToLeave(
-  leavers: readonly Leaving[],
+  clients: readonly LeavingClient[],
   {
     code,
     reason,
@@ -32,16 +32,16 @@ export async function askToLeave(
   },
 ): Promise<void> {
   const steps = Math.max(1, overMs / STEP_MS);
-  const perStep = Math.ceil(Math.max(leavers.length / steps, (MIN_PER_SECOND * STEP_MS) / 1000));
-  for (let asked = 0; asked < leavers.length;) {
-    for (const leaver of leavers.slice(asked, asked + perStep)) leaver.leave(code, reason);
+  const perStep = Math.ceil(Math.max(clients.length / steps, (MIN_PER_SECOND * STEP_MS) / 1000));
+  for (let asked = 0; asked < clients.length;) {
+    for (const client of clients.slice(asked, asked + perStep)) client.leave(code, reason);
     asked += perStep;
-    onAsked?.(Math.min(asked, leavers.length));
-    if (asked >= leavers.length) return;
+    onAsked?.(Math.min(asked, clients.length));
+    if (asked >= clients.length) return;
     try {
       await delay(STEP_MS, undefined, signal === undefined ? undefined : { signal });
     } catch {
-      // The signal: whoever gave it has other plans for the rest.
+      // The caller has aborted the signal.
       return;
     }
   }

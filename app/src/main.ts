@@ -1,7 +1,7 @@
 /**
- * The process: environment, wiring, signals.
+ * The process of a task.
  *
- * `node main.ts` serves; `node main.ts health` exits with 0 if the server of the same environment is healthy.
+ * `node main.ts` serves. `node main.ts health` exits with 0 if the server with the same environment is healthy.
  */
 import { fileURLToPath } from "node:url";
 
@@ -14,7 +14,7 @@ import type { Settings } from "./settings/settings.ts";
 import { runUntilSignal } from "./shutdown.ts";
 import type { Running } from "./shutdown.ts";
 
-/** Beside the app in the repository and, as the bundle lies equally deep, in the image. */
+/** The same relative path in the repository and in the image, where the bundle is at the same depth. */
 const CONSOLE_FOLDER = fileURLToPath(new URL("../../console", import.meta.url));
 
 const COMMANDS = ["health"] as const;
@@ -56,7 +56,7 @@ function serve(settings: Settings): Promise<void> {
 
 /** @throws {ExpectedError} if the server cannot listen. */
 async function boot(settings: Settings): Promise<Running> {
-  // Imported here, so that the health check does not load them every few seconds.
+  // Imported here, so that the health check does not load these modules every few seconds.
   const [
     { pino },
     { createAuthorizer },
@@ -66,7 +66,7 @@ async function boot(settings: Settings): Promise<Running> {
     { checkLog },
     { Metrics },
     { startMetricsServer },
-    { keepBalanced },
+    { startRebalancing },
     { createServer },
   ] = await Promise.all([
     import("pino"),
@@ -81,14 +81,14 @@ async function boot(settings: Settings): Promise<Running> {
     import("./server.ts"),
   ]);
 
-  // Synchronous, so that the last lines before an exit are written, and in order. Few lines are, at this level.
+  // Synchronous, so that the last lines before an exit are written. At the default level, there are few lines.
   const logger = pino({ level: settings.logLevel }, pino.destination({ dest: STDOUT, sync: true }));
   process.on("uncaughtException", (error) => {
     logger.fatal({ err: error }, "uncaught error");
     process.exit(1);
   });
 
-  // Whatever fails, what has been started ends: nothing keeps the process from its exit. The last to start ends first.
+  // If the boot fails, the parts that have started are closed in reverse order. Otherwise they would keep the process alive.
   await using starting = new AsyncDisposableStack();
   const metrics = new Metrics();
   starting.defer(() => {
@@ -101,7 +101,7 @@ async function boot(settings: Settings): Promise<Running> {
     logger,
   });
   starting.defer(() => metricsServer.close());
-  // Begins when clients can come, and ends when all of them have gone.
+  // Starts when clients can connect, and stops after all of them have left.
   let stopMetricsLog = (): void => undefined;
   starting.defer(() => {
     stopMetricsLog();
@@ -148,7 +148,7 @@ async function boot(settings: Settings): Promise<Running> {
   starting.defer(() => server.drain());
   if (registry !== undefined) {
     const { connections, release } = server;
-    starting.defer(keepBalanced({ registry, connections, release, logger }));
+    starting.defer(startRebalancing({ registry, connections, release, logger }));
   }
   const variables = ignoredVariables(process.env);
   if (variables.length > 0)
@@ -171,7 +171,7 @@ async function reportHealth(settings: Settings): Promise<void> {
 function unknownArgument(argument: string): string {
   const meant = nearest(argument, COMMANDS);
   const hint = meant === undefined ? "" : ` Did you mean ${JSON.stringify(meant)}?`;
-  return `Unknown argument ${JSON.stringify(argument)}.${hint} Give none to serve, or "health" to check the health.`;
+  return `Unknown argument ${JSON.stringify(argument)}.${hint} Expected none to serve, or "health" to check the health.`;
 }
 
 function fail(message: string): void {

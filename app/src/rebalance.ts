@@ -1,45 +1,45 @@
 /**
- * Connections stay where they were opened, so tasks that are added later have none. An overloaded task asks some
- * clients to connect again: the load balancer sends them to the task with the fewest.
+ * Rebalancing of connections. A connection stays with its task, so a task that is added later has none. A task with more
+ * connections than the others asks some clients to reconnect, and the load balancer sends them to the task with the fewest.
  */
 import type { Logger } from "pino";
 
 import { RecurringProblem } from "./metrics/recurringProblem.ts";
 
-/** How often tasks tell each other their connections. */
+/** Interval at which each task reports its connections to the others. */
 const INTERVAL_MS = 2_000;
 
 /**
- * Looks in a row at which there must be too much. What the others have told may be two intervals old: when a crowd comes to
- * all tasks at once, or from one that died, they seem to have room that they have not.
+ * Number of consecutive intervals with a surplus before clients are asked. Reports of other tasks can be two intervals old: if
+ * many clients connect to all tasks at once, the others seem to have fewer connections than they have.
  */
-const LOOKS = 3;
+const MIN_INTERVALS = 3;
 
-/** Those who are asked to go at one time are asked over this long. */
+/** Time over which the clients of one interval are asked. */
 const RELEASE_MS = 5_000;
 
-/** When a new task does so first: by then it has its connection to the others. */
+/** Time until the first report of a new task. By then it is connected to the backplane. */
 const FIRST_MS = 500;
 
-/** Near even: what a task may hold above the average before it asks clients to go. */
+/** A task has a surplus only if it has more connections above the average than this share, and than this number. */
 const TOLERANCE = 0.1;
 const TOLERATED_CONNECTIONS = 10;
 
-/** Share of what is too much that goes per interval: the others have to notice before more goes. */
+/** Share of the surplus that is released per interval. The other tasks must report new connections before more are released. */
 const STEP_SHARE = 0.5;
 
-/** Connections of every task, this one's among them. */
+/** The numbers of connections of all tasks. */
 export interface TaskRegistry {
-  /** Tells the others this task's connections, and learns theirs. */
+  /** Reports the connections of this task. Returns those of every task, including this one. */
   report(connections: number): Promise<readonly number[]>;
 }
 
 /**
- * How many clients a task should ask to go now.
+ * Returns the number of clients that a task should ask to reconnect now.
  * @param own connections of this task.
- * @param all connections of every task, this one's among them.
+ * @param all connections of every task, including this one.
  */
-export function surplus(own: number, all: readonly number[]): number {
+export function computeSurplus(own: number, all: readonly number[]): number {
   if (all.length < 2) return 0;
   const average = all.reduce((sum, connections) => sum + connections, 0) / all.length;
   const tolerated = Math.max(average * TOLERANCE, TOLERATED_CONNECTIONS);
@@ -49,17 +49,17 @@ export function surplus(own: number, all: readonly number[]): number {
 export interface RebalanceParts {
   readonly registry: TaskRegistry;
   readonly connections: () => number;
-  /** Asks so many clients to connect again, and resolves when it has. It must not reject. */
+  /** Asks `count` clients to reconnect, and resolves when all have been asked. It must not reject. */
   readonly release: (count: number, overMs: number) => Promise<void>;
   readonly logger: Logger;
   /** @default INTERVAL_MS */
   readonly intervalMs?: number;
 }
 
-/** @returns its undo, which is idempotent. */
-export function keepBalanced(parts: RebalanceParts): () => void {
+/** Rebalances until the returned function is called, which is idempotent. */
+export function startRebalancing(parts: RebalanceParts): () => void {
   const { registry, connections, release, logger, intervalMs = INTERVAL_MS } = parts;
-  const unknown = new RecurringProblem({
+  const problem = new RecurringProblem({
     logger,
     begun: "no rebalancing: the other tasks are not known",
     ended: "the other tasks are known again",
@@ -67,8 +67,8 @@ export function keepBalanced(parts: RebalanceParts): () => void {
   let stopped = false;
   let releasing = false;
   let timer: NodeJS.Timeout;
-  /** What was too much at the last looks. */
-  let looks: readonly number[] = [];
+  /** The surplus at the last intervals. */
+  let surpluses: readonly number[] = [];
 
   const ask = async (count: number): Promise<void> => {
     releasing = true;
@@ -79,15 +79,15 @@ export function keepBalanced(parts: RebalanceParts): () => void {
   const round = async (): Promise<void> => {
     try {
       const own = connections();
-      looks = [...looks, surplus(own, await registry.report(own))].slice(-LOOKS);
-      const count = looks.length < LOOKS ? 0 : Math.min(...looks);
+      surpluses = [...surpluses, computeSurplus(own, await registry.report(own))].slice(-MIN_INTERVALS);
+      const count = surpluses.length < MIN_INTERVALS ? 0 : Math.min(...surpluses);
       if (count > 0 && !releasing && !stopped) {
         logger.info({ connections: own, released: count }, "rebalancing");
-        // Nobody waits for it: a task that does not report is taken for gone.
+        // Not awaited: a task that does not report would count as ended.
         void ask(count);
       }
     } catch (error) {
-      unknown.note(error);
+      problem.note(error);
     }
     if (!stopped) timer = setTimeout(() => void round(), intervalMs).unref();
   };

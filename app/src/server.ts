@@ -124,7 +124,7 @@ function handUpgradesTo(upgrades: Upgrades, http: HttpServer, answerTimeoutMs: n
   const httpConnections = new HttpConnections(http, {
     maxIdle: MAX_HTTP_CONNECTIONS / 2,
     answerTimeoutMs,
-    onUnreadable: (socket, status) => {
+    onMalformedRequest: (socket, status) => {
       socket.on("error", ignore);
       upgrades.refuse(socket, { status });
     },

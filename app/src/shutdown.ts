@@ -1,11 +1,11 @@
-/** A process from its boot to its end at a signal: in order, in time, and at once if asked twice. */
+/** The process from its boot to its exit after a signal. */
 import type { EventEmitter } from "node:events";
 
 import type { Logger } from "pino";
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
-/** What a boot has brought up. */
+/** The result of a boot. */
 export interface Running {
   readonly logger: Logger;
   /** Drains and closes everything. */
@@ -13,23 +13,22 @@ export interface Running {
 }
 
 export interface RunParts {
-  /** Emits the signals: the process. */
+  /** The process, which emits the signals. */
   readonly signals: Pick<EventEmitter, "on">;
-  /** Aborted when npm, which started the process, has ended: a first signal, and never a second one. */
+  /** Aborted if npm has started the process and has ended. It counts as a first signal, never as a second one. */
   readonly orphaned?: AbortSignal;
   /** Ends the process. */
   readonly exit: (code: number) => void;
-  /** Begins only when signals are heard; one that comes in the midst of it is obeyed at its end. */
+  /** Called after the listeners of the signals are added. A signal during the boot takes effect when the boot has ended. */
   readonly boot: () => Promise<Running>;
-  /** Time from a signal to the end of the process, in seconds. */
+  /** Maximum time from a signal to the exit of the process. */
   readonly deadlineSeconds: number;
 }
 
 /**
- * Exits with 0 when the shutdown has done its work after the first signal; with 1 when it fails, when it misses
- * its deadline, and at a second signal.
- * @returns when the boot is over.
- * @throws what the boot throws.
+ * Boots, and shuts down after the first signal. Exits with 0 if the shutdown succeeds. Exits with 1 if it fails or misses its
+ * deadline, and at a second signal. Resolves when the boot has ended.
+ * @throws the error of the boot.
  */
 export async function runUntilSignal(parts: RunParts): Promise<void> {
   const { signals, orphaned, exit, boot, deadlineSeconds } = parts;

@@ -10,7 +10,7 @@ import { createUserKey, Users } from "./auth/users.ts";
 import type { ConnectLimit } from "./auth/users.ts";
 import { Connection } from "./connection/connection.ts";
 import type { ConnectionContext, ClientIdentity } from "./connection/connection.ts";
-import { acceptance, readHandshake } from "./http/handshake.ts";
+import { renderAcceptance, readHandshake } from "./http/handshake.ts";
 import { OriginCheck } from "./http/origins.ts";
 import { BUSY, refuse, TOO_MANY } from "./http/refusal.ts";
 import type { Refusal } from "./http/refusal.ts";
@@ -173,7 +173,7 @@ export class Upgrades {
     }
     // The answer and the greeting are one write.
     socket.cork();
-    socket.write(acceptance(handshake));
+    socket.write(renderAcceptance(handshake));
     connections.add(connection);
     connection.start(joined, head);
     socket.uncork();

@@ -243,7 +243,7 @@ describe("the process", () => {
     it("needs to know the port", async () => {
       const { code, errors } = await check(0);
       assert.equal(code, 1);
-      assert.match(errors, /^PORT is 0/);
+      assert.match(errors, /^`PORT`: got 0;/);
     });
   });
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
-import { keepBalanced, surplus } from "../../app/src/rebalance.ts";
+import { startRebalancing, computeSurplus } from "../../app/src/rebalance.ts";
 import type { RebalanceParts } from "../../app/src/rebalance.ts";
 import { afterwards, silent, tearDown, waitUntil } from "./support.ts";
 
@@ -10,13 +10,13 @@ const connections = fc.oneof(fc.nat(50), fc.nat(20_000));
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
-describe("the surplus of a task", () => {
+describe("the computeSurplus of a task", () => {
   it("never takes a task below the average, and is none where a task is near it", () => {
     fc.assert(
       fc.property(fc.array(connections, { minLength: 1, maxLength: 20 }), (all) => {
         const average = sum(all) / all.length;
         for (const own of all) {
-          const count = surplus(own, all);
+          const count = computeSurplus(own, all);
           assert.ok(Number.isInteger(count) && count >= 0);
           if (count > 0) assert.ok(own - count >= Math.floor(average));
           if (own <= average * 1.1 || own <= average + 10) assert.equal(count, 0);
@@ -31,7 +31,7 @@ describe("the surplus of a task", () => {
         let all = [...start];
         const average = sum(all) / all.length;
         for (let round = 0; round < 20; round++) {
-          const released = all.map((own) => surplus(own, all));
+          const released = all.map((own) => computeSurplus(own, all));
           all = all.map((own, task) => own - (released[task] ?? 0));
           // A load balancer gives each to the task that has the fewest.
           for (let n = sum(released); n > 0; n--) {
@@ -41,22 +41,22 @@ describe("the surplus of a task", () => {
         }
         const tolerated = Math.max(average * 0.1, 10);
         for (const own of all) assert.ok(own <= average + tolerated + 1, `${own} of ${average}`);
-        for (const own of all) assert.equal(surplus(own, all), 0);
+        for (const own of all) assert.equal(computeSurplus(own, all), 0);
       }),
       { numRuns: 30 },
     );
   });
 
   it("is none for a task that knows of no other", () => {
-    assert.equal(surplus(20_000, []), 0);
-    assert.equal(surplus(20_000, [20_000]), 0);
+    assert.equal(computeSurplus(20_000, []), 0);
+    assert.equal(computeSurplus(20_000, [20_000]), 0);
   });
 
   it("is half of what is above the average", () => {
-    assert.equal(surplus(1000, [1000, 0]), 250);
-    assert.equal(surplus(120, [120, 100, 80]), 10);
-    assert.equal(surplus(111, [111, 89]), 6);
-    assert.equal(surplus(110, [110, 90]), 0);
+    assert.equal(computeSurplus(1000, [1000, 0]), 250);
+    assert.equal(computeSurplus(120, [120, 100, 80]), 10);
+    assert.equal(computeSurplus(111, [111, 89]), 6);
+    assert.equal(computeSurplus(110, [110, 90]), 0);
   });
 });
 
@@ -70,7 +70,7 @@ describe("rebalancing", () => {
   } {
     let rounds = 0;
     const { registry = { report: (own: number) => Promise.resolve([own, 0]) }, ...others } = parts;
-    const stop = keepBalanced({
+    const stop = startRebalancing({
       connections: () => 100,
       release: () => Promise.resolve(),
       logger: silent,
@@ -93,7 +93,7 @@ describe("rebalancing", () => {
     await waitUntil(() => rounds() > 5);
   }
 
-  it("tells its connections, and asks its surplus to go when it has seen it repeatedly", async () => {
+  it("tells its connections, and asks its computeSurplus to go when it has seen it repeatedly", async () => {
     const released: number[] = [];
     const reported: number[] = [];
     balance({

@@ -1,4 +1,4 @@
-/** The opening handshake: what a client asks for by its upgrade request, and what it is answered. */
+/** The opening handshake: parsing of the upgrade request, and the answer that accepts it. */
 import { hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 
@@ -9,19 +9,19 @@ import { PATHS } from "../settings/contract.ts";
 import type { Refusal } from "./refusal.ts";
 
 /**
- * A target in origin-form or in absolute-form, RFC 9112 §3.2: of the path, what follows `PATHS.websocket`, and the query.
- * The path is taken as it came, so that whoever looks at it before this server sees the same channel in it.
+ * A request target in origin-form or in absolute-form (RFC 9112 §3.2), with the part of the path after `PATHS.websocket` and
+ * the query. The path is not decoded, so that a proxy in front of the server reads the same channel from it.
  */
 const TARGET = new RegExp(
   String.raw`^(?:(?i:https?|wss?)://(?:[\w.~-]+|\[[\da-fA-F:.]+\])(?::\d*)?)?${PATHS.websocket}(/[^?#]*)?(?:\?([^#]*))?$`,
 );
 
-/** The channel of `PATHS.websocket` itself, with or without a slash at its end; the others have a name. */
+/** The channel of `PATHS.websocket` itself, with or without a final slash. All other channels have a name. */
 const DEFAULT_CHANNEL = "";
 
 /**
- * Names of channels: what needs no escape in a path. RFC 3986 §2.3 calls these characters unreserved. `.` and `..` are
- * no names: clients resolve them before they ask, as §5.2.4 has it.
+ * A name of a channel needs no escape in a path: RFC 3986 §2.3 calls these characters unreserved. `.` and `..` are not
+ * allowed, because clients resolve them before they send the request (§5.2.4).
  */
 const CHANNEL_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64}$/;
 
@@ -31,21 +31,22 @@ const VERSION = "13";
 /** 16 bytes in base64. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
-/** A token as of RFC 9110 §5.6.2: what a subprotocol's name is made of. */
+/** The name of a subprotocol is a token of RFC 9110 §5.6.2. */
 const SUBPROTOCOL = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 const OFFSET = /^\d{1,16}$/;
 
+/** A valid upgrade request. */
 export interface Handshake {
   readonly channel: string;
   readonly dialect: Dialect;
   readonly resume: ResumePoint | undefined;
-  /** All that the client offers. */
+  /** All subprotocols that the client offers. */
   readonly subprotocols: readonly string[];
   readonly key: string;
 }
 
-/** Reads an upgrade request; whether it is granted is for others to say. */
+/** Parses an upgrade request. It does not check whether the client may connect. */
 export function readHandshake(request: IncomingMessage): Handshake | Refusal {
   const { headers, method, url = "" } = request;
   if (method !== "GET") return { status: 405, headers: { Allow: "GET" } };
@@ -85,7 +86,7 @@ export function readHandshake(request: IncomingMessage): Handshake | Refusal {
   return { channel, dialect: "resume", resume, subprotocols, key };
 }
 
-/** Whether a path, without its query, is a channel's. */
+/** Whether a path, given without its query, is the path of a channel. */
 export function isChannelPath(path: string): boolean {
   return (
     path === PATHS.websocket ||
@@ -97,8 +98,8 @@ function isChannel(name: string): boolean {
   return name === DEFAULT_CHANNEL || CHANNEL_NAME.test(name);
 }
 
-/** The answer that grants an upgrade. */
-export function acceptance({ key, dialect }: Handshake): string {
+/** Renders the answer that accepts an upgrade. */
+export function renderAcceptance({ key, dialect }: Handshake): string {
   const accept = hash("sha1", key + ACCEPT_GUID, "base64");
   const subprotocol = dialect === "resume" ? `Sec-WebSocket-Protocol: ${RESUME_SUBPROTOCOL}\r\n` : "";
   return (
@@ -116,12 +117,12 @@ function hasOneHost({ headersDistinct }: IncomingMessage): boolean {
   return headersDistinct["host"]?.length === 1;
 }
 
-/** A body would come before the first frame, and be taken for one. */
+/** A body would precede the first frame, and would be read as a frame. */
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
-/** A list's elements; those that are empty do not count: RFC 9110 §5.6.1.2. */
+/** Returns the elements of a list header without the empty ones (RFC 9110 §5.6.1.2). */
 function elementsOf(list = ""): string[] {
   return list
     .split(",")

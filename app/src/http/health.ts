@@ -1,25 +1,26 @@
-/** The container's health check: asks the server of the same environment. Loads nothing of it, to stay cheap. */
+/** The container's health check, which runs every few seconds. It loads no other module of the server, to be fast. */
 import { get } from "node:http";
 import type { IncomingMessage } from "node:http";
 
 import { PATHS } from "../settings/contract.ts";
 import type { Settings } from "../settings/settings.ts";
 
-/** Below the container health check's own timeout, so that the reason is still printed. */
+/** Shorter than the timeout of the container's health check, so that the reason is printed before that. */
 const HEALTH_TIMEOUT_MS = 3_000;
 
-/** Addresses that mean every interface; a request needs a particular one. */
+/** Addresses of every interface. A request needs the address of one. */
 const WILDCARDS = new Set(["0.0.0.0", "::"]);
 
 /**
+ * Requests the health of the server with the same settings.
  * @param timeoutMs time in which the answer must begin.
- * @throws {Error} with the reason, where the server is not healthy.
+ * @throws {Error} with the reason if the server is not healthy.
  */
 export async function checkHealth(
   { host, port }: Pick<Settings, "host" | "port">,
   timeoutMs = HEALTH_TIMEOUT_MS,
 ): Promise<void> {
-  if (port === 0) throw new Error("PORT is 0, so nobody knows which port to ask. Set it to the server's.");
+  if (port === 0) throw new Error("`PORT`: got 0; expected the port of the server.");
 
   const url = new URL(`http://127.0.0.1:${port}${PATHS.health}`);
   if (!WILDCARDS.has(host)) url.hostname = host.includes(":") ? `[${host}]` : host;

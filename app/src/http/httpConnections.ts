@@ -1,37 +1,37 @@
-/** The connections of an HTTP server that are no WebSockets: those that are idle, and those whose answers are not out. */
 import type { Server } from "node:http";
 import type { Duplex } from "node:stream";
 
 export interface HttpConnectionsOptions {
-  /** Connections that may wait for their next request; the ones that have waited longest are closed. */
+  /** Maximum number of idle connections. Beyond it, the connection that has been idle for longest is closed. */
   readonly maxIdle: number;
-  /** Closes a connection whose client reads no answer for so long. */
+  /** Time after which a connection is closed whose client does not read an answer. */
   readonly answerTimeoutMs: number;
-  /** Answers a request that cannot be read. */
-  readonly onUnreadable: (socket: Duplex, status: 400 | 408 | 431) => void;
+  /** Answers a malformed request. */
+  readonly onMalformedRequest: (socket: Duplex, status: 400 | 408 | 431) => void;
 }
 
 /**
- * Requests that a connection may have sent ahead of its answers. All answers wait in memory, and no browser and no load
- * balancer sends any request ahead.
+ * Maximum number of pipelined requests of a connection. Their answers wait in memory, and neither browsers nor load balancers
+ * pipeline requests.
  */
 const MAX_UNANSWERED_REQUESTS = 16;
 
-/** Node's codes of errors that have a status of their own. */
+/** Statuses of Node.js' error codes. Other errors have the status 400. */
 const STATUSES: Readonly<Record<string, 408 | 431>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
   HPE_HEADER_OVERFLOW: 431,
 };
 
+/** The connections of an HTTP server that are not WebSockets: limits idle connections and pipelined requests. */
 export class HttpConnections {
   readonly #idle = new Set<Duplex>();
-  /** Requests that are not answered yet, by connection. A response can end after its connection. */
+  /** Number of unanswered requests, by connection. A response can end after its connection. */
   readonly #unanswered = new WeakMap<Duplex, number>();
-  /** Called when a connection has no unanswered request. */
+  /** Upgrades that wait for the answers to earlier requests, by connection. */
   readonly #waiting = new WeakMap<Duplex, () => void>();
 
   // Listeners and timers are added by request: a connection that becomes a WebSocket must not keep any.
-  constructor(http: Server, { maxIdle, answerTimeoutMs, onUnreadable }: HttpConnectionsOptions) {
+  constructor(http: Server, { maxIdle, answerTimeoutMs, onMalformedRequest }: HttpConnectionsOptions) {
     http.on("request", ({ socket }, response) => {
       this.#idle.delete(socket);
       socket.setTimeout(answerTimeoutMs);
@@ -57,11 +57,11 @@ export class HttpConnections {
     http.on("clientError", (error: NodeJS.ErrnoException, socket) => {
       const isAnswering = (this.#unanswered.get(socket) ?? 0) > 0;
       if (error.code === "ECONNRESET" || !socket.writable || isAnswering) socket.destroy();
-      else onUnreadable(socket, STATUSES[error.code ?? ""] ?? 400);
+      else onMalformedRequest(socket, STATUSES[error.code ?? ""] ?? 400);
     });
   }
 
-  /** Hands a connection over to `upgrade`, when the requests before the upgrade are answered. */
+  /** Releases a connection, and calls `upgrade` when the requests before the upgrade are answered. */
   leave(socket: Duplex, upgrade: () => void): void {
     this.#idle.delete(socket);
     if ((this.#unanswered.get(socket) ?? 0) > 0) this.#waiting.set(socket, upgrade);

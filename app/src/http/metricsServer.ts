@@ -1,4 +1,4 @@
-/** `/metrics` for Prometheus, on a port of its own, which the load balancer does not reach. */
+/** `/metrics` for Prometheus, on a separate port, to which the load balancer sends no requests. */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -11,19 +11,19 @@ import type { Metrics } from "../metrics/metrics.ts";
 
 const METRICS_PATH = "/metrics";
 
-/** Some scrapers, and somebody who looks by hand. */
+/** Enough for some scrapers and a person with `curl`. */
 const MAX_CONNECTIONS = 16;
 
 export interface MetricsServerParts {
   readonly host: string;
-  /** 0 lets the system choose one. */
+  /** 0 lets the system choose a free port. */
   readonly port: number;
   readonly metrics: Pick<Metrics, "exposition">;
   readonly logger: Logger;
 }
 
 export interface MetricsServer {
-  /** Where it listens. */
+  /** The port on which it listens. */
   readonly port: number;
   /** Frees the port. Idempotent. */
   close(): Promise<void>;
@@ -65,7 +65,7 @@ export async function startMetricsServer({
 
   let closed: Promise<unknown> | undefined;
   return {
-    // A server that listens on TCP has an address of this shape; a string is a pipe's.
+    // A server that listens on TCP has an address of this shape; only a pipe has a string.
     port: (http.address() as AddressInfo).port,
     async close() {
       if (closed === undefined) {

@@ -1,4 +1,3 @@
-/** Which web pages may connect: a browser names the origin of its page with each upgrade request. */
 import type { Logger } from "pino";
 
 import { quoteValue } from "../settings/definition.ts";
@@ -7,26 +6,29 @@ import { canonicalOrigin } from "../settings/urls.ts";
 /** The first label of an origin's host. */
 const FIRST_LABEL = /^([a-z][a-z0-9+.-]*:\/\/)[\w-]+(?=\.)/;
 
-/** Distinct origins that are logged one by one, and the interval at which the number of all others is. */
+/** Maximum number of origins that are logged individually, and the interval at which the number of others is logged. */
 const MAX_LOGGED_ORIGINS = 20;
 const FURTHER_ORIGINS_INTERVAL_MS = 600_000;
 
-/** Characters of a refused origin that are logged and answered. */
+/** Maximum number of characters of a refused origin in a log line or an answer. */
 const MAX_QUOTED_CHARACTERS = 200;
 
-/** Checks the origin of upgrade requests, and logs refused ones: each once, up to a number of distinct ones. */
+/**
+ * Checks the origin of upgrade requests: a browser sends the origin of its page. Logs refused origins once each, up to a number of
+ * different origins.
+ */
 export class OriginCheck {
   readonly #allowed: ReadonlySet<string>;
   readonly #logger: Logger;
   readonly #now: () => number;
   readonly #logged = new Set<string>();
-  /** Refusals since the last line about origins that are not logged one by one. */
+  /** Refusals since the last line about origins that are not logged individually. */
   #further = 0;
   #furtherLoggedAt = -Infinity;
 
   /**
-   * @param patterns none admits every origin.
-   * @param now milliseconds on a clock that never goes back.
+   * @param patterns an empty list allows every origin.
+   * @param now milliseconds on a monotonic clock.
    */
   constructor(patterns: readonly string[], logger: Logger, now = (): number => performance.now()) {
     this.#allowed = new Set(patterns.map((pattern) => canonicalOrigin(pattern) ?? pattern));
@@ -35,8 +37,8 @@ export class OriginCheck {
   }
 
   /**
-   * @param origin the header's value; only browsers send one, and only they must be kept from acting for a page that they show.
-   * @returns why it is refused, for people; `undefined` if it is allowed.
+   * @param origin the value of the header `Origin`. Only browsers send it, and only a browser can act for a page of another origin.
+   * @returns the reason for the developer of the page, or `undefined` if the origin is allowed.
    */
   refusalOf(origin: string | undefined): string | undefined {
     if (origin === undefined || this.#allows(origin)) return undefined;

@@ -1,4 +1,4 @@
-/** What the server answers to plain HTTP requests. */
+/** The answers to HTTP requests that are not upgrades. */
 import { STATUS_CODES } from "node:http";
 
 import express from "express";
@@ -10,8 +10,8 @@ import { isChannelPath } from "./handshake.ts";
 import { PATHS } from "../settings/contract.ts";
 
 /**
- * The console page loads its own files only, and may connect to any WebSocket server: its address is editable. The client
- * asks such a server by HTTP why it refuses a connection.
+ * The console page loads only its own files. It may connect to any WebSocket server, because the user can edit the address. The
+ * client requests the reason by HTTP if such a server refuses a connection.
  * @see https://www.w3.org/TR/CSP3/
  */
 const CONTENT_SECURITY_POLICY = [
@@ -28,13 +28,14 @@ const CONTENT_SECURITY_POLICY = [
 export type Readiness = "Starting" | "Ok" | "Draining";
 
 export interface PagesParts {
-  /** What the health checks of load balancers and of the container are answered: only `Ok` means that traffic may come. */
+  /** Returns the answer to health checks. Clients are admitted only if it is `Ok`. */
   readonly readiness: () => Readiness;
   /** Folder of the console page. All of it is public. */
   readonly consoleFolder: string;
   readonly logger: Logger;
 }
 
+/** Creates the express app with the health checks, the console page and the client's script. */
 export function createPages({ readiness, consoleFolder, logger }: PagesParts): Express {
   const health: RequestHandler = (_request, response) => {
     const state = readiness();
@@ -91,13 +92,13 @@ export function createPages({ readiness, consoleFolder, logger }: PagesParts): E
     .use(fail);
 }
 
-/** Pages of other origins import the client, and it reads the status of an address that it cannot connect to. */
+/** Pages of other origins import the client, which reads the status of an address that refuses a connection. */
 const forEveryOrigin: RequestHandler = (_request, response, next) => {
   response.set("Access-Control-Allow-Origin", "*");
   next();
 };
 
-/** RFC 9110 §15.5.22. */
+/** @see https://www.rfc-editor.org/rfc/rfc9110#section-15.5.22 */
 const upgradeRequired: RequestHandler = (request, response, next) => {
   if (!isChannelPath(request.path)) {
     next();
@@ -105,13 +106,13 @@ const upgradeRequired: RequestHandler = (request, response, next) => {
   }
   response
     .status(426)
-    // Node takes a connection for one to keep where this header does not say otherwise.
+    // Node.js keeps the connection open unless this header contains `close`.
     .set({ Upgrade: "websocket", Connection: "Upgrade, close", "Cache-Control": "no-store" })
     .type("text")
     .send("Connect here with a WebSocket");
 };
 
-/** The status that an error of the framework carries, such as 400 for a malformed path. */
+/** Returns the status of an error of express, such as 400 for a malformed path. */
 function statusOf(error: unknown): number {
   const status = error instanceof Error && "status" in error ? Number(error.status) : 500;
   return status in STATUS_CODES ? status : 500;

@@ -1,19 +1,19 @@
-/** One log line when a problem begins and one when it is over, however often it occurs between them. */
 import type { Logger } from "pino";
 
-/** Time without an occurrence after which a problem is over, in milliseconds: longer than any of them pauses between two. */
+/** Time without an occurrence after which a problem has ended: longer than the pause between two occurrences. */
 const QUIET_MS = 10_000;
 
 export interface RecurringProblemParts {
   readonly logger: Logger;
-  /** Message of the line that a problem begins with, which carries the reason. */
+  /** Message of the first line, which has the reason. */
   readonly begun: string;
-  /** Message of the line that it ends with, which carries how often it occurred. */
+  /** Message of the last line, which has the number of occurrences. */
   readonly ended: string;
-  /** Infinite if only {@link RecurringProblem.end} ends it. @default QUIET_MS */
+  /** `Infinity` if only {@link RecurringProblem.end} ends the problem. @default QUIET_MS */
   readonly quietMs?: number;
 }
 
+/** Logs one line when a problem begins and one when it has ended, regardless of the number of occurrences. */
 export class RecurringProblem {
   readonly #parts: RecurringProblemParts;
   #since = 0;
@@ -24,7 +24,7 @@ export class RecurringProblem {
     this.#parts = parts;
   }
 
-  /** It has occurred. Only the first reason is logged, without a stack trace. */
+  /** Reports an occurrence. Only the first reason is logged, without a stack trace. */
   note(reason: unknown): void {
     const { logger, begun, quietMs = QUIET_MS } = this.#parts;
     this.#occurrences += 1;
@@ -37,7 +37,7 @@ export class RecurringProblem {
     else this.#quiet.refresh();
   }
 
-  /** It is over. Nothing happens if there is none. */
+  /** Reports that the problem has ended. Does nothing if there is no problem. */
   readonly end = (): void => {
     clearTimeout(this.#quiet);
     this.#quiet = undefined;
@@ -49,7 +49,7 @@ export class RecurringProblem {
   };
 }
 
-/** The message of an error, and of what caused it. */
+/** Returns the messages of an error and of its causes. */
 function textOf(reason: unknown): string {
   if (!(reason instanceof Error)) return String(reason);
   const { message, name, cause } = reason;

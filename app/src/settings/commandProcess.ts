@@ -1,16 +1,16 @@
-/** What every command of this project does with its process first, the server too. */
+/** What every command of this project, including the server, does first with its process. */
 import { readFileSync } from "node:fs";
 
-/** How often the parents are looked after. */
+/** Interval at which the parent is checked. */
 const PARENT_CHECK_INTERVAL_MS = 500;
 
-/** What a write reports when the reader of a pipe, or the terminal, has gone. */
+/** Error codes of a write to a pipe without a reader, or to a closed terminal. */
 const BROKEN_PIPE_CODES: readonly unknown[] = ["EPIPE", "EIO"];
 
 /** The fourth field of `/proc/PID/stat`; the second one is a name in parentheses, which may contain any character. */
 const STAT_PARENT = /^.*\) \S+ (\d+)/s;
 
-/** Drops output that has no reader. Without it, the next line that a command prints ends its process. */
+/** Drops output that has no reader. Otherwise the next line that a command prints would end its process. */
 export function ignoreBrokenPipes({ stdout, stderr }: Pick<NodeJS.Process, "stdout" | "stderr">): void {
   for (const stream of [stdout, stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -20,15 +20,15 @@ export function ignoreBrokenPipes({ stdout, stderr }: Pick<NodeJS.Process, "stdo
 }
 
 /**
- * Notices when npm, which started this process, has ended: npm passes no SIGKILL and not every SIGTERM on.
- * @param onOrphaned called once; never in a process that npm has not started: a login shell may end before its child.
+ * Detects the end of npm, if npm has started this process. npm does not forward SIGKILL, and not every SIGTERM.
+ * @param onOrphaned called once, and never in a process that npm has not started: a login shell may end before its child.
  */
 export function watchParent(process: Pick<NodeJS.Process, "env" | "ppid">, onOrphaned: () => void): void {
   if (process.env["npm_lifecycle_event"] === undefined) return;
   const { ppid } = process;
   const npm = parentOfShell(ppid);
   const timer = setInterval(() => {
-    // What cannot be read now, such as when the process has too many files open, does not mean that npm has ended.
+    // A failed read does not prove that npm has ended: the process can have too many open files.
     if (process.ppid === ppid && (npm === undefined || (parentOfShell(ppid) ?? npm) === npm)) return;
     clearInterval(timer);
     onOrphaned();
@@ -36,8 +36,8 @@ export function watchParent(process: Pick<NodeJS.Process, "env" | "ppid">, onOrp
 }
 
 /**
- * If the process is the shell in which npm runs a script, returns its parent: npm. A shell outlives an npm that is killed. (Many
- * shells are replaced by the script, and the script's parent is npm.)
+ * If the process is the shell in which npm runs a script, returns its parent, which is npm. The shell continues after npm is killed.
+ * Many shells are replaced by the script, whose parent is npm then.
  */
 function parentOfShell(pid: number): string | undefined {
   try {

@@ -1,10 +1,10 @@
 /**
- * Definitions of single values that people write as text (in an environment, in a stack file): kind, range,
- * default, and the words for what is allowed.
+ * Definitions of values that operators write as text, in an environment or a stack file: kind, range, default, and a
+ * description of the legal values.
  */
 
 interface Described {
-  /** One sentence for people, without a full stop. */
+  /** One sentence, without a full stop. */
   readonly description: string;
 }
 
@@ -12,9 +12,9 @@ export interface IntegerDefinition extends Described {
   readonly kind: "integer";
   readonly unit: string;
   readonly default: number;
-  /** Smallest legal value, inclusive. */
+  /** Minimum, inclusive. */
   readonly min: number;
-  /** Largest legal value, inclusive. */
+  /** Maximum, inclusive. */
   readonly max: number;
 }
 
@@ -32,29 +32,29 @@ export interface ChoiceDefinition<Choice extends string | number = string | numb
 export interface TextDefinition extends Described {
   readonly kind: "text";
   readonly default: string;
-  /** What a value must match, whole. */
+  /** Matches the whole of a legal value. */
   readonly pattern: RegExp;
-  /** Whether a value that matches is legal. @default every one is */
+  /** Whether a value that matches is legal. @default always */
   readonly isLegal?: (text: string) => boolean;
-  /** Both in words. */
+  /** Describes the legal values. */
   readonly allowed: string;
 }
 
 export interface ListDefinition extends Described {
   readonly kind: "list";
   readonly default: readonly string[];
-  /** What each item must match, whole. */
+  /** Matches the whole of a legal item. */
   readonly pattern: RegExp;
-  /** Whether an item that matches is legal. @default every one is */
+  /** Whether an item that matches is legal. @default always */
   readonly isLegal?: (item: string) => boolean;
-  /** Both in words. */
+  /** Describes the legal values. */
   readonly allowed: string;
 }
 
 export type Definition =
   IntegerDefinition | BooleanDefinition | ChoiceDefinition | TextDefinition | ListDefinition;
 
-/** The type of a value of `D`. */
+/** The type of the values of a definition. */
 export type ValueOf<D extends Definition> = D extends IntegerDefinition
   ? number
   : D extends BooleanDefinition
@@ -70,7 +70,7 @@ export type ValuesOf<Definitions extends Readonly<Record<string, Definition>>> =
   readonly [Name in keyof Definitions]: ValueOf<Definitions[Name]>;
 };
 
-/** What a value may be, in words. */
+/** Describes the legal values of a definition. */
 export function allowedValues(definition: Definition): string {
   switch (definition.kind) {
     case "integer":
@@ -86,8 +86,8 @@ export function allowedValues(definition: Definition): string {
 }
 
 /**
- * Reads a value from text. A list is a JSON array, or its items separated by commas.
- * @returns the value, or `undefined` where the text is not a legal one.
+ * Parses a value. A list is a JSON array, or its items separated by commas.
+ * @returns the value, or `undefined` if the text is not legal.
  */
 export function decode(definition: Definition, text: string): unknown {
   switch (definition.kind) {
@@ -109,8 +109,8 @@ export function decode(definition: Definition, text: string): unknown {
 }
 
 /**
- * A value as messages quote it. What comes before an `@` is masked: in a URL it is user information, which may contain a
- * password, and in a value that was meant as a URL it may be one.
+ * Quotes a value for a message. The text before an `@` is masked: in a URL, it is user information, which can contain a
+ * password.
  */
 export function quoteValue(text: string): string {
   return JSON.stringify(text.replace(USER_INFORMATION, "$1***@"));
@@ -121,7 +121,7 @@ export function hasUserInformation(text: string): boolean {
   return USER_INFORMATION.test(text);
 }
 
-/** To the last `@`: user information that is not escaped may contain every other delimiter, and `@` itself. */
+/** Matches up to the last `@`: user information without escapes can contain every delimiter, and `@` itself. */
 const USER_INFORMATION = /^([^@]*?:\/\/)?.*@/s;
 
 /** Renders a value as the text that {@link decode} reads. */
@@ -130,20 +130,20 @@ export function encode(value: string | number | boolean | readonly string[]): st
 }
 
 /**
- * Gathers a value for every definition.
- * @param read gives the value of one definition; it must be of that definition's type.
+ * Collects a value for every definition.
+ * @param read returns the value of one definition, which must have the definition's type.
  */
 export function collect<Definitions extends Readonly<Record<string, Definition>>>(
   definitions: Definitions,
   read: (definition: Definition, name: string) => unknown,
 ): ValuesOf<Definitions> {
-  // The one place where values meet their types: `read` takes them from decode or from the default.
+  // `read` returns results of `decode` or defaults, whose types the definitions determine.
   return Object.fromEntries(
     Object.entries(definitions).map(([name, definition]) => [name, read(definition, name)]),
   ) as unknown as ValuesOf<Definitions>;
 }
 
-/** The items of a list as people write it: a JSON array, or separated by commas; `undefined` where it is neither. */
+/** Splits a list: a JSON array of texts, or items separated by commas. Returns `undefined` if the text is malformed JSON. */
 export function splitList(text: string): readonly string[] | undefined {
   if (!text.startsWith("[")) return text.split(",").map((item) => item.trim());
   try {

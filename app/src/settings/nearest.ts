@@ -1,10 +1,10 @@
-/** A shorter one begins too much to be taken for an abbreviation. */
+/** A shorter word is a prefix of too many candidates to count as an abbreviation. */
 const MIN_PREFIX_LENGTH = 3;
 
 /**
- * The entry of `candidates` that a mistyped `word` most probably meant, or `undefined` where none is close: the shortest
- * that begins with it, or else the one that at most a third of the word's letters (and at least one), inserted, deleted,
- * changed or swapped, make of it. Case is ignored.
+ * Returns the candidate that a mistyped word most probably meant, or `undefined` if none is similar. It is the shortest
+ * candidate that begins with the word, or else the most similar one: with at most a third of the word's letters (and at least
+ * one) inserted, deleted, changed or swapped. Case is ignored.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const all = [...candidates];

@@ -1,19 +1,19 @@
 /**
- * Variables that a platform sets in every container for each service beside it. If such a service has a name like
- * `websocket`, they look like settings of this server.
+ * Variables that a platform, such as Kubernetes, sets in every container for each of its services. If a service has a name such
+ * as `websocket`, these variables look like settings of this server.
  * @see https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
  */
 
 const ADDRESS = /^(?:tcp|udp|sctp):\/\//;
 const PORT_SUFFIX = "_PORT";
 
-/** What follows the service's name. */
+/** The part of a variable's name after the name of the service. */
 const LINK =
   /^_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
 
 /**
- * The names of such variables. A service is recognised by the address in its variable `…_PORT`.
- * @param prefix of the variables that matter.
+ * Returns the names of such variables. A service is recognized by the address in its variable `…_PORT`.
+ * @param prefix prefix of the variables that are considered.
  */
 export function serviceLinks(
   environment: Readonly<Record<string, string | undefined>>,

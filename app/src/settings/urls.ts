@@ -1,24 +1,24 @@
-/** URLs and origins in settings: which are legal. They are parsed as Node parses them where they are used. */
+/** The legal URLs and origins in settings. They are parsed with the parser of Node.js, which also uses them. */
 
-/** The origin of pages that have none of their own, such as a sandboxed frame or a local file. */
+/** The origin of pages without a host, such as a sandboxed frame or a local file. */
 const OPAQUE = "null";
 
-/** As an origin is written: a scheme, a host that may start with `*.`, and a port; neither path nor user information. */
+/** An origin: a scheme, a host that may start with `*.`, and a port, without a path and without user information. */
 export const ORIGIN = /null|(?<scheme>[a-z][a-z0-9+.-]*:\/\/)(?<wildcard>\*\.)?(?<authority>[^\s/?#@*,\\]*)/i;
 
-/** Stands for the wildcard while a pattern is parsed as a URL. */
+/** Replaces the wildcard while a pattern is parsed as a URL. */
 const ANY_LABEL = "any-label";
 
 /** Schemes whose origins have no host. */
 const WITHOUT_HOST: readonly string[] = ["file:"];
 
-/** `fetch` refuses a URL with user information. */
+/** Whether `fetch` accepts the URL: it refuses user information. */
 export function isFetchable(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && url.username === "" && url.password === "";
 }
 
-/** A URL whose every part has an effect: there is one database, and the password is another setting. */
+/** Whether every part of the URL has an effect: there is only database 0, and the password is another setting. */
 export function isValkeyUrl(text: string): boolean {
   const url = URL.parse(text);
   if (url === null || url.hostname === "" || !isDecodable(url.username)) return false;
@@ -37,8 +37,8 @@ function isDecodable(component: string): boolean {
 }
 
 /**
- * An origin as browsers send it. A host that starts with `*.` stands for every host that has exactly one more label.
- * @returns `undefined` if the text is no origin: neither `null` nor a scheme and a host.
+ * Returns an origin as browsers send it. A host that starts with `*.` matches every host with exactly one more label.
+ * @returns `undefined` if the text is not an origin: neither `null` nor a scheme and a host.
  */
 export function canonicalOrigin(text: string): string | undefined {
   if (text === OPAQUE) return OPAQUE;

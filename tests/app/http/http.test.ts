@@ -298,7 +298,7 @@ describe("plain HTTP", () => {
     new HttpConnections(http, {
       maxIdle: 1,
       answerTimeoutMs: 1000,
-      onUnreadable: (socket) => socket.destroy(),
+      onMalformedRequest: (socket) => socket.destroy(),
     });
     const sockets: WeakRef<Socket>[] = [];
     http.on("connection", (socket: Socket) => sockets.push(new WeakRef(socket)));

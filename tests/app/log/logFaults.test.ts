@@ -9,7 +9,7 @@ import type { Logger } from "pino";
 
 import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import type { ValkeyLog, ValkeyLogOptions } from "../../../app/src/log/valkey/valkeyLog.ts";
-import { keepBalanced } from "../../../app/src/rebalance.ts";
+import { startRebalancing } from "../../../app/src/rebalance.ts";
 import type { TaskRegistry } from "../../../app/src/rebalance.ts";
 import { USER_NAME } from "../../../infra/components/backplane/valkeyAccess.ts";
 import {
@@ -456,7 +456,7 @@ describe("the Valkey log, when Valkey fails", () => {
         },
       };
       const release = (): Promise<void> => Promise.resolve();
-      afterwards(keepBalanced({ registry, connections: () => 1, release, logger, intervalMs: 20 }));
+      afterwards(startRebalancing({ registry, connections: () => 1, release, logger, intervalMs: 20 }));
       // Each is tried again many times.
       await assert.rejects(log.append({ channel, payload: "1" }), /not answered for 1 second/);
       await assert.rejects(log.append({ channel, payload: "2", id: "2" }), /not answered for 1 second/);
