@@ -10,7 +10,7 @@ const connections = fc.oneof(fc.nat(50), fc.nat(20_000));
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
-describe("the computeSurplus of a task", () => {
+describe("the surplus of a task", () => {
   it("never takes a task below the average, and is none where a task is near it", () => {
     fc.assert(
       fc.property(fc.array(connections, { minLength: 1, maxLength: 20 }), (all) => {
