@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { nearest, suggest } from "../app/src/settings/nearest.ts";
+import { describeProblem } from "../app/src/settings/problem.ts";
 
 /** One option of a command. Its long name, without dashes, is the key of the command's table. */
 export interface OptionDefinition {
@@ -176,7 +177,7 @@ export function parseWholeNumber(
 
 /** @param got the value as it is shown, in quotes and without secrets. */
 export function problemWithValue(name: string, got: string, expected: string): string {
-  return `\`${dashed(name)}\`: got ${got}; expected ${expected}.`;
+  return `${describeProblem({ key: dashed(name), got, expected, fix: [] })}.`;
 }
 
 /** The lines of the help that describe a command's options, without a final line break. */

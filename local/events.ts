@@ -1,87 +1,86 @@
-/** Everything that the local stack tells its user, as data. No event carries a secret. */
-import type { Declaration } from "./model/declaration.ts";
+/** Everything that the local stack reports, as data. No event contains a secret. */
+import type { Limitation } from "./model/coverage.ts";
+import type { StackSummary } from "./model/summary.ts";
 
 export interface StackUrls {
-  /** Where WebSocket clients connect, through the edge. */
+  /** WebSocket clients connect here, through the edge. */
   readonly websocket: string;
-  /** The console; absent where the stack has no service. */
+  /** The console; absent if the stack has no service. */
   readonly page?: string | undefined;
-  /** The load balancer itself, which answers as declared to who goes around the edge; absent where nobody can. */
+  /** The load balancer behind the edge; absent if it is private, or is the edge. */
   readonly loadBalancer?: string | undefined;
-  /** The load balancer's listener for plain HTTP, where the load balancer is the edge. */
+  /** The listener for plain HTTP of a load balancer that is the edge. */
   readonly plainHttp?: string | undefined;
   /** The edge of the API Gateway, beside that of the service. */
   readonly apiGateway?: string | undefined;
 }
 
 export interface TaskStatus {
+  /** Such as `task-3`. */
   readonly id: string;
   readonly pid: number | undefined;
   readonly port: number | undefined;
   readonly health: "starting" | "healthy" | "unhealthy" | "stopping";
-  /** Requests and connections that are open now. */
+  /** Open requests and connections. */
   readonly open: number;
   /** Requests so far, upgrades included. */
   readonly requests: number;
 }
 
-/** A stack that runs, as far as an output shows it. */
+/** The state of a running stack that an output shows. */
 export interface ObservedStack {
   readonly urls: StackUrls;
-  /** The tasks of now, oldest first. */
+  /** The current tasks, oldest first. */
   status(): readonly TaskStatus[];
 }
 
-interface OfTask {
-  /** Such as `task-3`; never used twice. */
+interface TaskEvent {
+  /** Such as `task-3`; no other task of the stack gets it. */
   readonly id: string;
 }
 
-interface OfProcess extends OfTask {
+interface TaskProcessEvent extends TaskEvent {
   readonly pid: number;
 }
 
 export type StackEvent =
-  | ({ readonly event: "declared" } & Declaration)
-  /** From the program's own configuration checks. */
+  | ({ readonly event: "declared" } & StackSummary)
+  /** From the configuration checks of the program, or from the local stack itself. */
   | { readonly event: "warning"; readonly message: string }
-  /** Declared resources whose behaviour is missing here, all for one reason. */
-  | {
-      readonly event: "not-played";
-      readonly types: readonly string[];
-      readonly names: readonly string[];
-      readonly reason: string;
-    }
-  /** The server that plays the backplane; the embedded stand-in is none. */
+  /** Declared resources whose behavior is missing here. */
+  | ({ readonly event: "unsupported" } & Limitation)
+  /** The server that emulates the backplane; there is no such event for the stand-in. */
   | { readonly event: "backplane-started"; readonly pid: number; readonly port: number }
-  /** It has ended by itself, and what it held is gone. Another one starts after that time, in milliseconds. */
+  /** The server has ended by itself, and its data is lost. Another one starts after `afterMs` milliseconds. */
   | {
       readonly event: "backplane-ended";
       readonly afterMs: number;
-      /** Why it could not be started; absent where it ran. */
+      /** Why the server did not start; absent if it ran. */
       readonly reason?: string;
     }
-  | ({ readonly event: "task-started" } & OfProcess)
-  | ({ readonly event: "task-listening"; readonly port: number } & OfProcess)
-  | ({ readonly event: "task-healthy"; readonly port: number } & OfProcess)
-  | ({ readonly event: "task-unhealthy"; readonly reason: string } & OfProcess)
+  | ({ readonly event: "task-started" } & TaskProcessEvent)
+  | ({ readonly event: "task-listening"; readonly port: number } & TaskProcessEvent)
+  | ({ readonly event: "task-healthy"; readonly port: number } & TaskProcessEvent)
+  | ({ readonly event: "task-unhealthy"; readonly reason: string } & TaskProcessEvent)
+  /** The task stops because it is unhealthy, and another one takes its place. */
+  | ({ readonly event: "task-replaced"; readonly reason: string } & TaskProcessEvent)
   | ({
       readonly event: "task-stopped";
-      /** `undefined` where the process could not be started. */
+      /** `undefined` if the process did not start. */
       readonly pid: number | undefined;
       readonly code: number | null;
       readonly signal: NodeJS.Signals | null;
-      /** Whether the stack asked for it. */
+      /** Whether the stack has stopped the task. */
       readonly expected: boolean;
-      /** What it said last; only where it was not expected. */
+      /** The last lines of the task's output; empty if the end was expected. */
       readonly output: readonly string[];
-    } & OfTask)
-  | ({ readonly event: "task-restarting"; readonly afterMs: number } & OfTask)
+    } & TaskEvent)
+  | ({ readonly event: "task-restarting"; readonly afterMs: number } & TaskEvent)
   /** A line of a task's output. */
-  | ({ readonly event: "task-output"; readonly line: string } & OfTask)
-  /** Every task is healthy, where there are any. `seconds` since the process started. */
+  | ({ readonly event: "task-output"; readonly line: string } & TaskEvent)
+  /** Every task is healthy. `seconds` since the process started. */
   | { readonly event: "ready"; readonly urls: StackUrls; readonly seconds: number }
-  /** Every task gets SIGTERM now, and SIGKILL after its stop timeout, or at once at a second signal to the stack. */
+  /** Every task gets SIGTERM now, and SIGKILL after its stop timeout, or at a second signal to the stack. */
   | {
       readonly event: "stopping";
       readonly tasks: number;
@@ -92,4 +91,4 @@ export type StackEvent =
 
 export type EventOf<Name extends StackEvent["event"]> = Extract<StackEvent, { event: Name }>;
 
-export type Emit = (event: StackEvent) => void;
+export type EmitEvent = (event: StackEvent) => void;

@@ -28,15 +28,15 @@ function chooseOutput({ json, verbose }: LocalOptions): Output {
 
 async function evaluate({ stack, config }: LocalOptions): Promise<DeclaredGraph> {
   const { evaluateStack, findConfigProblems } = await import("../infra/evaluation/evaluate.ts");
-  const { commandLine, withNamespaces } = await import("./overrides.ts");
+  const { overriddenSource, withNamespaces } = await import("./overrides.ts");
   const { ConfigError, stackFile } = await import("../infra/config/configError.ts");
   const overrides = withNamespaces(config, readStackFiles(ROOT, stack).project);
   try {
     return await evaluateStack({ stack, config: overrides });
   } catch (error) {
     if (!(error instanceof ConfigError) || Object.keys(overrides).length === 0) throw error;
-    const ofFile = await findConfigProblems({ stack });
-    throw new ConfigError(error.problems, commandLine(overrides, stackFile(stack), ofFile));
+    const fileProblems = await findConfigProblems({ stack });
+    throw new ConfigError(error.problems, overriddenSource(overrides, stackFile(stack), fileProblems));
   } finally {
     // The evaluation blocks the event loop; this turn handles the signals that arrived meanwhile.
     await setImmediate();

@@ -1,11 +1,11 @@
-/** Values that the command line gives over those of the stack's file. */
+/** Configuration values of the command line, which replace those of the stack's file. */
 import { describeProblem } from "../app/src/settings/problem.ts";
 import type { Change, Problem } from "../app/src/settings/problem.ts";
 import { eachFix } from "../infra/config/configError.ts";
 import type { ConfigSource } from "../infra/config/configError.ts";
 import { quoteForShell } from "../infra/config/shellWords.ts";
 
-/** By full key: as with the CLI, one without a namespace is the project's own. */
+/** Adds the project's namespace to keys that have none, as the Pulumi CLI does. */
 export function withNamespaces(
   overrides: Readonly<Record<string, string>>,
   project: string,
@@ -16,39 +16,40 @@ export function withNamespaces(
 }
 
 /**
- * Where a user who gave overrides mends what is wrong: on the command line, whatever key it is that has to change. Only a
- * problem that the stack's file has without them, at a key that they do not give, is mended in the file.
- * @param ofFile the problems of the stack's file alone.
+ * The source of a configuration with overrides. Its fixes change the command line. If the stack's file has a problem without the
+ * overrides, too, and no override has the problem's key, the fix changes the file.
+ * @param fileProblems the problems of the stack's file alone.
  */
-export function commandLine(
+export function overriddenSource(
   overrides: Readonly<Record<string, string>>,
   file: ConfigSource,
-  ofFile: readonly Problem[],
+  fileProblems: readonly Problem[],
 ): ConfigSource {
-  const isGiven = (key: string): boolean => Object.hasOwn(overrides, key);
-  const isOfFile = (problem: Problem): boolean =>
-    !isGiven(problem.key) && ofFile.some((other) => describeProblem(other) === describeProblem(problem));
+  const isOverridden = (key: string): boolean => Object.hasOwn(overrides, key);
+  const isInFile = (problem: Problem): boolean =>
+    !isOverridden(problem.key) &&
+    fileProblems.some((other) => describeProblem(other) === describeProblem(problem));
   const describeChange = (change: Change): string => {
-    if ("ask" in change) return override(change.ask, change.as === "list" ? '["VALUE"]' : "VALUE");
+    if ("ask" in change) return describeOverride(change.ask, change.as === "list" ? '["VALUE"]' : "VALUE");
     if ("set" in change) {
       const { set, to } = change;
-      return override(set, typeof to === "string" ? to : JSON.stringify(to));
+      return describeOverride(set, typeof to === "string" ? to : JSON.stringify(to));
     }
-    // What is written in the file cannot be taken away here, but said to be as if it were not there.
-    if (isGiven(change.remove)) return `remove \`-c ${quoteForShell(change.remove)}\``;
-    return override(change.remove, change.default ?? "");
+    // An override cannot remove a key from the file, but can give it the default.
+    if (isOverridden(change.remove)) return `remove \`-c ${quoteForShell(change.remove)}\``;
+    return describeOverride(change.remove, change.default ?? "");
   };
   return {
     name: `${file.name} with ${Object.keys(overrides)
       .map((key) => `-c ${key}`)
       .join(", ")}`,
     describeFix: (problem) =>
-      isOfFile(problem)
+      isInFile(problem)
         ? file.describeFix(problem)
         : eachFix(problem, (changes) => changes.map(describeChange).join(" and ")),
   };
 }
 
-function override(key: string, value: string): string {
+function describeOverride(key: string, value: string): string {
   return `pass \`-c ${quoteForShell(`${key}=${value}`)}\``;
 }

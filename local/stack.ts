@@ -1,59 +1,59 @@
-/** A declared graph at work on this machine: the way to its service, and the edge of an API Gateway. */
+/** Runs a declared graph on this machine: the path to its service, and the edge of its API Gateway. */
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
 import { startApiGatewayEdge } from "./runtime/apiGatewayEdge.ts";
 import { localCertificate } from "./runtime/network/certificate.ts";
-import type { Emit, ObservedStack, StackUrls } from "./events.ts";
-import { coverage, gaps } from "./model/coverage.ts";
-import { declaration } from "./model/declaration.ts";
+import type { EmitEvent, ObservedStack, StackUrls } from "./events.ts";
+import { coverageOf, limitationsOf } from "./model/coverage.ts";
+import { summarize } from "./model/summary.ts";
 import { readParts } from "./model/parts.ts";
 import { watchOpenFiles } from "./runtime/network/openFiles.ts";
 import { startServicePath } from "./runtime/servicePath.ts";
 
-/** After the tasks have ended, connections get so long to carry the last bytes, such as close frames. */
+/** Time for open connections to write their last bytes, such as close frames, after the tasks have ended. */
 const FLUSH_MS = 1000;
 
 export interface StackOptions {
-  /** Port of the edge; 0 lets the system choose. */
+  /** Port of the edge; 0 for any free port. */
   readonly edgePort: number;
-  /** Port of the first declared listener that is not the edge, the next ones follow it; 0 lets the system choose. */
+  /** Port of the first declared listener that is not the edge; the next listeners have the next ports. 0 for any free ports. */
   readonly loadBalancerPort: number;
-  /** Port of the edge of an API Gateway; 0 lets the system choose. */
+  /** Port of the edge of an API Gateway; 0 for any free port. */
   readonly apiGatewayPort: number;
-  /** A WebSocket server of this machine that plays the API Gateway; without one, its edge is not played. */
+  /** URL of a WebSocket server of this machine that emulates the API Gateway. Without it, the edge of the API Gateway is unsupported. */
   readonly apiGatewayOrigin?: URL | undefined;
-  /** Number of tasks; by default what the stack declares. */
+  /** Number of tasks. @default what the stack declares */
   readonly tasks?: number | undefined;
-  /** A program that plays the declared backplane, as `findValkeyServer` finds it; without one an embedded stand-in does. */
+  /** Path of the program that emulates the backplane, from `findValkeyServer`. @default the stand-in for Valkey */
   readonly valkeyServer?: string | undefined;
   /** The server's source file. */
   readonly entry: string;
   readonly cacheDirectory: string;
-  /** What every process of this system needs; no setting of the server's. */
+  /** The environment that every process of this machine needs, without settings of the server. */
   readonly baseEnvironment: Readonly<Record<string, string>>;
 }
 
 export interface RunningStack extends ObservedStack {
-  /** Resolves when every task is healthy; rejects where the service gave up before that. */
+  /** Resolves when every task is healthy; rejects if the deployment circuit breaker is triggered before. */
   readonly ready: Promise<void>;
-  /** Stops tasks, then load balancer and edge, and leaves nothing behind. Idempotent. */
+  /** Stops the tasks, then the load balancer, the edge and the backplane. Idempotent. */
   close(): Promise<void>;
-  /** SIGKILL to every task, for a `close` that takes too long. */
+  /** Sends SIGKILL to every task, which ends a `close` that waits for them. */
   kill(): void;
 }
 
 /**
  * Resolves when every port is open and the tasks are starting.
- * @throws {Error} where the graph holds what cannot be played, or a port is taken; then nothing is left running.
+ * @throws {ExpectedError} if the local stack cannot emulate a resource, or a port is taken. Nothing is left running then.
  */
 export async function startStack(
   graph: DeclaredGraph,
   options: StackOptions,
-  emit: Emit,
+  emit: EmitEvent,
 ): Promise<RunningStack> {
   const parts = readParts(graph, options);
-  const covered = coverage(graph, parts.unplayed);
-  emit({ event: "declared", ...declaration(graph, covered, parts, options) });
-  for (const gap of gaps(covered)) emit({ event: "not-played", ...gap });
+  const covered = coverageOf(graph, parts.unsupported);
+  emit({ event: "declared", ...summarize(graph, covered, parts, options) });
+  for (const limitation of limitationsOf(covered)) emit({ event: "unsupported", ...limitation });
   for (const message of graph.warnings) emit({ event: "warning", message });
 
   await using starting = new AsyncDisposableStack();
@@ -71,7 +71,7 @@ export async function startStack(
       ...common,
       distribution: parts.apiGatewayEdge,
       origin: options.apiGatewayOrigin,
-      door: { name: "API Gateway's edge", port: options.apiGatewayPort, option: "--api-gateway-port" },
+      listenPort: { name: "API Gateway's edge", port: options.apiGatewayPort, option: "--api-gateway-port" },
     });
     starting.defer(() => edge.close());
     apiGateway = `wss://localhost:${edge.address.port}/`;
@@ -82,8 +82,8 @@ export async function startStack(
       ...options,
       ...common,
       valkeyServer: options.valkeyServer,
-      edgeDoor: { name: "edge", port: options.edgePort, option: "--edge-port" },
-      loadBalancerDoor: {
+      edgePort: { name: "edge", port: options.edgePort, option: "--edge-port" },
+      loadBalancerPort: {
         name: "load balancer",
         port: options.loadBalancerPort,
         option: "--load-balancer-port",
@@ -93,10 +93,10 @@ export async function startStack(
 
   const urls = urlsOf(service?.urls, apiGateway);
   const ready = (service?.tasks.ready ?? Promise.resolve()).then(() => {
-    // The clock of the process starts with it.
+    // The clock starts with the process.
     emit({ event: "ready", urls, seconds: Math.round(performance.now()) / 1000 });
   });
-  // Whoever waits for it hears of a failure; nobody has to.
+  // A caller that does not wait for `ready` must not get an unhandled rejection.
   ready.catch(() => undefined);
   const running = starting.move();
   let closing: Promise<void> | undefined;
@@ -126,7 +126,7 @@ export async function startStack(
   };
 }
 
-/** With no service, clients connect to the edge of the API Gateway. */
+/** Without a service, clients connect to the edge of the API Gateway. */
 function urlsOf(service: StackUrls | undefined, apiGateway: string | undefined): StackUrls {
   return service === undefined ? { websocket: apiGateway ?? "" } : { ...service, apiGateway };
 }

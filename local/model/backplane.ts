@@ -1,20 +1,21 @@
-/** The declared backplane, and what a task is told of the one that is started in its place. */
+/** The declared backplane, and the environment that leads a task to the emulated one. */
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { settingDefinitions } from "../../app/src/settings/settings.ts";
 import { type DeclaredGraph, ofType, theOnly } from "../../infra/evaluation/graph.ts";
-import { Declared } from "./declared.ts";
+import { FieldReader } from "./fieldReader.ts";
 
 const CACHE = "aws:elasticache/serverlessCache:ServerlessCache";
 const USER_GROUP = "aws:elasticache/userGroup:UserGroup";
 const USER = "aws:elasticache/user:User";
 
-export interface Backplane {
+export interface DeclaredBackplane {
   readonly name: string;
   /** Such as `valkey 8`. */
   readonly engine: string;
-  /** Where the cloud's would be. */
+  /** The host name of the endpoint in AWS. */
   readonly address: string;
   readonly port: number;
-  /** The most that it may hold, in GB; `undefined` where nothing caps it. */
+  /** Maximum storage in GB; `undefined` without a limit. */
   readonly maxGB: number | undefined;
   readonly user: BackplaneUser;
 }
@@ -22,28 +23,28 @@ export interface Backplane {
 export interface BackplaneUser {
   readonly name: string;
   readonly password: string;
-  /** What it may do, in the words of an access control list: `on ~KEYS -@all +COMMAND`. */
+  /** The rules of its access control list, such as `on ~KEYS -@all +COMMAND`. */
   readonly access: string;
 }
 
-/** What has been started in the declared one's place. */
+/** The server that emulates the declared backplane. */
 export interface BackplaneAddress {
   readonly host: string;
   readonly port: number;
-  /** Whether it speaks the cluster protocol. */
+  /** Whether it supports the commands of a cluster. */
   readonly cluster: boolean;
 }
 
 /**
- * @returns nothing where none is declared.
- * @throws {Error} naming the resource and the input that cannot be played.
+ * @returns `undefined` if the program declares none.
+ * @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate.
  */
-export function readBackplane(graph: DeclaredGraph): Backplane | undefined {
+export function readBackplane(graph: DeclaredGraph): DeclaredBackplane | undefined {
   if (ofType(graph, CACHE).length === 0) return undefined;
   const cache = theOnly(graph, CACHE);
-  const inputs = Declared.inputsOf(cache);
-  const [endpoint] = Declared.outputsOf(cache).list("endpoints");
-  if (endpoint === undefined) throw new Error(`${inputs.where}: it has no endpoint.`);
+  const inputs = FieldReader.inputsOf(cache);
+  const [endpoint] = FieldReader.outputsOf(cache).list("endpoints");
+  if (endpoint === undefined) throw new ExpectedError(`${inputs.path}: the cache has no endpoint.`);
   const storage = inputs.objectOrEmpty("cacheUsageLimits").objectOrEmpty("dataStorage");
   return {
     name: cache.name,
@@ -57,35 +58,36 @@ export function readBackplane(graph: DeclaredGraph): Backplane | undefined {
 
 function readUser(graph: DeclaredGraph, groupId: string): BackplaneUser {
   const group = ofType(graph, USER_GROUP)
-    .map((resource) => Declared.inputsOf(resource))
+    .map((resource) => FieldReader.inputsOf(resource))
     .find((candidate) => candidate.text("userGroupId") === groupId);
-  if (group === undefined) throw new Error(`No ${USER_GROUP} with the id ${groupId} is declared.`);
+  if (group === undefined)
+    throw new ExpectedError(`The program declares no ${USER_GROUP} with the id ${groupId}.`);
   const ids = group.texts("userIds");
   const [user, ...others] = ofType(graph, USER)
-    .map((resource) => Declared.inputsOf(resource))
+    .map((resource) => FieldReader.inputsOf(resource))
     .filter((candidate) => ids.includes(candidate.text("userId")));
-  if (user === undefined || others.length > 0) {
-    throw new Error(`${group.where}: userIds must hold one declared user to be played here.`);
-  }
-  const [password] = user.object("authenticationMode").texts("passwords");
-  if (password === undefined) throw new Error(`${user.where}: a user has a password to be played here.`);
+  if (user === undefined || others.length > 0)
+    throw group.unsupportedError("userIds", "one user that the program declares");
+  const authentication = user.object("authenticationMode");
+  const [password] = authentication.texts("passwords");
+  if (password === undefined) throw authentication.unsupportedError("passwords", "a password");
   return { name: user.text("userName"), password, access: user.text("accessString") };
 }
 
-/** The environment of a task, with the started backplane where the declared one was. TLS ends with the cloud. */
-export function reachingFrom(
+/** Replaces the endpoint of the declared backplane by the address of the emulated one, which has no TLS, in the environment of a task. */
+export function redirectToBackplane(
   environment: Readonly<Record<string, string>>,
-  { address, port }: Backplane,
-  started: BackplaneAddress,
+  { address, port }: DeclaredBackplane,
+  emulated: BackplaneAddress,
 ): Readonly<Record<string, string>> {
   const redirected = Object.entries(environment).map(([name, value]) => {
     const url = URL.canParse(value) ? new URL(value) : undefined;
     if (url?.hostname !== address || Number(url.port) !== port) return [name, value] as const;
     const user = url.username === "" ? "" : `${url.username}@`;
-    return [name, `redis://${user}${started.host}:${started.port}`] as const;
+    return [name, `redis://${user}${emulated.host}:${emulated.port}`] as const;
   });
   return {
     ...Object.fromEntries(redirected),
-    [settingDefinitions.valkeyCluster.variable]: String(started.cluster),
+    [settingDefinitions.valkeyCluster.variable]: String(emulated.cluster),
   };
 }

@@ -1,12 +1,12 @@
 /**
- * What becomes of each declared type on this machine. Every type is in exactly one list, and a type that nobody
- * has thought of is reported, so that nothing is skipped silently.
+ * Whether the local stack emulates, skips or does not support a declared resource. Every type is in exactly one list. A type in none
+ * of them is reported, so that no resource is omitted silently.
  */
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
-import type { Unplayed } from "./parts.ts";
+import type { UnsupportedResource } from "./parts.ts";
 
-/** Played from their declared values. */
-const PLAYED = [
+/** Emulated with their declared values. */
+const EMULATED = [
   "aws:appautoscaling/target:Target",
   "aws:cloudfront/distribution:Distribution",
   "aws:cloudfront/originRequestPolicy:OriginRequestPolicy",
@@ -21,19 +21,19 @@ const PLAYED = [
   "awsx:ecs:FargateService",
 ];
 
-/** Behaviour that the cloud has and this machine does not show, by the reason. */
-const NOT_PLAYED: Readonly<Record<string, readonly string[]>> = {
-  "the number of tasks stays as started": ["aws:appautoscaling/policy:Policy"],
-  "the stack's own names are localhost here, with a certificate that this machine made": [
+/** Behavior in AWS that is missing here, by the reason. */
+const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
+  "the number of tasks does not change": ["aws:appautoscaling/policy:Policy"],
+  "localhost and a self-signed certificate replace custom domains": [
     "aws:acm/certificate:Certificate",
     "aws:acm/certificateValidation:CertificateValidation",
     "aws:route53/record:Record",
   ],
 };
 
-/** Nothing that a client could notice, by the reason why not. */
-const PASSIVE: Readonly<Record<string, readonly string[]>> = {
-  "this machine's loopback is the network, and only this machine reaches it": [
+/** Resources without an effect that a client could observe, by the reason. */
+const SKIPPED: Readonly<Record<string, readonly string[]>> = {
+  "the loopback interface replaces the network, and only this machine has access to it": [
     "awsx:ec2:Vpc",
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
     "aws:ec2/flowLog:FlowLog",
@@ -41,7 +41,7 @@ const PASSIVE: Readonly<Record<string, readonly string[]>> = {
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
   ],
-  "tasks run the server's sources, and no image": [
+  "tasks run the server's sources instead of an image": [
     "aws:ecr/lifecyclePolicy:LifecyclePolicy",
     "aws:ecr/repository:Repository",
     "awsx:ecr:Image",
@@ -51,7 +51,7 @@ const PASSIVE: Readonly<Record<string, readonly string[]>> = {
     "aws:iam/role:Role",
     "aws:iam/rolePolicy:RolePolicy",
   ],
-  "logs are shown and not stored": [
+  "logs are printed and not stored": [
     "aws:cloudwatch/logDelivery:LogDelivery",
     "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination",
     "aws:cloudwatch/logDeliverySource:LogDeliverySource",
@@ -63,85 +63,87 @@ const PASSIVE: Readonly<Record<string, readonly string[]>> = {
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
   ],
-  "no metrics of the cloud are collected": ["aws:cloudwatch/metricAlarm:MetricAlarm"],
-  "its value is used where it is referred to": [
+  "CloudWatch does not collect metrics of this machine": ["aws:cloudwatch/metricAlarm:MetricAlarm"],
+  "the resources that refer to it contain its value": [
     "aws:ssm/parameter:Parameter",
     "random:index/randomId:RandomId",
     "random:index/randomPassword:RandomPassword",
     "random:index/randomString:RandomString",
   ],
-  "it only tells Pulumi how to deploy": [
+  "it configures the deployment": [
     "pulumi:pulumi:Stack",
     "pulumi:providers:aws",
     "pulumi:providers:docker-build",
   ],
 };
 
-/** Components of the program itself: they only group resources that are judged one by one. */
-const OWN_COMPONENT = "websocket:";
+/** The project's components only group other resources, which are judged one by one. */
+const COMPONENT_PREFIX = "websocket:";
 
-export type Verdict = "played" | "passive" | "not-played" | "unknown";
+export type Treatment = "emulated" | "skipped" | "unsupported" | "unknown";
 
 export interface Coverage {
   readonly type: string;
   /** Logical names, in the order of registration. */
   readonly names: readonly string[];
-  readonly verdict: Verdict;
-  /** Why it is not played; empty where it is. */
+  readonly treatment: Treatment;
+  /** Why the type is not emulated; empty if it is. */
   readonly reason: string;
 }
 
 /**
- * What becomes of every declared resource, by type and verdict, in the order of registration.
- * @param unplayed resources that are not played, though their type is.
+ * The treatment of every declared resource: one entry per type and reason, in the order of registration.
+ * @param exceptions unsupported resources of types that are emulated.
  */
-export function coverage(graph: DeclaredGraph, unplayed: readonly Unplayed[] = []): readonly Coverage[] {
+export function coverageOf(
+  graph: DeclaredGraph,
+  exceptions: readonly UnsupportedResource[] = [],
+): readonly Coverage[] {
   const judged = graph.resources.map(({ type, name }) => {
-    const exception = unplayed.find((resource) => resource.type === type && resource.name === name);
+    const exception = exceptions.find((resource) => resource.type === type && resource.name === name);
     return {
       type,
       name,
       ...(exception === undefined
-        ? verdictOn(type)
-        : { verdict: "not-played" as const, reason: exception.reason }),
+        ? treatmentOf(type)
+        : { treatment: "unsupported" as const, reason: exception.reason }),
     };
   });
   const groups = Map.groupBy(judged, ({ type, reason }) => `${type} ${reason}`);
   return [...groups.values()].flatMap((group) => {
     const [first] = group;
     if (first === undefined) return [];
-    const { type, verdict, reason } = first;
-    return { type, names: group.map(({ name }) => name), verdict, reason };
+    const { type, treatment, reason } = first;
+    return { type, names: group.map(({ name }) => name), treatment, reason };
   });
 }
 
-/** What a user misses here, by the reason. */
-export interface Gap {
+/** Behavior in AWS that is missing here, for one reason. */
+export interface Limitation {
   readonly types: readonly string[];
   readonly names: readonly string[];
   readonly reason: string;
 }
 
-/** One entry for each reason. */
-export function gaps(covered: readonly Coverage[]): readonly Gap[] {
-  const missing = covered.filter(({ verdict }) => verdict === "not-played" || verdict === "unknown");
+export function limitationsOf(covered: readonly Coverage[]): readonly Limitation[] {
+  const missing = covered.filter(({ treatment }) => treatment === "unsupported" || treatment === "unknown");
   return [...Map.groupBy(missing, ({ reason }) => reason)].map(([reason, entries]) => ({
     types: entries.map(({ type }) => type),
-    // A certificate and its validation bear one name.
+    // A certificate and its validation have the same name.
     names: [...new Set(entries.flatMap(({ names }) => names))],
     reason,
   }));
 }
 
-function verdictOn(type: string): Pick<Coverage, "verdict" | "reason"> {
-  if (PLAYED.includes(type)) return { verdict: "played", reason: "" };
-  if (type.startsWith(OWN_COMPONENT)) return { verdict: "passive", reason: "it only groups its children" };
-  for (const [verdict, lists] of [
-    ["not-played", NOT_PLAYED],
-    ["passive", PASSIVE],
+function treatmentOf(type: string): Pick<Coverage, "treatment" | "reason"> {
+  if (EMULATED.includes(type)) return { treatment: "emulated", reason: "" };
+  if (type.startsWith(COMPONENT_PREFIX)) return { treatment: "skipped", reason: "it only groups resources" };
+  for (const [treatment, lists] of [
+    ["unsupported", UNSUPPORTED],
+    ["skipped", SKIPPED],
   ] as const) {
     const found = Object.entries(lists).find(([, types]) => types.includes(type));
-    if (found !== undefined) return { verdict, reason: found[0] };
+    if (found !== undefined) return { treatment, reason: found[0] };
   }
-  return { verdict: "unknown", reason: "the local stack does not know this type" };
+  return { treatment: "unknown", reason: "local/model/coverage.ts does not list this type" };
 }

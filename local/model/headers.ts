@@ -1,7 +1,7 @@
-/** Header fields as they stand on the wire: in order, with their case, a name as often as it was sent. */
+/** Header fields as they were received: in order, with their case, and with repeated names. */
 export type Headers = readonly (readonly [name: string, value: string])[];
 
-/** From Node's flat `rawHeaders`. */
+/** Pairs of the flat list in Node's `rawHeaders`. */
 export function fromRaw(rawHeaders: readonly string[]): Headers {
   return rawHeaders.flatMap((name, index) =>
     index % 2 === 0 ? [[name, rawHeaders[index + 1] ?? ""] as const] : [],
@@ -16,17 +16,17 @@ export function without(headers: Headers, ...names: readonly string[]): Headers 
   return headers.filter(([key]) => !names.some((name) => same(key, name)));
 }
 
-/** With exactly one field of this name. */
+/** Replaces all fields of this name by one. */
 export function withHeader(headers: Headers, name: string, value: string): Headers {
   return [...without(headers, name), [name, value]];
 }
 
-/** With `value` at the end of the field's comma-separated list. */
+/** Appends a value to the field's comma-separated list. */
 export function withAppended(headers: Headers, name: string, value: string): Headers {
   return withHeader(headers, name, [...valuesOf(headers, name), value].join(", "));
 }
 
-/** RFC 9110 §7.6.1: fields that speak of this connection only, besides those that Connection itself names. */
+/** RFC 9110 §7.6.1: fields that apply to one connection, besides those that the Connection field lists. */
 const HOP_BY_HOP = [
   "connection",
   "keep-alive",
@@ -39,10 +39,10 @@ const HOP_BY_HOP = [
   "upgrade",
 ];
 
-/** Without these a message would end elsewhere, or mean another host, for the next hop: Connection cannot remove them. */
+/** Without these, the next hop would find another end of the message, or another host: the Connection field cannot remove them. */
 const NEVER_HOP_BY_HOP = ["content-length", "host"];
 
-/** Only the fields that travel on to the next hop. */
+/** The fields that are forwarded to the next hop. */
 export function endToEnd(headers: Headers): Headers {
   const named = valuesOf(headers, "connection")
     .flatMap((value) => value.split(",").map((name) => name.trim()))

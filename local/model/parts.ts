@@ -1,55 +1,56 @@
-/** The parts that a stack is played by: the way to its service, and the distribution in front of an API Gateway. */
+/** The parts of a declared stack that are emulated: the path to its service, and the edge of its API Gateway. */
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { type DeclaredGraph, ofType } from "../../infra/evaluation/graph.ts";
-import { type Backplane, readBackplane } from "./backplane.ts";
-import { Declared } from "./declared.ts";
-import { type Distribution, DISTRIBUTION, readDistributions } from "./edge/distribution.ts";
-import { type LoadBalancer, readLoadBalancers } from "./loadBalancer/loadBalancer.ts";
-import { readService, type Service, SERVICE } from "./service.ts";
-import { readTargetGroups, type TargetGroup } from "./loadBalancer/targetGroup.ts";
+import { type DeclaredBackplane, readBackplane } from "./backplane.ts";
+import { type DeclaredDistribution, DISTRIBUTION, readDistributions } from "./edge/distribution.ts";
+import { FieldReader } from "./fieldReader.ts";
+import { type DeclaredLoadBalancer, readLoadBalancers } from "./loadBalancer/loadBalancer.ts";
+import { type DeclaredTargetGroup, readTargetGroups } from "./loadBalancer/targetGroup.ts";
+import { type DeclaredService, readService, SERVICE } from "./service.ts";
 
-export interface Parts {
-  /** `undefined` where the stack has no service. */
+export interface StackParts {
+  /** `undefined` if the stack has no service. */
   readonly servicePath: ServicePath | undefined;
-  /** `undefined` where there is none, and where nothing plays its origin. */
-  readonly apiGatewayEdge: Distribution | undefined;
-  /** Resources that are not played, though their type is. */
-  readonly unplayed: readonly Unplayed[];
+  /** `undefined` if the stack has no API Gateway, or no server emulates it. */
+  readonly apiGatewayEdge: DeclaredDistribution | undefined;
+  /** Unsupported resources of types that are emulated. */
+  readonly unsupported: readonly UnsupportedResource[];
 }
 
 export interface ServicePath {
-  /** `undefined` where the load balancer is its own edge. */
-  readonly edge: Distribution | undefined;
-  readonly loadBalancers: readonly LoadBalancer[];
-  readonly targetGroups: readonly TargetGroup[];
-  readonly service: Service;
-  readonly backplane: Backplane | undefined;
-  /** Where clients connect. */
+  /** `undefined` if the load balancer is the edge. */
+  readonly edge: DeclaredDistribution | undefined;
+  readonly loadBalancers: readonly DeclaredLoadBalancer[];
+  readonly targetGroups: readonly DeclaredTargetGroup[];
+  readonly service: DeclaredService;
+  readonly backplane: DeclaredBackplane | undefined;
+  /** The path at which clients connect. */
   readonly webSocketPath: string;
 }
 
-export interface Unplayed {
+export interface UnsupportedResource {
   readonly type: string;
   readonly name: string;
   readonly reason: string;
 }
 
 export interface PartsOptions {
-  /** Number of tasks; by default what the stack declares. */
+  /** Number of tasks. @default what the stack declares */
   readonly tasks?: number | undefined;
-  /** What plays the API Gateway. */
+  /** URL of the WebSocket server that emulates the API Gateway. */
   readonly apiGatewayOrigin?: URL | undefined;
 }
 
 const NO_API_GATEWAY =
-  "this machine has no API Gateway: give a WebSocket server of its own in place of one, with " +
-  "--api-gateway-origin ws://127.0.0.1:PORT/STAGE";
+  "no server of this machine emulates its API Gateway. Fix: pass `--api-gateway-origin ws://127.0.0.1:PORT/STAGE`";
 
 /**
- * @throws {Error} naming the resource and the input that cannot be played, or an option that does not fit the stack.
+ * @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate, or an option that does not fit
+ * the stack.
  */
-export function readParts(graph: DeclaredGraph, { tasks, apiGatewayOrigin }: PartsOptions): Parts {
+export function readParts(graph: DeclaredGraph, { tasks, apiGatewayOrigin }: PartsOptions): StackParts {
   const distributions = readDistributions(graph);
-  const isApiGatewayEdge = ({ origins }: Distribution): boolean =>
+  const isApiGatewayEdge = ({ origins }: DeclaredDistribution): boolean =>
     origins.every(({ server }) => server.type === "api-gateway");
   const apiGatewayEdge = atMostOne(graph, distributions.filter(isApiGatewayEdge));
   const edge = atMostOne(
@@ -58,13 +59,15 @@ export function readParts(graph: DeclaredGraph, { tasks, apiGatewayOrigin }: Par
   );
 
   if (apiGatewayEdge === undefined && apiGatewayOrigin !== undefined) {
-    throw new Error(
-      `--api-gateway-origin is given, and stack ${graph.stack} has no distribution in front of an API Gateway.`,
+    throw new ExpectedError(
+      `\`--api-gateway-origin\`: got ${apiGatewayOrigin.href}; expected no value: stack ${graph.stack} has no API Gateway.`,
     );
   }
-  const isPlayed = apiGatewayOrigin !== undefined;
+  const isEmulated = apiGatewayOrigin !== undefined;
   const hasService = apiGatewayEdge === undefined || ofType(graph, SERVICE).length > 0;
-  if (!hasService && !isPlayed) throw new Error(`Stack ${graph.stack} cannot be played: ${NO_API_GATEWAY}.`);
+  if (!hasService && !isEmulated) {
+    throw new ExpectedError(`Stack ${graph.stack} cannot be emulated: ${NO_API_GATEWAY}`);
+  }
   return {
     servicePath: hasService
       ? {
@@ -73,28 +76,32 @@ export function readParts(graph: DeclaredGraph, { tasks, apiGatewayOrigin }: Par
           targetGroups: readTargetGroups(graph),
           service: readService(graph, tasks),
           backplane: readBackplane(graph),
-          webSocketPath: webSocketPath(graph),
+          webSocketPath: readWebSocketPath(graph),
         }
       : undefined,
-    apiGatewayEdge: isPlayed ? apiGatewayEdge : undefined,
-    unplayed:
-      apiGatewayEdge === undefined || isPlayed
+    apiGatewayEdge: isEmulated ? apiGatewayEdge : undefined,
+    unsupported:
+      apiGatewayEdge === undefined || isEmulated
         ? []
         : [{ type: DISTRIBUTION, name: apiGatewayEdge.name, reason: NO_API_GATEWAY }],
   };
 }
 
-function atMostOne(graph: DeclaredGraph, found: readonly Distribution[]): Distribution | undefined {
+function atMostOne(
+  graph: DeclaredGraph,
+  found: readonly DeclaredDistribution[],
+): DeclaredDistribution | undefined {
   const [distribution, ...others] = found;
   if (others.length > 0) {
     const names = found.map(({ name }) => name).join(", ");
-    throw new Error(`Stack ${graph.stack} has distributions ${names}; one of each kind is played here.`);
+    throw new ExpectedError(
+      `Stack ${graph.stack} has the distributions ${names}; the local stack supports one for the service and one for an API Gateway.`,
+    );
   }
   return distribution;
 }
 
-/** Where the stack's own output says that clients connect. */
-function webSocketPath(graph: DeclaredGraph): string {
-  const outputs = new Declared(`outputs of stack ${graph.stack}`, graph.outputs);
+function readWebSocketPath(graph: DeclaredGraph): string {
+  const outputs = new FieldReader(`outputs of stack ${graph.stack}`, graph.outputs);
   return new URL(outputs.text("websocketUrl")).pathname;
 }

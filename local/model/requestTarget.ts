@@ -1,5 +1,4 @@
-/** The parts of a request's target, and of its Host. */
-
+/** Splits a request target at the first question mark. */
 export function splitTarget(target: string): { readonly path: string; readonly query: string } {
   const mark = target.indexOf("?");
   return mark < 0
@@ -7,7 +6,7 @@ export function splitTarget(target: string): { readonly path: string; readonly q
     : { path: target.slice(0, mark), query: target.slice(mark + 1) };
 }
 
-/** The Host field without its port; an IPv6 address keeps its brackets. */
+/** The Host header without its port; an IPv6 address keeps its brackets. */
 export function hostName(host: string): string {
   return host.replace(/:\d+$/, "");
 }

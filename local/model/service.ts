@@ -1,11 +1,12 @@
-/** The declared service: what a task runs, how many there are, and how their failures count. */
+/** The declared service: its container, the number of its tasks, and its deployment circuit breaker. */
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { type DeclaredGraph, ofType, theOnly } from "../../infra/evaluation/graph.ts";
-import { Declared } from "./declared.ts";
+import { FieldReader } from "./fieldReader.ts";
 import type { HealthThresholds } from "./health.ts";
 
 export const SERVICE = "awsx:ecs:FargateService";
 
-/** What ECS assumes where the program leaves a value out (ECS API reference). */
+/** @see https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html */
 const AWS_DEFAULTS = {
   desiredCount: 1,
   stopTimeoutSeconds: 30,
@@ -15,31 +16,34 @@ const AWS_DEFAULTS = {
   deploymentMaximumPercent: 200,
 } as const;
 
-/** The deployment circuit breaker's threshold: half the desired count, within these bounds (ECS developer guide). */
+/**
+ * The threshold of the deployment circuit breaker: half the desired count, within these bounds.
+ * @see https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
+ */
 const CIRCUIT_BREAKER = { share: 0.5, min: 3, max: 200 } as const;
 
-/** How the image starts the server. On this machine the sources take the bundle's place. */
+/** The command that starts the server in the image. The local stack runs the sources instead of the bundle. */
 const BUNDLE = ["node", "server.mjs"] as const;
 
-export interface Service {
+export interface DeclaredService {
   readonly name: string;
-  readonly container: Container;
+  readonly container: DeclaredContainer;
   readonly targetGroupArn: string;
   readonly desiredCount: number;
-  /** Whether a task may run beside the one that it replaces. */
-  readonly successorFirst: boolean;
-  /** Largest count that the autoscaler may set; `undefined` where nothing scales the service. */
+  /** Whether a task may start before the one that it replaces stops. */
+  readonly canOverlap: boolean;
+  /** Maximum count of the autoscaler; `undefined` without autoscaling. */
   readonly maxCount: number | undefined;
-  /** Time after a task's start in which a failed health check does not stop it. */
+  /** Time after the start of a task in which failed health checks do not stop it. */
   readonly healthCheckGraceSeconds: number;
-  /** Tasks that may fail in a row before the service gives up; Infinity without a circuit breaker. */
+  /** Consecutive failed tasks after which the deployment fails; Infinity without a circuit breaker. */
   readonly circuitBreakerThreshold: number;
 }
 
-export interface Container {
+export interface DeclaredContainer {
   readonly name: string;
   readonly port: number;
-  /** With what the declared secrets hold. */
+  /** Contains the values of the declared secrets. */
   readonly environment: Readonly<Record<string, string>>;
   /** Time from SIGTERM to SIGKILL. */
   readonly stopTimeoutSeconds: number;
@@ -47,26 +51,23 @@ export interface Container {
 }
 
 export interface ContainerHealthCheck {
-  /** Arguments that follow the server's own file. */
+  /** Arguments after the file of the server. */
   readonly args: readonly string[];
   readonly intervalSeconds: number;
   readonly timeoutSeconds: number;
-  /** Time after the start in which a failure does not count. */
+  /** Time after the start in which failures do not count. */
   readonly startPeriodSeconds: number;
   readonly thresholds: HealthThresholds;
 }
 
 /**
- * @param tasks count that the user asks for; without it, the scalable target's minimum.
- * @throws {Error} naming the resource and the input that cannot be played, or the bound that `tasks` breaks.
+ * @param tasks the count that the user asks for. @default the minimum of the scalable target
+ * @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate, or the limit that `tasks` exceeds.
  */
-export function readService(graph: DeclaredGraph, tasks?: number): Service {
+export function readService(graph: DeclaredGraph, tasks?: number): DeclaredService {
   const resource = theOnly(graph, SERVICE);
-  const inputs = Declared.inputsOf(resource);
-  const [attachment, ...others] = inputs.list("loadBalancers");
-  if (attachment === undefined || others.length > 0) {
-    throw new Error(`${inputs.where}: loadBalancers must hold one target group to be played here.`);
-  }
+  const inputs = FieldReader.inputsOf(resource);
+  const attachment = inputs.onlyItem("loadBalancers", "target group");
   const container = readContainer(
     graph,
     inputs.object("taskDefinitionArgs"),
@@ -75,9 +76,9 @@ export function readService(graph: DeclaredGraph, tasks?: number): Service {
   );
   const scaling = readScaling(graph);
   if (tasks !== undefined && scaling !== undefined && tasks > scaling.max) {
-    throw new Error(
-      `--tasks is ${tasks}, and stack ${graph.stack} declares at most ${scaling.max} ` +
-        `(maxCapacity of ${scaling.name}); -c maxTasks=${tasks} raises it.`,
+    throw new ExpectedError(
+      `\`--tasks\`: got ${tasks}; expected at most ${scaling.max} (maxCapacity of ${scaling.name} in stack ${graph.stack}). ` +
+        `Fix: pass \`-c maxTasks=${tasks}\``,
     );
   }
   const desiredCount = tasks ?? scaling?.min ?? inputs.number("desiredCount", AWS_DEFAULTS.desiredCount);
@@ -87,7 +88,7 @@ export function readService(graph: DeclaredGraph, tasks?: number): Service {
     container,
     targetGroupArn: attachment.text("targetGroupArn"),
     desiredCount,
-    successorFirst: Math.floor((desiredCount * maximumPercent) / 100) > desiredCount,
+    canOverlap: Math.floor((desiredCount * maximumPercent) / 100) > desiredCount,
     maxCount: scaling?.max,
     healthCheckGraceSeconds: inputs.number("healthCheckGracePeriodSeconds", 0),
     circuitBreakerThreshold: inputs.objectOrEmpty("deploymentCircuitBreaker").flag("enable", false)
@@ -99,18 +100,25 @@ export function readService(graph: DeclaredGraph, tasks?: number): Service {
 function readScaling(graph: DeclaredGraph): { name: string; min: number; max: number } | undefined {
   const [target] = ofType(graph, "aws:appautoscaling/target:Target");
   if (target === undefined) return undefined;
-  const inputs = Declared.inputsOf(target);
+  const inputs = FieldReader.inputsOf(target);
   return { name: target.name, min: inputs.number("minCapacity"), max: inputs.number("maxCapacity") };
 }
 
-function readContainer(graph: DeclaredGraph, task: Declared, name: string, port: number): Container {
+function readContainer(
+  graph: DeclaredGraph,
+  task: FieldReader,
+  name: string,
+  port: number,
+): DeclaredContainer {
   const container = oneContainer(task);
   for (const key of ["command", "entryPoint", "environmentFiles"]) {
-    if (container.has(key)) throw new Error(`${container.where}: ${key} cannot be played here.`);
+    if (container.has(key)) throw container.unsupportedError(key, "nothing");
   }
   const mapped = container.list("portMappings").some((mapping) => mapping.number("containerPort") === port);
   if (!mapped) {
-    throw new Error(`${container.where}: portMappings do not hold ${port}, which the target group uses.`);
+    throw new ExpectedError(
+      `${container.path}: portMappings do not contain ${port}, the port of the target group.`,
+    );
   }
   return {
     name,
@@ -124,31 +132,30 @@ function readContainer(graph: DeclaredGraph, task: Declared, name: string, port:
   };
 }
 
-/** What ECS would read for a task that starts. */
-function readSecret(graph: DeclaredGraph, secret: Declared): string {
+/** The value that ECS reads when a task starts. */
+function readSecret(graph: DeclaredGraph, secret: FieldReader): string {
   const arn = secret.text("valueFrom");
   const parameter = ofType(graph, "aws:ssm/parameter:Parameter").find(
     ({ outputs }) => outputs["arn"] === arn,
   );
-  if (parameter === undefined) {
-    throw new Error(`${secret.where}: valueFrom is no declared parameter, and cannot be played here.`);
-  }
-  return Declared.inputsOf(parameter).text("value");
+  if (parameter === undefined)
+    throw secret.unsupportedError("valueFrom", "a parameter that the program declares");
+  return FieldReader.inputsOf(parameter).text("value");
 }
 
-function oneContainer(task: Declared): Declared {
+function oneContainer(task: FieldReader): FieldReader {
   if (task.has("container")) return task.object("container");
   const [entry, ...others] = task.object("containers").entries();
   if (entry === undefined || others.length > 0) {
-    throw new Error(`${task.where}: only a task of one container is played here.`);
+    throw task.unsupportedError("containers", "one container");
   }
   return entry[1];
 }
 
-function readHealthCheck(check: Declared): ContainerHealthCheck {
+function readHealthCheck(check: FieldReader): ContainerHealthCheck {
   const [kind, ...command] = check.texts("command");
   if (kind !== "CMD" || BUNDLE.some((word, index) => command[index] !== word)) {
-    throw new Error(`${check.where}: command must begin with CMD ${BUNDLE.join(" ")} to be played here.`);
+    throw check.unsupportedError("command", `CMD ${BUNDLE.join(" ")} and its arguments`);
   }
   return {
     args: command.slice(BUNDLE.length),

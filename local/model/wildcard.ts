@@ -1,6 +1,6 @@
 /**
- * Whether the whole text matches a pattern of AWS's kind: `*` stands for any characters, also none, and `?` for
- * exactly one. Linear in practice: only the last `*` is ever reconsidered.
+ * Whether the whole text matches a wildcard pattern of AWS: `*` matches any number of characters, and `?` exactly one. It backtracks
+ * to the last `*` only, so its time is at most proportional to the product of the lengths.
  */
 export function matchesWildcard(pattern: string, text: string): boolean {
   let p = 0;

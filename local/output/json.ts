@@ -1,6 +1,7 @@
-import type { Output, TextStream } from "./output.ts";
+import type { TextStream } from "../../cli/textStream.ts";
+import type { Output } from "./output.ts";
 
-/** One JSON object per line, each with `event` and the time, for programs. Failures too: `{"event":"failed"}`. */
+/** Prints one JSON object per line with `time` and `event`, for programs. A failure is `{"event":"failed","message":…}`. */
 export function jsonOutput(stream: TextStream, { verbose }: { readonly verbose: boolean }): Output {
   function write(entry: object): void {
     stream.write(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);

@@ -1,8 +1,9 @@
 import { noPaint } from "../../cli/paint.ts";
-import type { Output, TextStream } from "./output.ts";
+import type { TextStream } from "../../cli/textStream.ts";
+import type { Output } from "./output.ts";
 import { describeEvent } from "./text.ts";
 
-/** One readable line per event, for pipes and logs: no colour, nothing that is drawn over. */
+/** Prints readable lines for pipes and logs, without colours. */
 export function linesOutput(
   stream: TextStream,
   errors: TextStream,

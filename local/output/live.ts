@@ -1,4 +1,4 @@
-/** The live view of a terminal: what happened scrolls by, how things stand stays at the bottom. */
+/** The output for terminals: events scroll, and the state of the stack stays at the bottom. */
 import { createLogUpdate } from "log-update";
 import { type Paint, paintFor, type Tone } from "../../cli/paint.ts";
 import type { ObservedStack, TaskStatus } from "../events.ts";
@@ -6,8 +6,8 @@ import type { Output } from "./output.ts";
 import { describeEvent, describeStopping, describeUrls, wrapWords } from "./text.ts";
 
 const REFRESH_MS = 250;
-/** Narrower terminals do without the columns that only a debugger needs. */
-const FULL_WIDTH = 60;
+/** Narrower terminals do not show the columns for debugging. */
+const MIN_FULL_WIDTH = 60;
 const DEFAULT_COLUMNS = 80;
 
 const HEALTH_TONES = {
@@ -17,29 +17,29 @@ const HEALTH_TONES = {
   stopping: "warn",
 } as const satisfies Record<TaskStatus["health"], Tone>;
 
-/** Lines for these would only repeat the table. */
-const IN_TABLE = new Set(["task-started", "task-listening", "task-healthy"]);
+/** The table shows these events. */
+const TABLE_EVENTS = new Set(["task-started", "task-listening", "task-healthy"]);
 
 export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly verbose: boolean }): Output {
   const paint = paintFor(stream);
   const screen = createLogUpdate(stream);
   let stack: ObservedStack | undefined;
-  let ready = false;
+  let isReady = false;
   let note = "starting";
   let height = 0;
   let timer: NodeJS.Timeout | undefined;
 
-  // Read anew each time: terminals are resized.
+  // A terminal can be resized at any time.
   const width = (): number => stream.columns || DEFAULT_COLUMNS;
 
-  /** log-update itself would break words. */
+  /** log-update does not wrap at word boundaries. */
   function wrapped(...texts: readonly string[]): readonly string[] {
     return texts.flatMap((text) => text.split("\n")).flatMap((line) => wrapWords(line, width()));
   }
 
   function draw(): void {
     if (stack === undefined) return;
-    const urls = ready ? ["", ...describeUrls(stack.urls, paint)] : [];
+    const urls = isReady ? ["", ...describeUrls(stack.urls, paint)] : [];
     const tasks = stack.status();
     const lines = [
       ...urls,
@@ -47,7 +47,7 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly v
       "",
       ...wrapped(paint("dim", note)),
     ];
-    // log-update repaints the lines that changed, and does not move those below an inserted one.
+    // log-update redraws changed lines only, and does not move those below an inserted line.
     if (lines.length !== height) screen.clear();
     height = lines.length;
     screen(lines.join("\n"));
@@ -56,11 +56,11 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly v
   return {
     event(event) {
       if (event.event === "ready") {
-        ready = true;
+        isReady = true;
         note = `ready after ${event.seconds.toFixed(1)} s; Ctrl-C stops everything`;
       } else if (event.event === "stopping") {
         note = describeStopping(event);
-      } else if (!IN_TABLE.has(event.event)) {
+      } else if (!TABLE_EVENTS.has(event.event)) {
         const lines = describeEvent(event, paint, verbose);
         if (lines.length > 0) screen.persist(wrapped(...lines).join("\n"));
       }
@@ -90,11 +90,11 @@ const DEBUGGING_COLUMNS: readonly Column[] = [
   ["port", ({ port }) => String(port ?? "")],
 ];
 
-/** One row per task, as wide as it needs to be and not wider than the terminal. */
+/** Formats one row per task, for a terminal of the given width. */
 export function taskTable(tasks: readonly TaskStatus[], width: number, paint: Paint): readonly string[] {
   const columns: readonly Column[] = [
     ["task", ({ id }) => id],
-    ...(width < FULL_WIDTH ? [] : DEBUGGING_COLUMNS),
+    ...(width < MIN_FULL_WIDTH ? [] : DEBUGGING_COLUMNS),
     ["health", ({ health }) => health],
     ["open", ({ open }) => String(open)],
     ["requests", ({ requests }) => String(requests)],

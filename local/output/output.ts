@@ -1,19 +1,19 @@
 import type { ObservedStack, StackEvent } from "../events.ts";
 
-/** One way of telling the user what happens. */
+/** Prints the events of a stack in one format. */
 export interface Output {
   event(event: StackEvent): void;
-  /** The stack runs: its status can be asked for from now on. */
+  /** Called when the stack runs, whose status the output may read from then on. */
   watch(stack: ObservedStack): void;
-  /** Something ended the run. */
+  /** Prints why the command failed. */
   failed(message: string): void;
-  /** Leaves the terminal as it was found. Idempotent. */
+  /** Restores the terminal. Idempotent. */
   close(): void;
 }
 
 /**
- * The output until one of its streams breaks, because its reader or its terminal has gone; nothing after that.
- * @param onBroken called once.
+ * Wraps an output that prints nothing after one of its streams has failed, because its reader or terminal has closed.
+ * @param onBroken called once, at the first failure.
  */
 export function untilBroken(
   output: Output,
@@ -22,7 +22,7 @@ export function untilBroken(
 ): Output {
   let broken = false;
   function breakOff(): void {
-    // What is written on the way out fails as well, and is no news.
+    // Later writes fail as well.
     if (broken) return;
     broken = true;
     output.close();
@@ -43,9 +43,4 @@ export function untilBroken(
       if (!broken) output.close();
     },
   };
-}
-
-/** Where text goes: a terminal, a pipe, a test. */
-export interface TextStream {
-  write(text: string): unknown;
 }

@@ -1,41 +1,44 @@
-/** The words for events, shared by the plain lines and the live view. */
+/** The text of events, for the output in lines and the live output. */
 import { stripVTControlCharacters } from "node:util";
 import type { Paint } from "../../cli/paint.ts";
 import type { EventOf, StackEvent, StackUrls } from "../events.ts";
 
-/** The part of a name like `task-12`, widened so that lines align for the first hundred tasks. */
+/** Lines about the first hundred tasks align. */
 const NAME_WIDTH = "task-12".length;
 
 const PART_WIDTH = "load balancer".length;
 
-/** The lines for an event; none for what is not worth one. */
+/** The lines for an event; none for the output of tasks without `verbose`. */
 export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean): readonly string[] {
   switch (event.event) {
     case "declared": {
       const { counts } = event;
       const count = [
-        `${counts.played} played here`,
-        `${counts.passive} without anything to play`,
-        ...(counts["not-played"] > 0 ? [`${counts["not-played"]} not played yet`] : []),
+        `${counts.emulated} emulated`,
+        `${counts.skipped} skipped`,
+        ...(counts.unsupported > 0 ? [`${counts.unsupported} unsupported`] : []),
         ...(counts.unknown > 0 ? [`${counts.unknown} unknown`] : []),
       ].join(", ");
       return [
-        `${paint("strong", `Stack ${event.stack}`)}: ${event.resources} resources declared, ${count}`,
+        `${paint("strong", `Stack ${event.stack}`)}: ${event.resources} declared resources: ${count}`,
         ...event.path.map(({ part, text }) => `  ${paint("dim", part.padEnd(PART_WIDTH))}  ${text}`),
-        paint("dim", "This is a development tool. Production is AWS: npx pulumi up."),
+        paint("dim", "The local stack is a development tool. Production is AWS: npm run deploy."),
       ];
     }
     case "warning":
       return [`${paint("warn", "warning")}: ${event.message}`];
-    case "not-played":
+    case "unsupported":
       return [
-        `${paint("warn", "not played")}: ${event.names.join(", ")} (${event.types.join(", ")}): ${event.reason}`,
+        `${paint("warn", "unsupported")}: ${event.names.join(", ")} (${event.types.join(", ")}): ${event.reason}`,
       ];
     case "backplane-started":
       return [about("backplane", `started, pid ${event.pid}`)];
     case "backplane-ended":
       return [
-        about("backplane", `${paint("bad", "ended")}, and is replaced in ${event.afterMs / 1000} s, empty`),
+        about(
+          "backplane",
+          `${paint("bad", "ended")}, restarts in ${event.afterMs / 1000} s without its data`,
+        ),
         ...(event.reason?.split("\n") ?? []).map((line) => about("backplane", paint("dim", `| ${line}`))),
       ];
     case "task-started":
@@ -46,8 +49,10 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
       return [about(event.id, paint("good", "healthy"))];
     case "task-unhealthy":
       return [about(event.id, `${paint("bad", "unhealthy")}: ${event.reason}`)];
+    case "task-replaced":
+      return [about(event.id, `is replaced: ${event.reason}`)];
     case "task-stopped": {
-      const how = event.pid === undefined ? "could not be started" : ended(event.code, event.signal);
+      const how = event.pid === undefined ? "did not start" : describeEnd(event.code, event.signal);
       if (event.expected) return [about(event.id, how)];
       return [
         about(event.id, paint("bad", how)),
@@ -55,7 +60,7 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
       ];
     }
     case "task-restarting":
-      return [about(event.id, `is replaced in ${event.afterMs / 1000} s`)];
+      return [about(event.id, `is replaced after ${event.afterMs / 1000} s`)];
     case "task-output":
       return verbose ? [about(event.id, paint("dim", `| ${event.line}`))] : [];
     case "ready":
@@ -70,14 +75,14 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
   }
 }
 
-/** What the end waits for, and how to have it at once. */
+/** How long the stop may take, and how to end it at once. */
 export function describeStopping({ tasks, stopTimeoutSeconds }: EventOf<"stopping">): string {
   if (tasks === 0) return "stopping";
-  const who = tasks === 1 ? "1 task has" : `${tasks} tasks have`;
-  return `stopping: ${who} up to ${stopTimeoutSeconds} s after SIGTERM; a second Ctrl-C kills`;
+  const subject = tasks === 1 ? "1 task has" : `${tasks} tasks have`;
+  return `stopping: ${subject} up to ${stopTimeoutSeconds} s after SIGTERM; a second Ctrl-C kills them`;
 }
 
-/** Where the stack runs, and how to talk to it. */
+/** The URLs of the stack, and a command that connects to it. */
 export function describeUrls(urls: StackUrls, paint: Paint): readonly string[] {
   const { websocket, page, loadBalancer, plainHttp, apiGateway } = urls;
   const { host } = new URL(websocket);
@@ -85,7 +90,7 @@ export function describeUrls(urls: StackUrls, paint: Paint): readonly string[] {
     [websocket, ""],
     [page, ""],
     [loadBalancer, "behind the edge"],
-    [plainHttp, `redirects to https://${host}, which stands for port 443`],
+    [plainHttp, `redirects to https://${host}, the local port for 443`],
     [apiGateway, "in front of the API Gateway"],
   ];
   return [
@@ -96,7 +101,7 @@ export function describeUrls(urls: StackUrls, paint: Paint): readonly string[] {
   ];
 }
 
-function ended(code: number | null, signal: NodeJS.Signals | null): string {
+function describeEnd(code: number | null, signal: NodeJS.Signals | null): string {
   return signal === null ? `ended with exit code ${code ?? "unknown"}` : `ended by ${signal}`;
 }
 
@@ -104,7 +109,7 @@ function about(id: string, text: string): string {
   return `${id.padEnd(NAME_WIDTH)}  ${text}`;
 }
 
-/** Breaks a line between words. Colours take no room; a word wider than the line is left as it is. */
+/** Wraps a line between words. Escape sequences have no width. A word that is wider than the line is not broken. */
 export function wrapWords(line: string, width: number): readonly string[] {
   const lines: string[] = [];
   let current = "";

@@ -1,8 +1,8 @@
-/** The distribution in front of an API Gateway, whose part any WebSocket server of this machine may play. */
-import type { Certificate } from "./network/certificate.ts";
+/** The distribution in front of an API Gateway, which a WebSocket server of this machine emulates. */
+import type { LocalCertificate } from "./network/certificate.ts";
 import { startEdge } from "./edge.ts";
-import type { Door, Listening, PortAddress } from "./network/listen.ts";
-import type { Distribution } from "../model/edge/distribution.ts";
+import type { ListenPort, ListeningServer, PortAddress } from "./network/listen.ts";
+import type { DeclaredDistribution } from "../model/edge/distribution.ts";
 import type { Upstream } from "./network/proxy.ts";
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = {
@@ -13,11 +13,11 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = {
 };
 
 export interface ApiGatewayEdgeOptions {
-  readonly distribution: Distribution;
-  /** Stands for the API and its stage: its path takes the place of the declared origin path. */
+  readonly distribution: DeclaredDistribution;
+  /** The server that emulates the API and its stage. Its path replaces the declared origin path. */
   readonly origin: URL;
-  readonly certificate: Certificate;
-  readonly door: Door;
+  readonly certificate: LocalCertificate;
+  readonly listenPort: ListenPort;
   readonly flushMs: number;
 }
 
@@ -25,7 +25,7 @@ export function startApiGatewayEdge({
   distribution,
   origin,
   ...options
-}: ApiGatewayEdgeOptions): Promise<Listening<PortAddress>> {
+}: ApiGatewayEdgeOptions): Promise<ListeningServer<PortAddress>> {
   const path = origin.pathname.replace(/\/$/, "");
   const origins = distribution.origins.map((declared) => ({ ...declared, path }));
   return startEdge({
@@ -37,12 +37,12 @@ export function startApiGatewayEdge({
 
 function upstreamAt({ protocol, hostname, port }: URL): Upstream {
   return {
-    // An IPv6 address has brackets in a URL only.
+    // An IPv6 address has brackets only in a URL.
     address: {
       host: hostname.replace(/^\[(.*)\]$/, "$1"),
       port: Number(port) || (DEFAULT_PORTS[protocol] ?? 0),
     },
-    // It never leaves this machine, where nobody has a certificate that others trust.
+    // Servers of this machine have self-signed certificates.
     tls: protocol === "wss:" || protocol === "https:" ? { rejectUnauthorized: false } : undefined,
   };
 }

@@ -1,8 +1,8 @@
-/** The backplane at work: a real server where this machine has one, else the embedded stand-in. */
+/** The emulated backplane: a valkey-server if this machine has one, or else the stand-in for Valkey. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Emit } from "../events.ts";
+import type { EmitEvent } from "../events.ts";
 import { LOOPBACK } from "../../cli/loopback.ts";
-import type { Backplane, BackplaneAddress } from "../model/backplane.ts";
+import type { DeclaredBackplane, BackplaneAddress } from "../model/backplane.ts";
 import { startStandIn } from "../stand-in-valkey/server.ts";
 import { startValkeyServer, type ValkeyServer, type ValkeyServerOptions } from "../../cli/valkeyServer.ts";
 
@@ -13,23 +13,23 @@ export interface RunningBackplane {
 }
 
 /**
- * What ElastiCache Serverless does at its cap: keys that expire leave, the least recently used first.
+ * ElastiCache Serverless at its storage limit evicts keys with an expiry, the least recently used first.
  * @see https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Scaling.html
  */
 const EVICTION_POLICY = "volatile-lru";
 
-/** Time until a server that has ended is replaced, in milliseconds. */
-const RESTART_AFTER_MS = 1000;
+/** Delay before a server that has ended is replaced. */
+const RESTART_DELAY_MS = 1000;
 
 /**
- * Starts it with the declared user, and nobody else, and with the declared cap.
- * @param binary a valkey-server, which is replaced when it ends; the stand-in without one.
- * @throws {Error} with the server's last words, where it does not start.
+ * Starts a server that accepts only the declared user and has the declared storage limit.
+ * @param binary path of a valkey-server, which is restarted when it ends. `undefined`: the stand-in.
+ * @throws {ExpectedError} with the last output of the server if it does not start.
  */
 export async function startBackplane(
-  { user, maxGB }: Backplane,
+  { user, maxGB }: DeclaredBackplane,
   binary: string | undefined,
-  emit: Emit,
+  emit: EmitEvent,
 ): Promise<RunningBackplane> {
   if (binary === undefined) {
     const standIn = await startStandIn(user);
@@ -54,17 +54,21 @@ export async function startBackplane(
   const server = await startValkeyServer(options);
   emit({ event: "backplane-started", pid: server.pid, port: server.port });
   return {
-    // A cluster of its own would take it seconds to form.
+    // A real cluster needs seconds to form.
     address: { host: LOOPBACK, port: server.port, cluster: false },
-    close: keepUp(server, { ...options, port: server.port }, emit),
+    close: keepRunning(server, { ...options, port: server.port }, emit),
   };
 }
 
 /**
- * Replaces the server whenever it ends, as the cloud does; what it held is gone.
- * @returns its undo.
+ * Restarts the server whenever it ends. Its data is lost.
+ * @returns a function that stops the server.
  */
-function keepUp(first: ValkeyServer, options: ValkeyServerOptions, emit: Emit): () => Promise<void> {
+function keepRunning(
+  first: ValkeyServer,
+  options: ValkeyServerOptions,
+  emit: EmitEvent,
+): () => Promise<void> {
   const closing = new AbortController();
   const isClosing = (): boolean => closing.signal.aborted;
   let server = first;
@@ -73,7 +77,7 @@ function keepUp(first: ValkeyServer, options: ValkeyServerOptions, emit: Emit): 
     for (;;) {
       await server.ended;
       if (isClosing()) return;
-      emit({ event: "backplane-ended", afterMs: RESTART_AFTER_MS });
+      emit({ event: "backplane-ended", afterMs: RESTART_DELAY_MS });
       server = await restart();
       if (isClosing()) {
         await server.close();
@@ -85,13 +89,13 @@ function keepUp(first: ValkeyServer, options: ValkeyServerOptions, emit: Emit): 
 
   const restart = async (): Promise<ValkeyServer> => {
     for (;;) {
-      await delay(RESTART_AFTER_MS, undefined, { signal: closing.signal });
+      await delay(RESTART_DELAY_MS, undefined, { signal: closing.signal });
       try {
         return await startValkeyServer(options);
       } catch (error) {
-        // Somebody else may have the port for a moment.
+        // Another process may use the port at the moment.
         const reason = error instanceof Error ? error.message : String(error);
-        emit({ event: "backplane-ended", afterMs: RESTART_AFTER_MS, reason });
+        emit({ event: "backplane-ended", afterMs: RESTART_DELAY_MS, reason });
       }
     }
   };

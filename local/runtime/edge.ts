@@ -1,35 +1,35 @@
-/** The edge's shell: one distribution on a local port that takes HTTPS and plain HTTP. */
+/** One emulated CloudFront distribution, on a local port for HTTPS and HTTP. */
 import { randomUUID } from "node:crypto";
 import { TLSSocket } from "node:tls";
-import type { Certificate } from "./network/certificate.ts";
-import { answer, createExchanges, type Exchange } from "./network/exchange.ts";
-import { type Door, listen, type Listening, type PortAddress } from "./network/listen.ts";
+import type { LocalCertificate } from "./network/certificate.ts";
+import { createExchanges, type Exchange, respond } from "./network/exchange.ts";
+import { type ListenPort, listen, type ListeningServer, type PortAddress } from "./network/listen.ts";
 import {
-  decide,
-  type Distribution,
-  originHeaders,
+  type DeclaredDistribution,
+  originRequestHeaders,
+  routeViewerRequest,
   WEBSOCKET_IDLE_SECONDS,
 } from "../model/edge/distribution.ts";
 import { type Headers, valuesOf } from "../model/headers.ts";
-import type { Origin } from "../model/edge/origin.ts";
+import type { DeclaredOrigin } from "../model/edge/origin.ts";
 import { forward, type Upstream } from "./network/proxy.ts";
 import { tlsServers } from "./network/tlsPort.ts";
 
 export interface EdgeOptions {
-  readonly distribution: Distribution;
-  /** By the origin's id. */
+  readonly distribution: DeclaredDistribution;
+  /** The servers of the origins, by origin id. */
   readonly origins: ReadonlyMap<string, Upstream>;
-  readonly certificate: Certificate;
-  readonly door: Door;
-  /** Time that open connections get at the end to write out their last bytes. */
+  readonly certificate: LocalCertificate;
+  readonly listenPort: ListenPort;
+  /** Time for open connections to write their last bytes before the edge closes. */
   readonly flushMs: number;
 }
 
-export async function startEdge(options: EdgeOptions): Promise<Listening<PortAddress>> {
-  const { distribution, origins, certificate, door, flushMs } = options;
+export async function startEdge(options: EdgeOptions): Promise<ListeningServer<PortAddress>> {
+  const { distribution, origins, certificate, listenPort, flushMs } = options;
   const via = `1.1 ${distribution.domainName} (CloudFront)`;
 
-  function ownHeaders(xCache: string): Headers {
+  function cloudFrontHeaders(xCache: string): Headers {
     return [
       ["X-Cache", `${xCache} from cloudfront`],
       ["Via", via],
@@ -41,30 +41,30 @@ export async function startEdge(options: EdgeOptions): Promise<Listening<PortAdd
     const headers: Headers = [
       ["Server", "CloudFront"],
       ["Content-Type", "text/plain"],
-      ...ownHeaders("Error"),
+      ...cloudFrontHeaders("Error"),
     ];
-    answer(exchange, { status, headers, body: `${body}\n` });
+    respond(exchange, { status, headers, body: `${body}\n` });
   }
 
-  function upstreamOf({ id }: Origin): Upstream {
+  function upstreamOf({ id }: DeclaredOrigin): Upstream {
     const upstream = origins.get(id);
-    if (upstream === undefined) throw new Error(`${distribution.name}: nobody plays origin ${id}.`);
+    if (upstream === undefined) throw new Error(`${distribution.name}: no server emulates origin ${id}.`);
     return upstream;
   }
 
   function handle(exchange: Exchange): void {
     const { request, headers, method, target } = exchange;
     const secure = request.socket instanceof TLSSocket;
-    const decision = decide(distribution, { secure, method, target });
+    const decision = routeViewerRequest(distribution, { secure, method, target });
     switch (decision.type) {
       case "refuse":
         refuse(exchange, decision.status, decision.reason);
         return;
       case "redirect": {
         const location = `https://${valuesOf(headers, "host")[0] ?? ""}${target}`;
-        answer(exchange, {
+        respond(exchange, {
           status: decision.status,
-          headers: [["Server", "CloudFront"], ["Location", location], ...ownHeaders("Redirect")],
+          headers: [["Server", "CloudFront"], ["Location", location], ...cloudFrontHeaders("Redirect")],
         });
         return;
       }
@@ -73,12 +73,12 @@ export async function startEdge(options: EdgeOptions): Promise<Listening<PortAdd
         forward(exchange, {
           to: upstreamOf(origin),
           target: decision.target,
-          headers: originHeaders(distribution, decision, headers, request.socket.remoteAddress ?? ""),
+          headers: originRequestHeaders(distribution, decision, headers, request.socket.remoteAddress ?? ""),
           responseTimeoutMs: origin.readTimeoutSeconds * 1000,
-          tunnelIdle: { ms: WEBSOCKET_IDLE_SECONDS * 1000, counts: "from-server" },
-          responseHeaders: (fields) => [...fields, ...ownHeaders("Miss")],
-          failed(reason) {
-            refuse(exchange, reason === "timeout" ? 504 : 502, "The origin did not answer.");
+          tunnelIdle: { ms: WEBSOCKET_IDLE_SECONDS * 1000, countsBytes: "from-server" },
+          mapResponseHeaders: (fields) => [...fields, ...cloudFrontHeaders("Miss")],
+          onFailed(reason) {
+            refuse(exchange, reason === "timeout" ? 504 : 502, "The origin did not respond.");
           },
         });
       }
@@ -86,11 +86,11 @@ export async function startEdge(options: EdgeOptions): Promise<Listening<PortAdd
   }
 
   const exchanges = createExchanges(handle);
-  const listening = await listen(tlsServers(exchanges.createServer(), certificate), door);
+  const listening = await listen(tlsServers(exchanges.createServer(), certificate), listenPort);
   return {
     address: listening.address,
     async close() {
-      await exchanges.settle(flushMs);
+      await exchanges.waitUntilIdle(flushMs);
       await listening.close();
     },
   };

@@ -1,60 +1,63 @@
-/** Every declared listener, each at its place on this machine. */
-import type { Certificate } from "./network/certificate.ts";
-import type { Address, Door } from "./network/listen.ts";
-import { startLoadBalancer } from "./loadBalancer.ts";
-import type { Listener } from "../model/loadBalancer/listener.ts";
-import type { LoadBalancer } from "../model/loadBalancer/loadBalancer.ts";
+/** All emulated listeners, with their local ports. */
+import type { LocalCertificate } from "./network/certificate.ts";
+import type { ListenPort, ServerAddress } from "./network/listen.ts";
+import { startListener } from "./loadBalancer.ts";
+import type { DeclaredListener } from "../model/loadBalancer/listener.ts";
+import type { DeclaredLoadBalancer } from "../model/loadBalancer/loadBalancer.ts";
 import type { Targets } from "./tasks/targets.ts";
 
 export interface ListenersOptions {
-  readonly loadBalancers: readonly LoadBalancer[];
-  /** By ARN. */
+  readonly loadBalancers: readonly DeclaredLoadBalancer[];
+  /** Target groups by ARN. */
   readonly targets: ReadonlyMap<string, Targets>;
-  readonly certificate: Certificate;
-  /** Where the load balancer is its own edge: of its HTTPS listener. */
-  readonly edgeDoor: Door | undefined;
-  /** Of the first other listener, the next ones follow it. */
-  readonly door: Door;
+  readonly certificate: LocalCertificate;
+  /** The port of the HTTPS listener, if the load balancer is the edge. */
+  readonly edgePort: ListenPort | undefined;
+  /** The port of the first other listener. The next listeners have the next ports. */
+  readonly listenPort: ListenPort;
   readonly flushMs: number;
 }
 
 export interface RunningListener {
-  readonly loadBalancer: LoadBalancer;
-  readonly listener: Listener;
-  readonly address: Address;
+  readonly loadBalancer: DeclaredLoadBalancer;
+  readonly listener: DeclaredListener;
+  readonly address: ServerAddress;
 }
 
-export interface Listeners {
+export interface RunningListeners {
   readonly running: readonly RunningListener[];
   close(): Promise<void>;
 }
 
-/** @throws {Error} where a port is taken; then none is left open. */
-export async function startListeners(options: ListenersOptions): Promise<Listeners> {
-  const { loadBalancers, targets, certificate, edgeDoor, door, flushMs } = options;
+/** @throws {ExpectedError} if a port is taken. No listener is left open then. */
+export async function startListeners(options: ListenersOptions): Promise<RunningListeners> {
+  const { loadBalancers, targets, certificate, edgePort, listenPort, flushMs } = options;
   await using starting = new AsyncDisposableStack();
   const running: RunningListener[] = [];
-  let { port } = door;
+  let { port } = listenPort;
 
-  function doorOf({ internal }: LoadBalancer, { protocol }: Listener): Door | "private" {
+  function listenPortOf(
+    { internal }: DeclaredLoadBalancer,
+    { protocol }: DeclaredListener,
+  ): ListenPort | "private" {
     if (internal) return "private";
-    if (edgeDoor !== undefined && protocol === "HTTPS") return edgeDoor;
-    return { ...door, port: port === 0 ? 0 : port++ };
+    if (edgePort !== undefined && protocol === "HTTPS") return edgePort;
+    return { ...listenPort, port: port === 0 ? 0 : port++ };
   }
 
   for (const loadBalancer of loadBalancers) {
     for (const listener of loadBalancer.listeners) {
-      const started = await startLoadBalancer({
+      const started = await startListener({
         loadBalancer,
         listener,
         targets,
         certificate,
-        door: doorOf(loadBalancer, listener),
+        listenPort: listenPortOf(loadBalancer, listener),
         localPort(declared) {
-          const place = running.find(
+          const address = running.find(
             (other) => other.loadBalancer === loadBalancer && other.listener.port === declared,
           )?.address;
-          return place !== undefined && "port" in place ? place.port : declared;
+          return address !== undefined && "port" in address ? address.port : declared;
         },
         flushMs,
       });

@@ -1,54 +1,54 @@
-/** The load balancer's shell: one declared listener. */
+/** One emulated listener of a load balancer. */
 import { TLSSocket } from "node:tls";
 import { LOOPBACK } from "../../cli/loopback.ts";
-import type { Certificate } from "./network/certificate.ts";
-import { answer, createExchanges, type Exchange } from "./network/exchange.ts";
-import { type Door, listen, type Listening, listenPrivately } from "./network/listen.ts";
+import type { LocalCertificate } from "./network/certificate.ts";
+import { createExchanges, type Exchange, respond } from "./network/exchange.ts";
+import { type ListenPort, listen, type ListeningServer, listenPrivately } from "./network/listen.ts";
 import { redirectLocation } from "../model/loadBalancer/action.ts";
 import { endToEnd, type Headers } from "../model/headers.ts";
-import { decide, type Listener } from "../model/loadBalancer/listener.ts";
-import { forwardedHeaders, type LoadBalancer } from "../model/loadBalancer/loadBalancer.ts";
+import { chooseAction, type DeclaredListener } from "../model/loadBalancer/listener.ts";
+import { forwardedHeaders, type DeclaredLoadBalancer } from "../model/loadBalancer/loadBalancer.ts";
 import { forward } from "./network/proxy.ts";
 import type { Targets } from "./tasks/targets.ts";
 import { tlsServers } from "./network/tlsPort.ts";
 
-/** What an Application Load Balancer calls itself in the answers that are its own. */
+/** The Server header of an Application Load Balancer's own responses. */
 const SERVER: Headers = [["Server", "awselb/2.0"]];
 
-export interface LoadBalancerOptions {
-  readonly loadBalancer: LoadBalancer;
-  readonly listener: Listener;
-  /** By ARN. */
+export interface ListenerOptions {
+  readonly loadBalancer: DeclaredLoadBalancer;
+  readonly listener: DeclaredListener;
+  /** Target groups by ARN. */
   readonly targets: ReadonlyMap<string, Targets>;
-  /** Of an `HTTPS` listener. */
-  readonly certificate: Certificate;
-  /** `private` for no port at all. */
-  readonly door: Door | "private";
-  /** Port of this machine that plays a declared one of this load balancer; the declared one itself where none does. */
+  /** The certificate of an `HTTPS` listener. */
+  readonly certificate: LocalCertificate;
+  /** `private`: the listener has a socket that only the edge knows, and no port. */
+  readonly listenPort: ListenPort | "private";
+  /** Returns the local port of a declared one of this load balancer, or the declared one if no local port stands for it. */
   readonly localPort: (declared: number) => number;
-  /** Time that open connections get at the end to write out their last bytes. */
+  /** Time for open connections to write their last bytes before the listener closes. */
   readonly flushMs: number;
 }
 
-export async function startLoadBalancer(options: LoadBalancerOptions): Promise<Listening> {
-  const { loadBalancer, listener, targets, certificate, door, localPort, flushMs } = options;
+export async function startListener(options: ListenerOptions): Promise<ListeningServer> {
+  const { loadBalancer, listener, targets, certificate, listenPort, localPort, flushMs } = options;
   const idleMs = loadBalancer.idleTimeoutSeconds * 1000;
 
   function handle(exchange: Exchange): void {
     const { request, target, method } = exchange;
     if (listener.protocol === "HTTPS" && !(request.socket instanceof TLSSocket)) {
       const body = "The plain HTTP request was sent to HTTPS port\n";
-      answer(exchange, { status: 400, headers: SERVER, body });
+      respond(exchange, { status: 400, headers: SERVER, body });
       return;
     }
-    // Only a socket without a port has no address.
+    // A private socket has no address.
     const peerAddress = request.socket.remoteAddress ?? LOOPBACK;
     const headers = forwardedHeaders(loadBalancer, listener, endToEnd(exchange.headers), peerAddress);
     const head = { method, target, headers };
-    const action = decide(listener, head);
+    const action = chooseAction(listener, head);
     switch (action.type) {
       case "fixed-response":
-        answer(exchange, {
+        respond(exchange, {
           status: action.status,
           headers: [...SERVER, ["Content-Type", action.contentType]],
           body: action.body,
@@ -56,31 +56,31 @@ export async function startLoadBalancer(options: LoadBalancerOptions): Promise<L
         return;
       case "redirect": {
         const location = redirectLocation(action.location, head, listener, localPort);
-        answer(exchange, { status: action.status, headers: [...SERVER, ["Location", location]] });
+        respond(exchange, { status: action.status, headers: [...SERVER, ["Location", location]] });
         return;
       }
       case "forward":
-        toTarget(exchange, headers, action.targetGroupArn);
+        forwardToTarget(exchange, headers, action.targetGroupArn);
     }
   }
 
-  function toTarget(exchange: Exchange, headers: Headers, targetGroupArn: string): void {
+  function forwardToTarget(exchange: Exchange, headers: Headers, targetGroupArn: string): void {
     const target = targets.get(targetGroupArn)?.choose();
     if (target === undefined) {
-      answer(exchange, { status: 503, headers: SERVER, body: "No target is registered.\n" });
+      respond(exchange, { status: 503, headers: SERVER, body: "No target is registered.\n" });
       return;
     }
-    exchange.response.once("close", target.begin());
+    exchange.response.once("close", target.beginRequest());
     forward(exchange, {
       to: { address: { host: LOOPBACK, port: target.port }, tls: undefined },
       target: exchange.target,
       headers,
       responseTimeoutMs: idleMs,
-      tunnelIdle: { ms: idleMs, counts: "either" },
-      responseHeaders: (fields) => fields,
-      failed(reason) {
+      tunnelIdle: { ms: idleMs, countsBytes: "both" },
+      mapResponseHeaders: (fields) => fields,
+      onFailed(reason) {
         const status = reason === "timeout" ? 504 : 502;
-        answer(exchange, { status, headers: SERVER, body: "The target did not answer.\n" });
+        respond(exchange, { status, headers: SERVER, body: "The target did not respond.\n" });
       },
     });
   }
@@ -93,11 +93,13 @@ export async function startLoadBalancer(options: LoadBalancerOptions): Promise<L
   }
   const createServer =
     listener.protocol === "HTTPS" ? tlsServers(createHttpServer(), certificate) : createHttpServer;
-  const listening = await (door === "private" ? listenPrivately(createServer) : listen(createServer, door));
+  const listening = await (listenPort === "private"
+    ? listenPrivately(createServer)
+    : listen(createServer, listenPort));
   return {
     address: listening.address,
     async close() {
-      await exchanges.settle(flushMs);
+      await exchanges.waitUntilIdle(flushMs);
       await listening.close();
     },
   };

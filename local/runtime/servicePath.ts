@@ -1,62 +1,65 @@
-/** The whole way to the service on this machine: edge, load balancer, tasks, and the backplane between them. */
+/** The path to the service: edge, load balancer, tasks, and their backplane. */
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { PATHS } from "../../app/src/settings/contract.ts";
 import { startBackplane } from "./backplane.ts";
-import { type Certificate, CERTIFICATE_NAME } from "./network/certificate.ts";
+import { type LocalCertificate, CERTIFICATE_NAME } from "./network/certificate.ts";
 import { startEdge } from "./edge.ts";
-import type { Emit, StackUrls } from "../events.ts";
-import type { Door, PortAddress } from "./network/listen.ts";
-import { type Listeners, type RunningListener, startListeners } from "./listeners.ts";
-import { reachingFrom } from "../model/backplane.ts";
-import type { Distribution } from "../model/edge/distribution.ts";
-import type { Origin } from "../model/edge/origin.ts";
+import type { EmitEvent, StackUrls } from "../events.ts";
+import type { ListenPort, PortAddress } from "./network/listen.ts";
+import { type RunningListener, type RunningListeners, startListeners } from "./listeners.ts";
+import { redirectToBackplane } from "../model/backplane.ts";
+import type { DeclaredDistribution } from "../model/edge/distribution.ts";
+import type { DeclaredOrigin } from "../model/edge/origin.ts";
 import type { ServicePath } from "../model/parts.ts";
-import type { Service } from "../model/service.ts";
+import type { DeclaredService } from "../model/service.ts";
 import type { Upstream } from "./network/proxy.ts";
 import { createTargets } from "./tasks/targets.ts";
 import { startTasks, type Tasks } from "./tasks/tasks.ts";
 
 export interface ServicePathOptions {
-  readonly edgeDoor: Door;
-  /** Of the first declared listener that is not the edge. */
-  readonly loadBalancerDoor: Door;
-  readonly certificate: Certificate;
-  /** A program that plays the declared backplane; without one an embedded stand-in does. */
+  readonly edgePort: ListenPort;
+  /** The port of the first declared listener that is not the edge. */
+  readonly loadBalancerPort: ListenPort;
+  readonly certificate: LocalCertificate;
+  /** Path of the program that emulates the backplane. `undefined`: the stand-in for Valkey. */
   readonly valkeyServer: string | undefined;
   /** The server's source file. */
   readonly entry: string;
   readonly baseEnvironment: Readonly<Record<string, string>>;
-  /** Time that open connections get at the end to write out their last bytes. */
+  /** Time for open connections to write their last bytes before everything closes. */
   readonly flushMs: number;
-  readonly emit: Emit;
+  readonly emit: EmitEvent;
 }
 
 export interface RunningServicePath {
   readonly urls: StackUrls;
   readonly tasks: Tasks;
-  /** Stops the tasks, then everything in front of them. */
+  /** Stops the tasks, then the load balancer, the edge and the backplane. */
   close(): Promise<void>;
 }
 
-/** @throws {Error} where a port is taken, or parts do not fit together; then nothing is left running. */
+/** @throws {ExpectedError} if a port is taken, or a part refers to a missing one. Nothing is left running then. */
 export async function startServicePath(
   path: ServicePath,
   options: ServicePathOptions,
 ): Promise<RunningServicePath> {
-  const { certificate, edgeDoor, flushMs, entry, baseEnvironment, emit } = options;
+  const { certificate, edgePort, flushMs, entry, baseEnvironment, emit } = options;
   const targets = new Map(path.targetGroups.map((group) => [group.arn, createTargets(group)]));
-  const servicesTargets = targets.get(path.service.targetGroupArn);
-  if (servicesTargets === undefined) {
-    throw new Error(`${path.service.name} registers its tasks with a target group that is not declared.`);
+  const serviceTargets = targets.get(path.service.targetGroupArn);
+  if (serviceTargets === undefined) {
+    throw new ExpectedError(
+      `${path.service.name}: the program does not declare the target group of its tasks.`,
+    );
   }
 
   await using starting = new AsyncDisposableStack();
-  const service = await withBackplane(path, options.valkeyServer, emit, starting);
+  const service = await connectBackplane(path, options.valkeyServer, emit, starting);
   const listeners = await startListeners({
     loadBalancers: path.loadBalancers,
     targets,
     certificate,
-    edgeDoor: path.edge === undefined ? edgeDoor : undefined,
-    door: options.loadBalancerDoor,
+    edgePort: path.edge === undefined ? edgePort : undefined,
+    listenPort: options.loadBalancerPort,
     flushMs,
   });
   starting.defer(() => listeners.close());
@@ -69,54 +72,54 @@ export async function startServicePath(
       distribution: path.edge,
       origins: upstreamsOf(path.edge, listeners, certificate),
       certificate,
-      door: edgeDoor,
+      listenPort: edgePort,
       flushMs,
     });
     starting.defer(() => running.close());
     urls = urlsOfEdge(path, path.edge, running.address, listeners);
   }
 
-  const tasks = startTasks({ service, targets: servicesTargets, entry, baseEnvironment, emit });
-  const doors = starting.move();
+  const tasks = startTasks({ service, targets: serviceTargets, entry, baseEnvironment, emit });
+  const others = starting.move();
   return {
     urls,
     tasks,
     async close() {
-      // Tasks first: what they say last still travels through load balancer, edge and backplane.
+      // The tasks stop first: their last messages pass the backplane, the load balancer and the edge.
       await tasks.close();
-      await doors.disposeAsync();
+      await others.disposeAsync();
     },
   };
 }
 
-/** The service, led to the backplane that plays the declared one. */
-async function withBackplane(
+/** Starts the backplane, and replaces its endpoint in the environment of the service. */
+async function connectBackplane(
   { service, backplane }: ServicePath,
   valkeyServer: string | undefined,
-  emit: Emit,
+  emit: EmitEvent,
   starting: AsyncDisposableStack,
-): Promise<Service> {
+): Promise<DeclaredService> {
   if (backplane === undefined) return service;
   const running = await startBackplane(backplane, valkeyServer, emit);
   starting.defer(() => running.close());
   const { container } = service;
-  const environment = reachingFrom(container.environment, backplane, running.address);
+  const environment = redirectToBackplane(container.environment, backplane, running.address);
   return { ...service, container: { ...container, environment } };
 }
 
 function upstreamsOf(
-  distribution: Distribution,
-  { running }: Listeners,
-  certificate: Certificate,
+  distribution: DeclaredDistribution,
+  { running }: RunningListeners,
+  certificate: LocalCertificate,
 ): ReadonlyMap<string, Upstream> {
-  function upstreamOf({ id, domainName, port, protocol, server }: Origin): Upstream {
+  function upstreamOf({ id, domainName, port, protocol, server }: DeclaredOrigin): Upstream {
     const found = running.find(
       ({ loadBalancer, listener }) =>
         server.type === "load-balancer" && loadBalancer.arn === server.arn && listener.port === port,
     );
     if (found === undefined) {
-      throw new Error(
-        `${distribution.name}: origin ${id} is port ${port} of ${domainName}, where nothing listens.`,
+      throw new ExpectedError(
+        `${distribution.name}: no listener has port ${port} of ${domainName}, the origin ${id}.`,
       );
     }
     const tls = protocol === "https" ? { ca: certificate.cert, servername: CERTIFICATE_NAME } : undefined;
@@ -127,9 +130,9 @@ function upstreamsOf(
 
 function urlsOfEdge(
   { webSocketPath }: ServicePath,
-  { defaultRootObject }: Distribution,
+  { defaultRootObject }: DeclaredDistribution,
   edge: PortAddress,
-  { running: [first] }: Listeners,
+  { running: [first] }: RunningListeners,
 ): StackUrls {
   return {
     websocket: urlAt("wss", edge, webSocketPath),
@@ -138,12 +141,15 @@ function urlsOfEdge(
   };
 }
 
-/** @throws {Error} where it has no listener for TLS. */
-function urlsOfLoadBalancer({ webSocketPath, service }: ServicePath, { running }: Listeners): StackUrls {
+/** @throws {ExpectedError} if the load balancer has no public HTTPS listener. */
+function urlsOfLoadBalancer(
+  { webSocketPath, service }: ServicePath,
+  { running }: RunningListeners,
+): StackUrls {
   const edge = running.find(({ listener }) => listener.protocol === "HTTPS")?.address;
   if (edge === undefined || !("port" in edge)) {
-    throw new Error(
-      `${service.name} has no edge: neither a distribution nor a public HTTPS listener leads to it.`,
+    throw new ExpectedError(
+      `${service.name}: the program declares neither a distribution nor a public HTTPS listener for it.`,
     );
   }
   const plain = running.find(({ listener }) => listener.protocol === "HTTP");
@@ -154,7 +160,7 @@ function urlsOfLoadBalancer({ webSocketPath, service }: ServicePath, { running }
   };
 }
 
-/** `undefined` where it has no port. */
+/** `undefined` if the listener has no port. */
 function urlOf({ listener, address }: RunningListener): string | undefined {
   return "port" in address ? urlAt(listener.protocol.toLowerCase(), address, "") : undefined;
 }

@@ -1,4 +1,4 @@
-/** `npm start`'s own process: the command line, and every way to end it. */
+/** The process of `npm start`: its command line, and how it ends. */
 import assert from "node:assert/strict";
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -19,7 +19,7 @@ interface Event {
   readonly urls?: { readonly websocket: string };
 }
 
-describe("local main: the command line", () => {
+describe("the command line of npm start", () => {
   function main(...args: string[]): Promise<{ code: number | undefined; stdout: string; stderr: string }> {
     return new Promise((resolve) => {
       const child = execFile(process.execPath, [MAIN, ...args], (_error, stdout, stderr) => {
@@ -28,7 +28,7 @@ describe("local main: the command line", () => {
     });
   }
 
-  it("explains itself", async () => {
+  it("has a help that lists every option", async () => {
     const { code, stdout } = await main("--help");
     assert.equal(code, 0);
     for (const option of [
@@ -46,15 +46,15 @@ describe("local main: the command line", () => {
     }
   });
 
-  it("ends with 2 and one line for a misspelt option", async () => {
+  it("exits with 2 for a misspelt option", async () => {
     const { code, stderr } = await main("--edgeport=1");
     assert.equal(code, 2);
     assert.match(stderr, /^--edgeport is not an option; did you mean --edge-port\?\n/);
   });
 });
 
-describe("local main: its end", function () {
-  // Each evaluates the program, which takes its time on a busy machine.
+describe("the process of npm start", function () {
+  // Each process evaluates the program, which is slow on a busy machine.
   this.timeout(60_000);
 
   const closing: (() => void)[] = [];
@@ -74,7 +74,7 @@ describe("local main: its end", function () {
     return { child, stdout, errors: text(stderr), exited };
   }
 
-  it("is in order by the command that another stack reports for a taken port", async () => {
+  it("ends in order by the command that another stack prints for a taken port", async () => {
     const first = start();
     const lines = createInterface({ input: first.stdout });
     const port = await new Promise<string>((resolve) => {
@@ -91,7 +91,7 @@ describe("local main: its end", function () {
     assert.ok(
       (await output).includes(
         `Port ${port} for the edge is taken by an older stack of this project (pid ${pid}). ` +
-          `Fix: ${command}, or choose another port with --edge-port PORT.`,
+          `Fix: \`${command}\`, or pass \`--edge-port PORT\` with another port`,
       ),
       await output,
     );
@@ -99,10 +99,10 @@ describe("local main: its end", function () {
     assert.deepEqual(await first.exited, [0, null]);
   });
 
-  it("is quiet while the program is evaluated", async () => {
-    // The process says itself when it listens for the last of its signals.
-    const tell = `process.on("newListener", (name) => { if (name === "SIGHUP") process.send("listening"); });`;
-    const { child, stdout, errors, exited } = start([], ["--import", `data:text/javascript,${tell}`]);
+  it("ends without output while it evaluates the program", async () => {
+    // The process reports when it listens for the last of its signals.
+    const report = `process.on("newListener", (name) => { if (name === "SIGHUP") process.send("listening"); });`;
+    const { child, stdout, errors, exited } = start([], ["--import", `data:text/javascript,${report}`]);
     const output = text(stdout);
     await once(child, "message");
     child.kill("SIGINT");
@@ -111,7 +111,7 @@ describe("local main: its end", function () {
   });
 
   for (const moment of ["task-started", "task-listening"]) {
-    it(`is in order for a Ctrl-C right after the first ${moment}`, async () => {
+    it(`ends in order for a Ctrl-C right after the first ${moment}`, async () => {
       const { child, stdout, errors, exited } = start();
       const events: Event[] = [];
       const lines = createInterface({ input: stdout });
@@ -130,7 +130,7 @@ describe("local main: its end", function () {
   }
 
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-    it(`is in order when npm ends by ${signal}, whose shell passes that on to nobody`, async () => {
+    it(`ends in order if npm ends by ${signal}, which the shell does not forward`, async () => {
       const { npm, stdout, close } = startAsNpm(MAIN, ["--json", ...ON_ANY_PORT], process.env);
       closing.push(close);
       const lines = createInterface({ input: stdout });
@@ -140,14 +140,14 @@ describe("local main: its end", function () {
         events.push(event);
         if (event.event === "ready") npm.kill(signal);
       });
-      // The last of those who write to it is gone.
+      // Every process that writes to the pipe has ended.
       await once(lines, "close");
       assert.equal(events.at(-1)?.event, "stopped");
       for (const { pid } of events) assert.ok(pid === undefined || !alive(pid));
     });
   }
 
-  it("comes after a start, too, for a user without a home folder", async () => {
+  it("starts for a user without a home folder", async () => {
     const { child, stdout, errors, exited } = start([], ["--import", HOMELESS]);
     const lines = createInterface({ input: stdout });
     lines.on("line", (line) => {
@@ -157,7 +157,7 @@ describe("local main: its end", function () {
     assert.equal(await errors, "");
   });
 
-  it("is in order and silent when nobody reads its output any more", async () => {
+  it("ends in order and without errors if the reader of its output has closed", async () => {
     const { stdout, errors, exited } = start();
     const task = await new Promise<number>((resolve) => {
       createInterface({ input: stdout }).on("line", (line) => {

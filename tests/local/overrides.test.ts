@@ -6,7 +6,7 @@ import { stringify } from "yaml";
 import { stackFile } from "../../infra/config/configError.ts";
 import { findConfigProblems } from "../../infra/evaluation/evaluate.ts";
 import { parseOptions } from "../../local/options.ts";
-import { commandLine, withNamespaces } from "../../local/overrides.ts";
+import { overriddenSource, withNamespaces } from "../../local/overrides.ts";
 import { wordsOf } from "../support/shell.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -109,13 +109,17 @@ describe("values of the command line", () => {
   });
 
   it("are named with the stack's file", () => {
-    const source = commandLine({ "websocket:edge": "cloudfront", "aws:region": "x" }, stackFile("dev"), []);
+    const source = overriddenSource(
+      { "websocket:edge": "cloudfront", "aws:region": "x" },
+      stackFile("dev"),
+      [],
+    );
     assert.equal(source.name, "stack dev (Pulumi.dev.yaml) with -c websocket:edge, -c aws:region");
   });
 
   /** What is told about the overrides. */
   async function advice(overrides: Readonly<Record<string, string>>): Promise<readonly string[]> {
-    const { describeFix } = commandLine(
+    const { describeFix } = overriddenSource(
       overrides,
       stackFile("dev"),
       await findConfigProblems({ stack: "dev", root }),

@@ -12,7 +12,7 @@ import { Redis } from "iovalkey";
 
 import type { ValkeyAddress } from "../../app/src/log/valkey/valkeyConnection.ts";
 import { ACCESS_STRING, USER_NAME } from "../../infra/components/backplane/valkeyAccess.ts";
-import { type Certificate, localCertificate } from "../../local/runtime/network/certificate.ts";
+import { type LocalCertificate, localCertificate } from "../../local/runtime/network/certificate.ts";
 import { type Directive, findValkeyServer, freePort, startValkeyServer } from "../../cli/valkeyServer.ts";
 import { leaveOut } from "./leaveOut.ts";
 import { waitUntil } from "./waitUntil.ts";
@@ -189,7 +189,7 @@ export async function startProxy({
 }: {
   readonly to: number;
   readonly port?: number;
-  readonly certificate?: Certificate;
+  readonly certificate?: LocalCertificate;
 }): Promise<Proxy> {
   const sockets = new Set<Socket>();
   const pass = (inner: Socket): void => {

@@ -1,8 +1,9 @@
-/** What a declared CloudFront distribution does, as functions of its declared values. */
+/** Declared CloudFront distributions: how they route a viewer request, and what they send to the origin. */
+import { ExpectedError } from "../../../app/src/settings/expectedError.ts";
 import { type DeclaredGraph, type DeclaredResource, ofType } from "../../../infra/evaluation/graph.ts";
-import { Declared } from "../declared.ts";
+import { FieldReader } from "../fieldReader.ts";
 import { endToEnd, type Headers, valuesOf, withAppended, withHeader, without } from "../headers.ts";
-import { type Origin, readOrigin } from "./origin.ts";
+import { type DeclaredOrigin, readOrigin } from "./origin.ts";
 import {
   type OriginRequestPolicy,
   readOriginRequestPolicy,
@@ -14,26 +15,29 @@ import { matchesWildcard } from "../wildcard.ts";
 
 export const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";
 
-/** Fixed by CloudFront: a WebSocket without bytes from the origin for so long is dropped. */
+/** CloudFront closes a WebSocket if the origin sends nothing for this time. */
 export const WEBSOCKET_IDLE_SECONDS = 600;
 
-/** What the origin hears where no User-Agent is passed on (Amazon CloudFront developer guide, "Control origin requests"). */
+/**
+ * User-Agent of requests whose origin request policy does not forward that of the viewer.
+ * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
+ */
 const USER_AGENT = "Amazon CloudFront";
 
-export interface Distribution {
+export interface DeclaredDistribution {
   readonly name: string;
-  /** The distribution's own domain, which Via names. */
+  /** The distribution's domain name, which the Via header contains. */
   readonly domainName: string;
-  /** Its other names. */
+  /** Alternate domain names. */
   readonly aliases: readonly string[];
-  /** Object for a request of `/`, without the slash; empty for none. */
+  /** The object that CloudFront returns for `/`, without the slash; empty if there is none. */
   readonly defaultRootObject: string;
-  readonly origins: readonly Origin[];
-  /** In the order in which they are tried; the last one, for `*`, is the default. */
-  readonly behaviors: readonly Behavior[];
+  readonly origins: readonly DeclaredOrigin[];
+  /** By precedence; the last one, with the pattern `*`, is the default. */
+  readonly behaviors: readonly CacheBehavior[];
 }
 
-export interface Behavior {
+export interface CacheBehavior {
   readonly pathPattern: string;
   readonly targetOriginId: string;
   readonly viewerProtocolPolicy: "https-only" | "redirect-to-https" | "allow-all";
@@ -44,31 +48,31 @@ export interface Behavior {
 export interface ViewerRequest {
   readonly secure: boolean;
   readonly method: string;
-  /** Path and query as they were sent. */
+  /** Path and query, as the viewer sent them. */
   readonly target: string;
 }
 
 export type EdgeDecision =
   | {
       readonly type: "forward";
-      readonly behavior: Behavior;
-      readonly origin: Origin;
-      /** Path and query as the origin receives them. */
+      readonly behavior: CacheBehavior;
+      readonly origin: DeclaredOrigin;
+      /** Path and query, as the origin receives them. */
       readonly target: string;
     }
   | { readonly type: "refuse"; readonly status: number; readonly reason: string }
   | { readonly type: "redirect"; readonly status: number };
 
-/** @throws {Error} naming the resource and the input that cannot be played. */
-export function readDistributions(graph: DeclaredGraph): readonly Distribution[] {
+/** @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate. */
+export function readDistributions(graph: DeclaredGraph): readonly DeclaredDistribution[] {
   return ofType(graph, DISTRIBUTION).map((resource) => readDistribution(graph, resource));
 }
 
-function readDistribution(graph: DeclaredGraph, resource: DeclaredResource): Distribution {
-  const inputs = Declared.inputsOf(resource);
+function readDistribution(graph: DeclaredGraph, resource: DeclaredResource): DeclaredDistribution {
+  const inputs = FieldReader.inputsOf(resource);
   return {
     name: resource.name,
-    domainName: Declared.outputsOf(resource).text("domainName"),
+    domainName: FieldReader.outputsOf(resource).text("domainName"),
     aliases: inputs.texts("aliases"),
     defaultRootObject: inputs.text("defaultRootObject", ""),
     origins: inputs.list("origins").map((origin) => readOrigin(graph, origin)),
@@ -81,7 +85,7 @@ function readDistribution(graph: DeclaredGraph, resource: DeclaredResource): Dis
   };
 }
 
-function readBehavior(graph: DeclaredGraph, behavior: Declared, pathPattern: string): Behavior {
+function readBehavior(graph: DeclaredGraph, behavior: FieldReader, pathPattern: string): CacheBehavior {
   return {
     pathPattern,
     targetOriginId: behavior.text("targetOriginId"),
@@ -96,23 +100,26 @@ function readBehavior(graph: DeclaredGraph, behavior: Declared, pathPattern: str
 }
 
 /**
- * What becomes of a viewer's request.
- * @throws {Error} where the behaviour's origin is not declared.
+ * Forwards, redirects or refuses a viewer request, by the first cache behavior whose pattern matches.
+ * @throws {ExpectedError} if the origin of the behavior is not declared.
  */
-export function decide(distribution: Distribution, { secure, method, target }: ViewerRequest): EdgeDecision {
+export function routeViewerRequest(
+  distribution: DeclaredDistribution,
+  { secure, method, target }: ViewerRequest,
+): EdgeDecision {
   const { path } = splitTarget(target);
   const behavior = distribution.behaviors.find(
     ({ pathPattern }) => matchesWildcard(pathPattern, path) || matchesWildcard(`/${pathPattern}`, path),
   );
   const origin = distribution.origins.find(({ id }) => id === behavior?.targetOriginId);
   if (behavior === undefined || origin === undefined) {
-    throw new Error(`${distribution.name}: no declared origin is the target of ${path}.`);
+    throw new ExpectedError(`${distribution.name}: the program declares no origin for ${path}.`);
   }
   if (!secure && behavior.viewerProtocolPolicy === "https-only") {
-    return { type: "refuse", status: 403, reason: "This distribution admits HTTPS only." };
+    return { type: "refuse", status: 403, reason: "This distribution accepts HTTPS only." };
   }
   if (!secure && behavior.viewerProtocolPolicy === "redirect-to-https") {
-    // 307 keeps the method and the body of what is not a plain read.
+    // 307 keeps the method and the body.
     return { type: "redirect", status: method === "GET" || method === "HEAD" ? 301 : 307 };
   }
   if (!behavior.allowedMethods.includes(method)) {
@@ -129,24 +136,24 @@ export function decide(distribution: Distribution, { secure, method, target }: V
   };
 }
 
-/** The headers of a viewer's request as the origin receives them, hop-by-hop fields excepted. */
-export function originHeaders(
-  distribution: Distribution,
-  { behavior, origin }: { readonly behavior: Behavior; readonly origin: Origin },
+/** The end-to-end headers of a viewer request, as the origin receives them. */
+export function originRequestHeaders(
+  distribution: DeclaredDistribution,
+  { behavior, origin }: { readonly behavior: CacheBehavior; readonly origin: DeclaredOrigin },
   headers: Headers,
   viewerAddress: string,
 ): Headers {
   const viewers = endToEnd(headers);
   const passed = selectHeaders(behavior.originRequestPolicy, viewers);
   const complete = withDefault(withDefault(passed, "Host", origin.domainName), "User-Agent", USER_AGENT);
-  // The viewer's own list goes on, whatever the policy.
+  // CloudFront forwards the viewer's list, whatever the policy is.
   const addresses = [...valuesOf(viewers, "X-Forwarded-For"), viewerAddress].join(", ");
   const traced = withAppended(
     withHeader(complete, "X-Forwarded-For", addresses),
     "Via",
     `1.1 ${distribution.domainName} (CloudFront)`,
   );
-  // A viewer cannot pass for the edge: its own fields of these names go.
+  // CloudFront replaces a viewer's headers that have these names.
   return [...without(traced, ...origin.customHeaders.map(([name]) => name)), ...origin.customHeaders];
 }
 

@@ -1,20 +1,20 @@
-/** A distribution's origin: what stands behind it, and how it is reached. */
+/** Declared origins of distributions. */
 import { type DeclaredGraph, type DeclaredResource, ofType } from "../../../infra/evaluation/graph.ts";
-import { Declared } from "../declared.ts";
+import { FieldReader } from "../fieldReader.ts";
 import type { Headers } from "../headers.ts";
 
-/** What CloudFront assumes where the program leaves a value out (CloudFront API reference). */
+/** @see https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CustomOriginConfig.html */
 const DEFAULT_READ_TIMEOUT_SECONDS = 30;
 
-export interface Origin {
+export interface DeclaredOrigin {
   readonly id: string;
   readonly domainName: string;
   readonly protocol: "http" | "https";
-  /** As declared; on this machine it is elsewhere. */
+  /** The declared port; the local port differs. */
   readonly port: number;
-  /** Stands before every path; empty for none. */
+  /** CloudFront prepends it to every path; empty if there is none. */
   readonly path: string;
-  /** Time to the first byte of a response. */
+  /** Maximum time to the first byte of a response. */
   readonly readTimeoutSeconds: number;
   readonly customHeaders: Headers;
   readonly server: OriginServer;
@@ -23,16 +23,16 @@ export interface Origin {
 export type OriginServer =
   { readonly type: "load-balancer"; readonly arn: string } | { readonly type: "api-gateway" };
 
-/** An API's own domain (Amazon API Gateway developer guide). */
+/** The default endpoint of an API: `API_ID.execute-api.REGION.amazonaws.com`. */
 const API_GATEWAY = /^[a-z0-9]+\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?$/;
 
 const LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer";
 
-/** @throws {Error} naming the resource and the input that cannot be played. */
-export function readOrigin(graph: DeclaredGraph, origin: Declared): Origin {
+/** @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate. */
+export function readOrigin(graph: DeclaredGraph, origin: FieldReader): DeclaredOrigin {
   const { connection, timeouts, server } = origin.has("vpcOriginConfig")
-    ? throughVpcOrigin(graph, origin.object("vpcOriginConfig"))
-    : overInternet(graph, origin);
+    ? readVpcOrigin(graph, origin.object("vpcOriginConfig"))
+    : readCustomOrigin(graph, origin);
   const protocol = connection.choice("originProtocolPolicy", ["http-only", "https-only"]);
   return {
     id: origin.text("originId"),
@@ -49,18 +49,19 @@ export function readOrigin(graph: DeclaredGraph, origin: Declared): Origin {
   };
 }
 
-interface Way {
-  /** Has the protocol and the ports. */
-  readonly connection: Declared;
-  readonly timeouts: Declared;
+interface OriginConnection {
+  /** The inputs with the protocol and the ports. */
+  readonly connection: FieldReader;
+  readonly timeouts: FieldReader;
   readonly server: OriginServer;
 }
 
-function throughVpcOrigin(graph: DeclaredGraph, config: Declared): Way {
+function readVpcOrigin(graph: DeclaredGraph, config: FieldReader): OriginConnection {
   const id = config.text("vpcOriginId");
   const resource = ofType(graph, "aws:cloudfront/vpcOrigin:VpcOrigin").find((origin) => origin.id === id);
-  if (resource === undefined) throw new Error(`${config.where}: vpcOriginId is no declared VPC origin.`);
-  const endpoint = Declared.inputsOf(resource).object("vpcOriginEndpointConfig");
+  if (resource === undefined)
+    throw config.unsupportedError("vpcOriginId", "a VPC origin that the program declares");
+  const endpoint = FieldReader.inputsOf(resource).object("vpcOriginEndpointConfig");
   return {
     connection: endpoint,
     timeouts: config,
@@ -68,7 +69,7 @@ function throughVpcOrigin(graph: DeclaredGraph, config: Declared): Way {
   };
 }
 
-function overInternet(graph: DeclaredGraph, origin: Declared): Way {
+function readCustomOrigin(graph: DeclaredGraph, origin: FieldReader): OriginConnection {
   const config = origin.object("customOriginConfig");
   const domainName = origin.text("domainName");
   if (API_GATEWAY.test(domainName)) {
@@ -78,16 +79,14 @@ function overInternet(graph: DeclaredGraph, origin: Declared): Way {
   const [only, ...others] = loadBalancers;
   const named =
     loadBalancers.find(({ outputs }) => outputs["dnsName"] === domainName) ??
-    // An https-only origin bears a name of its certificate, whose records may be anybody's.
+    // An https-only origin has a name of its certificate, whose DNS records the program may not declare.
     (config.text("originProtocolPolicy") === "https-only" && others.length === 0 ? only : undefined);
   if (named === undefined) {
-    throw new Error(
-      `${origin.where}: domainName is neither a declared load balancer's nor an API Gateway's, and cannot be played here.`,
-    );
+    throw origin.unsupportedError("domainName", "the name of a declared load balancer, or of an API Gateway");
   }
   return { connection: config, timeouts: config, server: { type: "load-balancer", arn: arnOf(named) } };
 }
 
 function arnOf(resource: DeclaredResource): string {
-  return Declared.outputsOf(resource).text("arn");
+  return FieldReader.outputsOf(resource).text("arn");
 }

@@ -1,10 +1,10 @@
-/** Which of a viewer's headers, cookies and query strings reach an origin, as an origin request policy declares it. */
+/** Origin request policies: the headers, cookies and query strings of a viewer request that the origin receives. */
 import { type DeclaredGraph, ofType } from "../../../infra/evaluation/graph.ts";
-import { Declared } from "../declared.ts";
+import { FieldReader } from "../fieldReader.ts";
 import { type Headers, valuesOf, without } from "../headers.ts";
 import { splitTarget } from "../requestTarget.ts";
 
-/** Names, compared without regard to case where the protocol does so. */
+/** Header names are compared without regard to case. */
 type Selection =
   | { readonly which: "none" | "all" }
   | { readonly which: "only" | "all-but"; readonly names: readonly string[] };
@@ -18,10 +18,13 @@ export interface OriginRequestPolicy {
 const ALL: Selection = { which: "all" };
 const NONE: Selection = { which: "none" };
 
-/** What a behaviour without a policy passes on, where its cache policy adds nothing: what the message itself needs. */
+/** A cache behavior without a policy forwards only the headers that describe the body, if its cache policy adds none. */
 export const NO_POLICY: OriginRequestPolicy = { headers: NONE, cookies: NONE, queryStrings: NONE };
 
-/** Managed policies, whose ids are the same in every account (CloudFront developer guide). */
+/**
+ * Managed policies.
+ * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-origin-request-policies.html
+ */
 const MANAGED: Readonly<Record<string, OriginRequestPolicy>> = {
   // AllViewer
   "216adef6-5c7f-47e4-b989-5492eafa07d3": { headers: ALL, cookies: ALL, queryStrings: ALL },
@@ -33,7 +36,7 @@ const MANAGED: Readonly<Record<string, OriginRequestPolicy>> = {
   },
 };
 
-/** CloudFront's words for a selection. What adds headers of CloudFront's own is not played. */
+/** CloudFront's names of selections. Those that add headers of CloudFront are unsupported. */
 const BEHAVIORS = {
   none: "none",
   whitelist: "only",
@@ -42,8 +45,8 @@ const BEHAVIORS = {
   allExcept: "all-but",
 } as const;
 
-/** @throws {Error} naming what cannot be played: a policy that is neither declared nor known, a behaviour. */
-export function readOriginRequestPolicy(graph: DeclaredGraph, behavior: Declared): OriginRequestPolicy {
+/** @throws {ExpectedError} if the policy is neither declared nor one of {@link MANAGED}, or a selection is unsupported. */
+export function readOriginRequestPolicy(graph: DeclaredGraph, behavior: FieldReader): OriginRequestPolicy {
   if (!behavior.has("originRequestPolicyId")) return NO_POLICY;
   const id = behavior.text("originRequestPolicyId");
   const managed = MANAGED[id];
@@ -52,11 +55,12 @@ export function readOriginRequestPolicy(graph: DeclaredGraph, behavior: Declared
     (policy) => policy.id === id,
   );
   if (resource === undefined) {
-    throw new Error(
-      `${behavior.where}: originRequestPolicyId is neither a declared policy nor a managed one that is played here.`,
+    throw behavior.unsupportedError(
+      "originRequestPolicyId",
+      "a policy that the program declares, AllViewer or AllViewerExceptHostHeader",
     );
   }
-  const inputs = Declared.inputsOf(resource);
+  const inputs = FieldReader.inputsOf(resource);
   return {
     headers: readSelection(inputs.object("headersConfig"), "headerBehavior", "headers"),
     cookies: readSelection(inputs.object("cookiesConfig"), "cookieBehavior", "cookies"),
@@ -64,20 +68,20 @@ export function readOriginRequestPolicy(graph: DeclaredGraph, behavior: Declared
   };
 }
 
-function readSelection(config: Declared, behavior: string, list: string): Selection {
-  const words = Object.keys(BEHAVIORS) as (keyof typeof BEHAVIORS)[]; // Object.keys forgets them.
+function readSelection(config: FieldReader, behavior: string, list: string): Selection {
+  const words = Object.keys(BEHAVIORS) as (keyof typeof BEHAVIORS)[]; // Object.keys returns strings.
   const which = BEHAVIORS[config.choice(behavior, words, "none")];
   if (which === "none" || which === "all") return { which };
   return { which, names: config.object(list).texts("items") };
 }
 
-/** What the protocol itself needs, whatever a policy says. */
-const OF_THE_MESSAGE = ["content-length", "content-type"];
+/** CloudFront forwards these whatever the policy is. */
+const BODY_HEADERS = ["content-length", "content-type"];
 
-/** The viewer's headers that a policy passes on. Cookies are its own matter, and not that of its headers. */
+/** The viewer's headers that a policy forwards. Its selection of cookies, and not that of headers, applies to the Cookie header. */
 export function selectHeaders(policy: OriginRequestPolicy, headers: Headers): Headers {
   const passed = without(headers, "Cookie").filter(
-    ([name]) => OF_THE_MESSAGE.includes(name.toLowerCase()) || selects(policy.headers, name, lower),
+    ([name]) => BODY_HEADERS.includes(name.toLowerCase()) || selects(policy.headers, name, lower),
   );
   const cookies = valuesOf(headers, "Cookie")
     .flatMap((value) => value.split(/; */))
@@ -85,7 +89,7 @@ export function selectHeaders(policy: OriginRequestPolicy, headers: Headers): He
   return cookies.length === 0 ? passed : [...passed, ["Cookie", cookies.join("; ")]];
 }
 
-/** A path and query, with what a policy passes on of the query. */
+/** A path and query, with the query parameters that a policy forwards. */
 export function selectQuery({ queryStrings }: OriginRequestPolicy, target: string): string {
   if (queryStrings.which === "all") return target;
   const { path, query } = splitTarget(target);
@@ -93,7 +97,7 @@ export function selectQuery({ queryStrings }: OriginRequestPolicy, target: strin
   return passed.length === 0 ? path : `${path}?${passed.join("&")}`;
 }
 
-/** What reaches an origin, in words. */
+/** A text such as `all headers, no cookies, the query strings token`. */
 export function describePolicy({ headers, cookies, queryStrings }: OriginRequestPolicy): string {
   return [
     describeSelection("headers", headers),

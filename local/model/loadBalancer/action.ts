@@ -1,10 +1,10 @@
-/** What a listener does with a request: its declared actions. */
+/** Actions of listeners and listener rules. */
 import type { RequestHead } from "./condition.ts";
-import type { Declared } from "../declared.ts";
+import type { FieldReader } from "../fieldReader.ts";
 import { valuesOf } from "../headers.ts";
 import { hostName, splitTarget } from "../requestTarget.ts";
 
-export type Action =
+export type ListenerAction =
   | { readonly type: "forward"; readonly targetGroupArn: string }
   | {
       readonly type: "fixed-response";
@@ -22,15 +22,9 @@ export interface RedirectParts {
   readonly query: string;
 }
 
-/**
- * The one action of a list of them.
- * @throws {Error} where it cannot be played.
- */
-export function readAction(owner: Declared, key: string): Action {
-  const [action, ...others] = owner.list(key);
-  if (action === undefined || others.length > 0) {
-    throw new Error(`${owner.where}: ${key} must hold one action to be played here.`);
-  }
+/** @throws {ExpectedError} if the list has another number of actions than one, or the local stack cannot emulate the action. */
+export function readAction(owner: FieldReader, key: string): ListenerAction {
+  const action = owner.onlyItem(key, "action");
   const type = action.choice("type", ["forward", "fixed-response", "redirect"]);
   switch (type) {
     case "forward":
@@ -61,30 +55,26 @@ export function readAction(owner: Declared, key: string): Action {
   }
 }
 
-function readTargetGroupArn(action: Declared): string {
+function readTargetGroupArn(action: FieldReader): string {
   if (action.has("targetGroupArn")) return action.text("targetGroupArn");
-  const [group, ...others] = action.object("forward").list("targetGroups");
-  if (group === undefined || others.length > 0) {
-    throw new Error(`${action.where}: only a forward to one target group is played here.`);
-  }
-  return group.text("arn");
+  return action.object("forward").onlyItem("targetGroups", "target group").text("arn");
 }
 
-/** The listener that a request came in by. */
-export interface CameBy {
+/** The listener that has received a request. */
+export interface ReceivingListener {
   readonly protocol: string;
-  /** As declared. */
+  /** The declared port. */
   readonly port: number;
 }
 
 /**
- * The Location of a redirect, its placeholders filled from the request.
- * @param localPort port of this machine that plays a declared one; the declared one itself where none does.
+ * The Location of a redirect. Its placeholders have the values of the request.
+ * @param localPort returns the local port of a declared one, or the declared one if no local port stands for it.
  */
 export function redirectLocation(
   parts: RedirectParts,
   request: RequestHead,
-  { protocol, port }: CameBy,
+  { protocol, port }: ReceivingListener,
   localPort: (declared: number) => number,
 ): string {
   const { path, query } = splitTarget(request.target);

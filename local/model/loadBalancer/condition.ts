@@ -1,52 +1,53 @@
-/** The conditions of a listener's rules. */
-import type { Declared } from "../declared.ts";
+/** Conditions of listener rules. */
+import { ExpectedError } from "../../../app/src/settings/expectedError.ts";
+import type { FieldReader } from "../fieldReader.ts";
 import { type Headers, valuesOf } from "../headers.ts";
 import { hostName, splitTarget } from "../requestTarget.ts";
 import { matchesWildcard } from "../wildcard.ts";
 
-/** Holds where any of the values matches; `*` and `?` are wildcards. */
-export interface Condition {
+/** Matches if any of the values does; `*` and `?` are wildcards. */
+export interface RuleCondition {
   readonly kind: "http-header" | "host-header" | "path-pattern" | "http-request-method";
-  /** Name of the header, for `http-header` only. */
+  /** The name of the header; only for `http-header`. */
   readonly header: string | undefined;
   readonly values: readonly string[];
 }
 
-/** What a rule can look at. */
+/** The parts of a request that conditions read. */
 export interface RequestHead {
   readonly method: string;
-  /** Path and query as they were sent. */
+  /** Path and query, as the client sent them. */
   readonly target: string;
   readonly headers: Headers;
 }
 
-/** Input of a rule's condition, and the kind that it makes. */
+/** Inputs of a condition, and their kinds. */
 const CONDITIONS = [
   ["httpHeader", "http-header"],
   ["hostHeader", "host-header"],
   ["pathPattern", "path-pattern"],
   ["httpRequestMethod", "http-request-method"],
 ] as const;
-const CONDITIONS_NOT_PLAYED = ["queryStrings", "sourceIp"];
+const UNSUPPORTED_INPUTS = ["queryStrings", "sourceIp"];
 
-/** @throws {Error} where it cannot be played. */
-export function readConditions(condition: Declared): Condition[] {
+/** @throws {ExpectedError} if the local stack cannot emulate a condition. */
+export function readConditions(condition: FieldReader): RuleCondition[] {
   const found = CONDITIONS.filter(([input]) => condition.has(input)).map(([input, kind]) => {
     const inputs = condition.object(input);
     const header = kind === "http-header" ? inputs.text("httpHeaderName") : undefined;
     return { kind, header, values: inputs.texts("values") };
   });
-  // A condition that is left out would let requests through that the cloud stops.
+  // To skip a condition would forward requests that AWS does not forward.
   if (found.length === 0 || found.some(({ values }) => values.length === 0)) {
-    throw new Error(
-      `${condition.where}: only values of ${CONDITIONS.map(([input]) => input).join(", ")} are played here; ` +
-        `${CONDITIONS_NOT_PLAYED.join(", ")} and regular expressions are not.`,
+    throw new ExpectedError(
+      `${condition.path}: ${UNSUPPORTED_INPUTS.join(", ")} and regular expressions are unsupported by the local stack; ` +
+        `expected values of ${CONDITIONS.map(([input]) => input).join(", ")}.`,
     );
   }
   return found;
 }
 
-export function holds({ kind, header, values }: Condition, request: RequestHead): boolean {
+export function matchesCondition({ kind, header, values }: RuleCondition, request: RequestHead): boolean {
   const any = (texts: readonly string[], fold: (text: string) => string): boolean =>
     values.some((value) => texts.some((text) => matchesWildcard(fold(value), fold(text))));
   const lower = (text: string): string => text.toLowerCase();

@@ -1,47 +1,47 @@
-/** A declared listener: which of its rules takes a request. */
+/** Declared listeners, and the rule that applies to a request. */
 import { type DeclaredGraph, type DeclaredResource, ofType } from "../../../infra/evaluation/graph.ts";
-import { type Action, readAction } from "./action.ts";
-import { type Condition, holds, readConditions, type RequestHead } from "./condition.ts";
-import { Declared } from "../declared.ts";
+import { type ListenerAction, readAction } from "./action.ts";
+import { type RuleCondition, matchesCondition, readConditions, type RequestHead } from "./condition.ts";
+import { FieldReader } from "../fieldReader.ts";
 
-/** What AWS assumes where the program leaves it out: the next after the highest of the listener, so these keep their order. */
+/** AWS gives a rule without a priority the next number after the listener's highest. The local stack applies such rules last. */
 const DEFAULT_PRIORITY = 50_000;
 
-export interface Listener {
+export interface DeclaredListener {
   readonly name: string;
-  /** `HTTPS` ends TLS here. */
+  /** `HTTPS`: the listener terminates TLS. */
   readonly protocol: "HTTP" | "HTTPS";
-  /** As declared; on this machine it listens elsewhere. */
+  /** The declared port; the local port differs. */
   readonly port: number;
-  /** By priority, the smallest number first. */
-  readonly rules: readonly Rule[];
-  readonly defaultAction: Action;
+  /** By priority, the lowest number first. */
+  readonly rules: readonly ListenerRule[];
+  readonly defaultAction: ListenerAction;
 }
 
-export interface Rule {
+export interface ListenerRule {
   readonly priority: number;
-  /** All of them must hold. */
-  readonly conditions: readonly Condition[];
-  readonly action: Action;
+  /** All of them must match. */
+  readonly conditions: readonly RuleCondition[];
+  readonly action: ListenerAction;
 }
 
 /** The listeners of a load balancer. */
-export function listenersOf(graph: DeclaredGraph, loadBalancerArn: string): readonly Listener[] {
+export function listenersOf(graph: DeclaredGraph, loadBalancerArn: string): readonly DeclaredListener[] {
   return ofType(graph, "aws:lb/listener:Listener")
-    .filter((listener) => Declared.inputsOf(listener).text("loadBalancerArn") === loadBalancerArn)
+    .filter((listener) => FieldReader.inputsOf(listener).text("loadBalancerArn") === loadBalancerArn)
     .map((listener) => readListener(graph, listener));
 }
 
-function readListener(graph: DeclaredGraph, resource: DeclaredResource): Listener {
-  const inputs = Declared.inputsOf(resource);
-  const arn = Declared.outputsOf(resource).text("arn");
+function readListener(graph: DeclaredGraph, resource: DeclaredResource): DeclaredListener {
+  const inputs = FieldReader.inputsOf(resource);
+  const arn = FieldReader.outputsOf(resource).text("arn");
   return {
     name: resource.name,
     protocol: inputs.choice("protocol", ["HTTP", "HTTPS"]),
     port: inputs.number("port"),
     defaultAction: readAction(inputs, "defaultActions"),
     rules: ofType(graph, "aws:lb/listenerRule:ListenerRule")
-      .map((rule) => Declared.inputsOf(rule))
+      .map((rule) => FieldReader.inputsOf(rule))
       .filter((rule) => rule.text("listenerArn") === arn)
       .map((rule) => ({
         priority: rule.number("priority", DEFAULT_PRIORITY),
@@ -52,8 +52,8 @@ function readListener(graph: DeclaredGraph, resource: DeclaredResource): Listene
   };
 }
 
-/** The action of the first rule, by priority, whose conditions all hold; else the listener's default. */
-export function decide(listener: Listener, request: RequestHead): Action {
-  const rule = listener.rules.find(({ conditions }) => conditions.every((c) => holds(c, request)));
+/** The action of the first rule whose conditions all match, or the listener's default action. */
+export function chooseAction(listener: DeclaredListener, request: RequestHead): ListenerAction {
+  const rule = listener.rules.find(({ conditions }) => conditions.every((c) => matchesCondition(c, request)));
   return rule?.action ?? listener.defaultAction;
 }

@@ -1,29 +1,29 @@
-/** What the declared load balancers do, as functions of their declared values. */
+/** Declared load balancers, and the headers that they forward. */
 import { type DeclaredGraph, ofType } from "../../../infra/evaluation/graph.ts";
-import { Declared } from "../declared.ts";
+import { FieldReader } from "../fieldReader.ts";
 import { type Headers, withAppended, withHeader, without } from "../headers.ts";
-import { type Listener, listenersOf } from "./listener.ts";
+import { type DeclaredListener, listenersOf } from "./listener.ts";
 
-/** What AWS assumes where the program leaves it out (Elastic Load Balancing v2 API reference). */
+/** @see https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html */
 const DEFAULT_IDLE_TIMEOUT_SECONDS = 60;
 
-export interface LoadBalancer {
+export interface DeclaredLoadBalancer {
   readonly name: string;
   readonly arn: string;
   readonly dnsName: string;
-  /** Whether it has addresses inside its network only. */
+  /** Whether it has private addresses only. */
   readonly internal: boolean;
   readonly idleTimeoutSeconds: number;
   readonly dropInvalidHeaderFields: boolean;
   readonly xffHeaderProcessingMode: "append" | "preserve" | "remove";
-  readonly listeners: readonly Listener[];
+  readonly listeners: readonly DeclaredListener[];
 }
 
-/** @throws {Error} naming the resource and the input that cannot be played. */
-export function readLoadBalancers(graph: DeclaredGraph): readonly LoadBalancer[] {
+/** @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate. */
+export function readLoadBalancers(graph: DeclaredGraph): readonly DeclaredLoadBalancer[] {
   return ofType(graph, "aws:lb/loadBalancer:LoadBalancer").map((resource) => {
-    const inputs = Declared.inputsOf(resource);
-    const outputs = Declared.outputsOf(resource);
+    const inputs = FieldReader.inputsOf(resource);
+    const outputs = FieldReader.outputsOf(resource);
     inputs.choice("loadBalancerType", ["application"], "application");
     const arn = outputs.text("arn");
     return {
@@ -46,10 +46,13 @@ export function readLoadBalancers(graph: DeclaredGraph): readonly LoadBalancer[]
 /** "Only alphanumeric characters and hyphens" (routing.http.drop_invalid_header_fields.enabled). */
 const VALID_HEADER_NAME = /^[A-Za-z0-9-]+$/;
 
-/** The request's end-to-end headers as the target receives them. */
+/**
+ * The headers that the target receives.
+ * @param headers the end-to-end headers of the request.
+ */
 export function forwardedHeaders(
-  loadBalancer: LoadBalancer,
-  listener: Pick<Listener, "protocol" | "port">,
+  loadBalancer: DeclaredLoadBalancer,
+  listener: Pick<DeclaredListener, "protocol" | "port">,
   headers: Headers,
   peerAddress: string,
 ): Headers {

@@ -1,9 +1,9 @@
-/** What the declared target groups do, as functions of their declared values. */
+/** Declared target groups, and the choice of a target. */
 import { type DeclaredGraph, ofType } from "../../../infra/evaluation/graph.ts";
-import { Declared } from "../declared.ts";
+import { FieldReader } from "../fieldReader.ts";
 import type { HealthThresholds } from "../health.ts";
 
-/** What AWS assumes where the program leaves a value out (Elastic Load Balancing v2 API reference). */
+/** @see https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html */
 const AWS_DEFAULTS = {
   deregistrationDelaySeconds: 300,
   healthCheckPath: "/",
@@ -16,16 +16,16 @@ const AWS_DEFAULTS = {
 
 export type Algorithm = "round_robin" | "least_outstanding_requests" | "weighted_random";
 
-export interface TargetGroup {
+export interface DeclaredTargetGroup {
   readonly name: string;
   readonly arn: string;
   readonly port: number;
   readonly algorithm: Algorithm;
   readonly deregistrationDelaySeconds: number;
-  readonly healthCheck: HealthCheck;
+  readonly healthCheck: TargetHealthCheck;
 }
 
-export interface HealthCheck {
+export interface TargetHealthCheck {
   readonly path: string;
   readonly intervalSeconds: number;
   readonly timeoutSeconds: number;
@@ -34,17 +34,17 @@ export interface HealthCheck {
   readonly matcher: string;
 }
 
-/** @throws {Error} naming the resource and the input that cannot be played. */
-export function readTargetGroups(graph: DeclaredGraph): readonly TargetGroup[] {
+/** @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate. */
+export function readTargetGroups(graph: DeclaredGraph): readonly DeclaredTargetGroup[] {
   return ofType(graph, "aws:lb/targetGroup:TargetGroup").map((resource) => {
-    const inputs = Declared.inputsOf(resource);
+    const inputs = FieldReader.inputsOf(resource);
     inputs.choice("protocol", ["HTTP"]);
     inputs.choice("targetType", ["ip"]);
     const check = inputs.objectOrEmpty("healthCheck");
     check.choice("protocol", ["HTTP"], "HTTP");
     return {
       name: resource.name,
-      arn: Declared.outputsOf(resource).text("arn"),
+      arn: FieldReader.outputsOf(resource).text("arn"),
       port: inputs.number("port"),
       algorithm: inputs.choice(
         "loadBalancingAlgorithmType",
@@ -77,18 +77,19 @@ export function matchesStatus(matcher: string, status: number): boolean {
   });
 }
 
-export interface Candidate {
+export interface TargetCandidate {
   readonly healthy: boolean;
-  /** Requests and upgraded connections that are open now. */
+  /** Open requests and upgraded connections. */
   readonly outstanding: number;
 }
 
 /**
- * The target for the next request, or `undefined` where there is none. Where none is healthy, all are candidates
- * (the load balancer fails open). `turn` counts the requests; it breaks ties and makes the rounds, also of
- * weighted_random, whose weights are equal while no anomaly is detected.
+ * The target for the next request, or `undefined` if there are no targets. If no target is healthy, the load balancer fails
+ * open: all targets are candidates.
+ * @param turn the number of earlier requests: equal candidates take turns. `weighted_random` takes turns too, because its weights
+ * are equal while the load balancer detects no anomaly.
  */
-export function chooseTarget<T extends Candidate>(
+export function chooseTarget<T extends TargetCandidate>(
   algorithm: Algorithm,
   targets: readonly T[],
   turn: number,

@@ -1,62 +1,63 @@
-/** A certificate for this machine's own names, made once and kept, so that a browser's exception stays valid. */
+/** A self-signed certificate for localhost. It is stored, so that a browser's exception for it stays valid. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 
-/** The name that it bears, besides the addresses. */
+/** The name of the certificate, besides the loopback addresses. */
 export const CERTIFICATE_NAME = "localhost";
 
 const FILE = "localhost-certificate.json";
 const VALID_DAYS = 365;
-/** A certificate that ends sooner is made anew. */
-const REMAINING_DAYS = 7;
+/** A certificate that expires sooner is replaced. */
+const MIN_REMAINING_DAYS = 7;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** PEM texts, named as `tls.createServer` takes them. */
-export interface Certificate {
+/** Private key and certificate in PEM, as options of `tls.createServer`. */
+export interface LocalCertificate {
   readonly key: string;
   readonly cert: string;
 }
 
-interface Kept extends Certificate {
+interface StoredCertificate extends LocalCertificate {
   /** Milliseconds since 1970. */
   readonly notAfter: number;
 }
 
 /**
- * @param directory where it is kept; made where it is missing.
- * @param warn called if it cannot be kept there. It then serves this time only.
+ * Returns the stored certificate, or creates and stores one.
+ * @param directory is created if it does not exist.
+ * @param warn called if the certificate cannot be stored.
  */
 export async function localCertificate(
   directory: string,
   warn: (message: string) => void = () => undefined,
-): Promise<Certificate> {
+): Promise<LocalCertificate> {
   const file = path.join(directory, FILE);
-  const kept = await readKept(file);
-  if (kept !== undefined && kept.notAfter - Date.now() > REMAINING_DAYS * DAY_MS) return kept;
-  const made = await makeCertificate();
+  const stored = await readStored(file);
+  if (stored !== undefined && stored.notAfter - Date.now() > MIN_REMAINING_DAYS * DAY_MS) return stored;
+  const created = await createCertificate();
   try {
     await mkdir(directory, { recursive: true });
-    await writeFile(file, JSON.stringify(made), { mode: 0o600 });
+    await writeFile(file, JSON.stringify(created), { mode: 0o600 });
   } catch (error) {
     warn(
-      `The certificate cannot be kept (${error instanceof Error ? error.message : String(error)}): ` +
-        "a browser asks for a new exception at every start.",
+      `The certificate cannot be stored (${error instanceof Error ? error.message : String(error)}), ` +
+        "so a browser asks for a new exception at every start.",
     );
   }
-  return made;
+  return created;
 }
 
-async function readKept(file: string): Promise<Kept | undefined> {
+async function readStored(file: string): Promise<StoredCertificate | undefined> {
   try {
-    const kept: unknown = JSON.parse(await readFile(file, "utf8"));
-    return isKept(kept) ? kept : undefined;
+    const stored: unknown = JSON.parse(await readFile(file, "utf8"));
+    return isStored(stored) ? stored : undefined;
   } catch {
-    // Missing or damaged: either way a new one is made.
+    // A file that is missing or damaged is replaced.
     return undefined;
   }
 }
 
-function isKept(value: unknown): value is Kept {
+function isStored(value: unknown): value is StoredCertificate {
   return (
     typeof value === "object" &&
     value !== null &&
@@ -69,8 +70,8 @@ function isKept(value: unknown): value is Kept {
   );
 }
 
-async function makeCertificate(): Promise<Kept> {
-  // Loaded on the first start only: it brings a whole X.509 library.
+async function createCertificate(): Promise<StoredCertificate> {
+  // Imported when needed: it loads a whole X.509 library.
   const { generate } = await import("selfsigned");
   const notAfter = Date.now() + VALID_DAYS * DAY_MS;
   const { private: key, cert } = await generate([{ name: "commonName", value: CERTIFICATE_NAME }], {

@@ -1,53 +1,52 @@
 /**
- * One request and its answer, plain or upgrade, in one shape: what decides about requests decides about upgrades by
- * construction, and both are answered through an ordinary response.
+ * One HTTP request or upgrade with its response. Both have one interface, so the same rules apply to requests and upgrades.
  */
 import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fromRaw, type Headers } from "../../model/headers.ts";
 
-/** After one side of a connection has closed in order, the silent other one is given up. */
-export const LINGER_MS = 5000;
+/** Maximum silence of one side of a connection after the other side has closed in order. */
+export const MAX_LINGER_MS = 5000;
 
 export interface ExchangeLimits {
-  /** Longest silence, in milliseconds, of a client that has not sent the whole head of its request. */
-  readonly requestHeadMs: number;
-  /** Time, in milliseconds, that a client has to close its side after a refused upgrade. */
-  readonly lingerMs: number;
+  /** Maximum silence of a client that has not sent the whole head of its request. */
+  readonly maxRequestHeadMs: number;
+  /** Maximum time for a client to close its side after a refused upgrade. */
+  readonly maxLingerMs: number;
 }
 
-const LIMITS: ExchangeLimits = { requestHeadMs: 10_000, lingerMs: LINGER_MS };
+const LIMITS: ExchangeLimits = { maxRequestHeadMs: 10_000, maxLingerMs: MAX_LINGER_MS };
 
 export interface Exchange {
   readonly request: IncomingMessage;
-  /** Emits "close" once the exchange is over, for an upgraded one when its socket is. */
+  /** Emits "close" when the exchange has ended: for an upgrade, when its socket has closed. */
   readonly response: ServerResponse;
-  /** The client's socket and what it sent early; `undefined` for a plain request. */
+  /** The client's socket, and the bytes after its request; `undefined` without an upgrade. */
   readonly upgrade: { readonly socket: Socket; readonly head: Buffer } | undefined;
   readonly method: string;
-  /** Path and query as they were sent. */
+  /** Path and query, as the client sent them. */
   readonly target: string;
   readonly headers: Headers;
 }
 
-export interface Answer {
+export interface ExchangeResponse {
   readonly status: number;
   readonly headers?: Headers;
-  /** Text; empty by default. */
+  /** @default no body */
   readonly body?: string;
 }
 
 export interface Exchanges {
-  /** A server whose requests and upgrades are exchanges. */
+  /** Creates a server whose requests and upgrades are exchanges. */
   createServer(): Server;
-  /** Resolves when no exchange is open, or after `graceMs`. */
-  settle(graceMs: number): Promise<void>;
+  /** Resolves when no exchange is open, at the latest after `maxWaitMs`. */
+  waitUntilIdle(maxWaitMs: number): Promise<void>;
 }
 
 export function createExchanges(
   handle: (exchange: Exchange) => void,
-  { requestHeadMs, lingerMs }: ExchangeLimits = LIMITS,
+  { maxRequestHeadMs, maxLingerMs }: ExchangeLimits = LIMITS,
 ): Exchanges {
   const open = new Set<Exchange>();
   let onEmpty = (): void => undefined;
@@ -61,7 +60,7 @@ export function createExchanges(
       target: request.url ?? "/",
       headers: fromRaw(request.rawHeaders),
     };
-    // Who must speak now, and how soon, is up to the exchange.
+    // From here on, the handler sets the timeouts.
     request.socket.setTimeout(0);
     open.add(exchange);
     response.once("close", () => {
@@ -74,49 +73,56 @@ export function createExchanges(
   return {
     createServer() {
       const server = createServer(begin);
-      // Node's own timeouts for a request's head work only in a server that listens, and the edge's does not.
-      server.timeout = requestHeadMs;
+      // Node applies its timeouts for a request's head only if the server itself listens.
+      server.timeout = maxRequestHeadMs;
       server.on("upgrade", (request, stream, head) => {
-        if (!(stream instanceof Socket)) throw new TypeError("An HTTP server hands over a net.Socket.");
-        begin(request, responseOn(stream, request, lingerMs), { socket: stream, head });
+        if (!(stream instanceof Socket)) throw new TypeError("The socket of an upgrade is no net.Socket.");
+        begin(request, createUpgradeResponse(stream, request, maxLingerMs), { socket: stream, head });
       });
       return server;
     },
-    async settle(graceMs) {
+    async waitUntilIdle(maxWaitMs) {
       if (open.size === 0) return;
       const deadline = new AbortController();
-      const settled = new Promise<void>((resolve) => (onEmpty = resolve));
+      const idle = new Promise<void>((resolve) => (onEmpty = resolve));
       await Promise.race([
-        settled,
-        sleep(graceMs, undefined, { signal: deadline.signal }).catch(() => undefined),
+        idle,
+        sleep(maxWaitMs, undefined, { signal: deadline.signal }).catch(() => undefined),
       ]);
       deadline.abort();
     },
   };
 }
 
-/** An ordinary response on the socket of an upgrade, which Node hands over bare. */
-function responseOn(socket: Socket, request: IncomingMessage, lingerMs: number): ServerResponse {
+/** Creates a response on the socket of an upgrade. Node provides only the socket. */
+function createUpgradeResponse(
+  socket: Socket,
+  request: IncomingMessage,
+  maxLingerMs: number,
+): ServerResponse {
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(socket);
   response.on("finish", () => {
     socket.end();
-    // Nobody hears the end of a paused socket.
+    // A paused socket does not emit "end".
     socket.resume();
-    const timer = setTimeout(() => socket.destroy(), lingerMs);
+    const timer = setTimeout(() => socket.destroy(), maxLingerMs);
     socket.once("close", () => {
       clearTimeout(timer);
     });
   });
   socket.on("drain", () => response.emit("drain"));
-  // A reset shows in "close"; without a listener it would end the process.
+  // "close" follows. An error without a listener would end the process.
   socket.on("error", () => undefined);
   return response;
 }
 
-/** Answers an exchange from here, without any hop behind. */
-export function answer({ request, response }: Exchange, { status, headers = [], body = "" }: Answer): void {
+/** Sends a response of the edge or the load balancer itself. */
+export function respond(
+  { request, response }: Exchange,
+  { status, headers = [], body = "" }: ExchangeResponse,
+): void {
   request.resume();
   response.writeHead(
     status,

@@ -4,69 +4,72 @@ import { mkdtemp, rm } from "node:fs/promises";
 import type { Server, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { ExpectedError } from "../../../app/src/settings/expectedError.ts";
 import { LOOPBACK } from "../../../cli/loopback.ts";
 import { findStackAt, recordPort } from "./portRecords.ts";
 
-/** What `localhost` may mean. */
-const LOOPBACKS = [LOOPBACK, "::1"] as const;
-/** A machine without IPv6 has no second one. */
-const NO_SUCH_ADDRESS: readonly unknown[] = ["EADDRNOTAVAIL", "EAFNOSUPPORT"];
+/** The addresses of `localhost`. */
+const LOOPBACK_ADDRESSES = [LOOPBACK, "::1"] as const;
+/** Error codes for an address that the machine does not have, such as `::1` without IPv6. */
+const MISSING_ADDRESS_CODES: readonly unknown[] = ["EADDRNOTAVAIL", "EAFNOSUPPORT"];
 
 /**
- * Connections that the system accepts ahead of the process, which is busy with TLS handshakes while a burst arrives. A full
- * queue resets connections to a port, and refuses those to a socket in a folder. The system may allow fewer (`somaxconn`).
+ * Connections that the system queues while this process is busy, such as with TLS handshakes. If the queue is full, the system
+ * resets connections to a port, and refuses those to a socket in a folder. The system may have a lower limit (`somaxconn`).
  */
 const LISTEN_BACKLOG = 4096;
 
 const SOCKET_FOLDER_PREFIX = "local-stack-";
 const SOCKET_NAME = "socket";
-/** What `mkdtemp` adds to a prefix. */
+/** The length of the suffix that `mkdtemp` appends. */
 const MKDTEMP_SUFFIX_BYTES = 6;
-/** The size of `sun_path`, without the byte that ends the path: 108 on Linux, 104 on macOS and the BSDs. */
+/** The size of `sun_path`, without the final zero byte: 108 bytes on Linux, 104 on macOS and the BSDs. */
 const MAX_SOCKET_PATH_BYTES = process.platform === "linux" ? 107 : 103;
 const MAX_TEMPORARY_FOLDER_BYTES =
   MAX_SOCKET_PATH_BYTES - `/${SOCKET_FOLDER_PREFIX}/${SOCKET_NAME}`.length - MKDTEMP_SUFFIX_BYTES;
 
-/** Where a server of this machine is, in the words of `http.request`. */
-export type Address = PortAddress | { readonly socketPath: string };
+/** The address of a server of this machine, as options of `http.request`. */
+export type ServerAddress = PortAddress | { readonly socketPath: string };
 
 export interface PortAddress {
   readonly host: string;
   readonly port: number;
 }
 
-export interface Door {
-  /** Who listens, for an error: `edge`. */
+export interface ListenPort {
+  /** The server's name in errors, such as `edge`. */
   readonly name: string;
-  /** 0 lets the system choose. */
+  /** 0 for any free port. */
   readonly port: number;
-  /** The command line's option that changes it. */
+  /** The command-line option that changes the port, such as `--edge-port`. */
   readonly option: string;
 }
 
-export interface Listening<At extends Address = Address> {
-  readonly address: At;
-  /** Stops listening and cuts every connection that is still open. Idempotent. */
+export interface ListeningServer<Address extends ServerAddress = ServerAddress> {
+  readonly address: Address;
+  /** Stops listening, and destroys the open connections. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * Listens on one port of every address that `localhost` has, with a server for each.
- * @throws {Error} one line that names the port and the option, and the older stack that has the port, if the port is taken or
- * not allowed.
+ * Listens on the same port of every address of `localhost`, with one server for each.
+ * @throws {ExpectedError} if the port is taken or not allowed. It names the port, the option, and the older stack that has the port.
  */
-export async function listen(createServer: () => Server, door: Door): Promise<Listening<PortAddress>> {
+export async function listen(
+  createServer: () => Server,
+  listenPort: ListenPort,
+): Promise<ListeningServer<PortAddress>> {
   const group = new ServerGroup();
   await using starting = new AsyncDisposableStack();
   starting.defer(() => group.close());
-  let { port } = door;
-  for (const host of LOOPBACKS) {
+  let { port } = listenPort;
+  for (const host of LOOPBACK_ADDRESSES) {
     const server = createServer();
     try {
       await group.add(server, () => server.listen({ port, host, backlog: LISTEN_BACKLOG }));
     } catch (error) {
-      if (host !== LOOPBACK && NO_SUCH_ADDRESS.includes(codeOf(error))) continue;
-      throw new Error(await refusal({ ...door, port }, error), { cause: error });
+      if (host !== LOOPBACK && MISSING_ADDRESS_CODES.includes(codeOf(error))) continue;
+      throw new ExpectedError(await describeListenError({ ...listenPort, port }, error), { cause: error });
     }
     const address = server.address();
     if (typeof address === "object" && address !== null) ({ port } = address);
@@ -77,15 +80,14 @@ export async function listen(createServer: () => Server, door: Door): Promise<Li
 }
 
 /**
- * Listens on no port, but at a socket in a folder that only this user may enter, and whose name nobody is told: on this
- * machine, what an address of a private network is to the internet.
- * @param temporaryFolders the first one that can hold the socket is used.
- * @throws {Error} one line that names TMPDIR if none of them can.
+ * Listens on a socket in a new folder that only this user may enter, and on no port: it emulates an address in a private network.
+ * @param temporaryFolders the socket is created in the first suitable one.
+ * @throws {ExpectedError} that names TMPDIR if no folder is suitable.
  */
 export async function listenPrivately(
   createServer: () => Server,
   temporaryFolders: readonly string[] = [tmpdir(), "/tmp"],
-): Promise<Listening> {
+): Promise<ListeningServer> {
   const group = new ServerGroup();
   await using starting = new AsyncDisposableStack();
   starting.defer(() => group.close());
@@ -113,14 +115,14 @@ async function createSocketFolder(temporaryFolders: readonly string[]): Promise<
       cause = error;
     }
   }
-  throw new Error(
-    `TMPDIR: got ${JSON.stringify(temporaryFolders[0])}; expected a folder that this user may write to, with a path of ` +
-      `at most ${MAX_TEMPORARY_FOLDER_BYTES} bytes. Fix: TMPDIR=/tmp npm start`,
+  throw new ExpectedError(
+    `\`TMPDIR\`: got ${JSON.stringify(temporaryFolders[0])}; expected a folder that this user may write to, with a path of ` +
+      `at most ${MAX_TEMPORARY_FOLDER_BYTES} bytes. Fix: \`TMPDIR=/tmp npm start\``,
     { cause },
   );
 }
 
-/** Servers and their connections, which end together. */
+/** Servers that close together, with their connections. */
 class ServerGroup {
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
@@ -145,22 +147,22 @@ class ServerGroup {
   }
 }
 
-async function refusal({ name, port, option }: Door, error: unknown): Promise<string> {
+async function describeListenError({ name, port, option }: ListenPort, error: unknown): Promise<string> {
   const code = codeOf(error);
   const stack = code === "EADDRINUSE" ? await findStackAt(port) : undefined;
   if (stack !== undefined) {
     return (
       `Port ${port} for the ${name} is taken by an older stack of this project (pid ${stack}). ` +
-      `Fix: kill ${stack}, or choose another port with ${option} PORT.`
+      `Fix: \`kill ${stack}\`, or pass \`${option} PORT\` with another port`
     );
   }
-  const why =
+  const reason =
     code === "EADDRINUSE"
       ? "is taken"
       : code === "EACCES"
-        ? "is not allowed to this user"
+        ? "is not allowed for this user"
         : `cannot be used (${String(code)})`;
-  return `Port ${port} for the ${name} ${why}; choose another with ${option} PORT.`;
+  return `Port ${port} for the ${name} ${reason}. Fix: pass \`${option} PORT\` with another port`;
 }
 
 function codeOf(error: unknown): unknown {

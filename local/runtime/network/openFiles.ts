@@ -1,23 +1,23 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import type { Emit } from "../../events.ts";
+import type { EmitEvent } from "../../events.ts";
 
-/** Node reports every HTTP request that fails here: those to the load balancer, to the tasks, and the health checks. */
+/** Node reports every HTTP request of this process that fails: those to the load balancer and the tasks, and health checks. */
 const REQUEST_ERRORS = "http.client.request.error";
 /** The condition ends when no request has failed for this time. */
 const QUIET_MS = 60_000;
-/** A client takes up to four sockets of this process. */
+/** Each client uses up to four sockets of this process. */
 const PROPOSED_LIMIT = 65_536;
 
-/** As Node documents the part of its report that is read here; Windows has no such limits. */
+/** The part of Node's diagnostic report that is read here. Windows has no such limits. */
 interface Report {
   readonly userLimits?: { readonly open_files?: { readonly soft: number | "unlimited" } };
 }
 
 /**
  * Warns, once per condition, if requests fail because this process may open no more files.
- * @returns stops watching.
+ * @returns a function that stops watching.
  */
-export function watchOpenFiles(emit: Emit, nowMs = (): number => performance.now()): () => void {
+export function watchOpenFiles(emit: EmitEvent, nowMs = (): number => performance.now()): () => void {
   let lastMs = -Infinity;
 
   function onRequestError(message: unknown): void {
@@ -46,7 +46,7 @@ function isOutOfFiles(message: unknown): boolean {
 }
 
 function maxOpenFiles(): string {
-  // The report would look up the name of every socket's peer, and its types lack the option.
+  // With network interfaces, the report resolves the name of every peer. The types lack the option.
   Object.assign(process.report, { excludeNetwork: true });
   const { userLimits } = process.report.getReport() as Report;
   return String(userLimits?.open_files?.soft ?? "");

@@ -1,6 +1,6 @@
 /**
- * Records which stack of this project listens on a port, so that another stack that needs the port can name it. All checkouts
- * of a user share one folder. It has a file for each port, which contains the id of the process.
+ * Records the port and process id of each running stack, so that the error for a taken port can name the stack. All checkouts of a
+ * user share one folder. It has a file for each port, which contains the process id.
  */
 import { execFile } from "node:child_process";
 import { lstat, mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -14,12 +14,12 @@ const USER_ID = process.getuid?.();
 const FOLDER = path.join(tmpdir(), `local-stack-ports-${USER_ID ?? "user"}`);
 
 const PROCESS_ID = /^[1-9]\d*$/;
-/** An argument of `npm start`'s process. */
+/** An argument of the process that `npm start` runs. */
 const STACK_SCRIPT = /(^|\/)local\/main\.ts$/;
 
 /**
- * Records that this process listens on a port, if the folder can be written to.
- * @returns removes the record; call it before the port becomes free.
+ * Records that this process listens on a port, if the folder is writable.
+ * @returns a function that removes the record. Call it before the port becomes free.
  */
 export async function recordPort(port: number, folder = FOLDER): Promise<() => Promise<void>> {
   const file = path.join(folder, String(port));
@@ -30,12 +30,12 @@ export async function recordPort(port: number, folder = FOLDER): Promise<() => P
     await remove();
     await writeFile(file, String(process.pid), { flag: "wx" });
   } catch {
-    // Another stack then reports only that the port is taken.
+    // Without the record, another stack reports only that the port is taken.
   }
   return remove;
 }
 
-/** The process of another stack of this project that has recorded the port and still runs. */
+/** The process id of another stack of this project that has recorded the port and still runs. */
 export async function findStackAt(port: number, folder = FOLDER): Promise<number | undefined> {
   try {
     if (!(await isOwn(folder))) return undefined;
@@ -48,18 +48,18 @@ export async function findStackAt(port: number, folder = FOLDER): Promise<number
   }
 }
 
-/** All users may write to the temporary folder, so another one may have made this name in it. */
+/** All users may write to the temporary folder, so the folder may be that of another user. */
 async function isOwn(folder: string): Promise<boolean> {
   const stats = await lstat(folder);
   return stats.isDirectory() && (USER_ID === undefined || stats.uid === USER_ID);
 }
 
-/** A killed stack leaves its record behind, and another process may have its id now. */
+/** A stack that was killed leaves its record behind, and another process may have the process id now. */
 async function isStack(pid: number): Promise<boolean> {
   return (await argumentsOf(pid)).some((argument) => STACK_SCRIPT.test(argument));
 }
 
-/** @throws if no such process runs. */
+/** @throws {Error} if no such process runs. */
 async function argumentsOf(pid: number): Promise<readonly string[]> {
   if (process.platform === "linux") return (await readFile(`/proc/${pid}/cmdline`, "utf8")).split("\0");
   // macOS and the BSDs. An argument that contains a space becomes two here.

@@ -1,20 +1,20 @@
-/** One hop of an exchange to a server on this machine; the edge and the load balancer share it. */
+/** Forwards an exchange to a server of this machine, for the edge and the load balancer. */
 import { type IncomingMessage, request as httpRequest, type ServerResponse, STATUS_CODES } from "node:http";
 import { request as httpsRequest, type RequestOptions } from "node:https";
 import { connect, type Socket } from "node:net";
 import { pipeline } from "node:stream";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
-import { type Exchange, LINGER_MS } from "./exchange.ts";
-import type { Address } from "./listen.ts";
+import { type Exchange, MAX_LINGER_MS } from "./exchange.ts";
+import type { ServerAddress } from "./listen.ts";
 import { endToEnd, fromRaw, type Headers, without } from "../../model/headers.ts";
 
-/** Pause before a private socket whose queue is full is tried again. */
-const FULL_QUEUE_PAUSE_MS = 10;
+/** Delay before another attempt to connect to a private socket whose queue is full. */
+const FULL_QUEUE_DELAY_MS = 10;
 
-/** The server behind a hop. */
+/** A server to which requests are forwarded. */
 export interface Upstream {
-  readonly address: Address;
-  /** How its certificate is checked; `undefined` for plain HTTP. */
+  readonly address: ServerAddress;
+  /** How the server's certificate is verified; `undefined` for plain HTTP. */
   readonly tls: Pick<ConnectionOptions, "ca" | "servername" | "rejectUnauthorized"> | undefined;
 }
 
@@ -24,17 +24,17 @@ export interface Hop {
   readonly target: string;
   /** End-to-end fields only. */
   readonly headers: Headers;
-  /** Longest silence of the server behind while it owes an answer. */
+  /** Maximum silence of the server before its response is complete. */
   readonly responseTimeoutMs: number;
-  /** Longest silence of an upgraded connection, and the direction in which bytes count. */
-  readonly tunnelIdle: { readonly ms: number; readonly counts: "either" | "from-server" };
-  /** The server's end-to-end fields, as the client receives them. */
-  responseHeaders(headers: Headers): Headers;
-  /** Called in place of an answer where there is none. */
-  failed(reason: "unreachable" | "timeout"): void;
+  /** Maximum silence of an upgraded connection, and the direction whose bytes end a silence. */
+  readonly tunnelIdle: { readonly ms: number; readonly countsBytes: "both" | "from-server" };
+  /** Returns the headers that the client receives for the end-to-end headers of the server. */
+  mapResponseHeaders(headers: Headers): Headers;
+  /** Called if the server does not respond. */
+  onFailed(reason: "unreachable" | "timeout"): void;
 }
 
-/** Carries the exchange to the server behind and its answer back, streaming both ways. */
+/** Forwards a request to the server and its response to the client. Both are streamed. */
 export function forward(exchange: Exchange, hop: Hop): void {
   const { request, response, upgrade } = exchange;
   const body = upgrade === undefined ? bodyFraming(request) : [];
@@ -46,7 +46,7 @@ export function forward(exchange: Exchange, hop: Hop): void {
       : { ...address, ...tls, agent: false }),
     method: exchange.method,
     path: hop.target,
-    headers: [...without(hop.headers, "content-length"), ...body, ...upgrading(exchange)].flat(),
+    headers: [...without(hop.headers, "content-length"), ...body, ...upgradeHeaders(exchange)].flat(),
   });
   outgoing.setTimeout(hop.responseTimeoutMs, () => {
     timedOut = true;
@@ -54,11 +54,11 @@ export function forward(exchange: Exchange, hop: Hop): void {
   });
   outgoing.on("error", () => {
     if (response.headersSent || response.destroyed) response.destroy();
-    else hop.failed(timedOut ? "timeout" : "unreachable");
+    else hop.onFailed(timedOut ? "timeout" : "unreachable");
   });
   outgoing.on("response", (incoming) => {
-    response.writeHead(incoming.statusCode ?? 0, incoming.statusMessage, passOn(incoming, hop).flat());
-    // Whatever fails, pipeline destroys both ends: the other side sees a cut and not an end.
+    response.writeHead(incoming.statusCode ?? 0, incoming.statusMessage, clientHeaders(incoming, hop).flat());
+    // If one side fails, pipeline destroys both: the client sees an incomplete response.
     pipeline(incoming, response, () => undefined);
   });
   response.once("close", () => outgoing.destroy());
@@ -79,8 +79,8 @@ export function forward(exchange: Exchange, hop: Hop): void {
 }
 
 /**
- * How `http.request` connects to a private socket. A port whose queue of connections is full makes its clients wait; such a
- * socket refuses them with EAGAIN, so they are made to wait here, as long as the response that needs it is open.
+ * Options of `http.request` for a private socket. Clients of a port wait if its queue of connections is full. Such a socket refuses
+ * them with EAGAIN, so this function tries again as long as the response is open.
  */
 function connectingTo(
   path: string,
@@ -93,7 +93,7 @@ function connectingTo(
         const socket = tls === undefined ? connect({ path }) : connectTls({ ...tls, path });
         const onError = (error: Error): void => {
           const isQueueFull = "code" in error && error.code === "EAGAIN";
-          if (isQueueFull && !response.destroyed) setTimeout(attempt, FULL_QUEUE_PAUSE_MS);
+          if (isQueueFull && !response.destroyed) setTimeout(attempt, FULL_QUEUE_DELAY_MS);
           else onCreated(error, socket);
         };
         socket.once("error", onError);
@@ -109,8 +109,8 @@ function connectingTo(
 }
 
 /**
- * How the body was delimited is how it is passed on, whatever its method: bytes that the next hop does not take for a
- * body would be a request to it. No field, no body (RFC 9112 §6.3).
+ * The headers that delimit the body, whatever the method is. The server would read a body without them as another request. A
+ * request without such a header has no body (RFC 9112 §6.3).
  */
 function bodyFraming({ headers }: IncomingMessage): Headers {
   if (headers["transfer-encoding"] !== undefined) return [["Transfer-Encoding", "chunked"]];
@@ -118,8 +118,7 @@ function bodyFraming({ headers }: IncomingMessage): Headers {
   return length === undefined ? [] : [["Content-Length", length]];
 }
 
-/** What the connection of this hop becomes. */
-function upgrading({ request, upgrade }: Exchange): Headers {
+function upgradeHeaders({ request, upgrade }: Exchange): Headers {
   if (upgrade === undefined) return [];
   return [
     ["Connection", "Upgrade"],
@@ -127,22 +126,22 @@ function upgrading({ request, upgrade }: Exchange): Headers {
   ];
 }
 
-function passOn(incoming: IncomingMessage, hop: Hop): Headers {
-  return hop.responseHeaders(endToEnd(fromRaw(incoming.rawHeaders)));
+function clientHeaders(incoming: IncomingMessage, hop: Hop): Headers {
+  return hop.mapResponseHeaders(endToEnd(fromRaw(incoming.rawHeaders)));
 }
 
 function switchingProtocols(incoming: IncomingMessage, hop: Hop): string {
   const fields: Headers = [
     ["Connection", "Upgrade"],
     ["Upgrade", incoming.headers.upgrade ?? ""],
-    ...passOn(incoming, hop),
+    ...clientHeaders(incoming, hop),
   ];
   return [`HTTP/1.1 101 ${STATUS_CODES[101] ?? ""}`, ...fields.map((field) => field.join(": ")), "", ""].join(
     "\r\n",
   );
 }
 
-/** Carries bytes both ways until both ends are closed. An end is passed on as an end, a cut as a cut. */
+/** Copies bytes in both directions until both sides are closed. If one side ends in order, the other one does too. */
 function tunnel(client: Socket, server: Socket, idle: Hop["tunnelIdle"]): void {
   for (const [from, to] of [
     [client, server],
@@ -157,18 +156,18 @@ function tunnel(client: Socket, server: Socket, idle: Hop["tunnelIdle"]): void {
         to.destroy();
         return;
       }
-      // It may still be writing out the last bytes, such as a close frame. What it says now has no reader, and
-      // must be read all the same: nobody hears the end of a paused socket.
+      // This side may still write its last bytes, such as a close frame. Its input is discarded, but must be read: a paused socket
+      // does not emit "end".
       to.resume();
-      to.setTimeout(LINGER_MS, () => to.destroy());
+      to.setTimeout(MAX_LINGER_MS, () => to.destroy());
     });
   }
   const expire = (): void => {
     client.destroy();
     server.destroy();
   };
-  if (idle.counts === "either") {
-    // What the server sends is written here, so this one timer sees both directions.
+  if (idle.countsBytes === "both") {
+    // The server's bytes are written to this socket, so its timer covers both directions.
     client.setTimeout(idle.ms, expire);
     return;
   }

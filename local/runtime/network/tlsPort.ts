@@ -1,20 +1,20 @@
-/** A port that takes TLS, and plain HTTP beside it: a connection's first byte tells. */
+/** A port for TLS and for plain HTTP: the first byte of a connection shows which one it is. */
 import type { Server as HttpServer } from "node:http";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import type { Certificate } from "./certificate.ts";
+import type { LocalCertificate } from "./certificate.ts";
 
-/** First byte of a TLS connection: a handshake record (RFC 8446 §5.1). */
+/** The type of a handshake record, with which TLS starts (RFC 8446 §5.1). */
 const TLS_HANDSHAKE = 0x16;
-/** Time that a connection has to say its first byte. */
+/** Maximum time to the first byte of a connection. */
 const FIRST_BYTE_TIMEOUT_MS = 10_000;
 
-/** Makes servers that hand every connection to `http`; one that came by TLS is a `TLSSocket` there. */
-export function tlsServers(http: HttpServer, certificate: Certificate): () => Server {
+/** Creates servers that pass every connection on to `http`, as a `TLSSocket` if the client uses TLS. */
+export function tlsServers(http: HttpServer, certificate: LocalCertificate): () => Server {
   const tls = createTlsServer({ ...certificate, ALPNProtocols: ["http/1.1"] }, (socket) => {
     http.emit("connection", socket);
   });
-  // A browser that does not trust the certificate hangs up in the handshake; that is its right.
+  // A browser that does not trust the certificate closes the connection during the handshake.
   tls.on("tlsClientError", (_error, socket) => socket.destroy());
 
   function accept(socket: Socket): void {
@@ -24,14 +24,14 @@ export function tlsServers(http: HttpServer, certificate: Certificate): () => Se
     socket.once("data", (first: Buffer) => {
       socket.setTimeout(0);
       socket.removeAllListeners("timeout");
-      handOver(socket, first, first[0] === TLS_HANDSHAKE ? tls : http);
+      passOn(socket, first, first[0] === TLS_HANDSHAKE ? tls : http);
     });
   }
   return () => createTcpServer(accept);
 }
 
-/** Gives a connection to another server as though nothing of it had been read. */
-function handOver(
+/** Passes a connection on to another server, with the bytes that were read from it. */
+function passOn(
   socket: Socket,
   first: Buffer,
   server: { emit(event: "connection", socket: Socket): boolean },

@@ -1,66 +1,62 @@
-/** How healthy a task's container is, by its own declared check, or by its silence where it has none. */
+/** The health of a task's container, by its declared health check, or by whether it listens if it has none. */
 import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Health, INITIAL_HEALTH, judge } from "../../model/health.ts";
+import { type Health, INITIAL_HEALTH, nextHealth } from "../../model/health.ts";
+import type { TargetHealthCheck } from "../../model/loadBalancer/targetGroup.ts";
 import type { ContainerHealthCheck } from "../../model/service.ts";
-import type { HealthCheck } from "../../model/loadBalancer/targetGroup.ts";
 
-/** Checks of a container whose health is still unknown: nobody waits for an interval to hear that it is healthy. */
-const INITIAL_CHECK_SPACING_MS = 500;
-const NOT_LISTENING = "it does not listen";
+/** While the health is unknown, checks run more often, so that a healthy task is reported soon. */
+const INITIAL_CHECK_INTERVAL_MS = 500;
+const NOT_LISTENING = "the server does not listen";
 
-export interface WatchOptions {
+export interface ContainerWatchOptions {
   readonly check: ContainerHealthCheck;
   /** The server's source file. */
   readonly entry: string;
   readonly environment: Readonly<Record<string, string>>;
-  /** `undefined` until it listens. */
+  /** Returns `undefined` until the server listens. */
   readonly port: () => number | undefined;
+  /** Aborts when the server listens. */
   readonly listening: AbortSignal;
   /** Ends the watch. */
   readonly gone: AbortSignal;
-  /** Called after every check. */
+  /** Called after every check. The reason is that of the last failure. */
   readonly onHealth: (health: Health, reason: string) => void;
 }
 
-/** From the start: a process that never listens is as unhealthy as one that does not answer. */
-export async function watchContainer(options: WatchOptions): Promise<void> {
+/** Checks from the start of the task: a server that never listens becomes unhealthy, like one that does not respond. */
+export async function watchContainer(options: ContainerWatchOptions): Promise<void> {
   const { check, entry, environment, listening, gone, onHealth } = options;
-  const { intervalSeconds, startPeriodSeconds, timeoutSeconds, thresholds } = check;
-  // While the health is unknown, a failure counts at the declared pace only.
+  const { intervalSeconds, startPeriodSeconds, thresholds } = check;
+  // While the health is unknown, failures count at the declared interval only.
   let countsAt = performance.now() + Math.max(startPeriodSeconds, intervalSeconds) * 1000;
   let state = INITIAL_HEALTH;
+  let reason = "";
   while (!gone.aborted) {
     const port = options.port();
-    const passed =
-      port !== undefined &&
-      (await runs(
-        [entry, ...check.args],
-        { ...environment, PORT: String(port) },
-        timeoutSeconds * 1000,
-        gone,
-      ));
+    const failure =
+      port === undefined
+        ? NOT_LISTENING
+        : await runCheck(check, entry, { ...environment, PORT: String(port) }, gone);
     const now = performance.now();
-    if (passed || state.health !== "initial" || now >= countsAt) {
-      state = judge(state, passed, thresholds);
+    reason = failure ?? reason;
+    if (failure === undefined || state.health !== "initial" || now >= countsAt) {
+      state = nextHealth(state, failure === undefined, thresholds);
       countsAt = now + intervalSeconds * 1000;
     }
-    onHealth(
-      state.health,
-      port === undefined ? NOT_LISTENING : `its health check "${check.args.join(" ")}" failed`,
-    );
-    const pause = state.health === "initial" ? INITIAL_CHECK_SPACING_MS : intervalSeconds * 1000;
-    const woken = port === undefined ? AbortSignal.any([gone, listening]) : gone;
-    await sleep(pause, undefined, { signal: woken }).catch(() => undefined);
+    onHealth(state.health, reason);
+    const pauseMs = state.health === "initial" ? INITIAL_CHECK_INTERVAL_MS : intervalSeconds * 1000;
+    const signal = port === undefined ? AbortSignal.any([gone, listening]) : gone;
+    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
   }
 }
 
 /**
- * The target group's verdict on a process that never listens, where the container has no check of its own.
+ * The target group's result for a server that never listens, if the container has no health check.
  * @param signal ends the watch.
  */
-export async function watchSilence(
-  { intervalSeconds, thresholds }: HealthCheck,
+export async function watchListening(
+  { intervalSeconds, thresholds }: TargetHealthCheck,
   signal: AbortSignal,
   onUnhealthy: (reason: string) => void,
 ): Promise<void> {
@@ -72,16 +68,21 @@ export async function watchSilence(
   );
 }
 
-/** Whether Node runs this command to its end with exit code 0 in time. */
-function runs(
-  args: readonly string[],
+/** Runs the check's command. @returns why it failed; `undefined` if it exited with 0 in time. */
+function runCheck(
+  { args, timeoutSeconds }: ContainerHealthCheck,
+  entry: string,
   env: Record<string, string>,
-  timeout: number,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<string | undefined> {
+  const name = `the health check "${args.join(" ")}"`;
+  const timeout = timeoutSeconds * 1000;
   return new Promise((resolve) => {
-    execFile(process.execPath, args, { env, timeout, signal, killSignal: "SIGKILL" }, (error) => {
-      resolve(error === null);
+    execFile(process.execPath, [entry, ...args], { env, timeout, signal, killSignal: "SIGKILL" }, (error) => {
+      if (error === null) resolve(undefined);
+      else if (error.killed === true) resolve(`${name} timed out after ${timeoutSeconds} s`);
+      else if (typeof error.code === "number") resolve(`${name} exited with ${error.code}`);
+      else resolve(`${name} failed: ${error.signal ?? error.message}`);
     });
   });
 }

@@ -1,53 +1,56 @@
-/** A target group at work: who is registered, how healthy each is, and who takes the next request. */
+/** An emulated target group: the registered targets, their health, and the choice of a target for a request. */
 import { get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LOOPBACK } from "../../../cli/loopback.ts";
-import { type Health, INITIAL_HEALTH, judge } from "../../model/health.ts";
+import { type Health, INITIAL_HEALTH, nextHealth } from "../../model/health.ts";
 import {
   chooseTarget,
-  type HealthCheck,
+  type TargetHealthCheck,
   matchesStatus,
-  type TargetGroup,
+  type DeclaredTargetGroup,
 } from "../../model/loadBalancer/targetGroup.ts";
 
-/** Checks of a target whose health is still unknown run nearly back to back: nobody waits for an interval here. */
-const INITIAL_CHECK_SPACING_MS = 100;
+/** While the health is unknown, checks run more often, so that a healthy target gets requests soon. */
+const INITIAL_CHECK_INTERVAL_MS = 100;
 
-export interface Target {
+export interface RegisteredTarget {
   readonly port: number;
   readonly healthy: boolean;
-  /** Requests and upgraded connections that are open now. */
+  /** Open requests and upgraded connections. */
   readonly outstanding: number;
   /** Requests since the registration, upgrades included. */
   readonly requests: number;
-  /** Counts one request in; the result counts it out, once. */
-  begin(): () => void;
+  /** Counts one open request. The returned function ends it, and is idempotent. */
+  beginRequest(): () => void;
 }
 
 export interface Registration {
-  readonly target: Target;
+  readonly target: RegisteredTarget;
   /**
-   * Takes the target out for new requests, and resolves when its open ones are over, or the declared delay is
-   * ("if a deregistering target has no in-flight requests and no active connections, Elastic Load Balancing
-   * immediately completes the deregistration process"). Repeated calls share one deregistration.
+   * Stops new requests to the target. Resolves when its open requests have ended, or after the declared deregistration delay.
+   * Repeated calls share one deregistration.
+   * @see https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay
    */
   deregister(): Promise<void>;
-  /** Takes the target out at once, and ends a deregistration that is under way. Idempotent. */
+  /** Removes the target, and completes a deregistration at once. Idempotent. */
   drop(): void;
 }
 
+type OnTargetHealth = (health: Health, reason: string) => void;
+
 export interface Targets {
-  readonly group: TargetGroup;
-  register(port: number, onHealth: (health: Health) => void): Registration;
-  /** `undefined` where nothing is registered. */
-  choose(): Target | undefined;
+  readonly group: DeclaredTargetGroup;
+  /** @param onHealth called when the health changes. The reason is that of the last failed check. */
+  register(port: number, onHealth: OnTargetHealth): Registration;
+  /** `undefined` if no target is registered. */
+  choose(): RegisteredTarget | undefined;
 }
 
-export function createTargets(group: TargetGroup): Targets {
-  const registered = new Set<Target>();
+export function createTargets(group: DeclaredTargetGroup): Targets {
+  const registered = new Set<RegisteredTarget>();
   let turn = 0;
 
-  function register(port: number, onHealth: (health: Health) => void): Registration {
+  function register(port: number, onHealth: OnTargetHealth): Registration {
     let state = INITIAL_HEALTH;
     let outstanding = 0;
     let requests = 0;
@@ -55,7 +58,7 @@ export function createTargets(group: TargetGroup): Targets {
     const gone = new AbortController();
     const released = Promise.withResolvers<undefined>();
 
-    const target: Target = {
+    const target: RegisteredTarget = {
       port,
       get healthy() {
         return state.health === "healthy";
@@ -66,35 +69,38 @@ export function createTargets(group: TargetGroup): Targets {
       get requests() {
         return requests;
       },
-      begin() {
+      beginRequest() {
         outstanding += 1;
         requests += 1;
-        let over = false;
+        let hasEnded = false;
         return () => {
-          if (over) return;
-          over = true;
+          if (hasEnded) return;
+          hasEnded = true;
           outstanding -= 1;
           if (outstanding === 0 && gone.signal.aborted) released.resolve(undefined);
         };
       },
     };
 
-    async function watch(signal: AbortSignal): Promise<void> {
+    async function checkHealth(signal: AbortSignal): Promise<void> {
       const { intervalSeconds, thresholds } = group.healthCheck;
       const intervalMs = intervalSeconds * 1000;
-      // A target is checked more often at first, so that it is healthy soon. Failures count only at the declared interval.
+      // While the health is unknown, failures count at the declared interval only.
       let failsFrom = performance.now() + intervalMs;
+      let reason = "";
       for (;;) {
-        const passed = await passes(group.healthCheck, port, signal);
+        const failure = await runCheck(group.healthCheck, port, signal);
         if (signal.aborted) return;
+        reason = failure ?? reason;
+        const passed = failure === undefined;
         const before = state.health;
         if (passed || before !== "initial" || performance.now() >= failsFrom) {
-          state = judge(state, passed, thresholds);
+          state = nextHealth(state, passed, thresholds);
           failsFrom += intervalMs;
         }
-        if (state.health !== before) onHealth(state.health);
+        if (state.health !== before) onHealth(state.health, reason);
         const pause =
-          state.health === "initial" ? Math.min(INITIAL_CHECK_SPACING_MS, intervalMs) : intervalMs;
+          state.health === "initial" ? Math.min(INITIAL_CHECK_INTERVAL_MS, intervalMs) : intervalMs;
         await sleep(pause, undefined, { signal }).catch(() => undefined);
       }
     }
@@ -115,7 +121,7 @@ export function createTargets(group: TargetGroup): Targets {
     }
 
     registered.add(target);
-    void watch(gone.signal);
+    void checkHealth(gone.signal);
     return {
       target,
       deregister() {
@@ -135,15 +141,24 @@ export function createTargets(group: TargetGroup): Targets {
   };
 }
 
-async function passes(check: HealthCheck, port: number, gone: AbortSignal): Promise<boolean> {
-  const signal = AbortSignal.any([gone, AbortSignal.timeout(check.timeoutSeconds * 1000)]);
+/** Sends one health check. @returns why it failed; `undefined` if it passed. */
+function runCheck(
+  { path, timeoutSeconds, matcher }: TargetHealthCheck,
+  port: number,
+  gone: AbortSignal,
+): Promise<string | undefined> {
+  const timeout = AbortSignal.timeout(timeoutSeconds * 1000);
+  const signal = AbortSignal.any([gone, timeout]);
   const headers = { "User-Agent": "ELB-HealthChecker/2.0" };
   return new Promise((resolve) => {
-    get({ host: LOOPBACK, port, path: check.path, headers, agent: false, signal }, (response) => {
+    get({ host: LOOPBACK, port, path, headers, agent: false, signal }, (response) => {
       response.resume();
-      resolve(matchesStatus(check.matcher, response.statusCode ?? 0));
-    }).on("error", () => {
-      resolve(false);
+      const { statusCode = 0 } = response;
+      const passes = matchesStatus(matcher, statusCode);
+      resolve(passes ? undefined : `GET ${path} returned ${statusCode}; expected ${matcher}`);
+    }).on("error", (error) => {
+      const failure = timeout.aborted ? `timed out after ${timeoutSeconds} s` : `failed: ${error.message}`;
+      resolve(`GET ${path} ${failure}`);
     });
   });
 }

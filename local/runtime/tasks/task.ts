@@ -1,26 +1,26 @@
-/** One task: a process that runs the server with the declared environment, and its health. */
+/** One emulated task: a process that runs the server with the declared environment, and its health. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { settingDefinitions } from "../../../app/src/settings/settings.ts";
-import { watchContainer, watchSilence } from "./containerHealth.ts";
+import { watchContainer, watchListening } from "./containerHealth.ts";
 import { LOOPBACK } from "../../../cli/loopback.ts";
 import type { Health } from "../../model/health.ts";
-import type { Container } from "../../model/service.ts";
+import type { DeclaredContainer } from "../../model/service.ts";
 import type { Registration, Targets } from "./targets.ts";
 
-/** Lines of output that are kept to explain a task's end. */
-const KEPT_OUTPUT_LINES = 10;
+/** The last lines of output, which explain the end of a task. */
+const MAX_OUTPUT_LINES = 10;
 
 export interface TaskOptions {
   readonly id: string;
-  readonly container: Container;
+  readonly container: DeclaredContainer;
   readonly targets: Targets;
-  /** The server's source file, which stands for the image. */
+  /** The server's source file, which replaces the image. */
   readonly entry: string;
-  /** What every process of this system needs, and the container declares nothing about. */
+  /** The environment that every process of this machine needs. The declared variables replace these. */
   readonly baseEnvironment: Readonly<Record<string, string>>;
   readonly onListening: (port: number) => void;
-  /** Both judges together: the target group's checks and the container's own. */
+  /** The health by the target group's and the container's checks together. The reason is that of the last failed check. */
   readonly onHealth: (health: Health, reason: string) => void;
   readonly onOutput: (line: string) => void;
 }
@@ -31,37 +31,37 @@ export interface TaskEnd {
   readonly output: readonly string[];
 }
 
-export interface Task {
+export interface RunningTask {
   readonly id: string;
-  /** `undefined` where the process could not be started. */
+  /** `undefined` if the process did not start. */
   readonly pid: number | undefined;
   readonly health: Health;
-  /** `undefined` until it listens. A target whose process is gone has been dropped. */
+  /** `undefined` until the server listens. The target is dropped when the process ends. */
   readonly registration: Registration | undefined;
   readonly ended: Promise<TaskEnd>;
   /**
-   * Deregistration, its delay unless `skipDelay`, SIGTERM, and SIGKILL after the declared stop timeout.
-   * Resolves when the process has ended. Repeated calls share the first one's way, and may cut its delay short.
+   * Deregisters the target, waits for the deregistration delay unless `skipDelay`, and sends SIGTERM, then SIGKILL after the
+   * declared stop timeout. Resolves when the process has ended. A repeated call with `skipDelay` ends the delay of the first one.
    */
   stop(options?: { readonly skipDelay?: boolean }): Promise<void>;
-  /** SIGKILL. */
+  /** Sends SIGKILL. */
   kill(): void;
 }
 
-export function startTask(options: TaskOptions): Task {
+export function startTask(options: TaskOptions): RunningTask {
   const { container, targets, entry } = options;
   const environment = {
     ...options.baseEnvironment,
     ...container.environment,
     HOST: LOOPBACK,
-    // Several tasks share one machine, so the system chooses each one's ports.
+    // The tasks share one machine, so the system chooses their ports.
     PORT: "0",
     [settingDefinitions.metricsPort.variable]: "0",
   };
   const child = spawn(process.execPath, ["--import", preloadUrl(container), entry], {
     env: environment,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
-    // Away from the terminal's Ctrl-C, which is for the stack alone. (On Windows it would open a window.)
+    // A process group of its own does not get the terminal's Ctrl-C. On Windows it would open a window.
     detached: process.platform !== "win32",
   });
   const gone = new AbortController();
@@ -77,26 +77,25 @@ export function startTask(options: TaskOptions): Task {
     return { ...end, output };
   });
 
-  function note(part: keyof typeof health, value: Health, reason: string): void {
-    const before = together(health);
+  function updateHealth(part: keyof typeof health, value: Health, reason: string): void {
+    const before = combineHealth(health);
     health[part] = value;
-    const after = together(health);
+    const after = combineHealth(health);
     if (after !== before && !gone.signal.aborted && stopping === undefined) options.onHealth(after, reason);
   }
 
   function onLine(line: string): void {
-    if (isMetrics(line)) return;
+    if (isEmbeddedMetrics(line)) return;
     output.push(line);
-    if (output.length > KEPT_OUTPUT_LINES) output.shift();
+    if (output.length > MAX_OUTPUT_LINES) output.shift();
     options.onOutput(line);
   }
 
   function onListening(port: number): void {
     if (registration !== undefined || stopping !== undefined) return;
     options.onListening(port);
-    const { path, matcher } = targets.group.healthCheck;
-    registration = targets.register(port, (value) => {
-      note("target", value, `${path} did not answer ${matcher}`);
+    registration = targets.register(port, (value, reason) => {
+      updateHealth("target", value, reason);
     });
     listening.abort();
   }
@@ -118,11 +117,11 @@ export function startTask(options: TaskOptions): Task {
   });
   if (container.healthCheck === undefined) {
     health.container = "healthy";
-    void watchSilence(
+    void watchListening(
       targets.group.healthCheck,
       AbortSignal.any([gone.signal, listening.signal]),
       (reason) => {
-        note("target", "unhealthy", reason);
+        updateHealth("target", "unhealthy", reason);
       },
     );
   } else {
@@ -134,7 +133,7 @@ export function startTask(options: TaskOptions): Task {
       listening: listening.signal,
       gone: gone.signal,
       onHealth: (value, reason) => {
-        note("container", value, reason);
+        updateHealth("container", value, reason);
       },
     });
   }
@@ -143,7 +142,7 @@ export function startTask(options: TaskOptions): Task {
     id: options.id,
     pid: child.pid,
     get health() {
-      return together(health);
+      return combineHealth(health);
     },
     get registration() {
       return registration;
@@ -160,17 +159,23 @@ export function startTask(options: TaskOptions): Task {
   };
 }
 
-/** Unhealthy where either judge says so, healthy where both do. */
-function together({ target, container }: { readonly target: Health; readonly container: Health }): Health {
+/** Unhealthy if either is, healthy if both are. */
+function combineHealth({
+  target,
+  container,
+}: {
+  readonly target: Health;
+  readonly container: Health;
+}): Health {
   if (target === "unhealthy" || container === "unhealthy") return "unhealthy";
   return target === "healthy" && container === "healthy" ? "healthy" : "initial";
 }
 
 /**
- * Whether CloudWatch would make metrics of a line, and nobody would read it (Amazon CloudWatch User Guide, "Specification:
- * Embedded metric format").
+ * Whether CloudWatch extracts metrics from a line. The local stack does not print such lines.
+ * @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  */
-function isMetrics(line: string): boolean {
+function isEmbeddedMetrics(line: string): boolean {
   return line.startsWith('{"_aws":');
 }
 
@@ -180,7 +185,7 @@ function portIn(message: unknown): number | undefined {
   return has && typeof message.port === "number" ? message.port : undefined;
 }
 
-function preloadUrl({ stopTimeoutSeconds }: Container): string {
+function preloadUrl({ stopTimeoutSeconds }: DeclaredContainer): string {
   const url = new URL("taskPreload.ts", import.meta.url);
   url.searchParams.set("stopTimeoutMs", String(stopTimeoutSeconds * 1000));
   return url.href;
@@ -188,7 +193,7 @@ function preloadUrl({ stopTimeoutSeconds }: Container): string {
 
 function endOf(child: ChildProcess): Promise<Pick<TaskEnd, "code" | "signal">> {
   return new Promise((resolve) => {
-    // "close" and not "exit": the last output has been read by then.
+    // At "close", unlike at "exit", the last output has been read.
     child.once("close", (code, signal) => {
       resolve({ code, signal });
     });

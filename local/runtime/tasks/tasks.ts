@@ -1,45 +1,52 @@
-/** The service at work: it keeps the desired number of tasks running. */
-import type { Emit, TaskStatus } from "../../events.ts";
-import type { Service } from "../../model/service.ts";
-import { startTask, type Task } from "./task.ts";
+/** The emulated service: it keeps the desired number of tasks running. */
+import type { EmitEvent, TaskStatus } from "../../events.ts";
+import type { DeclaredService } from "../../model/service.ts";
+import { ExpectedError } from "../../../app/src/settings/expectedError.ts";
+import { startTask, type RunningTask } from "./task.ts";
 import type { Targets } from "./targets.ts";
 
-/** A task that ends before it was healthy is restarted later and later, as the ECS scheduler does. */
-const BACK_OFF = { firstMs: 1000, maxMs: 30_000 } as const;
+/** The delay before a restart doubles while tasks end before they are healthy, as in the ECS scheduler. */
+const BACKOFF = { firstMs: 1000, maxMs: 30_000 } as const;
 
 export interface TasksOptions {
-  readonly service: Service;
+  readonly service: DeclaredService;
   readonly targets: Targets;
   /** The server's source file. */
   readonly entry: string;
   readonly baseEnvironment: Readonly<Record<string, string>>;
-  readonly emit: Emit;
+  readonly emit: EmitEvent;
+}
+
+interface TaskState {
+  wasHealthy: boolean;
+  isStopping: boolean;
 }
 
 export interface Tasks {
-  /** Resolves when the desired number is healthy; rejects where the circuit breaker gave up before that. */
+  /** Resolves when the desired number is healthy; rejects if the deployment circuit breaker is triggered before. */
   readonly ready: Promise<void>;
   status(): readonly TaskStatus[];
   /** Stops every task, without the deregistration delay. Idempotent. */
   close(): Promise<void>;
-  /** SIGKILL to every task. */
+  /** Sends SIGKILL to every task. */
   kill(): void;
 }
 
-/** Pause before the next start, in milliseconds, after so many tasks in a row that ended unhealthy. */
+/** The delay before the next start, in milliseconds. @param failures consecutive tasks that ended before they were healthy. */
 export function restartDelayMs(failures: number): number {
-  return failures === 0 ? 0 : Math.min(BACK_OFF.firstMs * 2 ** (failures - 1), BACK_OFF.maxMs);
+  return failures === 0 ? 0 : Math.min(BACKOFF.firstMs * 2 ** (failures - 1), BACKOFF.maxMs);
 }
 
 export function startTasks({ service, targets, entry, baseEnvironment, emit }: TasksOptions): Tasks {
-  const tasks = new Map<Task, { wasHealthy: boolean; stopping: boolean }>();
+  const tasks = new Map<RunningTask, TaskState>();
   const timers = new Set<NodeJS.Timeout>();
   const ready = Promise.withResolvers<undefined>();
   let started = 0;
   let failures = 0;
   let closing: Promise<void> | undefined;
 
-  function later(delayMs: number, run: () => void): void {
+  /** Runs a callback after a delay, unless the service is closed before. */
+  function schedule(delayMs: number, run: () => void): void {
     const timer = setTimeout(() => {
       timers.delete(timer);
       if (closing === undefined) run();
@@ -49,7 +56,7 @@ export function startTasks({ service, targets, entry, baseEnvironment, emit }: T
 
   function start(): void {
     const id = `task-${++started}`;
-    const state = { wasHealthy: false, stopping: false };
+    const state: TaskState = { wasHealthy: false, isStopping: false };
     const startedAt = performance.now();
     const task = startTask({
       id,
@@ -76,8 +83,8 @@ export function startTasks({ service, targets, entry, baseEnvironment, emit }: T
         } else if (health === "unhealthy") {
           emit({ event: "task-unhealthy", ...identity(task), reason });
           const grace = service.healthCheckGraceSeconds * 1000 - (performance.now() - startedAt);
-          later(Math.max(0, grace), () => {
-            if (task.health === "unhealthy") replace(task);
+          schedule(Math.max(0, grace), () => {
+            if (task.health === "unhealthy") replace(task, reason);
           });
         }
       },
@@ -86,7 +93,7 @@ export function startTasks({ service, targets, entry, baseEnvironment, emit }: T
     if (task.pid !== undefined) emit({ event: "task-started", id, pid: task.pid });
     void task.ended.then(({ code, signal, output }) => {
       tasks.delete(task);
-      const expected = state.stopping || closing !== undefined;
+      const expected = state.isStopping || closing !== undefined;
       emit({
         event: "task-stopped",
         id,
@@ -94,7 +101,7 @@ export function startTasks({ service, targets, entry, baseEnvironment, emit }: T
         code,
         signal,
         expected,
-        // A task that was killed had no chance to say why.
+        // The output of a task that was killed does not explain its end.
         output: expected || signal === "SIGKILL" ? [] : output,
       });
       if (!expected) restart(id, state.wasHealthy);
@@ -105,9 +112,9 @@ export function startTasks({ service, targets, entry, baseEnvironment, emit }: T
     failures = wasHealthy ? 0 : failures + 1;
     if (failures >= service.circuitBreakerThreshold) {
       ready.reject(
-        new Error(
-          `${service.name}: ${failures} tasks in a row ended before they were healthy, ` +
-            "so the declared deployment circuit breaker gives up.",
+        new ExpectedError(
+          `${service.name}: ${failures} consecutive tasks ended before they were healthy, ` +
+            "which triggers the deployment circuit breaker.",
         ),
       );
     }
@@ -117,18 +124,19 @@ export function startTasks({ service, targets, entry, baseEnvironment, emit }: T
     countFailure(wasHealthy);
     const afterMs = restartDelayMs(failures);
     if (afterMs > 0) emit({ event: "task-restarting", id, afterMs });
-    later(afterMs, start);
+    schedule(afterMs, start);
   }
 
-  /** Where the declared percentages allow it, the successor starts before the task stops. */
-  function replace(task: Task): void {
+  /** If the declared percentages allow it, the new task starts before this one stops. */
+  function replace(task: RunningTask, reason: string): void {
     const state = tasks.get(task);
-    if (state === undefined || state.stopping) return;
-    state.stopping = true;
+    if (state === undefined || state.isStopping) return;
+    state.isStopping = true;
+    emit({ event: "task-replaced", ...identity(task), reason });
     countFailure(state.wasHealthy);
-    if (service.successorFirst) start();
+    if (service.canOverlap) start();
     void task.stop().then(() => {
-      if (!service.successorFirst && closing === undefined) start();
+      if (!service.canOverlap && closing === undefined) start();
     });
   }
 
@@ -141,7 +149,7 @@ export function startTasks({ service, targets, entry, baseEnvironment, emit }: T
     await Promise.all([...tasks.keys()].map((task) => task.stop({ skipDelay: true })));
   }
 
-  // Whoever waits for it hears of a failure; nobody has to.
+  // A caller that does not wait for `ready` must not get an unhandled rejection.
   ready.promise.catch(() => undefined);
   for (let n = 0; n < service.desiredCount; n++) start();
 
@@ -150,12 +158,12 @@ export function startTasks({ service, targets, entry, baseEnvironment, emit }: T
     status() {
       return [...tasks].map(([task, state]) => {
         const target = task.registration?.target;
-        const alive = task.health === "initial" ? "starting" : task.health;
+        const health = task.health === "initial" ? "starting" : task.health;
         return {
           id: task.id,
           pid: task.pid,
           port: target?.port,
-          health: state.stopping || closing !== undefined ? "stopping" : alive,
+          health: state.isStopping || closing !== undefined ? "stopping" : health,
           open: target?.outstanding ?? 0,
           requests: target?.requests ?? 0,
         };
@@ -171,6 +179,6 @@ export function startTasks({ service, targets, entry, baseEnvironment, emit }: T
   };
 }
 
-function identity({ id, pid = 0 }: Task): { readonly id: string; readonly pid: number } {
+function identity({ id, pid = 0 }: RunningTask): { readonly id: string; readonly pid: number } {
   return { id, pid };
 }

@@ -25,8 +25,8 @@ function namesPassed(policy: Partial<OriginRequestPolicy>): readonly string[] {
   return selectHeaders({ ...EVERYTHING, ...policy }, HEADERS).map(([name]) => name);
 }
 
-describe("local model: origin request policies", () => {
-  it("pass headers by name, whatever their case, and what delimits a body always", () => {
+describe("origin request policies", () => {
+  it("select headers by name in any case, and always those that describe the body", () => {
     const named = { names: ["Sec-WebSocket-Key", "X-Absent"] };
     assert.deepEqual(namesPassed({ headers: NONE }), ["Content-Length", "Cookie"]);
     assert.deepEqual(namesPassed({ headers: { which: "only", ...named } }), [
@@ -41,7 +41,7 @@ describe("local model: origin request policies", () => {
     ]);
   });
 
-  it("pass cookies by themselves, one by one", () => {
+  it("select cookies by name", () => {
     const cookiesOf = (cookies: OriginRequestPolicy["cookies"]) =>
       selectHeaders({ ...EVERYTHING, headers: NONE, cookies }, HEADERS).find(
         ([name]) => name === "Cookie",
@@ -52,7 +52,7 @@ describe("local model: origin request policies", () => {
     assert.equal(cookiesOf(NONE), undefined);
   });
 
-  it("pass query strings in their order and as they were written", () => {
+  it("select query parameters by name, in their order and encoding", () => {
     const pair = fc.tuple(fc.constantFrom("a", "b", "A", "c%20d"), fc.constantFrom("", "=", "=1", "=%3D"));
     fc.assert(
       fc.property(fc.array(pair), fc.subarray(["a", "b", "c%20d"]), (pairs, names) => {
@@ -68,16 +68,16 @@ describe("local model: origin request policies", () => {
     assert.equal(selectQuery(EVERYTHING, "/x?"), "/x?");
   });
 
-  it("are refused where nobody declares them, or where they add what is not played", () => {
+  it("are refused if they are not declared, or have an unsupported selection", () => {
     const originRequestPolicyId = "33f36d7e-f396-46d9-90e0-52428a34d9dc";
     assert.throws(
       () => readDistributions(wholePath({ behavior: { originRequestPolicyId } })),
-      /"edge" defaultCacheBehavior: originRequestPolicyId is neither a declared policy nor a managed one/,
+      /"edge" defaultCacheBehavior: originRequestPolicyId is unsupported/,
     );
     const graph = graphOf(apiGatewayResources({ queryStringBehavior: "some" }));
     assert.throws(
       () => readDistributions(graph),
-      /"handshake" queryStringsConfig: queryStringBehavior is a string, and must be one of none, whitelist/,
+      /"handshake" queryStringsConfig: queryStringBehavior: got a string; expected one of none, whitelist/,
     );
   });
 });

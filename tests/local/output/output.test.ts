@@ -2,18 +2,18 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { PassThrough } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
-import type { StackEvent } from "../../../local/events.ts";
+import type { StackEvent, TaskStatus } from "../../../local/events.ts";
 import { jsonOutput } from "../../../local/output/json.ts";
 import { linesOutput } from "../../../local/output/lines.ts";
 import { liveOutput, taskTable } from "../../../local/output/live.ts";
 import { untilBroken } from "../../../local/output/output.ts";
-import type { TaskStatus } from "../../../local/events.ts";
 
 const EVENTS: readonly StackEvent[] = [
   { event: "backplane-ended", afterMs: 1500 },
   { event: "backplane-started", pid: 41, port: 7 },
   { event: "task-started", id: "task-1", pid: 42 },
   { event: "task-output", id: "task-1", line: "hello" },
+  { event: "task-replaced", id: "task-1", pid: 42, reason: "GET / timed out after 4 s" },
   {
     event: "task-stopped",
     id: "task-1",
@@ -42,8 +42,8 @@ class Text {
   }
 }
 
-describe("local output", () => {
-  it("is one JSON object per line, with the event and the time", () => {
+describe("the output", () => {
+  it("with --json is one JSON object per line, with the event and the time", () => {
     const stream = new Text();
     const output = jsonOutput(stream, { verbose: false });
     for (const event of EVENTS) output.event(event);
@@ -54,22 +54,31 @@ describe("local output", () => {
       .map((line) => JSON.parse(line) as { event: string; time: string });
     assert.deepEqual(
       entries.map(({ event }) => event),
-      ["backplane-ended", "backplane-started", "task-started", "task-stopped", "ready", "failed"],
+      [
+        "backplane-ended",
+        "backplane-started",
+        "task-started",
+        "task-replaced",
+        "task-stopped",
+        "ready",
+        "failed",
+      ],
     );
     assert.ok(entries.every(({ time }) => !Number.isNaN(Date.parse(time))));
   });
 
-  it("is readable lines without a terminal, failures apart", () => {
+  it("without a terminal is lines, and failures go to stderr", () => {
     const stream = new Text();
     const errors = new Text();
     const output = linesOutput(stream, errors, { verbose: true });
     for (const event of EVENTS) output.event(event);
     output.failed("broken");
     assert.deepEqual(stream.text.trimEnd().split("\n"), [
-      "backplane  ended, and is replaced in 1.5 s, empty",
+      "backplane  ended, restarts in 1.5 s without its data",
       "backplane  started, pid 41",
       "task-1   started, pid 42",
       "task-1   | hello",
+      "task-1   is replaced: GET / timed out after 4 s",
       "task-1   ended with exit code 3",
       "task-1   | no disk",
       "ready after 1.3 s",
@@ -81,7 +90,7 @@ describe("local output", () => {
     assert.equal(errors.text, "broken\n");
   });
 
-  it("says what each address is, of those that there are", () => {
+  it("describes the URLs that the stack has", () => {
     const stream = new Text();
     const output = linesOutput(stream, stream, { verbose: false });
     const websocket = "wss://localhost:1/wss";
@@ -95,7 +104,7 @@ describe("local output", () => {
       "ready after 1.0 s",
       "  wss://localhost:1/wss",
       "  https://localhost:1/p",
-      "  http://localhost:2  redirects to https://localhost:1, which stands for port 443",
+      "  http://localhost:2  redirects to https://localhost:1, the local port for 443",
       "  try npx wscat --no-check -c wss://localhost:1/wss",
       "ready after 1.0 s",
       "  wss://localhost:1/",
@@ -104,23 +113,23 @@ describe("local output", () => {
     ]);
   });
 
-  it("says what the end waits for, and how to have it at once", () => {
+  it("describes how long the stop may take, and how to end it at once", () => {
     const stream = new Text();
     const output = linesOutput(stream, stream, { verbose: false });
     for (const tasks of [2, 1, 0]) {
       output.event({ event: "stopping", tasks, stopTimeoutSeconds: 40, secondSignal: "kills" });
     }
     assert.deepEqual(stream.text.trimEnd().split("\n"), [
-      "stopping: 2 tasks have up to 40 s after SIGTERM; a second Ctrl-C kills",
-      "stopping: 1 task has up to 40 s after SIGTERM; a second Ctrl-C kills",
+      "stopping: 2 tasks have up to 40 s after SIGTERM; a second Ctrl-C kills them",
+      "stopping: 1 task has up to 40 s after SIGTERM; a second Ctrl-C kills them",
       "stopping",
     ]);
   });
 
-  it("breaks long lines between words in a terminal", () => {
+  it("wraps long lines between words in a terminal", () => {
     const message = "several tasks share no messages until a backplane that all of them use is declared";
     const terminal = Object.assign(new PassThrough(), { columns: 30, rows: 20, isTTY: true });
-    // All that the live view asks of a terminal.
+    // The parts of a terminal that the output uses.
     const output = liveOutput(terminal as unknown as NodeJS.WriteStream, { verbose: false });
     output.event({ event: "warning", message });
     output.close();
@@ -130,7 +139,7 @@ describe("local output", () => {
     assert.equal(shown.join(" "), `warning: ${message}`);
   });
 
-  it("is silent once a stream is broken, and tells so once", () => {
+  it("ends when a stream fails, and reports that once", () => {
     const stream = new Text();
     const [stdout, stderr] = [new EventEmitter(), new EventEmitter()];
     let broken = 0;
@@ -138,11 +147,11 @@ describe("local output", () => {
     stdout.emit("error", new Error("EPIPE"));
     stderr.emit("error", new Error("EPIPE"));
     for (const event of EVENTS) output.event(event);
-    output.failed("unheard");
+    output.failed("not printed");
     assert.deepEqual([stream.text, broken], ["", 1]);
   });
 
-  it("draws a table that leaves columns out where the terminal is narrow", () => {
+  it("has a table with fewer columns in a narrow terminal", () => {
     const tasks: readonly TaskStatus[] = [
       { id: "task-1", pid: 4242, port: 40_001, health: "healthy", open: 12, requests: 345 },
       { id: "task-2", pid: 4243, port: undefined, health: "starting", open: 0, requests: 0 },

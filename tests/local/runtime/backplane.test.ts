@@ -1,4 +1,4 @@
-/** Several tasks of the real server, and the backplane that the program declares, by everything that can play it. */
+/** Tasks of the real server with the declared backplane, which valkey-server and the stand-in emulate in turn. */
 import assert from "node:assert/strict";
 import path from "node:path";
 import { Redis } from "iovalkey";
@@ -6,7 +6,7 @@ import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { connect } from "../../../client/src/index.ts";
 import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
 import { type RunningBackplane, startBackplane } from "../../../local/runtime/backplane.ts";
-import { type Backplane, readBackplane } from "../../../local/model/backplane.ts";
+import { type DeclaredBackplane, readBackplane } from "../../../local/model/backplane.ts";
 import { describeLogContract } from "../../app/log/logContract.ts";
 import { silent } from "../../app/support.ts";
 import { atSuiteEnd } from "../../support/atSuiteEnd.ts";
@@ -25,9 +25,9 @@ const FORBIDDEN_COMMANDS = [
   ...["CLIENT KILL TYPE normal", "SCRIPT FLUSH"],
 ];
 
-async function refusalOf(answer: Promise<unknown>): Promise<string> {
+async function errorOf(reply: Promise<unknown>): Promise<string> {
   try {
-    return `not refused, but answered ${String(await answer)}`;
+    return `no error, but ${String(await reply)}`;
   } catch (error) {
     assert.ok(error instanceof Error);
     return error.message;
@@ -35,7 +35,7 @@ async function refusalOf(answer: Promise<unknown>): Promise<string> {
 }
 
 describe("the local backplane", function () {
-  // Three servers start at once, on a busy machine.
+  // Three servers start at once on a busy machine.
   this.timeout(60_000);
 
   let graph: DeclaredGraph;
@@ -44,12 +44,12 @@ describe("the local backplane", function () {
     graph = await declaredGraph("dev");
   });
 
-  for (const player of ["a real server", "the embedded stand-in"]) {
-    describe(`played by ${player}`, () => {
+  for (const emulator of ["valkey-server", "the stand-in"]) {
+    describe(`of ${emulator}`, () => {
       let fixture: StackFixture;
 
       before(async function () {
-        const valkeyServer = player === "a real server" ? await requireValkey(this) : undefined;
+        const valkeyServer = emulator === "valkey-server" ? await requireValkey(this) : undefined;
         fixture = await running(graph, {
           tasks: TASKS,
           valkeyServer,
@@ -58,7 +58,7 @@ describe("the local backplane", function () {
         atSuiteEnd(this, () => fixture.stack.close());
       });
 
-      it("brings every message to the clients of all tasks, in one order", async () => {
+      it("delivers every message to the clients of all tasks in one order", async () => {
         const { websocket } = fixture.stack.urls;
         const clients = await Promise.all(Array.from({ length: 2 * TASKS }, () => connectTo(websocket)));
         const open = fixture.stack.status().map(({ open: count }) => count);
@@ -68,63 +68,63 @@ describe("the local backplane", function () {
         );
 
         for (const [index, client] of clients.entries()) client.send({ from: index });
-        const heard = await Promise.all(
+        const received = await Promise.all(
           clients.map(async (client) => {
             const frames: unknown[] = [];
             while (frames.length < clients.length) frames.push(await client.next());
             return frames;
           }),
         );
-        for (const frames of heard) assert.deepEqual(frames, heard[0]);
-        assert.equal(new Set(heard[0]?.map((frame) => JSON.stringify(frame))).size, clients.length);
+        for (const frames of received) assert.deepEqual(frames, received[0]);
+        assert.equal(new Set(received[0]?.map((frame) => JSON.stringify(frame))).size, clients.length);
         for (const client of clients) client.close();
       });
 
-      it("says who plays it, and never the password", () => {
-        const told = JSON.stringify(fixture.events);
-        assert.match(told, /valkey 8, at most 1 GB, played by /);
-        assert.ok(!told.includes(readBackplane(graph)?.user.password ?? ""));
+      it("is named in the summary, and no event contains its password", () => {
+        const events = JSON.stringify(fixture.events);
+        assert.match(events, /valkey 8, at most 1 GB, emulated by /);
+        assert.ok(!events.includes(readBackplane(graph)?.user.password ?? ""));
       });
     });
   }
 
-  it("refuses what ElastiCache Serverless refuses, in the same words whoever plays it", async function () {
+  it("refuses the commands that ElastiCache Serverless refuses, with the same errors from both", async function () {
     const backplane = readBackplane(graph);
     assert.ok(backplane);
-    const refusals = async (valkeyServer: string | undefined): Promise<readonly string[]> => {
-      const player = await startBackplane(backplane, valkeyServer, ignore);
-      const { host, port } = player.address;
+    const errorsOf = async (valkeyServer: string | undefined): Promise<readonly string[]> => {
+      const running = await startBackplane(backplane, valkeyServer, ignore);
+      const { host, port } = running.address;
       const { name: username, password } = backplane.user;
       const client = new Redis({ host, port, username, password });
       try {
-        const words: string[] = [];
+        const errors: string[] = [];
         for (const command of FORBIDDEN_COMMANDS) {
           const [name = "", ...args] = command.split(" ");
-          words.push(await refusalOf(client.call(name, ...args)));
+          errors.push(await errorOf(client.call(name, ...args)));
           const call = `return redis.call(${[name, ...args].map((word) => `'${word}'`).join(", ")})`;
-          const inScript = await refusalOf(client.call("EVAL", call, "0"));
+          const inScript = await errorOf(client.call("EVAL", call, "0"));
           assert.match(
             inScript,
             /^ERR (?:ACL failure in script|This Valkey command is not allowed from script)/,
           );
         }
-        // These are allowed, but not to a script.
+        // The user may run these commands, but not from a script.
         for (const call of ["'CLIENT', 'SETNAME', 'x'", "'EVAL', 'return 1', '0'"]) {
-          const inScript = await refusalOf(client.call("EVAL", `return redis.call(${call})`, "0"));
+          const inScript = await errorOf(client.call("EVAL", `return redis.call(${call})`, "0"));
           assert.match(inScript, /^ERR This Valkey command is not allowed from script/);
         }
-        return words;
+        return errors;
       } finally {
         client.disconnect();
-        await player.close();
+        await running.close();
       }
     };
-    const words = await refusals(undefined);
-    for (const word of words) assert.match(word, /^NOPERM User websocket has no permissions/);
-    assert.deepEqual(words, await refusals(await requireValkey(this)));
+    const errors = await errorsOf(undefined);
+    for (const error of errors) assert.match(error, /^NOPERM User websocket has no permissions/);
+    assert.deepEqual(errors, await errorsOf(await requireValkey(this)));
   });
 
-  it("is replaced when it ends, and clients go on", async function () {
+  it("restarts when it ends, and clients continue", async function () {
     await using fixture = await running(graph, {
       valkeyServer: await requireValkey(this),
       entry: path.join(ROOT, "app", "src", "main.ts"),
@@ -148,46 +148,46 @@ describe("the local backplane", function () {
     }
   });
 
-  describe("of a real server", () => {
-    let backplane: Backplane;
-    let real: RunningBackplane | undefined;
+  describe("in valkey-server", () => {
+    let backplane: DeclaredBackplane;
+    let emulated: RunningBackplane | undefined;
 
     before(async function () {
       const declared = readBackplane(graph);
       assert.ok(declared);
       backplane = declared;
-      real = await startBackplane(backplane, await requireValkey(this), ignore);
+      emulated = await startBackplane(backplane, await requireValkey(this), ignore);
     });
 
-    after(() => real?.close());
+    after(() => emulated?.close());
 
-    it("has the declared cap, and evicts as the cloud's does", async function () {
+    it("has the declared storage limit and the eviction policy of ElastiCache Serverless", async function () {
       const { user } = backplane;
-      const curious: Backplane = {
+      const withConfigAccess: DeclaredBackplane = {
         ...backplane,
         maxGB: 3,
         user: { ...user, access: `${user.access} +config|get` },
       };
-      const server = await startBackplane(curious, await requireValkey(this), ignore);
+      const server = await startBackplane(withConfigAccess, await requireValkey(this), ignore);
       const { host, port } = server.address;
-      const asking = new Redis({ host, port, username: user.name, password: user.password });
+      const client = new Redis({ host, port, username: user.name, password: user.password });
       try {
-        const told = (await asking.call("CONFIG", "GET", "maxmemory", "maxmemory-policy")) as string[];
-        assert.deepEqual(told.sort(), ["3221225472", "maxmemory", "maxmemory-policy", "volatile-lru"]);
+        const config = (await client.call("CONFIG", "GET", "maxmemory", "maxmemory-policy")) as string[];
+        assert.deepEqual(config.sort(), ["3221225472", "maxmemory", "maxmemory-policy", "volatile-lru"]);
       } finally {
-        asking.disconnect();
+        client.disconnect();
         await server.close();
       }
     });
 
-    // The access string of the program is all that the log needs.
-    describeLogContract("Valkey, with the declared user's rights,", {
+    // The declared access string is sufficient for the log.
+    describeLogContract("Valkey, with the declared access string,", {
       shared: true,
       open: (retention) => {
         const { user } = backplane;
         return createValkeyLog({
           ...retention,
-          url: `redis://${user.name}@127.0.0.1:${real?.address.port ?? 0}`,
+          url: `redis://${user.name}@127.0.0.1:${emulated?.address.port ?? 0}`,
           password: user.password,
           cluster: false,
           blockMs: 2000,

@@ -23,10 +23,10 @@ const CLIENT = `
   }
 `;
 
-describe("local listening", () => {
-  it(`holds a burst of ${BURST} connections while the process is busy`, async function () {
+describe("listening", () => {
+  it(`accepts a burst of ${BURST} connections while the process is busy`, async function () {
     this.timeout(2 * BURST_TIMEOUT_MS);
-    // The system's own maximum; other systems than Linux do not report it here, and have less.
+    // The system's maximum. Systems other than Linux do not report it here, and have a lower one.
     const maximum = await readFile("/proc/sys/net/core/somaxconn", "utf8").catch(() => "0");
     if (Number(maximum) < BURST) this.skip();
     const listening = await listen(() => createServer(), { name: "test", port: 0, option: "--port" });
@@ -35,10 +35,10 @@ describe("local listening", () => {
     const client = new Worker(CLIENT, { eval: true, workerData });
     try {
       await once(client, "online");
-      const giveUpAt = performance.now() + BURST_TIMEOUT_MS;
-      // This thread accepts nothing meanwhile.
+      const deadline = performance.now() + BURST_TIMEOUT_MS;
+      // This thread is blocked, and accepts nothing.
       for (let count = 0; count < BURST; count = Atomics.load(connected, 0)) {
-        const rest = giveUpAt - performance.now();
+        const rest = deadline - performance.now();
         assert.ok(rest > 0, `the system accepted ${count} of ${BURST} connections`);
         Atomics.wait(connected, 0, count, rest);
       }
@@ -79,8 +79,8 @@ describe("local listening", () => {
         listenPrivately(() => createServer(), [missing]),
         {
           message:
-            `TMPDIR: got "${missing}"; expected a folder that this user may write to, with a path of at most ` +
-            `${process.platform === "linux" ? 81 : 77} bytes. Fix: TMPDIR=/tmp npm start`,
+            `\`TMPDIR\`: got "${missing}"; expected a folder that this user may write to, with a path of at most ` +
+            `${process.platform === "linux" ? 81 : 77} bytes. Fix: \`TMPDIR=/tmp npm start\``,
         },
       );
     });

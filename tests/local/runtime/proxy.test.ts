@@ -10,27 +10,27 @@ import { forward } from "../../../local/runtime/network/proxy.ts";
 const BURST = 50;
 const LONG_MS = 60_000;
 
-describe("local proxy", () => {
+describe("forwarding", () => {
   it("waits for a private socket whose queue is full", async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "proxy-"));
     const socketPath = path.join(folder, "socket");
-    const behind = createServer((request, response) => response.end(request.url));
-    await once(behind.listen({ path: socketPath, backlog: 1 }), "listening");
+    const upstream = createServer((request, response) => response.end(request.url));
+    await once(upstream.listen({ path: socketPath, backlog: 1 }), "listening");
 
     const exchanges: Exchange[] = [];
     const front = createExchanges((exchange) => {
       exchanges.push(exchange);
       if (exchanges.length < BURST) return;
-      // All in one turn, in which nothing is accepted.
+      // All requests are forwarded in one turn of the event loop, in which the server accepts no connection.
       for (const each of exchanges) {
         forward(each, {
           to: { address: { socketPath }, tls: undefined },
           target: each.target,
           headers: [["Host", "here"]],
           responseTimeoutMs: LONG_MS,
-          tunnelIdle: { ms: LONG_MS, counts: "either" },
-          responseHeaders: (headers) => headers,
-          failed: (reason) => each.response.writeHead(502).end(reason),
+          tunnelIdle: { ms: LONG_MS, countsBytes: "both" },
+          mapResponseHeaders: (headers) => headers,
+          onFailed: (reason) => each.response.writeHead(502).end(reason),
         });
       }
     }).createServer();
@@ -45,7 +45,7 @@ describe("local proxy", () => {
       assert.deepEqual(answers, paths);
     } finally {
       front.closeAllConnections();
-      for (const server of [front, behind]) await once(server.close(), "close");
+      for (const server of [front, upstream]) await once(server.close(), "close");
       await rm(folder, { recursive: true });
     }
   });

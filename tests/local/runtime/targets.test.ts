@@ -5,10 +5,10 @@ import { readTargetGroups } from "../../../local/model/loadBalancer/targetGroup.
 import { createTargets, type Registration } from "../../../local/runtime/tasks/targets.ts";
 import { wholePath } from "../support/graph.ts";
 
-/** Far longer than a test may take. */
+/** Longer than the test's timeout. */
 const DELAY_SECONDS = 300;
 
-describe("local targets", () => {
+describe("targets", () => {
   const server = createServer((_request, response) => response.end());
   let registration: Registration;
 
@@ -30,22 +30,22 @@ describe("local targets", () => {
     registration.drop();
   });
 
-  it("share one deregistration, which ends with the last open request", async () => {
-    const ends = [registration.target.begin(), registration.target.begin()];
+  it("deregister when the last open request ends, even if asked twice", async () => {
+    const ends = [registration.target.beginRequest(), registration.target.beginRequest()];
     const deregistered = [registration.deregister(), registration.deregister()];
     for (const end of ends) end();
     await Promise.all(deregistered);
   });
 
-  it("are dropped at once, which ends a deregistration under way", async () => {
-    registration.target.begin();
+  it("that are dropped complete their deregistration at once", async () => {
+    registration.target.beginRequest();
     const deregistered = registration.deregister();
     registration.drop();
     await deregistered;
     await registration.deregister();
   });
 
-  it("are not unhealthy while they start, however often they are asked", async () => {
+  it("are not unhealthy while they start, however many checks fail", async () => {
     let checks = 0;
     const starting = createServer((_request, response) => {
       checks += 1;

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { networkInterfaces } from "node:os";
 import { text } from "node:stream/consumers";
 import { WebSocket } from "ws";
 
@@ -57,4 +58,11 @@ export async function refusedUpgrade(url: string, headers: Record<string, string
   const [, response] = (await once(socket, "unexpected-response")) as [unknown, { statusCode: number }]; // As above.
   socket.terminate();
   return response.statusCode;
+}
+
+/** Whether this machine has the address `::1`. */
+export function hasIpv6(): boolean {
+  return Object.values(networkInterfaces()).some((entries) =>
+    entries?.some(({ address }) => address === "::1"),
+  );
 }

@@ -5,6 +5,8 @@ type Fields = Readonly<Record<string, unknown>>;
 
 export const SECRET = "s3cretValue";
 export const SECRET_HEADER = "X-From-Edge";
+/** The headers of a request that passes the load balancer without the edge. */
+export const WITH_SECRET = { [SECRET_HEADER]: SECRET };
 const DNS_NAME = "balancer.internal.example";
 export const BACKPLANE_USER = { name: "tasks", password: "s3cretPassword" } as const;
 const BACKPLANE_ADDRESS = "cache.internal.example";

@@ -1,6 +1,6 @@
 /**
- * A server for tests that keeps the real one's promises to the local stack: it listens where it is told, answers
- * `health`, and goes away at SIGTERM with 1001 for its clients. MODE in its environment breaks one of them.
+ * A server for tests with the behavior that the local stack requires: it listens at HOST and PORT, has the command `health`, and at
+ * SIGTERM closes its clients with 1001 and exits. The variable MODE disables one of these.
  */
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
@@ -11,25 +11,27 @@ if (process.argv[2] === "health") {
   const response = await fetch(`http://${HOST ?? ""}:${PORT ?? ""}/health`);
   process.exit(response.ok ? 0 : 1);
 }
+// A health check that never ends.
+if (process.argv[2] === "hang") await new Promise(() => setInterval(() => undefined, 1000));
 if (MODE === "crash") {
-  console.error("cannot go on");
+  console.error("cannot start");
   process.exit(3);
 }
 
 const FLOOD = Buffer.alloc(64 * 1024);
-/** After so long without a drain, every buffer on the way to the reader is full. */
+/** If no "drain" is emitted for this time, every buffer up to the client is full. */
 const STALLED_MS = 200;
 
-let sick = false;
+let isHealthy = true;
 const http = createServer((request, response) => {
   const { url } = request;
-  if (url === "/sicken") sick = true;
+  if (url === "/sicken") isHealthy = false;
   if (url === "/hang") return;
   if (url === "/cut") {
     request.socket.destroy();
     return;
   }
-  if (url === "/alive" && sick) {
+  if (url === "/alive" && !isHealthy) {
     response.writeHead(500).end();
     return;
   }
@@ -70,7 +72,7 @@ process.on("SIGTERM", () => {
   setTimeout(() => process.exit(0), 300).unref();
 });
 
-// The real server has a port for its metrics too, and writes some to its log.
+// Like the real server, it has a port for metrics, and logs some.
 createServer().listen(Number(process.env["WEBSOCKET_METRICS_PORT"]), HOST).unref();
 console.log(JSON.stringify({ _aws: { Timestamp: 0 }, Connections: 1 }));
 console.log("read on");

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
-import type { Certificate } from "../../../local/runtime/network/certificate.ts";
+import type { LocalCertificate } from "../../../local/runtime/network/certificate.ts";
 
 export interface Asked {
   /** Path and query. */
@@ -15,7 +15,7 @@ export interface ForeignServer extends AsyncDisposable {
   readonly port: number;
 }
 
-export async function startForeignServer(certificate?: Certificate): Promise<ForeignServer> {
+export async function startForeignServer(certificate?: LocalCertificate): Promise<ForeignServer> {
   const http = certificate === undefined ? createServer() : createTlsServer(certificate);
   const sockets = new WebSocketServer({ server: http });
   sockets.on("connection", (socket, { url, headers }) => {

@@ -1,0 +1,165 @@
+/** The summary of the declared stack that `npm start` prints first. */
+import path from "node:path";
+import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
+import type { DeclaredBackplane } from "./backplane.ts";
+import type { Coverage, Treatment } from "./coverage.ts";
+import type { DeclaredDistribution } from "./edge/distribution.ts";
+import { describePolicy } from "./edge/originRequestPolicy.ts";
+import { FieldReader } from "./fieldReader.ts";
+import type { ListenerAction } from "./loadBalancer/action.ts";
+import type { DeclaredListener } from "./loadBalancer/listener.ts";
+import type { DeclaredLoadBalancer } from "./loadBalancer/loadBalancer.ts";
+import type { DeclaredTargetGroup } from "./loadBalancer/targetGroup.ts";
+import type { ServicePath, StackParts } from "./parts.ts";
+import type { DeclaredService } from "./service.ts";
+
+export interface StackSummary {
+  readonly stack: string;
+  /** The number of declared resources. */
+  readonly resources: number;
+  /** The number of declared resources by their treatment. */
+  readonly counts: Readonly<Record<Treatment, number>>;
+  /** One entry for each part of the path, from the viewer to the task. */
+  readonly path: readonly SummaryEntry[];
+}
+
+interface SummaryEntry {
+  /** Such as `load balancer`. */
+  readonly part: string;
+  readonly text: string;
+}
+
+/** Programs of this machine that emulate a part. */
+export interface Emulators {
+  /** Path of the program that emulates the backplane. @default the stand-in for Valkey */
+  readonly valkeyServer?: string | undefined;
+  /** URL of the WebSocket server that emulates the API Gateway. */
+  readonly apiGatewayOrigin?: URL | undefined;
+}
+
+export function summarize(
+  graph: DeclaredGraph,
+  covered: readonly Coverage[],
+  { servicePath, apiGatewayEdge }: StackParts,
+  emulators: Emulators,
+): StackSummary {
+  const counts = { emulated: 0, skipped: 0, unsupported: 0, unknown: 0 };
+  for (const { treatment, names } of covered) counts[treatment] += names.length;
+  const outermost = servicePath === undefined ? apiGatewayEdge : servicePath.edge;
+  const path = [
+    ...describeCustomDomain(graph, outermost),
+    ...(servicePath === undefined ? [] : describeServicePath(servicePath, emulators)),
+    ...(apiGatewayEdge === undefined ? [] : describeApiGatewayEdge(apiGatewayEdge, emulators)),
+  ];
+  return { stack: graph.stack, resources: graph.resources.length, counts, path };
+}
+
+function describeServicePath(
+  { edge, loadBalancers, targetGroups, service, backplane }: ServicePath,
+  emulators: Emulators,
+): readonly SummaryEntry[] {
+  return [
+    ...(edge === undefined ? [] : [{ part: "edge", text: describeEdge(edge) }]),
+    ...loadBalancers.flatMap((loadBalancer) =>
+      loadBalancer.listeners.map((listener) => ({
+        part: "load balancer",
+        text: describeListener(loadBalancer, listener),
+      })),
+    ),
+    ...targetGroups.map((group) => ({ part: "targets", text: describeTargets(group) })),
+    { part: "tasks", text: describeTasks(service) },
+    ...(backplane === undefined
+      ? []
+      : [{ part: "backplane", text: describeBackplane(backplane, emulators) }]),
+  ];
+}
+
+function describeCustomDomain(
+  graph: DeclaredGraph,
+  outermost: DeclaredDistribution | undefined,
+): readonly SummaryEntry[] {
+  const outputs = new FieldReader(`outputs of stack ${graph.stack}`, graph.outputs);
+  const { hostname } = new URL(outputs.text("websocketUrl"));
+  if (hostname === outermost?.domainName) return [];
+  return [{ part: "domain", text: `${hostname}, emulated by localhost` }];
+}
+
+function describeEdge(edge: DeclaredDistribution): string {
+  const added = edge.origins.flatMap(({ customHeaders }) => customHeaders.map(([name]) => name));
+  return [
+    ...viewerProtocolPolicies(edge),
+    ...(added.length > 0 ? [`adds ${added.join(", ")}`] : []),
+    ...(edge.origins.some(({ protocol }) => protocol === "https") ? ["TLS to the load balancer"] : []),
+  ].join(", ");
+}
+
+function viewerProtocolPolicies({ behaviors }: DeclaredDistribution): readonly string[] {
+  return [...new Set(behaviors.map(({ viewerProtocolPolicy }) => viewerProtocolPolicy))];
+}
+
+function describeListener(
+  { internal, idleTimeoutSeconds }: DeclaredLoadBalancer,
+  { protocol, port, rules, defaultAction }: DeclaredListener,
+): string {
+  return [
+    `port ${port}${protocol === "HTTPS" ? " with TLS" : ""}`,
+    ...(rules.length === 0
+      ? [describeAction(defaultAction)]
+      : [`${rules.length} rule${rules.length === 1 ? "" : "s"}`, `else ${describeAction(defaultAction)}`]),
+    `idle ${idleTimeoutSeconds} s`,
+    ...(internal ? ["private: no local port"] : []),
+  ].join(", ");
+}
+
+function describeAction(action: ListenerAction): string {
+  switch (action.type) {
+    case "forward":
+      return "forward";
+    case "fixed-response":
+      return String(action.status);
+    case "redirect":
+      return `${action.status} to the local port for ${action.location.port}`;
+  }
+}
+
+function describeTargets({ algorithm, healthCheck: check }: DeclaredTargetGroup): string {
+  return [
+    algorithm.replaceAll("_", " "),
+    `GET ${check.path} every ${check.intervalSeconds} s`,
+    `unhealthy after ${check.thresholds.unhealthy}`,
+  ].join(", ");
+}
+
+function describeTasks({ desiredCount, maxCount, container }: DeclaredService): string {
+  return [
+    `${desiredCount}${maxCount === undefined ? "" : ` of at most ${maxCount}`}`,
+    `port ${container.port}`,
+    `SIGKILL ${container.stopTimeoutSeconds} s after SIGTERM`,
+  ].join(", ");
+}
+
+function describeBackplane({ engine, maxGB }: DeclaredBackplane, { valkeyServer }: Emulators): string {
+  return [
+    engine,
+    ...(maxGB === undefined ? [] : [`at most ${maxGB} GB`]),
+    `emulated by ${valkeyServer === undefined ? "the stand-in for Valkey" : path.basename(valkeyServer)}`,
+  ].join(", ");
+}
+
+function describeApiGatewayEdge(
+  edge: DeclaredDistribution,
+  { apiGatewayOrigin }: Emulators,
+): readonly SummaryEntry[] {
+  return [
+    {
+      part: "API Gateway",
+      text: [...viewerProtocolPolicies(edge), `emulated by ${apiGatewayOrigin?.href ?? "nothing"}`].join(
+        ", ",
+      ),
+    },
+    ...edge.behaviors.map(({ originRequestPolicy }) => ({
+      part: "receives",
+      text: describePolicy(originRequestPolicy),
+    })),
+  ];
+}

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { readService } from "../../../local/model/service.ts";
+import { BACKPLANE_USER, type Changes, wholePath } from "../support/graph.ts";
+
+describe("the declared service", () => {
+  it("has the declared container and circuit breaker", () => {
+    const { container, ...service } = readService(wholePath());
+    assert.deepEqual(container, {
+      name: "server",
+      port: 9000,
+      environment: { PORT: "9000", GREETING: "declared" },
+      stopTimeoutSeconds: 2,
+      healthCheck: {
+        args: ["health"],
+        intervalSeconds: 30,
+        timeoutSeconds: 5,
+        startPeriodSeconds: 0,
+        thresholds: { healthy: 1, unhealthy: 2 },
+      },
+    });
+    assert.equal(service.circuitBreakerThreshold, 3);
+    assert.equal(service.healthCheckGraceSeconds, 0);
+  });
+
+  it("has the values of the secrets in the environment", () => {
+    const { environment } = readService(wholePath({ backplane: {} })).container;
+    assert.equal(environment["BACKPLANE_PASSWORD"], BACKPLANE_USER.password);
+  });
+
+  it("may overlap tasks only if the declared percentage allows it", () => {
+    const canOverlap = (deploymentMaximumPercent: number | undefined, tasks: number): boolean =>
+      readService(wholePath({ service: { deploymentMaximumPercent } }), tasks).canOverlap;
+    assert.deepEqual(
+      [
+        canOverlap(undefined, 1),
+        canOverlap(200, 1),
+        canOverlap(100, 1),
+        canOverlap(150, 1),
+        canOverlap(150, 2),
+      ],
+      [true, true, false, false, true],
+    );
+  });
+
+  it("has the number of tasks of --tasks, or else of the scalable target", () => {
+    assert.equal(readService(wholePath({ scaling: { minCapacity: 2 } })).desiredCount, 2);
+    assert.equal(readService(wholePath(), 3).desiredCount, 3);
+    assert.throws(
+      () => readService(wholePath(), 4),
+      /`--tasks`: got 4; expected at most 3 .*scaling.* Fix: pass `-c maxTasks=4`/,
+    );
+  });
+
+  it("is refused if the local stack does not know the program of its container", () => {
+    const cases: readonly (readonly [Changes["container"] & object, RegExp])[] = [
+      [{ command: ["sh"] }, /command is unsupported/],
+      [
+        { healthCheck: { command: ["CMD-SHELL", "curl localhost"] } },
+        /healthCheck: command .* expected CMD node/,
+      ],
+      [{ portMappings: [] }, /do not contain 9000/],
+      [
+        { secrets: [{ name: "OTHER", valueFrom: "arn:elsewhere" }] },
+        /secrets\[0\]: valueFrom is unsupported/,
+      ],
+    ];
+    for (const [container, message] of cases)
+      assert.throws(() => readService(wholePath({ container })), message);
+  });
+});
