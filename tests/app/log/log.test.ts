@@ -10,6 +10,7 @@ import { appendScript, openScript, reportScript } from "../../../app/src/log/val
 import { DATA_COMMANDS } from "../../../infra/components/backplane/valkeyAccess.ts";
 import { requireValkey, startGuardedValkey, startValkey } from "../../support/valkey.ts";
 import type { TestValkey } from "../../support/valkey.ts";
+import { FaultyLog } from "./faultyLog.ts";
 import { describeLogContract } from "./logContract.ts";
 import { LogRecorder } from "./logRecorder.ts";
 import { afterwards, silent, tearDown } from "../support.ts";
@@ -29,6 +30,7 @@ const REFUSED_COMMANDS = [
 ];
 
 describeLogContract("memory", { open: createMemoryLog, shared: false });
+describeLogContract("faulty test", { open: (retention) => new FaultyLog(retention).view(0), shared: false });
 
 for (const [name, start] of [
   ["Valkey", startValkey],
