@@ -1,17 +1,18 @@
-/** One WebSocket on a bare socket: a library for each of thousands of clients would be what is measured. */
+/** A WebSocket client on a bare socket: with thousands of clients, a library would dominate the measurement. */
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 
+import { Failure, toFailure } from "../../load-test/parts/failures.ts";
 import { clientFrame, OPCODES, readFrame } from "./frames.ts";
 import type { Protocol } from "./protocols.ts";
 
-/** As in RFC 6455, section 1.3; the server's part of the handshake depends on the key alone. */
+/** The example of RFC 6455, section 1.3. The server's answer depends only on the key. */
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const END_OF_HEADERS = "\r\n\r\n";
 
 const READ_BYTES = 256 * 1024;
-/** One for all: a read is over before the next one begins. */
+/** Shared by all clients: each read ends before the next one starts. */
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
 export interface ClientOptions {
@@ -20,25 +21,25 @@ export interface ClientOptions {
   readonly protocol: Protocol;
   /** Appended to the protocol's path. */
   readonly query?: string;
-  /** Called once it is ready, with the last greeting, before any later byte. */
+  /** Called once with the last greeting, before {@link ClientOptions.onBytes}. */
   readonly onReady: (greeting: string) => void;
-  /** What comes behind the greetings; valid during the call. Whatever it throws fails the client. */
+  /** Receives the bytes after the greetings, which are valid during the call. An error that it throws fails the client. */
   readonly onBytes: (bytes: Buffer) => void;
-  /** The client is of no use any more. */
+  /** The connection has ended, or the server has broken the protocol. */
   readonly onFailed: (error: Error) => void;
 }
 
 export interface Client {
   write(bytes: Buffer): void;
-  /** Takes nothing more from the network, for good. */
+  /** Reads nothing more. */
   stopReading(): void;
-  /** Ends at once, by a reset: thousands of closed connections would keep their ports for a minute. */
+  /** Resets the connection: thousands of closed connections would occupy their ports for a minute. */
   destroy(): void;
 }
 
 export function openClient(options: ClientOptions): Client {
   const { host, port, protocol, query = "" } = options;
-  let state: "handshake" | "greeting" | "ready" | "over" = "handshake";
+  let state: "handshake" | "greeting" | "ready" | "closed" = "handshake";
   let rest: Buffer = Buffer.alloc(0);
   let greeted = 0;
 
@@ -71,23 +72,25 @@ export function openClient(options: ClientOptions): Client {
       ].join("\r\n") + END_OF_HEADERS,
     );
   });
-  socket.on("error", fail);
+  socket.on("error", (error) => {
+    fail(toFailure(error));
+  });
   socket.on("close", () => {
-    fail(new Error("the server closed a connection"));
+    fail(new Failure("closed", "1006"));
   });
 
   return {
     write: (bytes) => void socket.write(bytes),
     stopReading: () => void socket.pause(),
     destroy() {
-      state = "over";
+      state = "closed";
       socket.resetAndDestroy();
     },
   };
 
   function receive(bytes: Buffer): void {
     if (state === "ready") options.onBytes(bytes);
-    else if (state !== "over") prepare(Buffer.concat([rest, bytes]));
+    else if (state !== "closed") prepare(Buffer.concat([rest, bytes]));
   }
 
   function prepare(bytes: Buffer): void {
@@ -124,8 +127,8 @@ export function openClient(options: ClientOptions): Client {
   }
 
   function fail(error: Error): void {
-    if (state === "over") return;
-    state = "over";
+    if (state === "closed") return;
+    state = "closed";
     socket.destroy();
     options.onFailed(error);
   }
@@ -133,14 +136,14 @@ export function openClient(options: ClientOptions): Client {
 
 function checkHandshake(head: string, { subprotocol }: Protocol): void {
   const [status = "", ...headers] = head.split("\r\n");
-  if (!status.startsWith("HTTP/1.1 101 "))
-    throw new Error(`the server answered the handshake with ${status}`);
+  if (!status.startsWith("HTTP/1.1 101 ")) throw new Failure("http", status.split(" ")[1] ?? status);
   const valueOf = (name: string) =>
     headers
       .find((line) => line.toLowerCase().startsWith(`${name}:`))
       ?.slice(name.length + 1)
       .trim();
-  if (valueOf("sec-websocket-accept") !== ACCEPT) throw new Error("the handshake's answer has another key");
+  if (valueOf("sec-websocket-accept") !== ACCEPT)
+    throw new Error("the handshake has a wrong Sec-WebSocket-Accept");
   if (valueOf("sec-websocket-protocol") !== subprotocol) {
     throw new Error(`the server selected the subprotocol ${valueOf("sec-websocket-protocol") ?? "none"}`);
   }

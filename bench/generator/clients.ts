@@ -3,40 +3,39 @@ import type { Client } from "./client.ts";
 import { PROTOCOLS } from "./protocols.ts";
 import type { RunTarget } from "./runs.ts";
 
-/** Long enough for every server that is alive. */
 const CONNECT_TIMEOUT_MS = 60_000;
 
 export interface ClientGroupOptions {
   readonly target: RunTarget;
   readonly count: number;
-  /** Handshakes under way at once. */
+  /** Handshakes at the same time. */
   readonly concurrency: number;
-  /** Appended to the protocol's path. */
+  /** Query string, appended to the protocol's path. */
   readonly query?: string;
   readonly onGreeting?: (index: number, greeting: string) => void;
   readonly onBytes: (index: number, bytes: Buffer) => void;
-  /** A client failed, now or later. */
+  /** Called for every client that fails. */
   readonly onFailed: (error: Error) => void;
 }
 
 export interface ClientGroup {
   readonly all: readonly Client[];
-  /** When all are ready. Rejects when that takes a minute. */
+  /** Resolves when all clients are ready; rejects after a minute. */
   readonly ready: Promise<unknown>;
   /** Idempotent. */
   destroy(): void;
 }
 
-/** Opens many clients, and the next one whenever one is ready. */
-export function openClients(crowd: ClientGroupOptions): ClientGroup {
-  const { target, count, concurrency, query } = crowd;
+/** Opens many clients. Each client that is ready starts the next one. */
+export function openClients(group: ClientGroupOptions): ClientGroup {
+  const { target, count, concurrency, query } = group;
   const protocol = PROTOCOLS[target.protocol];
   const all: Client[] = [];
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   let greeted = 0;
 
   const timeout = setTimeout(() => {
-    reject(new Error(`only ${greeted} of ${count} clients could connect`));
+    reject(new Error(`only ${greeted} of ${count} clients have connected`));
   }, CONNECT_TIMEOUT_MS);
 
   function open(): void {
@@ -48,7 +47,7 @@ export function openClients(crowd: ClientGroupOptions): ClientGroup {
       protocol,
       ...(query === undefined ? {} : { query }),
       onReady(greeting) {
-        crowd.onGreeting?.(index, greeting);
+        group.onGreeting?.(index, greeting);
         greeted++;
         if (greeted === count) {
           clearTimeout(timeout);
@@ -56,9 +55,9 @@ export function openClients(crowd: ClientGroupOptions): ClientGroup {
         } else open();
       },
       onBytes: (bytes) => {
-        crowd.onBytes(index, bytes);
+        group.onBytes(index, bytes);
       },
-      onFailed: crowd.onFailed,
+      onFailed: group.onFailed,
     });
     all.push(client);
   }

@@ -5,6 +5,7 @@ import { difference, ownCpuSeconds } from "./load.ts";
 import { cpuSeconds, residentBytes } from "./processes.ts";
 import type { ConnectionsFigures, ConnectionsRun, RunTarget } from "./runs.ts";
 
+/** Measures handshakes and the memory of idle connections. */
 export async function runConnections(run: ConnectionsRun, target: RunTarget): Promise<ConnectionsFigures> {
   const failure = Promise.withResolvers<never>();
   const memoryBefore = residentBytes(target.pids);

@@ -1,4 +1,4 @@
-/** WebSocket frames (RFC 6455, section 5.2), as far as a generator needs them. */
+/** WebSocket frames (RFC 6455, section 5.2). */
 
 export const OPCODES = { text: 0x1, close: 0x8, ping: 0x9, pong: 0xa } as const;
 
@@ -8,15 +8,15 @@ const OPCODE_BITS = 0x0f;
 const MASKED = 0x80;
 const LENGTH_BITS = 0x7f;
 const SHORT_HEADER_BYTES = 2;
-/** In place of a length: it follows in 2 bytes, or in 8. */
+/** These lengths announce an extended length of 2 bytes, or of 8. */
 const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 const MASK_BYTES = 4;
 
-/** Any will do: it protects proxies from hostile pages, and there are neither here. */
+/** A constant mask is enough: random masks protect proxies from hostile pages (RFC 6455, section 10.3). */
 const MASK = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
 
-/** Where a frame lies in the bytes that it was read from. */
+/** The position of a frame in the received bytes. */
 export interface Frame {
   readonly opcode: number;
   /** Index of the payload's first byte. */
@@ -27,8 +27,8 @@ export interface Frame {
 
 /**
  * Reads the header of the server's frame that begins at `start`.
- * @returns `undefined` where the frame is not complete yet.
- * @throws {Error} where a server must not send such a frame, or this generator does not take it: a fragment.
+ * @returns `undefined` if the frame is incomplete.
+ * @throws {Error} if a server must not send the frame, or if it is a fragment, which the generator does not support.
  */
 export function readFrame(bytes: Buffer, start: number): Frame | undefined {
   const available = bytes.length - start;
@@ -36,7 +36,7 @@ export function readFrame(bytes: Buffer, start: number): Frame | undefined {
   const first = bytes.readUInt8(start);
   const second = bytes.readUInt8(start + 1);
   if ((first & RESERVED_BITS) !== 0) throw new Error("a frame has a reserved bit set");
-  if ((first & FIN) === 0) throw new Error("a message came in fragments");
+  if ((first & FIN) === 0) throw new Error("a message is fragmented");
   if ((second & MASKED) !== 0) throw new Error("a frame of the server is masked");
 
   let length = second & LENGTH_BITS;
@@ -54,26 +54,26 @@ export function readFrame(bytes: Buffer, start: number): Frame | undefined {
   return { opcode: first & OPCODE_BITS, payload: start + header, end: start + header + length };
 }
 
-/** A whole frame as a server sends it. */
+/** A frame of a server. */
 export function serverFrame(payload: Buffer, opcode: number = OPCODES.text): Buffer {
   return Buffer.concat([header(payload.length, opcode, 0), payload]);
 }
 
-/** A whole frame as a client sends it, masked. */
+/** A frame of a client, which is masked. */
 export function clientFrame(payload: Buffer, opcode: number = OPCODES.text): Buffer {
   const frame = Buffer.concat([header(payload.length, opcode, MASKED), MASK, payload]);
   mask(frame, frame.length - payload.length);
   return frame;
 }
 
-/** Masks what lies behind `start`, where a payload begins; or unmasks it. */
+/** Masks or unmasks the payload, which begins at `start`. */
 export function mask(frame: Buffer, start: number): void {
   for (let index = start; index < frame.length; index++) {
     frame.writeUInt8(frame.readUInt8(index) ^ maskAt(index - start), index);
   }
 }
 
-/** The byte of the mask for the payload's byte at `index`. */
+/** The mask's byte for the payload's byte at `index`. */
 export function maskAt(index: number): number {
   return MASK.readUInt8(index % MASK_BYTES);
 }

@@ -11,23 +11,24 @@ import { createTemplate } from "./template.ts";
 import { NotSustainedError, Receiver, Verifier, VoidError } from "./verifier.ts";
 
 const HANDSHAKES_AT_ONCE = 128;
-/** Messages of a publisher on their way, in an open loop: more than two seconds at the highest rate asked for. */
+/** Maximum messages in flight of a publisher in an open loop: more than two seconds at the highest rate. */
 const OPEN_LOOP_WINDOW = 4096;
-/** Nothing came for so long, though something is on its way: it was lost. */
+/** Without a delivery for this time, messages in flight are lost. */
 const STALL_MS = 8000;
-/** A server that brings fewer than these of the messages that become due only lets them pile up. */
-const SUSTAINED_PART = 0.98;
-/** In a measurement so short that these are less than a pause of either process, that many milliseconds' messages. */
+/** A server that delivers a smaller fraction of the due messages does not keep up. */
+const SUSTAINED_FRACTION = 0.98;
+/** In a short measurement, the messages of a pause of either process may be missing. */
 const PAUSE_MS = 50;
 /** The generator has a CPU to itself, and a timer may be late by a millisecond. */
 const SPIN_MS = 2;
-/** What is on its way when the sending ends should be there after this. */
+/** Limit for the messages in flight at the end. */
 const CATCH_UP_MS = 15_000;
 const WATCH_MS = 250;
 
 /**
- * @throws {VoidError} where the server was not faithful.
- * @throws {NotSustainedError} where it could not keep up with the rate.
+ * Sends messages in a closed or an open loop, and measures CPU time, memory and latency.
+ * @throws {VoidError} if the server lost, repeated or altered a message.
+ * @throws {NotSustainedError} if the server did not keep up with the rate.
  */
 export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigures> {
   const { clients: count, publishers, pace, warmSeconds, seconds } = run;
@@ -36,11 +37,11 @@ export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigu
   const failure = Promise.withResolvers<never>();
   const over = new AbortController();
   const histogram = new LatencyHistogram();
-  /** When everything has come that was sent; set once the sending is over. */
-  let onLevel: (() => void) | undefined;
+  /** Called when every sent message has reached every receiver; set after the last message. */
+  let onComplete: (() => void) | undefined;
   const sent = new AbortController();
   let watch: NodeJS.Timeout | undefined;
-  /** Messages due within it count for the latency, also those that come after it. In milliseconds. */
+  /** Messages that are due within it count for the latency, also if they arrive later. In milliseconds. */
   const window = { from: Infinity, to: Infinity };
   let deliveries = 0;
   let readAt = 0;
@@ -56,7 +57,7 @@ export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigu
     },
     onComplete(publisher) {
       if (closedLoop && !sent.signal.aborted) publish(publisher, readAt);
-      else if (verifier.completed === verifier.published) onLevel?.();
+      else if (verifier.completed === verifier.published) onComplete?.();
     },
   });
 
@@ -75,7 +76,7 @@ export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigu
     onFailed: failure.reject,
   });
 
-  /** What a publisher sends in one turn goes out together. */
+  /** The frames of each publisher, which are written together after each turn. */
   const outgoing: Buffer[][] = Array.from({ length: publishers }, () => []);
   function publish(publisher: number, dueAt: number): void {
     outgoing[publisher]?.push(verifier.publish(publisher, dueAt));
@@ -119,14 +120,14 @@ export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigu
     ).catch(failure.reject);
   }
 
-  async function level(): Promise<void> {
+  async function completed(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    onLevel = () => {
+    onComplete = () => {
       resolve(undefined);
     };
-    if (verifier.completed === verifier.published) onLevel();
+    if (verifier.completed === verifier.published) onComplete();
     const late = sleep(CATCH_UP_MS, undefined, { signal: over.signal }).then(() => {
-      throw new NotSustainedError(`it was not level after ${CATCH_UP_MS / 1000} s`);
+      throw new NotSustainedError(`messages were still in flight after ${CATCH_UP_MS / 1000} s`);
     });
     await Promise.race([promise, late]);
   }
@@ -136,16 +137,16 @@ export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigu
     if (run.idleReader) clients.all.at(-1)?.stopReading();
 
     const memoryBefore = residentBytes(target.pids);
-    let memoryMost = memoryBefore;
+    let maxMemory = memoryBefore;
     let seen = 0;
     let seenAt = performance.now();
     watch = setInterval(() => {
       const memory = residentBytes(target.pids);
-      if (memory !== undefined) memoryMost = Math.max(memoryMost ?? 0, memory);
+      if (memory !== undefined) maxMemory = Math.max(maxMemory ?? 0, memory);
       const now = performance.now();
       if (deliveries !== seen) [seen, seenAt] = [deliveries, now];
       else if (now - seenAt > STALL_MS && verifier.completed < verifier.published) {
-        failure.reject(new VoidError(`messages were lost: none came for ${STALL_MS / 1000} s`));
+        failure.reject(new VoidError(`messages were lost: none arrived for ${STALL_MS / 1000} s`));
       }
     }, WATCH_MS);
     const look = () => ({
@@ -165,17 +166,17 @@ export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigu
     const after = look();
     window.to = after.at;
     sent.abort();
-    await level();
+    await completed();
     const messages = after.messages - before.messages;
     const measuredSeconds = (after.at - before.at) / 1000;
     if (!closedLoop && !isSustained(messages, pace.rate, measuredSeconds)) {
-      throw new NotSustainedError(`it brought ${messages} messages in ${measuredSeconds.toFixed(3)} s`);
+      throw new NotSustainedError(`it delivered ${messages} messages in ${measuredSeconds.toFixed(3)} s`);
     }
 
-    // A message that came twice came before this one does.
+    // A repeated message arrives before this one.
     publish(0, performance.now());
     flush();
-    await level();
+    await completed();
 
     return {
       seconds: measuredSeconds,
@@ -186,7 +187,7 @@ export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigu
       serverCpu: difference(after.serverCpu, before.serverCpu),
       storeCpu: difference(after.storeCpu, before.storeCpu),
       generatorCpu: after.generatorCpu - before.generatorCpu,
-      memoryGrowthBytes: difference(memoryMost, memoryBefore),
+      memoryGrowthBytes: difference(maxMemory, memoryBefore),
       sameOrder: verifier.diverged === 0,
     };
   }
@@ -203,16 +204,16 @@ export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigu
 
 function isSustained(messages: number, rate: number, seconds: number): boolean {
   const due = rate * seconds;
-  return due - messages <= Math.max((1 - SUSTAINED_PART) * due, (rate * PAUSE_MS) / 1000);
+  return due - messages <= Math.max((1 - SUSTAINED_FRACTION) * due, (rate * PAUSE_MS) / 1000);
 }
 
-/** In seconds, of all threads. */
+/** CPU time of this process in seconds. */
 export function ownCpuSeconds(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
 }
 
-/** `undefined` where either is. */
+/** `undefined` if either value is. */
 export function difference(after: number | undefined, before: number | undefined): number | undefined {
   return after === undefined || before === undefined ? undefined : after - before;
 }

@@ -1,7 +1,7 @@
 /**
- * A process for one run: it takes the run from the benchmark that forked it, answers with the outcome, and ends. It
- * ends with the benchmark, too.
+ * The process of one run: receives the run from the benchmark, sends the outcome, and ends. It also ends with the benchmark.
  */
+import { explain, Failure } from "../../load-test/parts/failures.ts";
 import { runConnections } from "./connections.ts";
 import { runLoad } from "./load.ts";
 import { runResume } from "./resume.ts";
@@ -11,7 +11,7 @@ import { NotSustainedError } from "./verifier.ts";
 process.once("disconnect", () => process.exit());
 
 process.once("message", (message) => {
-  // From the benchmark's own code, of the same version.
+  // The benchmark has the same version.
   const { run, target } = message as { run: Run; target: RunTarget };
   void perform(run, target).then((outcome) =>
     process.send?.(outcome, undefined, undefined, () => process.exit()),
@@ -22,9 +22,16 @@ async function perform(run: Run, target: RunTarget): Promise<RunOutcome<FiguresO
   try {
     return { outcome: "measured", figures: await figuresOf(run, target) };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { outcome: error instanceof NotSustainedError ? "not sustained" : "void", reason };
+    return {
+      outcome: error instanceof NotSustainedError ? "not sustained" : "void",
+      reason: describeError(error),
+    };
   }
+}
+
+function describeError(error: unknown): string {
+  if (error instanceof Failure) return `${error.message}: ${explain(error)}`;
+  return error instanceof Error ? error.message : String(error);
 }
 
 function figuresOf(run: Run, target: RunTarget): Promise<FiguresOf[Run["kind"]]> {

@@ -1,18 +1,18 @@
-/** What the kernel knows of the servers' processes. */
+/** CPU time and memory of the servers' processes, as the kernel reports them. */
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const NANOSECONDS = 1e9;
 const KIB = 1024;
 
-/** Processes that use less than this part of a CPU have nothing left to do. */
+/** Below this fraction of a CPU, a process is idle. */
 const IDLE_CPU = 0.02;
-const IDLE_LOOK_MS = 50;
-const IDLE_PATIENCE_MS = 5000;
+const IDLE_CHECK_MS = 50;
+const MAX_IDLE_WAIT_MS = 5000;
 
 /**
- * Time that all threads of the processes have had a CPU, in seconds, to the nanosecond.
- * `undefined` where the system does not tell: only Linux does.
+ * CPU time of all threads of the processes, in seconds, exact to a nanosecond.
+ * @returns `undefined` on systems other than Linux.
  */
 export function cpuSeconds(pids: readonly number[]): number | undefined {
   return sum(pids, (pid) =>
@@ -26,7 +26,7 @@ export function cpuSeconds(pids: readonly number[]): number | undefined {
   );
 }
 
-/** Resident memory of the processes, in bytes; `undefined` where the system does not tell. */
+/** Resident memory of the processes in bytes; `undefined` on systems other than Linux. */
 export function residentBytes(pids: readonly number[]): number | undefined {
   return sum(
     pids,
@@ -34,15 +34,15 @@ export function residentBytes(pids: readonly number[]): number | undefined {
   );
 }
 
-/** Waits until the processes have nothing left to do, a few seconds at most. */
+/** Waits until the processes are idle, for a few seconds at most. */
 export async function waitUntilIdle(pids: readonly number[]): Promise<void> {
-  const deadline = performance.now() + IDLE_PATIENCE_MS;
+  const deadline = performance.now() + MAX_IDLE_WAIT_MS;
   let before = cpuSeconds(pids);
   while (performance.now() < deadline) {
-    await sleep(IDLE_LOOK_MS);
+    await sleep(IDLE_CHECK_MS);
     const now = cpuSeconds(pids);
     const used = now === undefined || before === undefined ? 0 : now - before;
-    if (used < (IDLE_CPU * IDLE_LOOK_MS) / 1000) return;
+    if (used < (IDLE_CPU * IDLE_CHECK_MS) / 1000) return;
     before = now;
   }
 }
@@ -52,7 +52,7 @@ function sum(pids: readonly number[], read: (pid: number) => number): number | u
   try {
     return pids.reduce((total, pid) => total + read(pid), 0);
   } catch {
-    // A process has ended: its connections end, too, and say so.
+    // A process has ended. Its connections fail too, which is reported.
     return undefined;
   }
 }

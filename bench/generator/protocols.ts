@@ -1,19 +1,19 @@
-/** What the servers under test speak on top of WebSocket frames: one broadcast job in different words. */
+/** The protocols of the measured servers on top of WebSocket frames. All broadcast each message. */
 
 export type ProtocolName = "plain" | "resume.v1" | "socket.io";
 
 export interface Protocol {
   /** Path and query of the handshake. */
   readonly path: string;
-  /** Offered, and expected to be selected. */
+  /** The client offers it, and the server must select it. */
   readonly subprotocol?: string;
-  /** What the server says before a client is ready, in order: how each text begins, and the answer to it. */
+  /** Messages of the server before a client is ready, in order: the start of each text, and the answer to it. */
   readonly greetings: readonly { readonly begins: string; readonly answer?: string }[];
-  /** What stands around the value that a client publishes. */
+  /** The text before and after a published value. */
   readonly publish: readonly [before: string, after: string];
-  /** What stands around the same value where it is delivered. */
+  /** The text before and after a delivered value. */
   readonly delivery: readonly [before: string, after: string];
-  /** A heartbeat in text, and the answer to it. */
+  /** A heartbeat as a text message, and the answer to it. */
   readonly heartbeat?: { readonly text: string; readonly answer: string };
 }
 
@@ -25,7 +25,7 @@ export const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = {
     publish: ["", ""],
     delivery: ['{"message":', "}"],
   },
-  /** PROTOCOL.md; a delivery ends with its offset, which differs from one message to the next. */
+  /** PROTOCOL.md. A delivery ends with its offset, which differs for each message. */
   "resume.v1": {
     path: "/wss",
     subprotocol: "resume.v1",

@@ -1,38 +1,38 @@
-/** What a generator is asked to do, and what it answers: the messages between it and the benchmark. */
+/** Messages between the benchmark and a generator: runs and their outcomes. */
 import type { ProtocolName } from "./protocols.ts";
 
-/** The server, or the tasks that together are one. */
+/** The server, or the tasks that share a store. */
 export interface RunTarget {
   readonly host: string;
-  /** Client i connects to the i-th of them, and round again. */
+  /** Client i connects to port i modulo their number. */
   readonly ports: readonly number[];
-  /** Their processes, whose CPU and memory are counted together. */
+  /** Their processes; CPU and memory are added. */
   readonly pids: readonly number[];
-  /** The process of the store behind them, counted apart. */
+  /** The process of the store, counted separately. */
   readonly storePid?: number;
   readonly protocol: ProtocolName;
 }
 
-/** Messages to everybody. */
+/** Every message goes to every client. */
 export interface LoadRun {
   readonly kind: "load";
-  /** ClientGroup that receive everything; the first of them publish, too. */
+  /** Clients that receive every message. The first ones also publish. */
   readonly clients: number;
   readonly publishers: number;
   /** Size of a message's JSON text. */
   readonly messageBytes: number;
   readonly pace:
     | {
-        /** A publisher sends its next message when everybody has received one: so many are on their way. */
+        /** Closed loop: messages in flight of each publisher. A message that reached every client is followed by the next. */
         readonly inFlight: number;
       }
     | {
-        /** Messages a second, sent whether or not the server keeps up. */
+        /** Open loop: messages a second, whether or not the server keeps up. */
         readonly rate: number;
       };
-  /** Whether there is one more client, which never reads. */
+  /** Whether one more client connects that never reads. */
   readonly idleReader: boolean;
-  /** Load before the measurement begins. */
+  /** Load before the measurement. */
   readonly warmSeconds: number;
   readonly seconds: number;
 }
@@ -40,16 +40,16 @@ export interface LoadRun {
 export interface LoadFigures {
   readonly seconds: number;
   readonly deliveries: number;
-  /** Messages that reached everybody. */
+  /** Messages that reached every client. */
   readonly messages: number;
-  /** From the time at which a message was due to that at which one client had read it. */
+  /** From the due time of a message to the time at which a client has read it. */
   readonly p50Ms: number | undefined;
   readonly p99Ms: number | undefined;
-  /** In seconds, as everything called CPU; `undefined` where the system does not tell. */
+  /** CPU time in seconds; `undefined` if the system does not report it. */
   readonly serverCpu: number | undefined;
   readonly storeCpu: number | undefined;
   readonly generatorCpu: number;
-  /** From all clients' being connected to the most that was seen after it. */
+  /** Maximum after all clients had connected, minus the value at that time. */
   readonly memoryGrowthBytes: number | undefined;
   readonly sameOrder: boolean;
 }
@@ -58,9 +58,9 @@ export interface LoadFigures {
 export interface ConnectionsRun {
   readonly kind: "connections";
   readonly clients: number;
-  /** Handshakes under way at once. */
+  /** Handshakes at the same time. */
   readonly concurrency: number;
-  /** From the last handshake to the look at the server's memory. */
+  /** From the last handshake to the measurement of the server's memory. */
   readonly idleSeconds: number;
 }
 
@@ -73,17 +73,17 @@ export interface ConnectionsFigures {
   readonly memoryGrowthBytes: number | undefined;
 }
 
-/** ClientGroup of `resume.v1` that reconnect at once. */
+/** Clients of `resume.v1` that reconnect at once. */
 export interface ResumeRun {
   readonly kind: "resume";
   readonly clients: number;
-  /** Messages that each of them has missed. */
+  /** Messages that each client has missed. */
   readonly behind: number;
   readonly messageBytes: number;
 }
 
 export interface ResumeFigures {
-  /** From the first reconnect until the last client has everything. */
+  /** From the first reconnect to the last delivery. */
   readonly seconds: number;
   readonly deliveries: number;
   readonly serverCpu: number | undefined;
@@ -100,7 +100,7 @@ export type Run = LoadRun | ConnectionsRun | ResumeRun;
 
 export type RunOutcome<Figures> =
   | { readonly outcome: "measured"; readonly figures: Figures }
-  /** The server lost, doubled or altered something, or ended a connection: there are no figures. */
+  /** The server lost, repeated or altered a message, or ended a connection. */
   | { readonly outcome: "void"; readonly reason: string }
-  /** It was asked for more than it can do. */
+  /** The server did not keep up with the rate. */
   | { readonly outcome: "not sustained"; readonly reason: string };

@@ -1,4 +1,4 @@
-/** The messages of a run: equal but for the publisher's number and a number of each message. */
+/** The messages of a run. They differ only in the publisher's number and the sequence number. */
 import { clientFrame, maskAt, serverFrame } from "./frames.ts";
 import type { Protocol } from "./protocols.ts";
 
@@ -10,23 +10,23 @@ const ZERO = "0".charCodeAt(0);
 
 export interface MessageId {
   readonly publisher: number;
-  /** Number of the message among those of its publisher, from 0. */
+  /** Number of the message among its publisher's, from 0. */
   readonly sequence: number;
 }
 
 export interface Template {
-  /** The frame that publishes a message: the caller's own. */
+  /** A new frame that publishes a message. */
   publication(publisher: number, sequence: number): Buffer;
   /**
-   * Says which message a frame of the server is; `undefined` where the frame differs from that message's frame in
-   * any byte.
+   * Identifies the message of a server's frame.
+   * @returns `undefined` if any byte differs from the expected frame.
    */
   identify(bytes: Buffer, start: number, end: number): MessageId | undefined;
   /** Size of a frame that delivers a message. */
   readonly deliveryBytes: number;
 }
 
-/** @param bytes size of a message's JSON text; at least that of one without filling. */
+/** @param bytes size of a message's JSON text. */
 export function createTemplate({ publish, delivery }: Protocol, bytes: number): Template {
   const empty = message("");
   if (bytes < empty.length)
@@ -69,7 +69,7 @@ function message(filling: string): string {
   });
 }
 
-/** @param maskedFrom index of the masked payload; nothing is masked where it is left out. */
+/** @param maskedFrom index of the masked payload; `undefined` for an unmasked frame. */
 function writeDigits(bytes: Buffer, at: number, digits: number, value: number, maskedFrom?: number): void {
   let rest = value;
   for (let index = at + digits - 1; index >= at; index--) {
@@ -79,7 +79,7 @@ function writeDigits(bytes: Buffer, at: number, digits: number, value: number, m
   }
 }
 
-/** What are no digits gives some number: the comparison of all bytes finds it out. */
+/** Other characters than digits result in some number: the comparison of all bytes then fails. */
 function readDigits(bytes: Buffer, at: number, digits: number): number {
   let value = 0;
   for (let index = at; index < at + digits; index++)

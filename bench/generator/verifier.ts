@@ -1,20 +1,20 @@
 /**
- * Holds a server to its word: every receiver gets every message exactly once, in order per publisher, byte by byte.
+ * Verifies that every receiver gets every message exactly once, in order per publisher, with every byte equal.
  *
- * What the first receiver gets is checked frame by frame and becomes the stream that the others are compared with, a
- * whole read at a time: at full load that is one comparison of memory for hundreds of messages. A receiver that
- * gets another order is checked frame by frame from then on.
+ * The frames of the first receiver are verified one by one, and become the stream. The reads of other receivers are compared
+ * with the stream: one comparison of memory covers hundreds of messages. A receiver with another order is verified frame by
+ * frame from then on.
  */
 import { OPCODES, readFrame } from "./frames.ts";
 import type { Frame } from "./frames.ts";
 import type { Template } from "./template.ts";
 
-/** The server broke its word; the run says nothing about its speed. */
+/** The server lost, repeated or altered a message. The run has no figures. */
 export class VoidError extends Error {
   override readonly name = "VoidError";
 }
 
-/** More messages are on their way than the server, or this generator, can be expected to catch up with. */
+/** The server, or this generator, does not keep up with the rate. */
 export class NotSustainedError extends Error {
   override readonly name = "NotSustainedError";
 }
@@ -23,23 +23,23 @@ export interface VerifierOptions {
   readonly template: Template;
   readonly receivers: number;
   readonly publishers: number;
-  /** Messages of one publisher that may be on their way at once. */
+  /** Maximum messages in flight of one publisher. */
   readonly window: number;
-  /** A message reached one receiver. `dueAt` is what {@link Verifier.publish} was told. */
+  /** A message has reached one receiver. `dueAt` is that of {@link Verifier.publish}. */
   readonly onDelivery: (dueAt: number) => void;
-  /** A message reached every receiver. */
+  /** A message has reached every receiver. */
   readonly onComplete: (publisher: number) => void;
 }
 
-/** How far one receiver has come. */
+/** The position of one receiver. */
 export class Receiver {
-  /** Number of the stream's next message. */
+  /** Number of the next message of the stream. */
   next = 0;
-  /** Bytes of the stream that it has received. */
+  /** Received bytes of the stream. */
   position = 0;
-  /** A frame that is not complete yet. */
+  /** Bytes of an incomplete frame. */
   rest: Buffer | undefined;
-  /** Once it has left the stream's order: the number of each publisher's next message. */
+  /** The number of each publisher's next message; `undefined` while the order is that of the stream. */
   sequences: number[] | undefined;
 }
 
@@ -85,22 +85,23 @@ export class Verifier {
     return this.#completedCount;
   }
 
-  /** Receivers that saw the messages in another order than the first one did. */
+  /** Receivers with another order than the first one. */
   get diverged(): number {
     return this.#divergedCount;
   }
 
   /**
-   * Notes a message, and gives the frame that publishes it.
-   * @param dueAt when it should be sent, in milliseconds.
-   * @throws {NotSustainedError} where the publisher's window is full.
+   * Registers a message.
+   * @param dueAt in milliseconds.
+   * @returns the frame that publishes the message.
+   * @throws {NotSustainedError} if the publisher's window is full.
    */
   publish(publisher: number, dueAt: number): Buffer {
     const { template, receivers, window } = this.#options;
     const sequence = this.#published[publisher] ?? 0;
     const slot = this.#slot(publisher, sequence);
     if (this.#missing[slot] !== 0)
-      throw new NotSustainedError(`${window} messages of a publisher are on their way`);
+      throw new NotSustainedError(`${window} messages of a publisher are in flight`);
     this.#missing[slot] = receivers;
     this.#dueAt[slot] = dueAt;
     this.#published[publisher] = sequence + 1;
@@ -109,9 +110,9 @@ export class Verifier {
   }
 
   /**
-   * Takes what a receiver has read; the bytes need to stay only during the call.
-   * @param control takes each frame that is no message of a run; answers whether it is one that may come.
-   * @throws {VoidError} at the first byte that is not as it must be.
+   * Verifies the bytes that a receiver has read. They are used only during the call.
+   * @param control receives each frame that is not a message of the run, and returns whether it is valid.
+   * @throws {VoidError} at the first wrong byte.
    */
   receive(receiver: Receiver, read: Buffer, control: (opcode: number, payload: Buffer) => boolean): void {
     let bytes = read;
@@ -119,7 +120,7 @@ export class Verifier {
       const known = this.#matching(receiver, bytes);
       if (known > 0) this.#advance(receiver, known);
       if (known === bytes.length) return;
-      // A read may end, and differ, in the middle of a frame: what came of it before is needed again.
+      // A read may end or differ in the middle of a frame, so its previous bytes are needed again.
       const start = receiver.next * this.#options.template.deliveryBytes;
       bytes = Buffer.concat([this.#streamSlice(start, receiver.position), bytes.subarray(known)]);
       receiver.position = start;
@@ -131,14 +132,14 @@ export class Verifier {
     for (let frame = readWhole(bytes, at); frame !== undefined; frame = readWhole(bytes, at)) {
       const isMessage = frame.opcode === OPCODES.text && this.#message(receiver, bytes, at, frame.end);
       if (!isMessage && !control(frame.opcode, bytes.subarray(frame.payload, frame.end))) {
-        throw new VoidError(`a frame is none of the messages sent: ${excerpt(bytes, frame)}`);
+        throw new VoidError(`a frame is not one of the sent messages: ${excerpt(bytes, frame)}`);
       }
       at = frame.end;
     }
     receiver.rest = at < bytes.length ? Buffer.from(bytes.subarray(at)) : undefined;
   }
 
-  /** How many of the bytes, from the first on, are those of the stream: all that it has, or none. */
+  /** @returns how many of the first bytes equal the stream: all bytes that the stream has, or 0. */
   #matching({ position }: Receiver, bytes: Buffer): number {
     const ring = this.#streamBytes;
     const length = Math.min(bytes.length, this.#streamed * this.#options.template.deliveryBytes - position);
@@ -159,7 +160,7 @@ export class Verifier {
 
   #streamSlice(start: number, end: number): Buffer {
     const ring = this.#streamBytes;
-    // Frames of one size, a whole number of which makes up the ring: none is broken in two.
+    // All frames have one size, and the ring contains a whole number of them.
     const from = start % ring.length;
     return ring.subarray(from, from + end - start);
   }
@@ -169,7 +170,8 @@ export class Verifier {
     const id = this.#options.template.identify(bytes, start, end);
     if (id === undefined) return false;
     const { publisher, sequence } = id;
-    if (sequence >= (this.#published[publisher] ?? 0)) throw new VoidError("a message came that nobody sent");
+    if (sequence >= (this.#published[publisher] ?? 0))
+      throw new VoidError("a message arrived that was not sent");
     const slot = this.#slot(publisher, sequence);
 
     if (receiver.sequences === undefined) {
@@ -195,8 +197,8 @@ export class Verifier {
     const expected = this.#streamedOf[publisher] ?? 0;
     assertNext(sequence, expected);
     const index = this.#streamed % this.#streamSlots.length;
-    // What is overwritten has reached everybody: a receiver before it would have let nothing behind it complete, and
-    // the windows of all publishers together are as large as the stream.
+    // The overwritten message has reached every receiver: the stream is as large as the windows of all publishers together, and
+    // no later message can complete before it.
     this.#streamSlots[index] = this.#slot(publisher, sequence);
     this.#streamSequences[index] = sequence;
     frame.copy(this.#streamBytes, index * frame.length);
@@ -204,10 +206,10 @@ export class Verifier {
     this.#streamed++;
   }
 
-  /** The number of each publisher's next message for somebody who has seen the stream up to `next`. */
+  /** The number of each publisher's next message for a receiver at `next` in the stream. */
   #sequencesAt(next: number): number[] {
     const sequences = [...this.#streamedOf];
-    // Backwards, so that the first of each publisher stays.
+    // Backwards, so that the first message of each publisher remains.
     for (let number = this.#streamed - 1; number >= next; number--) {
       const index = number % this.#streamSlots.length;
       const publisher = Math.floor((this.#streamSlots[index] ?? 0) / this.#options.window);
@@ -232,8 +234,9 @@ export class Verifier {
 }
 
 function assertNext(sequence: number, expected: number): void {
-  if (sequence < expected) throw new VoidError("a message came twice, or late");
-  if (sequence > expected) throw new VoidError("a message was lost, or overtaken by one of its publisher");
+  if (sequence < expected) throw new VoidError("a message arrived twice, or late");
+  if (sequence > expected)
+    throw new VoidError("a message was lost, or overtaken by a later one of its publisher");
 }
 
 function readWhole(bytes: Buffer, at: number): Frame | undefined {

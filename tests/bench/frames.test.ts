@@ -6,13 +6,13 @@ import { clientFrame, mask, OPCODES, readFrame, serverFrame } from "../../bench/
 import { PROTOCOLS } from "../../bench/generator/protocols.ts";
 import { createTemplate } from "../../bench/generator/template.ts";
 
-/** Around every change of a header's form, too. */
+/** Includes the lengths around each form of the header. */
 const payload = fc
   .oneof(fc.nat(300), fc.constantFrom(125, 126, 127, 65_535, 65_536, 70_000))
   .map((length) => Buffer.alloc(length, "payload"));
 
 describe("the benchmark's frames", () => {
-  it("are read back as they were written, wherever they begin", () => {
+  it("are read as they were written, at any offset", () => {
     fc.assert(
       fc.property(payload, fc.nat(20), (bytes, offset) => {
         const frame = serverFrame(bytes, OPCODES.ping);
@@ -25,7 +25,7 @@ describe("the benchmark's frames", () => {
     );
   });
 
-  it("are none until their last byte is there", () => {
+  it("are incomplete without their last byte", () => {
     fc.assert(
       fc.property(payload, fc.double({ min: 0, max: 1, noNaN: true }), (bytes, part) => {
         const frame = serverFrame(bytes);
@@ -44,10 +44,10 @@ describe("the benchmark's frames", () => {
     assert.deepEqual(frame.subarray(start), text);
   });
 
-  it("of a server that break the rules are refused", () => {
+  it("of a server that violate RFC 6455 are rejected", () => {
     const [first = 0, ...rest] = serverFrame(Buffer.from("{}"));
     assert.throws(() => readFrame(Buffer.from([first | 0x40, ...rest]), 0), /reserved/);
-    assert.throws(() => readFrame(Buffer.from([first & 0x0f, ...rest]), 0), /fragments/);
+    assert.throws(() => readFrame(Buffer.from([first & 0x0f, ...rest]), 0), /fragmented/);
   });
 });
 
@@ -59,13 +59,13 @@ describe("the benchmark's messages", () => {
   mask(publication, publication.length - 64);
   const text = publication.toString("utf8", publication.length - 64);
 
-  it("have the size that is asked for, and are numbered", () => {
+  it("have the given size, and numbers", () => {
     assert.equal(Buffer.byteLength(text), 64);
     const { p, s } = JSON.parse(text) as { p: string; s: string };
     assert.deepEqual([p, s], ["07", "0000001234"]);
   });
 
-  it("are known by every byte of their delivery", () => {
+  it("are identified by every byte of their delivery", () => {
     const { d } = JSON.parse(text) as { d: string };
     const frame = serverFrame(expected("07", "0000001234", d));
     assert.deepEqual(template.identify(frame, 0, frame.length), { publisher: 7, sequence: 1234 });

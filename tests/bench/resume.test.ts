@@ -11,7 +11,7 @@ import type { ResumeFigures } from "../../bench/generator/runs.ts";
 const RUN = { kind: "resume", clients: 5, behind: 50, messageBytes: 64 } as const;
 const EPOCH = "an epoch";
 
-/** Runs against a server of `resume.v1` that sends `history` to whoever resumes. */
+/** Runs against a server of `resume.v1` that sends `history` to every client that resumes. */
 async function resume(history: (missed: readonly string[]) => readonly string[]): Promise<ResumeFigures> {
   const log: string[] = [];
   const server = new WebSocketServer({ port: 0, host: "localhost" });
@@ -43,8 +43,8 @@ async function resume(history: (missed: readonly string[]) => readonly string[])
   }
 }
 
-describe("a run of the benchmark's clients that resume", () => {
-  it("counts what they have missed", async () => {
+describe("a run of the benchmark with clients that resume", () => {
+  it("counts the missed messages", async () => {
     const figures = await resume((missed) => missed);
     assert.equal(figures.deliveries, RUN.clients * RUN.behind);
     assert.ok(figures.seconds > 0);
@@ -52,12 +52,12 @@ describe("a run of the benchmark's clients that resume", () => {
 
   for (const [what, history] of Object.entries<Parameters<typeof resume>[0]>({
     "is lost": (missed) => missed.toSpliced(20, 1),
-    "comes twice": (missed) => missed.toSpliced(20, 0, missed[19] ?? ""),
-    "comes twice at the end": (missed) => [...missed, missed.at(-1) ?? ""],
+    "arrives twice": (missed) => missed.toSpliced(20, 0, missed[19] ?? ""),
+    "arrives twice at the end": (missed) => [...missed, missed.at(-1) ?? ""],
     "is altered": (missed) => missed.with(20, missed[20]?.replace("x", "y") ?? ""),
   })) {
     it(`is void when a message ${what}`, async () => {
-      await assert.rejects(resume(history), /a message was lost, doubled or altered/);
+      await assert.rejects(resume(history), /a message was lost, repeated or altered/);
     });
   }
 });

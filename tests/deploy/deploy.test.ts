@@ -54,6 +54,14 @@ describe("npm run deploy", function () {
     return readFileSync(join(target.project.folder, file), "utf8");
   }
 
+  function write(file: string, text: string): void {
+    writeFileSync(join(target.project.folder, file), text);
+  }
+
+  function pulumi(command: string): Promise<string> {
+    return target.project.pulumi(...command.split(" "));
+  }
+
   it("does not start without a stack, a stack file, a passphrase or credentials", async () => {
     const { PULUMI_CONFIG_PASSPHRASE: _passphrase, ...noPassphrase } = target.environment;
     const { AWS_ACCESS_KEY_ID: _key, ...noCredentials } = target.environment;
@@ -94,11 +102,11 @@ describe("npm run deploy", function () {
     assert.match(read("preview.md"), /\| `\+` create \| `edge` \| `aws:cloudfront:Distribution` \|/);
     assert.deepEqual(changes(), []);
     assert.equal(read("Pulumi.dev.yaml"), file);
-    assert.deepEqual(JSON.parse(await target.project.pulumi("stack", "ls", "--json")), []);
+    assert.deepEqual(JSON.parse(await pulumi("stack ls --json")), []);
   });
 
   it("prints no secret, also under a wrong key", async () => {
-    await target.project.pulumi("stack", "init", "dev");
+    await pulumi("stack init dev");
     const before = read("Pulumi.dev.yaml");
     for (const key of ["jwksUrll", "jwksUrl", "priceClass"]) {
       const name = `websocket:${key}`;
@@ -110,7 +118,7 @@ describe("npm run deploy", function () {
     const rotation = await target.deploy("rotate-secret", "dev", ...FAST);
     assert.equal(read("Pulumi.dev.yaml"), broken);
     assert.doesNotMatch(rotation.stdout, /commit it/);
-    writeFileSync(join(target.project.folder, "Pulumi.dev.yaml"), before);
+    write("Pulumi.dev.yaml", before);
 
     assert.equal(code, 1);
     for (const text of [stdout, stderr, read("preview.md")]) assert.doesNotMatch(text, /hunter2/);
@@ -137,7 +145,7 @@ describe("npm run deploy", function () {
       for (const [, ...words] of commandsOf("npx", line)) await target.project.pulumi(...words);
     }
     const { config } = parse(read("Pulumi.dev.yaml")) as { config: Record<string, unknown> };
-    writeFileSync(join(target.project.folder, "Pulumi.dev.yaml"), before);
+    write("Pulumi.dev.yaml", before);
 
     assert.deepEqual(config["websocket:allowedOrigins"], origins);
     assert.equal(config["websocket:jwtIssuer"], "it's a&b");
@@ -203,10 +211,10 @@ describe("npm run deploy", function () {
     const before = read(file);
     const broken = before.replace("accessLogs: { enabled: true,", "accessLogs: { enabled: false,");
     assert.notEqual(broken, before);
-    writeFileSync(join(target.project.folder, file), broken);
+    write(file, broken);
     const up = await target.deploy("up", "dev", "--yes", "--no-smoke");
     const preview = await target.deploy("preview", "dev");
-    writeFileSync(join(target.project.folder, file), before);
+    write(file, before);
 
     for (const { code, stderr } of [up, preview]) {
       assert.equal(code, 1);
@@ -216,12 +224,12 @@ describe("npm run deploy", function () {
   });
 
   it("keeps the selected stack selected", async () => {
-    await target.project.pulumi("stack", "init", "other");
+    await pulumi("stack init other");
     await target.deploy("outputs", "dev");
-    assert.equal((await target.project.pulumi("stack", "--show-name")).trim(), "other");
+    assert.equal((await pulumi("stack --show-name")).trim(), "other");
     await target.deploy("preview", "prod", "--no-policy");
-    assert.equal((await target.project.pulumi("stack", "--show-name")).trim(), "other");
-    await target.project.pulumi("stack", "rm", "other", "--yes");
+    assert.equal((await pulumi("stack --show-name")).trim(), "other");
+    await pulumi("stack rm other --yes");
   });
 
   it("runs the smoke test", async () => {
@@ -263,35 +271,31 @@ describe("npm run deploy", function () {
       );
       assert.equal(read("Pulumi.dev.yaml"), configured);
     }
-    writeFileSync(join(target.project.folder, "Pulumi.dev.yaml"), file);
+    write("Pulumi.dev.yaml", file);
     assert.deepEqual(changes(), []);
   });
 
-  it("finds changes in AWS, and updates the state with them", async () => {
-    target.project.cloud.setDrift(DISTRIBUTION, { comment: "by hand" });
+  it("finds changes in AWS with new ECR credentials, and updates the state", async () => {
+    const { cloud } = target.project;
+    const hasNewToken = (): boolean => {
+      const calls = cloud.calls().map(({ method, type }) => `${method} ${type}`);
+      const [token, image] = [calls.indexOf(`invoke ${ECR_TOKEN}`), calls.indexOf(`read ${IMAGE}`)];
+      return token >= 0 && token < image;
+    };
+    cloud.setDrift(DISTRIBUTION, { comment: "by hand" });
     const preview = await target.deploy("preview", "dev", "--no-policy", "--refresh", "--expect-no-changes");
     assert.equal(preview.code, 1);
     assert.match(preview.stdout, /~ +aws:cloudfront:Distribution edge update .*comment/);
+    assert.ok(hasNewToken());
 
+    cloud.forget();
     const refresh = await target.deploy("refresh", "dev");
     assert.equal(refresh.code, 0);
     assert.match(refresh.stdout, /aws:cloudfront:Distribution edge .*comment/);
     assert.match(refresh.stdout, /The state of dev now matches AWS/);
+    assert.ok(hasNewToken());
     assert.deepEqual(changes(), []);
   });
-
-  for (const command of [["refresh"], ["preview", "--no-policy", "--refresh"]]) {
-    it(`gets a new ECR token before it reads the image: ${command.join(" ")}`, async () => {
-      const { cloud } = target.project;
-      cloud.forget();
-      const [name = "", ...options] = command;
-      await target.deploy(name, "dev", ...options);
-
-      const calls = cloud.calls().map(({ method, type }) => `${method} ${type}`);
-      const [token, read] = [calls.indexOf(`invoke ${ECR_TOKEN}`), calls.indexOf(`read ${IMAGE}`)];
-      assert.ok(token >= 0 && token < read, calls.join("\n"));
-    });
-  }
 
   it("asks before data is lost, and fails without a terminal", async () => {
     target.project.configure("dev", { backplane: "memory", maxTasks: "1" });
@@ -333,9 +337,9 @@ describe("npm run deploy", function () {
 
   it("changes nothing if a protected resource would be replaced, also with --yes", async () => {
     const file = read("Pulumi.prod.yaml");
-    await target.project.pulumi("config", "set", "websocket:originAccess", "public", "--stack", "prod");
+    await pulumi("config set websocket:originAccess public --stack prod");
     const { code, stderr } = await target.deploy("up", "prod", ...FAST);
-    writeFileSync(join(target.project.folder, "Pulumi.prod.yaml"), file);
+    write("Pulumi.prod.yaml", file);
 
     assert.equal(code, 1);
     assert.match(stderr, /likely fix: The resource is protected/);
@@ -381,10 +385,7 @@ describe("npm run deploy", function () {
       const cipher = (text: string): string | undefined => /vendor:token:\s+secure: (\S+)/.exec(text)?.[1];
       assert.ok(cipher(yaml));
       assert.notEqual(cipher(yaml), cipher(read("Pulumi.dev.yaml")));
-      assert.equal(
-        (await target.project.pulumi("config", "get", "vendor:token", "--stack", "pr-1")).trim(),
-        "open sesame",
-      );
+      assert.equal((await pulumi("config get vendor:token --stack pr-1")).trim(), "open sesame");
     });
 
     it("is swept after its expiry, also from another machine", async () => {
@@ -398,7 +399,7 @@ describe("npm run deploy", function () {
       assert.equal(code, 0, printed);
       assert.match(printed, /^pr-1 expired 20/);
       assert.ok(changes().includes(`delete ${SERVICE}`));
-      assert.doesNotMatch(await target.project.pulumi("stack", "ls"), /pr-1/);
+      assert.doesNotMatch(await pulumi("stack ls"), /pr-1/);
       assert.ok(!existsSync(join(target.project.folder, "Pulumi.pr-1.yaml")));
     });
 
@@ -412,22 +413,15 @@ describe("npm run deploy", function () {
       const kept = readFileSync(file, "utf8");
       assert.match(kept, /protect: "false"/);
       // Another stack has an invalid expiry.
-      await target.project.pulumi("stack", "init", "invalid");
-      await target.project.pulumi("config", "set", "deploy:expires", "tomorrow", "--stack", "invalid");
-      await target.project.pulumi("config", "set", "aws:region", "us-east-1", "--stack", "invalid");
-      await target.project.pulumi("refresh", "--yes", "--skip-preview", "--stack", "invalid");
+      await pulumi("stack init invalid");
+      await pulumi("config set deploy:expires tomorrow --stack invalid");
+      await pulumi("config set aws:region us-east-1 --stack invalid");
+      await pulumi("refresh --yes --skip-preview --stack invalid");
 
       // The expiry changes while the question is open.
       const extended = await sweep(new Date(now.getTime() + DAY_MS), async () => {
-        await target.project.pulumi(
-          "config",
-          "set",
-          "deploy:expires",
-          "2999-01-01T00:00:00Z",
-          "--stack",
-          "pr-2",
-        );
-        await target.project.pulumi("refresh", "--yes", "--skip-preview", "--stack", "pr-2");
+        await pulumi("config set deploy:expires 2999-01-01T00:00:00Z --stack pr-2");
+        await pulumi("refresh --yes --skip-preview --stack pr-2");
         return "destroy";
       });
       assert.match(
@@ -436,16 +430,16 @@ describe("npm run deploy", function () {
       );
       assert.match(extended.printed, /^pr-2 has a later expiry now, and is not destroyed\.$/m);
       assert.equal(extended.code, 1);
-      await target.project.pulumi("stack", "rm", "invalid", "--yes");
+      await pulumi("stack rm invalid --yes");
 
       writeFileSync(file, kept);
-      await target.project.pulumi("refresh", "--yes", "--skip-preview", "--stack", "pr-2");
+      await pulumi("refresh --yes --skip-preview --stack pr-2");
       rmSync(file);
-      await target.project.pulumi("refresh", "--yes", "--skip-preview", "--stack", "pr-2");
+      await pulumi("refresh --yes --skip-preview --stack pr-2");
       rmSync(file, { force: true });
       const { code, printed } = await sweep(new Date(now.getTime() + DAY_MS));
       assert.equal(code, 0, printed);
-      assert.doesNotMatch(await target.project.pulumi("stack", "ls"), /pr-2/);
+      assert.doesNotMatch(await pulumi("stack ls"), /pr-2/);
     });
 
     /** Runs in this process, where the clock can be set. */

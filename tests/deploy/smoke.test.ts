@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
 import { once } from "node:events";
+import { createServer, type AddressInfo, type Server } from "node:net";
 import { WebSocketServer } from "ws";
 import { ALL_RIGHTS } from "../../app/src/auth/authorize.ts";
 import { type PlainRequest, smoke } from "../../deploy/smoke.ts";
@@ -9,44 +9,62 @@ import { startForbidding } from "./forbidding.ts";
 
 const QUICK = { timeoutMs: 1 };
 
-const refused = (url: string): PlainRequest => ({ url, expected: "refused" });
-
 describe("the smoke test of deploy", () => {
   afterEach(tearDown);
 
+  async function portOf(server: Pick<Server, "address"> & NodeJS.EventEmitter): Promise<number> {
+    if (server.address() === null) await once(server, "listening");
+    return (server.address() as AddressInfo).port;
+  }
+
   async function freePort(): Promise<number> {
     const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const address = server.address();
-    assert.ok(typeof address === "object" && address !== null);
+    const port = await portOf(server);
     server.close();
     await once(server, "close");
-    return address.port;
+    return port;
+  }
+
+  /** The URL of a WebSocket server that sends a text to each client. */
+  async function startOther(text: string): Promise<string> {
+    const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+    server.on("connection", (socket) => {
+      socket.send(text);
+    });
+    afterwards(() => {
+      for (const client of server.clients) client.terminate();
+      server.close();
+    });
+    return `ws://127.0.0.1:${await portOf(server)}`;
+  }
+
+  /** Runs the smoke test against a real server, with a plain request to `host`. */
+  async function smokePlain(host: string, expected: PlainRequest["expected"]): Promise<string | undefined> {
+    const { url: websocketUrl } = await startServer();
+    const { roundTripMs, plainResult } = await smoke(
+      { websocketUrl, plainRequest: { url: `http://${host}/`, expected } },
+      QUICK,
+    );
+    assert.ok(roundTripMs > 0);
+    return plainResult;
   }
 
   it("receives its own message, and expects the direct request to be refused", async () => {
-    const { url } = await startServer();
-    const { roundTripMs, plainResult } = await smoke(
-      { websocketUrl: url, plainRequest: refused(`http://${await startForbidding()}/`) },
-      QUICK,
+    assert.equal(await smokePlain(await startForbidding(), "refused"), "403");
+    assert.equal(await smokePlain(`127.0.0.1:${await freePort()}`, "refused"), "no connection");
+    await assert.rejects(
+      smokePlain(await startForbidding(200), "refused"),
+      /was answered with 200; expected 403/,
     );
-
-    assert.ok(roundTripMs > 0);
-    assert.equal(plainResult, "403");
   });
 
-  it("accepts a load balancer that cannot be reached", async () => {
-    const { url } = await startServer();
-    const target = { websocketUrl: url, plainRequest: refused(`http://127.0.0.1:${await freePort()}/`) };
-
-    assert.equal((await smoke(target, QUICK)).plainResult, "no connection");
-  });
-
-  it("fails if the load balancer accepts a direct request", async () => {
-    const { url } = await startServer();
-    const target = { websocketUrl: url, plainRequest: refused(`http://${await startForbidding(200)}/`) };
-
-    await assert.rejects(smoke(target, QUICK), /was answered with 200; expected 403/);
+  it("expects a redirect to TLS if the load balancer is the edge", async () => {
+    const location = "https://ws.example.com:443/";
+    assert.equal(await smokePlain(await startForbidding(301, { location }), "redirected"), location);
+    await assert.rejects(
+      smokePlain(await startForbidding(200, { location }), "redirected"),
+      /was answered with 200 .*expected a redirect to https/,
+    );
   });
 
   it("sends no direct request to a load balancer inside the VPC", async () => {
@@ -54,30 +72,8 @@ describe("the smoke test of deploy", () => {
     assert.deepEqual(Object.keys(await smoke({ websocketUrl: url }, QUICK)), ["roundTripMs"]);
   });
 
-  it("expects a redirect to TLS if the load balancer is the edge", async () => {
-    const { url } = await startServer();
-    const at = (status: number): Promise<string> =>
-      startForbidding(status, { location: "https://ws.example.com:443/" });
-    const smokeOf = async (status: number): Promise<string | undefined> => {
-      const plainRequest = { url: `http://${await at(status)}/`, expected: "redirected" } as const;
-      return (await smoke({ websocketUrl: url, plainRequest }, QUICK)).plainResult;
-    };
-
-    assert.equal(await smokeOf(301), "https://ws.example.com:443/");
-    await assert.rejects(smokeOf(200), /was answered with 200 .*expected a redirect to https/);
-  });
-
   it("tests only the upgrade of a foreign API", async () => {
-    const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
-    afterwards(() => {
-      for (const client of server.clients) client.terminate();
-      server.close();
-    });
-    await once(server, "listening");
-    const address = server.address();
-    assert.ok(typeof address === "object" && address !== null);
-    const websocketUrl = `ws://127.0.0.1:${address.port}`;
-
+    const websocketUrl = await startOther("hello");
     assert.ok((await smoke({ websocketUrl, isForeign: true }, QUICK)).roundTripMs > 0);
   });
 
@@ -93,11 +89,6 @@ describe("the smoke test of deploy", () => {
 
     await server;
     assert.match(reasons[0] ?? "", /^ws:.*ECONNREFUSED/);
-  });
-
-  it("fails with the reason at its limit", async () => {
-    const websocketUrl = `ws://127.0.0.1:${await freePort()}/wss`;
-    await assert.rejects(smoke({ websocketUrl }, QUICK), /^Error: ws:.*ECONNREFUSED/);
   });
 
   it("does not retry without a valid token, and sends the given one", async () => {
@@ -120,35 +111,15 @@ describe("the smoke test of deploy", () => {
     await smoke({ ...target, token: "right" }, patient);
   });
 
-  it("reports that another server answers", async () => {
-    const other = new WebSocketServer({ port: 0, host: "127.0.0.1" });
-    await once(other, "listening");
-    afterwards(() => {
-      other.close();
-    });
-    other.on("connection", (socket) => {
-      socket.send("hello");
-    });
-    const address = other.address();
-    assert.ok(typeof address === "object" && address !== null);
-
-    await assert.rejects(
-      smoke({ websocketUrl: `ws://127.0.0.1:${address.port}` }, QUICK),
-      /^Error: ws:.*another server answers there: "hello"/,
-    );
-  });
-
-  it("reports that the connection was cut", async () => {
-    const silent = createServer((socket) => socket.end());
-    silent.listen(0, "127.0.0.1");
-    await once(silent, "listening");
-    afterwards(() => silent.close());
-    const address = silent.address();
-    assert.ok(typeof address === "object" && address !== null);
-
-    await assert.rejects(
-      smoke({ websocketUrl: `ws://127.0.0.1:${address.port}/wss` }, QUICK),
-      /^Error: ws:.*socket hang up/,
-    );
+  it("fails with the reason at its limit", async () => {
+    const cut = createServer((socket) => socket.end()).listen(0, "127.0.0.1");
+    afterwards(() => cut.close());
+    for (const [websocketUrl, reason] of [
+      [`ws://127.0.0.1:${await freePort()}/wss`, /^Error: ws:.*ECONNREFUSED/],
+      [`ws://127.0.0.1:${await portOf(cut)}/wss`, /^Error: ws:.*socket hang up/],
+      [await startOther("hello"), /^Error: ws:.*another server answers there: "hello"/],
+    ] as const) {
+      await assert.rejects(smoke({ websocketUrl }, QUICK), reason);
+    }
   });
 });
