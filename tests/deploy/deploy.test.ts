@@ -123,10 +123,10 @@ describe("npm run deploy", function () {
     assert.equal(code, 1);
     for (const text of [stdout, stderr, read("preview.md")]) assert.doesNotMatch(text, /hunter2/);
     assert.match(stderr, /websocket:priceClass.*"\[secret\]"/);
-    assert.match(stderr, /config set --secret websocket:priceClass --stack dev$/m);
+    assert.match(stderr, /config set --secret websocket:priceClass --stack dev`$/m);
     assert.match(
       stderr,
-      /config set --secret websocket:jwksUrl --stack dev && .*config rm websocket:jwksUrll --stack dev$/m,
+      /config set --secret websocket:jwksUrl --stack dev && .*config rm websocket:jwksUrll --stack dev`$/m,
     );
     assert.doesNotMatch(stderr, /config set .*\[secret\]/);
   });
@@ -141,8 +141,8 @@ describe("npm run deploy", function () {
     });
     const { code, stderr } = await target.deploy("preview", "dev", "--no-policy");
     assert.equal(code, 1);
-    for (const line of stderr.split("\n").filter((text) => text.trim().startsWith("npx "))) {
-      for (const [, ...words] of commandsOf("npx", line)) await target.project.pulumi(...words);
+    for (const [, fix = ""] of stderr.matchAll(/Fix: `(.*)`$/gm)) {
+      for (const [, ...words] of commandsOf("npx", fix)) await target.project.pulumi(...words);
     }
     const { config } = parse(read("Pulumi.dev.yaml")) as { config: Record<string, unknown> };
     write("Pulumi.dev.yaml", before);

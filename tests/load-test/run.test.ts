@@ -6,7 +6,7 @@ import { churn } from "../../load-test/churn.ts";
 import { type LoadTestOptions, parseOptions } from "../../load-test/options.ts";
 import { hasSucceeded, type LoadTestReport, render } from "../../load-test/report.ts";
 import { runLoadTest } from "../../load-test/run.ts";
-import { broadcast, greet, startServer } from "./server.ts";
+import { type Behaviour, broadcast, greet, startServer } from "./server.ts";
 
 const NEVER = new AbortController().signal;
 const ignoreProgress = (): void => undefined;
@@ -21,28 +21,29 @@ async function run(url: URL, ...args: string[]): Promise<LoadTestReport> {
   return await runLoadTest(optionsFor(url, ...args), ignoreProgress, NEVER);
 }
 
-/** Runs with a shorter timeout than the command line allows. */
-async function runUntilTimeout(url: URL, ...args: string[]): Promise<LoadTestReport> {
-  return await runLoadTest({ ...optionsFor(url, ...args), timeout: 0.3 }, ignoreProgress, NEVER);
+async function runAgainst(behaviour: Behaviour, ...args: string[]): Promise<LoadTestReport> {
+  await using server = await startServer(behaviour);
+  return await run(server.url, ...args);
+}
+
+/** Greets each client with a delay. */
+function greetAfter(ms: number): Behaviour {
+  return { welcome: (socket) => void setTimeout(greet, ms, socket) };
 }
 
 describe("load test", () => {
   describe("churn", () => {
     it("opens the requested connections without failures", async () => {
-      await using server = await startServer();
-      const report = await run(server.url, "--rate", "200", "--total", "50");
-      assert.equal(report.connections.planned, 50);
-      assert.equal(report.connections.attempted, 50);
-      assert.equal(report.connections.connected, 50);
-      assert.equal(report.connections.connectMs?.count, 50);
-      assert.deepEqual(report.failures, []);
+      const report = await runAgainst({}, "--rate", "200", "--total", "50");
+      const { connectMs, ...counts } = report.connections;
+      assert.deepEqual(counts, { planned: 50, attempted: 50, connected: 50 });
+      assert.equal(connectMs?.count, 50);
       assert.equal(report.interrupted, false);
       assert(hasSucceeded(report));
     });
 
     it("keeps the rate and ends with the duration", async () => {
-      await using server = await startServer();
-      const report = await run(server.url, "--rate", "40", "--duration", "1");
+      const report = await runAgainst({}, "--rate", "40", "--duration", "1");
       assert.equal(report.connections.attempted, 40);
       assert(report.seconds > 0.9 && report.seconds < 3, `${report.seconds} s`);
     });
@@ -55,108 +56,75 @@ describe("load test", () => {
     });
 
     it("fails if the rate was not reached", async () => {
-      await using server = await startServer({
-        welcome: (socket) => void setTimeout(greet, 100, socket),
-      });
-      const report = await run(server.url, "--rate", "40", "--duration", "1", "--concurrency", "1");
+      const args = ["--rate", "40", "--duration", "1", "--concurrency", "1"];
+      const report = await runAgainst(greetAfter(100), ...args);
       assert.deepEqual(report.failures, []);
       assert(report.connections.attempted < report.connections.planned);
       assert(!hasSucceeded(report));
-      assert.match(
-        render(report),
-        /\nThe rate was not reached: raise --concurrency, [^\n]+\nSomething failed\.\n$/,
-      );
+      assert.match(render(report), /\nThe rate was not reached: [^\n]+\nSomething failed\.\n$/);
     });
 
     it("ends in time without greetings", async () => {
       await using server = await startServer({ welcome: () => undefined });
-      const report = await runUntilTimeout(
-        server.url,
-        "--rate",
-        "20",
-        "--duration",
-        "1",
-        "--concurrency",
-        "1",
-      );
-      assert.equal(report.connections.planned, 20);
-      assert(report.connections.attempted <= 8, `${report.connections.attempted} attempted`);
-      assert.equal(report.connections.connected, 0);
-      assert(!hasSucceeded(report));
-      assert.deepEqual(report.failures, [
-        { reason: "timeout", detail: "connect", count: report.connections.attempted },
-      ]);
+      const options = optionsFor(server.url, "--rate", "20", "--duration", "1", "--concurrency", "1");
+      // Shorter than the command line allows.
+      const report = await runLoadTest({ ...options, timeout: 0.3 }, ignoreProgress, NEVER);
+      const { planned, attempted, connected } = report.connections;
+      assert.deepEqual([planned, connected], [20, 0]);
+      assert(attempted <= 8, `${attempted} attempted`);
+      assert.deepEqual(report.failures, [{ reason: "timeout", detail: "connect", count: attempted }]);
       // All 20 would take 6 s.
       assert(report.seconds < 5, `${report.seconds} s`);
     });
 
-    it("counts refused upgrades by status", async () => {
-      await using server = await startServer({ refuseWith: 403 });
-      const report = await run(server.url, "--rate", "100", "--total", "5");
-      assert.deepEqual(report.failures, [{ reason: "http", detail: "403", count: 5 }]);
-      assert.equal(report.connections.connected, 0);
-      assert.equal(report.connections.connectMs, null);
-      assert(!hasSucceeded(report));
+    it("counts refused upgrades and closed connections by reason", async () => {
+      for (const [behaviour, ...expected] of [
+        [{ refuseWith: 403 }, "http 403"],
+        [{ welcome: (socket) => void socket.close(1013) }, "closed 1013"],
+        [
+          {
+            welcome: (socket) => {
+              greet(socket);
+              socket.terminate();
+            },
+          },
+          "closed 1006",
+          "reset ECONNRESET",
+        ],
+      ] satisfies [Behaviour, ...string[]][]) {
+        const report = await runAgainst(behaviour, "--rate", "100", "--total", "5");
+        assert.equal(
+          report.failures.reduce((sum, { count }) => sum + count, 0),
+          5,
+        );
+        for (const { reason, detail } of report.failures) assert(expected.includes(`${reason} ${detail}`));
+        assert(!hasSucceeded(report));
+      }
     });
 
-    it("counts connections that are closed before the greeting", async () => {
-      await using server = await startServer({
-        welcome: (socket) => {
-          socket.close(1013);
-        },
-      });
-      const report = await run(server.url, "--rate", "100", "--total", "5");
-      assert.deepEqual(report.failures, [{ reason: "closed", detail: "1013", count: 5 }]);
-    });
-
-    it("counts connections that end without a closing handshake", async () => {
-      await using server = await startServer({
-        welcome: (socket) => {
-          greet(socket);
-          socket.terminate();
-        },
-      });
-      const report = await run(server.url, "--rate", "100", "--total", "5");
-      assert.equal(
-        report.failures.reduce((sum, { count }) => sum + count, 0),
-        5,
-      );
-      assert(report.failures.every(({ reason }) => reason === "closed" || reason === "reset"));
-    });
-
-    it("counts refused connections", async () => {
+    it("counts refused connections and failures of TLS", async () => {
       const server = await startServer();
-      await server[Symbol.asyncDispose]();
-      const report = await run(server.url, "--rate", "100", "--total", "5");
-      assert.deepEqual(report.failures, [{ reason: "refused", detail: "ECONNREFUSED", count: 5 }]);
-    });
-
-    it("counts failures of TLS", async () => {
-      await using server = await startServer();
       const url = new URL(server.url);
       url.protocol = "wss:";
-      const report = await run(url, "--rate", "100", "--total", "2");
-      assert.deepEqual(
-        report.failures.map(({ reason, count }) => ({ reason, count })),
-        [{ reason: "tls", count: 2 }],
-      );
+      const tls = await run(url, "--rate", "100", "--total", "2");
+      await server[Symbol.asyncDispose]();
+      assert.deepEqual([tls.failures[0]?.reason, tls.failures[0]?.count], ["tls", 2]);
+      const { failures, connections } = await run(server.url, "--rate", "100", "--total", "5");
+      assert.deepEqual(failures, [{ reason: "refused", detail: "ECONNREFUSED", count: 5 }]);
+      assert.equal(connections.connectMs, null);
     });
-  });
 
-  describe("certificates", () => {
-    it("are not checked on a loopback host, and the report contains that", async () => {
-      await using server = await startServer({ tls: await selfSigned() });
-      const report = await run(server.url, "--total", "1");
+    it("checks certificates, except on a loopback host", async () => {
+      const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }]);
+      await using server = await startServer({ tls: { key, cert } });
+      const options = optionsFor(server.url, "--total", "1");
+      const report = await runLoadTest(options, ignoreProgress, NEVER);
       assert.equal(report.certificate, "not checked: loopback host");
       assert.equal(report.connections.connected, 1);
-    });
 
-    it("that are self-signed count as a failure if they are checked", async () => {
-      await using server = await startServer({ tls: await selfSigned() });
-      const options = optionsFor(server.url, "--total", "1");
       assert(options.mode === "churn");
-      const target = { url: server.url, verifyCertificate: true, timeoutMs: 5000 };
-      const { failures } = await churn(options, target, ignoreProgress, NEVER);
+      const endpoint = { url: server.url, verifyCertificate: true, timeoutMs: 5000 };
+      const { failures } = await churn(options, endpoint, ignoreProgress, NEVER);
       assert.deepEqual(failures, [{ reason: "tls", detail: "DEPTH_ZERO_SELF_SIGNED_CERT", count: 1 }]);
     });
   });
@@ -164,26 +132,28 @@ describe("load test", () => {
   describe("sustained", () => {
     const args = ["--mode", "sustained", "--connections", "5", "--rate", "200", "--total", "40"];
 
+    /** The counts of the deliveries, 200 of which are expected. */
+    async function countsOf(deliver: Behaviour["deliver"], ...more: string[]) {
+      const report = await runAgainst({ ...(deliver && { deliver }) }, ...args, ...more);
+      assert.deepEqual(report.failures, []);
+      const { received, missing, duplicated, foreign, expected } = deliveriesOf(report);
+      assert.equal(expected, 200);
+      return { received, missing, duplicated, foreign, succeeded: hasSucceeded(report) };
+    }
+
     it("fails if --duration ends before all connections are open", async () => {
-      await using server = await startServer({
-        welcome: (socket) => void setTimeout(greet, 700, socket),
-      });
       const args = ["--mode", "sustained", "--connections", "120", "--total", "1", "--duration", "1"];
-      const report = await run(server.url, ...args);
+      const report = await runAgainst(greetAfter(700), ...args);
       assert.deepEqual(report.failures, []);
       // Two rounds of 50, the second one incomplete on a slow machine.
       const { attempted } = report.connections;
       assert(attempted >= 50 && attempted <= 100, `${attempted} attempted`);
       assert(!hasSucceeded(report));
-      assert.match(
-        render(report),
-        /\nNot all connections were opened within --duration: [^\n]+\nSomething failed\.\n$/,
-      );
+      assert.match(render(report), /\nNot all connections were opened [^\n]+\nSomething failed\.\n$/);
     });
 
     it("counts and measures every copy of every message", async () => {
-      await using server = await startServer();
-      const report = await run(server.url, ...args);
+      const report = await runAgainst({}, ...args);
       assert.equal(report.connections.connected, 5);
       assert.equal(report.messages?.sent, 40);
       assert.equal(report.messages.lagMs?.count, 40);
@@ -196,61 +166,49 @@ describe("load test", () => {
 
     it("detects lost copies", async () => {
       let copies = 0;
-      await using server = await startServer({
-        deliver: (clients, frame) => {
-          for (const client of clients) if (++copies % 10 !== 0) client.send(frame);
-        },
+      const deliver: Behaviour["deliver"] = (clients, frame) => {
+        for (const client of clients) if (++copies % 10 !== 0) client.send(frame);
+      };
+      assert.deepEqual(await countsOf(deliver, "--timeout", "1"), {
+        ...{ received: 180, missing: 20, duplicated: 0, foreign: 0 },
+        succeeded: false,
       });
-      const report = await run(server.url, ...args, "--timeout", "1");
-      const { expected, received, missing, duplicated } = deliveriesOf(report);
-      assert.deepEqual(
-        { expected, received, missing, duplicated },
-        { expected: 200, received: 180, missing: 20, duplicated: 0 },
-      );
-      assert.deepEqual(report.failures, []);
-      assert(!hasSucceeded(report));
     });
 
     it("detects duplicates, also of the last copy", async () => {
       let copies = 0;
-      await using server = await startServer({
-        deliver: (clients, frame) => {
-          for (const client of clients) {
-            client.send(frame);
-            if (++copies % 20 === 0) client.send(frame);
-          }
-        },
+      const deliver: Behaviour["deliver"] = (clients, frame) => {
+        for (const client of clients) {
+          client.send(frame);
+          if (++copies % 20 === 0) client.send(frame);
+        }
+      };
+      assert.deepEqual(await countsOf(deliver), {
+        ...{ received: 200, missing: 0, duplicated: 10, foreign: 0 },
+        succeeded: false,
       });
-      const report = await run(server.url, ...args);
-      const { received, missing, duplicated } = deliveriesOf(report);
-      assert.deepEqual({ received, missing, duplicated }, { received: 200, missing: 0, duplicated: 10 });
-      assert(!hasSucceeded(report));
     });
 
     it("counts other clients' messages separately", async () => {
-      const theirs = ["hello", { run: "another", sequence: 0, sender: 0, dueAt: 0 }];
-      await using server = await startServer({
-        deliver: (clients, frame) => {
-          for (const message of theirs) broadcast(clients, JSON.stringify({ message }));
-          broadcast(clients, frame);
-        },
+      const others = ["hello", { run: "another", sequence: 0, sender: 0, dueAt: 0 }];
+      const deliver: Behaviour["deliver"] = (clients, frame) => {
+        for (const message of others) broadcast(clients, JSON.stringify({ message }));
+        broadcast(clients, frame);
+      };
+      assert.deepEqual(await countsOf(deliver), {
+        ...{ received: 200, missing: 0, duplicated: 0, foreign: 400 },
+        succeeded: true,
       });
-      const report = await run(server.url, ...args);
-      const { received, duplicated, foreign } = deliveriesOf(report);
-      assert.deepEqual({ received, duplicated, foreign }, { received: 200, duplicated: 0, foreign: 400 });
-      assert(hasSucceeded(report));
     });
 
     it("continues after a lost connection, and expects no more of it", async () => {
       let messages = 0;
-      await using server = await startServer({
-        deliver: (clients, frame, from) => {
-          if (++messages === 10) from.close(1008);
-          broadcast(clients, frame);
-        },
-      });
+      const deliver: Behaviour["deliver"] = (clients, frame, from) => {
+        if (++messages === 10) from.close(1008);
+        broadcast(clients, frame);
+      };
       // For a whole second: after a pause of this process, many are sent at once.
-      const report = await run(server.url, ...args, "--total", "200", "--timeout", "1");
+      const report = await runAgainst({ deliver }, ...args, "--total", "200", "--timeout", "1");
       assert.deepEqual(report.failures, [{ reason: "closed", detail: "1008", count: 1 }]);
       assert.equal(report.messages?.sent, 200);
       assert(deliveriesOf(report).expected < 1000);
@@ -258,19 +216,16 @@ describe("load test", () => {
     });
 
     it("counts the errors of the server by code", async () => {
-      await using server = await startServer({
-        deliver: (clients, frame, from) => {
-          from.send('{"error":{"code":"too_many","message":"slower"}}');
-          broadcast(clients, frame);
-        },
-      });
-      const report = await run(server.url, ...args);
+      const deliver: Behaviour["deliver"] = (clients, frame, from) => {
+        from.send('{"error":{"code":"too_many","message":"slower"}}');
+        broadcast(clients, frame);
+      };
+      const report = await runAgainst({ deliver }, ...args);
       assert.deepEqual(report.failures, [{ reason: "server", detail: "too_many", count: 40 }]);
     });
 
     it("ends at once without connections", async () => {
-      await using server = await startServer({ refuseWith: 503 });
-      const report = await run(server.url, ...args, "--duration", "60");
+      const report = await runAgainst({ refuseWith: 503 }, ...args, "--duration", "60");
       assert.deepEqual(report.failures, [{ reason: "http", detail: "503", count: 5 }]);
       assert.equal(report.messages?.sent, 0);
       assert(report.seconds < 10, `${report.seconds} s`);
@@ -297,9 +252,4 @@ describe("load test", () => {
 function deliveriesOf({ deliveries }: LoadTestReport): NonNullable<LoadTestReport["deliveries"]> {
   assert(deliveries !== null);
   return deliveries;
-}
-
-async function selfSigned(): Promise<{ key: string; cert: string }> {
-  const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }]);
-  return { key, cert };
 }

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 
 import { WebSocket, WebSocketServer } from "ws";
 
-interface Behaviour {
+export interface Behaviour {
   /** Called for a new connection. @default greet */
   readonly welcome?: (socket: WebSocket) => void;
   /** Called for a message. @default broadcast */
