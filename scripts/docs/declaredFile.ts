@@ -1,14 +1,47 @@
 /** Everything that a stack declares as YAML, value by value: a change of the program is a readable change of this file. */
+import { isDeepStrictEqual } from "node:util";
 import { stringify } from "yaml";
+import type { Example } from "../../infra/evaluation/examples.ts";
 import type { DeclaredGraph, DeclaredResource } from "../../infra/evaluation/graph.ts";
+
+const OPTIONS = { lineWidth: 0, aliasDuplicateObjects: false };
 
 /** Renders the content of `tests/infra/declared.STACK.yaml`. */
 export function renderDeclared(graph: DeclaredGraph): string {
-  return stringify(describeGraph(graph), { lineWidth: 0, aliasDuplicateObjects: false });
+  return stringify(describeGraph(graph), OPTIONS);
+}
+
+/**
+ * Renders the content of `tests/infra/declared.edges.yaml`: how each example in docs/edges.md differs from the first one. A
+ * resource or property that the example lacks is `null`.
+ */
+export function renderEdges(examples: readonly Example[]): string {
+  const [base = {}] = examples.map(({ graph }) => describeGraph(graph));
+  const differences = examples
+    .slice(1)
+    .map(({ title, graph }) => [title, differencesOf(base, describeGraph(graph))] as const);
+  return stringify(Object.fromEntries(differences), OPTIONS);
+}
+
+type Description = Readonly<Record<string, unknown>>;
+
+function differencesOf(base: Description, other: Description): Description {
+  const names = new Set([...Object.keys(other), ...Object.keys(base)]);
+  return Object.fromEntries(
+    [...names].sort().flatMap((name): [string, unknown][] => {
+      const [before, after = null] = [base[name], other[name]];
+      if (isDeepStrictEqual(before, after)) return [];
+      return [[name, isObject(before) && isObject(after) ? differencesOf(before, after) : after]];
+    }),
+  );
+}
+
+function isObject(value: unknown): value is Description {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The graph by type and name. A value from another resource is `${TYPE NAME.OUTPUT}`. */
-function describeGraph(graph: DeclaredGraph): unknown {
+function describeGraph(graph: DeclaredGraph): Description {
   const references = referencesIn(graph);
   const show = (value: unknown): unknown => {
     if (typeof value === "string") return showText(value, references);
@@ -59,7 +92,9 @@ function referencesIn(graph: DeclaredGraph): readonly (readonly [value: string, 
       );
     for (const [output, value] of own) {
       // A short value can be equal to another one by chance.
-      if (typeof value === "string" && value.length > name.length) {
+      // The name of a record is also an output.
+      const isInput = Object.values(inputs).includes(value);
+      if (typeof value === "string" && value.length > name.length && !isInput) {
         values.set(value, `\${${kind} ${name}.${output}}`);
       }
     }

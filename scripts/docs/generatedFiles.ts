@@ -7,7 +7,7 @@ import { evaluateExamples } from "../../infra/evaluation/examples.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { rules } from "../../policy/rules.ts";
 import { renderConfiguration, renderMainKeys } from "./configuration.ts";
-import { renderDeclared } from "./declaredFile.ts";
+import { renderDeclared, renderEdges } from "./declaredFile.ts";
 import { drawDiagram } from "./diagram.ts";
 import { renderTable, replacePart } from "./markdown.ts";
 import { renderMetrics } from "./metrics.ts";
@@ -30,7 +30,8 @@ export async function generateFiles(
   graphOf: (stack: string) => Promise<DeclaredGraph>,
 ): Promise<readonly GeneratedFile[]> {
   const [dev, prod] = [await graphOf("dev"), await graphOf("prod")];
-  const diagrams = new Map((await evaluateExamples()).map(({ title, graph }) => [title, drawDiagram(graph)]));
+  const examples = await evaluateExamples();
+  const diagrams = new Map(examples.map(({ title, graph }) => [title, drawDiagram(graph)]));
   const ruleRows = rules.map(({ id, level, what, why, fix }) => [id, level, what, why, fix]);
   return Object.entries<(content: string) => string>({
     "Pulumi.yaml": replaceConfigKeys,
@@ -46,6 +47,7 @@ export async function generateFiles(
     "docs/policy.md": (page) =>
       replacePart(page, "rules", renderTable(["Rule", "Level", "What", "Why", "Fix"], ruleRows)),
     "tests/infra/declared.dev.yaml": () => renderDeclared(dev),
+    "tests/infra/declared.edges.yaml": () => renderEdges(examples),
     "tests/infra/declared.prod.yaml": () => renderDeclared(prod),
   }).map(([name, generate]) => {
     const actual = readFileSync(path.join(ROOT, name), "utf8");

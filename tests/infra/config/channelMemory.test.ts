@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Cursor } from "../../app/src/channel/cursor.ts";
-import { MAX_SLICE_BYTES } from "../../app/src/channel/frameSlices.ts";
-import { Hub } from "../../app/src/channel/hub.ts";
-import type { MessageLog } from "../../app/src/log/log.ts";
-import { createMemoryLog } from "../../app/src/log/memory/memoryLog.ts";
-import { ID_BYTES } from "../../app/src/log/memory/recentIds.ts";
-import { MAX_ENVELOPE_BYTES } from "../../app/src/wire/encode.ts";
-import { MIB } from "../../app/src/settings/units.ts";
+import type { Cursor } from "../../../app/src/channel/cursor.ts";
+import { MAX_SLICE_BYTES } from "../../../app/src/channel/frameSlices.ts";
+import { Hub } from "../../../app/src/channel/hub.ts";
+import type { MessageLog } from "../../../app/src/log/log.ts";
+import { createMemoryLog } from "../../../app/src/log/memory/memoryLog.ts";
+import { ID_BYTES } from "../../../app/src/log/memory/recentIds.ts";
+import { MAX_ENVELOPE_BYTES } from "../../../app/src/wire/encode.ts";
+import { MIB } from "../../../app/src/settings/units.ts";
 import {
   channelBytes,
   channelsThatFit,
   ENVELOPE_BYTES,
   SLICE_BYTES,
   STORED_ID_BYTES,
-} from "../../infra/config/rules/channelMemory.ts";
-import { growsByLessThan, ManualLog, memoryInUse } from "../app/support.ts";
+} from "../../../infra/config/rules/channelMemory.ts";
+import { growsByLessThan, ManualLog, memoryInUse } from "../../app/support.ts";
 
 const SETTINGS = { retainedBytes: MIB, retainedMessages: 10_000 };
 const CHANNELS = 10;

@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { defaultSettings } from "../../app/src/settings/settings.ts";
-import { KIB, MIB } from "../../app/src/settings/units.ts";
-import { deriveWireLimits } from "../../app/src/connection/wireLimits.ts";
-import { channelBytes } from "../../infra/config/rules/channelMemory.ts";
+import { defaultSettings } from "../../../app/src/settings/settings.ts";
+import { KIB, MIB } from "../../../app/src/settings/units.ts";
+import { deriveWireLimits } from "../../../app/src/connection/wireLimits.ts";
+import { channelBytes } from "../../../infra/config/rules/channelMemory.ts";
 import {
   boundedBytes,
   CONNECTION_BYTES,
   PROCESS_BYTES,
   serverBytes,
-} from "../../infra/config/rules/connectionMemory.ts";
+} from "../../../infra/config/rules/connectionMemory.ts";
 import {
   clientFrame,
   connectRaw,
@@ -20,9 +20,9 @@ import {
   runServer,
   tearDown,
   upgradeRequest,
-} from "../app/support.ts";
-import type { RawClient } from "../app/support.ts";
-import { waitUntil } from "../support/waitUntil.ts";
+} from "../../app/support.ts";
+import type { RawClient } from "../../app/support.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
 
 const SETTINGS = { ...defaultSettings(), retainedBytes: 16 * MIB };
 
@@ -40,6 +40,8 @@ const CAN_MEASURE = process.platform === "linux";
 /** Connections before the measurement: the first ones load and compile shared code. */
 const FIRST = 200;
 const IDLE = 2000;
+/** More connections make the process collect the garbage of the first ones, which a busy machine does late. */
+const MAX_BATCHES = 3;
 
 /** Clients that do not read. Each also takes some MiB of the system's socket buffers. */
 const STALLED = 60;
@@ -70,8 +72,11 @@ describe("the memory of connections", function () {
     assert.ok(residentBytes(server.pid) <= PROCESS_BYTES, `${residentBytes(server.pid)}`);
     await open(server.port, FIRST);
     const before = residentBytes(server.pid);
-    await open(server.port, IDLE);
-    const each = (residentBytes(server.pid) - before) / IDLE;
+    let each = Infinity;
+    for (let batch = 1; batch <= MAX_BATCHES && each > CONNECTION_BYTES; batch++) {
+      await open(server.port, IDLE);
+      each = (residentBytes(server.pid) - before) / (batch * IDLE);
+    }
     assert.ok(each <= CONNECTION_BYTES, `${Math.round(each)} bytes`);
   });
 

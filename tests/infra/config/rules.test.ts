@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { memoryChoices } from "../../../infra/config/data/fargateSizes.ts";
+import { checkTimeouts } from "../../../infra/config/rules/timeouts.ts";
+import type { Timeouts } from "../../../infra/config/rules/timeouts.ts";
+import { assertProblem, onlyProblemIn, problemsIn } from "./support.ts";
+
+describe("the memory sizes of Fargate", () => {
+  it("are those of the ECS documentation", () => {
+    assert.deepEqual(memoryChoices(256), [512, 1024, 2048]);
+    assert.deepEqual(memoryChoices(512), [1024, 2048, 3072, 4096]);
+    assert.deepEqual([memoryChoices(1024).at(0), memoryChoices(1024).at(-1)], [2048, 8192]);
+    assert.deepEqual(memoryChoices(8192).slice(0, 2), [16_384, 20_480]);
+    assert.deepEqual(memoryChoices(16_384).at(-1), 122_880);
+    assert.deepEqual(memoryChoices(32_768), [61_440, 122_880, 249_856]);
+    assert.deepEqual(memoryChoices(1000), []);
+  });
+});
+
+describe("the chain of timeouts", () => {
+  const seconds = fc.integer({ min: 1, max: 1200 });
+  const timeouts = fc.record({
+    heartbeatSeconds: seconds,
+    idleTimeoutSeconds: seconds,
+    drainSeconds: seconds,
+    stopTimeoutSeconds: seconds,
+  });
+
+  it("suggests a value for each timeout that fixes the chain", () => {
+    const applyFixes = (chain: Timeouts): Timeouts => {
+      const changes = checkTimeouts(chain).flatMap(({ fix }) => fix);
+      const values = changes.map((change) => ("set" in change ? [change.set, Number(change.to)] : []));
+      return { ...chain, ...(Object.fromEntries(values) as Partial<Timeouts>) };
+    };
+    fc.assert(
+      fc.property(timeouts, (chain) => {
+        // A shorter heartbeat can still be longer than the idle timeout.
+        assert.deepEqual(checkTimeouts(applyFixes(applyFixes(chain))), []);
+      }),
+    );
+  });
+
+  it("has a problem exactly if a timeout does not end before the next one", () => {
+    fc.assert(
+      fc.property(timeouts, (chain) => {
+        const isValid =
+          chain.heartbeatSeconds < 600 &&
+          chain.heartbeatSeconds < chain.idleTimeoutSeconds &&
+          chain.drainSeconds + 5 <= chain.stopTimeoutSeconds;
+        assert.equal(checkTimeouts(chain).length === 0, isValid);
+      }),
+    );
+  });
+});
+
+describe("a contradiction between keys of the workload", () => {
+  const cases: readonly (readonly [key: string, value: string, ...parts: string[]])[] = [
+    ["minTasks", "6", "got 6; expected at most websocket:maxTasks (5)", "set websocket:maxTasks 6 "],
+    ["memoryMiB", "1024", "one of 2048, 3072", "for websocket:cpu 1024", "memoryMiB 2048 "],
+    ["memoryMiB", "2500", "memoryMiB 2048 "],
+    ["memoryMiB", "99999", "memoryMiB 8192 "],
+    [
+      "backplane",
+      "memory",
+      "got memory, which tasks do not share, with websocket:maxTasks 5; expected valkey, or websocket:maxTasks 1",
+      "set websocket:backplane valkey ",
+    ],
+    ["retainedBytes", "100000", "4 times websocket:maxPayloadBytes", "websocket:retainedBytes 262144 "],
+    [
+      "maxChannels",
+      "1000",
+      "at most 336: with websocket:retainedBytes 1048576",
+      "up to 4.6 MiB",
+      "75 % of websocket:memoryMiB 2048",
+      "set websocket:maxChannels 336 ",
+    ],
+    [
+      "maxChannels",
+      "336",
+      "`websocket:maxConnections`: got 20000; expected at most 16689: of websocket:memoryMiB 2048, websocket:maxChannels " +
+        "336 takes up to 1533 MiB, the server with websocket:maxPayloadBytes 65536 up to 320 MiB, and each connection 12 KiB.",
+    ],
+    ["idleTimeoutSeconds", "30", "more than websocket:heartbeatSeconds (30)", "idleTimeoutSeconds 60 "],
+    ["stopTimeoutSeconds", "20", "more than 4 above websocket:drainSeconds (20)", "stopTimeoutSeconds 25 "],
+  ];
+  for (const [key, value, ...parts] of cases) {
+    it(`is reported for ${key} ${value}`, () =>
+      assertProblem(
+        { [key]: value },
+        parts[0]?.includes("maxConnections") === true ? "maxConnections" : key,
+        parts,
+      ));
+  }
+});
+
+describe("the memory of a task", () => {
+  for (const [config, most] of [
+    [{}, 336],
+    [{ backplane: "memory", maxTasks: "1" }, 207],
+    [{ cpu: "256", memoryMiB: "512" }, 84],
+    [{ memoryMiB: "8192", retainedBytes: "262144" }, 2658],
+  ] as const) {
+    it(`allows ${most} channels with ${JSON.stringify(config)}`, async () => {
+      const [other] = await problemsIn({ ...config, maxChannels: String(most) });
+      assert.notEqual(other?.key, "websocket:maxChannels");
+      const [problem] = await problemsIn({ ...config, maxChannels: String(most + 1) });
+      assert.deepEqual(problem?.fix, [{ set: "websocket:maxChannels", to: String(most) }]);
+    });
+  }
+
+  for (const config of [
+    { maxChannels: "300" },
+    { backplane: "memory", maxTasks: "1" },
+    { cpu: "256", memoryMiB: "512", maxChannels: "30" },
+    { maxPayloadBytes: "8388608", retainedBytes: "33554432", maxChannels: "14" },
+  ]) {
+    it(`allows the suggested number of connections, and not one more, with ${JSON.stringify(config)}`, async () => {
+      const [change] = (await onlyProblemIn({ ...config, maxConnections: "65000" })).fix;
+      assert.ok(change !== undefined && "set" in change);
+      assert.equal(change.set, "websocket:maxConnections");
+      const most = Number(change.to);
+      assert.deepEqual(await problemsIn({ ...config, maxConnections: String(most) }), []);
+      await onlyProblemIn({ ...config, maxConnections: String(most + 1) });
+    });
+  }
+
+  it("must be larger if no connection fits", async () => {
+    const small = { cpu: "256", memoryMiB: "512", maxChannels: "84" };
+    const problem = await onlyProblemIn(small);
+    assert.match(problem.expected, /not even one fits/);
+    assert.deepEqual(problem.fix, [{ set: "websocket:memoryMiB", to: "1024" }]);
+    assert.deepEqual(await problemsIn({ ...small, memoryMiB: "1024" }), []);
+  });
+});
