@@ -125,15 +125,17 @@ function createRecorder(region: string): {
           const stack = pulumi.runtime.getStackResource();
           // The stack resource is registered before the transformation.
           const declaration = declarations.get(keyOf(registration.type, registration.name));
-          const { resource = stack, opts = {} } = declaration ?? {};
+          const { resource = stack, opts = {}, props = {} } = declaration ?? {};
           const parent = opts.parent ?? (resource === stack ? undefined : stack);
+          const options = await readOptions(opts);
           return {
             ...registration,
             urn: resource === undefined ? "" : await resolve(resource.urn),
             parent: parent === undefined ? undefined : await resolve(parent.urn),
             inputs: toRecord(unwrap(inputs)),
             secretInputs: findSecretPaths(inputs),
-            options: await readOptions(opts),
+            dependencies: [...new Set([...options.dependsOn, ...(await findSources(props))])],
+            options,
           };
         }),
       ),
@@ -148,6 +150,16 @@ async function readOptions(opts: pulumi.CustomResourceOptions): Promise<Declared
     protect: opts.protect ?? false,
     retainOnDelete: opts.retainOnDelete ?? false,
   };
+}
+
+/** Returns the URNs of the resources from which inputs get their values. */
+async function findSources(inputs: unknown): Promise<readonly string[]> {
+  // A member of every output that the type declarations of Pulumi omit.
+  const output = pulumi.output(inputs) as {
+    readonly allResources?: () => Promise<ReadonlySet<pulumi.Resource>>;
+  };
+  const resources = (await output.allResources?.()) ?? new Set();
+  return Promise.all(Array.from(resources, ({ urn }) => resolve(urn)));
 }
 
 /** Returns the value of an output. With mocks all values become known. */

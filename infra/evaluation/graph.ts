@@ -15,6 +15,8 @@ export interface DeclaredResource {
   readonly inputs: Readonly<Record<string, unknown>>;
   /** Paths of the secret inputs, such as `origins[0].customHeaders[0].value`. */
   readonly secretInputs: readonly string[];
+  /** URNs of the resources that exist before this one, because its inputs or `dependsOn` refer to them. */
+  readonly dependencies: readonly string[];
   /** ID and outputs of the stand-in provider. */
   readonly id: string;
   readonly outputs: Readonly<Record<string, unknown>>;

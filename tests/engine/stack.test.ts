@@ -5,20 +5,11 @@ import { text } from "../support/values.ts";
 import { needCli } from "./support/cli.ts";
 import type { Call } from "./support/cloud.ts";
 import { Project } from "./support/project.ts";
-import { awaitedByTheOnly, notDeleted, pluginVersionOf, resources, theOnlyCall } from "./support/state.ts";
+import { notDeleted, pluginVersionOf, resources, theOnlyCall } from "./support/state.ts";
 import { Traffic } from "./support/traffic.ts";
 import { make } from "./support/transition.ts";
 import type { Life, Transition } from "./support/transition.ts";
-import {
-  DISTRIBUTION,
-  IMAGE,
-  LISTENER_RULE,
-  LOAD_BALANCER,
-  SERVERLESS_CACHE,
-  SERVICE,
-  TASK_DEFINITION,
-  USER,
-} from "./support/types.ts";
+import { DISTRIBUTION, IMAGE, SERVICE, TASK_DEFINITION, USER } from "./support/types.ts";
 import { BEGINNINGS, CHANGES, ENDINGS } from "./transitions.ts";
 
 /** A command starts the engine, the program and up to four providers: seconds, and on a busy machine many. */
@@ -127,40 +118,6 @@ describe("the real Pulumi engine", function () {
       assert.match(task, /rediss:\/\/websocket@backplane-[^"]+\.cache\.amazonaws\.com:6379/);
       assert.match(task, /WEBSOCKET_VALKEY_PASSWORD[^}]+arn:aws:ssm:/);
       assert.ok(!task.includes(password));
-    });
-
-    // That one thing happened to come after another proves nothing: the state says what the engine waited for.
-    it("creates the service only when it is forwarded to, may start tasks, and reaches its backplane", async () => {
-      const awaited = await awaitedByTheOnly(SERVICE, project);
-
-      for (const [type, count] of [
-        [LISTENER_RULE, 1],
-        ["aws:iam/rolePolicy:RolePolicy", 2],
-        ["aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", 3],
-        ["aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", 3],
-        [SERVERLESS_CACHE, 1],
-        [USER, 1],
-        ["aws:ssm/parameter:Parameter", 1],
-      ] as const) {
-        assert.equal(awaited.filter((urn) => urn.includes(type)).length, count, type);
-      }
-    });
-
-    it("creates the load balancer only when its security group has its rules", async () => {
-      const awaited = await awaitedByTheOnly(LOAD_BALANCER, project);
-
-      for (const rule of ["websocket-from-cloudfront", "websocket-to-tasks", "tasks-from-websocket"]) {
-        assert.ok(
-          awaited.some((urn) => urn.endsWith(`::${rule}`)),
-          rule,
-        );
-      }
-    });
-
-    it("lets the rule accept a header before the distribution sends it", async () => {
-      const awaited = await awaitedByTheOnly(DISTRIBUTION, project);
-
-      assert.ok(awaited.some((urn) => urn.includes(LISTENER_RULE)));
     });
 
     it("builds the image with the plugin of package.json, and not with the one that awsx asks for", async () => {

@@ -36,21 +36,6 @@ async function everything(project: Project): Promise<readonly Resource[]> {
   return deployment.resources ?? [];
 }
 
-/** URNs of the resources that exist before the only one of its type is created, and after it is deleted. */
-export async function awaitedByTheOnly(type: string, project: Project): Promise<readonly string[]> {
-  const existing = new Map((await resources(project)).map((resource) => [resource.urn, resource]));
-  const awaited = new Set<string>();
-  const follow = (urn: string): void => {
-    for (const dependency of existing.get(urn)?.dependencies ?? []) {
-      if (awaited.has(dependency)) continue;
-      awaited.add(dependency);
-      follow(dependency);
-    }
-  };
-  for (const { urn } of [...existing.values()].filter((resource) => resource.type === type)) follow(urn);
-  return [...awaited];
-}
-
 /** The types of the existing resources that were never deleted, sorted. */
 export function notDeleted(existing: readonly Resource[], cloud: Cloud): readonly string[] {
   const deleted = cloud.calls().filter(({ method }) => method === "delete");

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import type * as pulumi from "@pulumi/pulumi";
 import { settingDefinitions } from "../../../app/src/settings/settings.ts";
+import { createServiceTransform } from "../../../infra/components/tasks/service.ts";
 import { ofType, theOnly } from "../../../infra/evaluation/graph.ts";
 import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
 import { declaredGraph } from "../../support/stacks.ts";
@@ -35,6 +37,8 @@ describe("the tasks", () => {
 
   it("run in the cluster, and end with their container", () => {
     assert.equal(the.serviceOf(graph)["cluster"], the.clusterOf(graph).outputs["arn"]);
+    // Families of other stacks in the account differ.
+    assert.equal(the.taskDefinitionOf(graph)["family"], the.clusterOf(graph).outputs["name"]);
     assert.equal(container["essential"], true);
   });
 
@@ -122,7 +126,57 @@ describe("the tasks", () => {
   });
 });
 
+describe("the transform of the service", () => {
+  const optionsOf = (type: string, protect: boolean): pulumi.CustomResourceOptions | undefined => {
+    const args = { type, name: "any", custom: true, props: {}, opts: {} };
+    const result = createServiceTransform({ protect })(args);
+    assert.ok(!(result instanceof Promise));
+    return result?.opts;
+  };
+
+  it("leaves the number of tasks to autoscaling, and replaces a service with another load balancer", () => {
+    for (const protect of [true, false]) {
+      assert.deepEqual(optionsOf("aws:ecs/service:Service", protect), {
+        ignoreChanges: ["desiredCount"],
+        replaceOnChanges: ["loadBalancers"],
+        protect,
+      });
+    }
+  });
+
+  it("protects the resources that carry client traffic and on which no other resource depends", () => {
+    for (const type of [
+      "aws:ec2/internetGateway:InternetGateway",
+      "aws:ec2/route:Route",
+      "aws:ec2/routeTableAssociation:RouteTableAssociation",
+      "aws:route53/record:Record",
+    ]) {
+      assert.equal(optionsOf(type, true)?.protect, true, type);
+    }
+    assert.equal(optionsOf("aws:ecs/taskDefinition:TaskDefinition", true), undefined);
+  });
+});
+
+describe("the image", () => {
+  it("has a tag of its content and a random part, which changes with the content", async () => {
+    const graph = await declaredGraph("dev");
+    const change = ofType(graph, "random:index/randomId:RandomId").find(({ name }) =>
+      name.endsWith("-change"),
+    );
+    assert.ok(change);
+    const hash = text(change.inputs, "keepers.contentHash");
+    const { imageTag, repositoryUrl } = theOnly(graph, "awsx:ecr:Image").inputs;
+    assert.equal(imageTag, `${hash}-${String(change.outputs["hex"])}`);
+    assert.equal(repositoryUrl, theOnly(graph, "aws:ecr/repository:Repository").outputs["repositoryUrl"]);
+  });
+});
+
 describe("the repository of the image", () => {
+  it("encrypts with a key of AWS, which costs nothing", async () => {
+    const { inputs } = theOnly(await declaredGraph("dev"), "aws:ecr/repository:Repository");
+    assert.deepEqual(inputs["encryptionConfigurations"], [{ encryptionType: "AES256" }]);
+  });
+
   it("keeps some images for rollbacks, and deletes older ones with any tag", async () => {
     const { inputs } = theOnly(await declaredGraph("dev"), "aws:ecr/lifecyclePolicy:LifecyclePolicy");
     const [rule] = list(JSON.parse(text(inputs, "policy")), "rules");

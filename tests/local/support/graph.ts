@@ -21,6 +21,7 @@ export function resource(type: string, name: string, inputs: Fields, outputs: Fi
     custom: true,
     inputs,
     secretInputs: [],
+    dependencies: [],
     id: name,
     outputs: { arn: `arn:${name}`, ...outputs },
     options: { dependsOn: [], ignoreChanges: [], protect: false, retainOnDelete: false },
