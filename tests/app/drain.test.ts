@@ -1,23 +1,12 @@
 import assert from "node:assert/strict";
 
 import type { MessageLog } from "../../app/src/log/log.ts";
-import {
-  clientFrame,
-  closeFrameStart,
-  connect,
-  connectRaw,
-  connectResuming,
-  createRemoteLog,
-  DEFAULT_CHANNEL,
-  ManualLog,
-  memoryLog,
-  refusal,
-  RESUMING,
-  startServer,
-  tearDown,
-  upgradeRequest,
-  waitUntil,
-} from "./support.ts";
+import { connect, connectResuming, refusal } from "./support/client.ts";
+import { createRemoteLog, ManualLog, memoryLog } from "./support/logs.ts";
+import { clientFrame, closeFrameStart, connectRaw, RESUMING, upgradeRequest } from "./support/rawClient.ts";
+import { DEFAULT_CHANNEL, startServer } from "./support/server.ts";
+import { tearDown } from "./support/teardown.ts";
+import { waitUntil } from "../support/waitUntil.ts";
 
 describe("the drain", () => {
   afterEach(tearDown);

@@ -4,16 +4,10 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 
 import { checkHealth } from "../../app/src/http/health.ts";
-import {
-  afterwards,
-  closeFrameStart,
-  connect,
-  connectRaw,
-  MAIN,
-  run,
-  runServer,
-  tearDown,
-} from "./support.ts";
+import { connect } from "./support/client.ts";
+import { MAIN, run, runServer } from "./support/processes.ts";
+import { closeFrameStart, connectRaw } from "./support/rawClient.ts";
+import { afterwards, tearDown } from "./support/teardown.ts";
 
 const STUCK = fileURLToPath(new URL("fixtures/stuck.ts", import.meta.url));
 const SIGNAL_ON_LOAD = new URL("fixtures/signalOnLoad.ts", import.meta.url).href;

@@ -4,7 +4,8 @@ import fc from "fast-check";
 
 import { startRebalancing, computeSurplus } from "../../app/src/rebalance.ts";
 import type { RebalanceParts } from "../../app/src/rebalance.ts";
-import { afterwards, silent, tearDown, waitUntil } from "./support.ts";
+import { afterwards, silent, tearDown } from "./support/teardown.ts";
+import { waitUntil } from "../support/waitUntil.ts";
 
 const connections = fc.oneof(fc.nat(50), fc.nat(20_000));
 

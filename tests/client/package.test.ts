@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 
-import { startServer, tearDown } from "../app/support.ts";
+import { startServer } from "../app/support/server.ts";
+import { tearDown } from "../app/support/teardown.ts";
 
 const run = promisify(execFile);
 

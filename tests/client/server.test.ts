@@ -8,7 +8,9 @@ import { WebSocket } from "ws";
 
 import { connect } from "../../client/src/index.ts";
 import type { Channel, ConnectOptions, Delivery } from "../../client/src/index.ts";
-import { afterwards, run, startServer, tearDown } from "../app/support.ts";
+import { run } from "../app/support/processes.ts";
+import { startServer } from "../app/support/server.ts";
+import { afterwards, tearDown } from "../app/support/teardown.ts";
 import { untilState } from "./support/channel.ts";
 
 /** Short waits between attempts. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { afterwards } from "../app/support.ts";
+import { afterwards } from "../app/support/teardown.ts";
 
 /** @returns `127.0.0.1:PORT`; it ends with the test. */
 export async function startForbidding(

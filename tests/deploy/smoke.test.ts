@@ -4,7 +4,8 @@ import { createServer, type AddressInfo, type Server } from "node:net";
 import { WebSocketServer } from "ws";
 import { ALL_RIGHTS } from "../../app/src/auth/authorize.ts";
 import { type PlainRequest, smoke } from "../../deploy/smoke.ts";
-import { afterwards, startServer, tearDown } from "../app/support.ts";
+import { startServer } from "../app/support/server.ts";
+import { afterwards, tearDown } from "../app/support/teardown.ts";
 import { startForbidding } from "./forbidding.ts";
 
 const QUICK = { timeoutMs: 1 };

@@ -1,5 +1,5 @@
 /** Faults of tasks, clients and connections, on real processes, with the embedded stand-in for Valkey. */
-import { tearDown } from "../app/support.ts";
+import { tearDown } from "../app/support/teardown.ts";
 import { startStandInStore } from "../support/standInStore.ts";
 import { describeTaskAndClientFaults } from "./support/taskAndClientFaults.ts";
 

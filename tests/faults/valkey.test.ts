@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 
 import type { Directive } from "../../cli/valkeyServer.ts";
-import { tearDown } from "../app/support.ts";
+import { tearDown } from "../app/support/teardown.ts";
 import { requireValkey, startValkey, type TestValkey } from "../support/valkey.ts";
 import { waitUntil } from "../support/waitUntil.ts";
 import { assertClosedBy, assertComplete, print, stopTask } from "./support/assertions.ts";

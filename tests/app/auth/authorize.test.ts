@@ -17,7 +17,8 @@ import { createAuthorizer } from "../../../app/src/auth/authorize.ts";
 import type { AccessSettings, Authorizer, Grant } from "../../../app/src/auth/authorize.ts";
 import type { KeyTiming } from "../../../app/src/auth/signingKeys.ts";
 import { defaultSettings } from "../../../app/src/settings/settings.ts";
-import { afterwards, silent, tearDown, waitUntil } from "../support.ts";
+import { afterwards, silent, tearDown } from "../support/teardown.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
 
 /** In seconds. Read anew each time: a run of all tests is longer than a token may be late. */
 const now = (): number => Math.floor(Date.now() / 1000);

@@ -2,17 +2,11 @@
 import assert from "node:assert/strict";
 
 import type { Authorizer, Rights } from "../../../app/src/auth/authorize.ts";
-import type { Client } from "../support.ts";
-import {
-  connect,
-  connectResuming,
-  DEFAULT_CHANNEL,
-  isGreeting,
-  resuming,
-  startServer,
-  tearDown,
-  waitUntil,
-} from "../support.ts";
+import type { Client } from "../support/client.ts";
+import { connect, connectResuming, isGreeting, resuming } from "../support/client.ts";
+import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
+import { tearDown } from "../support/teardown.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
 
 const READ: Rights = { canSubscribe: true, canPublish: false };
 const PUBLISH: Rights = { canSubscribe: false, canPublish: true };

@@ -9,22 +9,13 @@ import { ALL_RIGHTS } from "../../../app/src/auth/authorize.ts";
 import { clientAddress } from "../../../app/src/auth/clientAddress.ts";
 import { defaultSettings } from "../../../app/src/settings/settings.ts";
 import { User, createUserKey, Users } from "../../../app/src/auth/users.ts";
-import {
-  afterwards,
-  Client,
-  connect,
-  connectResuming,
-  exchange,
-  isGreeting,
-  ManualLog,
-  memoryInUse,
-  openSocket,
-  refusal,
-  startServer,
-  tearDown,
-  upgradeRequest,
-  waitUntil,
-} from "../support.ts";
+import { Client, connect, connectResuming, isGreeting, refusal } from "../support/client.ts";
+import { ManualLog } from "../support/logs.ts";
+import { memoryInUse } from "../support/memory.ts";
+import { exchange, openSocket, upgradeRequest } from "../support/rawClient.ts";
+import { startServer } from "../support/server.ts";
+import { afterwards, tearDown } from "../support/teardown.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
 
 const KIB = 1024;
 

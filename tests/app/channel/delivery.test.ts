@@ -9,8 +9,10 @@ import type { ResumePoint } from "../../../app/src/channel/cursor.ts";
 import type { Gap } from "../../../app/src/wire/messages.ts";
 import { FaultyLog } from "../log/faultyLog.ts";
 import type { AppendMode } from "../log/faultyLog.ts";
-import { isGap, isGreeting, startServer, tearDown } from "../support.ts";
-import type { TestServer } from "../support.ts";
+import { isGap, isGreeting } from "../support/client.ts";
+import { startServer } from "../support/server.ts";
+import { tearDown } from "../support/teardown.ts";
+import type { TestServer } from "../support/server.ts";
 
 const CLIENTS = 3;
 const SERVERS = 2;

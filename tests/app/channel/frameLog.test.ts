@@ -5,7 +5,8 @@ import fc from "fast-check";
 import { MAX_HEADER_BYTES, textFrame } from "../../../app/src/wire/frame.ts";
 import { FrameLog } from "../../../app/src/channel/frameLog.ts";
 import type { FramePlace } from "../../../app/src/channel/framePlace.ts";
-import { growsByLessThan, memoryInUse, textsOf } from "../support.ts";
+import { growsByLessThan, memoryInUse } from "../support/memory.ts";
+import { textsOf } from "../support/rawClient.ts";
 
 /** The same log, kept as simply as can be: every frame ever, and what a reader at each place would see. */
 interface Model {

@@ -10,16 +10,11 @@ import type { Cursor, Joined, Listener, ResumePoint } from "../../../app/src/cha
 import type { LogEntry, LogReader } from "../../../app/src/log/log.ts";
 import { encodeBroadcast, encode } from "../../../app/src/wire/encode.ts";
 import type { Dialect, Gap } from "../../../app/src/wire/messages.ts";
-import {
-  afterwards,
-  growsByLessThan,
-  ManualLog,
-  memoryInUse,
-  memoryLog,
-  tearDown,
-  textsOf,
-  waitUntil,
-} from "../support.ts";
+import { ManualLog, memoryLog } from "../support/logs.ts";
+import { growsByLessThan, memoryInUse } from "../support/memory.ts";
+import { textsOf } from "../support/rawClient.ts";
+import { afterwards, tearDown } from "../support/teardown.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
 
 const CHANNEL = "c";
 const HEARTBEAT_SECONDS = 30;

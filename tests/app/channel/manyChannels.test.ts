@@ -5,7 +5,7 @@ import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { requireValkey, startValkey } from "../../support/valkey.ts";
 import type { TestValkey } from "../../support/valkey.ts";
 import { LogRecorder } from "../log/logRecorder.ts";
-import { afterwards, silent, tearDown } from "../support.ts";
+import { afterwards, silent, tearDown } from "../support/teardown.ts";
 
 const CHANNELS = 300;
 

@@ -3,21 +3,15 @@ import assert from "node:assert/strict";
 
 import { ALL_RIGHTS } from "../../../app/src/auth/authorize.ts";
 import type { Grant } from "../../../app/src/auth/authorize.ts";
-import {
-  connect,
-  connectResuming,
-  DEFAULT_CHANNEL,
-  exchange,
-  ManualLog,
-  nextServerSocket,
-  openSocket,
-  protocolTable,
-  startServer,
-  tearDown,
-  upgradeRequest,
-  waitUntil,
-} from "../support.ts";
-import type { Client, TestServer } from "../support.ts";
+import { connect, connectResuming } from "../support/client.ts";
+import { ManualLog } from "../support/logs.ts";
+import { protocolTable } from "../support/protocolPage.ts";
+import { exchange, nextServerSocket, openSocket, upgradeRequest } from "../support/rawClient.ts";
+import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
+import { tearDown } from "../support/teardown.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
+import type { Client } from "../support/client.ts";
+import type { TestServer } from "../support/server.ts";
 
 type Ending = () => Promise<Client>;
 

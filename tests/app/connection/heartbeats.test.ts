@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 
 import { Heartbeats } from "../../../app/src/connection/heartbeats.ts";
-import { afterwards, tearDown, waitUntil } from "../support.ts";
+import { afterwards, tearDown } from "../support/teardown.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
 
 const INTERVAL_MS = 80;
 

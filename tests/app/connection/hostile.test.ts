@@ -7,23 +7,21 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 
 import { defaultSettings } from "../../../app/src/settings/settings.ts";
+import { connect, connectResuming } from "../support/client.ts";
+import { growsByLessThan, memoryInUse } from "../support/memory.ts";
 import {
   clientFrame,
   closeFrameStart,
-  connect,
   connectRaw,
-  connectResuming,
-  DEFAULT_CHANNEL,
-  growsByLessThan,
-  memoryInUse,
   openSocket,
   RESUMING,
-  startServer,
-  tearDown,
   upgradeRequest,
-  waitUntil,
-} from "../support.ts";
-import type { Client, TestServer } from "../support.ts";
+} from "../support/rawClient.ts";
+import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
+import { tearDown } from "../support/teardown.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
+import type { Client } from "../support/client.ts";
+import type { TestServer } from "../support/server.ts";
 
 const MIB = 1024 * 1024;
 

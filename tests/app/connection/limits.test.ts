@@ -10,24 +10,20 @@ import type { Joined } from "../../../app/src/channel/cursor.ts";
 import { MAX_SLICE_BYTES } from "../../../app/src/channel/frameSlices.ts";
 import { TokenBucket } from "../../../app/src/auth/tokenBucket.ts";
 import { deriveWireLimits } from "../../../app/src/connection/wireLimits.ts";
+import { connect, connectResuming, refusal } from "../support/client.ts";
+import { ManualLog, memoryLog } from "../support/logs.ts";
 import {
   clientFrame,
   closeFrameStart,
-  connect,
   connectRaw,
-  connectResuming,
-  DEFAULT_CHANNEL,
-  ManualLog,
-  memoryLog,
   nextServerSocket,
   openSocket,
-  refusal,
-  startServer,
-  tearDown,
   upgradeRequest,
-  waitUntil,
-} from "../support.ts";
-import type { RawClient } from "../support.ts";
+} from "../support/rawClient.ts";
+import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
+import { tearDown } from "../support/teardown.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
+import type { RawClient } from "../support/rawClient.ts";
 
 /** Of rates. */
 const UNLIMITED = {

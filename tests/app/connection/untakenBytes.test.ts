@@ -3,17 +3,12 @@ import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 import { UntakenBytes } from "../../../app/src/connection/untakenBytes.ts";
-import {
-  clientFrame,
-  connect,
-  connectRaw,
-  DEFAULT_CHANNEL,
-  nextServerSocket,
-  startServer,
-  tearDown,
-  waitUntil,
-} from "../support.ts";
-import type { TestServer } from "../support.ts";
+import { connect } from "../support/client.ts";
+import { clientFrame, connectRaw, nextServerSocket } from "../support/rawClient.ts";
+import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
+import { tearDown } from "../support/teardown.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
+import type { TestServer } from "../support/server.ts";
 
 const TEXT_BYTES = 200_000;
 

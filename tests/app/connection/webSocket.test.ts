@@ -15,7 +15,8 @@ import { UntakenBytes } from "../../../app/src/connection/untakenBytes.ts";
 import { ServerWebSocket } from "../../../app/src/connection/webSocket/webSocket.ts";
 import type { TaskMemory } from "../../../app/src/connection/webSocket/webSocket.ts";
 import { WIRE_LIMITS } from "../../../app/src/connection/wireLimits.ts";
-import { clientFrame, growsByLessThan, memoryInUse } from "../support.ts";
+import { growsByLessThan, memoryInUse } from "../support/memory.ts";
+import { clientFrame } from "../support/rawClient.ts";
 
 /** What a server made of a client's bytes. */
 interface Outcome {

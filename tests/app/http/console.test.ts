@@ -6,8 +6,9 @@ import type { AddressInfo } from "node:net";
 import type { Browser, Page } from "playwright-core";
 
 import { launchBrowser } from "../../support/browser.ts";
-import { afterwards, startServer, tearDown } from "../support.ts";
-import type { TestServer } from "../support.ts";
+import { startServer } from "../support/server.ts";
+import { afterwards, tearDown } from "../support/teardown.ts";
+import type { TestServer } from "../support/server.ts";
 
 /** Removes the features that browsers added between Safari 16 and Safari 18.4. */
 const REMOVE_NEW_FEATURES = `

@@ -9,20 +9,12 @@ import path from "node:path";
 
 import { HttpConnections } from "../../../app/src/http/httpConnections.ts";
 import { createPages } from "../../../app/src/http/pages.ts";
-import {
-  afterwards,
-  connect,
-  due,
-  exchange,
-  memoryInUse,
-  nextServerSocket,
-  openSocket,
-  refusal,
-  silent,
-  startServer,
-  tearDown,
-  waitUntil,
-} from "../support.ts";
+import { connect, refusal } from "../support/client.ts";
+import { memoryInUse } from "../support/memory.ts";
+import { exchange, nextServerSocket, openSocket } from "../support/rawClient.ts";
+import { startServer } from "../support/server.ts";
+import { afterwards, silent, tearDown } from "../support/teardown.ts";
+import { due, waitUntil } from "../../support/waitUntil.ts";
 
 /** The server gives headers 10 seconds, and checks every 2. */
 const HEADERS_DEADLINE_MS = 14_000;

@@ -6,7 +6,9 @@ import type { Logger } from "pino";
 
 import { OriginCheck } from "../../../app/src/http/origins.ts";
 import { canonicalOrigin } from "../../../app/src/settings/urls.ts";
-import { exchange, silent, startServer, tearDown, upgradeRequest } from "../support.ts";
+import { exchange, upgradeRequest } from "../support/rawClient.ts";
+import { startServer } from "../support/server.ts";
+import { silent, tearDown } from "../support/teardown.ts";
 
 function isAllowed(origin: string, ...patterns: readonly string[]): boolean {
   return new OriginCheck(patterns, silent).refusalOf(origin) === undefined;

@@ -13,7 +13,7 @@ import type { TestValkey } from "../../support/valkey.ts";
 import { FaultyLog } from "./faultyLog.ts";
 import { describeLogContract } from "./logContract.ts";
 import { LogRecorder } from "./logRecorder.ts";
-import { afterwards, silent, tearDown } from "../support.ts";
+import { afterwards, silent, tearDown } from "../support/teardown.ts";
 
 /** See https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/SupportedCommands.html; `TIME` only within scripts. */
 const REFUSED_COMMANDS = [

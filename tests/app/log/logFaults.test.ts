@@ -21,7 +21,8 @@ import {
 } from "../../support/valkey.ts";
 import type { Proxy, TestValkey } from "../../support/valkey.ts";
 import { LogRecorder } from "./logRecorder.ts";
-import { afterwards, silent, tearDown, waitUntil } from "../support.ts";
+import { afterwards, silent, tearDown } from "../support/teardown.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
 import { Publisher } from "./publisher.ts";
 
 /** Long enough for any way back, and short enough for a test that waits for its end. */

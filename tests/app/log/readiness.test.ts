@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { USER_NAME } from "../../../infra/components/backplane/valkeyAccess.ts";
 import { requireValkey, startValkey } from "../../support/valkey.ts";
 import type { TestValkey } from "../../support/valkey.ts";
-import { afterwards, runServer, tearDown, waitUntil } from "../support.ts";
+import { runServer } from "../support/processes.ts";
+import { afterwards, tearDown } from "../support/teardown.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
 
 describe("readiness, with a Valkey", () => {
   let valkey: TestValkey;

@@ -9,7 +9,7 @@ import { requireValkey, startValkey } from "../../support/valkey.ts";
 import type { TestValkey } from "../../support/valkey.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 import { LogRecorder } from "./logRecorder.ts";
-import { afterwards, silent, tearDown } from "../support.ts";
+import { afterwards, silent, tearDown } from "../support/teardown.ts";
 
 const BUDGET_MIB = 32;
 /** The budget is three quarters of the memory, as infra/components/backplane/backplane.ts declares it. */

@@ -5,7 +5,7 @@ import type { ValkeyLog, ValkeyLogOptions } from "../../../app/src/log/valkey/va
 import { MIB } from "../../../app/src/settings/units.ts";
 import { requireValkey, startValkey } from "../../support/valkey.ts";
 import type { TestValkey } from "../../support/valkey.ts";
-import { afterwards, silent, tearDown } from "../support.ts";
+import { afterwards, silent, tearDown } from "../support/teardown.ts";
 
 /** A Valkey server for each test of a suite. */
 export interface ValkeyFixture {

@@ -11,7 +11,7 @@ import type {
 import { ValkeyChannelReader } from "../../../app/src/log/valkey/channelReader.ts";
 import { RecurringProblem } from "../../../app/src/metrics/recurringProblem.ts";
 import { LogRecorder } from "./logRecorder.ts";
-import { silent } from "../support.ts";
+import { silent } from "../support/teardown.ts";
 
 const EPOCH = "7";
 const ENTRIES = 300;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import { logMetrics } from "../../../app/src/metrics/embeddedMetrics.ts";
 import { Metrics } from "../../../app/src/metrics/metrics.ts";
-import { afterwards, tearDown } from "../support.ts";
+import { afterwards, tearDown } from "../support/teardown.ts";
 
 /**
  * @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html

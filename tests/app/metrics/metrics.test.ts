@@ -11,15 +11,10 @@ import { ExpectedError } from "../../../app/src/settings/expectedError.ts";
 import { Metrics } from "../../../app/src/metrics/metrics.ts";
 import { startMetricsServer } from "../../../app/src/http/metricsServer.ts";
 import type { MetricsServer } from "../../../app/src/http/metricsServer.ts";
-import {
-  afterwards,
-  connect,
-  DEFAULT_CHANNEL,
-  silent,
-  startServer,
-  tearDown,
-  waitUntil,
-} from "../support.ts";
+import { connect } from "../support/client.ts";
+import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
+import { afterwards, silent, tearDown } from "../support/teardown.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
 
 function metricsOfTest(): Metrics {
   const metrics = new Metrics();

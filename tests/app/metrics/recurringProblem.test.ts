@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { pino } from "pino";
 
 import { RecurringProblem } from "../../../app/src/metrics/recurringProblem.ts";
-import { waitUntil } from "../support.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
 
 describe("a recurring problem", () => {
   let lines: Record<string, unknown>[];

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 
 import { textFrame } from "../../../app/src/wire/frame.ts";
-import { textsOf } from "../support.ts";
+import { textsOf } from "../support/rawClient.ts";
 
 describe("a text frame", () => {
   // RFC 6455 §5.7

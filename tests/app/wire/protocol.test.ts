@@ -10,7 +10,10 @@ import type { ErrorCode } from "../../../app/src/wire/messages.ts";
 import { defaultSettings, settingDefinitions } from "../../../app/src/settings/settings.ts";
 import type { SettingDefinition } from "../../../app/src/settings/settings.ts";
 import { WIRE_LIMITS } from "../../../app/src/connection/wireLimits.ts";
-import { Client, isGreeting, PROTOCOL, protocolTable, startServer, tearDown } from "../support.ts";
+import { Client, isGreeting } from "../support/client.ts";
+import { PROTOCOL, protocolTable } from "../support/protocolPage.ts";
+import { startServer } from "../support/server.ts";
+import { tearDown } from "../support/teardown.ts";
 
 describe("PROTOCOL.md", () => {
   afterEach(tearDown);

@@ -6,18 +6,12 @@ import { WebSocket } from "ws";
 
 import { textFrame } from "../../../app/src/wire/frame.ts";
 import type { MessageLog } from "../../../app/src/log/log.ts";
-import type { Client } from "../support.ts";
-import {
-  clientFrame,
-  connect,
-  connectRaw,
-  connectResuming,
-  createRemoteLog,
-  memoryLog,
-  startServer,
-  tearDown,
-  upgradeRequest,
-} from "../support.ts";
+import type { Client } from "../support/client.ts";
+import { connect, connectResuming } from "../support/client.ts";
+import { createRemoteLog, memoryLog } from "../support/logs.ts";
+import { clientFrame, connectRaw, upgradeRequest } from "../support/rawClient.ts";
+import { startServer } from "../support/server.ts";
+import { tearDown } from "../support/teardown.ts";
 
 describe("the wire for plain clients", () => {
   afterEach(tearDown);

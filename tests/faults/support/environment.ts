@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 
 import { epochOf, offsetOf, ValkeyChannel } from "../../../app/src/log/valkey/valkeyChannel.ts";
-import { afterwards, runServer, type TestProcess } from "../../app/support.ts";
+import { runServer, type TestProcess } from "../../app/support/processes.ts";
+import { afterwards } from "../../app/support/teardown.ts";
 import { addressAt, type TestStore } from "../../support/valkey.ts";
 import { due } from "../../support/waitUntil.ts";
 import type { ClientGroup, GroupOptions, Load } from "./clientGroup.ts";

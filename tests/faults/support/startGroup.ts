@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
 import { type Channel, connect } from "../../../client/src/index.ts";
-import { afterwards } from "../../app/support.ts";
+import { afterwards } from "../../app/support/teardown.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 import { atRate, type ClientGroup, type GroupOptions } from "./clientGroup.ts";
 import { type Acknowledged, DeliveryRecord, type Message, Reader, type Report } from "./deliveryRecord.ts";

@@ -15,7 +15,8 @@ import {
   SLICE_BYTES,
   STORED_ID_BYTES,
 } from "../../../infra/config/rules/channelMemory.ts";
-import { growsByLessThan, ManualLog, memoryInUse } from "../../app/support.ts";
+import { ManualLog } from "../../app/support/logs.ts";
+import { growsByLessThan, memoryInUse } from "../../app/support/memory.ts";
 
 const SETTINGS = { retainedBytes: MIB, retainedMessages: 10_000 };
 const CHANNELS = 10;

@@ -12,16 +12,11 @@ import {
   PROCESS_BYTES,
   serverBytes,
 } from "../../../infra/config/rules/connectionMemory.ts";
-import {
-  clientFrame,
-  connectRaw,
-  connectResuming,
-  RESUMING,
-  runServer,
-  tearDown,
-  upgradeRequest,
-} from "../../app/support.ts";
-import type { RawClient } from "../../app/support.ts";
+import { connectResuming } from "../../app/support/client.ts";
+import { runServer } from "../../app/support/processes.ts";
+import { clientFrame, connectRaw, RESUMING, upgradeRequest } from "../../app/support/rawClient.ts";
+import { tearDown } from "../../app/support/teardown.ts";
+import type { RawClient } from "../../app/support/rawClient.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 
 const SETTINGS = { ...defaultSettings(), retainedBytes: 16 * MIB };

@@ -8,7 +8,7 @@ import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
 import { type RunningBackplane, startBackplane } from "../../../local/runtime/backplane.ts";
 import { type DeclaredBackplane, readBackplane } from "../../../local/model/backplane.ts";
 import { describeLogContract } from "../../app/log/logContract.ts";
-import { silent } from "../../app/support.ts";
+import { silent } from "../../app/support/teardown.ts";
 import { atSuiteEnd } from "../../support/atSuiteEnd.ts";
 import { connectTo, TrustingWebSocket } from "../../support/localStack.ts";
 import { declaredGraph } from "../../support/stacks.ts";

@@ -7,7 +7,7 @@ import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { readBackplane } from "../../../local/model/backplane.ts";
 import { type StandIn, type StandInUser, startStandIn } from "../../../local/stand-in-valkey/server.ts";
 import { describeLogContract } from "../../app/log/logContract.ts";
-import { silent } from "../../app/support.ts";
+import { silent } from "../../app/support/teardown.ts";
 import { atSuiteEnd } from "../../support/atSuiteEnd.ts";
 import { declaredGraph } from "../../support/stacks.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
