@@ -53,9 +53,9 @@ export function declareWorkload(
     inRegion,
   );
 
-  // Without it, awsx takes the plugin that it was built with. That one forgets the image when a refresh meets an expired ECR
-  // token, and the image is pushed again under its immutable tag (pulumi/pulumi-docker-build#930). It has no parent: `pulumi
-  // import` makes providers before components.
+  // By default, awsx uses the plugin version that it was built with. If a refresh meets an expired ECR token, that version drops
+  // the image from the state, and the next update pushes it to its immutable tag (pulumi/pulumi-docker-build#930). The provider
+  // has no parent, because `pulumi import` creates providers before components.
   const builder = new dockerBuild.Provider("docker-build");
   const image = new Image(
     "websocket-service",
