@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+import { encodeBroadcast } from "../../../app/src/wire/encode.ts";
+import { ManualLog } from "../support/logs.ts";
+import { textsOf } from "../support/rawClient.ts";
+import { CHANNEL, ignore, hubOn, followed, framesOf, noticesOf, readAll, entriesFrom } from "./hubFixture.ts";
+
+describe("a channel whose log does not continue at the next offset", () => {
+  it("delivers a gap in the same epoch after the unread messages, and continues", async () => {
+    const { hub, reader, first: plain } = await followed(5);
+    const { cursor } = await hub.join(CHANNEL, "resume", undefined, ignore);
+    reader.entries(entriesFrom(5, "5"));
+    reader.started({ epoch: "e", next: 9 }, 10);
+    reader.entries(entriesFrom(9, "9"));
+    assert.deepEqual(textsOf(readAll(cursor)), [
+      encodeBroadcast("resume", "5", 5),
+      ...noticesOf("e", 8, { epoch: "e", from: 6, to: 8 }),
+      encodeBroadcast("resume", "9", 9),
+    ]);
+    assert.deepEqual(readAll(plain.cursor), framesOf("plain", 5, "5", "9"), "plain clients receive no gaps");
+  });
+
+  it("notifies readers of a gap in another epoch, even if no message follows", async () => {
+    const { hub, reader } = await followed(5);
+    let notified = 0;
+    const { cursor } = await hub.join(CHANNEL, "resume", undefined, { onReadable: () => notified++ });
+    reader.started({ epoch: "f", next: 1 }, 1);
+    await nextTurn();
+    assert.equal(notified, 1);
+    assert.deepEqual(textsOf(readAll(cursor)), [...noticesOf("f", 0, { epoch: "e", from: 5 })]);
+  });
+
+  it("delivers the messages before the gap, the gap and later messages to clients that resume", async () => {
+    for (const first of ["plain", "resume"] as const) {
+      const { hub, reader } = await followed(4, { retainedBytes: 8192 }, first);
+      reader.entries(entriesFrom(4, "4", "5"));
+      reader.started({ epoch: "e", next: 9 }, 10);
+      reader.entries(entriesFrom(9, "9"));
+      const notices = noticesOf("e", 8, { epoch: "e", from: 6, to: 8 });
+      const [four, five, nine] = [4, 5, 9].map((n) => encodeBroadcast("resume", String(n), n));
+      for (const [offset, startsAt, gap, texts] of [
+        [3, 3, undefined, [four, five, ...notices, nine]],
+        [4, 4, undefined, [five, ...notices, nine]],
+        [5, 5, undefined, [...notices, nine]],
+        // Another task has delivered a message that this one could not read.
+        [6, 8, { epoch: "e", from: 7, to: 8 }, [nine]],
+        [8, 8, undefined, [nine]],
+        [9, 9, undefined, []],
+      ] as const) {
+        const joined = await hub.join(CHANNEL, "resume", { epoch: "e", offset }, ignore);
+        assert.deepEqual([joined.offset, joined.gap], [startsAt, gap], `${first}, ${offset}`);
+        assert.deepEqual(textsOf(readAll(joined.cursor)), texts, `${first}, ${offset}`);
+      }
+    }
+  });
+
+  it("delivers no gap to later clients, which can resume only in the new epoch", async () => {
+    const { log, hub, reader } = await followed(5, {}, "resume");
+    log.onEnd = () => Promise.resolve({ epoch: "f", next: 2 });
+    reader.entries(entriesFrom(5, "5"));
+    reader.started({ epoch: "f", next: 1 }, 2);
+    reader.entries(entriesFrom(1, "1"));
+    for (const dialect of ["resume", "plain"] as const) {
+      const level = await hub.join(CHANNEL, dialect, { epoch: "f", offset: 0 }, ignore);
+      assert.deepEqual([level.offset, level.gap], [0, undefined]);
+      assert.deepEqual(readAll(level.cursor), framesOf(dialect, 1, "1"));
+      const behind = await hub.join(CHANNEL, dialect, { epoch: "e", offset: 4 }, ignore);
+      assert.deepEqual([behind.offset, behind.gap], [0, { epoch: "e", from: 5 }]);
+    }
+  });
+
+  it("delivers none of the earlier messages to clients that join then", async () => {
+    const { hub, reader } = await followed(5);
+    for (const [epoch, from] of [
+      ["e", 8],
+      ["f", 1],
+    ] as const) {
+      reader.started({ epoch, next: from }, from + 3);
+      const joining = hub.join(CHANNEL, "resume", undefined, ignore);
+      await nextTurn();
+      reader.entries(entriesFrom(from, "1", "2", "3"));
+      reader.entries(entriesFrom(from + 3, "new"));
+      const { cursor, offset } = await joining;
+      assert.equal(offset, from + 3);
+      assert.equal(cursor.read(), undefined);
+    }
+  });
+
+  it("delivers no gap to clients that wait for the first epoch", async () => {
+    const log = new ManualLog();
+    const hub = hubOn({ log });
+    const joining = hub.join(CHANNEL, "resume", undefined, ignore);
+    const reader = log.reader(CHANNEL);
+    reader.started({ epoch: "e", next: 1 }, 9);
+    reader.entries(entriesFrom(1, "1"));
+    reader.started({ epoch: "f", next: 3 }, 4);
+    reader.entries(entriesFrom(3, "3"));
+    const { cursor, epoch, offset } = await joining;
+    assert.deepEqual([epoch, offset, cursor.read()], ["f", 3, undefined]);
+  });
+});

@@ -1,0 +1,58 @@
+import { Hub } from "../../../app/src/channel/hub.ts";
+import type { HubParts } from "../../../app/src/channel/hub.ts";
+import type { Cursor, Joined, Listener } from "../../../app/src/channel/cursor.ts";
+import type { LogEntry, LogReader } from "../../../app/src/log/log.ts";
+import { encode, encodeBroadcast } from "../../../app/src/wire/encode.ts";
+import { textFrame } from "../../../app/src/wire/frame.ts";
+import type { Dialect, Gap } from "../../../app/src/wire/messages.ts";
+import { ManualLog } from "../support/logs.ts";
+
+export const CHANNEL = "c";
+const HEARTBEAT_SECONDS = 30;
+
+export const ignore: Listener = { onReadable: () => undefined };
+
+export function hubOn(parts: Pick<HubParts, "log"> & Partial<HubParts>): Hub {
+  return new Hub({
+    retainedBytes: 1024,
+    maxChannels: 10,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
+    retainedMessages: 1,
+    lingerMs: 0,
+    ...parts,
+  });
+}
+
+/** A hub whose channel has been read up to an offset, with one reader. */
+export async function followed(
+  next: number,
+  parts: Partial<HubParts> = {},
+  dialect: Dialect = "plain",
+): Promise<{ log: ManualLog; hub: Hub; reader: LogReader; first: Joined }> {
+  const log = new ManualLog();
+  const hub = hubOn({ log, ...parts });
+  const joining = hub.join(CHANNEL, dialect, undefined, ignore);
+  const reader = log.reader(CHANNEL);
+  reader.started({ epoch: "e", next }, next);
+  return { log, hub, reader, first: await joining };
+}
+
+export function framesOf(dialect: Dialect, first: number, ...jsons: readonly string[]): Buffer {
+  return Buffer.concat(jsons.map((json, n) => textFrame(encodeBroadcast(dialect, json, first + n))));
+}
+
+/** The texts by which clients receive a gap. @param offset of the last message before the next one. */
+export function noticesOf(epoch: string, offset: number, gap: Gap): readonly string[] {
+  return [encode({ connection: "ok", epoch, offset, heartbeat: HEARTBEAT_SECONDS }), encode({ gap })];
+}
+
+/** Reads everything that a cursor can read now. */
+export function readAll(cursor: Cursor): Buffer {
+  const slices: Buffer[] = [];
+  for (let slice = cursor.read(); slice !== undefined; slice = cursor.read()) slices.push(slice.bytes);
+  return Buffer.concat(slices);
+}
+
+export function entriesFrom(first: number, ...payloads: readonly string[]): LogEntry[] {
+  return payloads.map((payload, n) => ({ offset: first + n, payload }));
+}
