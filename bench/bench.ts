@@ -1,6 +1,6 @@
 /** Runs the cases. The contestants alternate (A B C A B C), so that a disturbance of the machine affects all of them. */
 import { calibration } from "./cases.ts";
-import type { Case, CaseRunner, Effort, Row } from "./cases.ts";
+import type { Case, CaseRunner, Effort, Row } from "./case.ts";
 import type { Contestant } from "./contestants.ts";
 import { waitUntilIdle } from "./generator/processes.ts";
 import type { FiguresOf, Run, RunOutcome, RunTarget } from "./generator/runs.ts";

@@ -10,7 +10,7 @@ import { watchInterrupts } from "../cli/interrupts.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import { statusLineOn } from "../load-test/parts/statusLine.ts";
 import { runBench } from "./bench.ts";
-import { QUICK_EFFORT } from "./cases.ts";
+import { QUICK_EFFORT } from "./case.ts";
 import { contestants } from "./contestants.ts";
 import { type BenchOptions, HELP, OPTIONS, parseOptions } from "./options.ts";
 import { installPeers } from "./peers/install.ts";

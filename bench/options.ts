@@ -7,8 +7,9 @@ import {
   parseWholeNumber,
   refuse,
 } from "../cli/options.ts";
-import { CASES, FULL_EFFORT, GROUPS, QUICK_EFFORT } from "./cases.ts";
-import type { Case, Effort } from "./cases.ts";
+import { FULL_EFFORT, GROUPS, QUICK_EFFORT } from "./case.ts";
+import { CASES } from "./cases.ts";
+import type { Case, Effort } from "./case.ts";
 
 const MAX_REPETITIONS = 100;
 

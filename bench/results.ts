@@ -1,5 +1,5 @@
 /** The results of the benchmark as data, for the JSON document and the tables. */
-import type { Case, Row } from "./cases.ts";
+import type { Case, Row } from "./case.ts";
 import type { ContestantName } from "./contestants.ts";
 import type { RunOutcome } from "./generator/runs.ts";
 import type { Pinning } from "./pinning.ts";

@@ -7,11 +7,11 @@ import type { Spread } from "./statistics.ts";
 const GIB = 1024 ** 3;
 
 export function renderMachine({ cpu, cpus, memoryBytes, system, node, pinned }: Machine): string {
-  const where =
+  const placement =
     pinned === null
       ? "server and generator share all CPUs: only the figures per server CPU-second can be compared"
       : `server on CPU ${pinned.server}, generator on CPU ${pinned.generator}`;
-  return `${cpu}, ${cpus} CPUs, ${(memoryBytes / GIB).toFixed(1)} GiB, ${system}, Node ${node}; ${where}\n`;
+  return `${cpu}, ${cpus} CPUs, ${(memoryBytes / GIB).toFixed(1)} GiB, ${system}, Node ${node}; ${placement}\n`;
 }
 
 /** Explains the names of the rows. */

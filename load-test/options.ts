@@ -9,14 +9,15 @@ import {
   UsageError,
 } from "../cli/options.ts";
 
+const MIN = 1;
+
+/** An option whose value is a whole number from {@link MIN}. */
 interface NumberOption {
   /** Without a full stop. */
   readonly description: string;
-  readonly unit: string;
   readonly default: number;
-  /** Both inclusive. */
-  readonly min: number;
   readonly max: number;
+  readonly unit: string;
 }
 
 type NumberOptions = Readonly<Record<string, NumberOption>>;
@@ -25,70 +26,22 @@ type NumberOptions = Readonly<Record<string, NumberOption>>;
 const MAX_TOTAL = 10_000_000;
 
 const COMMON = {
-  duration: {
-    description: "Duration of the run in seconds",
-    unit: "seconds",
-    default: 30,
-    min: 1,
-    max: 3600,
-  },
-  timeout: {
-    description: "Limit of opening a connection, and of the last delivery, in seconds",
-    unit: "seconds",
-    default: 10,
-    min: 1,
-    max: 120,
-  },
-} as const satisfies NumberOptions;
+  duration: number("Duration of the run in seconds", 30, 3600, "seconds"),
+  timeout: number("Limit of opening a connection, and of the last delivery, in seconds", 10, 120, "seconds"),
+} as const;
 
 const CHURN = {
-  rate: {
-    description: "New connections a second",
-    unit: "connections a second",
-    default: 20,
-    min: 1,
-    max: 5000,
-  },
-  concurrency: {
-    description: "Maximum open connections",
-    unit: "connections",
-    default: 50,
-    min: 1,
-    max: 10_000,
-  },
-  total: {
-    description: "Maximum connections in all",
-    unit: "connections",
-    default: MAX_TOTAL,
-    min: 1,
-    max: MAX_TOTAL,
-  },
-} as const satisfies NumberOptions;
+  rate: number("New connections a second", 20, 5000, "connections a second"),
+  concurrency: number("Maximum open connections", 50, 10_000, "connections"),
+  total: number("Maximum connections in all", MAX_TOTAL, MAX_TOTAL, "connections"),
+} as const;
 
 const SUSTAINED = {
-  connections: {
-    description: "Open connections",
-    unit: "connections",
-    default: 10,
-    min: 1,
-    // A client address has about 28,000 ephemeral ports (Linux's default range) for one server address.
-    max: 20_000,
-  },
-  rate: {
-    description: "Messages a second of all connections together",
-    unit: "messages a second",
-    default: 10,
-    min: 1,
-    max: 100_000,
-  },
-  total: {
-    description: "Maximum messages in all",
-    unit: "messages",
-    default: MAX_TOTAL,
-    min: 1,
-    max: MAX_TOTAL,
-  },
-} as const satisfies NumberOptions;
+  // A client address has about 28,000 ephemeral ports (Linux's default range) for one server address.
+  connections: number("Open connections", 10, 20_000, "connections"),
+  rate: number("Messages a second of all connections together", 10, 100_000, "messages a second"),
+  total: number("Maximum messages in all", MAX_TOTAL, MAX_TOTAL, "messages"),
+} as const;
 
 const MODES = {
   churn: "opens connections, and closes each after its greeting",
@@ -167,7 +120,7 @@ export function parseOptions(args: readonly string[]): LoadTestOptions | undefin
     const numbers = Object.entries(definitions).map(([name, definition]) => {
       // The table's default is that of one mode.
       const text = given.has(name) ? String(byName[name]) : String(definition.default);
-      return [name, parseWholeNumber(name, text, definition, problems)] as const;
+      return [name, parseWholeNumber(name, text, { min: MIN, ...definition }, problems)] as const;
     });
     return Object.fromEntries(numbers) as ValuesOf<D>; // Object.fromEntries loses the keys.
   };
@@ -190,15 +143,19 @@ export function parseOptions(args: readonly string[]): LoadTestOptions | undefin
   return { ...common, ...own, url };
 }
 
+function number(description: string, standard: number, max: number, unit: string): NumberOption {
+  return { description, default: standard, max, unit };
+}
+
 function definitionsOf(numbers: NumberOptions): OptionDefinitions {
   return Object.fromEntries(
-    Object.entries(numbers).map(([name, { description, default: standard, min, max }]) => [
+    Object.entries(numbers).map(([name, { description, default: standard, max }]) => [
       name,
       {
         type: "string",
         value: "N",
         default: String(standard),
-        description: `${description}, ${min} to ${max}`,
+        description: `${description}, ${MIN} to ${max}`,
       } satisfies OptionDefinition,
     ]),
   );

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
-import type { Case, Row } from "../../bench/cases.ts";
+import type { Case, Row } from "../../bench/case.ts";
 import { LatencyHistogram } from "../../load-test/parts/histogram.ts";
 import type { RunOutcome } from "../../bench/generator/runs.ts";
 import { cpusOf } from "../../bench/pinning.ts";

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../bench/main.ts", import.meta.url));
 
-const LOOK_EVERY_MS = 20;
+const POLL_MS = 20;
 
 describe("npm run bench", function () {
   this.timeout(60_000);
@@ -30,20 +30,20 @@ describe("npm run bench", function () {
 
   it("exits with 2 for a wrong command line", async () => {
     const child = bench("--quik");
-    const [said, ended] = await Promise.all([text(child.stderr), once(child, "close")]);
+    const [errors, ended] = await Promise.all([text(child.stderr), once(child, "close")]);
     assert.deepEqual(ended, [2, null]);
-    assert.match(said, /^--quik is not an option; did you mean --quick\?$/m);
+    assert.match(errors, /^--quik is not an option; did you mean --quick\?$/m);
   });
 
   it("measures, prints a table and writes the figures", async () => {
     const file = path.join(folder, "figures.json");
     const child = bench("--quick", "--cases", "echo64", "--json", file);
-    const [printed, said, ended] = await Promise.all([
+    const [printed, errors, ended] = await Promise.all([
       text(child.stdout),
       text(child.stderr),
       once(child, "close"),
     ]);
-    assert.deepEqual(ended, [0, null], said);
+    assert.deepEqual(ended, [0, null], errors);
     assert.match(printed, /^### echo64: 1 client, /m);
     assert.match(printed, /^\| this .*\|\n\nnaive: .*; socket\.io: .*; this: .*\n/m);
     assert.match(printed, /^\| this {2}\| .*\d.* \|$/m);
@@ -60,13 +60,13 @@ describe("npm run bench", function () {
   });
 
   it("ends all its processes at an interrupt", async function () {
-    // Only Linux shows a process's children in a file.
+    // Only Linux lists the children of a process in a file.
     if (process.platform !== "linux") this.skip();
     const child = bench("--quick", "--cases", "f1000");
     const closed = once(child, "close");
-    // A server and a generator; nothing tells when the second one is there.
+    // A server and a generator. No event reports the start of the second one.
     let pids = childrenOf(child.pid);
-    for (; pids.length < 2; pids = childrenOf(child.pid)) await sleep(LOOK_EVERY_MS);
+    for (; pids.length < 2; pids = childrenOf(child.pid)) await sleep(POLL_MS);
     child.kill("SIGINT");
     assert.deepEqual(await closed, [130, null]);
     for (const pid of pids) assert.throws(() => process.kill(pid, 0), /ESRCH/);

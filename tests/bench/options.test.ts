@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 
-import { CASES, FULL_EFFORT, GROUPS, QUICK_EFFORT } from "../../bench/cases.ts";
+import { FULL_EFFORT, GROUPS, QUICK_EFFORT } from "../../bench/case.ts";
+import { CASES } from "../../bench/cases.ts";
 import { type BenchOptions, HELP, parseOptions } from "../../bench/options.ts";
 import { UsageError } from "../../cli/options.ts";
 

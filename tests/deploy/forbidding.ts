@@ -1,10 +1,10 @@
-/** A server that answers everything with one status, as the load balancer's default action does. */
+/** A server that answers every request with one status, like the load balancer's default action. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { afterwards } from "../app/support/teardown.ts";
 
-/** @returns `127.0.0.1:PORT`; it ends with the test. */
+/** @returns `127.0.0.1:PORT`. The server closes after the test. */
 export async function startForbidding(
   status = 403,
   headers: Readonly<Record<string, string>> = {},

@@ -1,4 +1,4 @@
-/** The command line in a project of its own, against the real CLI and the stand-in cloud. */
+/** Runs the command line in a temporary project, with the real CLI and stand-ins for the providers. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { cpSync } from "node:fs";
@@ -9,21 +9,21 @@ import { Project, type Run } from "../engine/support/project.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
-/** Nobody ever looks at them: the providers are stand-ins. */
+/** The stand-ins do not check them. */
 const CREDENTIALS = { AWS_ACCESS_KEY_ID: "stand-in", AWS_SECRET_ACCESS_KEY: "stand-in" };
 
 export interface DeployProject {
   readonly project: Project;
-  /** What a process in the project gets. */
+  /** Environment of the processes. */
   readonly environment: Readonly<Record<string, string>>;
-  /** `npm run deploy -- …`, until it ends. */
+  /** Runs `npm run deploy -- …`. */
   readonly deploy: (...args: readonly string[]) => Promise<Run>;
   /** The same with another environment. */
   readonly deployWith: (
     environment: Readonly<Record<string, string>>,
     ...args: readonly string[]
   ) => Promise<Run>;
-  /** Ctrl-C as soon as it prints this. */
+  /** Runs it, and sends SIGINT when it has printed a text. */
   readonly interruptAt: (printed: string, ...args: readonly string[]) => Promise<Run>;
 }
 
@@ -51,20 +51,20 @@ export function createDeployProject(): DeployProject {
     interruptAt(printed, ...args) {
       const child = start(environment, args);
       let seen = "";
-      const look = (chunk: Buffer): void => {
+      const check = (chunk: Buffer): void => {
         seen += chunk.toString();
         if (!seen.includes(printed)) return;
-        child.stdout?.off("data", look);
+        child.stdout?.off("data", check);
         child.kill("SIGINT");
       };
-      child.stdout?.on("data", look);
+      child.stdout?.on("data", check);
       return ended(child);
     },
   };
 }
 
 async function ended(child: ChildProcess): Promise<Run> {
-  if (child.stdout === null || child.stderr === null) throw new Error("Its output is not piped.");
+  if (child.stdout === null || child.stderr === null) throw new Error("The output is not piped.");
   const [stdout, stderr, [code]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),

@@ -47,19 +47,6 @@ describe("npm run load-test", () => {
     assert.match(stdout, /http 403 +1 /);
   });
 
-  it("exits with 2 and the reason if the command line is wrong", async () => {
-    const { code, stdout, stderr } = await start("https://localhost/wss").ended;
-    assert.equal(code, 2);
-    assert.equal(stdout, "");
-    assert.match(stderr, /did you mean wss:\/\/localhost\/wss\?/);
-  });
-
-  it("prints its options and exits with 0 for --help", async () => {
-    const { code, stdout } = await start("--help").ended;
-    assert.equal(code, 0);
-    assert.match(stdout, /--concurrency N/);
-  });
-
   it("ends at Ctrl-C with a complete summary", async () => {
     const firstMessage = Promise.withResolvers<undefined>();
     await using server = await startServer({
