@@ -1,4 +1,4 @@
-/** A real Valkey of this machine, as a child process. */
+/** Runs the valkey-server of this machine as a child process, for development, benchmarks and tests. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -6,45 +6,46 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
+import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { childEnvironment } from "./childEnvironment.ts";
 import { isExecutable } from "./executable.ts";
 import { homeFolder } from "./homeFolder.ts";
 import { LOOPBACK } from "./loopback.ts";
 
-/** Either one will do: Redis has what the message log needs since version 7. */
+/** The message log works with Valkey, and with Redis since version 7. */
 const PROGRAMS = ["valkey-server", "redis-server"];
-const LEAST_MAJOR_VERSION = 7;
+const MIN_MAJOR_VERSION = 7;
 
-/** Where package managers put programs, and a `PATH` may not lead. */
-const USUAL_FOLDERS = ["/usr/local/bin", "/opt/homebrew/bin", "/usr/bin"];
-/** The same, in the user's home. */
-const USERS_FOLDER = ".local/bin";
+/** Package managers install programs here, even if `PATH` does not contain the folder. */
+const INSTALL_FOLDERS = ["/usr/local/bin", "/opt/homebrew/bin", "/usr/bin"];
+/** The same, relative to the user's home folder. */
+const USER_INSTALL_FOLDER = ".local/bin";
 
-/** Attempts to start on a port that was free a moment ago. */
-const PORT_ATTEMPTS = 5;
+/** Attempts to start, each on another port that was free a moment ago. */
+const MAX_PORT_ATTEMPTS = 5;
 
 const READY = "Ready to accept connections";
 const PORT_TAKEN = "Address already in use";
 
-/** Lines of output that are kept to explain an end. */
-const KEPT_OUTPUT_LINES = 10;
+/** The last lines of output, which explain why the server did not start. */
+const MAX_OUTPUT_LINES = 10;
 
-/** Time that it gets to stop, in milliseconds. */
+/** Maximum time between SIGTERM and SIGKILL. */
 const STOP_TIMEOUT_MS = 2000;
 
 const run = promisify(execFile);
 
-/** A line of its configuration file: a directive, and its arguments. */
+/** A directive of the configuration file. */
 export type Directive = readonly [name: string, ...args: (string | number)[]];
 
 export interface ValkeyServerOptions {
-  /** The program, as {@link findValkeyServer} finds it. */
+  /** Path of the program, from {@link findValkeyServer}. */
   readonly binary: string;
-  /** None by default: every user of this machine may then use it. */
+  /** @default none: every user of this machine has access */
   readonly password?: string;
-  /** By default one that is free. */
+  /** @default a free port */
   readonly port?: number;
-  /** What else it is configured by. By default it keeps nothing on disk. */
+  /** Additional directives. Without any, the server stores nothing on disk. */
   readonly directives?: readonly Directive[];
 }
 
@@ -53,43 +54,43 @@ export interface ValkeyServer {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
-  /** Resolves when the process has ended, however. */
+  /** Resolves when the process has ended, for whatever reason. */
   readonly ended: Promise<void>;
-  /** SIGTERM, and SIGKILL where that does not end it. Idempotent. */
+  /** Sends SIGTERM, and SIGKILL if the process does not end. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * @param searchPath folders to look in first, as `PATH` gives them.
- * @returns the path of a server that is new enough; nothing where this machine has none.
+ * @param searchPath folders that are searched first, in the form of `PATH`.
+ * @returns the path of a server in a supported version; `undefined` if this machine has none.
  */
 export async function findValkeyServer(searchPath = ""): Promise<string | undefined> {
   const home = homeFolder();
   const folders = [
     ...searchPath.split(path.delimiter).filter((folder) => folder !== ""),
-    ...(home === undefined ? [] : [path.join(home, USERS_FOLDER)]),
-    ...USUAL_FOLDERS,
+    ...(home === undefined ? [] : [path.join(home, USER_INSTALL_FOLDER)]),
+    ...INSTALL_FOLDERS,
   ];
   for (const program of PROGRAMS) {
     for (const folder of folders) {
       const binary = path.join(folder, program);
-      if (await isNewEnough(binary)) return binary;
+      if (await isSupported(binary)) return binary;
     }
   }
   return undefined;
 }
 
 /**
- * Starts one on the loopback address; it answers when the promise resolves.
- * @throws {Error} with its last words, where it does not start.
+ * Starts a server on the loopback address. It accepts connections when the promise resolves.
+ * @throws {ExpectedError} with the last lines of its output if it does not start.
  */
 export async function startValkeyServer(options: ValkeyServerOptions): Promise<ValkeyServer> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await start(options, options.port ?? (await freePort()));
     } catch (error) {
-      const mayHelp = options.port === undefined && attempt < PORT_ATTEMPTS;
-      if (!mayHelp || !(error instanceof Error) || !error.message.includes(PORT_TAKEN)) throw error;
+      const canRetry = options.port === undefined && attempt < MAX_PORT_ATTEMPTS;
+      if (!canRetry || !(error instanceof Error) || !error.message.includes(PORT_TAKEN)) throw error;
     }
   }
 }
@@ -101,16 +102,16 @@ async function start(
   const child = spawn(binary, ["-"], {
     env: childEnvironment(process.env),
     stdio: ["pipe", "pipe", "inherit"],
-    // Away from the terminal's Ctrl-C, which is for whoever started it.
+    // A process group of its own does not get the terminal's Ctrl-C.
     detached: process.platform !== "win32",
   });
-  const unguard = child.pid === undefined ? undefined : guard(child.pid);
+  const releaseGuard = child.pid === undefined ? undefined : guard(child.pid);
   const ended = new Promise<void>((resolve) => {
     child.once("error", () => {
       resolve();
     });
     child.once("exit", () => {
-      unguard?.();
+      releaseGuard?.();
       resolve();
     });
   });
@@ -119,15 +120,15 @@ async function start(
   const ready = Promise.withResolvers<undefined>();
   createInterface({ input: child.stdout }).on("line", (line) => {
     output.push(line);
-    if (output.length > KEPT_OUTPUT_LINES) output.shift();
+    if (output.length > MAX_OUTPUT_LINES) output.shift();
     if (line.includes(READY)) ready.resolve(undefined);
   });
   child.once("error", ready.reject);
   child.once("close", (code) => {
-    ready.reject(new Error([`${binary} ended with ${code}:`, ...output].join("\n")));
+    ready.reject(new ExpectedError([`${binary} exited with ${code}:`, ...output].join("\n")));
   });
 
-  // By its input: a command line would show the password to everybody on this machine.
+  // All users of this machine can read a command line, so the password is in the input.
   child.stdin.on("error", () => undefined);
   child.stdin.end(
     configuration([
@@ -144,7 +145,7 @@ async function start(
   return {
     url: `redis://${LOOPBACK}:${port}`,
     port,
-    // A child that wrote a line has an id.
+    // A child that has written a line has an id.
     pid: child.pid ?? 0,
     ended,
     async close() {
@@ -157,15 +158,15 @@ async function start(
 }
 
 /**
- * Ends a process with this one, however this one ends: a shell reads from this process, and when that is over, it kills.
- * @returns its undo.
+ * Kills a process when this one ends, even by SIGKILL: a shell reads from this process until the pipe closes, and then kills.
+ * @returns a function that releases the process.
  */
 function guard(pid: number): () => void {
   const shell = spawn("sh", ["-c", 'read -r _; kill -9 "$0"', String(pid)], {
     stdio: ["pipe", "ignore", "ignore"],
     detached: true,
   });
-  // Without a shell, the process outlives this one where this one is killed.
+  // Without a shell, the process continues if this one is killed.
   shell.on("error", () => undefined);
   shell.stdin.on("error", () => undefined);
   return () => {
@@ -174,15 +175,15 @@ function guard(pid: number): () => void {
 }
 
 function configuration(directives: readonly Directive[]): string {
-  return directives.map(([name, ...args]) => `${name} ${args.map(quoted).join(" ")}\n`).join("");
+  return directives.map(([name, ...args]) => `${name} ${args.map(quote).join(" ")}\n`).join("");
 }
 
-/** As its configuration file wants it: JSON's escapes of these are its own. */
-function quoted(text: string | number): string {
+/** The configuration file has the escape sequences of JSON. */
+function quote(text: string | number): string {
   return JSON.stringify(String(text));
 }
 
-/** A port that was free a moment ago: Valkey does not let the system choose one. */
+/** Returns a port that was free a moment ago, for servers that cannot listen on port 0. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, LOOPBACK);
   await once(server, "listening");
@@ -194,13 +195,13 @@ export async function freePort(): Promise<number> {
 }
 
 /** `Valkey server v=9.1.2 sha=…`, `Redis server v=7.0.15 sha=…`. */
-async function isNewEnough(binary: string): Promise<boolean> {
+async function isSupported(binary: string): Promise<boolean> {
   if (!isExecutable(binary)) return false;
   try {
     const { stdout } = await run(binary, ["--version"], { env: childEnvironment(process.env) });
-    return Number(/ v=(\d+)\./.exec(stdout)?.[1]) >= LEAST_MAJOR_VERSION;
+    return Number(/ v=(\d+)\./.exec(stdout)?.[1]) >= MIN_MAJOR_VERSION;
   } catch {
-    // Not a program of this machine.
+    // The program is for another architecture, or is no server.
     return false;
   }
 }

@@ -1,88 +1,88 @@
 /**
- * The commands of the message log's Valkey driver, on a store: what it does not use is not here, and is refused as Valkey
- * refuses a command that it does not know. See https://valkey.io/commands for each.
+ * The commands that the Valkey driver of the message log uses. Other commands get the error for unknown commands.
+ * @see https://valkey.io/commands
  */
 import { CommandError, OK, type Reply } from "./resp.ts";
-import type { Store } from "./store.ts";
+import type { KeyStore } from "./store.ts";
 import { type Entry, type EntryId, formatId, parseId, Stream } from "./stream.ts";
 
-type Command = (store: Store, args: readonly string[]) => Reply;
+type Command = (store: KeyStore, args: readonly string[]) => Reply;
 
-/** A read that waits where it finds nothing, and what it would find next. */
+/** An XREAD, which may wait for new entries. */
 export interface BlockingRead {
-  /** `undefined` where it does not wait; 0 is for ever. */
+  /** `undefined` if the read does not wait; 0 without a limit. */
   readonly blockMs: number | undefined;
   readonly keys: readonly string[];
-  /** @returns `null` where there is nothing new. */
+  /** @returns `null` if there are no new entries. */
   readonly read: () => Reply;
 }
 
-const LARGEST_ID = Number.MAX_SAFE_INTEGER;
+const MAX_ID = Number.MAX_SAFE_INTEGER;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   del: (store, keys) => keys.filter((key) => store.delete(key)).length,
   exists: (store, keys) => keys.filter((key) => store.has(key)).length,
-  pexpire: (store, [key, ms]) => Number(store.expire(given(key), integer(ms))),
+  pexpire: (store, [key, ms]) => Number(store.expire(required(key), integer(ms))),
 
-  hlen: (store, [key]) => store.hash(given(key))?.size ?? 0,
-  hmget: (store, [key, ...names]) => names.map((name) => store.hash(given(key))?.get(name) ?? null),
+  hlen: (store, [key]) => store.hash(required(key))?.size ?? 0,
+  hmget: (store, [key, ...names]) => names.map((name) => store.hash(required(key))?.get(name) ?? null),
   hset: (store, [key, ...pairs]) => {
-    const hash = store.hash(given(key)) ?? new Map<string, string>();
+    const hash = store.hash(required(key)) ?? new Map<string, string>();
     const before = hash.size;
-    for (let n = 0; n < pairs.length; n += 2) hash.set(given(pairs[n]), given(pairs[n + 1]));
-    if (before === 0) store.set(given(key), hash);
+    for (let n = 0; n < pairs.length; n += 2) hash.set(required(pairs[n]), required(pairs[n + 1]));
+    if (before === 0) store.set(required(key), hash);
     return hash.size - before;
   },
 
   xadd: (store, [key, ...args]) => {
-    const words = new Words(args);
+    const words = new Arguments(args);
     const mayCreate = !words.take("NOMKSTREAM");
-    const trim = trimming(words);
+    const trim = parseTrim(words);
     const id = words.next();
-    const existing = store.stream(given(key));
+    const existing = store.stream(required(key));
     if (existing === undefined && !mayCreate) return null;
     const stream = existing ?? new Stream();
     const added = stream.append(id, words.rest(), Date.now());
-    if (existing === undefined) store.set(given(key), stream);
+    if (existing === undefined) store.set(required(key), stream);
     trim?.(stream);
     return formatId(added);
   },
   xrange: (store, [key, from, to, ...options]) =>
-    entriesBetween(store, key, from, to).slice(0, countOf(options)).map(shown),
-  xread: (store, args) => readerOf(store, args).read(),
+    entriesBetween(store, key, from, to).slice(0, countOf(options)).map(encodeEntry),
+  xread: (store, args) => parseRead(store, args).read(),
   xrevrange: (store, [key, to, from, ...options]) =>
-    entriesBetween(store, key, from, to).toReversed().slice(0, countOf(options)).map(shown),
+    entriesBetween(store, key, from, to).toReversed().slice(0, countOf(options)).map(encodeEntry),
   xtrim: (store, [key, ...args]) => {
-    const stream = store.stream(given(key));
-    const trim = trimming(new Words(args));
+    const stream = store.stream(required(key));
+    const trim = parseTrim(new Arguments(args));
     return stream === undefined || trim === undefined ? 0 : trim(stream);
   },
 };
 
-/** What is answered alike whatever is stored: what a client asks while it connects. */
-export const GREETINGS: Readonly<Record<string, Reply>> = {
+/** Fixed replies to the commands that a client sends when it connects. */
+export const CONNECTION_REPLIES: Readonly<Record<string, Reply>> = {
   client: OK,
   info: "redis_version:8.0.0\r\nloading:0\r\ncluster_enabled:1\r\n",
   readonly: OK,
 };
 
-/** Whether it reads or writes keys. */
+/** Whether the command reads or writes keys. */
 export function isDataCommand(name: string): boolean {
   return Object.hasOwn(COMMANDS, name);
 }
 
-/** @throws {CommandError} where the command is refused. */
-export function execute(store: Store, name: string, args: readonly string[]): Reply {
+/** @throws {CommandError} if the command is refused. */
+export function execute(store: KeyStore, name: string, args: readonly string[]): Reply {
   const command = COMMANDS[name];
   if (command === undefined) {
-    throw new CommandError(`ERR unknown command '${name}', which this stand-in for Valkey does not play`);
+    throw new CommandError(`ERR unknown command '${name}', which the stand-in for Valkey does not support`);
   }
   return command(store, args);
 }
 
-/** What an XREAD reads, and how long it waits. */
-export function readerOf(store: Store, args: readonly string[]): BlockingRead {
-  const words = new Words(args);
+/** Parses the arguments of an XREAD. */
+export function parseRead(store: KeyStore, args: readonly string[]): BlockingRead {
+  const words = new Arguments(args);
   let count = Infinity;
   let blockMs: number | undefined;
   while (!words.take("STREAMS")) {
@@ -92,8 +92,8 @@ export function readerOf(store: Store, args: readonly string[]): BlockingRead {
   }
   const rest = words.rest();
   const keys = rest.slice(0, rest.length / 2);
-  const places = keys.map((key, n) => {
-    const text = given(rest[keys.length + n]);
+  const starts = keys.map((key, n) => {
+    const text = required(rest[keys.length + n]);
     const end = store.stream(key)?.last;
     return { key, id: text === "$" ? (end ?? parseId("0", 0)) : parseId(text, 0) };
   });
@@ -101,9 +101,9 @@ export function readerOf(store: Store, args: readonly string[]): BlockingRead {
     blockMs,
     keys,
     read: () => {
-      const found = places.flatMap(({ key, id }) => {
+      const found = starts.flatMap(({ key, id }) => {
         const entries = store.stream(key)?.after(id, count) ?? [];
-        return entries.length === 0 ? [] : [[key, entries.map(shown)]];
+        return entries.length === 0 ? [] : [[key, entries.map(encodeEntry)]];
       });
       return found.length === 0 ? null : found;
     },
@@ -111,32 +111,32 @@ export function readerOf(store: Store, args: readonly string[]): BlockingRead {
 }
 
 function entriesBetween(
-  store: Store,
+  store: KeyStore,
   key: string | undefined,
   from: string | undefined,
   to: string | undefined,
 ): readonly Entry[] {
-  return store.stream(given(key))?.range(bound(given(from), 0), bound(given(to), LARGEST_ID)) ?? [];
+  return store.stream(required(key))?.range(bound(required(from), 0), bound(required(to), MAX_ID)) ?? [];
 }
 
 function countOf(options: readonly string[]): number {
-  const words = new Words(options);
+  const words = new Arguments(options);
   return words.take("COUNT") ? integer(words.next()) : Infinity;
 }
 
 function bound(text: string, missing: number): EntryId {
   if (text === "-") return { first: 0, second: 0 };
-  if (text === "+") return { first: LARGEST_ID, second: LARGEST_ID };
+  if (text === "+") return { first: MAX_ID, second: MAX_ID };
   return parseId(text, missing);
 }
 
-/** `MAXLEN n` or `MINID id`, with `=` or `~` between. */
-function trimming(words: Words): ((stream: Stream) => number) | undefined {
+/** Parses `MAXLEN n` or `MINID id`, with an optional `=` or `~`. */
+function parseTrim(words: Arguments): ((stream: Stream) => number) | undefined {
   if (words.take("MAXLEN")) {
-    const about = words.take("~");
+    const approximately = words.take("~");
     words.take("=");
     const count = integer(words.next());
-    return (stream) => stream.keepNewest(count, { about });
+    return (stream) => stream.keepNewest(count, { approximately });
   }
   if (words.take("MINID")) {
     if (!words.take("~")) words.take("=");
@@ -146,12 +146,12 @@ function trimming(words: Words): ((stream: Stream) => number) | undefined {
   return undefined;
 }
 
-function shown({ id, fields }: Entry): Reply {
+function encodeEntry({ id, fields }: Entry): Reply {
   return [formatId(id), fields];
 }
 
-/** Arguments, read from the left. */
-class Words {
+/** Arguments, which are read from left to right. */
+class Arguments {
   readonly #words: readonly string[];
   #at = 0;
 
@@ -159,7 +159,7 @@ class Words {
     this.#words = words;
   }
 
-  /** Whether the next one is this, in any case; then it is taken. */
+  /** Consumes the next argument if it is this word, in any case. @returns whether it is. */
   take(word: string): boolean {
     const found = this.#words[this.#at]?.toUpperCase() === word;
     if (found) this.#at += 1;
@@ -167,7 +167,7 @@ class Words {
   }
 
   next(): string {
-    return given(this.#words[this.#at++]);
+    return required(this.#words[this.#at++]);
   }
 
   rest(): readonly string[] {
@@ -175,13 +175,13 @@ class Words {
   }
 }
 
-function given(argument: string | undefined): string {
+function required(argument: string | undefined): string {
   if (argument === undefined) throw new CommandError("ERR wrong number of arguments");
   return argument;
 }
 
 function integer(text: string | undefined): number {
-  const value = /^-?\d+$/.test(given(text)) ? Number(text) : NaN;
+  const value = /^-?\d+$/.test(required(text)) ? Number(text) : NaN;
   if (Number.isNaN(value)) throw new CommandError("ERR value is not an integer or out of range");
   return value;
 }

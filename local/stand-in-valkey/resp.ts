@@ -1,13 +1,13 @@
-/** RESP2, the protocol of Valkey (https://valkey.io/topics/protocol): commands in, replies out. */
+/** Decodes commands and encodes replies in RESP2 (https://valkey.io/topics/protocol). */
 
-/** A line such as `OK`, which is not a value. */
+/** A simple string, such as `OK`. */
 export interface Status {
   readonly status: string;
 }
 
 export type Reply = string | number | null | Status | readonly Reply[];
 
-/** A command that is answered by an error. Its message begins with the error's code, such as `ERR`. */
+/** An error reply. The message begins with the error code, such as `ERR`. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
 }
@@ -16,13 +16,13 @@ export const OK: Status = { status: "OK" };
 
 const LINE_END = "\r\n";
 
-/** Reads commands from a stream of bytes, whatever its chunks. */
+/** Parses commands in a stream of bytes. */
 export class CommandParser {
   #unread: Buffer = Buffer.alloc(0);
 
   /**
-   * @returns the commands that are complete now, each a name and its arguments.
-   * @throws {Error} where the bytes are no command.
+   * @returns the commands that are complete now, each with its name and arguments.
+   * @throws {Error} if the bytes are no command.
    */
   push(chunk: Buffer): readonly (readonly string[])[] {
     const bytes = this.#unread.length === 0 ? chunk : Buffer.concat([this.#unread, chunk]);

@@ -1,21 +1,21 @@
-/** Lua scripts, run as they are: what the driver asks Valkey to do in one step, it asks the stand-in in the same words. */
+/** Runs the Lua scripts of the Valkey driver in an interpreter. */
 import { createHash } from "node:crypto";
 import { LuaFactory } from "wasmoon";
 import { CommandError, type Reply } from "./resp.ts";
 
-/** Runs a command for a script. */
-export type Call = (name: string, args: readonly string[]) => Reply;
+/** Runs a command of a script. */
+export type CommandRunner = (name: string, args: readonly string[]) => Reply;
 
 export interface Scripts {
   /**
-   * `EVAL` and `EVALSHA`.
-   * @throws {CommandError} where the script is not known, is no Lua, or a command in it is refused.
+   * Runs `EVAL` or `EVALSHA`.
+   * @throws {CommandError} if the script is unknown or invalid, or one of its commands is refused.
    */
-  run(name: string, args: readonly string[], call: Call): Reply;
+  run(name: string, args: readonly string[], call: CommandRunner): Reply;
   close(): void;
 }
 
-/** A script is compiled once. Its globals are its own keys and arguments. */
+/** Compiles a script once, and runs it with its keys and arguments as globals. */
 const RUNNER = `
 local compiled = {}
 unpack = table.unpack -- Valkey's Lua is 5.1.
@@ -27,42 +27,42 @@ function run(text, keys, arguments)
 end`;
 
 /**
- * The interpreter's environment variables. Its own `_` is the path of this program, and it fails if that has a character
- * above U+00FF.
+ * The environment variables of the interpreter. By default, `_` is the path of this program, and the interpreter fails if that has a
+ * character above U+00FF.
  */
 const ENVIRONMENT = { _: "lua" };
 
 export async function createScripts(): Promise<Scripts> {
   const lua = await new LuaFactory(undefined, ENVIRONMENT).createEngine({ enableProxy: false });
   const texts = new Map<string, string>();
-  let running: { readonly call: Call; refusal?: CommandError } | undefined;
+  let running: { readonly call: CommandRunner; commandError?: CommandError } | undefined;
 
   lua.global.set("call", (name: string, ...args: readonly (string | number)[]) => {
     try {
       const words = args.map((arg) => fromLua(String(arg)));
       return toLua(running?.call(name.toLowerCase(), words) ?? null);
     } catch (error) {
-      // The way through the interpreter would make it another one.
-      if (running !== undefined && error instanceof CommandError) running.refusal = error;
+      // The interpreter replaces errors, so the original one is stored.
+      if (running !== undefined && error instanceof CommandError) running.commandError = error;
       throw error;
     }
   });
   lua.doStringSync(RUNNER);
-  // Defined by the runner.
+  // RUNNER defines this function.
   const runner = lua.global.get("run") as (
     text: string,
     keys: readonly string[],
     args: readonly string[],
   ) => unknown;
 
-  function evaluate(text: string, [count, ...words]: readonly string[], call: Call): Reply {
+  function evaluate(text: string, [count, ...words]: readonly string[], call: CommandRunner): Reply {
     const keys = Number(count);
     running = { call };
     try {
       return replyOf(runner(text, words.slice(0, keys).map(escape), words.slice(keys).map(escape)));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      throw running.refusal ?? new CommandError(`ERR Error running script: ${message}`);
+      throw running.commandError ?? new CommandError(`ERR Error running script: ${message}`);
     } finally {
       running = undefined;
     }
@@ -81,7 +81,7 @@ export async function createScripts(): Promise<Scripts> {
   };
 }
 
-/** As Lua scripts of Valkey see it: `false` where there is no value. */
+/** Converts a reply for Lua, which has `false` for a missing value. */
 function toLua(reply: Reply): unknown {
   if (reply === null) return false;
   if (typeof reply === "string") return escape(reply);
@@ -94,11 +94,11 @@ function replyOf(value: unknown): Reply {
   if (typeof value === "number") return Math.trunc(value);
   if (Array.isArray(value)) return value.map(replyOf);
   if (value === true) return 1;
-  // An empty table says neither that it is a list nor that it is not.
+  // An empty table may be a list or not.
   return typeof value === "object" && value !== null ? [] : null;
 }
 
-/** The way into the interpreter ends at the first zero. */
+/** The interpreter truncates a string at its first zero byte. */
 const ESCAPED = { "\0": "\uE0000", "\uE000": "\uE0001" } as const;
 
 function escape(text: string): string {

@@ -1,32 +1,32 @@
 /**
- * A stand-in for Valkey, in this process: the commands and scripts of the message log on real connections, for a machine that
- * has no valkey-server. It keeps everything in memory, has one user, and speaks RESP2 without TLS.
+ * A server with the Valkey commands and scripts of the message log, in this process. It has one user, keeps its data in memory, and
+ * supports RESP2 without TLS.
  */
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { type BlockingRead, execute, GREETINGS, isDataCommand, readerOf } from "./commands.ts";
+import { type BlockingRead, execute, CONNECTION_REPLIES, isDataCommand, parseRead } from "./commands.ts";
 import { CommandError, CommandParser, encodeError, encodeReply, OK, type Reply } from "./resp.ts";
 import { createScripts } from "./scripts.ts";
-import { Store } from "./store.ts";
+import { KeyStore } from "./store.ts";
 
-/** The only one who is admitted. */
+/** The only user that may connect. */
 export interface StandInUser {
   readonly name: string;
   readonly password: string;
-  /** What it may do, as in an access string: `-@all +xadd +client|setname`. Its keys are not looked at. */
+  /** The access string, such as `-@all +xadd +client|setname`. Its key patterns are ignored. */
   readonly access: string;
 }
 
 export interface StandIn {
   readonly port: number;
-  /** Cuts every connection. Idempotent. */
+  /** Destroys all connections. Idempotent. */
   close(): Promise<void>;
 }
 
-/** What a client may say before it has said who it is. */
+/** Commands that a client may send before it is authenticated. */
 const BEFORE_AUTH = ["auth", "quit"];
-/** Commands that have subcommands, each with a permission of its own. */
-const CONTAINERS = new Set([
+/** Commands whose subcommands have permissions of their own. */
+const CONTAINER_COMMANDS = new Set([
   ...["acl", "client", "cluster", "command", "config", "function", "latency", "memory", "module", "object"],
   ...["pubsub", "script", "slowlog", "xgroup", "xinfo"],
 ]);
@@ -34,29 +34,29 @@ const LOOPBACK = "127.0.0.1";
 const SLOTS = 16_384;
 const NODE_ID = "0".repeat(40);
 
-/** A reader that waits for news. */
-interface Waiting {
+/** A client that waits for new entries. */
+interface WaitingClient {
   readonly read: BlockingRead;
-  readonly answer: (reply: Reply) => void;
+  readonly respond: (reply: Reply) => void;
 }
 
 export async function startStandIn(user: StandInUser): Promise<StandIn> {
-  const store = new Store();
+  const store = new KeyStore();
   const scripts = await createScripts();
   const sockets = new Set<Socket>();
-  const waiting = new Set<Waiting>();
+  const waiting = new Set<WaitingClient>();
   const allowed = new Set(user.access.split(" "));
   let port = 0;
 
-  /** @returns why the user may not run it; `undefined` if it may. */
-  function obstacle(name: string, [word]: readonly string[]): string | undefined {
-    const whole = CONTAINERS.has(name) ? `${name}|${word?.toLowerCase() ?? ""}` : name;
+  /** @returns why the user may not run the command; `undefined` if it may. */
+  function describeDenial(name: string, [word]: readonly string[]): string | undefined {
+    const whole = CONTAINER_COMMANDS.has(name) ? `${name}|${word?.toLowerCase() ?? ""}` : name;
     if (["+@all", `+${name}`, `+${whole}`].some((permission) => allowed.has(permission))) return undefined;
     return `User ${user.name} has no permissions to run the '${whole}' command`;
   }
 
   function run(name: string, args: readonly string[]): Reply {
-    const problem = obstacle(name, args);
+    const problem = describeDenial(name, args);
     if (problem !== undefined) throw new CommandError(`NOPERM ${problem}`);
     switch (name) {
       case "eval":
@@ -67,31 +67,31 @@ export async function startStandIn(user: StandInUser): Promise<StandIn> {
           ? [[0, SLOTS - 1, [LOOPBACK, port, NODE_ID]]]
           : "cluster_state:ok\r\n";
       default:
-        return GREETINGS[name] ?? execute(store, name, args);
+        return CONNECTION_REPLIES[name] ?? execute(store, name, args);
     }
   }
 
-  /** As the cloud's: a script has the commands on keys, and no others. */
+  /** A script may run the commands on keys only, as in ElastiCache Serverless. */
   function runInScript(name: string, args: readonly string[]): Reply {
-    const problem = obstacle(name, args);
+    const problem = describeDenial(name, args);
     if (problem !== undefined) throw new CommandError(`ERR ACL failure in script: ${problem}`);
     if (!isDataCommand(name)) throw new CommandError("ERR This Valkey command is not allowed from script");
     return execute(store, name, args);
   }
 
-  /** Whoever waits for what has come meanwhile is answered. */
-  function serveWaiting(): void {
+  /** Responds to the waiting clients that have new entries now. */
+  function respondToWaiting(): void {
     for (const reader of waiting) {
       const reply = reader.read.read();
-      if (reply !== null) reader.answer(reply);
+      if (reply !== null) reader.respond(reply);
     }
   }
 
   function serve(socket: Socket): void {
     const parser = new CommandParser();
     const queue: (readonly string[])[] = [];
-    let authorized = false;
-    let reader: Waiting | undefined;
+    let isAuthenticated = false;
+    let reader: WaitingClient | undefined;
     let timer: NodeJS.Timeout | undefined;
 
     function authenticate(words: readonly string[]): Reply {
@@ -99,25 +99,25 @@ export async function startStandIn(user: StandInUser): Promise<StandIn> {
       if (name !== user.name || given !== user.password) {
         throw new CommandError("WRONGPASS invalid username-password pair or user is disabled.");
       }
-      authorized = true;
+      isAuthenticated = true;
       return OK;
     }
 
     function wait(read: BlockingRead): void {
       reader = {
         read,
-        answer(reply) {
+        respond(reply) {
           stopWaiting();
           socket.write(encodeReply(reply));
-          work();
+          processQueue();
         },
       };
       waiting.add(reader);
       const { blockMs = 0 } = read;
       if (blockMs > 0) {
         timer = setTimeout(() => {
-          reader?.answer(null);
-          serveWaiting();
+          reader?.respond(null);
+          respondToWaiting();
         }, blockMs);
       }
     }
@@ -128,11 +128,11 @@ export async function startStandIn(user: StandInUser): Promise<StandIn> {
       reader = undefined;
     }
 
-    /** @returns `undefined` where the answer comes later. */
-    function answer([word = "", ...args]: readonly string[]): string | undefined {
+    /** @returns `undefined` if the reply follows later. */
+    function runCommand([word = "", ...args]: readonly string[]): string | undefined {
       const name = word.toLowerCase();
       try {
-        if (!authorized && !BEFORE_AUTH.includes(name)) {
+        if (!isAuthenticated && !BEFORE_AUTH.includes(name)) {
           throw new CommandError("NOAUTH Authentication required.");
         }
         if (name === "auth") return encodeReply(authenticate(args));
@@ -141,7 +141,7 @@ export async function startStandIn(user: StandInUser): Promise<StandIn> {
           return encodeReply(OK);
         }
         const reply = run(name, args);
-        const read = name === "xread" && reply === null ? readerOf(store, args) : undefined;
+        const read = name === "xread" && reply === null ? parseRead(store, args) : undefined;
         if (read?.blockMs === undefined) return encodeReply(reply);
         wait(read);
         return undefined;
@@ -151,15 +151,15 @@ export async function startStandIn(user: StandInUser): Promise<StandIn> {
       }
     }
 
-    function work(): void {
-      const answers: string[] = [];
+    function processQueue(): void {
+      const replies: string[] = [];
       while (reader === undefined) {
         const command = queue.shift();
         if (command === undefined) break;
-        const answered = answer(command);
-        if (answered !== undefined) answers.push(answered);
+        const reply = runCommand(command);
+        if (reply !== undefined) replies.push(reply);
       }
-      if (answers.length > 0 && !socket.destroyed) socket.write(answers.join(""));
+      if (replies.length > 0 && !socket.destroyed) socket.write(replies.join(""));
     }
 
     sockets.add(socket);
@@ -173,12 +173,12 @@ export async function startStandIn(user: StandInUser): Promise<StandIn> {
       try {
         queue.push(...parser.push(chunk));
       } catch {
-        // What is no command leaves no place from which to go on.
+        // After invalid bytes, the start of the next command is unknown.
         socket.destroy();
         return;
       }
-      work();
-      serveWaiting();
+      processQueue();
+      respondToWaiting();
     });
   }
 

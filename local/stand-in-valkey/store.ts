@@ -1,12 +1,12 @@
-/** The keys of the stand-in: streams, hashes, and when they expire. */
+/** The keys of the stand-in: streams and hashes, with their expiry. */
 import { CommandError } from "./resp.ts";
 import { Stream } from "./stream.ts";
 
 type Value = Stream | Map<string, string>;
 
-export class Store {
+export class KeyStore {
   readonly #values = new Map<string, Value>();
-  /** In milliseconds of `Date.now()`. */
+  /** Times in milliseconds of `Date.now()`, by key. */
   readonly #expiries = new Map<string, number>();
 
   stream(key: string): Stream | undefined {
@@ -20,7 +20,7 @@ export class Store {
   }
 
   set(key: string, value: Value): void {
-    // Nobody asks again for the keys of channels that are idle.
+    // No command reads the keys of idle channels again, so expired keys are removed here.
     for (const other of this.#expiries.keys()) this.#get(other);
     this.#values.set(key, value);
   }
@@ -29,7 +29,7 @@ export class Store {
     return this.#get(key) !== undefined;
   }
 
-  /** @returns whether it was there. */
+  /** @returns whether the key existed. */
   delete(key: string): boolean {
     const existed = this.has(key);
     this.#values.delete(key);
@@ -37,7 +37,7 @@ export class Store {
     return existed;
   }
 
-  /** @returns whether there is such a key. */
+  /** @returns whether the key exists. */
   expire(key: string, ms: number): boolean {
     if (!this.has(key)) return false;
     this.#expiries.set(key, Date.now() + ms);

@@ -1,7 +1,7 @@
-/** A stream: entries in the order of their ids, which only grow (https://valkey.io/topics/streams-intro). */
+/** A stream has entries with increasing ids (https://valkey.io/topics/streams-intro). */
 import { CommandError } from "./resp.ts";
 
-/** Two numbers that count as one: the first weighs more. */
+/** An id is a pair of numbers; the first one is the more significant. */
 export interface EntryId {
   readonly first: number;
   readonly second: number;
@@ -9,13 +9,13 @@ export interface EntryId {
 
 export interface Entry {
   readonly id: EntryId;
-  /** Names and values in turn. */
+  /** Alternating names and values. */
   readonly fields: readonly string[];
 }
 
 const ZERO: EntryId = { first: 0, second: 0 };
 
-/** As Valkey does where it is asked for about so many: entries leave by the hundred. */
+/** An approximate trim removes at least this number of entries, as in Valkey. */
 const TRIM_SLACK = 100;
 
 export class Stream {
@@ -26,14 +26,14 @@ export class Stream {
     return this.#entries;
   }
 
-  /** The id of the newest entry, whether it is still there or not. */
+  /** The id of the newest entry, even if the entry has been removed. */
   get last(): EntryId {
     return this.#last;
   }
 
   /**
-   * @param id `*`, `NUMBER-*` or `NUMBER-NUMBER`; a star stands for the next one.
-   * @throws {CommandError} where the id is not above every one before.
+   * @param id `*`, `NUMBER-*` or `NUMBER-NUMBER`; a star stands for the next number.
+   * @throws {CommandError} if the id is not greater than all ids before.
    */
   append(id: string, fields: readonly string[], nowMs: number): EntryId {
     const next = this.#nextId(id, nowMs);
@@ -47,25 +47,25 @@ export class Stream {
     return next;
   }
 
-  /** The entries between two ids, both included. */
+  /** The entries between two ids, inclusive. */
   range(from: EntryId, to: EntryId): readonly Entry[] {
     return this.#entries.slice(this.#indexOf(from), this.#indexOf(successor(to)));
   }
 
-  /** The entries behind an id. */
+  /** The entries after an id. */
   after(id: EntryId, count: number): readonly Entry[] {
     const start = this.#indexOf(successor(id));
     return this.#entries.slice(start, start + count);
   }
 
-  /** @returns how many entries have gone. */
-  keepNewest(count: number, { about }: { readonly about: boolean }): number {
+  /** @returns the number of removed entries. */
+  keepNewest(count: number, { approximately }: { readonly approximately: boolean }): number {
     const excess = this.#entries.length - count;
-    if (excess <= 0 || (about && excess < TRIM_SLACK)) return 0;
+    if (excess <= 0 || (approximately && excess < TRIM_SLACK)) return 0;
     return this.#entries.splice(0, excess).length;
   }
 
-  /** @returns how many entries have gone. */
+  /** @returns the number of removed entries. */
   keepFrom(id: EntryId): number {
     return this.#entries.splice(0, this.#indexOf(id)).length;
   }
@@ -78,7 +78,7 @@ export class Stream {
     return first === last.first ? successor(last) : { first, second: 0 };
   }
 
-  /** Of the first entry whose id is not below this one. */
+  /** The index of the first entry whose id is not less than this one. */
   #indexOf(id: EntryId): number {
     let low = 0;
     let high = this.#entries.length;
@@ -92,7 +92,7 @@ export class Stream {
   }
 }
 
-/** @param missing the second number where the text has only one. */
+/** @param missing the second number if the text has only one. */
 export function parseId(text: string, missing: number): EntryId {
   const { first, second } = /^(?<first>\d+)(?:-(?<second>\d+))?$/.exec(text)?.groups ?? {};
   if (first === undefined) {

@@ -1,4 +1,4 @@
-/** What every command does with its process, the server too. */
+/** The rules for the processes of all commands and of the server. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
@@ -14,9 +14,8 @@ import { due } from "../support/waitUntil.ts";
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const SERVER = "app/src/main.ts";
 const ANY_PORT = { HOST: "127.0.0.1", PORT: "0", WEBSOCKET_METRICS_PORT: "0" };
-/** A command evaluates the program at most, which takes its time on a busy machine. */
+/** A command loads or evaluates the program, which is slow on a busy machine. */
 const TIMEOUT_MS = 60_000;
-/** A process loads its modules first, which takes its time too. */
 const START_TIMEOUT_MS = 30_000;
 
 const { scripts } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8")) as {
@@ -27,7 +26,7 @@ const commands = Object.values(scripts).flatMap((script) => /^node (\S+\.ts)$/.e
 describe("every command", function () {
   this.timeout(TIMEOUT_MS);
 
-  it("is one of these", () => {
+  it("is in this list", () => {
     assert.deepEqual(
       commands.toSorted(),
       ["bench", "deploy", "load-test", "local", "policy"].map((folder) => `${folder}/main.ts`),
@@ -35,7 +34,7 @@ describe("every command", function () {
   });
 
   for (const file of [...commands, SERVER]) {
-    it(`${file} watches its parent and its output`, () => {
+    it(`${file} watches its parent and ignores broken pipes`, () => {
       const source = readFileSync(path.join(ROOT, file), "utf8");
       if (source.includes("runCommandLine(")) return;
       for (const call of ["ignoreBrokenPipes(process)", "watchParent(process, "])
@@ -47,11 +46,11 @@ describe("every command", function () {
   }
 
   for (const file of commands) {
-    it(`${file} ends as usual if its output has no reader`, async () => {
+    it(`${file} exits with 0 if its output has no reader`, async () => {
       const child = spawn(process.execPath, [path.join(ROOT, file), "--help"], {
         stdio: ["ignore", "pipe", "pipe"],
       });
-      // Before the process has started, so that its first write fails.
+      // The pipe closes before the process has started, so its first write fails.
       child.stdout.destroy();
       const closed = once(child, "close");
       assert.equal(await text(child.stderr), "");
@@ -63,7 +62,7 @@ describe("every command", function () {
 describe("the server's process", function () {
   this.timeout(TIMEOUT_MS);
 
-  it("serves on if its output has no reader, and stops in order", async () => {
+  it("continues if its output has no reader, and stops in order", async () => {
     const child = spawn(process.execPath, [path.join(ROOT, SERVER)], {
       stdio: ["ignore", "pipe", "pipe"],
       env: ANY_PORT,
@@ -72,7 +71,7 @@ describe("the server's process", function () {
     try {
       await due(once(createInterface(child.stdout), "line"), "the line that it listens", START_TIMEOUT_MS);
       child.stdout.destroy();
-      // The last metrics are written on the way out.
+      // The server writes its last metrics when it stops.
       child.kill("SIGTERM");
       assert.deepEqual(await due(exited, "its end"), [0, null]);
     } finally {
@@ -81,7 +80,7 @@ describe("the server's process", function () {
   });
 });
 
-describe("a process of npm's", function () {
+describe("a process that npm has started", function () {
   this.timeout(TIMEOUT_MS);
 
   const started: NpmProcess[] = [];
@@ -96,7 +95,7 @@ describe("a process of npm's", function () {
     for (const { close } of started.splice(0)) close();
   });
 
-  it("is a server that shuts down when npm is killed", async () => {
+  it("stops in order when npm is killed: the server", async () => {
     const { npm, stdout } = start(SERVER, [], { ...process.env, ...ANY_PORT });
     const reader = createInterface(stdout);
     const lines: string[] = [];
@@ -109,7 +108,7 @@ describe("a process of npm's", function () {
     assert.ok(lines.at(-1)?.includes('"stopped"'));
   });
 
-  it("is a load test that ends with its summary when npm is killed", async () => {
+  it("stops in order when npm is killed: the load test, with its summary", async () => {
     const connected = Promise.withResolvers<undefined>();
     await using server = await startServer({
       welcome(socket) {
@@ -126,16 +125,16 @@ describe("a process of npm's", function () {
     assert.equal(interrupted, true);
   });
 
-  it("goes on if it cannot read its parent, such as with too many files open", async () => {
+  it("continues if it cannot read its parent, such as with too many open files", async () => {
     const shell = spawn("/bin/sh", ["-c", "read line; exit"], { stdio: ["pipe", "ignore", "inherit"] });
     const ppid = shell.pid ?? assert.fail();
-    const looks = new EventEmitter();
+    const reads = new EventEmitter();
     let parent = ppid;
     let isOrphaned = false;
     const fake = {
       env: { npm_lifecycle_event: "start" },
       get ppid() {
-        looks.emit("look");
+        reads.emit("read");
         return parent;
       },
     };
@@ -145,10 +144,10 @@ describe("a process of npm's", function () {
         resolve();
       });
     });
-    // From here on nothing can be read of it.
+    // From here on, the parent cannot be read.
     shell.kill("SIGKILL");
     await once(shell, "exit");
-    for (let look = 0; look < 2; look += 1) await due(once(looks, "look"), "a look at its parent");
+    for (let count = 0; count < 2; count += 1) await due(once(reads, "read"), "a read of its parent");
     assert.equal(isOrphaned, false);
     parent = 1;
     await due(orphaned, "its notice that the parent has ended");

@@ -1,4 +1,4 @@
-/** Options without the `--` before them, as npm itself passes them on to every command. */
+/** Options without a preceding `--`, as npm passes them on to every command. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -20,12 +20,12 @@ const CASES: readonly (readonly [written: string, fix: string])[] = [
   ["run policy --stack dev", "npm run policy -- --stack VALUE"],
 ];
 
-describe("options without -- before them", function () {
-  // Two processes of npm each, on a busy machine.
+describe("options without a preceding --", function () {
+  // Each test starts two processes of npm.
   this.timeout(60_000);
 
   let folder: string;
-  /** The machine's settings must not matter. */
+  /** Without the npm settings of the machine. */
   let env: NodeJS.ProcessEnv;
 
   beforeEach(() => {
@@ -40,14 +40,14 @@ describe("options without -- before them", function () {
   });
 
   for (const [written, fix] of CASES) {
-    it(`are answered with the right command: npm ${written}`, () => {
+    it(`are reported with the right command: npm ${written}`, () => {
       const { status, stderr } = spawnSync("npm", written.split(" "), { cwd: ROOT, encoding: "utf8", env });
       assert.ok(stderr.includes(`Fix: \`${fix}\``), stderr);
       assert.notEqual(status, 0);
     });
   }
 
-  it("are not confused with the machine's own settings of npm, or with those after --", () => {
+  it("are not confused with npm settings of the machine, or with options after --", () => {
     const file = path.join(folder, "npmrc");
     writeFileSync(file, "yes = true\n");
     const settings = { npm_lifecycle_event: "deploy", npm_config_userconfig: file };

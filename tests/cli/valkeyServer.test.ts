@@ -12,7 +12,7 @@ import { waitUntil } from "../support/waitUntil.ts";
 import { ROOT } from "../local/support/paths.ts";
 import { alive } from "../local/support/processes.ts";
 
-describe("a valkey-server of this machine", () => {
+describe("the valkey-server of this machine", () => {
   it("starts in a locale that every machine has", async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "valkey-"));
     const binary = path.join(folder, "valkey-server");
@@ -32,7 +32,7 @@ describe("a valkey-server of this machine", () => {
     }
   });
 
-  it("ends with whoever started it, also when that one is killed", async function () {
+  it("ends with the process that started it, even if that is killed", async function () {
     await requireValkey(this);
     const script = path.join(ROOT, "tests", "cli", "support", "valkeyParent.ts");
     const parent = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });

@@ -1,4 +1,4 @@
-/** Runs a Valkey of this machine, prints its process id, and waits to be killed. */
+/** Starts the valkey-server of this machine, prints its process id, and runs until it is killed. */
 import { findValkeyServer, startValkeyServer } from "../../../cli/valkeyServer.ts";
 
 const binary = await findValkeyServer(process.env["PATH"]);
