@@ -5,7 +5,7 @@ import { launchBrowser } from "../support/browser.ts";
 import { startStack } from "../support/localStack.ts";
 import type { StackProcess } from "../support/localStack.ts";
 
-/** A folder for screenshots, where one is wanted. */
+/** A folder for screenshots; none are made without it. */
 const SCREENSHOTS = process.env["SCREENSHOTS"];
 
 describe("the console page in a browser", function () {
@@ -13,7 +13,7 @@ describe("the console page in a browser", function () {
 
   let stack: StackProcess | undefined;
   let browser: Browser | undefined;
-  const complaints: string[] = [];
+  const errors: string[] = [];
 
   before(async function () {
     browser = await launchBrowser(this);
@@ -33,16 +33,16 @@ describe("the console page in a browser", function () {
     });
     const page = await context.newPage();
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+      if (["error", "warning"].includes(message.type())) errors.push(message.text());
     });
-    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("pageerror", (error) => errors.push(error.message));
     await page.goto(stack.urls.page);
     await page.getByRole("button", { name: "Connect", exact: true }).click();
     await page.getByText("Connected", { exact: true }).waitFor();
     return page;
   }
 
-  it("connects to the server that it came from, sends, and shows what everyone sends", async () => {
+  it("connects to its own server, and shows the messages of all clients", async () => {
     const [one, other] = await Promise.all([openPage(), openPage()]);
     await one.getByLabel("Message, as JSON").fill('{"text":"Hello from one tab"}');
     await one.getByRole("button", { name: "Send" }).click();
@@ -55,7 +55,7 @@ describe("the console page in a browser", function () {
     if (SCREENSHOTS !== undefined) await one.screenshot({ path: path.join(SCREENSHOTS, "console.png") });
   });
 
-  it("acknowledges what was sent, and sends only JSON", async () => {
+  it("shows acknowledgements, and refuses text that is not JSON", async () => {
     const page = await openPage();
     await page.getByRole("button", { name: "Send" }).click();
     await page
@@ -68,7 +68,7 @@ describe("the console page in a browser", function () {
     await page.getByRole("log").getByText("invalid_json").waitFor();
   });
 
-  it("gives the browser nothing to complain about", () => {
-    assert.deepEqual(complaints, []);
+  it("causes no errors and warnings in the browser", () => {
+    assert.deepEqual(errors, []);
   });
 });

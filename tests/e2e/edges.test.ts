@@ -1,4 +1,4 @@
-/** `npm start` with every other edge that a stack's file can choose. */
+/** `npm start` with each edge that a stack's file can have, other than the default. */
 import assert from "node:assert/strict";
 import { ask } from "../local/support/clients.ts";
 import { EDGE_CONFIGS } from "../local/support/edgeConfigs.ts";
@@ -9,15 +9,15 @@ function config(values: Readonly<Record<string, string>>): readonly string[] {
   return Object.entries(values).flatMap(([key, value]) => ["--config", `${key}=${value}`]);
 }
 
-async function echoes({ urls }: StackProcess): Promise<void> {
+async function assertEcho({ urls }: StackProcess): Promise<void> {
   const client = await connectTo(urls.websocket);
   client.send("through every hop");
   assert.deepEqual(await client.next(), { message: "through every hop" });
   client.close();
 }
 
-describe("npm start, by edge", function () {
-  // Evaluation, processes and their health checks, on a busy machine.
+describe("npm start with another edge", function () {
+  // Evaluation, processes and health checks are slow on a busy machine.
   this.timeout(60_000);
 
   let stack: StackProcess | undefined;
@@ -27,9 +27,9 @@ describe("npm start, by edge", function () {
     stack = undefined;
   });
 
-  it("plays a load balancer with a certificate of its own", async () => {
+  it("emulates a load balancer with a certificate", async () => {
     stack = await startStack(...config(EDGE_CONFIGS["a load balancer with a certificate"]));
-    await echoes(stack);
+    await assertEcho(stack);
     const { page, plainHttp = "", loadBalancer } = stack.urls;
     assert.match((await ask(page)).body, /<title>WebSocket console<\/title>/);
     const { status, headers } = await ask(`${plainHttp}/index.html?a=1`);
@@ -38,14 +38,14 @@ describe("npm start, by edge", function () {
     assert.equal(loadBalancer, undefined);
   });
 
-  it("plays a private origin with TLS to it, an own name, and the edge of an API Gateway beside it", async () => {
+  it("emulates a private origin with TLS, a custom domain, and the edge of an API Gateway", async () => {
     await using server = await startForeignServer();
     stack = await startStack(
-      ...config(EDGE_CONFIGS["a private origin with TLS, an own name, and an API Gateway beside it"]),
+      ...config(EDGE_CONFIGS["a private origin with TLS, a custom domain and an API Gateway"]),
       "--api-gateway-origin",
       `ws://127.0.0.1:${server.port}/prod`,
     );
-    await echoes(stack);
+    await assertEcho(stack);
     assert.equal(stack.urls.loadBalancer, undefined);
     assert.ok(stack.urls.apiGateway);
     const { asked, echo } = await askThrough(stack.urls.apiGateway, { Cookie: "a=1" }, "hello");
@@ -54,7 +54,7 @@ describe("npm start, by edge", function () {
     assert.equal(asked.headers.cookie, undefined);
   });
 
-  it("plays the edge of an API Gateway alone", async () => {
+  it("emulates the edge of an API Gateway without a service", async () => {
     await using server = await startForeignServer();
     stack = await startStack(
       ...config(EDGE_CONFIGS["an API Gateway alone"]),

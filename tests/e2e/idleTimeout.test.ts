@@ -1,6 +1,6 @@
 /**
- * The load balancer as the edge, and silence: a connection is cut without a Close frame, which clients see as 1006, and
- * what keeps that from happening. The program's own stack and server, with nothing changed but times.
+ * The idle timeout of a load balancer that is the edge. It closes a connection without a Close frame (1006), and heartbeats prevent
+ * that. The tests run the declared stack with other times.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -34,7 +34,7 @@ function open(url: string, options: ConnectOptions = {}): Channel<number> {
   });
 }
 
-/** A stack whose load balancer is less patient than the program lets it be. */
+/** Starts a stack with an idle timeout that the program would refuse. */
 async function stackWith(times: {
   readonly idleTimeoutSeconds: number;
   readonly heartbeatSeconds?: number;
@@ -51,7 +51,7 @@ async function stackWith(times: {
   return running({ ...graph, resources }, { tasks: 1, entry: path.join(ROOT, "app", "src", "main.ts") });
 }
 
-/** What the program declares for both, in seconds. */
+/** The declared times in seconds. */
 function declaredTimes(graph: DeclaredGraph): { readonly idle: number; readonly heartbeat: number } {
   const { environment } = readService(graph).container;
   return {
@@ -63,40 +63,40 @@ function declaredTimes(graph: DeclaredGraph): { readonly idle: number; readonly 
 describe("an idle timeout at the load balancer", function () {
   this.timeout(60_000);
 
-  describe("that is shorter than the heartbeats' interval", () => {
+  describe("that is shorter than the heartbeat interval", () => {
     let stack: StackFixture;
 
     before(async function () {
-      // Not shorter than an answer of a busy machine may take: the load balancer gives up on that too.
+      // Longer than a response of a busy machine takes: the same timeout applies to it.
       stack = await stackWith({ idleTimeoutSeconds: 2 });
       atSuiteEnd(this, () => stack.stack.close());
     });
 
-    it("cuts a silent client, which connects again, resumes, and misses nothing", async () => {
+    it("closes a silent client, which reconnects, resumes and misses no message", async () => {
       const { websocket } = stack.urls;
       const publisher = open(websocket);
-      const CUTS = 3;
-      /** The reader comes back only when something has been stored without it. */
-      let mayReturn: Promise<unknown> = Promise.resolve();
+      const CLOSURES = 3;
+      /** The reader reconnects only after a message has been stored. */
+      let stored: Promise<unknown> = Promise.resolve();
       const reader = open(websocket, {
         token: async () => {
-          await mayReturn;
+          await stored;
           return "any";
         },
       });
-      let opened = false;
+      let hasOpened = false;
       const losses: State[] = [];
       reader.on("state", (state) => {
-        opened ||= state.name === "open";
-        if (!opened || state.name !== "waiting" || losses.length === CUTS) return;
+        hasOpened ||= state.name === "open";
+        if (!hasOpened || state.name !== "waiting" || losses.length === CLOSURES) return;
         losses.push(state);
-        mayReturn = publisher.publish(losses.length);
+        stored = publisher.publish(losses.length);
       });
       const received: number[] = [];
       for await (const { message, gap } of reader) {
         assert.equal(gap, undefined);
         received.push(message);
-        if (received.length === CUTS) break;
+        if (received.length === CLOSURES) break;
       }
       assert.deepEqual(received, [1, 2, 3]);
       for (const loss of losses) {
@@ -106,7 +106,7 @@ describe("an idle timeout at the load balancer", function () {
       await Promise.all([reader.close(), publisher.close()]);
     });
 
-    it("cuts the console page in a browser, which shows it, and what came meanwhile", async function () {
+    it("closes the console page's connection, which shows the code and the messages since then", async function () {
       const browser = await launchBrowser(this);
       const publisher = open(stack.urls.websocket);
       try {
@@ -127,10 +127,10 @@ describe("an idle timeout at the load balancer", function () {
     });
   });
 
-  it("never cuts a client whose server sends heartbeats as declared", async () => {
+  it("closes no client while the server sends heartbeats at the declared ratio", async () => {
     const declared = declaredTimes(await evaluateStack({ stack: "dev", config: LOAD_BALANCER_EDGE }));
     assert.ok(declared.heartbeat < declared.idle);
-    // Nobody waits for minutes: both times run faster, and as many times faster.
+    // The test runs both times faster, by the same factor.
     const times = { heartbeatSeconds: 1, idleTimeoutSeconds: declared.idle / declared.heartbeat };
     await using stack = await stackWith(times);
 

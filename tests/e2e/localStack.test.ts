@@ -16,7 +16,7 @@ const ROOT = path.resolve(import.meta.dirname, "../..");
 const CLOSE_GOING_AWAY = 1001;
 
 describe("npm start", function () {
-  // Evaluation, two processes and their health checks, on a busy machine.
+  // Evaluation, two processes and health checks are slow on a busy machine.
   this.timeout(60_000);
 
   describe("with one task", () => {
@@ -38,15 +38,15 @@ describe("npm start", function () {
       for (const client of clients.splice(0)) client.close();
     });
 
-    it("brings every message to every client, the sender too, in one order", async () => {
+    it("delivers every message to every client, also the publisher, in one order", async () => {
       const [first, second] = await Promise.all([connect(), connect()]);
       first.send({ from: "first" });
       second.send({ from: "second" });
-      const seenByFirst = [await first.next(), await first.next()];
-      const seenBySecond = [await second.next(), await second.next()];
-      assert.deepEqual(seenByFirst, seenBySecond);
+      const receivedByFirst = [await first.next(), await first.next()];
+      const receivedBySecond = [await second.next(), await second.next()];
+      assert.deepEqual(receivedByFirst, receivedBySecond);
       assert.deepEqual(
-        new Set(seenByFirst.map((frame) => JSON.stringify(frame))),
+        new Set(receivedByFirst.map((frame) => JSON.stringify(frame))),
         new Set(['{"message":{"from":"first"}}', '{"message":{"from":"second"}}']),
       );
     });
@@ -60,7 +60,7 @@ describe("npm start", function () {
       assert.deepEqual(await get(new URL("/health", page)), { status: 200, body: "Ok" });
     });
 
-    it("answers 403 at the load balancer, without the header and with a wrong one", async () => {
+    it("returns 403 at the load balancer without the secret header, and with a wrong one", async () => {
       const { loadBalancer } = stack.urls;
       const headerName = "X-Origin-Secret";
       for (const headers of [{}, { [headerName]: "" }, { [headerName]: "guessed" }, { [headerName]: "*" }]) {
@@ -102,11 +102,11 @@ describe("npm start", function () {
       assert.notEqual(next.pid, pid);
 
       const again = await connect();
-      again.send("still here");
-      assert.deepEqual(await again.next(), { message: "still here" });
+      again.send("after the restart");
+      assert.deepEqual(await again.next(), { message: "after the restart" });
     });
 
-    it("says 1001 to its clients on Ctrl-C, and leaves no process behind", async () => {
+    it("closes its clients with 1001 on Ctrl-C, and leaves no process", async () => {
       const client = await connect();
       await stack.interrupt();
       assert.equal(await client.closed, CLOSE_GOING_AWAY);
@@ -117,7 +117,7 @@ describe("npm start", function () {
     });
   });
 
-  it("runs as many tasks as it is asked to, and brings every message to the clients of all", async () => {
+  it("runs the number of tasks of --tasks, and delivers every message to the clients of all", async () => {
     const stack = await startStack("--stack", "prod", "--tasks", "3");
     try {
       const healthy = stack.events.filter(({ event }) => event === "task-healthy");
@@ -126,7 +126,7 @@ describe("npm start", function () {
       const clients = await Promise.all([1, 2, 3].map(() => connectTo(stack.urls.websocket)));
       for (const [index, client] of clients.entries()) {
         client.send({ from: index });
-        for (const hearer of clients) assert.deepEqual(await hearer.next(), { message: { from: index } });
+        for (const receiver of clients) assert.deepEqual(await receiver.next(), { message: { from: index } });
       }
       for (const client of clients) client.close();
     } finally {
@@ -134,14 +134,14 @@ describe("npm start", function () {
     }
   });
 
-  it("reports a stack that does not exist, and ends with 1", async () => {
+  it("exits with 1 and a message if the stack does not exist", async () => {
     const { code, stderr } = await failingStart("--stack", "prd");
     assert.equal(code, 1);
     assert.match(stderr, /Pulumi\.prd\.yaml.*prod/);
     assert.doesNotMatch(stderr, /^\s+at /m);
   });
 
-  it("explains a taken port, and ends with 1", async () => {
+  it("exits with 1 and the option that changes the port, if a port is taken", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     const { port } = taken.address() as AddressInfo;

@@ -1,4 +1,4 @@
-/** The commands in a folder whose path has what breaks programs: spaces, quotes, `#`, `%` and characters above U+00FF. */
+/** The commands in a folder whose path contains spaces, quotes, `#`, `%` and characters above U+00FF. */
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,7 +10,7 @@ import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const FOLDER = `日本 плюс 😀 it's "1" #2 50% & $x`;
-/** What the commands are made of. */
+/** The files that the commands need. */
 const SOURCES = [
   ...[
     "app",
@@ -38,7 +38,7 @@ const SOURCES = [
 const PORTS = ["edge", "load-balancer", "api-gateway"].flatMap((name) => [`--${name}-port`, "0"]);
 
 describe("in a folder with an unusual path", function () {
-  // Evaluation, two processes and their health checks, on a busy machine.
+  // Evaluation, two processes and health checks are slow on a busy machine.
   this.timeout(60_000);
 
   let scratch: string;
@@ -85,7 +85,7 @@ describe("in a folder with an unusual path", function () {
     }
   });
 
-  // The stand-in for Valkey runs only where there is no server; its interpreter reads the path of the program.
+  // The stand-in for Valkey runs only without a valkey-server. Its interpreter reads the path of the program.
   it("the stand-in for Valkey starts", () => {
     const file = path.join(root, "local/start.ts");
     cpSync(path.join(import.meta.dirname, "fixtures/startStandIn.ts"), file);

@@ -11,10 +11,10 @@ import { wordsOf } from "../support/shell.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const API = { apiGatewayUrl: "wss://abcdef1234.execute-api.us-east-1.amazonaws.com/prod" };
-const OWN_NAME = { "websocket:domain": "ws.example.com", "websocket:hostedZoneId": "Z0123456789" };
+const CUSTOM_DOMAIN = { "websocket:domain": "ws.example.com", "websocket:hostedZoneId": "Z0123456789" };
 
-describe("values of the command line", () => {
-  /** Where the stack's files are. */
+describe("configuration overrides", () => {
+  /** The folder of the stack files. */
   let root = ROOT;
   const folders: string[] = [];
 
@@ -23,7 +23,7 @@ describe("values of the command line", () => {
     for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
   });
 
-  /** A folder in which the stack dev has these values of the project's own as well. */
+  /** A folder whose stack dev has these additional values. */
   function stackFiles(values: Readonly<Record<string, unknown>>): string {
     const folder = mkdtempSync(path.join(tmpdir(), "overrides-"));
     folders.push(folder);
@@ -33,15 +33,15 @@ describe("values of the command line", () => {
     return folder;
   }
 
-  it("are the project's own, where they have no namespace", () => {
+  it("have the project's namespace by default", () => {
     assert.deepEqual(withNamespaces({ minTasks: "2", "aws:region": "eu-west-1" }, "websocket"), {
       "websocket:minTasks": "2",
       "aws:region": "eu-west-1",
     });
   });
 
-  it("are mended there, and not in the stack's file", async () => {
-    // What is told is done, until nothing is left to mend.
+  it("are fixed on the command line", async () => {
+    // The test applies the fixes until there are no problems.
     const overrides: Record<string, string> = {
       "websocket:edge": "loadbalancer",
       "websocket:hostedZoneI": "Z0123456789",
@@ -49,7 +49,7 @@ describe("values of the command line", () => {
       "websocket:allowedOrigins": "example",
     };
     const fixes: string[] = [];
-    for (let round = await advice(overrides); round.length > 0; round = await advice(overrides)) {
+    for (let round = await fixesOf(overrides); round.length > 0; round = await fixesOf(overrides)) {
       assert.ok(fixes.length < 10, fixes.join("\n"));
       fixes.push(...round);
       for (const fix of round) apply(fix, overrides);
@@ -65,50 +65,50 @@ describe("values of the command line", () => {
     ]);
   });
 
-  it("are mended there also where another key has to change, which only the file gives", async () => {
+  it("are fixed on the command line even if another key has to change, which only the file has", async () => {
     const overrides: Record<string, string> = { "websocket:heartbeatSeconds": "200" };
-    const [line = "", ...others] = await advice(overrides);
+    const [line = "", ...others] = await fixesOf(overrides);
     assert.deepEqual([line, ...others], ["pass `-c websocket:idleTimeoutSeconds=400`"]);
     apply(line, overrides);
-    assert.deepEqual(await advice(overrides), []);
+    assert.deepEqual(await fixesOf(overrides), []);
   });
 
-  it("say what the file gives as if it were not there, where that has to go", async () => {
+  it("replace a value of the file by the default if that value has to be removed", async () => {
     root = stackFiles({ originAccess: "private", apiGatewayQueryStrings: ["token"], ...API });
-    const overrides: Record<string, string> = { "websocket:edge": "load-balancer", ...OWN_NAME };
-    const lines = await advice(overrides);
+    const overrides: Record<string, string> = { "websocket:edge": "load-balancer", ...CUSTOM_DOMAIN };
+    const lines = await fixesOf(overrides);
     assert.deepEqual(lines, [
       "pass `-c websocket:originAccess=public`",
       "pass `-c websocket:apiGatewayUrl=`",
       "pass `-c 'websocket:apiGatewayQueryStrings=[]'`",
     ]);
     for (const line of lines) apply(line, overrides);
-    assert.deepEqual(await advice(overrides), []);
+    assert.deepEqual(await fixesOf(overrides), []);
   });
 
-  it("are not the place for what the file has wrong without them", async () => {
+  it("do not fix problems that the file has without them", async () => {
     root = stackFiles({ colour: "red", cpu: "1000" });
-    assert.deepEqual(await advice({ "websocket:logLevel": "loud" }), [
+    assert.deepEqual(await fixesOf({ "websocket:logLevel": "loud" }), [
       "`npx pulumi config set websocket:cpu 1024 --stack dev`",
       "pass `-c websocket:logLevel=info`",
       "`npx pulumi config rm websocket:colour --stack dev`",
     ]);
-    // A key that they give is theirs, whatever the file says.
-    assert.deepEqual(await advice({ "websocket:cpu": "1000" }), [
+    // A problem with an overridden key is fixed on the command line.
+    assert.deepEqual(await fixesOf({ "websocket:cpu": "1000" }), [
       "pass `-c websocket:cpu=1024`",
       "`npx pulumi config rm websocket:colour --stack dev`",
     ]);
   });
 
-  it("reach the program as they are told, through a shell", async () => {
+  it("are quoted for a shell", async () => {
     for (const text of ["a&b", "it's", '["https://a"]', "$(id)", "two  words"]) {
       const overrides: Record<string, string> = { "websocket:jwtIssue": text };
-      for (const line of await advice(overrides)) apply(line, overrides);
+      for (const line of await fixesOf(overrides)) apply(line, overrides);
       assert.deepEqual(overrides, { "websocket:jwtIssuer": text });
     }
   });
 
-  it("are named with the stack's file", () => {
+  it("are listed after the stack's file", () => {
     const source = overriddenSource(
       { "websocket:edge": "cloudfront", "aws:region": "x" },
       stackFile("dev"),
@@ -117,8 +117,8 @@ describe("values of the command line", () => {
     assert.equal(source.name, "stack dev (Pulumi.dev.yaml) with -c websocket:edge, -c aws:region");
   });
 
-  /** What is told about the overrides. */
-  async function advice(overrides: Readonly<Record<string, string>>): Promise<readonly string[]> {
+  /** The fixes of a configuration with these overrides. */
+  async function fixesOf(overrides: Readonly<Record<string, string>>): Promise<readonly string[]> {
     const { describeFix } = overriddenSource(
       overrides,
       stackFile("dev"),

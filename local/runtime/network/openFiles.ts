@@ -29,7 +29,7 @@ export function watchOpenFiles(emit: EmitEvent, nowMs = (): number => performanc
       event: "warning",
       message:
         `All ${maxOpenFiles()} files that this process may open (\`ulimit -n\`) are open, so clients get 502. ` +
-        `Fix: ulimit -n ${PROPOSED_LIMIT} && npm start`,
+        `Fix: \`ulimit -n ${PROPOSED_LIMIT} && npm start\``,
     });
   }
 

@@ -47,7 +47,7 @@ describe("a private origin", () => {
     const { https } = DECLARED_PORTS;
     const { resources, ...graph } = privateOrigin({ listener: { protocol: "HTTPS", port: https } });
     const withTls = resources.map((declared) => {
-      if (declared.name !== "way") return declared;
+      if (declared.name !== "vpc-origin") return declared;
       const endpoint = declared.inputs["vpcOriginEndpointConfig"] as object; // As made just before.
       const vpcOriginEndpointConfig = { ...endpoint, originProtocolPolicy: "https-only" };
       return { ...declared, inputs: { vpcOriginEndpointConfig } };

@@ -12,7 +12,7 @@ import { due } from "../../support/waitUntil.ts";
 import { ROOT } from "../support/paths.ts";
 
 const LIMIT = 128;
-/** Each one needs two sockets at the edge alone. */
+/** Each client needs two sockets at the edge alone. */
 const CLIENTS = LIMIT / 2;
 
 const START_DUE_MS = 45_000;
@@ -36,7 +36,7 @@ async function failWith(code: string): Promise<void> {
   await failed;
 }
 
-/** Opens a WebSocket, and resolves with the status of the answer. */
+/** Opens a WebSocket. Resolves with the status of the response. */
 function connectTo(url: URL, closed: AbortSignal): Promise<number | undefined> {
   const headers = {
     Connection: "Upgrade",
@@ -63,8 +63,8 @@ function connectTo(url: URL, closed: AbortSignal): Promise<number | undefined> {
   });
 }
 
-describe("local stack: open files", () => {
-  it("warns once per condition, and for nothing else", async () => {
+describe("the limit on open files", () => {
+  it("causes one warning per condition, unlike other errors", async () => {
     const events: StackEvent[] = [];
     let nowMs = 0;
     const stop = watchOpenFiles(
@@ -81,7 +81,7 @@ describe("local stack: open files", () => {
       const limit = execFileSync("/bin/sh", ["-c", "ulimit -n"], { encoding: "utf8" }).trim();
       const message =
         `All ${limit} files that this process may open (\`ulimit -n\`) are open, so clients get 502. ` +
-        "Fix: ulimit -n 65536 && npm start";
+        "Fix: `ulimit -n 65536 && npm start`";
       assert.deepEqual(events, [{ event: "warning", message }]);
       nowMs += 1;
       await failWith("EMFILE");
@@ -94,7 +94,7 @@ describe("local stack: open files", () => {
     assert.equal(events.length, 2);
   });
 
-  it("are reported, with the limit, when they run out", async function () {
+  it("is reported when a stack reaches it", async function () {
     this.timeout(60_000);
     const script = path.join(ROOT, "local", "main.ts");
     const child = spawn("/bin/sh", ["-c", COMMAND, process.execPath, script], {

@@ -18,7 +18,7 @@ const RECORDING = `
   process.stdin.resume();
 `;
 
-describe("local port records", () => {
+describe("port records", () => {
   let folder: string;
   let records: string;
 
@@ -35,14 +35,14 @@ describe("local port records", () => {
     return findStackAt(PORT, records);
   }
 
-  it("names no stack without a record, and for a damaged one", async () => {
+  it("find no stack without a record, and with a damaged one", async () => {
     assert.equal(await findStackAt(PORT, records), undefined);
     for (const content of ["", "0", "-1", "x", "1.5"]) {
       assert.equal(await recordOf(content), undefined, content);
     }
   });
 
-  it("names another process that has recorded the port while it runs, and only if it is a stack", async function () {
+  it("find the process that has recorded the port, while it runs, if it is a stack", async function () {
     if (process.platform === "win32") this.skip();
     for (const [name, isStack] of [
       ["local/main.ts", true],
@@ -62,7 +62,7 @@ describe("local port records", () => {
     }
   });
 
-  it("replaces the record of a killed stack, and removes its own", async () => {
+  it("replace the record of a killed stack, and are removed", async () => {
     await recordPort(PORT, records);
     assert.equal((await lstat(records)).mode & 0o077, 0);
     await recordOf("1");
@@ -72,7 +72,7 @@ describe("local port records", () => {
     assert.deepEqual(await readdir(records), []);
   });
 
-  it("writes nothing through a link that another user may have made", async () => {
+  it("are not written through a link, which another user may have created", async () => {
     const target = path.join(folder, "target");
     await mkdir(target);
     await symlink(target, records);
@@ -80,7 +80,7 @@ describe("local port records", () => {
     assert.deepEqual(await readdir(target), []);
   });
 
-  it("does without a record if the folder cannot be made", async () => {
+  it("are not written if the folder cannot be created", async () => {
     await writeFile(records, "");
     const remove = await recordPort(PORT, records);
     await remove();

@@ -1,4 +1,4 @@
-/** The embedded stand-in for Valkey: the message log's driver cannot tell it from a real one. */
+/** The stand-in for Valkey passes the contract of the message log, with the driver for Valkey. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -12,7 +12,7 @@ import { atSuiteEnd } from "../../support/atSuiteEnd.ts";
 import { declaredGraph } from "../../support/stacks.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 
-const FREE: StandInUser = { name: "tasks", password: "letmein", access: "on ~* +@all" };
+const FULL_ACCESS: StandInUser = { name: "tasks", password: "letmein", access: "on ~* +@all" };
 
 describe("the stand-in for Valkey", () => {
   let standIn: StandIn;
@@ -44,7 +44,7 @@ describe("the stand-in for Valkey", () => {
       });
     }
 
-    it("refuses what is not allowed, in scripts too", async () => {
+    it("refuses commands that the access string does not allow, also in scripts", async () => {
       using client = await Client.authorized(standIn, user);
       assert.match(await client.ask("INFO"), /redis_version/);
       assert.match(await client.ask("CLIENT", "SETNAME", "x"), /^\+OK/);
@@ -57,22 +57,22 @@ describe("the stand-in for Valkey", () => {
     });
   });
 
-  describe("on the wire", () => {
+  describe("with RESP2", () => {
     before(async function () {
-      standIn = await startStandIn(FREE);
+      standIn = await startStandIn(FULL_ACCESS);
       atSuiteEnd(this, () => standIn.close());
     });
 
-    it("admits nobody without the password", async () => {
+    it("requires the user name and the password", async () => {
       using client = await Client.connect(standIn);
       assert.match(await client.ask("XREAD", "STREAMS", "s", "0"), /^-NOAUTH/);
-      assert.match(await client.ask("AUTH", FREE.name, "guessed"), /^-WRONGPASS/);
-      assert.match(await client.ask("AUTH", FREE.password), /^-WRONGPASS/);
-      assert.match(await client.ask("AUTH", FREE.name, FREE.password), /^\+OK/);
+      assert.match(await client.ask("AUTH", FULL_ACCESS.name, "guessed"), /^-WRONGPASS/);
+      assert.match(await client.ask("AUTH", FULL_ACCESS.password), /^-WRONGPASS/);
+      assert.match(await client.ask("AUTH", FULL_ACCESS.name, FULL_ACCESS.password), /^\+OK/);
     });
 
-    it("takes commands in any pieces, and several at once", async () => {
-      using client = await Client.authorized(standIn, FREE);
+    it("parses commands in any chunks, and several at once", async () => {
+      using client = await Client.authorized(standIn, FULL_ACCESS);
       const bytes = Buffer.from(command("HSET", "h", "ü", "€\r\n") + command("HMGET", "h", "ü", "none"));
       for (const byte of bytes) {
         client.socket.write(Uint8Array.of(byte));
@@ -82,8 +82,8 @@ describe("the stand-in for Valkey", () => {
       assert.equal(await client.read(expected.length), expected);
     });
 
-    it("hangs up on what is no command, and serves the others", async () => {
-      using other = await Client.authorized(standIn, FREE);
+    it("closes a connection after invalid bytes, and keeps the others", async () => {
+      using other = await Client.authorized(standIn, FULL_ACCESS);
       for (const bytes of ["GET / HTTP/1.1\r\n\r\n", "*1\r\n:1\r\n", "*-1\r\n", "*1\r\n$-3\r\n"]) {
         using client = await Client.connect(standIn);
         const closed = once(client.socket, "close");
@@ -93,36 +93,36 @@ describe("the stand-in for Valkey", () => {
       assert.match(await other.ask("EXISTS", "nothing"), /^:0/);
     });
 
-    it("refuses what it does not play, by name", async () => {
-      using client = await Client.authorized(standIn, FREE);
+    it("refuses unsupported commands by name", async () => {
+      using client = await Client.authorized(standIn, FULL_ACCESS);
       assert.match(await client.ask("SUBSCRIBE", "x"), /^-ERR unknown command 'subscribe'/);
     });
 
-    it("ends the wait of a reader at news, at the end of its time, and with its connection", async () => {
-      using writer = await Client.authorized(standIn, FREE);
-      using reader = await Client.authorized(standIn, FREE);
+    it("ends a blocking read at a new entry, at its timeout, and with its connection", async () => {
+      using writer = await Client.authorized(standIn, FULL_ACCESS);
+      using reader = await Client.authorized(standIn, FULL_ACCESS);
       const waiting = reader.ask("XREAD", "BLOCK", "0", "STREAMS", "news", "$");
-      // Answered behind the wait, by a connection that is served in its turn.
+      // Another connection is served during the blocking read.
       assert.match(await writer.ask("XADD", "news", "5-*", "name", "value"), /5-0/);
       assert.match(await waiting, /news[^]*5-0[^]*value/);
       assert.match(await reader.ask("XREAD", "BLOCK", "10", "STREAMS", "news", "5-0"), /^\$-1/);
 
-      const abandoned = await Client.authorized(standIn, FREE);
+      const abandoned = await Client.authorized(standIn, FULL_ACCESS);
       abandoned.socket.write(command("XREAD", "BLOCK", "0", "STREAMS", "news", "$"));
       abandoned.socket.destroy();
       assert.match(await writer.ask("XADD", "news", "5-*", "name", "value"), /5-1/);
     });
 
-    it("forgets keys when they expire", async () => {
-      using client = await Client.authorized(standIn, FREE);
+    it("deletes keys when they expire", async () => {
+      using client = await Client.authorized(standIn, FULL_ACCESS);
       await client.ask("HSET", "brief", "a", "b");
       assert.match(await client.ask("PEXPIRE", "brief", "1"), /^:1/);
       await waitUntil(async () => (await client.ask("EXISTS", "brief")) === ":0\r\n");
       assert.match(await client.ask("PEXPIRE", "brief", "1"), /^:0/);
     });
 
-    it("runs scripts on any text, and remembers them by their digest", async () => {
-      using client = await Client.authorized(standIn, FREE);
+    it("runs scripts with any text, and by their digest", async () => {
+      using client = await Client.authorized(standIn, FULL_ACCESS);
       const text = "\0\uE000\uE0000é";
       const echo = "return {KEYS[1], ARGV[1], 7, false}";
       const expected = `*4\r\n$1\r\nk\r\n$${Buffer.byteLength(text)}\r\n${text}\r\n:7\r\n$-1\r\n`;
@@ -140,7 +140,7 @@ function command(...words: readonly string[]): string {
   return `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("")}`;
 }
 
-/** Asks one thing after the other: an answer is whatever has come by the time that something has. */
+/** Sends one command after the other. A reply is everything that has arrived when the first bytes do. */
 class Client implements Disposable {
   readonly socket: Socket;
   #received = "";
@@ -169,7 +169,7 @@ class Client implements Disposable {
     return this.read(1);
   }
 
-  /** What has come, once it has so many characters. */
+  /** Resolves with the received text when it has at least this length. */
   async read(length: number): Promise<string> {
     while (this.#received.length < length) await once(this.socket, "data");
     const received = this.#received;

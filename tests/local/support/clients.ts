@@ -1,4 +1,4 @@
-/** Clients of a stack, with the bare means that show what really comes back. */
+/** Clients of a stack, built on Node's HTTP and on ws, which show the unchanged responses. */
 import { once } from "node:events";
 import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
@@ -12,7 +12,7 @@ export interface Reply {
   readonly body: string;
 }
 
-/** One request, and its reply whole. The certificate is the stack's own. */
+/** Sends one request, and resolves with the whole reply. It accepts the stack's certificate. */
 export async function ask(url: string, options: RequestOptions = {}, body = ""): Promise<Reply> {
   const send = url.startsWith("https:") ? httpsRequest : httpRequest;
   const request = send(url.replace("localhost", "127.0.0.1"), {
@@ -29,14 +29,14 @@ export async function ask(url: string, options: RequestOptions = {}, body = ""):
   return { status: response.statusCode ?? 0, headers: response.headers, body: await text(response) };
 }
 
-export interface Talker extends Disposable {
+export interface GreetedClient extends Disposable {
   readonly socket: WebSocket;
-  /** The fixture server's first message: its process id. */
+  /** The process id, which is the first message of the fixture server. */
   readonly pid: number;
 }
 
-/** An open connection, greeted. */
-export async function connect(url: string, headers: Record<string, string> = {}): Promise<Talker> {
+/** Opens a connection, and waits for the first message. */
+export async function connect(url: string, headers: Record<string, string> = {}): Promise<GreetedClient> {
   const socket = new WebSocket(url.replace("localhost", "127.0.0.1"), {
     rejectUnauthorized: false,
     headers,
@@ -51,7 +51,7 @@ export async function connect(url: string, headers: Record<string, string> = {})
   };
 }
 
-/** The status that a refused upgrade was answered with. */
+/** The status of the response to an upgrade that is refused. */
 export async function refusedUpgrade(url: string, headers: Record<string, string> = {}): Promise<number> {
   const socket = new WebSocket(url.replace("localhost", "127.0.0.1"), { rejectUnauthorized: false, headers });
   socket.on("error", () => undefined);

@@ -1,4 +1,4 @@
-/** Configurations of every edge, by the project's own keys. */
+/** Configurations of every edge, without the project's namespace. */
 import { withNamespaces } from "../../../local/overrides.ts";
 
 const CERTIFICATE = "certificate/00000000-0000-4000-8000-000000000000";
@@ -16,7 +16,7 @@ export const EDGE_CONFIGS = {
     domain: "ws.example.com",
     hostedZoneId: "Z0123456789ABCDEFGHIJ",
   },
-  "a private origin with TLS, an own name, and an API Gateway beside it": {
+  "a private origin with TLS, a custom domain and an API Gateway": {
     originAccess: "private",
     originTls: "origin.example.com",
     domain: "ws.example.com",
@@ -26,7 +26,7 @@ export const EDGE_CONFIGS = {
   "an API Gateway alone": { edge: "api-gateway", apiGatewayUrl: API_GATEWAY_URL },
 } as const satisfies Record<string, Readonly<Record<string, string>>>;
 
-/** The same by the full keys of the program that is evaluated. */
+/** Adds the project's namespace to the keys. */
 export function fullKeys(config: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return withNamespaces(config, "websocket");
 }

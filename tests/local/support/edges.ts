@@ -1,13 +1,13 @@
-/** Graphs of the other edges, made by hand from the whole path. */
+/** Graphs of the other edges, derived from the graph of the whole path. */
 import type { DeclaredGraph, DeclaredResource } from "../../../infra/evaluation/graph.ts";
 import { type Changes, graphOf, resource, SECRET, SECRET_HEADER, wholePath } from "./graph.ts";
 
 const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";
 const LISTENER = "aws:lb/listener:Listener";
 
-/** As declared; nobody needs to know them here. */
+/** The declared ports; the local ports differ. */
 export const DECLARED_PORTS = { http: 8000, https: 4430 } as const;
-/** A name that only the origin's certificate has. */
+/** A name that is only in the origin's certificate. */
 const ORIGIN_NAME = "origin.example.com";
 
 export const API_GATEWAY_HOST = "abcdef1234.execute-api.us-east-1.amazonaws.com";
@@ -19,7 +19,7 @@ export const WEBSOCKET_HEADERS = [
   "Sec-WebSocket-Extensions",
 ] as const;
 
-/** The load balancer is the edge: TLS on one listener, and a redirect to it on the other. */
+/** The load balancer is the edge: one listener terminates TLS, and the other redirects to it. */
 export function loadBalancerEdge(changes: Changes = {}): DeclaredGraph {
   const { https, http } = DECLARED_PORTS;
   const secure = httpsListener({ defaultActions: [{ type: "forward", targetGroupArn: "arn:group" }] });
@@ -47,9 +47,9 @@ export function loadBalancerEdge(changes: Changes = {}): DeclaredGraph {
   };
 }
 
-/** The load balancer is inside a private network, and a VPC origin leads to it. */
+/** The load balancer is private, and the distribution has a VPC origin. */
 export function privateOrigin(changes: Changes = {}): DeclaredGraph {
-  const vpcOrigin = resource("aws:cloudfront/vpcOrigin:VpcOrigin", "way", {
+  const vpcOrigin = resource("aws:cloudfront/vpcOrigin:VpcOrigin", "vpc-origin", {
     vpcOriginEndpointConfig: {
       arn: "arn:balancer",
       httpPort: DECLARED_PORTS.http,
@@ -75,7 +75,7 @@ export function privateOrigin(changes: Changes = {}): DeclaredGraph {
   return { ...graph, resources: [vpcOrigin, ...graph.resources] };
 }
 
-/** TLS goes on to the load balancer, which has a name of its own for that. */
+/** The edge connects to the load balancer with TLS, by the load balancer's domain name. */
 export function tlsToOrigin(changes: Changes = {}): DeclaredGraph {
   const graph = wholePath({
     ...changes,
@@ -90,7 +90,7 @@ export function tlsToOrigin(changes: Changes = {}): DeclaredGraph {
   return graph;
 }
 
-/** The same, by the name that the certificate has. */
+/** The edge connects to the load balancer with TLS, by the name of the certificate. */
 export function tlsToNamedOrigin(): DeclaredGraph {
   const graph = tlsToOrigin();
   return {
@@ -101,7 +101,7 @@ export function tlsToNamedOrigin(): DeclaredGraph {
   };
 }
 
-/** A distribution of its own in front of an API Gateway. */
+/** A distribution in front of an API Gateway. */
 export function apiGatewayResources(
   queryStringsConfig: Readonly<Record<string, unknown>> = { queryStringBehavior: "none" },
 ): readonly DeclaredResource[] {

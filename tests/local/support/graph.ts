@@ -1,4 +1,4 @@
-/** Graphs made by hand: the whole path in its smallest form, with values that no default has. */
+/** A small graph with every part of the path, whose values differ from all defaults. */
 import type { DeclaredGraph, DeclaredResource } from "../../../infra/evaluation/graph.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -41,7 +41,7 @@ export function graphOf(
   };
 }
 
-/** Inputs that a test changes, resource by resource. */
+/** Inputs that a test changes, by resource. */
 export interface Changes {
   readonly loadBalancer?: Fields;
   readonly listener?: Fields;
@@ -55,12 +55,12 @@ export interface Changes {
   readonly originConfig?: Fields;
   readonly distribution?: Fields;
   readonly rules?: readonly DeclaredResource[];
-  /** A declared backplane, which the container knows by BACKPLANE_URL and BACKPLANE_PASSWORD. */
+  /** A declared backplane, with its endpoint in BACKPLANE_URL and its password in BACKPLANE_PASSWORD. */
   readonly backplane?: Fields;
   readonly warnings?: readonly string[];
 }
 
-/** Edge → load balancer (only with the secret header) → one task at least, at most three. */
+/** Edge → load balancer (only with the secret header) → one to three tasks. */
 export function wholePath(changes: Changes = {}): DeclaredGraph {
   const backplane = changes.backplane === undefined ? [] : backplaneResources(changes.backplane);
   const forward = rule(7, [{ httpHeader: { httpHeaderName: SECRET_HEADER, values: [SECRET] } }], {

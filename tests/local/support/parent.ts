@@ -1,4 +1,4 @@
-/** Runs a stack, prints its task's process id, and waits to be killed. */
+/** Runs a stack, prints the process id of its task, and runs until it is killed. */
 import { wholePath } from "./graph.ts";
 import { running } from "./stack.ts";
 

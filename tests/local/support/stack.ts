@@ -1,4 +1,4 @@
-/** A stack on ports of the system's choice with the fixture server, its events, and its end. */
+/** A stack with the fixture server on free ports, and its events. */
 import { EventEmitter } from "node:events";
 import path from "node:path";
 import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
@@ -9,12 +9,12 @@ import { ROOT } from "./paths.ts";
 
 export interface StackFixture extends AsyncDisposable {
   readonly stack: RunningStack;
-  /** The stack's; empty where it has none. */
+  /** The URLs of the stack; empty strings for those that it does not have. */
   readonly urls: Readonly<Record<keyof StackUrls, string>>;
   readonly events: readonly StackEvent[];
-  /** Rejects when a task is unhealthy, or ends by itself. */
+  /** Rejects when a task is unhealthy or ends by itself. */
   readonly failed: Promise<never>;
-  /** The first event of this name that passes, of those gone by and those to come. */
+  /** Resolves with the first event of this name, past or future, that passes. */
   next<Name extends StackEvent["event"]>(
     name: Name,
     passes?: (event: EventOf<Name>) => boolean,
@@ -30,13 +30,13 @@ export const FIXTURE_OPTIONS: StackOptions = {
   baseEnvironment: {},
 };
 
-/** Time for an event: a task starts, or stops, in much less. */
+/** Maximum time for an event. A task starts or stops in much less. */
 const EVENT_DUE_MS = 15_000;
 
-/** Events that a failure shows. */
+/** The number of events in the message of a failure. */
 const LAST_EVENTS = 5;
 
-/** Starts it without waiting for its tasks. */
+/** Starts a stack without waiting for its tasks. */
 export async function launch(
   graph: DeclaredGraph,
   options: Partial<StackOptions> = {},
@@ -45,7 +45,7 @@ export async function launch(
   const arrivals = new EventEmitter();
   arrivals.setMaxListeners(0);
   const failure = Promise.withResolvers<never>();
-  // Only who waits for the start is interested.
+  // A test that does not wait for it must not get an unhandled rejection.
   failure.promise.catch(() => undefined);
   const stack = await startStack(graph, { ...FIXTURE_OPTIONS, ...options }, (event) => {
     events.push(event);
@@ -90,8 +90,8 @@ function present(urls: StackUrls): Record<"websocket", string> & Partial<Record<
 }
 
 /**
- * Starts it and waits until every task is healthy.
- * @throws {Error} as soon as a task fails, with the words of that event.
+ * Starts a stack, and waits until every task is healthy.
+ * @throws {Error} that contains the event, as soon as a task fails.
  */
 export async function running(
   graph: DeclaredGraph,

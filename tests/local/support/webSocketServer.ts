@@ -1,4 +1,4 @@
-/** A WebSocket server of nobody's stack, which tells each client what it was asked for. */
+/** A WebSocket server outside the stack, whose first message to a client is the client's request. */
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import { createServer as createTlsServer } from "node:https";
@@ -37,7 +37,7 @@ export async function startForeignServer(certificate?: LocalCertificate): Promis
   };
 }
 
-/** What a server was asked for by a client that came through an edge, and its echo of a text. */
+/** Connects through an edge, and resolves with the request that the server has received and with its echo of a text. */
 export async function askThrough(
   url: string,
   headers: Readonly<Record<string, string>>,
