@@ -23,6 +23,7 @@ export type EdgeConfig =
     }
   | { readonly kind: "api-gateway"; readonly apiGateway: ApiGateway; readonly domain?: CustomDomain };
 
+/** The edge of one kind. */
 export type EdgeOf<Kind extends EdgeConfig["kind"]> = Extract<EdgeConfig, { kind: Kind }>;
 
 /** A custom domain. Its certificate is configured, or ACM issues it in the zone. Without a zone, the user creates its records. */
@@ -30,6 +31,7 @@ export type CustomDomain =
   | { readonly name: string; readonly zoneId: string; readonly certificateArn?: string }
   | { readonly name: string; readonly zoneId?: undefined; readonly certificateArn: string };
 
+/** A stage of a WebSocket API in API Gateway. */
 export interface ApiGateway {
   /** Such as `abcdef1234.execute-api.us-east-1.amazonaws.com`. */
   readonly host: string;

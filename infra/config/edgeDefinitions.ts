@@ -3,12 +3,14 @@ import type { Definition, ValuesOf } from "../../app/src/settings/definition.ts"
 
 /** RFC 1035: at least two labels of letters, digits and hyphens; in lower case, as ACM and CloudFront return them. */
 const DOMAIN_NAME = /(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?/;
+/** ARN of a certificate in ACM; its first group is the region. */
 export const CERTIFICATE_ARN = /arn:aws:acm:(?<region>[a-z0-9-]+):\d{12}:certificate\/[\w-]+/;
 const ZONE_ID = /Z[A-Z0-9]{1,31}/;
 /** The URL that the console of API Gateway shows. */
 export const API_URL =
   /wss:\/\/(?<host>\w+\.execute-api\.[a-z0-9-]+\.amazonaws\.com)\/(?<stage>[\w-]{1,128})/;
 
+/** The keys of the edge, with their types, defaults and descriptions. */
 export const edgeDefinitions = {
   edge: {
     kind: "choice",
@@ -57,7 +59,7 @@ export const edgeDefinitions = {
     kind: "text",
     default: "",
     pattern: orEmpty(ZONE_ID),
-    allowed: "the id of a hosted zone in Route 53, such as Z0123456789ABCDEFGHIJ, or empty",
+    allowed: "the ID of a hosted zone in Route 53, such as Z0123456789ABCDEFGHIJ, or empty",
     description: "Route 53 hosted zone of domain and originTls; if empty, you create their DNS records",
   },
   apiGatewayUrl: {
@@ -76,7 +78,10 @@ export const edgeDefinitions = {
   },
 } as const satisfies Record<string, Definition>;
 
+/** A value for each key of the edge, legal by itself. */
 export type EdgeValues = ValuesOf<typeof edgeDefinitions>;
+
+/** A key of the edge, without its namespace. */
 export type EdgeKey = keyof EdgeValues;
 
 function orEmpty(pattern: RegExp): RegExp {

@@ -11,6 +11,7 @@ export const PROVIDER_KEYS = ["region", "profile", "allowedAccountIds"] as const
 
 const ACCOUNT_ID = /^\d{12}$/;
 
+/** The configuration of the AWS provider. */
 export interface ProviderConfig {
   /** From `aws:region`. */
   readonly region: aws.Region;

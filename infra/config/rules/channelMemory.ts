@@ -23,6 +23,7 @@ export const SLICE_BYTES = 64 * 1024;
  */
 const RESIDENT_FACTOR = 1.5;
 
+/** A task and the settings that determine the memory of its channels. */
 export interface ChannelMemory {
   /** Memory of the task. */
   readonly memoryMiB: number;

@@ -19,6 +19,7 @@ const UNTAKEN_MESSAGES = 8;
 /** Resident memory per counted byte: the garbage collector frees buffers late. */
 const RESIDENT_FACTOR = 2;
 
+/** A task and the settings that determine the memory of its connections. */
 export interface ConnectionMemory extends ChannelMemory {
   readonly settings: ChannelMemory["settings"] & Pick<Settings, "maxChannels" | "maxPayloadBytes">;
 }

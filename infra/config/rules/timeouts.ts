@@ -3,6 +3,7 @@
 import { CLOUDFRONT_IDLE_SECONDS, EXIT_GRACE_SECONDS } from "../../../app/src/settings/contract.ts";
 import type { Problem } from "../../../app/src/settings/problem.ts";
 
+/** The timeouts of a stack, in seconds. */
 export interface Timeouts {
   /** Interval of the server's pings. */
   readonly heartbeatSeconds: number;
