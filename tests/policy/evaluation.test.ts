@@ -1,7 +1,6 @@
 /** The evaluation of the stacks and examples, and the effect of suppressions. */
 import assert from "node:assert/strict";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
-import { evaluateExamples } from "../../infra/evaluation/examples.ts";
 import { suppressions } from "../../infra/components/suppressions.ts";
 import type { Suppression } from "../../infra/components/suppressions.ts";
 import { toStack } from "../../policy/declared.ts";
@@ -11,19 +10,30 @@ import type { Resource, Rule } from "../../policy/rule.ts";
 import { findReferences } from "../../policy/rule.ts";
 import { rules } from "../../policy/rules.ts";
 import { listAt, UNKNOWN, valueAt } from "../../policy/values.ts";
-import { declaredGraph } from "../support/stacks.ts";
+import { declaredExamples, declaredGraph } from "../support/stacks.ts";
 import { resourceOf } from "./changes.ts";
+
+/** Eight evaluations take this long on a busy machine. */
+const EVALUATION_TIMEOUT_MS = 60_000;
+
+const MEMORY = "dev with the memory backplane";
 
 describe("the stacks and the examples", () => {
   const evaluations = new Map<string, Evaluation>();
 
-  before(async () => {
+  before(async function () {
+    this.timeout(EVALUATION_TIMEOUT_MS);
     for (const stack of ["dev", "prod"]) {
       evaluations.set(stack, evaluateRules(toStack(await declaredGraph(stack)), rules, suppressions));
     }
-    for (const { title, graph } of await evaluateExamples()) {
+    for (const { title, graph } of await declaredExamples()) {
       evaluations.set(title, evaluateRules(toStack(graph), rules, suppressions));
     }
+    const memory = await evaluateStack({
+      stack: "dev",
+      config: { "websocket:backplane": "memory", "websocket:maxTasks": "1" },
+    });
+    evaluations.set(MEMORY, evaluateRules(toStack(memory), rules, suppressions));
   });
 
   it("have no finding without a suppression", () => {
@@ -63,13 +73,11 @@ describe("the stacks and the examples", () => {
     );
   }
 
-  it("can lack a resource of a suppression", async () => {
-    const graph = await evaluateStack({
-      stack: "dev",
-      config: { "websocket:backplane": "memory", "websocket:maxTasks": "1" },
-    });
-    const { findings, unused, absent } = evaluateRules(toStack(graph), rules, suppressions);
-    assert.deepEqual([findings, unused, absent.map(({ rule }) => rule)], [[], [], ["AEC5"]]);
+  it("can lack a resource of a suppression", () => {
+    assert.deepEqual(
+      evaluations.get(MEMORY)?.absent.map(({ rule }) => rule),
+      ["AEC5"],
+    );
   });
 
   it("have a reason for every suppression", () => {

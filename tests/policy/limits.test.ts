@@ -1,7 +1,5 @@
 /** Every limit of AWS, on a resource that a stack or an example declares. */
 import assert from "node:assert/strict";
-import { evaluateExamples } from "../../infra/evaluation/examples.ts";
-import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { toStack } from "../../policy/declared.ts";
 import { AWS_LIMITS } from "../../policy/limits/awsLimits.ts";
 import { findViolations } from "../../policy/limits/violations.ts";
@@ -9,18 +7,21 @@ import type { Stack } from "../../policy/rule.ts";
 import { UNKNOWN, UnknownValueError } from "../../policy/values.ts";
 import type { Values } from "../../policy/values.ts";
 import { withValue } from "../engine/support/withValue.ts";
+import { declaredExamples, declaredGraph } from "../support/stacks.ts";
 
 /** Properties that the program leaves to Pulumi or to autoscaling. */
 const NOT_DECLARED = ["priority"];
 
+/** Seven evaluations take this long on a busy machine. */
+const EVALUATION_TIMEOUT_MS = 60_000;
+
 describe("the limits of AWS", () => {
   let declared: Stack;
 
-  before(async () => {
-    const examples = await evaluateExamples();
-    declared = [await evaluateStack({ stack: "dev" }), ...examples.map(({ graph }) => graph)].flatMap(
-      toStack,
-    );
+  before(async function () {
+    this.timeout(EVALUATION_TIMEOUT_MS);
+    const examples = await declaredExamples();
+    declared = [await declaredGraph("dev"), ...examples.map(({ graph }) => graph)].flatMap(toStack);
   });
 
   for (const { type, path, expected, source, invalid } of AWS_LIMITS) {

@@ -454,7 +454,13 @@ describe("the policy rules", () => {
       it(fault === "valid" ? `${rule.id} accepts a valid stack` : `${rule.id} reports: ${fault}`, () => {
         for (const change of changes) {
           const faults = faultsAfter(change);
-          if (fault === "valid") assert.deepEqual(faults, []);
+          // evaluation.test.ts reports the faults of the stack itself.
+          const present = faultsAfter((stack) => stack);
+          if (fault === "valid")
+            assert.deepEqual(
+              faults.filter((each) => !present.includes(each)),
+              [],
+            );
           else assert.ok(faults.includes(fault), JSON.stringify(faults));
         }
       });

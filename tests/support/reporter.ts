@@ -24,10 +24,13 @@ export default class CountingSpec extends Mocha.reporters.Spec {
     const file = path.join(this.#folder, "left-out");
     writeFileSync(file, "");
     process.env[LEFT_OUT_FILE] = file;
-    const { EVENT_TEST_END } = Mocha.Runner.constants;
-    runner.on(EVENT_TEST_END, ({ file: testFile }) => {
-      if (testFile !== undefined) this.#files.add(testFile);
-    });
+    const { EVENT_TEST_END, EVENT_TEST_FAIL } = Mocha.Runner.constants;
+    // If a hook fails, the tests of its file do not run.
+    for (const event of [EVENT_TEST_END, EVENT_TEST_FAIL]) {
+      runner.on(event, ({ file: ran }: Mocha.Runnable) => {
+        if (ran !== undefined) this.#files.add(ran);
+      });
+    }
   }
 
   override epilogue(): void {

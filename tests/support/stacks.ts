@@ -2,6 +2,7 @@
 import path from "node:path";
 
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
+import { evaluateExamples, type Example } from "../../infra/evaluation/examples.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { stackNames } from "../../infra/evaluation/stackFiles.ts";
 
@@ -14,6 +15,14 @@ export function declaredGraph(stack: string): Promise<DeclaredGraph> {
   const graph = graphs.get(stack) ?? evaluateStack({ stack });
   graphs.set(stack, graph);
   return graph;
+}
+
+let examples: Promise<readonly Example[]> | undefined;
+
+/** The example of each edge. Each process evaluates them once, so callers must not change them. */
+export function declaredExamples(): Promise<readonly Example[]> {
+  examples ??= evaluateExamples();
+  return examples;
 }
 
 /** @throws {ConfigError} of the first stack whose configuration is not usable. */
