@@ -142,7 +142,7 @@ export class Reconnector<Message> {
     void connection.open();
   }
 
-  /** The new connection resumes where the previous one stopped, whether that one was dead or not. */
+  /** The new connection resumes at the position of the previous one, even if that one was not dead. */
   #reconnect(): void {
     this.#disconnect({ isDead: true });
     if (!this.subscribers.isClosed) this.#connect();

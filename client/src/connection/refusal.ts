@@ -21,7 +21,7 @@ const MAX_NEW_TOKENS = 1;
 export class RefusalCheck {
   readonly #url: URL;
   readonly #hasTokens: boolean;
-  /** A server that has sent a greeting knows the address; its later refusals are temporary. */
+  /** After a greeting, the address is known to be right, so refusals are temporary. */
   #hasGreeting = false;
   #tokenRefusals = 0;
   #probe: AbortController | undefined;

@@ -58,5 +58,5 @@ export const SYSTEM_CLOCK: Clock = {
   },
 };
 
-/** The global object as a page. Node's types know none of these members, and at run time Node lacks most of them. */
+/** The global object as a page. Node's types have none of these members, and at run time Node lacks most of them. */
 export const GLOBAL_PAGE = globalThis as unknown as Page;
