@@ -7,42 +7,44 @@ import type { Call } from "./support/cloud.ts";
 import { Project } from "./support/project.ts";
 import { notDeleted, pluginVersionOf, resources, theOnlyCall } from "./support/state.ts";
 import { Traffic } from "./support/traffic.ts";
-import { make } from "./support/transition.ts";
-import type { Life, Transition } from "./support/transition.ts";
+import { applyTransition } from "./support/transition.ts";
+import type { StackRun, Transition } from "./support/transition.ts";
 import { DISTRIBUTION, IMAGE, SERVICE, TASK_DEFINITION, USER } from "./support/types.ts";
-import { BEGINNINGS, CHANGES, ENDINGS } from "./transitions.ts";
+import { DEV_TRANSITIONS } from "./transitions/dev.ts";
+import { MEMORY_TRANSITIONS } from "./transitions/memory.ts";
+import { PROD_TRANSITIONS } from "./transitions/prod.ts";
 
-/** A command starts the engine, the program and up to four providers: seconds, and on a busy machine many. */
+/** A command starts the engine, the program and up to four providers, which can take long on a busy machine. */
 const COMMAND_TIMEOUT_MS = 120_000;
 
-interface OtherLife {
-  readonly what: string;
+interface Sequence {
+  readonly title: string;
   readonly stack: string;
   readonly transitions: readonly Transition[];
 }
 
-const OTHER_LIVES: readonly OtherLife[] = [
-  { what: "with a stack that begins small", stack: "dev", transitions: BEGINNINGS },
-  { what: "with the stack prod", stack: "prod", transitions: ENDINGS },
+const OTHER_SEQUENCES: readonly Sequence[] = [
+  { title: "with a stack that starts without a backplane", stack: "dev", transitions: MEMORY_TRANSITIONS },
+  { title: "with the stack prod", stack: "prod", transitions: PROD_TRANSITIONS },
 ];
 
 describe("the real Pulumi engine", function () {
   this.timeout(COMMAND_TIMEOUT_MS);
 
-  /** These go on beside the tests of the stack dev, as most of a command's time is waiting. */
-  let others: Lives | undefined;
+  /** These run beside the tests of the stack dev, because a command mostly waits. */
+  let others: Sequences | undefined;
 
   before(function () {
     needCli(this);
-    others = startLives(OTHER_LIVES);
+    others = startSequences(OTHER_SEQUENCES);
     atSuiteEnd(this, () => others?.stop());
   });
 
-  describe("with an unusable configuration", () => {
+  describe("with an invalid configuration", () => {
     let project: Project;
 
     beforeEach(async () => {
-      project = await projectOf("dev");
+      project = await createProject("dev");
     });
 
     afterEach(() => {
@@ -75,42 +77,42 @@ describe("the real Pulumi engine", function () {
     });
   });
 
-  // Created before the tests, so that any of them can be run alone; a change that is runs what is left out before it.
+  // The stack is created before the tests, so each test can run alone. A transition first applies the skipped ones.
   describe("with the stack dev", () => {
-    let life: Life;
+    let run: StackRun;
     let project: Project;
-    /** What the preview before the creation printed, and what it changed. */
+    /** The output and the changes of the preview before the creation. */
     let preview = "";
     let changesOfPreview: readonly Call[] = [];
-    /** How many of the changes this life has behind it. */
-    let made = 0;
-    /** The origin secret, as CloudFront was told it. */
+    /** Number of applied transitions. */
+    let applied = 0;
+    /** The origin secret in the inputs of the distribution. */
     let secret = "";
-    /** The backplane's password, as ElastiCache was told it. */
+    /** The password in the inputs of the cache user. */
     let password = "";
 
     before(async function () {
       this.timeout(3 * COMMAND_TIMEOUT_MS);
-      life = await lifeOf("dev");
-      ({ project } = life);
+      run = await createRun("dev");
+      ({ project } = run);
       atSuiteEnd(this, () => {
         project.close();
       });
       const { cloud } = project;
       preview = await project.pulumi("preview");
       changesOfPreview = cloud.changes();
-      await make({ when: "it is created" }, life);
+      await applyTransition({ when: "the stack is created" }, run);
       secret = text(theOnlyCall(cloud, "create", DISTRIBUTION).inputs, "origins[0].customHeaders[0].value");
       password = text(theOnlyCall(cloud, "create", USER).inputs, "authenticationMode.passwords[0]");
     });
 
-    it("previews it and changes nothing", () => {
+    it("previews the creation and changes nothing", () => {
       assert.match(preview, /aws:ecs:Service websocket-service create/);
       assert.match(preview, /\+ \d+ to create/);
       assert.deepEqual(changesOfPreview, []);
     });
 
-    it("creates it", () => {
+    it("creates the stack with one task", () => {
       const { cloud } = project;
       assert.ok(cloud.changes().every(({ method }) => method === "create"));
       assert.equal(theOnlyCall(cloud, "create", SERVICE).inputs?.["desiredCount"], 1);
@@ -120,17 +122,17 @@ describe("the real Pulumi engine", function () {
       assert.ok(!task.includes(password));
     });
 
-    it("builds the image with the plugin of package.json, and not with the one that awsx asks for", async () => {
+    it("builds the image with the plugin version of package.json, not with that of awsx", async () => {
       const { version } = dockerBuildPackage;
 
       assert.equal(await pluginVersionOf(IMAGE, project), version);
     });
 
-    it("exports no output that the stack does not have", () => {
+    it("exports only outputs that the stack has", () => {
       assert.doesNotMatch(project.transcript, /Undefined value/);
     });
 
-    it("outputs where clients connect, and no secret", async () => {
+    it("outputs the URL for clients, and no secret", async () => {
       const json = await project.pulumi("stack", "output", "--json", "--show-secrets");
       const outputs = JSON.parse(json) as Readonly<Record<string, string>>;
 
@@ -146,7 +148,7 @@ describe("the real Pulumi engine", function () {
       assert.equal(outputs["websocketUrl"], `wss://${outputs["distributionDomainName"] ?? ""}/wss`);
     });
 
-    it("keeps the origin secret and the backplane's password out of all that it prints and stores", async () => {
+    it("never prints or stores the origin secret or the password in plain text", async () => {
       await project.pulumi("stack", "export");
 
       for (const value of [secret, password]) {
@@ -154,25 +156,25 @@ describe("the real Pulumi engine", function () {
         assert.ok(!project.transcript.includes(value), "printed");
         assert.ok(!project.written().includes(value), "stored");
       }
-      // The state does have them, encrypted: the search above looked for the right values.
+      // The state contains them encrypted, so the comparison above used the right values.
       const revealed = await project.pulumi("stack", "export", "--show-secrets");
       for (const value of [secret, password]) assert.ok(revealed.includes(value));
     });
 
-    it("sees no change when nothing has changed", async () => {
+    it("previews no changes for an unchanged program", async () => {
       await project.pulumi("preview", "--expect-no-changes");
     });
 
-    for (const [step, { when }] of CHANGES.entries()) {
+    for (const [step, { when }] of DEV_TRANSITIONS.entries()) {
       it(`when ${when}`, async function () {
-        const due = CHANGES.slice(made, step + 1);
-        made = step + 1;
-        this.timeout(due.length * COMMAND_TIMEOUT_MS);
-        for (const transition of due) await make(transition, life);
+        const pending = DEV_TRANSITIONS.slice(applied, step + 1);
+        applied = step + 1;
+        this.timeout(pending.length * COMMAND_TIMEOUT_MS);
+        for (const transition of pending) await applyTransition(transition, run);
       });
     }
 
-    it("destroys everything; the image goes with its repository", async () => {
+    it("destroys all resources; the image is deleted with its repository", async () => {
       const existing = await resources(project);
       await project.pulumi("destroy", "--yes", "--skip-preview");
 
@@ -181,11 +183,11 @@ describe("the real Pulumi engine", function () {
     });
   });
 
-  for (const [index, { what, transitions }] of OTHER_LIVES.entries()) {
-    describe(what, () => {
+  for (const [index, { title, transitions }] of OTHER_SEQUENCES.entries()) {
+    describe(title, () => {
       for (const [step, { when }] of transitions.entries()) {
         it(`when ${when}`, function () {
-          // Alone, it waits for all that come before it.
+          // The transitions before this one run first.
           this.timeout((stepsBefore(index) + step + 1) * COMMAND_TIMEOUT_MS);
           return others?.ends[index]?.[step];
         });
@@ -195,53 +197,53 @@ describe("the real Pulumi engine", function () {
 });
 
 function stepsBefore(index: number): number {
-  return OTHER_LIVES.slice(0, index).reduce((sum, { transitions }) => sum + transitions.length, 0);
+  return OTHER_SEQUENCES.slice(0, index).reduce((sum, { transitions }) => sum + transitions.length, 0);
 }
 
-interface Lives {
-  /** How each transition of each life ends. */
+interface Sequences {
+  /** The result of each transition of each sequence. */
   readonly ends: readonly (readonly Promise<void>[])[];
-  /** Lets the transition under way come to its end, and makes no more. */
+  /** Waits for the current transition and starts no other one. */
   readonly stop: () => Promise<void>;
 }
 
-/** Lives one life after the other. */
-function startLives(lives: readonly OtherLife[]): Lives {
+/** Runs the sequences one after the other. */
+function startSequences(sequences: readonly Sequence[]): Sequences {
   const stopped = new AbortController();
   let before: Promise<unknown> = Promise.resolve();
-  const ends = lives.map(({ stack, transitions }) => {
-    const life = before.then(() => {
+  const ends = sequences.map(({ stack, transitions }) => {
+    const created = before.then(() => {
       stopped.signal.throwIfAborted();
-      return lifeOf(stack);
+      return createRun(stack);
     });
     const transitionEnds = transitions.map((transition) => {
-      const end = Promise.all([life, before]).then(([begun]) => {
+      const end = Promise.all([created, before]).then(([run]) => {
         stopped.signal.throwIfAborted();
-        return make(transition, begun);
+        return applyTransition(transition, run);
       });
       before = end.catch(() => undefined);
       return end;
     });
-    before = Promise.allSettled([life, before]).then(([begun]) => {
-      if (begun.status === "fulfilled") begun.value.project.close();
+    before = Promise.allSettled([created, before]).then(([run]) => {
+      if (run.status === "fulfilled") run.value.project.close();
     });
     return transitionEnds;
   });
-  const over = before;
+  const ended = before;
   return {
     ends,
     async stop() {
       stopped.abort();
-      await over;
+      await ended;
     },
   };
 }
 
-async function lifeOf(stack: string): Promise<Life> {
-  return { stack, project: await projectOf(stack), traffic: new Traffic() };
+async function createRun(stack: string): Promise<StackRun> {
+  return { stack, project: await createProject(stack), traffic: new Traffic() };
 }
 
-async function projectOf(stack: string): Promise<Project> {
+async function createProject(stack: string): Promise<Project> {
   const project = new Project();
   try {
     await project.pulumi("stack", "init", stack);

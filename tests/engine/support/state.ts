@@ -1,4 +1,4 @@
-/** What the engine knows of a stack, and what it asked of the cloud. */
+/** The state of a stack and the calls to the providers. */
 import assert from "node:assert/strict";
 import type { Call, Cloud } from "./cloud.ts";
 import type { Project } from "./project.ts";
@@ -11,16 +11,16 @@ export interface Resource {
   /** Reference to its provider. */
   readonly provider?: string;
   readonly inputs?: Readonly<Record<string, unknown>>;
-  /** URNs of what the engine creates before it and deletes after it. */
+  /** URNs of the resources that the engine creates before this one and deletes after it. */
   readonly dependencies?: readonly string[];
 }
 
-/** What the providers hold for the stack, as far as its state knows. */
+/** Returns the resources in the state of the stack. */
 export async function resources(project: Project): Promise<readonly Resource[]> {
   return (await everything(project)).filter(({ type, custom }) => custom && !type.startsWith("pulumi:"));
 }
 
-/** Version of the plugin that the engine uses for the only resource of a type. */
+/** Returns the plugin version that the engine uses for the only resource of a type. */
 export async function pluginVersionOf(type: string, project: Project): Promise<unknown> {
   const state = await everything(project);
   const found = state.filter((resource) => resource.type === type);
@@ -36,7 +36,7 @@ async function everything(project: Project): Promise<readonly Resource[]> {
   return deployment.resources ?? [];
 }
 
-/** The types of the existing resources that were never deleted, sorted. */
+/** Returns the types of the existing resources that were not deleted, sorted. */
 export function notDeleted(existing: readonly Resource[], cloud: Cloud): readonly string[] {
   const deleted = cloud.calls().filter(({ method }) => method === "delete");
   return existing
@@ -45,7 +45,7 @@ export function notDeleted(existing: readonly Resource[], cloud: Cloud): readonl
     .sort();
 }
 
-/** @throws {assert.AssertionError} where there was none, or were several. */
+/** @throws {assert.AssertionError} if there is no such call, or several. */
 export function theOnlyCall(cloud: Cloud, method: Call["method"], type: string): Call {
   const calls = cloud.calls().filter((call) => call.method === method && call.type === type);
   const [call] = calls;

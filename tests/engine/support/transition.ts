@@ -1,25 +1,25 @@
-/** One change that people make to a running stack, and what it asks of the cloud. */
+/** A change of a stack and the calls to the providers that it causes. */
 import assert from "node:assert/strict";
 import type { Call } from "./cloud.ts";
 import type { Project } from "./project.ts";
 import type { Traffic } from "./traffic.ts";
 
 export interface Transition {
-  /** What happens, as a clause: `the image's content changes`. */
+  /** The change, as a clause: `the content of the image changes`. */
   readonly when: string;
-  /** Values that people write into the stack's file. */
+  /** Values that are set in the stack file. */
   readonly config?: Readonly<Record<string, string>>;
-  /** What else they, or others, do before the update. */
+  /** Runs before the update. */
   readonly before?: (project: Project) => void;
-  /** The command, or several; an update by default. */
+  /** Runs one or more commands. @default an update */
   readonly run?: (project: Project) => Promise<unknown>;
   /**
-   * What the cloud is asked to do, in this order: `METHOD KIND NAME CHANGED-INPUT…`, such as
-   * `update Service websocket-service taskDefinition`. Steps in one list happen in any order among themselves. A
-   * resource that is replaced is created, and deleted in the end. Absent where it is of no interest.
+   * The expected calls in this order: `METHOD KIND NAME CHANGED-INPUT…`, such as
+   * `update Service websocket-service taskDefinition`. The calls in a list have no order. A replaced resource is created, and the
+   * old one is deleted at the end. @default not compared
    */
-  readonly asks?: readonly (string | readonly string[])[];
-  /** What else must be true then. */
+  readonly calls?: readonly (string | readonly string[])[];
+  /** Further checks after the commands. */
   readonly after?: (project: Project) => void;
 }
 
@@ -27,25 +27,28 @@ export async function update(project: Project): Promise<void> {
   await project.pulumi("up", "--yes", "--skip-preview");
 }
 
-/** An update that fails, and says why. */
-export function failingUpdate(why: RegExp): (project: Project) => Promise<void> {
+/** Returns an update that must fail with a message. */
+export function failingUpdate(message: RegExp): (project: Project) => Promise<void> {
   return async (project) => {
     const { code, stdout } = await project.run("up", "--yes", "--skip-preview");
     assert.notEqual(code, 0);
-    assert.match(stdout, why);
+    assert.match(stdout, message);
   };
 }
 
-/** A stack while it lives: each transition goes on from what the one before it left. */
-export interface Life {
+/** A stack to which transitions are applied one after the other. */
+export interface StackRun {
   readonly stack: string;
   readonly project: Project;
   readonly traffic: Traffic;
 }
 
-/** Makes the transition, and checks what it asked of the cloud. */
-export async function make(transition: Transition, { stack, project, traffic }: Life): Promise<void> {
-  const { config = {}, before, run = update, asks, after } = transition;
+/** Applies a transition and checks its calls. */
+export async function applyTransition(
+  transition: Transition,
+  { stack, project, traffic }: StackRun,
+): Promise<void> {
+  const { config = {}, before, run = update, calls, after } = transition;
   project.configure(stack, config);
   before?.(project);
   project.cloud.forget();
@@ -53,29 +56,31 @@ export async function make(transition: Transition, { stack, project, traffic }: 
 
   const changes = project.cloud.changes();
   traffic.follow(changes);
-  assertNothingGoesEarly(changes);
-  if (asks !== undefined) assert.deepEqual(inStages(changes.map(stepOf), asks), asks.map(sorted));
+  assertDeletesLast(changes);
+  if (calls !== undefined) {
+    assert.deepEqual(groupByStage(changes.map(formatCall), calls), calls.map(sorted));
+  }
   after?.(project);
 }
 
-/** Nothing is deleted before all that is new works: a replacement stands before the replaced goes. */
-function assertNothingGoesEarly(changes: readonly Call[]): void {
+/** Fails if a resource is deleted before all creates and updates: a replacement exists before the old resource is deleted. */
+function assertDeletesLast(changes: readonly Call[]): void {
   const firstDelete = changes.findIndex(({ method }) => method === "delete");
   if (firstDelete < 0) return;
   const early = changes.slice(firstDelete).filter(({ method }) => method !== "delete");
-  assert.deepEqual(early.map(stepOf), [], "deleted before these");
+  assert.deepEqual(early.map(formatCall), [], "calls after the first delete");
 }
 
-/** Content hashes name images; which content it is says nothing here. */
+/** A content hash and its random part in the name of an image. */
 const CONTENT = /[0-9a-f]{20}-[0-9a-f]{6}/;
 
-function stepOf({ method, type, name, changed = [] }: Call): string {
+function formatCall({ method, type, name, changed = [] }: Call): string {
   const kind = type.slice(type.lastIndexOf(":") + 1);
   return [method, kind, name.replace(CONTENT, "CONTENT"), ...changed].join(" ");
 }
 
-/** The steps, cut into stages as long as the expected ones, and each sorted; what is left makes the last one. */
-function inStages(
+/** Groups calls into sorted stages of the expected lengths. The remaining calls are the last stage. */
+function groupByStage(
   steps: readonly string[],
   expected: readonly (string | readonly string[])[],
 ): readonly (readonly string[])[] {

@@ -1,0 +1,20 @@
+/** Calls and checks that several transitions share. */
+import assert from "node:assert/strict";
+import type { Project } from "../support/project.ts";
+import { DISTRIBUTION } from "../support/types.ts";
+
+/** ECS registers a new revision of the task definition and replaces the tasks one by one. */
+export const NEW_TASKS = [
+  "create TaskDefinition websocket-service",
+  "update Service websocket-service taskDefinition",
+  "delete TaskDefinition websocket-service",
+] as const;
+
+/** Fails if a transition replaces the distribution: a custom domain belongs to only one distribution. */
+export function assertDistributionUpdated({ cloud }: Project): void {
+  const calls = cloud.changes().filter(({ type }) => type === DISTRIBUTION);
+  assert.deepEqual(
+    calls.map(({ method, name }) => [method, name]),
+    [["update", "edge"]],
+  );
+}
