@@ -1,135 +1,28 @@
 import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { performance } from "node:perf_hooks";
-import { Writable } from "node:stream";
-
 import fc from "fast-check";
-import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
-import type { CryptoKey, JWK } from "jose";
-import { pino } from "pino";
-import type { Logger } from "pino";
-
+import { exportSPKI, SignJWT, UnsecuredJWT } from "jose";
 import { createAuthorizer } from "../../../app/src/auth/authorize.ts";
-import type { AccessSettings, Authorizer, Grant } from "../../../app/src/auth/authorize.ts";
-import type { KeyTiming } from "../../../app/src/auth/signingKeys.ts";
+import type { Authorizer } from "../../../app/src/auth/authorize.ts";
 import { defaultSettings } from "../../../app/src/settings/settings.ts";
-import { afterwards, silent, tearDown } from "../support/teardown.ts";
-import { waitUntil } from "../../support/waitUntil.ts";
-
-/** In seconds. Read anew each time: a run of all tests is longer than a token may be late. */
-const now = (): number => Math.floor(Date.now() / 1000);
-const HOUR = 3600;
-const ISSUER = "https://issuer.example";
-const AUDIENCE = "websocket";
-
-/** Nothing is fetched again by itself. */
-const CALM: KeyTiming = { timeoutMs: 5_000, maxAgeMs: 3_600_000, cooldownMs: 3_600_000 };
-const EAGER: KeyTiming = { ...CALM, cooldownMs: 0 };
-
-interface Key {
-  readonly kid: string;
-  readonly algorithm: string;
-  readonly privateKey: CryptoKey;
-  readonly publicKey: CryptoKey;
-  readonly jwk: JWK;
-}
-
-async function createKey(kid: string, algorithm = "ES256"): Promise<Key> {
-  const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
-  return {
-    kid,
-    algorithm,
-    privateKey,
-    publicKey,
-    jwk: { ...(await exportJWK(publicKey)), kid, alg: algorithm },
-  };
-}
-
-function sign(key: Key, claims: Readonly<Record<string, unknown>> = {}): Promise<string> {
-  return new SignJWT({ iss: ISSUER, aud: AUDIENCE, exp: now() + HOUR, channels: "*", ...claims })
-    .setProtectedHeader({ alg: key.algorithm, kid: key.kid })
-    .sign(key.privateKey);
-}
-
-interface KeyServer {
-  readonly url: string;
-  /** Requests so far. */
-  requests: number;
-  answer: (response: ServerResponse) => void;
-  serve(...keys: readonly Key[]): void;
-}
-
-async function startKeyServer(...keys: readonly Key[]): Promise<KeyServer> {
-  const http = createServer((_, response) => {
-    keyServer.requests++;
-    keyServer.answer(response);
-  });
-  http.listen(0, "127.0.0.1");
-  await once(http, "listening");
-  afterwards(() => {
-    http.close();
-    http.closeAllConnections();
-  });
-  const keyServer: KeyServer = {
-    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/jwks.json`,
-    requests: 0,
-    answer: () => undefined,
-    serve(...served) {
-      this.answer = (response) => response.end(JSON.stringify({ keys: served.map(({ jwk }) => jwk) }));
-    },
-  };
-  keyServer.serve(...keys);
-  return keyServer;
-}
-
-function authorizer(
-  jwksUrl: string,
-  settings: Partial<AccessSettings> = {},
-  timing: KeyTiming = CALM,
-  logger = silent,
-): Authorizer {
-  const created = createAuthorizer(
-    {
-      ...defaultSettings(),
-      access: "token",
-      jwksUrl,
-      jwtIssuer: ISSUER,
-      jwtAudience: AUDIENCE,
-      ...settings,
-    },
-    logger,
-    timing,
-  );
-  return created ?? assert.fail("no authorizer");
-}
-
-const bearer = (token: string) => ({ authorization: `Bearer ${token}`, protocols: [] });
-
-/** A logger, and the lines that it has written. */
-function recorder(level: string): { readonly logger: Logger; readonly lines: readonly string[] } {
-  const lines: string[] = [];
-  const stream = new Writable({
-    write(chunk, _, done) {
-      lines.push(String(chunk));
-      done();
-    },
-  });
-  return { logger: pino({ level }, stream), lines };
-}
-
-function statusOf(grant: Grant): number {
-  return grant.granted ? 101 : grant.status;
-}
-
-function rightsIn(grant: Grant): string {
-  if (!grant.granted) return "refused";
-  const { canSubscribe, canPublish } = grant.rights;
-  return [canSubscribe && "read", canPublish && "publish"].filter((right) => right !== false).join(" ");
-}
+import { silent, tearDown } from "../support/teardown.ts";
+import {
+  now,
+  HOUR,
+  AUDIENCE,
+  CALM,
+  EAGER,
+  createKey,
+  sign,
+  startKeyServer,
+  authorizer,
+  bearer,
+  recorder,
+  statusOf,
+  rightsIn,
+} from "../support/tokens.ts";
+import type { Key, KeyServer } from "../support/tokens.ts";
 
 describe("a token", () => {
   let key: Key;
@@ -393,104 +286,6 @@ describe("a token", () => {
       const credentials = bearer(await sign(key, { channels: ["b"], "https://example.com/rooms": ["a"] }));
       assert.equal(statusOf(await authorize(credentials, "a")), 101);
       assert.equal(statusOf(await authorize(credentials, "b")), 403);
-    });
-  });
-
-  describe("of keys that change", () => {
-    it("is admitted as soon as a new key signs", async () => {
-      const authorize = authorizer(keyServer.url, {}, EAGER);
-      const next = await createKey("second");
-      assert.equal(statusOf(await authorize(bearer(await sign(key)), "")), 101);
-      assert.equal(statusOf(await authorize(bearer(await sign(next)), "")), 401);
-      keyServer.serve(key, next);
-      assert.equal(statusOf(await authorize(bearer(await sign(next)), "")), 101);
-      assert.equal(statusOf(await authorize(bearer(await sign(key)), "")), 101);
-    });
-
-    it("is refused once its key is gone", async () => {
-      const authorize = authorizer(keyServer.url, {}, EAGER);
-      const next = await createKey("second");
-      assert.equal(statusOf(await authorize(bearer(await sign(key)), "")), 101);
-      keyServer.serve(next);
-      assert.equal(statusOf(await authorize(bearer(await sign(next)), "")), 101);
-      assert.equal(statusOf(await authorize(bearer(await sign(key)), "")), 401);
-    });
-
-    it("is refused soon after its key is gone, though no other token comes", async () => {
-      const authorize = authorizer(keyServer.url, {}, { ...EAGER, maxAgeMs: 0 });
-      const token = bearer(await sign(key));
-      assert.equal(statusOf(await authorize(token, "")), 101);
-      keyServer.serve(await createKey("second"));
-      await waitUntil(async () => statusOf(await authorize(token, "")) === 401);
-    });
-
-    it("does not fetch them for every unknown one", async () => {
-      const authorize = authorizer(keyServer.url);
-      const unknown = bearer(await sign(await createKey("unknown")));
-      for (let i = 0; i < 20; i++) assert.equal(statusOf(await authorize(unknown, "")), 401);
-      assert.equal(keyServer.requests, 1);
-    });
-
-    it("does not fetch them for each of a crowd", async () => {
-      const authorize = authorizer(keyServer.url);
-      const token = bearer(await sign(key));
-      const grants = await Promise.all(Array.from({ length: 100 }, () => authorize(token, "")));
-      assert.ok(grants.every(({ granted }) => granted));
-      assert.equal(keyServer.requests, 1);
-    });
-
-    it("must say which it is, where there are several", async () => {
-      const { url } = await startKeyServer(key, await createKey("second"));
-      const token = await new SignJWT({}).setProtectedHeader({ alg: "ES256" }).sign(key.privateKey);
-      assert.equal(statusOf(await authorizer(url)(bearer(token), "")), 401);
-    });
-  });
-
-  describe("of keys that do not come", () => {
-    const outages: Record<string, (response: ServerResponse) => void> = {
-      "the connection breaks": (response) => response.destroy(),
-      "the server fails": (response) => response.writeHead(500).end(),
-      "they lie elsewhere": (response) => response.writeHead(302, { Location: "http://127.0.0.1:1/" }).end(),
-      "they are no JSON": (response) => response.end("<html>"),
-      "they are no keys": (response) => response.end('{"keys":"none"}'),
-      "they never end": (response) => response.write('{"keys":['),
-    };
-    for (const [outage, answer] of Object.entries(outages)) {
-      it(`cannot be checked: ${outage}`, async () => {
-        keyServer.answer = answer;
-        const authorize = authorizer(keyServer.url, {}, { ...EAGER, timeoutMs: 100 });
-        const token = bearer(await sign(key));
-        assert.equal(statusOf(await authorize(token, "")), 503);
-        keyServer.serve(key);
-        await waitUntil(async () => statusOf(await authorize(token, "")) === 101);
-      });
-
-      it(`is checked by those that came before: ${outage}`, async () => {
-        const authorize = authorizer(keyServer.url, {}, { timeoutMs: 100, maxAgeMs: 0, cooldownMs: 0 });
-        const token = bearer(await sign(key));
-        await waitUntil(async () => statusOf(await authorize(token, "")) === 101);
-        keyServer.answer = answer;
-        for (let i = 0; i < 3; i++) assert.equal(statusOf(await authorize(token, "")), 101);
-        // Only the new keys could tell.
-        assert.equal(statusOf(await authorize(bearer(await sign(await createKey("second"))), "")), 503);
-      });
-    }
-
-    it("is refused without asking or complaining again and again", async () => {
-      keyServer.answer = (response) => response.writeHead(500).end();
-      const { logger, lines } = recorder("trace");
-      const authorize = authorizer(keyServer.url, {}, CALM, logger);
-      const token = bearer(await sign(key));
-      const crowd = await Promise.all(Array.from({ length: 20 }, () => authorize(token, "")));
-      assert.ok(crowd.every((grant) => statusOf(grant) === 503));
-      for (let i = 0; i < 20; i++) assert.equal(statusOf(await authorize(token, "")), 503);
-      assert.equal(keyServer.requests, 1);
-      assert.equal(lines.length, 1);
-    });
-
-    it("cannot be checked where nobody listens", async () => {
-      const authorize = authorizer("http://127.0.0.1:1/jwks.json");
-      assert.equal(statusOf(await authorize(bearer(await sign(key)), "")), 503);
     });
   });
 

@@ -1,0 +1,250 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
+import { MAX_SLICE_BYTES } from "../../../app/src/channel/frameSlices.ts";
+import { connect, connectResuming } from "../support/client.ts";
+import { ManualLog } from "../support/logs.ts";
+import { clientFrame, closeFrameStart, connectRaw, nextServerSocket } from "../support/rawClient.ts";
+import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
+import { tearDown } from "../support/teardown.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
+
+/** Rates that no test reaches. */
+const UNLIMITED = {
+  messagesPerSecond: 1_000_000,
+  messageBurst: 1_000_000,
+  bytesPerSecond: 1 << 30,
+  bytesPerSecondPerUser: 1 << 30,
+};
+
+describe("backpressure", () => {
+  afterEach(tearDown);
+
+  it("keeps readers that can take what comes, though one message of a turn evicts those before it", async () => {
+    const bytes = 64 * 1024;
+    const server = await startServer({ maxPayloadBytes: bytes, retainedBytes: bytes });
+    const reader = await connect(server.url);
+    const values = ["small", "x".repeat(bytes), "small again"];
+    await Promise.all(
+      values.map(async (value) =>
+        server.hub.publish({ channel: DEFAULT_CHANNEL, payload: JSON.stringify(value) }),
+      ),
+    );
+    for (const value of values) assert.equal(await reader.nextMessage(), value);
+  });
+
+  it("drops a client that goes on sending and reads nothing", async () => {
+    const server = await startServer(
+      { heartbeatSeconds: 0.1, retainedBytes: 1 << 26, ...UNLIMITED },
+      { limits: { writeTimeoutMs: 300 } },
+    );
+    const raw = await connectRaw(server.address.port);
+    raw.socket.pause();
+    const alive = setInterval(() => raw.socket.write(clientFrame(0xa, "")), 20);
+    const text = JSON.stringify("x".repeat(60_000));
+    // More than the buffers of the system hold, and less than is retained.
+    for (let n = 0; n < 300; n++) await server.hub.publish({ channel: DEFAULT_CHANNEL, payload: text });
+    await waitUntil(() => server.connections() === 0);
+    clearInterval(alive);
+  });
+
+  it("refuses publishes while too many bytes of all clients wait for the log", async () => {
+    const log = new ManualLog();
+    const server = await startServer(UNLIMITED, { log, limits: { maxUnansweredBytes: 1000 } });
+    const connecting = [connectResuming(server.url), connectResuming(server.url)] as const;
+    await waitUntil(() => log.readers.size > 0);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    const [{ client }, { client: another }] = await Promise.all(connecting);
+    client.send({ publish: "x".repeat(1000), id: "1" });
+    await waitUntil(() => log.appends.length === 1);
+    another.send({ publish: 2, id: "2" });
+    const refused = await another.nextValue();
+    assert.ok(typeof refused === "object" && refused !== null && "error" in refused);
+    const { code, id } = refused.error as { readonly code: string; readonly id: string };
+    assert.deepEqual({ code, id }, { code: "unavailable", id: "2" });
+
+    log.appends[0]?.answer.resolve({ epoch: "e", offset: 1, duplicate: false });
+    assert.deepEqual(await client.nextValue(), { ack: "1", epoch: "e", offset: 1 });
+    another.send({ publish: 2, id: "2" });
+    await waitUntil(() => log.appends.length === 2);
+  });
+
+  it("closes a reader that falls out of the retained messages with 1013, and serves the others", async () => {
+    const { url } = await startServer({
+      retainedBytes: 256 * 1024,
+      ...UNLIMITED,
+    });
+    const [slow, other, sender] = [await connect(url), await connect(url), await connect(url)];
+    slow.webSocket.pause();
+    // Much more than the buffers of both ends of a connection hold.
+    const text = "x".repeat(60_000);
+    for (let n = 0; n < 400; n++) {
+      sender.send({ n, text });
+      assert.deepEqual(await sender.nextMessage(), { n, text });
+      assert.deepEqual(await other.nextMessage(), { n, text });
+    }
+    slow.webSocket.resume();
+    const { code, reason } = await slow.closed;
+    assert.equal(code, 1013);
+    assert.equal(reason, "reads too slowly");
+    // What it did get has no hole.
+    for (const [n, received] of slow.takeAll().entries()) {
+      assert.deepEqual(JSON.parse(received), { message: { n, text } });
+    }
+  });
+
+  it("gives the socket of a reader that does not read little more than one slice", async () => {
+    const server = await startServer({ retainedBytes: 1 << 22 });
+    const accepted = nextServerSocket();
+    const reader = await connect(server.url);
+    const socket = await accepted;
+    let mostBytes = 0;
+    const measure = (): void => {
+      mostBytes = Math.max(mostBytes, socket.writableLength);
+    };
+    // Behind the server's own listener, which writes what waits.
+    socket.on("drain", measure);
+    const text = "x".repeat(30_000);
+    let published = 0;
+    const publish = async (): Promise<void> => {
+      await server.hub.publish({
+        channel: DEFAULT_CHANNEL,
+        payload: JSON.stringify({ n: published++, text }),
+      });
+      // The readers are told in the next turn.
+      await nextTurn();
+      measure();
+    };
+
+    reader.webSocket.pause();
+    await waitUntil(async () => {
+      await publish();
+      return socket.writableLength > 0;
+    });
+    for (let n = 0; n < 100; n++) await publish();
+    reader.webSocket.resume();
+    for (let n = 0; n < published; n++) assert.deepEqual(await reader.nextMessage(), { n, text });
+    assert.ok(mostBytes <= 2 * MAX_SLICE_BYTES, `${mostBytes} bytes waited in the socket`);
+  });
+
+  it("does not send a reader away that only paused for a while", async () => {
+    const { url } = await startServer(UNLIMITED);
+    const [paused, sender] = [await connect(url), await connect(url)];
+    paused.webSocket.pause();
+    const text = "x".repeat(60_000);
+    for (let n = 0; n < 40; n++) {
+      sender.send({ n, text });
+      await sender.nextMessage();
+    }
+    paused.webSocket.resume();
+    for (let n = 0; n < 40; n++) assert.deepEqual(await paused.nextMessage(), { n, text });
+  });
+
+  it("reads no more from a client that makes mistakes and takes no answers, and in the end drops it", async () => {
+    const server = await startServer({
+      heartbeatSeconds: 0.2,
+      ...UNLIMITED,
+    });
+    const raw = await connectRaw(server.address.port);
+    raw.socket.pause();
+    const mistakes = Buffer.concat(Array<Buffer>(100_000).fill(clientFrame(0x1, "?")));
+    // More than the buffers of the system hold: it is only gone when the server does not read any more.
+    for (let n = 0; n < 20; n++) raw.socket.write(mistakes);
+    await waitUntil(() => server.connections() === 0);
+    assert.ok(server.metrics.counts.received < 20 * 100_000, "it was not read to the end");
+    const other = await connect(server.url);
+    other.send("barrier");
+    assert.equal(await other.nextMessage(), "barrier");
+  });
+
+  for (const [what, bytes, total, unanswered] of [
+    ["messages", 100, 1000, 256],
+    ["bytes", 60_000, 60, 5],
+  ] as const) {
+    it(`does not read on while too many ${what} of a client are unanswered, and goes on then`, async () => {
+      const log = new ManualLog();
+      const server = await startServer(UNLIMITED, { log });
+      const connecting = connectResuming(server.url);
+      await waitUntil(() => log.readers.size > 0);
+      log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+      const { client } = await connecting;
+
+      const value = "x".repeat(bytes);
+      for (let n = 0; n < total; n++) client.send({ publish: value, id: String(n) });
+      await waitUntil(() => log.appends.length >= unanswered);
+      for (let turn = 0; turn < 100; turn++) await nextTurn();
+      // It stops behind the frames of one turn.
+      assert.ok(log.appends.length < unanswered + 64, `${log.appends.length} are on their way`);
+
+      for (let n = 0; n < total; n++) {
+        await waitUntil(() => log.appends.length > n);
+        log.appends[n]?.answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
+      }
+      for (let n = 0; n < total; n++) {
+        assert.deepEqual(await client.nextValue(), { ack: String(n), epoch: "e", offset: n + 1 });
+      }
+    });
+  }
+
+  it("does not count what arrives at once, because it has not read on, as too much at once", async () => {
+    const log = new ManualLog();
+    const [messagesPerSecond, messageBurst] = [1000, 300];
+    const server = await startServer({ messagesPerSecond, messageBurst }, { log });
+    const connecting = connectResuming(server.url);
+    await waitUntil(() => log.readers.size > 0);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    const { client } = await connecting;
+    const since = performance.now();
+    const total = 3 * messageBurst;
+    for (let sent = 0; sent < total;) {
+      client.send({ publish: (sent += 1), id: String(sent) });
+      if (sent % 20 === 0) await delay(Math.max(0, since + sent - performance.now()));
+    }
+    // It has stopped to read long ago.
+    assert.ok(log.appends.length < total - messageBurst);
+    for (let n = 0; n < total; n++) {
+      await waitUntil(() => log.appends.length > n);
+      log.appends[n]?.answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
+    }
+    for (let n = 1; n <= total; n++) {
+      assert.deepEqual(await client.nextValue(), { ack: String(n), epoch: "e", offset: n });
+    }
+  });
+
+  it("does not drop a client for being silent whose publishes wait for the log", async () => {
+    const log = new ManualLog();
+    const server = await startServer({ heartbeatSeconds: 0.05, ...UNLIMITED }, { log });
+    const connecting = connectResuming(server.url);
+    await waitUntil(() => log.readers.size > 0);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    const { client } = await connecting;
+    // Much more than the server reads ahead, so that the pongs behind it are not read.
+    const value = "x".repeat(10_000);
+    for (let n = 0; n < 300; n++) client.send({ publish: value, id: String(n) });
+    await waitUntil(() => log.appends.length >= 26);
+    // Its pongs are not read any more; another client, which is, has been beaten many times meanwhile.
+    const other = await connect(server.url);
+    for (let pings = 0; pings < 8; pings++) await once(other.webSocket, "ping");
+    assert.equal(server.connections(), 2);
+    for (const [n, { answer }] of log.appends.entries()) {
+      answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
+    }
+    let answer = await client.nextValue();
+    while (typeof answer === "object" && answer !== null && "heartbeat" in answer)
+      answer = await client.nextValue();
+    assert.deepEqual(answer, { ack: "0", epoch: "e", offset: 1 });
+  });
+
+  it("keeps what a closing client has not read for nobody", async () => {
+    const server = await startServer({ messagesPerSecond: 1, messageBurst: 2, retainedBytes: 256 * 1024 });
+    const raw = await connectRaw(server.address.port);
+    for (let n = 0; n < 3; n++) raw.socket.write(clientFrame(0x1, '"too eager"'));
+    await raw.seen(closeFrameStart(1008));
+    // It does not answer the Close frame, so its connection lingers.
+    const text = JSON.stringify("x".repeat(50_000));
+    for (let n = 0; n < 100; n++) await server.hub.publish({ channel: DEFAULT_CHANNEL, payload: text });
+    await nextTurn();
+    assert.equal(server.connections(), 1);
+    assert.equal(server.hub.slowestLagBytes, 0);
+  });
+});

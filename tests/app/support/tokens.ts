@@ -1,0 +1,127 @@
+/** Tokens, the keys that sign them, and a server of the keys. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Writable } from "node:stream";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import type { CryptoKey, JWK } from "jose";
+import { pino } from "pino";
+import type { Logger } from "pino";
+import { createAuthorizer } from "../../../app/src/auth/authorize.ts";
+import type { AccessSettings, Authorizer, Grant } from "../../../app/src/auth/authorize.ts";
+import type { KeyTiming } from "../../../app/src/auth/signingKeys.ts";
+import { defaultSettings } from "../../../app/src/settings/settings.ts";
+import { afterwards, silent } from "./teardown.ts";
+
+/** In seconds. Read anew each time: a run of all tests is longer than a token may be late. */
+export const now = (): number => Math.floor(Date.now() / 1000);
+export const HOUR = 3600;
+export const ISSUER = "https://issuer.example";
+export const AUDIENCE = "websocket";
+
+/** Nothing is fetched again by itself. */
+export const CALM: KeyTiming = { timeoutMs: 5_000, maxAgeMs: 3_600_000, cooldownMs: 3_600_000 };
+export const EAGER: KeyTiming = { ...CALM, cooldownMs: 0 };
+
+export interface Key {
+  readonly kid: string;
+  readonly algorithm: string;
+  readonly privateKey: CryptoKey;
+  readonly publicKey: CryptoKey;
+  readonly jwk: JWK;
+}
+
+export async function createKey(kid: string, algorithm = "ES256"): Promise<Key> {
+  const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
+  return {
+    kid,
+    algorithm,
+    privateKey,
+    publicKey,
+    jwk: { ...(await exportJWK(publicKey)), kid, alg: algorithm },
+  };
+}
+
+export function sign(key: Key, claims: Readonly<Record<string, unknown>> = {}): Promise<string> {
+  return new SignJWT({ iss: ISSUER, aud: AUDIENCE, exp: now() + HOUR, channels: "*", ...claims })
+    .setProtectedHeader({ alg: key.algorithm, kid: key.kid })
+    .sign(key.privateKey);
+}
+
+export interface KeyServer {
+  readonly url: string;
+  /** Requests so far. */
+  requests: number;
+  answer: (response: ServerResponse) => void;
+  serve(...keys: readonly Key[]): void;
+}
+
+export async function startKeyServer(...keys: readonly Key[]): Promise<KeyServer> {
+  const http = createServer((_, response) => {
+    keyServer.requests++;
+    keyServer.answer(response);
+  });
+  http.listen(0, "127.0.0.1");
+  await once(http, "listening");
+  afterwards(() => {
+    http.close();
+    http.closeAllConnections();
+  });
+  const keyServer: KeyServer = {
+    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/jwks.json`,
+    requests: 0,
+    answer: () => undefined,
+    serve(...served) {
+      this.answer = (response) => response.end(JSON.stringify({ keys: served.map(({ jwk }) => jwk) }));
+    },
+  };
+  keyServer.serve(...keys);
+  return keyServer;
+}
+
+export function authorizer(
+  jwksUrl: string,
+  settings: Partial<AccessSettings> = {},
+  timing: KeyTiming = CALM,
+  logger = silent,
+): Authorizer {
+  const created = createAuthorizer(
+    {
+      ...defaultSettings(),
+      access: "token",
+      jwksUrl,
+      jwtIssuer: ISSUER,
+      jwtAudience: AUDIENCE,
+      ...settings,
+    },
+    logger,
+    timing,
+  );
+  return created ?? assert.fail("no authorizer");
+}
+
+export const bearer = (token: string) => ({ authorization: `Bearer ${token}`, protocols: [] });
+
+/** A logger, and the lines that it has written. */
+export function recorder(level: string): { readonly logger: Logger; readonly lines: readonly string[] } {
+  const lines: string[] = [];
+  const stream = new Writable({
+    write(chunk, _, done) {
+      lines.push(String(chunk));
+      done();
+    },
+  });
+  return { logger: pino({ level }, stream), lines };
+}
+
+export function statusOf(grant: Grant): number {
+  return grant.granted ? 101 : grant.status;
+}
+
+export function rightsIn(grant: Grant): string {
+  if (!grant.granted) return "refused";
+  const { canSubscribe, canPublish } = grant.rights;
+  return [canSubscribe && "read", canPublish && "publish"].filter((right) => right !== false).join(" ");
+}

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { pino } from "pino";
+import type { Joined } from "../../app/src/channel/cursor.ts";
+import { connect, refusal } from "./support/client.ts";
+import { ManualLog, memoryLog } from "./support/logs.ts";
+import { nextServerSocket, openSocket, upgradeRequest } from "./support/rawClient.ts";
+import { DEFAULT_CHANNEL, startServer } from "./support/server.ts";
+import { tearDown } from "./support/teardown.ts";
+import { waitUntil } from "../support/waitUntil.ts";
+
+describe("upgrades", () => {
+  afterEach(tearDown);
+
+  it("answers 503 with Retry-After when full, and admits again when somebody left", async () => {
+    const { url, origin } = await startServer({ maxConnections: 1 });
+    const first = await connect(url);
+    assert.deepEqual(await refusal(url), { status: 503, retryAfter: "5" });
+    assert.equal((await fetch(`${origin}/health`)).status, 200, "it is full, not ill");
+    first.webSocket.close();
+    await first.closed;
+    await connect(url);
+  });
+
+  it("counts the upgrades that are not answered yet too", async () => {
+    const log = new ManualLog();
+    const { url, address } = await startServer({ maxConnections: 1 }, { log });
+    openSocket(address.port).write(upgradeRequest());
+    await waitUntil(() => log.readers.has(DEFAULT_CHANNEL));
+    assert.deepEqual(await refusal(url), { status: 503, retryAfter: "5" });
+  });
+
+  it("keeps nothing for a client that goes before its upgrade is answered", async () => {
+    const log = new ManualLog();
+    const { address, hub } = await startServer({}, { log });
+    const accepted = nextServerSocket();
+    const socket = openSocket(address.port);
+    socket.write(upgradeRequest());
+    await waitUntil(() => log.readers.has(DEFAULT_CHANNEL));
+    const ended = await accepted;
+    socket.resetAndDestroy();
+    await waitUntil(() => ended.closed);
+    assert.equal(hub.channels, 1);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    await waitUntil(() => hub.channels === 0);
+  });
+
+  it("admits listed origins, and clients that are no browser, and nobody else", async () => {
+    const { url } = await startServer({
+      allowedOrigins: ["https://App.example.com:443", "http://localhost:3000"],
+    });
+    await connect(url, { origin: "https://app.example.com" });
+    await connect(url, { origin: "http://localhost:3000" });
+    await connect(url);
+    for (const origin of [
+      "https://evil.example",
+      "https://app.example.com.evil.example",
+      "null",
+      "http://[",
+      "%",
+    ]) {
+      assert.equal((await refusal(url, { origin })).status, 403, origin);
+    }
+  });
+
+  it("keeps nothing of an upgrade that is given up because the log is away, and makes no noise of it", async () => {
+    const lines: string[] = [];
+    const logger = pino({ level: "info" }, { write: (line) => void lines.push(line) });
+    const log = new ManualLog();
+    const server = await startServer({}, { log, logger });
+    const joins: Promise<Joined>[] = [];
+    const join = server.hub.join.bind(server.hub);
+    server.hub.join = (...args) => {
+      const joining = join(...args);
+      joins.push(joining);
+      return joining;
+    };
+    const refused = [refusal(server.url), refusal(server.url)];
+    await waitUntil(() => joins.length === 2);
+    const draining = server.drain();
+    for (const answer of refused) assert.deepEqual(await answer, { status: 503, retryAfter: "5" });
+    for (const { status } of await Promise.allSettled(joins)) assert.equal(status, "rejected");
+    await waitUntil(() => server.hub.channels === 0);
+    await draining;
+    assert.deepEqual(
+      lines.map((line) => (JSON.parse(line) as { msg: string }).msg),
+      ["draining", "drained"],
+    );
+  });
+
+  it("makes no noise of each upgrade that fails, either", async () => {
+    const lines: string[] = [];
+    const logger = pino({ level: "info" }, { write: (line) => void lines.push(line) });
+    const log = memoryLog();
+    const { url } = await startServer({}, { log, logger });
+    await log.close();
+    assert.deepEqual(await refusal(url), { status: 503, retryAfter: "5" });
+    assert.deepEqual(lines, []);
+  });
+
+  it("refuses a channel too many with 503, and admits it when another one is no longer used", async () => {
+    const { url, hub } = await startServer({ maxChannels: 2 });
+    const [a] = [await connect(`${url}/a`), await connect(`${url}/b`)];
+    assert.deepEqual(await refusal(`${url}/c`), { status: 503, retryAfter: "5" });
+    await connect(`${url}/b`);
+    a.webSocket.close();
+    await waitUntil(() => hub.channels === 1);
+    await connect(`${url}/c`);
+  });
+});
