@@ -60,13 +60,13 @@ export function shortfalls({
   const lines: string[] = [];
   if (deliveries !== null && deliveries.missing > 0) {
     lines.push(
-      `${count(deliveries.missing)} deliveries are missing. ` +
+      `Missing deliveries: ${count(deliveries.missing)}. ` +
         "A closed connection misses later messages, because the load test does not resume, as the client does. Tasks without " +
         "a shared backplane lose deliveries too: measure one task.",
     );
   }
   if (deliveries !== null && deliveries.duplicated > 0) {
-    lines.push(`${count(deliveries.duplicated)} deliveries arrived more than once.`);
+    lines.push(`Duplicate deliveries: ${count(deliveries.duplicated)}.`);
   }
   if (interrupted) return lines;
   if (connections.attempted < connections.planned) {

@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
 
-import fc from "fast-check";
-
 import type { Case, Row } from "../../bench/case.ts";
-import { LatencyHistogram } from "../../load-test/parts/histogram.ts";
 import type { RunOutcome } from "../../bench/generator/runs.ts";
 import { cpusOf } from "../../bench/pinning.ts";
 import { ratios, spread } from "../../bench/statistics.ts";
@@ -49,25 +46,6 @@ describe("the benchmark's figures", () => {
     assert.match(text, /^\| naive +\| +15 \(10–20\) \| +1 \|$/m);
     assert.match(text, /^\| socket.io \| void: a message came twice \| +\|$/m);
     assert.match(text, /^\| this +\| +55 \(30–80\) \| 3.50 \(3–4\) \|$/m);
-  });
-
-  it("of durations are exact to 0.1 %", () => {
-    const duration = fc.double({ min: 0.001, max: 3_600_000, noNaN: true });
-    fc.assert(
-      fc.property(
-        fc.array(duration, { minLength: 1 }),
-        fc.double({ min: 0, max: 1, noNaN: true }),
-        (durations, fraction) => {
-          const histogram = new LatencyHistogram();
-          for (const each of durations) histogram.record(each);
-          const rank = Math.max(1, Math.ceil(fraction * durations.length));
-          const exact = durations.toSorted((a, b) => a - b)[rank - 1] ?? NaN;
-          const found = histogram.quantile(fraction) ?? NaN;
-          // The resolution is a microsecond.
-          assert.ok(found <= exact && found >= exact * 0.999 - 0.001, `${found} for ${exact}`);
-        },
-      ),
-    );
   });
 
   it("use the CPUs of this process", () => {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
-import { clientFrame, mask, OPCODES, readFrame, serverFrame } from "../../bench/generator/frames.ts";
-import { PROTOCOLS } from "../../bench/generator/protocols.ts";
-import { createTemplate } from "../../bench/generator/template.ts";
+import { clientFrame, mask, OPCODES, readFrame, serverFrame } from "../../../bench/generator/frames.ts";
+import { PROTOCOLS } from "../../../bench/generator/protocols.ts";
+import { createTemplate } from "../../../bench/generator/template.ts";
 
 /** Includes the lengths around each form of the header. */
 const payload = fc

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
-import { mask, OPCODES, serverFrame } from "../../bench/generator/frames.ts";
-import { PROTOCOLS } from "../../bench/generator/protocols.ts";
-import { createTemplate } from "../../bench/generator/template.ts";
-import { Receiver, Verifier, VoidError } from "../../bench/generator/verifier.ts";
+import { mask, OPCODES, serverFrame } from "../../../bench/generator/frames.ts";
+import { PROTOCOLS } from "../../../bench/generator/protocols.ts";
+import { createTemplate } from "../../../bench/generator/template.ts";
+import { Receiver, Verifier, VoidError } from "../../../bench/generator/verifier.ts";
 
 const MESSAGE_BYTES = 64;
 const RECEIVERS = 3;

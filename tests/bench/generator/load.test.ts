@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 
-import { runConnections } from "../../bench/generator/connections.ts";
-import { runLoad } from "../../bench/generator/load.ts";
-import type { LoadFigures, LoadRun } from "../../bench/generator/runs.ts";
-import { NotSustainedError, VoidError } from "../../bench/generator/verifier.ts";
-import { broadcast, startServer } from "../load-test/server.ts";
-import type { TestServer } from "../load-test/server.ts";
+import { runConnections } from "../../../bench/generator/connections.ts";
+import { runLoad } from "../../../bench/generator/load.ts";
+import type { LoadFigures, LoadRun } from "../../../bench/generator/runs.ts";
+import { NotSustainedError, VoidError } from "../../../bench/generator/verifier.ts";
+import { broadcast, startServer } from "../../load-test/server.ts";
+import type { TestServer } from "../../load-test/server.ts";
 
 /** Maximum runs of a load, of which one must be sustained. */
 const ATTEMPTS = 4;

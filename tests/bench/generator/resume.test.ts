@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 
 import { WebSocketServer } from "ws";
 
-import { runResume } from "../../bench/generator/resume.ts";
-import type { ResumeFigures } from "../../bench/generator/runs.ts";
+import { runResume } from "../../../bench/generator/resume.ts";
+import type { ResumeFigures } from "../../../bench/generator/runs.ts";
 
 const RUN = { kind: "resume", clients: 5, behind: 50, messageBytes: 64 } as const;
 const EPOCH = "an epoch";
