@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { Stack } from "@pulumi/pulumi/automation/index.js";
-import { operate } from "../../deploy/engine/operate.ts";
-import { Interrupted } from "../../deploy/errors.ts";
+import { operate } from "../../../deploy/engine/operate.ts";
+import { Interrupted } from "../../../deploy/errors.ts";
 
 describe("Ctrl-C in deploy", () => {
   it("starts no operation if npm has already ended", async () => {
