@@ -1,27 +1,36 @@
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 
 import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import type { ValkeyLog, ValkeyLogOptions } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { MIB } from "../../../app/src/settings/units.ts";
-import { requireValkey, startValkey } from "../../support/valkey.ts";
-import type { TestValkey } from "../../support/valkey.ts";
+import { addressAt, requireValkey, startProxy, startValkey } from "../../support/valkey.ts";
+import type { Proxy, TestValkey } from "../../support/valkey.ts";
 import { afterwards, silent, tearDown } from "../support/teardown.ts";
+import { LogRecorder } from "./logRecorder.ts";
 
-/** A Valkey server for each test of a suite. */
+/** Every test has a server of its own, so one name is enough. */
+export const channel = "channel";
+export const STREAM_KEY = `{websocket}:channel:${channel}`;
+
+/** A Valkey server for each test of a suite. Everything that it opens is closed after the test. */
 export interface ValkeyFixture {
   readonly server: TestValkey;
   readonly binary: string;
-  /** Opens a log, which is closed after the test. */
   open(options?: Partial<ValkeyLogOptions>): ValkeyLog;
+  /** Starts a proxy to the server, on any port by default. */
+  proxied(port?: number): Promise<Proxy & { readonly url: string }>;
 }
 
-export function useValkey(...[directives]: [directives?: Parameters<typeof startValkey>[1]]): ValkeyFixture {
+export function useValkey(
+  ...parameters: readonly [directives?: Parameters<typeof startValkey>[1]]
+): ValkeyFixture {
   let server: TestValkey | undefined;
   let binary = "";
 
   beforeEach(async function () {
     binary = await requireValkey(this);
-    const started = await startValkey(binary, directives);
+    const started = await startValkey(binary, ...parameters);
     afterwards(() => started.close());
     server = started;
   });
@@ -30,7 +39,7 @@ export function useValkey(...[directives]: [directives?: Parameters<typeof start
 
   const fixture: ValkeyFixture = {
     get server() {
-      return server ?? assert.fail("no server before the first test");
+      return server ?? assert.fail("There is no server before the first test.");
     },
     get binary() {
       return binary;
@@ -38,8 +47,8 @@ export function useValkey(...[directives]: [directives?: Parameters<typeof start
     open(options) {
       const log = createValkeyLog({
         ...fixture.server.address,
-        retainedMessages: 10_000,
-        retainedBytes: MIB,
+        retainedMessages: 100_000,
+        retainedBytes: 16 * MIB,
         retainedSeconds: 300,
         blockMs: 2000,
         publishTimeoutSeconds: 5,
@@ -49,6 +58,30 @@ export function useValkey(...[directives]: [directives?: Parameters<typeof start
       afterwards(() => log.close());
       return log;
     },
+    async proxied(port = 0) {
+      const proxy = await startProxy({ to: fixture.server.port, port });
+      afterwards(() => proxy.close());
+      return { ...proxy, url: addressAt(proxy.port).url };
+    },
   };
   return fixture;
+}
+
+/** Subscribes a recorder. Resolves when the log has begun to deliver. */
+export async function follow(log: ValkeyLog, name = channel): Promise<LogRecorder> {
+  const reader = new LogRecorder();
+  reader.stop = log.subscribe(name, reader);
+  await reader.begun();
+  return reader;
+}
+
+/** Repeats a call until it succeeds. */
+export async function untilStored<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+  for (;;) {
+    try {
+      return await call();
+    } catch {
+      await delay(10);
+    }
+  }
 }

@@ -21,7 +21,12 @@ const UNCHARGED_BYTES = 16 * 1024;
 describe("the leases of the Valkey log", () => {
   const valkey = useValkey();
   const open = (retainedSeconds = 300): ValkeyLog =>
-    valkey.open({ valkeyBudgetMib: BUDGET_MIB, retainedMessages: RETAINED_MESSAGES, retainedSeconds });
+    valkey.open({
+      valkeyBudgetMib: BUDGET_MIB,
+      retainedMessages: RETAINED_MESSAGES,
+      retainedBytes: MIB,
+      retainedSeconds,
+    });
 
   /** What the tasks share about a channel. */
   async function recordOf(name: string): Promise<SharedRecord> {

@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
+
+import { pino } from "pino";
+import type { Logger } from "pino";
+
+import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
+import { startRebalancing } from "../../../app/src/rebalance.ts";
+import type { TaskRegistry } from "../../../app/src/rebalance.ts";
+import { USER_NAME } from "../../../infra/components/backplane/valkeyAccess.ts";
+import { startGuardedValkey, startValkey } from "../../support/valkey.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
+import { afterwards } from "../support/teardown.ts";
+import { LogRecorder } from "./logRecorder.ts";
+import { channel, follow, STREAM_KEY, useValkey } from "./valkeyFixture.ts";
+
+/** Delay before refused appends are sent again, in milliseconds. */
+const REFUSED_RETRY_MS = 50;
+
+describe("the Valkey log with a server that refuses commands", () => {
+  const valkey = useValkey();
+
+  describe("the log lines", () => {
+    let messages: string[];
+    let lines: string[];
+    let logger: Logger;
+
+    beforeEach(() => {
+      messages = [];
+      lines = [];
+      const write = (line: string): void => {
+        lines.push(line);
+        messages.push((JSON.parse(line) as { msg: string }).msg);
+      };
+      logger = pino({ level: "info" }, { write });
+    });
+
+    it("are one per kind of command that a full server refuses", async () => {
+      const log = valkey.open({ logger, publishTimeoutSeconds: 1 });
+      await follow(log);
+      await valkey.server.command("CONFIG", "SET", "maxmemory", 1);
+      let reports = 0;
+      const registry: TaskRegistry = {
+        report(connections) {
+          reports += 1;
+          return log.registry.report(connections);
+        },
+      };
+      const release = (): Promise<void> => Promise.resolve();
+      afterwards(startRebalancing({ registry, connections: () => 1, release, logger, intervalMs: 20 }));
+      // Each command is repeated many times.
+      await assert.rejects(log.append({ channel, payload: "1" }), /not answered for 1 second/);
+      await assert.rejects(log.append({ channel, payload: "2", id: "2" }), /not answered for 1 second/);
+      await waitUntil(() => reports > 20);
+      const expected = ["Valkey refuses to open a channel", "no rebalancing: the other tasks are not known"];
+      assert.deepEqual(messages.sort(), expected);
+      for (const line of lines) assert.ok(line.includes("OOM") && !line.includes("stack"), line);
+    });
+
+    it("are one for each lost connection, and one when it is ready again", async () => {
+      const log = valkey.open({ logger });
+      await log.append({ channel, payload: "1" });
+      await valkey.server.kill();
+      let attempts = 0;
+      const closing = createServer((socket) => {
+        attempts += 1;
+        socket.destroy();
+      }).listen(valkey.server.port, "127.0.0.1");
+      await waitUntil(() => attempts > 5, { everyMs: 10 });
+      closing.close();
+      await once(closing, "close");
+      await valkey.server.start();
+      await log.append({ channel, payload: "2" });
+      await waitUntil(() => messages.length === 4);
+      assert.deepEqual(messages.sort(), [...times(2, "Valkey is away"), ...times(2, "Valkey is back")]);
+    });
+
+    for (const start of [startValkey, startGuardedValkey]) {
+      it(`are one for each connection with a wrong password (${start.name})`, async () => {
+        const refusing = await start(valkey.binary);
+        afterwards(() => refusing.close());
+        const log = valkey.open({ ...refusing.address, password: "wrong", logger, publishTimeoutSeconds: 1 });
+        await assert.rejects(log.append({ channel, payload: "1" }));
+        assert.deepEqual(messages, times(2, "Valkey is away"));
+        for (const line of lines) assert.match(line, /does not accept the user or the password/);
+      });
+    }
+  });
+
+  describe("a channel that the server refuses", () => {
+    /** Stores a string under the key of the stream. */
+    const breakStream = async (): Promise<void> => {
+      await valkey.server.command("DEL", STREAM_KEY);
+      await valkey.server.command("SET", STREAM_KEY, "no stream");
+    };
+
+    const appendAndRepair = async (log: ValkeyLog): Promise<void> => {
+      const appendToAnother = async (name: string): Promise<number> => {
+        const since = performance.now();
+        // One after the other, so that each would be delayed.
+        for (let n = 1; n <= 150; n++)
+          await log.append({ channel: name, payload: "x", id: n % 2 === 0 ? String(n) : undefined });
+        return performance.now() - since;
+      };
+      const usualMs = await appendToAnother(`usual-${channel}`);
+      let settled = false;
+      const refused = Promise.all(
+        ["1", "2", "3"].map((payload) => log.append({ channel, payload, id: payload })),
+      );
+      refused.finally(() => (settled = true)).catch(() => undefined);
+      const tookMs = await appendToAnother(`good-${channel}`);
+      assert.ok(tookMs - usualMs < (150 * REFUSED_RETRY_MS) / 2, `${tookMs} ms, and usually ${usualMs} ms`);
+      const last = log.append({ channel, payload: "4" });
+      assert.equal(settled, false);
+      await valkey.server.command("DEL", STREAM_KEY);
+      const offsets = (await refused).map(({ offset }) => offset);
+      assert.deepEqual([...offsets, (await last).offset], [1, 2, 3, 4]);
+    };
+
+    it("does not delay appends to other channels, and keeps its order", async () => {
+      await breakStream();
+      await appendAndRepair(valkey.open({ publishTimeoutSeconds: 15 }));
+    });
+
+    it("does not delay them if it was open already", async () => {
+      const log = valkey.open({ publishTimeoutSeconds: 15 });
+      await log.append({ channel, payload: "before" });
+      await breakStream();
+      await appendAndRepair(log);
+    });
+
+    it("rejects appends after the timeout, and lets the log close", async () => {
+      const log = valkey.open({ publishTimeoutSeconds: 0.3 });
+      await breakStream();
+      await assert.rejects(log.append({ channel, payload: "x", id: "id" }), /not answered for 0.3 seconds/);
+      const answer = assert.rejects(log.append({ channel, payload: "x" }), /not answered for 0.3 seconds/);
+      await log.close();
+      await answer;
+    });
+
+    it("does not delay the reads of other channels, and is read later", async () => {
+      const lines: string[] = [];
+      const logger = pino({ level: "warn" }, { write: (line: string) => lines.push(line) });
+      const log = valkey.open({ logger });
+      await breakStream();
+      const refused = new LogRecorder();
+      log.subscribe(channel, refused);
+      const good = new LogRecorder();
+      log.subscribe(`good-${channel}`, good);
+      for (let n = 0; n < 150; n++) {
+        await log.append({ channel: `good-${channel}`, payload: String(n) });
+        await good.length(n + 1);
+      }
+      assert.equal(good.starts, 1);
+      assert.equal(refused.starts, 0);
+      await valkey.server.command("DEL", STREAM_KEY);
+      await log.append({ channel, payload: "repaired" });
+      await refused.length(1);
+      assert.deepEqual(refused.payloads, ["repaired"]);
+      assert.equal(lines.filter((line) => line.includes("refuses to open a channel")).length, 1);
+    });
+
+    it("does not delay the reads of other channels if it was read already", async () => {
+      const log = valkey.open();
+      const broken = await follow(log);
+      const good = new LogRecorder();
+      log.subscribe(`good-${channel}`, good);
+      await log.append({ channel, payload: "before" });
+      await broken.length(1);
+      await breakStream();
+      for (let n = 0; n < 150; n++) {
+        await log.append({ channel: `good-${channel}`, payload: String(n) });
+        await good.length(n + 1);
+      }
+      await valkey.server.command("DEL", STREAM_KEY);
+      await broken.until(() => broken.starts === 2);
+    });
+  });
+
+  it("polls if the server refuses blocking reads, and logs it once", async () => {
+    await valkey.server.command("ACL", "SETUSER", USER_NAME, "-xread", "+xread|count");
+    const lines: string[] = [];
+    const logger = pino({ level: "warn" }, { write: (line: string) => lines.push(line) });
+    const log = valkey.open({ logger });
+    const reader = await follow(log);
+    for (const payload of ["1", "2", "3"]) await log.append({ channel, payload });
+    await reader.length(3);
+    assert.deepEqual([reader.payloads, reader.starts], [["1", "2", "3"], 1]);
+    assert.equal(lines.filter((line) => line.includes("does not let reads wait")).length, 1);
+  });
+});
+
+function times<Item>(count: number, item: Item): readonly Item[] {
+  return Array.from({ length: count }, () => item);
+}
