@@ -1,15 +1,11 @@
-/** What channels may take of a real Valkey that evicts, as the cloud's does. */
+/** The memory of channels in a real Valkey that evicts keys, as in the cloud. */
 import assert from "node:assert/strict";
 
-import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { StorageFullError } from "../../../app/src/log/valkey/storageLease.ts";
 import { MIB } from "../../../app/src/settings/units.ts";
-import { requireValkey, startValkey } from "../../support/valkey.ts";
-import type { TestValkey } from "../../support/valkey.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
-import { LogRecorder } from "./logRecorder.ts";
-import { afterwards, silent, tearDown } from "../support/teardown.ts";
+import { follow, useValkey } from "./valkeyFixture.ts";
 
 const BUDGET_MIB = 32;
 /** The budget is three quarters of the memory, as infra/components/backplane/backplane.ts declares it. */
@@ -17,37 +13,26 @@ const MAX_MEMORY_MIB = 44;
 const LARGE = "x".repeat(65_000);
 
 describe("the budget of the Valkey log", () => {
-  let valkey: TestValkey;
+  const valkey = useValkey([["maxmemory-policy", "volatile-lru"]]);
   let usedAtStart: number;
 
-  beforeEach(async function () {
-    valkey = await startValkey(await requireValkey(this), [["maxmemory-policy", "volatile-lru"]]);
-    afterwards(() => valkey.close());
+  beforeEach(async () => {
     usedAtStart = await info("memory", "used_memory");
-    await valkey.command("CONFIG", "SET", "maxmemory", usedAtStart + MAX_MEMORY_MIB * MIB);
+    await valkey.server.command("CONFIG", "SET", "maxmemory", usedAtStart + MAX_MEMORY_MIB * MIB);
   });
 
-  afterEach(tearDown);
-
   async function info(section: string, field: string): Promise<number> {
-    const text = String(await valkey.command("INFO", section));
+    const text = String(await valkey.server.command("INFO", section));
     return Number(new RegExp(`^${field}:(\\d+)`, "m").exec(text)?.[1] ?? assert.fail(field));
   }
 
-  function open({ retainedSeconds = 300 } = {}): ValkeyLog {
-    const log = createValkeyLog({
-      ...valkey.address,
+  const open = (retainedSeconds = 300): ValkeyLog =>
+    valkey.open({
       retainedMessages: 10_000,
       retainedBytes: MIB,
       retainedSeconds,
-      blockMs: 2000,
-      publishTimeoutSeconds: 5,
       valkeyBudgetMib: BUDGET_MIB,
-      logger: silent,
     });
-    afterwards(() => log.close());
-    return log;
-  }
 
   /** Appends to many channels at once. @returns the payloads that were stored, by channel. */
   async function flood(
@@ -75,7 +60,7 @@ describe("the budget of the Valkey log", () => {
     return stored;
   }
 
-  it("refuses what would make Valkey evict, and loses and doubles nothing", async () => {
+  it("refuses messages beyond the budget, and loses and doubles none", async () => {
     const log = open();
     const first = await log.append({ channel: "victim", payload: "kept", id: "id" });
     const stored = await flood(log, { channels: 60, messages: 20 });
@@ -88,8 +73,7 @@ describe("the budget of the Valkey log", () => {
       duplicate: true,
     });
     for (const [name, payloads] of stored) {
-      const reader = new LogRecorder();
-      reader.stop = log.subscribe(name, reader);
+      const reader = await follow(log, name);
       await reader.length(payloads.length);
       assert.deepEqual([reader.from, reader.payloads], [1, payloads]);
       reader.stop();
@@ -104,17 +88,17 @@ describe("the budget of the Valkey log", () => {
     { channels: 5, messages: 200 },
   ]) {
     const { channels, messages, payload = LARGE } = flooding;
-    it(`charges what Valkey takes: ${channels} channels, ${messages} times ${payload.length} bytes`, async () => {
+    it(`charges the memory that Valkey uses: ${channels} channels, ${messages} times ${payload.length} bytes`, async () => {
       await flood(open(), flooding);
       const used = (await info("memory", "used_memory")) - usedAtStart;
-      const sums = (await valkey.command("HGETALL", "{websocket}:storage")) as string[];
+      const sums = (await valkey.server.command("HGETALL", "{websocket}:storage")) as string[];
       const charged = sums.reduce((sum, text) => sum + Number(text.split(":")[1] ?? 0), 0);
       assert.ok(used <= charged, `${used} are used, ${charged} charged`);
       assert.ok(charged <= BUDGET_MIB * MIB, `${charged} charged`);
     });
   }
 
-  it("lets one user fill a share of it, and others go on", async () => {
+  it("limits one user to a share, and stores messages of others", async () => {
     const log = open();
     const stored = await flood(log, { channels: 60, messages: 20, user: "one" });
     assert.ok([...stored.values()].flat().length * LARGE.length < (BUDGET_MIB / 4) * MIB);
@@ -122,10 +106,9 @@ describe("the budget of the Valkey log", () => {
     await log.append({ channel: "another", payload: LARGE, user: "two" });
   });
 
-  it("takes any number of messages of one user that replace earlier ones", async () => {
+  it("stores any number of messages of one user that replace earlier ones", async () => {
     const log = open();
-    const reader = new LogRecorder();
-    reader.stop = log.subscribe("read", reader);
+    const reader = await follow(log, "read");
     const count = Math.ceil((2 * (BUDGET_MIB / 4) * MIB) / LARGE.length);
     for (let n = 1; n <= count; n++) {
       await log.append({ channel: "read", payload: LARGE, user: "one" });
@@ -134,8 +117,8 @@ describe("the budget of the Valkey log", () => {
     reader.stop();
   });
 
-  it("has room again when the entries have expired", async () => {
-    const log = open({ retainedSeconds: 1 });
+  it("stores messages again when the entries have expired", async () => {
+    const log = open(1);
     await flood(log, { channels: 60, messages: 20 });
     await waitUntil(async () => {
       const stored = await flood(log, { channels: 60, messages: 1, payload: LARGE });

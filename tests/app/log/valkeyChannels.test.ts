@@ -1,48 +1,27 @@
 import assert from "node:assert/strict";
 
-import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
-import { requireValkey, startValkey } from "../../support/valkey.ts";
-import type { TestValkey } from "../../support/valkey.ts";
-import { LogRecorder } from "../log/logRecorder.ts";
-import { afterwards, silent, tearDown } from "../support/teardown.ts";
+import { LogRecorder } from "./logRecorder.ts";
+import { useValkey } from "./valkeyFixture.ts";
 
 const CHANNELS = 300;
 
 describe("the Valkey log of a task with many channels", () => {
-  let valkey: TestValkey;
+  const valkey = useValkey();
   let publisher: ValkeyLog;
   let reading: ValkeyLog;
   let recorders: ReadonlyMap<string, LogRecorder>;
 
-  beforeEach(async function () {
-    valkey = await startValkey(await requireValkey(this));
-    afterwards(() => valkey.close());
-    [publisher, reading] = [open(), open()];
+  beforeEach(async () => {
+    // A read blocks for longer than the tests. Every command is then sent for a message.
+    [publisher, reading] = [valkey.open({ blockMs: 60_000 }), valkey.open({ blockMs: 60_000 })];
     const names = Array.from({ length: CHANNELS }, (_, n) => `channel-${n}`);
     recorders = new Map(names.map((name) => [name, new LogRecorder()]));
     for (const [name, recorder] of recorders) recorder.stop = reading.subscribe(name, recorder);
     await Promise.all(Array.from(recorders.values(), (recorder) => recorder.begun()));
   });
 
-  afterEach(tearDown);
-
-  function open(): ValkeyLog {
-    const log = createValkeyLog({
-      ...valkey.address,
-      retainedMessages: 1000,
-      retainedBytes: 1024 * 1024,
-      retainedSeconds: 300,
-      // Longer than the tests: what is sent to Valkey is sent for a message.
-      blockMs: 60_000,
-      publishTimeoutSeconds: 5,
-      logger: silent,
-    });
-    afterwards(() => log.close());
-    return log;
-  }
-
-  it("reads them all, and goes on with the others where some are left and others come", async () => {
+  it("reads all channels, also after some were left and others were joined", async () => {
     await Promise.all(
       Array.from(recorders.keys(), (name) => publisher.append({ channel: name, payload: name })),
     );
@@ -65,13 +44,13 @@ describe("the Valkey log of a task with many channels", () => {
     for (const name of left) assert.deepEqual(recorders.get(name)?.payloads, [name]);
   });
 
-  it("sends Valkey the names of few of them for each message", async () => {
+  it("sends the keys of few channels to Valkey for each message", async () => {
     const [first] = recorders;
     assert.ok(first);
     const [name, recorder] = first;
     const receivedBytes = async (): Promise<number> => {
       const [, bytes] =
-        /total_net_input_bytes:(\d+)/.exec(String(await valkey.command("INFO", "stats"))) ?? [];
+        /total_net_input_bytes:(\d+)/.exec(String(await valkey.server.command("INFO", "stats"))) ?? [];
       return Number(bytes);
     };
     const messages = 20;
@@ -81,7 +60,7 @@ describe("the Valkey log of a task with many channels", () => {
       await recorder.length(n);
     }
     const perMessage = ((await receivedBytes()) - before) / messages;
-    // All of their names are some 18,000 bytes.
+    // The keys of all channels have about 18,000 bytes.
     assert.ok(perMessage < 5000, `${perMessage} bytes`);
   });
 });
