@@ -66,8 +66,8 @@ describe("the distribution", () => {
     assert.equal(source?.inputs["resourceArn"], outputs["arn"]);
     assert.equal(source?.inputs["logType"], "ACCESS_LOGS");
     assert.equal(destination?.inputs["outputFormat"], "json");
-    assert.equal(delivery?.inputs["deliverySourceName"], source?.outputs["name"]);
-    assert.equal(delivery?.inputs["deliveryDestinationArn"], destination?.outputs["arn"]);
+    assert.equal(delivery?.inputs["deliverySourceName"], source.outputs["name"]);
+    assert.equal(delivery?.inputs["deliveryDestinationArn"], destination.outputs["arn"]);
   });
 });
 
