@@ -147,6 +147,7 @@ async function readOptions(opts: pulumi.CustomResourceOptions): Promise<Declared
   return {
     dependsOn: await Promise.all([dependsOn].flat().map(({ urn }) => resolve(pulumi.output(urn)))),
     ignoreChanges: opts.ignoreChanges ?? [],
+    replaceOnChanges: opts.replaceOnChanges ?? [],
     protect: opts.protect ?? false,
     retainOnDelete: opts.retainOnDelete ?? false,
   };

@@ -29,6 +29,7 @@ export interface DeclaredResource {
 export interface DeclaredOptions {
   readonly dependsOn: readonly string[];
   readonly ignoreChanges: readonly string[];
+  readonly replaceOnChanges: readonly string[];
   readonly protect: boolean;
   readonly retainOnDelete: boolean;
 }

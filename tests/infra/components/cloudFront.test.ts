@@ -72,11 +72,19 @@ describe("the distribution", () => {
 });
 
 describe("the origin secret", () => {
-  it("has no wildcard of a listener rule", async () => {
-    assert.equal(
-      the.randomPasswordOf(await declaredGraph("dev"), "origin-secret-1").inputs["special"],
-      false,
-    );
+  it("is long, and has no wildcard of a listener rule", async () => {
+    const { special, length } = the.randomPasswordOf(await declaredGraph("dev"), "origin-secret-1").inputs;
+    assert.equal(special, false);
+    assert.ok(Number(length) >= 32);
+  });
+
+  it("gets a new listener rule for another generation or header, because CloudFront needs minutes to deploy it", async () => {
+    const ruleNames = [
+      await declaredGraph("dev"),
+      await the.evaluateDev({ originSecretGeneration: "2" }),
+      await the.evaluateDev({ originHeaderName: "X-Origin-Other" }),
+    ].map((graph) => theOnly(graph, "aws:lb/listenerRule:ListenerRule").name);
+    assert.equal(new Set(ruleNames).size, ruleNames.length);
   });
 
   it("is accepted in its current and its previous generation, and sent in the current one", async () => {

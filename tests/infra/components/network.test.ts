@@ -46,6 +46,8 @@ describe("the network", () => {
       ["Public"],
     );
     assert.equal(inputs["enableDnsHostnames"], true);
+    // A NAT gateway costs about as much as a task.
+    assert.deepEqual(inputs["natGateways"], { strategy: "None" });
     for (const subnets of [
       the.loadBalancerOf(graph).inputs["subnets"],
       list(the.serviceOf(graph), "networkConfiguration.subnets"),
@@ -145,5 +147,33 @@ describe("the network", () => {
     assert.equal(inputs["loadBalancingAlgorithmType"], "least_outstanding_requests");
     assert.ok([PATHS.root, PATHS.health].some((path) => path === text(inputs, "healthCheck.path")));
     assert.ok(number(inputs, "healthCheck.timeout") < number(inputs, "healthCheck.interval"));
+  });
+});
+
+describe("a custom domain", () => {
+  let records: readonly the.Inputs[];
+
+  before(async () => {
+    const graph = await the.evaluateDev({ domain: "ws.example.com", hostedZoneId: "Z0123456789" });
+    records = ofType(graph, "aws:route53/record:Record").map(({ inputs }) => inputs);
+  });
+
+  it("has alias records without health checks, which a distribution does not support", () => {
+    const aliases = records.filter((record) => record["aliases"] !== undefined);
+    assert.equal(aliases.length, 2);
+    for (const record of aliases) assert.equal(at(record, "aliases[0]")["evaluateTargetHealth"], false);
+  });
+
+  it("has a validation record that another certificate of the domain can share", () => {
+    const validation = records.find((record) => record["type"] === "CNAME");
+    assert.equal(validation?.["allowOverwrite"], true);
+    assert.ok(Number(validation["ttl"]) <= 300, "resolvers see a changed record within minutes");
+  });
+});
+
+describe("a VPC origin", () => {
+  it("is replaced by every change, because CloudFront refuses to update one in use", async () => {
+    const { options } = theOnly(await declaredGraph("prod"), "aws:cloudfront/vpcOrigin:VpcOrigin");
+    assert.deepEqual(options.replaceOnChanges, ["*"]);
   });
 });

@@ -24,7 +24,13 @@ export function resource(type: string, name: string, inputs: Fields, outputs: Fi
     dependencies: [],
     id: name,
     outputs: { arn: `arn:${name}`, ...outputs },
-    options: { dependsOn: [], ignoreChanges: [], protect: false, retainOnDelete: false },
+    options: {
+      dependsOn: [],
+      ignoreChanges: [],
+      replaceOnChanges: [],
+      protect: false,
+      retainOnDelete: false,
+    },
   };
 }
 
