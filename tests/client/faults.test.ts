@@ -134,7 +134,8 @@ describe("clients on a failing network", () => {
       fc.asyncProperty(scenario, async ({ faults, publishes, maxInFlight }) => {
         const channel = new FaultyChannel(faults);
         const server = await startServer(channel.accept);
-        const options = { clock: FAST_CLOCK, maxInFlight, from: { epoch: EPOCH, offset: 0 } };
+        const from = { epoch: EPOCH, offset: 0 };
+        const options = { clock: FAST_CLOCK, backoffCapMs: 1000, maxInFlight, from };
         const clients = [connect<string>(server.url, options), connect<string>(server.url, options)];
 
         const resolved: Position[] = [];
