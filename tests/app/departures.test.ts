@@ -17,7 +17,7 @@ function leavers(count: number): { readonly asked: number[]; readonly all: { lea
 }
 
 describe("departures", () => {
-  it("asks each once, in order, with the code and the reason, and tells how many it has asked", async () => {
+  it("asks each client once, in order, with the code and the reason, and reports the number", async () => {
     const asked: unknown[] = [];
     const progress: number[] = [];
     const all = Array.from({ length: 25 }, (_, n) => ({
@@ -35,7 +35,7 @@ describe("departures", () => {
     );
   });
 
-  it("asks a few at a time, and all within the time", async () => {
+  it("asks groups of clients, and all within the time", async () => {
     const { asked, all } = leavers(1000);
     const groups: number[] = [];
     await askToLeave(all, { ...ASK, overMs: 500, onAsked: (count) => groups.push(count) });
@@ -49,14 +49,14 @@ describe("departures", () => {
     assert.ok(last >= 400, `the last was asked after ${last} ms`);
   });
 
-  it("does not stretch a few over a long time", async () => {
+  it("asks a few clients without using the whole time", async () => {
     const { asked, all } = leavers(20);
     await askToLeave(all, { ...ASK, overMs: 60_000 });
     const [last = NaN] = asked.slice(-1);
     assert.ok(last < 10_000, `the last was asked after ${last} ms`);
   });
 
-  it("ends at the signal, and asks nobody any more", async () => {
+  it("stops asking when the signal is aborted", async () => {
     const stop = new AbortController();
     const { asked, all } = leavers(1000);
     await askToLeave(all, {
@@ -70,7 +70,7 @@ describe("departures", () => {
     assert.equal(asked.length, 20);
   });
 
-  it("asks everybody of any number, at once where there is no time", async () => {
+  it("asks any number of clients, and all at once if the time is 0", async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(300), async (count) => {
         const { asked, all } = leavers(count);

@@ -25,7 +25,7 @@ describe("the drain", () => {
     }
   });
 
-  it("waits for messages that are still on their way into the log", async () => {
+  it("waits for publishes that the log has not answered", async () => {
     const server = await startServer({}, { log: createRemoteLog(1024) });
     const [sender, other] = [await connect(server.url), await connect(server.url)];
     sender.send("on its way");
@@ -40,7 +40,7 @@ describe("the drain", () => {
     }
   });
 
-  it("delivers the backlog of a reader that paused before it closes that one", async () => {
+  it("delivers the backlog of a paused reader before it closes the reader", async () => {
     const server = await startServer({
       messagesPerSecond: 1_000_000,
       messageBurst: 1_000_000,
@@ -78,7 +78,7 @@ describe("the drain", () => {
     await assert.rejects(fetch(`${server.origin}/health`));
   });
 
-  it("publishes nothing that comes in behind its Close frame", async () => {
+  it("publishes nothing that arrives after its Close frame", async () => {
     const published: string[] = [];
     const memory = memoryLog(1024);
     const log: MessageLog = {
@@ -101,7 +101,7 @@ describe("the drain", () => {
     assert.deepEqual(published, ['"in time"']);
   });
 
-  it("sends away who has not joined yet, without waiting for the log", async () => {
+  it("refuses pending upgrades without waiting for the log", async () => {
     const log = new ManualLog();
     const server = await startServer({}, { log });
     const refused = refusal(server.url);
@@ -113,7 +113,7 @@ describe("the drain", () => {
     await drained;
   });
 
-  it("answers what a client published before it, and refuses what the client publishes behind that", async () => {
+  it("answers publishes from before it, and refuses later ones", async () => {
     const log = new ManualLog();
     const server = await startServer({}, { log });
     const raw = connectRaw(server.address.port, upgradeRequest("/wss", RESUMING));
@@ -141,7 +141,7 @@ describe("the drain", () => {
     await drained;
   });
 
-  it("asks its clients to go one after the other, over a part of its time", async () => {
+  it("asks its clients to leave one after the other, over a part of its time", async () => {
     const drainSeconds = 10;
     const server = await startServer({ drainSeconds });
     const clients = await Promise.all(Array.from({ length: 60 }, () => connect(server.url)));
@@ -155,7 +155,7 @@ describe("the drain", () => {
     assert.ok(took < (drainSeconds * 1000) / 2, `the last went after ${took} ms`);
   });
 
-  it("brings clients that resume to another server without a loss", async () => {
+  it("moves clients that resume to another server without a lost message", async () => {
     const log = memoryLog();
     const [old, fresh] = [await startServer({}, { log }), await startServer({}, { log })];
     const { client, greeting } = await connectResuming(old.url);
@@ -172,7 +172,7 @@ describe("the drain", () => {
     assert.deepEqual(await again.client.nextValue(), { message: "two", offset: 2 });
   });
 
-  it("terminates who has not closed when its time is over", async () => {
+  it("terminates the remaining connections at its deadline", async () => {
     const server = await startServer({ drainSeconds: 0.2 });
     const stubborn = await connectRaw(server.address.port);
     const closed = new Promise((resolve) => stubborn.socket.once("close", resolve));
@@ -182,7 +182,7 @@ describe("the drain", () => {
     await closed;
   });
 
-  it("ends at its time also where not all have been asked to go by then", async () => {
+  it("ends at its deadline even if some clients have not been asked", async () => {
     const drainSeconds = 0.3;
     const server = await startServer({ drainSeconds });
     const clients = await Promise.all(Array.from({ length: 60 }, () => connect(server.url)));
@@ -197,7 +197,7 @@ describe("the drain", () => {
     assert.ok(codes.includes(1006), "some were terminated");
   });
 
-  it("may be asked for twice, as may the close", async () => {
+  it("is idempotent, as is the close", async () => {
     const server = await startServer();
     await Promise.all([server.drain(), server.drain()]);
     await Promise.all([server.close(), server.close()]);
@@ -208,7 +208,7 @@ describe("the drain", () => {
 describe("a release", () => {
   afterEach(tearDown);
 
-  it("asks a client to go when its publish is answered, and refuses what it publishes behind that", async () => {
+  it("asks a client to leave after its publish is answered, and refuses later publishes", async () => {
     const log = new ManualLog();
     const server = await startServer({}, { log });
     const connecting = connectResuming(server.url);

@@ -37,7 +37,7 @@ describe("the process", () => {
 
   // The first and the last of what the boot loads.
   for (const specifier of ["pino", "ws"]) {
-    it(`shuts down in order on SIGTERM in the midst of its boot, while it loads ${specifier}`, async () => {
+    it(`shuts down in order on SIGTERM during its boot, while it loads ${specifier}`, async () => {
       const { code, output } = await run(MAIN, [], {
         HOST: "127.0.0.1",
         PORT: "0",
@@ -51,7 +51,7 @@ describe("the process", () => {
     });
   }
 
-  it("still says why when its boot fails after SIGTERM", async () => {
+  it("reports the reason if its boot fails after SIGTERM", async () => {
     const first = await runServer();
     const { code, errors } = await run(MAIN, [], {
       HOST: "127.0.0.1",
@@ -122,7 +122,7 @@ describe("the process", () => {
     assert.doesNotMatch(output, /secret/);
   });
 
-  it("says that the port is taken, in one line", async () => {
+  it("reports a port that is in use, in one line", async () => {
     const first = await runServer();
     const { code, output, errors } = await run(MAIN, [], { HOST: "127.0.0.1", PORT: String(first.port) })
       .ended;
@@ -134,7 +134,7 @@ describe("the process", () => {
     );
   });
 
-  it("says that the port of the metrics is taken, and does not serve without them", async () => {
+  it("reports a port of the metrics that is in use, and exits", async () => {
     const first = await runServer();
     const { code, errors } = await run(MAIN, [], {
       HOST: "127.0.0.1",
@@ -150,14 +150,14 @@ describe("the process", () => {
     );
   });
 
-  it("says what is wrong with HOST, in one line", async () => {
+  it("reports an illegal HOST, in one line", async () => {
     const { code, errors } = await run(MAIN, [], { HOST: "192.0.2.1", PORT: "0", WEBSOCKET_ACCESS: "open" })
       .ended;
     assert.equal(code, 1);
     assert.equal(errors, '`HOST`: got "192.0.2.1"; expected an address of this machine.\n');
   });
 
-  it("lists what is wrong with the environment, and no stack trace", async () => {
+  it("reports all problems of the environment without a stack trace", async () => {
     const { code, errors } = await run(MAIN, [], { PORT: "http", WEBSOCKET_DRAIN_SECOND: "3" }).ended;
     assert.equal(code, 1);
     assert.equal(
@@ -168,7 +168,7 @@ describe("the process", () => {
     );
   });
 
-  it("names the variable of a URL that cannot be parsed, and no stack trace", async () => {
+  it("reports the variable of a malformed URL without a stack trace", async () => {
     const { code, errors } = await run(MAIN, [], {
       HOST: "127.0.0.1",
       WEBSOCKET_ACCESS: "token",
@@ -178,7 +178,7 @@ describe("the process", () => {
     assert.match(errors, /^The environment is not usable:\n {2}`WEBSOCKET_JWKS_URL`: got "https:[^\n]+\n$/);
   });
 
-  it("refuses an argument that it does not know", async () => {
+  it("rejects an unknown argument", async () => {
     const { code, errors } = await run(MAIN, ["helth"], {}).ended;
     assert.equal(code, 1);
     assert.match(errors, /^Unknown argument "helth"\. Did you mean "health"\?[^\n]*\n$/);
@@ -188,13 +188,13 @@ describe("the process", () => {
     const check = (port: number, host = "127.0.0.1"): ReturnType<typeof run>["ended"] =>
       run(MAIN, ["health"], { HOST: host, PORT: String(port), WEBSOCKET_ACCESS: "open" }).ended;
 
-    it("exits with 0 while the server is healthy, whatever interface it listens on", async () => {
+    it("exits with 0 if the server is healthy, on any interface", async () => {
       const child = await runServer();
       assert.deepEqual(await check(child.port), { code: 0, output: "", errors: "" });
       assert.equal((await check(child.port, "0.0.0.0")).code, 0);
     });
 
-    it("exits with 1 and says why while the server drains", async () => {
+    it("exits with 1 and prints the reason while the server drains", async () => {
       const child = await runServer({ WEBSOCKET_DRAIN_SECONDS: "100" });
       const stubborn = await connectRaw(child.port);
       child.kill("SIGTERM");
@@ -204,7 +204,7 @@ describe("the process", () => {
       assert.equal(errors, `http://127.0.0.1:${child.port}/health answers 503.\n`);
     });
 
-    it("exits with 1 and says why when nobody listens", async () => {
+    it("exits with 1 and prints the reason if no server listens", async () => {
       const child = await runServer();
       child.kill("SIGTERM");
       await child.ended;
@@ -213,7 +213,7 @@ describe("the process", () => {
       assert.match(errors, /^http:\/\/127\.0\.0\.1:\d+\/health does not answer: .*ECONNREFUSED.*\n$/);
     });
 
-    it("says why when the server hangs", async () => {
+    it("prints the reason if the server does not answer", async () => {
       const hanging = createServer(() => undefined).listen(0, "127.0.0.1");
       await new Promise((resolve) => hanging.once("listening", resolve));
       afterwards(() => {
@@ -226,7 +226,7 @@ describe("the process", () => {
       });
     });
 
-    it("asks the very address that the server listens on", async () => {
+    it("requests the address on which the server listens", async () => {
       const { port } = await runServer();
       // Another address of this machine, where nobody listens.
       await assert.rejects(checkHealth({ host: "127.0.0.2", port }, 500), {
@@ -234,7 +234,7 @@ describe("the process", () => {
       });
     });
 
-    it("needs to know the port", async () => {
+    it("requires a port", async () => {
       const { code, errors } = await check(0);
       assert.equal(code, 1);
       assert.match(errors, /^`PORT`: got 0;/);

@@ -12,7 +12,7 @@ const connections = fc.oneof(fc.nat(50), fc.nat(20_000));
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
 describe("the surplus of a task", () => {
-  it("never takes a task below the average, and is none where a task is near it", () => {
+  it("leaves at least the average, and is 0 for a task near the average", () => {
     fc.assert(
       fc.property(fc.array(connections, { minLength: 1, maxLength: 20 }), (all) => {
         const average = sum(all) / all.length;
@@ -26,7 +26,7 @@ describe("the surplus of a task", () => {
     );
   });
 
-  it("brings tasks near even in a few rounds, whoever takes those who went", () => {
+  it("balances tasks in a few rounds, whichever tasks the clients connect to", () => {
     fc.assert(
       fc.property(fc.array(connections, { minLength: 2, maxLength: 10 }), (start) => {
         let all = [...start];
@@ -48,12 +48,12 @@ describe("the surplus of a task", () => {
     );
   });
 
-  it("is none for a task that knows of no other", () => {
+  it("is 0 for a single task", () => {
     assert.equal(computeSurplus(20_000, []), 0);
     assert.equal(computeSurplus(20_000, [20_000]), 0);
   });
 
-  it("is half of what is above the average", () => {
+  it("is half of the connections above the average", () => {
     assert.equal(computeSurplus(1000, [1000, 0]), 250);
     assert.equal(computeSurplus(120, [120, 100, 80]), 10);
     assert.equal(computeSurplus(111, [111, 89]), 6);
@@ -94,7 +94,7 @@ describe("rebalancing", () => {
     await waitUntil(() => rounds() > 5);
   }
 
-  it("tells its connections, and asks its computeSurplus to go when it has seen it repeatedly", async () => {
+  it("reports its connections, and releases a surplus that lasts", async () => {
     const released: number[] = [];
     const reported: number[] = [];
     balance({
@@ -114,7 +114,7 @@ describe("rebalancing", () => {
     assert.deepEqual(released, [25]);
   });
 
-  it("asks no more to go than were too many in each of its last looks", async () => {
+  it("releases at most the smallest surplus of the last intervals", async () => {
     // What is too much comes and goes, then is 25, and then 10 for good.
     const others = [0, 100, 0, 100, 0, 60, 60, 60, 60];
     const released: number[] = [];
@@ -129,7 +129,7 @@ describe("rebalancing", () => {
     assert.deepEqual(new Set(released), new Set([10]));
   });
 
-  it("goes on telling its connections while clients are asked to go, and asks no more of them meanwhile", async () => {
+  it("continues to report while clients are asked to leave, and asks no others meanwhile", async () => {
     const releases: PromiseWithResolvers<undefined>[] = [];
     const { rounds } = balance({
       release: () => {
@@ -146,7 +146,7 @@ describe("rebalancing", () => {
     await waitUntil(() => releases.length === 2);
   });
 
-  it("waits for the answer to what it told before it tells more", async () => {
+  it("waits for the answer to a report before the next one", async () => {
     const report = Promise.withResolvers<readonly number[]>();
     const { rounds } = balance({ registry: { report: () => report.promise } });
     await waitUntil(() => rounds() === 1);
@@ -156,7 +156,7 @@ describe("rebalancing", () => {
     await waitUntil(() => rounds() > 1);
   });
 
-  it("asks nobody while all is even", async () => {
+  it("asks no client if the tasks are balanced", async () => {
     const { rounds } = balance({
       registry: { report: (own) => Promise.resolve([own, own]) },
       release: () => assert.fail("somebody was asked to go"),
@@ -164,7 +164,7 @@ describe("rebalancing", () => {
     await waitUntil(() => rounds() > 3);
   });
 
-  it("goes on when the others are not known for a while", async () => {
+  it("continues after the registry has failed for a while", async () => {
     let released = 0;
     let fails = 3;
     balance({
@@ -179,7 +179,7 @@ describe("rebalancing", () => {
     await waitUntil(() => released > 0);
   });
 
-  it("does nothing more when it is stopped, also in the midst of a round", async () => {
+  it("does nothing after it is stopped, even during a round", async () => {
     const report = Promise.withResolvers<readonly number[]>();
     const { stop, rounds } = balance({
       registry: { report: () => report.promise },

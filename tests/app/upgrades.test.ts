@@ -11,7 +11,7 @@ import { waitUntil } from "../support/waitUntil.ts";
 describe("upgrades", () => {
   afterEach(tearDown);
 
-  it("answers 503 with Retry-After when full, and admits again when somebody left", async () => {
+  it("are answered with 503 and Retry-After if the server is full, until a client has left", async () => {
     const { url, origin } = await startServer({ maxConnections: 1 });
     const first = await connect(url);
     assert.deepEqual(await refusal(url), { status: 503, retryAfter: "5" });
@@ -21,7 +21,7 @@ describe("upgrades", () => {
     await connect(url);
   });
 
-  it("counts the upgrades that are not answered yet too", async () => {
+  it("count while they are pending", async () => {
     const log = new ManualLog();
     const { url, address } = await startServer({ maxConnections: 1 }, { log });
     openSocket(address.port).write(upgradeRequest());
@@ -29,7 +29,7 @@ describe("upgrades", () => {
     assert.deepEqual(await refusal(url), { status: 503, retryAfter: "5" });
   });
 
-  it("keeps nothing for a client that goes before its upgrade is answered", async () => {
+  it("leave nothing behind if the client leaves first", async () => {
     const log = new ManualLog();
     const { address, hub } = await startServer({}, { log });
     const accepted = nextServerSocket();
@@ -44,7 +44,7 @@ describe("upgrades", () => {
     await waitUntil(() => hub.channels === 0);
   });
 
-  it("admits listed origins, and clients that are no browser, and nobody else", async () => {
+  it("are accepted from listed origins and from clients without an origin only", async () => {
     const { url } = await startServer({
       allowedOrigins: ["https://App.example.com:443", "http://localhost:3000"],
     });
@@ -62,7 +62,7 @@ describe("upgrades", () => {
     }
   });
 
-  it("keeps nothing of an upgrade that is given up because the log is away, and makes no noise of it", async () => {
+  it("leave nothing behind, and log nothing, if the log does not answer", async () => {
     const lines: string[] = [];
     const logger = pino({ level: "info" }, { write: (line) => void lines.push(line) });
     const log = new ManualLog();
@@ -87,7 +87,7 @@ describe("upgrades", () => {
     );
   });
 
-  it("makes no noise of each upgrade that fails, either", async () => {
+  it("log nothing at the level info if they fail", async () => {
     const lines: string[] = [];
     const logger = pino({ level: "info" }, { write: (line) => void lines.push(line) });
     const log = memoryLog();
@@ -97,7 +97,7 @@ describe("upgrades", () => {
     assert.deepEqual(lines, []);
   });
 
-  it("refuses a channel too many with 503, and admits it when another one is no longer used", async () => {
+  it("to too many channels are refused with 503, until another channel is unused", async () => {
     const { url, hub } = await startServer({ maxChannels: 2 });
     const [a] = [await connect(`${url}/a`), await connect(`${url}/b`)];
     assert.deepEqual(await refusal(`${url}/c`), { status: 503, retryAfter: "5" });

@@ -86,7 +86,7 @@ describe("a token", () => {
     }
   });
 
-  it("is admitted until it expires, and some seconds for clocks that differ", async () => {
+  it("is accepted until it expires, and for the tolerance of clocks", async () => {
     const authorize = authorizer(keyServer.url);
     const exp = now() + HOUR;
     assert.deepEqual(await authorize(bearer(await sign(key, { exp })), ""), {
@@ -102,7 +102,7 @@ describe("a token", () => {
     });
   });
 
-  it("may live for ever", async () => {
+  it("may have no expiry", async () => {
     const authorize = authorizer(keyServer.url);
     const token = await sign(key, { exp: undefined });
     const grant = await authorize(bearer(token), "");
@@ -110,7 +110,7 @@ describe("a token", () => {
     assert.equal(grant.expiresAt, undefined);
   });
 
-  it("is refused before its time", async () => {
+  it("is refused before its validity", async () => {
     const authorize = authorizer(keyServer.url);
     assert.deepEqual(await authorize(bearer(await sign(key, { nbf: now() + 60 })), ""), {
       granted: false,
@@ -119,7 +119,7 @@ describe("a token", () => {
     });
   });
 
-  it("must name the issuer and the audience", async () => {
+  it("must have the issuer and the audience", async () => {
     const authorize = authorizer(keyServer.url);
     const claims: Record<string, [status: number, claims: Readonly<Record<string, unknown>>]> = {
       right: [101, {}],
@@ -135,7 +135,7 @@ describe("a token", () => {
     }
   });
 
-  it("is admitted with every algorithm that signs by a private key", async () => {
+  it("is accepted with every algorithm of private keys", async () => {
     for (const algorithm of ["RS256", "PS512", "ES384", "EdDSA", "Ed25519"]) {
       const other = await createKey(algorithm, algorithm);
       const { url } = await startKeyServer(key, other);
@@ -143,7 +143,7 @@ describe("a token", () => {
     }
   });
 
-  it("is refused without a signature, and with a secret that everybody knows", async () => {
+  it("is refused without a signature, and with a public secret", async () => {
     const authorize = authorizer(keyServer.url);
     const none = new UnsecuredJWT({ exp: now() + HOUR }).encode();
     assert.equal(statusOf(await authorize(bearer(none), "")), 401);
@@ -159,7 +159,7 @@ describe("a token", () => {
     assert.equal(keyServer.requests, 0);
   });
 
-  it("is refused where it was tampered with, or signed by another key of the same name", async () => {
+  it("is refused if it was changed, or signed by another key of the same name", async () => {
     const authorize = authorizer(keyServer.url);
     const [header, , signature] = (await sign(key, { channels: ["one"] })).split(".");
     const forged = Buffer.from(JSON.stringify({ exp: now() + HOUR, channels: ["*"] })).toString("base64url");
@@ -167,7 +167,7 @@ describe("a token", () => {
     assert.equal(statusOf(await authorize(bearer(await sign(await createKey("first"))), "")), 401);
   });
 
-  it("is refused at once where it is huge", async () => {
+  it("is refused at once if it is huge", async () => {
     const authorize = authorizer(keyServer.url);
     await authorize(bearer(await sign(key)), "");
     const started = performance.now();
@@ -182,7 +182,7 @@ describe("a token", () => {
     assert.ok(performance.now() - started < 5000);
   });
 
-  it("is refused whatever else it is, and never breaks the check", async () => {
+  it("is refused if it is any other text", async () => {
     const { logger, lines } = recorder("warn");
     const authorize = authorizer(keyServer.url, {}, CALM, logger);
     const part = fc.oneof(
@@ -281,7 +281,7 @@ describe("a token", () => {
       assert.equal(rightsIn(await authorize(credentials, "c")), "refused");
     });
 
-    it("by the claim of another name, where that is set", async () => {
+    it("by the claim of another name, if that is set", async () => {
       const authorize = authorizer(keyServer.url, { jwtChannelClaim: "https://example.com/rooms" });
       const credentials = bearer(await sign(key, { channels: ["b"], "https://example.com/rooms": ["a"] }));
       assert.equal(statusOf(await authorize(credentials, "a")), 101);
@@ -289,7 +289,7 @@ describe("a token", () => {
     });
   });
 
-  it("never stands in a log or a reason", async () => {
+  it("is never in a log or a reason", async () => {
     const { logger, lines } = recorder("trace");
     const secret = randomBytes(12).toString("hex");
     const other = await createKey(secret);

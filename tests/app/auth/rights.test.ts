@@ -19,7 +19,7 @@ const grant =
 describe("a connection that may only read", () => {
   afterEach(tearDown);
 
-  it("is told that a publish is forbidden, and stays open", async () => {
+  it("receives an error for a publish, and stays open", async () => {
     const { url, hub, metrics } = await startServer({}, { authorize: grant(READ) });
     const client = await connect(url);
     client.send({ text: "Hello" });
@@ -31,7 +31,7 @@ describe("a connection that may only read", () => {
     assert.deepEqual(metrics.snapshot().tally.publishesRefused, { forbidden: 1 });
   });
 
-  it("gets the id of the publish with the error, in resume.v1", async () => {
+  it("receives the id of the publish with the error, in resume.v1", async () => {
     const { url } = await startServer({}, { authorize: grant(READ) });
     const { client } = await connectResuming(url);
     client.send({ publish: 1, id: "a" });
@@ -44,7 +44,7 @@ describe("a connection that may only read", () => {
 describe("a connection that may only publish", () => {
   afterEach(tearDown);
 
-  it("gets its greeting and its acknowledgements, and no message", async () => {
+  it("receives its greeting and its acknowledgements, and no message", async () => {
     const { url, hub } = await startServer({}, { authorize: grant(PUBLISH) });
     const { client } = await connectResuming(url);
     await hub.publish({ channel: DEFAULT_CHANNEL, payload: '"from another client"' });
@@ -60,7 +60,7 @@ describe("a connection that may only publish", () => {
     }
   });
 
-  it("gets nothing after its greeting in the plain dialect", async () => {
+  it("receives nothing after its greeting in the plain dialect", async () => {
     const { url, hub } = await startServer({}, { authorize: grant(PUBLISH) });
     const client = await connect(url);
     await hub.publish({ channel: DEFAULT_CHANNEL, payload: '"from another client"' });
@@ -69,7 +69,7 @@ describe("a connection that may only publish", () => {
     assert.match(await client.next(), /invalid_json/);
   });
 
-  it("has nothing to resume: it gets no message and no gap", async () => {
+  it("resumes without a message and without a gap", async () => {
     const { url, hub } = await startServer({}, { authorize: grant(PUBLISH) });
     const { epoch } = await hub.publish({ channel: DEFAULT_CHANNEL, payload: "1" });
     await hub.publish({ channel: DEFAULT_CHANNEL, payload: "2" });

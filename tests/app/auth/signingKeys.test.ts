@@ -30,8 +30,8 @@ describe("the keys that verify tokens", () => {
 
   afterEach(tearDown);
 
-  describe("of keys that change", () => {
-    it("is admitted as soon as a new key signs", async () => {
+  describe("with changing keys", () => {
+    it("accept a token as soon as a new key is served", async () => {
       const authorize = authorizer(keyServer.url, {}, EAGER);
       const next = await createKey("second");
       assert.equal(statusOf(await authorize(bearer(await sign(key)), "")), 101);
@@ -41,7 +41,7 @@ describe("the keys that verify tokens", () => {
       assert.equal(statusOf(await authorize(bearer(await sign(key)), "")), 101);
     });
 
-    it("is refused once its key is gone", async () => {
+    it("refuse a token after its key is removed", async () => {
       const authorize = authorizer(keyServer.url, {}, EAGER);
       const next = await createKey("second");
       assert.equal(statusOf(await authorize(bearer(await sign(key)), "")), 101);
@@ -50,7 +50,7 @@ describe("the keys that verify tokens", () => {
       assert.equal(statusOf(await authorize(bearer(await sign(key)), "")), 401);
     });
 
-    it("is refused soon after its key is gone, though no other token comes", async () => {
+    it("refuse a token soon after its key is removed, without other tokens", async () => {
       const authorize = authorizer(keyServer.url, {}, { ...EAGER, maxAgeMs: 0 });
       const token = bearer(await sign(key));
       assert.equal(statusOf(await authorize(token, "")), 101);
@@ -58,14 +58,14 @@ describe("the keys that verify tokens", () => {
       await waitUntil(async () => statusOf(await authorize(token, "")) === 401);
     });
 
-    it("does not fetch them for every unknown one", async () => {
+    it("are not fetched for every unknown key", async () => {
       const authorize = authorizer(keyServer.url);
       const unknown = bearer(await sign(await createKey("unknown")));
       for (let i = 0; i < 20; i++) assert.equal(statusOf(await authorize(unknown, "")), 401);
       assert.equal(keyServer.requests, 1);
     });
 
-    it("does not fetch them for each of a crowd", async () => {
+    it("are fetched once for concurrent tokens", async () => {
       const authorize = authorizer(keyServer.url);
       const token = bearer(await sign(key));
       const grants = await Promise.all(Array.from({ length: 100 }, () => authorize(token, "")));
@@ -73,14 +73,14 @@ describe("the keys that verify tokens", () => {
       assert.equal(keyServer.requests, 1);
     });
 
-    it("must say which it is, where there are several", async () => {
+    it("refuse a token without a key id if there are several keys", async () => {
       const { url } = await startKeyServer(key, await createKey("second"));
       const token = await new SignJWT({}).setProtectedHeader({ alg: "ES256" }).sign(key.privateKey);
       assert.equal(statusOf(await authorizer(url)(bearer(token), "")), 401);
     });
   });
 
-  describe("of keys that do not come", () => {
+  describe("that cannot be fetched", () => {
     const outages: Record<string, (response: ServerResponse) => void> = {
       "the connection breaks": (response) => response.destroy(),
       "the server fails": (response) => response.writeHead(500).end(),
@@ -90,7 +90,7 @@ describe("the keys that verify tokens", () => {
       "they never end": (response) => response.write('{"keys":['),
     };
     for (const [outage, answer] of Object.entries(outages)) {
-      it(`cannot be checked: ${outage}`, async () => {
+      it(`make every token unavailable: ${outage}`, async () => {
         keyServer.answer = answer;
         const authorize = authorizer(keyServer.url, {}, { ...EAGER, timeoutMs: 100 });
         const token = bearer(await sign(key));
@@ -99,7 +99,7 @@ describe("the keys that verify tokens", () => {
         await waitUntil(async () => statusOf(await authorize(token, "")) === 101);
       });
 
-      it(`is checked by those that came before: ${outage}`, async () => {
+      it(`are replaced by the previous keys: ${outage}`, async () => {
         const authorize = authorizer(keyServer.url, {}, { timeoutMs: 100, maxAgeMs: 0, cooldownMs: 0 });
         const token = bearer(await sign(key));
         await waitUntil(async () => statusOf(await authorize(token, "")) === 101);
@@ -110,7 +110,7 @@ describe("the keys that verify tokens", () => {
       });
     }
 
-    it("is refused without asking or complaining again and again", async () => {
+    it("are neither fetched nor logged again and again", async () => {
       keyServer.answer = (response) => response.writeHead(500).end();
       const { logger, lines } = recorder("trace");
       const authorize = authorizer(keyServer.url, {}, CALM, logger);
@@ -122,7 +122,7 @@ describe("the keys that verify tokens", () => {
       assert.equal(lines.length, 1);
     });
 
-    it("cannot be checked where nobody listens", async () => {
+    it("make every token unavailable if no server listens", async () => {
       const authorize = authorizer("http://127.0.0.1:1/jwks.json");
       assert.equal(statusOf(await authorize(bearer(await sign(key)), "")), 503);
     });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { TokenBucket } from "../../../app/src/auth/tokenBucket.ts";
 
 describe("the token bucket", () => {
-  it("gives the burst at once, then the rate, and never more than the burst", () => {
+  it("grants the burst at once, then the rate, and at most the burst", () => {
     let now = 0;
     const bucket = new TokenBucket(10, 3, now);
     const takeAll = (): number => {
@@ -21,7 +21,7 @@ describe("the token bucket", () => {
     assert.equal(takeAll(), 3);
   });
 
-  it("gives more than the burst after a time in which nothing could be taken, once", () => {
+  it("grants more than the burst once after a credited time", () => {
     const bucket = new TokenBucket(10, 3, 0);
     bucket.fill(1000);
     assert.ok(bucket.take(13, 1000));
@@ -30,7 +30,7 @@ describe("the token bucket", () => {
     assert.ok(bucket.take(3, 1_000_000));
   });
 
-  it("gives several at once, or none of them", () => {
+  it("grants several tokens at once, or none of them", () => {
     const bucket = new TokenBucket(10, 3, 0);
     assert.ok(bucket.take(2, 0));
     assert.ok(!bucket.take(2, 0));

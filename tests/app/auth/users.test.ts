@@ -43,7 +43,7 @@ describe("the address of a client", () => {
     [1, "[2001:db8::1]:50000", "2001:db8:0:0::/64"],
     [1, "2001:db8::1:5000", "2001:db8:0:0::/64"],
   ] as const) {
-    it(`is ${expected} behind ${proxies} proxies that say ${JSON.stringify(forwarded)}`, () => {
+    it(`is ${expected} behind ${proxies} proxies that append ${JSON.stringify(forwarded)}`, () => {
       assert.equal(addressOf("192.0.2.9", forwarded, proxies), expected);
     });
   }
@@ -68,7 +68,7 @@ describe("the address of a client", () => {
     });
   }
 
-  it("is whatever the nearest proxies say, whatever a client puts in front of it", () => {
+  it("is the entry of the trusted proxies, whatever entries a client sends", () => {
     fc.assert(
       fc.property(fc.string(), fc.ipV4(), fc.ipV6(), (sent, client, proxy) => {
         assert.equal(addressOf("192.0.2.9", `${sent}, ${client}, ${proxy}`, 2), client);
@@ -119,7 +119,7 @@ describe("users", () => {
     );
   });
 
-  it("get their bytes back at the rate, also if they leave meanwhile, and are forgotten then", () => {
+  it("recover their bytes at the rate, even if they leave, and are forgotten then", () => {
     const users = new Users({ ...LIMITS, maxPayloadBytes: 1, bytesPerSecondPerUser: 10 * KIB });
     const join = (): User => {
       const joined = users.join("a", "");
@@ -142,7 +142,7 @@ describe("users", () => {
     assert.equal(users.size, 0);
   });
 
-  it("may open their whole number of connections anew every 30 seconds, and not more often", () => {
+  it("may open their maximum number of connections once every 30 seconds", () => {
     const users = new Users({ ...LIMITS, connectionsPerUser: 200 });
     const connect = (now: number): unknown => {
       const joined = users.join("a", "", now);
@@ -188,7 +188,7 @@ describe("limits per user", () => {
     });
   const subject = (name: string) => ({ headers: { authorization: name } });
 
-  it("refuse a connection too many by 429, with a reason, and admit it when another one has closed", async () => {
+  it("refuse connections above the limit with 429 and a reason, and accept one after another has closed", async () => {
     const { url, address, metrics } = await startServer({ connectionsPerUser: 2 });
     const first = await connect(url);
     await connect(`${url}/a`);
@@ -203,7 +203,7 @@ describe("limits per user", () => {
     await connect(url);
   });
 
-  it("refuse a channel too many, and no further connection to those that it has", async () => {
+  it("refuse channels above the limit, and accept connections to the present ones", async () => {
     const { url } = await startServer({ channelsPerUser: 2 });
     const first = await connect(`${url}/a`);
     await connect(`${url}/b`);
@@ -216,7 +216,7 @@ describe("limits per user", () => {
     });
   });
 
-  it("leave room for others: users are told apart by their subject, or else by their address", async () => {
+  it("apply per subject, or per address if there is no subject", async () => {
     const { url } = await startServer(
       { connectionsPerUser: 1, channelsPerUser: 1, trustedProxies: 1 },
       { authorize: bySubject },
@@ -233,7 +233,7 @@ describe("limits per user", () => {
     await connect(`${url}/c`, from("2001:db8:0:1::2"));
   });
 
-  it("cannot be stretched by an address that the client makes up", async () => {
+  it("ignore an address that the client invents", async () => {
     const { url } = await startServer({ connectionsPerUser: 1 });
     await connect(url, { headers: { "x-forwarded-for": "192.0.2.1" } });
     assert.equal((await refusal(url, { headers: { "x-forwarded-for": "192.0.2.2" } })).status, 429);
@@ -250,7 +250,7 @@ describe("limits per user", () => {
     await waitUntil(() => (metrics.snapshot().tally.usersLimited["bytes"] ?? 1) > 0);
   });
 
-  it("count no upgrade that has failed, was given up, or whose client has gone", async () => {
+  it("do not count an upgrade that has failed, was rejected, or whose client has left", async () => {
     const log = new ManualLog();
     const { url, address } = await startServer({ connectionsPerUser: 1 }, { log });
     const waiting = connectResuming(`${url}/a`);
@@ -298,7 +298,7 @@ describe("limits per user", () => {
     }
   }
 
-  it("give each subject ids of its own", async () => {
+  it("keep the ids of subjects separate", async () => {
     const { url } = await startServer({}, { authorize: bySubject });
     const ack = { ack: "same", epoch: undefined };
     assert.deepEqual(await publishSame(url, subject("alice").headers), { ...ack, offset: 1 });
@@ -307,7 +307,7 @@ describe("limits per user", () => {
     assert.deepEqual(again, { ...ack, offset: 1, duplicate: true });
   });
 
-  it("are charged for what they publish, also without a token", async () => {
+  it("are charged for publishes, even without a token", async () => {
     const log = new ManualLog();
     const { url } = await startServer({ trustedProxies: 1 }, { log });
     const client = new Client(url, { headers: { "X-Forwarded-For": "198.51.100.1" } });

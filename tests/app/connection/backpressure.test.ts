@@ -20,7 +20,7 @@ const UNLIMITED = {
 describe("backpressure", () => {
   afterEach(tearDown);
 
-  it("keeps readers that can take what comes, though one message of a turn evicts those before it", async () => {
+  it("keeps fast readers even if one message of a turn evicts the earlier ones", async () => {
     const bytes = 64 * 1024;
     const server = await startServer({ maxPayloadBytes: bytes, retainedBytes: bytes });
     const reader = await connect(server.url);
@@ -33,7 +33,7 @@ describe("backpressure", () => {
     for (const value of values) assert.equal(await reader.nextMessage(), value);
   });
 
-  it("drops a client that goes on sending and reads nothing", async () => {
+  it("drops a client that continues to send and reads nothing", async () => {
     const server = await startServer(
       { heartbeatSeconds: 0.1, retainedBytes: 1 << 26, ...UNLIMITED },
       { limits: { writeTimeoutMs: 300 } },
@@ -69,7 +69,7 @@ describe("backpressure", () => {
     await waitUntil(() => log.appends.length === 2);
   });
 
-  it("closes a reader that falls out of the retained messages with 1013, and serves the others", async () => {
+  it("closes a reader that is behind the retained messages with 1013, and serves the others", async () => {
     const { url } = await startServer({
       retainedBytes: 256 * 1024,
       ...UNLIMITED,
@@ -93,7 +93,7 @@ describe("backpressure", () => {
     }
   });
 
-  it("gives the socket of a reader that does not read little more than one slice", async () => {
+  it("writes little more than one slice to a socket that is not read", async () => {
     const server = await startServer({ retainedBytes: 1 << 22 });
     const accepted = nextServerSocket();
     const reader = await connect(server.url);
@@ -127,7 +127,7 @@ describe("backpressure", () => {
     assert.ok(mostBytes <= 2 * MAX_SLICE_BYTES, `${mostBytes} bytes waited in the socket`);
   });
 
-  it("does not send a reader away that only paused for a while", async () => {
+  it("keeps a reader that pauses for a while", async () => {
     const { url } = await startServer(UNLIMITED);
     const [paused, sender] = [await connect(url), await connect(url)];
     paused.webSocket.pause();
@@ -140,7 +140,7 @@ describe("backpressure", () => {
     for (let n = 0; n < 40; n++) assert.deepEqual(await paused.nextMessage(), { n, text });
   });
 
-  it("reads no more from a client that makes mistakes and takes no answers, and in the end drops it", async () => {
+  it("stops reading from a client that does not read its errors, and drops it in the end", async () => {
     const server = await startServer({
       heartbeatSeconds: 0.2,
       ...UNLIMITED,
@@ -161,7 +161,7 @@ describe("backpressure", () => {
     ["messages", 100, 1000, 256],
     ["bytes", 60_000, 60, 5],
   ] as const) {
-    it(`does not read on while too many ${what} of a client are unanswered, and goes on then`, async () => {
+    it(`stops reading while too many ${what} of a client are unanswered, and continues then`, async () => {
       const log = new ManualLog();
       const server = await startServer(UNLIMITED, { log });
       const connecting = connectResuming(server.url);
@@ -186,7 +186,7 @@ describe("backpressure", () => {
     });
   }
 
-  it("does not count what arrives at once, because it has not read on, as too much at once", async () => {
+  it("accepts a burst that it has caused by not reading", async () => {
     const log = new ManualLog();
     const [messagesPerSecond, messageBurst] = [1000, 300];
     const server = await startServer({ messagesPerSecond, messageBurst }, { log });
@@ -211,7 +211,7 @@ describe("backpressure", () => {
     }
   });
 
-  it("does not drop a client for being silent whose publishes wait for the log", async () => {
+  it("does not drop a silent client whose publishes wait for the log", async () => {
     const log = new ManualLog();
     const server = await startServer({ heartbeatSeconds: 0.05, ...UNLIMITED }, { log });
     const connecting = connectResuming(server.url);
@@ -235,7 +235,7 @@ describe("backpressure", () => {
     assert.deepEqual(answer, { ack: "0", epoch: "e", offset: 1 });
   });
 
-  it("keeps what a closing client has not read for nobody", async () => {
+  it("releases the unread messages of a closing client", async () => {
     const server = await startServer({ messagesPerSecond: 1, messageBurst: 2, retainedBytes: 256 * 1024 });
     const raw = await connectRaw(server.address.port);
     for (let n = 0; n < 3; n++) raw.socket.write(clientFrame(0x1, '"too eager"'));

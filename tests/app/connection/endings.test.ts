@@ -215,7 +215,7 @@ const refusals: Readonly<Record<string, Readonly<Record<string, (server: TestSer
 describe("every ending", () => {
   afterEach(tearDown);
 
-  it("that PROTOCOL.md lists has its tests here", () => {
+  it("that PROTOCOL.md lists has a test here", () => {
     assert.deepEqual(
       protocolTable("Closing").map(([code]) => code),
       Object.keys(closes),
@@ -247,7 +247,7 @@ describe("every ending", () => {
     }
   }
 
-  it("comes at once for a client that has gone while its upgrade waited", async () => {
+  it("is immediate for a client that has left while its upgrade was pending", async () => {
     const log = new ManualLog();
     const server = await startServer({}, { log });
     const accepted = nextServerSocket();
@@ -263,7 +263,7 @@ describe("every ending", () => {
     assert.equal(server.connections(), 0);
   });
 
-  it("leaves nobody who was asked for nobody", async () => {
+  it("does not follow a release of 0 clients", async () => {
     const server = await startServer();
     const { client, greeting } = await connectResuming(server.url);
     await server.release(0, 0);

@@ -39,7 +39,7 @@ describe("heartbeats", () => {
     assert.ok(turns().length >= 8, `${turns().length} turns`);
   });
 
-  it("beats nobody who has left, also in the turn itself", async () => {
+  it("does not beat a member that has left, even in the same turn", async () => {
     const heartbeats = start();
     const gone: string[] = [];
     let others = 0;
@@ -60,7 +60,7 @@ describe("heartbeats", () => {
     assert.deepEqual(gone, ["leaving"]);
   });
 
-  it("beats nobody when it is stopped", async () => {
+  it("beats no member after it is stopped", async () => {
     const heartbeats = start();
     let beats = 0;
     heartbeats.add({ beat: () => (beats += 1) });

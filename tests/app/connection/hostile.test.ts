@@ -153,7 +153,7 @@ describe("hostile clients", () => {
     );
   });
 
-  it("may send any JSON, or what looks like it, and are answered", async () => {
+  it("may send any JSON, valid or not, and are answered", async () => {
     const { client } = await connectResuming(`${server.url}/json`);
     const depth = 30_000;
     const texts = [
@@ -188,7 +188,7 @@ describe("hostile clients", () => {
     client.webSocket.terminate();
   });
 
-  it("may ask for any path, query and subprotocol, and get a plain answer", async () => {
+  it("may request any path, query and subprotocol, and get an HTTP answer", async () => {
     const visible = fc.string({
       unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
     });
@@ -250,7 +250,7 @@ describe("hostile clients", () => {
     raw.socket.destroy();
   });
 
-  it("may be thousands that begin an upgrade and never end it", async () => {
+  it("may begin thousands of upgrades without completing them", async () => {
     const sockets = await Promise.all(
       Array.from({ length: 3000 }, async () => {
         const socket = connectSocket(server.address.port, "127.0.0.1");
@@ -267,7 +267,7 @@ describe("hostile clients", () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it("may go before they are greeted", async () => {
+  it("may leave before their greeting", async () => {
     for (let n = 0; n < 300; n++) {
       const socket = connectSocket(server.address.port, "127.0.0.1");
       socket.on("error", () => undefined);
@@ -278,7 +278,7 @@ describe("hostile clients", () => {
     }
   });
 
-  it("may read nothing, and cost no more than the window", async () => {
+  it("may read nothing, and cost at most the retained bytes", async () => {
     const { retainedBytes } = defaultSettings();
     const memory = memoryInUse();
     const readers = await Promise.all(
@@ -298,7 +298,7 @@ describe("hostile clients", () => {
     for (const { socket } of readers) socket.destroy();
   });
 
-  it("are cut off when they send their upgrade byte by byte", async function () {
+  it("are disconnected if they send their upgrade byte by byte", async function () {
     this.timeout(2 * SLOWLORIS_DEADLINE_MS);
     for (const lived of await Promise.all(slowlorises))
       assert.ok(lived > SLOWLORIS_INTERVAL_MS && lived < SLOWLORIS_DEADLINE_MS, `${lived} ms`);

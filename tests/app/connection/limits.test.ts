@@ -18,7 +18,7 @@ const UNLIMITED = {
 describe("limits", () => {
   afterEach(tearDown);
 
-  it("closes with 1009 when a message is too big, and not when it just fits", async () => {
+  it("closes with 1009 if a message is too large, and accepts the maximum size", async () => {
     const { url } = await startServer({ maxPayloadBytes: 10 });
     const client = await connect(url);
     client.webSocket.send('"12345678"');
@@ -27,7 +27,7 @@ describe("limits", () => {
     assert.deepEqual(await client.closed, { code: 1009, reason: "more than 10 bytes" });
   });
 
-  it("closes with 1009 when fragments are too big together", async () => {
+  it("closes with 1009 if the fragments of a message are too large together", async () => {
     const { url } = await startServer({ maxPayloadBytes: 10 });
     const client = await connect(url);
     client.webSocket.send('"12345', { fin: false });
@@ -35,7 +35,7 @@ describe("limits", () => {
     assert.deepEqual(await client.closed, { code: 1009, reason: "more than 10 bytes" });
   });
 
-  it("answers too_large when a message's canonical text is too long, and not when it just fits", async () => {
+  it("answers too_large if the canonical text is too long, and accepts the maximum size", async () => {
     const maxPayloadBytes = 21;
     const { url } = await startServer({ maxPayloadBytes });
     const [sender, other] = [await connect(url), await connect(url)];
@@ -59,7 +59,7 @@ describe("limits", () => {
     assert.match(await client.next(), /^\{"error":\{"code":"too_large",/);
   });
 
-  it("closes with 1008 above the rate, and publishes nothing of what was too much", async () => {
+  it("closes with 1008 above the rate, and publishes no message above it", async () => {
     const { url } = await startServer({ messagesPerSecond: 1, messageBurst: 3 });
     const [fast, other] = [await connect(url), await connect(url)];
     for (let n = 0; n < 10; n++) fast.send(n);
@@ -78,7 +78,7 @@ describe("limits", () => {
     );
   });
 
-  it("neither hears nor tells a client any more that it sent away", async () => {
+  it("neither reads from nor delivers to a client that it has closed", async () => {
     const server = await startServer({ messagesPerSecond: 1000, messageBurst: 3 });
     const [raw, other] = [await connectRaw(server.address.port), await connect(server.url)];
     const frame = clientFrame(0x1, Buffer.from('"early"'));
@@ -97,7 +97,7 @@ describe("limits", () => {
     assert.deepEqual(raw.received(), last);
   });
 
-  it("closes with 1008 above the rate of bytes, whatever the frames", async () => {
+  it("closes with 1008 above the rate of bytes, for every kind of frame", async () => {
     const settings = { ...UNLIMITED, maxPayloadBytes: 20_000, bytesPerSecond: 10_000 };
     const { url, address } = await startServer(settings);
     const [fast, other] = [await connect(url), await connect(url)];
@@ -119,7 +119,7 @@ describe("limits", () => {
     assert.equal(await client.nextMessage(), "still here");
   });
 
-  it("reads little more from a client that broke a limit, and drops it soon", async () => {
+  it("reads little more from a client above a limit, and drops it soon", async () => {
     const server = await startServer({ messagesPerSecond: 1, messageBurst: 1 });
     const { socket } = await connectRaw(server.address.port);
     const closed = once(socket, "close");
@@ -151,7 +151,7 @@ describe("limits", () => {
     assert.deepEqual(await unmasked.closed, { code: 1002, reason });
   });
 
-  it("says with each ping that it is there, to those who speak resume.v1", async () => {
+  it("sends a heartbeat message with each ping to clients of resume.v1", async () => {
     const { url } = await startServer({ heartbeatSeconds: 0.05 });
     const { client } = await connectResuming(url);
     for (let beats = 0; beats < 3; beats++) assert.deepEqual(await client.nextValue(), { heartbeat: 0.05 });
@@ -161,7 +161,7 @@ describe("limits", () => {
     assert.equal(await plain.nextMessage(), "the first that comes");
   });
 
-  it("drops a peer that is silent for a whole heartbeat, and keeps one that answers", async () => {
+  it("drops a client that is silent for a whole interval, and keeps one that answers", async () => {
     const { url } = await startServer({ heartbeatSeconds: 0.1 });
     const alive = await connect(url);
     const dead = await connect(url, { autoPong: false });
@@ -173,7 +173,7 @@ describe("limits", () => {
     assert.ok(pings.length > 0);
   });
 
-  it("tells the sender when a message could not be stored", async () => {
+  it("answers an error if a message could not be stored", async () => {
     const memory = memoryLog(1024);
     const failing: MessageLog = { ...memory, append: () => Promise.reject(new Error("out of order")) };
     const { url } = await startServer({}, { log: failing });

@@ -17,7 +17,7 @@ const UNLIMITED = {
 describe("unfinished messages", () => {
   afterEach(tearDown);
 
-  it("closes with 1008 when a message takes too long, in pieces or in fragments, and keeps one in time", async () => {
+  it("close a connection with 1008 if they take too long, in pieces or in fragments", async () => {
     const { address } = await startServer(UNLIMITED, { limits: { messageTimeoutMs: 300 } });
     const message = clientFrame(0x1, JSON.stringify("x".repeat(1000)));
     const fragment = clientFrame(0x1, '"');
@@ -45,7 +45,7 @@ describe("unfinished messages", () => {
     await slow.seen('{"message":"last"}');
   });
 
-  it("closes the oldest of those who hold too much that is unfinished, with 1013", async () => {
+  it("close the oldest connection with 1013 if they are too large together", async () => {
     const { address } = await startServer(UNLIMITED, { limits: { maxHeldBytes: 10_000 } });
     const message = clientFrame(0x1, JSON.stringify("x".repeat(4000)));
     const [first, second, third] = [
@@ -67,7 +67,7 @@ describe("unfinished messages", () => {
     }
   });
 
-  it("lets no user have the unfinished messages of others closed", async () => {
+  it("of one user do not close connections of other users", async () => {
     const { address } = await startServer(
       { ...UNLIMITED, trustedProxies: 1 },
       { limits: { maxHeldBytes: 15_000 } },
@@ -93,7 +93,7 @@ describe("unfinished messages", () => {
     [600 * 1024, 37_500, 60_000],
     [16 * 1024 * 1024, 1_024_000, 1_024_000],
   ] as const) {
-    it(`gives a message of ${maxPayloadBytes / 1024} KiB its time in both directions`, () => {
+    it(`allow enough time for a message of ${maxPayloadBytes / 1024} KiB in both directions`, () => {
       const limits = deriveWireLimits({ maxPayloadBytes });
       assert.deepEqual([limits.messageTimeoutMs, limits.writeTimeoutMs], [messageTimeoutMs, writeTimeoutMs]);
     });

@@ -18,10 +18,10 @@ const FILLING_MESSAGES = 100;
 /** More than that. */
 const RETAINED_BYTES = 1 << 26;
 
-describe("what clients do not take", () => {
+describe("the memory of unread frames", () => {
   afterEach(tearDown);
 
-  it("counts once for those that share it", () => {
+  it("counts once for recipients that share it", () => {
     const untaken = new UntakenBytes({ maxUntakenBytes: 10 });
     const [one, other] = [recipient(), recipient()];
     const shared = {};
@@ -35,7 +35,7 @@ describe("what clients do not take", () => {
     assert.equal(untaken.total, 0);
   });
 
-  it("ends all that share what has been kept for longest, when it is too much", () => {
+  it("ends the recipients of the oldest piece beyond the limit", () => {
     const untaken = new UntakenBytes({ maxUntakenBytes: 10 });
     const [first, second, third] = [recipient(), recipient(), recipient()];
     const shared = {};
@@ -79,7 +79,7 @@ describe("what clients do not take", () => {
     await waitUntil(() => server.connections() === 0);
   });
 
-  it("is one write, however short what follows is", async () => {
+  it("is one write, even if the following writes are short", async () => {
     const server = await startServer({ retainedBytes: RETAINED_BYTES, heartbeatSeconds: 540 });
     const accepted = nextServerSocket();
     const raw = await connectRaw(server.address.port);

@@ -129,7 +129,7 @@ describe("the server's end of a WebSocket", () => {
    * By design it differs from the library in two things, which are not compared: it does not send the reason of a
    * client's Close frame back, and it reports the code of a Close frame that it sent itself too.
    */
-  it("takes any bytes in any pieces as the library's server does", async function () {
+  it("reads any bytes in any pieces as the library's server does", async function () {
     this.timeout(60_000);
     await fc.assert(
       fc.asyncProperty(
@@ -173,14 +173,14 @@ describe("the server's end of a WebSocket", () => {
       { events: [], written: ["close 1000"] },
     ],
   ] as const satisfies readonly (readonly [string, readonly Buffer[], Outcome])[]) {
-    it(`takes ${what} as the library's server does`, async () => {
+    it(`reads ${what} as the library's server does`, async () => {
       for (const serve of [ours, theirs]) assert.deepEqual(await play(serve, frames, 1 << 20), outcome);
     });
   }
 });
 
 describe("a socket", () => {
-  it("has a bounded share of each turn of the event loop", async () => {
+  it("reads a bounded share in each turn of the event loop", async () => {
     const [client, socket] = duplexPair();
     let messages = 0;
     const events = { ...NO_EVENTS, onMessage: () => (messages += 1) };
@@ -238,8 +238,8 @@ describe("a socket", () => {
   });
 });
 
-describe("a connection that is failed", () => {
-  it("reads nothing of what follows", () => {
+describe("a failed connection", () => {
+  it("reads nothing more", () => {
     const [, socket] = duplexPair();
     const broken = clientFrame(0x1, Buffer.from([0xff]));
     const ping = clientFrame(0x9, "a payload", Buffer.from("mask"));

@@ -36,7 +36,7 @@ describe("plain HTTP", () => {
     });
   }
 
-  it("keeps an idle connection for longer than a load balancer may", async () => {
+  it("keeps an idle connection for longer than a load balancer does", async () => {
     const { origin } = await startServer();
     const { headers } = await fetch(`${origin}/health`);
     const [, seconds] = /^timeout=(\d+)$/.exec(headers.get("keep-alive") ?? "") ?? [];
@@ -94,7 +94,7 @@ describe("plain HTTP", () => {
   }
 
   for (const path of ["/wss/a/b", "/wss/%20", "/WSS"]) {
-    it(`answers ${path}, which is no channel, with 404`, async () => {
+    it(`answers ${path}, which is not a channel, with 404`, async () => {
       const { origin } = await startServer();
       assert.equal((await fetch(origin + path)).status, 404);
     });
@@ -110,12 +110,12 @@ describe("plain HTTP", () => {
     });
   }
 
-  it("answers a path that cannot be decoded with 404, not with a failure", async () => {
+  it("answers a malformed path with 404", async () => {
     const { origin } = await startServer();
     assert.equal((await fetch(`${origin}/%ff`)).status, 404);
   });
 
-  it("serves the client's script once it can be read, also where it could not be at first", async () => {
+  it("serves the client's script as soon as it can be read", async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "console-"));
     afterwards(() => rm(folder, { recursive: true }));
     const pages = createPages({
@@ -173,7 +173,7 @@ describe("plain HTTP", () => {
     "HTTP://x/wss",
     "Ws://X/wss?a=b",
   ]) {
-    it(`grants upgrades on ${target}`, async () => {
+    it(`accepts upgrades on ${target}`, async () => {
       const { address } = await startServer();
       // A client's Close frame, so that the server hangs up.
       const close = "\x88\x80\0\0\0\0";
@@ -214,7 +214,7 @@ describe("plain HTTP", () => {
     });
   }
 
-  it("answers pages in absolute form too, whatever the case of the scheme", async () => {
+  it("answers requests in absolute form, with any case of the scheme", async () => {
     const { address } = await startServer();
     for (const target of ["http://x/health", "HTTP://x/"]) {
       const request = `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
@@ -228,7 +228,7 @@ describe("plain HTTP", () => {
     assert.match(await exchange(address.port, request), /^HTTP\/1\.1 400 /);
   });
 
-  it("answers what comes before an upgrade on the same connection first", async () => {
+  it("answers earlier requests on the same connection before an upgrade", async () => {
     const { address } = await startServer();
     // The page is read from the disk, so its answer takes several turns.
     const page = "GET /index.html HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -238,7 +238,7 @@ describe("plain HTTP", () => {
     assert.ok(answer.endsWith('{"connection":"ok"}\x88\x00'), JSON.stringify(answer.slice(-40)));
   });
 
-  it("keeps idle connections from taking the places of WebSockets", async () => {
+  it("closes idle connections that would prevent WebSockets", async () => {
     const { url, address } = await startServer({ maxConnections: 1 });
     const ask = async (): Promise<void> => {
       const socket = openSocket(address.port);
@@ -273,7 +273,7 @@ describe("plain HTTP", () => {
     await ask();
   });
 
-  it("drops a connection that sends many requests ahead of their answers", async () => {
+  it("drops a connection that pipelines many requests", async () => {
     const { address } = await startServer();
     const page = "GET /index.html HTTP/1.1\r\nHost: x\r\n\r\n";
     const last = page.replace("Host", "Connection: close\r\nHost");
@@ -284,7 +284,7 @@ describe("plain HTTP", () => {
     assert.equal(await exchange(address.port, page.repeat(16) + last), "");
   });
 
-  it("forgets connections that end before their answers do", async () => {
+  it("forgets connections that end before their answers", async () => {
     // It never answers.
     const http = createHttpServer();
     new HttpConnections(http, {
@@ -311,7 +311,7 @@ describe("plain HTTP", () => {
     });
   });
 
-  it("counts requests that it cannot read, by their answers", async () => {
+  it("counts malformed requests by the status of the answer", async () => {
     const { address, metrics } = await startServer();
     const long = `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(17 * 1024)}\r\n\r\n`;
     assert.match(await exchange(address.port, long), /^HTTP\/1\.1 431 /);
@@ -331,7 +331,7 @@ describe("plain HTTP", () => {
     assert.deepEqual(metrics.snapshot().tally.upgradesRefused, { 408: 1 });
   });
 
-  it("takes one Authorization, and asks for a token by WWW-Authenticate", async () => {
+  it("accepts one Authorization header, and requests a token by WWW-Authenticate", async () => {
     const seen: unknown[] = [];
     const { address } = await startServer(
       {},
@@ -354,13 +354,13 @@ describe("plain HTTP", () => {
     assert.deepEqual(seen, ["Bearer a", "Bearer a", undefined]);
   });
 
-  it("grants upgrades that offer another protocol beside WebSocket", async () => {
+  it("accepts upgrades that offer another protocol in addition to WebSocket", async () => {
     const { address } = await startServer();
     const request = `GET /wss HTTP/1.1\r\nHost: x\r\n${handshake.replace("Upgrade: websocket", "Upgrade: x, WebSocket")}\r\n`;
     assert.match(await exchange(address.port, `${request}\x88\x80\0\0\0\0`), /^HTTP\/1\.1 101 /);
   });
 
-  it("answers requests that offer another protocol than WebSocket as if they did not", async () => {
+  it("answers requests that offer only other protocols than WebSocket as ordinary ones", async () => {
     const { address } = await startServer();
     const request = "GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n";
     assert.match(await exchange(address.port, request), /^HTTP\/1\.1 200 /);

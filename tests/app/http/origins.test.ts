@@ -53,18 +53,18 @@ describe("an allowed origin", () => {
     ["file://", ["file://"], ["null"]],
     ["null", ["null"], ["https://null", ""]],
   ] as const) {
-    it(`is one that ${pattern} names`, () => {
+    it(`matches ${pattern}`, () => {
       for (const origin of allowed) assert.ok(isAllowed(origin, pattern), origin);
       for (const origin of refused) assert.ok(!isAllowed(origin, pattern), origin);
     });
   }
 
-  it("is any, and none at all, if no origin is listed", () => {
+  it("is any origin, or none, if the list is empty", () => {
     assert.ok(isAllowed("https://anything.example"));
     assert.equal(new OriginCheck(["https://a.example"], silent).refusalOf(undefined), undefined);
   });
 
-  it("is every origin of the web that is listed itself", () => {
+  it("is every listed origin", () => {
     fc.assert(
       fc.property(fc.webUrl({ validSchemes: ["http", "https"], withFragments: false }), (url) => {
         const { origin } = new URL(url);
@@ -109,7 +109,7 @@ describe("a refused origin", () => {
     assert.match(answer, /\r\n\r\nThe origin "https:\/\/b\.example" is not allowed\.$/);
   });
 
-  it("is logged once, and cut to a bounded length", () => {
+  it("is logged once, and truncated", () => {
     const { logger, lines } = recorder();
     const check = new OriginCheck(["https://a.example"], logger);
     for (let n = 0; n < 3; n++) check.refusalOf("https://b.example");
@@ -120,7 +120,7 @@ describe("a refused origin", () => {
     );
   });
 
-  it("is counted, rather than logged, if there are many different ones", () => {
+  it("is counted instead of logged if there are many different ones", () => {
     const { logger, lines } = recorder();
     let time = 0;
     const check = new OriginCheck(["https://a.example"], logger, () => time);

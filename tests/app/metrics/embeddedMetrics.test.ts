@@ -112,7 +112,7 @@ function start(options: { everySeconds?: number; dimensions?: Record<string, str
 describe("the embedded metrics", () => {
   afterEach(tearDown);
 
-  it("are one valid document, with nothing in it but them", () => {
+  it("are one valid document without other fields", () => {
     const { metrics, lines, stop } = start();
     metrics.watch({
       connections: () => 3,
@@ -160,7 +160,7 @@ describe("the embedded metrics", () => {
     assert.equal(Object.keys(root).length, 1 + dimensions.length + units.size + 4);
   });
 
-  it("come in intervals, each with what is new in it", async () => {
+  it("are logged at an interval, with the events of that interval", async () => {
     const { metrics, nextLine } = start({ everySeconds: 0.05 });
     metrics.counts.published = 5;
     assert.equal(parse(await nextLine()).root["PublishedMessages"], 5);
@@ -172,7 +172,7 @@ describe("the embedded metrics", () => {
     assert.ok(quiet.units.has("EventLoopDelayP99"));
   });
 
-  it("end with the rest, once", () => {
+  it("end with one last line", () => {
     const { metrics, lines, stop } = start();
     metrics.count("closes", 1001);
     stop();
@@ -182,7 +182,7 @@ describe("the embedded metrics", () => {
     assert.equal(parse(lines[0] ?? "").root["Closes"], 1);
   });
 
-  it("do not go on after the end", async () => {
+  it("stop after the end", async () => {
     const ended = start({ everySeconds: 0.01 });
     ended.stop();
     const another = start({ everySeconds: 0.01 });
@@ -196,7 +196,7 @@ describe("the embedded metrics", () => {
     assert.deepEqual(parse(lines[0] ?? "").dimensions, []);
   });
 
-  it("are not written where the interval is 0", () => {
+  it("are not written if the interval is 0", () => {
     const { lines, stop } = start({ everySeconds: 0 });
     stop();
     assert.deepEqual(lines, []);

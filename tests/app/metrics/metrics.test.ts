@@ -51,7 +51,7 @@ async function ask(port: number, path: string, method = "GET"): Promise<Incoming
 describe("the metrics", () => {
   afterEach(tearDown);
 
-  it("show plain counts as they are when somebody looks", async () => {
+  it("include the present values of plain counts", async () => {
     const metrics = metricsOfTest();
     metrics.counts.deliveries += 7;
     metrics.counts.deliveredBytes += 700;
@@ -69,7 +69,7 @@ describe("the metrics", () => {
     assert.equal(samples.get("websocket_duplicate_publishes_total"), 1);
   });
 
-  it("count a delivery for each message, also where several go out together", async () => {
+  it("count one delivery per message, even if several are one write", async () => {
     const { url, hub, metrics } = await startServer();
     const client = await connect(url);
     for (const n of [1, 2, 3]) void hub.publish({ channel: DEFAULT_CHANNEL, payload: String(n) });
@@ -77,7 +77,7 @@ describe("the metrics", () => {
     assert.equal(metrics.counts.deliveries, 3);
   });
 
-  it("ask for gauges once per look, and have 0 before there is anything to ask", async () => {
+  it("read each gauge once per scrape, and are 0 before there is a source", async () => {
     const metrics = metricsOfTest();
     assert.equal((await samplesOf(metrics)).get("websocket_connections"), 0);
     let asked = 0;
@@ -96,7 +96,7 @@ describe("the metrics", () => {
     assert.equal(samples.get("websocket_drain_progress"), 0.25);
   });
 
-  it("count what was refused and what ended by its reason", async () => {
+  it("count refusals and closes by their reason", async () => {
     const metrics = metricsOfTest();
     metrics.count("upgradesRefused", 503);
     metrics.count("upgradesRefused", 503);
@@ -114,7 +114,7 @@ describe("the metrics", () => {
     assert.equal(samples.get('websocket_closes_total{code="1013"}'), 1);
   });
 
-  it("have few labels, whichever close codes clients make up", async () => {
+  it("have a bounded number of labels for close codes", async () => {
     const metrics = metricsOfTest();
     for (let code = 1000; code < 5000; code++) metrics.count("closes", code);
 
@@ -142,7 +142,7 @@ describe("the metrics", () => {
     assert.equal(samples.get("websocket_append_seconds_count"), 1);
   });
 
-  it("have Node's own, but none that walks through every socket", async () => {
+  it("include those of Node.js, except those that visit every socket", async () => {
     const samples = await samplesOf(metricsOfTest());
     const names = new Set([...samples.keys()].map((name) => name.split("{", 1)[0]));
     for (const name of [
@@ -156,14 +156,14 @@ describe("the metrics", () => {
     for (const name of names) assert.doesNotMatch(name ?? "", /open_fds|active_handles|active_resources/);
   });
 
-  it("are each server's own", async () => {
+  it("are separate for each server", async () => {
     const one = metricsOfTest();
     const another = metricsOfTest();
     one.counts.received = 5;
     assert.equal((await samplesOf(another)).get("websocket_received_messages_total"), 0);
   });
 
-  it("take a snapshot of what is new since the one before", () => {
+  it("have snapshots of the events since the previous one", () => {
     const metrics = metricsOfTest();
     metrics.counts.deliveries = 10;
     metrics.count("closes", 1000);
@@ -194,7 +194,7 @@ describe("the metrics", () => {
     assert.ok(second.latency.append !== undefined && Number.isFinite(second.latency.append.p99));
   });
 
-  it("see how long the event loop was held up", async () => {
+  it("include the delay of the event loop", async () => {
     const metrics = metricsOfTest();
     const heldUpMs = 200;
     // A snapshot restarts the sampling. The samples are taken in the turn after the delay.
@@ -207,7 +207,7 @@ describe("the metrics", () => {
     await waitUntil(async () => (await measureDelay()) > heldUpMs / 2, { everyMs: 50 });
   });
 
-  it("see that the event loop is idle", async () => {
+  it("include no delay if the event loop is idle", async () => {
     const metrics = metricsOfTest();
     // Another process may take the processor away for a while.
     await waitUntil(() => (metrics.snapshot().eventLoopDelay.eventLoopDelay?.p50 ?? Infinity) < 5, {
@@ -244,7 +244,7 @@ describe("the metrics", () => {
 describe("the metrics' port", () => {
   afterEach(tearDown);
 
-  it("answers Prometheus, whatever the query", async () => {
+  it("answers Prometheus with any query", async () => {
     const metrics = metricsOfTest();
     metrics.counts.published = 4;
     const { port } = await start(metrics);
@@ -266,7 +266,7 @@ describe("the metrics' port", () => {
     assert.equal(posted.headers.allow, "GET");
   });
 
-  it("goes on after a failure", async () => {
+  it("continues after a failure", async () => {
     const metrics = metricsOfTest();
     let failing = true;
     const { port } = await start({
@@ -277,7 +277,7 @@ describe("the metrics' port", () => {
     assert.equal((await ask(port, "/metrics")).statusCode, 200);
   });
 
-  it("says so where it is taken", async () => {
+  it("is reported if it is in use", async () => {
     const metrics = metricsOfTest();
     const { port } = await start(metrics);
     await assert.rejects(

@@ -17,7 +17,7 @@ describe("a recurring problem", () => {
     problem = new RecurringProblem({ logger, ...messages, ...(quietMs === undefined ? {} : { quietMs }) });
   };
 
-  it("is one line when it begins, with the reason, and one when it ends, with the count", () => {
+  it("is logged when it begins, with the reason, and when it ends, with the count", () => {
     start();
     problem.note(new Error("clouds", { cause: new Error("a low") }));
     for (let n = 0; n < 99; n++) problem.note("more clouds");
@@ -27,7 +27,7 @@ describe("a recurring problem", () => {
     assert.deepEqual(lines.slice(1), [{ level: 30, occurrences: 100, seconds: 0, msg: "it is dry" }]);
   });
 
-  it("begins again after its end", () => {
+  it("can begin again after its end", () => {
     start();
     problem.end();
     for (let n = 0; n < 2; n++) {
@@ -41,7 +41,7 @@ describe("a recurring problem", () => {
     );
   });
 
-  it("ends by itself when it has not occurred for a while", async () => {
+  it("ends after a time without an occurrence", async () => {
     start(20);
     problem.note("clouds");
     problem.note("clouds");

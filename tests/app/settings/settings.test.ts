@@ -56,14 +56,14 @@ function problemsOf(environment: Record<string, string>): SettingsError {
 const LOCAL = { host: "127.0.0.1" } as const;
 
 describe("the settings", () => {
-  it("are the defaults where nothing is set, or set to nothing", () => {
+  it("have their defaults if a variable is absent or empty", () => {
     const defaults = { ...defaultSettings(), ...LOCAL };
     assert.deepEqual(fromEnvironment({ HOST: LOCAL.host }), defaults);
     const empty = Object.fromEntries(Object.values(settingDefinitions).map(({ variable }) => [variable, ""]));
     assert.deepEqual(fromEnvironment({ ...empty, HOST: LOCAL.host }), defaults);
   });
 
-  it("survive the way into an environment and back", () => {
+  it("are the same after they are rendered and read", () => {
     const settings = fc.record(
       Object.fromEntries(settingNames().map((name) => [name, legal(settingDefinitions[name])])),
       { noNullPrototype: true },
@@ -82,7 +82,7 @@ describe("the settings", () => {
     );
   });
 
-  it("leave secrets out of an environment, and out of what is said about it", () => {
+  it("do not include secrets in an environment or a message", () => {
     assert.deepEqual(settingNames().filter(isSecret), ["valkeyPassword"]);
     assert.deepEqual(toEnvironment({ valkeyPassword: "secret", port: 1 }), { PORT: "1" });
     const { message } = problemsOf({ WEBSOCKET_VALKEY_PASSWORD: "a secret" });
@@ -90,7 +90,7 @@ describe("the settings", () => {
     assert.doesNotMatch(message, /a secret/);
   });
 
-  it("mask user information in what is said about a wrong value, whatever the setting", () => {
+  it("mask user information in messages about every setting", () => {
     for (const name of settingNames()) {
       const { variable } = settingDefinitions[name];
       for (const text of [
@@ -154,12 +154,12 @@ describe("the settings", () => {
       ...(variable === "WEBSOCKET_JWKS_URL" ? tokens : {}),
     };
     for (const url of good) {
-      it(`take ${url} for ${variable}`, () => {
+      it(`accept ${url} for ${variable}`, () => {
         fromEnvironment({ ...environment, [variable]: url });
       });
     }
     for (const url of bad) {
-      it(`refuse ${url} for ${variable}`, () => {
+      it(`reject ${url} for ${variable}`, () => {
         const { problems } = problemsOf({ ...environment, [variable]: url });
         assert.deepEqual(
           problems.map(({ key }) => key),
@@ -168,7 +168,7 @@ describe("the settings", () => {
       });
     }
 
-    it(`take only URLs that Node can parse for ${variable}`, () => {
+    it(`accept only URLs that Node.js can parse for ${variable}`, () => {
       fc.assert(
         fc.property(fc.stringMatching(/^(https?|rediss?):\/\/[\w.:[\]@%/?#-]{0,20}$/), (url) => {
           try {
@@ -184,11 +184,11 @@ describe("the settings", () => {
     });
   }
 
-  it("leave out of an environment what is not given", () => {
+  it("render only the given settings", () => {
     assert.deepEqual(toEnvironment({ port: 1 }), { PORT: "1" });
   });
 
-  it("ignore variables of others", () => {
+  it("ignore other variables", () => {
     assert.deepEqual(fromEnvironment({ PATH: "/bin", PORTS: "1", HOST: LOCAL.host }), {
       ...defaultSettings(),
       ...LOCAL,
@@ -204,7 +204,7 @@ describe("the settings", () => {
   };
   for (const name of settingNames()) {
     const definition: SettingDefinition = settingDefinitions[name];
-    it(`name ${definition.variable} and what is allowed when it is illegal`, () => {
+    it(`report ${definition.variable} and its legal values if it is illegal`, () => {
       for (const text of illegal[definition.kind]) {
         const { problems } = problemsOf({ [definition.variable]: text });
         assert.equal(problems.length, 1);
@@ -227,7 +227,7 @@ describe("the settings", () => {
     }
   });
 
-  it("contradict each other where too few of the largest messages are kept", () => {
+  it("contradict each other if too few messages of the maximum size are retained", () => {
     const given = { ...defaultSettings(), maxPayloadBytes: 100_000, retainedBytes: 399_999 };
     assert.match(
       problemsOf(toEnvironment(given)).message,
@@ -242,7 +242,7 @@ describe("the settings", () => {
   });
 
   for (const host of ["localhost", "127.0.0.1", "127.8.8.8", "::1"]) {
-    it(`admit every client if only this machine can reach the server, as at ${host}`, () => {
+    it(`allow every client if only this machine can reach the server, as at ${host}`, () => {
       assert.equal(fromEnvironment({ HOST: host }).access, "open");
     });
   }
@@ -279,7 +279,7 @@ describe("the settings", () => {
     }
   });
 
-  it("contradict each other if access is open and something is said about tokens", () => {
+  it("contradict each other if access is open and a setting of tokens is set", () => {
     const { access, ...aboutTokens } = tokens;
     for (const [name, value] of Object.entries({
       ...aboutTokens,
@@ -295,7 +295,7 @@ describe("the settings", () => {
     }
   });
 
-  it("ignore what a platform says of a service with a similar name, and nothing else", () => {
+  it("ignore a platform's variables of a service with a similar name, and no others", () => {
     const links = {
       WEBSOCKET_SERVICE_HOST: "10.0.0.1",
       WEBSOCKET_SERVICE_PORT: "8080",
@@ -333,11 +333,11 @@ describe("the settings", () => {
     );
   });
 
-  it("listen on this machine alone if nothing says otherwise", () => {
+  it("listen only on this machine by default", () => {
     assert.equal(fromEnvironment({}).host, "127.0.0.1");
   });
 
-  it("report everything that is wrong at once, unknown variables with the nearest known", () => {
+  it("report all problems at once, unknown variables with the nearest known one", () => {
     const { problems, message } = problemsOf({
       PORT: "x",
       WEBSOCKET_HARTBEAT_SECONDS: "1",
@@ -380,11 +380,11 @@ describe("the nearest word", () => {
     });
   }
 
-  it("is the shortest of those that begin with the word, before those that are like it", () => {
+  it("is the shortest candidate that begins with the word, or else a similar one", () => {
     assert.equal(nearest("heart", ["hear", "heartbeatSeconds", "heartbeats"]), "heartbeats");
   });
 
-  it("is the first of those that are equally near", () => {
+  it("is the first of equally similar candidates", () => {
     assert.equal(nearest("mixTasks", ["minTasks", "maxTasks"]), "minTasks");
   });
 });
