@@ -36,7 +36,7 @@ for (const [name, start] of [
   ["Valkey", startValkey],
   ["Valkey (cluster, TLS)", startGuardedValkey],
 ] as const) {
-  describe(`with a server of its own: ${name}`, () => {
+  describe(`a ${name} server`, () => {
     let valkey: TestValkey | undefined;
 
     before(async function () {
@@ -47,7 +47,7 @@ for (const [name, start] of [
 
     after(() => valkey?.close());
 
-    it("refuses what ElastiCache Serverless refuses, within scripts too", async () => {
+    it("refuses the commands that ElastiCache Serverless refuses, also within scripts", async () => {
       assert.ok(valkey !== undefined);
       const connection = connectToValkey({
         ...valkey.address,
@@ -93,11 +93,11 @@ for (const [name, start] of [
 describe("the memory log", () => {
   const retention = { retainedMessages: 100, retainedBytes: 1000, retainedSeconds: 10 };
 
-  it("begins a channel anew that nobody has used for as long as it retains entries", async () => {
+  it("begins a new epoch for a channel that was unused for the retention time", async () => {
     const log = createMemoryLog({ ...retention, retainedSeconds: 0.05 });
     const { epoch } = await log.append({ channel: "c", payload: "x" });
     let position = await log.end("c");
-    // Asking is using.
+    // Each call of `end` is a use, so that the next wait is longer.
     for (let ms = 60; position.epoch === epoch; ms *= 2) {
       await new Promise((resolve) => setTimeout(resolve, ms));
       position = await log.end("c");
@@ -106,7 +106,7 @@ describe("the memory log", () => {
     await log.close();
   });
 
-  it("keeps each entry for its whole time, also behind one that is older", async () => {
+  it("retains each entry for its whole time, also after an older one", async () => {
     let nowMs = 0;
     const log = createMemoryLog({ ...retention, retainedSeconds: 300, now: () => nowMs });
     await log.append({ channel: "c", payload: "older" });
@@ -123,7 +123,7 @@ describe("the memory log", () => {
     await log.close();
   });
 
-  it("knows an id for longer than it keeps its entry", async () => {
+  it("keeps an id for longer than its entry", async () => {
     const log = createMemoryLog({ ...retention, retainedBytes: 10 });
     const first = await log.append({ channel: "c", payload: "12345", id: "id" });
     await log.append({ channel: "c", payload: "1234567890" });
@@ -134,7 +134,7 @@ describe("the memory log", () => {
     await log.close();
   });
 
-  it("forgets ids beyond the number of entries that it retains, and beyond their age", async () => {
+  it("drops ids beyond the number of entries that it retains, and beyond their age", async () => {
     let now = 0;
     const log = createMemoryLog({ ...retention, now: () => now });
     const append = async (id: string): Promise<boolean> =>
@@ -149,18 +149,18 @@ describe("the memory log", () => {
     assert.equal(await append("id-900"), false);
 
     now = retention.retainedSeconds * 1000 + 1;
-    // A channel that is read drops what is too old before the reading begins.
+    // A subscription drops old ids before it begins.
     log.subscribe("c", new LogRecorder())();
     assert.equal(await append("id-999"), false);
     await log.close();
   });
 
   describe("without readers", () => {
-    /** Room for 64 channels that are full. */
+    /** The budget is 64 full channels. */
     const small = { retainedMessages: 100, retainedBytes: 4096, retainedSeconds: 10 };
     const names = Array.from({ length: 1000 }, (_, n) => `channel ${n}`);
 
-    /** How many of the channels that were made last are still there, asked from the last one on. */
+    /** Returns how many of the last channels are kept. */
     const keptOf = async (log: MessageLog, epochs: readonly string[]): Promise<number> => {
       for (let kept = 0; kept < epochs.length; kept++) {
         const index = epochs.length - 1 - kept;
@@ -169,7 +169,7 @@ describe("the memory log", () => {
       return epochs.length;
     };
 
-    it("keeps channels within one budget, those that were used last", async () => {
+    it("keeps the channels that were used last, within one budget", async () => {
       const log = createMemoryLog(small);
       const epochs: string[] = [];
       for (const name of names)
@@ -179,7 +179,7 @@ describe("the memory log", () => {
       await log.close();
     });
 
-    it("counts channels that are empty, and what ids take", async () => {
+    it("counts the memory of empty channels and of ids", async () => {
       for (const append of [
         undefined,
         (log: MessageLog, name: string) => log.append({ channel: name, payload: "", id: "x".repeat(4096) }),
@@ -196,7 +196,7 @@ describe("the memory log", () => {
       }
     });
 
-    it("keeps one that is used, or read, however many come and go", async () => {
+    it("keeps channels that are used or read", async () => {
       const log = createMemoryLog(small);
       const reader = new LogRecorder();
       const left = new LogRecorder();
@@ -222,7 +222,7 @@ describe("the memory log", () => {
       await log.close();
     });
 
-    it("keeps the one that is in use even where it is beyond the budget by itself", async () => {
+    it("keeps the channel in use if it exceeds the budget by itself", async () => {
       const log = createMemoryLog({ ...small, retainedBytes: 16 });
       const { epoch } = await log.append({ channel: "c", payload: "x".repeat(100_000) });
       assert.equal((await log.append({ channel: "c", payload: "x" })).epoch, epoch);
@@ -231,7 +231,7 @@ describe("the memory log", () => {
     });
   });
 
-  it("has an epoch of its own", async () => {
+  it("has epochs of its own", async () => {
     const logs = [createMemoryLog(retention), createMemoryLog(retention)];
     const ends = await Promise.all(logs.map((log) => log.end("c")));
     assert.notEqual(ends[0]?.epoch, ends[1]?.epoch);
@@ -241,9 +241,9 @@ describe("the memory log", () => {
 
 describe("the scripts in Valkey", () => {
   for (const [name, { text }] of Object.entries({ openScript, appendScript, reportScript })) {
-    it(`call nothing that ElastiCache Serverless refuses within a script: ${name}`, () => {
+    it(`call no command that ElastiCache Serverless refuses: ${name}`, () => {
       const called = [...text.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, command]) => command);
-      assert.equal(called.length, text.split("redis.").length - 1, "each call names its command");
+      assert.equal(called.length, text.split("redis.").length - 1, "a call without the name of its command");
       for (const command of called) assert.ok(isDataCommand(command), `${name} calls ${command}`);
     });
   }

@@ -2,19 +2,19 @@ import assert from "node:assert/strict";
 
 import type { LogEntry, LogPosition, LogReader } from "../../../app/src/log/log.ts";
 
-/** A reader that notes what it is told, holds the log to its order, and lets a test wait. */
+/** A reader that records its calls, verifies their order, and lets a test wait for them. */
 export class LogRecorder implements LogReader {
-  /** Ends its subscription; to be set by whoever subscribes it. */
+  /** Ends its subscription. The subscriber sets it. */
   stop: () => void = () => undefined;
-  /** What the last beginning said. */
+  /** Arguments of the last start. */
   epoch = "";
   from = 0;
   end = 0;
-  /** Beginnings so far. */
+  /** Number of starts. */
   starts = 0;
-  /** Those of all beginnings, in order. */
+  /** Payloads of all starts, in order. */
   readonly payloads: string[] = [];
-  /** Those since the last beginning. */
+  /** Payloads since the last start. */
   current: string[] = [];
   #next = 0;
   #waiting: (() => void)[] = [];
@@ -28,27 +28,27 @@ export class LogRecorder implements LogReader {
     this.end = end;
     this.starts += 1;
     this.current = [];
-    this.#tell();
+    this.#wake();
   }
 
   entries(entries: readonly LogEntry[]): void {
-    assert.ok(this.starts > 0, "entries come after the beginning");
-    assert.ok(entries.length > 0, "no batch is empty");
+    assert.ok(this.starts > 0, "entries before the start");
+    assert.ok(entries.length > 0, "an empty delivery");
     for (const { offset, payload } of entries) {
       assert.equal(offset, this.#next);
       this.#next += 1;
       this.payloads.push(payload);
       this.current.push(payload);
     }
-    this.#tell();
+    this.#wake();
   }
 
-  /** Resolves when the reading has begun. */
+  /** Resolves after the first start. */
   begun(): Promise<void> {
     return this.until(() => this.starts > 0);
   }
 
-  /** Resolves when it has that many entries. */
+  /** Resolves when it has so many entries. */
   length(count: number): Promise<void> {
     return this.until(() => this.payloads.length >= count);
   }
@@ -57,7 +57,7 @@ export class LogRecorder implements LogReader {
     while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  #tell(): void {
+  #wake(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

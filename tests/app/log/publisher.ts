@@ -7,28 +7,28 @@ import { waitUntil } from "../../support/waitUntil.ts";
 const TURNS = 3;
 const MESSAGES_PER_TURN = 3;
 
-/** Publishes numbered messages, with an id and without in turn, and knows what must have become of each. */
+/** Publishes numbered messages, every second one with an id, and verifies which of them are stored. */
 export class Publisher {
   readonly #log: MessageLog;
   readonly #channel: string;
   readonly #prefix: string;
-  /** Appended at the first attempt; their order counts. */
+  /** Stored at the first attempt, in order. */
   readonly #stored = new Set<string>();
-  /** Rejected, and then appended by their id. */
+  /** Rejected, and then stored by their id. */
   readonly #storedLater = new Set<string>();
-  /** Rejected, and left so. */
+  /** Rejected, without another attempt. */
   readonly #rejected = new Set<string>();
   #count = 0;
   #stopped = false;
 
-  /** @param prefix of its payloads, which no other publisher has. */
+  /** @param prefix prefix of its payloads, which no other publisher has. */
   constructor(log: MessageLog, channel: string, prefix: string) {
     this.#log = log;
     this.#channel = channel;
     this.#prefix = prefix;
   }
 
-  /** Publishes some each millisecond, in several turns. Resolves when each has been stored, or was given up. */
+  /** Publishes in several turns per millisecond. Resolves when each message is stored or rejected. */
   async publishUntilStopped(): Promise<void> {
     const publishing: Promise<void>[] = [];
     while (!this.#stopped) {
@@ -57,18 +57,18 @@ export class Publisher {
     }
   }
 
-  /** Resolves when something that is published from now on has been stored. */
+  /** Resolves when a later message is stored. */
   async progress(): Promise<void> {
     const before = this.#stored.size;
     await this.publish(true);
     await waitUntil(() => this.#stored.size > before);
   }
 
-  /** Everything that was acknowledged is there once, in order, and nothing is there twice. */
+  /** Verifies that every acknowledged message is stored once and in order. */
   check(payloads: readonly string[]): void {
     const own = payloads.filter((payload) => payload.startsWith(this.#prefix));
     const there = new Set(own);
-    assert.equal(there.size, own.length, "something is there twice");
+    assert.equal(there.size, own.length, "a message is stored twice");
     for (const payload of [...this.#stored, ...this.#storedLater]) {
       assert.ok(there.has(payload), `${payload} is lost`);
     }

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+
+import type { Appended, LogPosition, LogReader, MessageLog } from "../../../../app/src/log/log.ts";
+import type { Retention } from "../../../../app/src/log/retention.ts";
+import { LogRecorder } from "../logRecorder.ts";
+
+const RETENTION: Retention = {
+  retainedMessages: 10_000,
+  retainedBytes: 1024 * 1024,
+  retainedSeconds: 300,
+};
+
+/** A driver that the contract's suite tests. */
+export interface LogDriver {
+  /** Opens a log. If `shared`, all logs have the same entries. */
+  open(retention: Retention): Promise<MessageLog> | MessageLog;
+  /** Whether several tasks can use the log at once. */
+  readonly shared: boolean;
+}
+
+/** A log for the channel of the current test. */
+export interface ContractLog {
+  append(payload: string, id?: string, publisher?: string): Promise<Appended>;
+  appendTo(channel: string, payload: string, id?: string): Promise<Appended>;
+  end(): Promise<LogPosition>;
+  subscribe(reader: LogReader): () => void;
+  close(): Promise<void>;
+}
+
+/** The logs of a test. They are closed after it. */
+export class ContractLogs {
+  readonly #driver: LogDriver;
+  #opened: ContractLog[] = [];
+  channel = "";
+
+  /** Registers the hooks of the suite. @param driver can have entries of other channels. */
+  constructor(driver: LogDriver) {
+    this.#driver = driver;
+    beforeEach(async () => {
+      this.channel = `channel-${randomUUID()}`;
+      await this.open();
+    });
+    afterEach(async () => {
+      await Promise.all(this.#opened.splice(0).map((log) => log.close()));
+    });
+  }
+
+  /** The first log of the test. */
+  get log(): ContractLog {
+    return this.#opened[0] ?? assert.fail("There is no log before the first test.");
+  }
+
+  readonly open = async (retention: Partial<Retention> = {}): Promise<ContractLog> => {
+    const log = await this.#driver.open({ ...RETENTION, ...retention });
+    const opened: ContractLog = {
+      append: async (payload, id, publisher) => log.append({ channel: this.channel, payload, id, publisher }),
+      appendTo: async (channel, payload, id) => log.append({ channel, payload, id }),
+      end: () => log.end(this.channel),
+      subscribe: (reader) => log.subscribe(this.channel, reader),
+      close: () => log.close(),
+    };
+    this.#opened.push(opened);
+    return opened;
+  };
+
+  readonly follow = async (of = this.log): Promise<LogRecorder> => {
+    const reader = new LogRecorder();
+    reader.stop = of.subscribe(reader);
+    await reader.begun();
+    return reader;
+  };
+
+  /** Returns what a new reader receives. */
+  readonly retained = async (of = this.log): Promise<LogRecorder> => {
+    const reader = await this.follow(of);
+    // It starts again if entries are dropped meanwhile.
+    await reader.until(() => reader.current.length === reader.end - reader.from);
+    reader.stop();
+    return reader;
+  };
+
+  readonly appendAll = (payloads: readonly string[], to = this.log): Promise<unknown> =>
+    Promise.all(payloads.map((payload) => to.append(payload)));
+}

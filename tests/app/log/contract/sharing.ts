@@ -1,0 +1,168 @@
+/* eslint-disable mocha/no-exports -- a part of the suite that runs once per driver. */
+import assert from "node:assert/strict";
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+import type { LogEntry } from "../../../../app/src/log/log.ts";
+import { waitUntil } from "../../../support/waitUntil.ts";
+import { LogRecorder } from "../logRecorder.ts";
+import type { ContractLog, ContractLogs } from "./contractLogs.ts";
+
+export function describeSharing(logs: ContractLogs): void {
+  const { open, follow, retained, appendAll } = logs;
+  let log: ContractLog;
+
+  beforeEach(() => {
+    ({ log } = logs);
+  });
+
+  describe("several tasks", () => {
+    let other: ContractLog;
+
+    beforeEach(async () => {
+      other = await open();
+    });
+
+    it("share the log", async () => {
+      const first = await log.append("here");
+      const reader = await follow(other);
+      assert.deepEqual([reader.epoch, reader.end], [first.epoch, 2]);
+      assert.deepEqual(await other.append("there"), { ...first, offset: 2 });
+      await reader.length(2);
+      assert.deepEqual(reader.payloads, ["here", "there"]);
+      assert.deepEqual(await log.end(), { epoch: first.epoch, next: 3 });
+    });
+
+    it("open a channel once at the same time", async () => {
+      const third = await open();
+      const answers = await Promise.all([log, other, third].map((each) => each.append("x")));
+      assert.equal(new Set(answers.map(({ epoch }) => epoch)).size, 1);
+      assert.deepEqual(answers.map(({ offset }) => offset).sort(), [1, 2, 3]);
+    });
+
+    it("continue the offsets after every entry has expired", async () => {
+      const retention = { retainedSeconds: 0.2 };
+      const small = await open(retention);
+      const live = await follow(small);
+      const { epoch } = await small.append("old");
+      await live.length(1);
+      await waitUntil(async () => (await retained(small)).current.length === 0);
+      const late = await open(retention);
+      assert.deepEqual(await late.end(), { epoch, next: 2 });
+      assert.deepEqual(await late.append("new"), {
+        epoch,
+        offset: 2,
+        duplicate: false,
+      });
+    });
+
+    describe("large deliveries", () => {
+      const retainedBytes = 64 * 1024;
+      const payloads = Array.from({ length: 500 }, (_, n) => String(n).padStart(1024));
+
+      class TurnRecorder extends LogRecorder {
+        /** Maximum number of bytes in one turn. */
+        maxBytes = 0;
+        /** Called in the turn after each delivery. */
+        onTurn: () => void = () => undefined;
+        #bytes = 0;
+
+        override entries(entries: readonly LogEntry[]): void {
+          if (this.#bytes === 0) {
+            setImmediate(() => {
+              this.#bytes = 0;
+              this.onTurn();
+            });
+          }
+          for (const { payload } of entries) this.#bytes += Buffer.byteLength(payload);
+          this.maxBytes = Math.max(this.maxBytes, this.#bytes);
+          super.entries(entries);
+        }
+      }
+
+      let reading: ContractLog;
+      let reader: TurnRecorder;
+
+      beforeEach(async () => {
+        reading = await open({ retainedBytes });
+        reader = new TurnRecorder();
+        reader.stop = reading.subscribe(reader);
+        await reader.begun();
+      });
+
+      it("are divided among turns of the event loop", async () => {
+        await appendAll(payloads, other);
+        await reader.length(payloads.length);
+        assert.deepEqual(reader.payloads, payloads);
+        assert.equal(reader.starts, 1);
+        assert.ok(reader.maxBytes <= retainedBytes / 4, `${reader.maxBytes} bytes in one turn`);
+      });
+
+      it("continue while subscriptions begin and end between them", async () => {
+        const going = await follow(reading);
+        const coming = new LogRecorder();
+        let seen: number | undefined;
+        reader.onTurn = () => {
+          if (seen !== undefined) return;
+          going.stop();
+          seen = going.payloads.length;
+          coming.stop = reading.subscribe(coming);
+        };
+        await appendAll(payloads, other);
+        await reader.length(payloads.length);
+        assert.deepEqual([reader.payloads, reader.starts], [payloads, 1]);
+        await coming.until(() => coming.payloads.at(-1) === payloads.at(-1));
+        assert.deepEqual(coming.current, payloads.slice(coming.from - 1));
+        assert.ok(seen !== undefined && seen > 0 && seen < payloads.length);
+        assert.equal(going.payloads.length, seen);
+      });
+
+      it("end when the log is closed between them", async () => {
+        const closed = new Promise<number>((resolve) => {
+          reader.onTurn = () => {
+            const seen = reader.payloads.length;
+            reader.onTurn = () => undefined;
+            void reading.close().then(() => {
+              resolve(seen);
+            });
+          };
+        });
+        await appendAll(payloads, other);
+        const seen = await closed;
+        assert.equal(reader.payloads.length, seen);
+        assert.ok(seen < payloads.length);
+      });
+    });
+
+    it("read the entries in one order", async () => {
+      const readers = [await follow(log), await follow(other)];
+      const count = 500;
+      const append = async (to: ContractLog, name: string): Promise<void> => {
+        for (let n = 0; n < count; n++) {
+          void to.append(`${name}${n}`, n % 5 === 0 ? `${name}${n}` : undefined);
+          if (n % 20 === 0) await nextTurn();
+        }
+      };
+      await Promise.all([append(log, "a"), append(other, "b")]);
+      for (const reader of readers) await reader.length(2 * count);
+      assert.deepEqual(readers[0]?.payloads, readers[1]?.payloads);
+      for (const name of ["a", "b"]) {
+        assert.deepEqual(
+          readers[0]?.payloads.filter((payload) => payload.startsWith(name)),
+          Array.from({ length: count }, (_, n) => `${name}${n}`),
+        );
+      }
+    });
+
+    it("append an id once", async () => {
+      const ids = Array.from({ length: 50 }, (_, n) => `id-${n}`);
+      const answers = await Promise.all(
+        ids.map((id) => Promise.all([log.append(id, id), other.append(id, id)])),
+      );
+      for (const [one, two] of answers) {
+        assert.equal(one.offset, two.offset);
+        assert.notEqual(one.duplicate, two.duplicate);
+      }
+      assert.deepEqual([...(await retained()).current].sort(), ids.sort());
+    });
+  });
+}
