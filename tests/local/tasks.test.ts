@@ -92,7 +92,7 @@ describe("emulated tasks", () => {
 
   it("are not ready while the health check of the container fails, whose exit code is reported", async () => {
     const command = ["CMD", "node", "server.mjs", "nonsense"];
-    const healthCheck = { command, interval: 1, timeout: 1, retries: 1 };
+    const healthCheck = { command, interval: 1, timeout: 15, retries: 1 };
     await using fixture = await launch(wholePath({ container: { healthCheck } }));
     // Without "health", the fixture starts as a second server on a port that is taken.
     const { reason } = await fixture.next("task-unhealthy");
