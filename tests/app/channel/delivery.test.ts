@@ -320,7 +320,7 @@ describe("delivery", () => {
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40, size: "max" }), async (steps) => {
         await run(steps);
       }),
-      { numRuns: 120, interruptAfterTimeLimit: 40_000 },
+      { numRuns: 120, interruptAfterTimeLimit: 40_000, includeErrorInReport: true },
     );
   });
 });
