@@ -1,5 +1,5 @@
 /** The cases: each with its load and its columns. */
-import type { Case, CaseRunner, Column, Effort, Row } from "./case.ts";
+import type { Case, Column, Effort, Row } from "./case.ts";
 import type { LoadFigures, LoadRun, RunOutcome } from "./generator/runs.ts";
 
 const KIB = 1024;

@@ -53,7 +53,9 @@ async function run(options: BenchOptions, orphaned: AbortSignal): Promise<number
       environment: inheritedEnvironment(process.env),
       ...(startStore !== undefined && { startStore }),
       signal,
-      onProgress: statusLine.show,
+      onProgress: (text) => {
+        statusLine.show(text);
+      },
       onCase(result) {
         results.push(result);
         print(renderCase(result));

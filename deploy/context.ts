@@ -1,11 +1,11 @@
 /** The parameters that all commands share. Only main.ts uses the process itself. */
 import type { InterruptSources } from "../cli/interrupts.ts";
-import type { Options } from "./options.ts";
+import type { DeployOptions } from "./options.ts";
 import type { Environment } from "./preconditions.ts";
 import type { Workspace } from "./stack/workspace.ts";
 
 export interface Context {
-  readonly options: Options;
+  readonly options: DeployOptions;
   /** Folder of Pulumi.yaml. */
   readonly root: string;
   readonly env: Environment;

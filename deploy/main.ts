@@ -4,12 +4,12 @@ import path from "node:path";
 import { runCommandLine } from "../cli/runCommandLine.ts";
 import { EXIT } from "./context.ts";
 import { exitCodeOf } from "./errors.ts";
-import { HELP, OPTIONS, type Options, parseOptions } from "./options.ts";
+import { HELP, OPTIONS, type DeployOptions, parseOptions } from "./options.ts";
 import { checkPreconditions } from "./preconditions.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 
-async function run(options: Options, orphaned: AbortSignal): Promise<number> {
+async function run(options: DeployOptions, orphaned: AbortSignal): Promise<number> {
   const { env, stdin, stdout } = process;
   const write = (text: string): void => {
     stdout.write(text);

@@ -14,7 +14,7 @@ import { isStackName, shortName } from "./stack/stackName.ts";
 export type CommandName =
   "up" | "preview" | "refresh" | "destroy" | "outputs" | "status" | "smoke" | "rotate-secret" | "sweep";
 
-export interface Options {
+export interface DeployOptions {
   readonly command: CommandName;
   /** Empty for `sweep`, which processes all stacks. */
   readonly stack: string;
@@ -113,7 +113,7 @@ Exit codes: 0 done, 1 failed, 2 not started, 130 interrupted. Ctrl-C cancels; a 
  * @returns `undefined` for --help.
  * @throws {UsageError} with all wrong options, or else all wrong words, or else all wrong values.
  */
-export function parseOptions(args: readonly string[]): Options | undefined {
+export function parseOptions(args: readonly string[]): DeployOptions | undefined {
   const commandLine = parseCommandLine(args, OPTIONS, ([word]) => allowedOptions(commandNamed(word)));
   if (commandLine === undefined) return undefined;
   const { values, given, positionals } = commandLine;
@@ -177,7 +177,7 @@ function parseEphemeral(
   from: string | undefined,
   expires: string | undefined,
   problems: string[],
-): Options["ephemeral"] {
+): DeployOptions["ephemeral"] {
   if (from === undefined && expires === undefined) return undefined;
   if (from === undefined || expires === undefined) {
     problems.push("--from and --expires require each other; for example --from dev --expires 24h.");

@@ -7,7 +7,7 @@ import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { nearest } from "../app/src/settings/nearest.ts";
 import { isExecutable } from "../cli/executable.ts";
 import { stackNames } from "../infra/evaluation/stackFiles.ts";
-import type { CommandName, Options } from "./options.ts";
+import type { CommandName, DeployOptions } from "./options.ts";
 import { shortName, stackFileName } from "./stack/stackName.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -30,7 +30,7 @@ const NEED_NO_CREDENTIALS: ReadonlySet<CommandName> = new Set(["outputs", "statu
  * @throws {ExpectedError} for the first check that fails.
  */
 export function checkPreconditions(
-  { command, stack, ephemeral }: Pick<Options, "command" | "stack" | "ephemeral">,
+  { command, stack, ephemeral }: Pick<DeployOptions, "command" | "stack" | "ephemeral">,
   places: Places,
 ): string | undefined {
   const { version } = createRequire(import.meta.url)("pulumi/package.json") as { version: string };

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { openClients } from "./clients.ts";
-import { difference, ownCpuSeconds } from "./load.ts";
-import { cpuSeconds, residentBytes } from "./processes.ts";
+import { cpuSeconds, difference, ownCpuSeconds, residentBytes } from "./processes.ts";
 import type { ConnectionsFigures, ConnectionsRun, RunTarget } from "./runs.ts";
 
 /** Measures handshakes and the memory of idle connections. */

@@ -4,7 +4,7 @@ import { LatencyHistogram } from "../../load-test/parts/histogram.ts";
 import { pace as paceEvents } from "../../load-test/parts/pace.ts";
 import { openClients } from "./clients.ts";
 import { clientFrame, OPCODES } from "./frames.ts";
-import { cpuSeconds, residentBytes } from "./processes.ts";
+import { cpuSeconds, difference, ownCpuSeconds, residentBytes } from "./processes.ts";
 import { PROTOCOLS } from "./protocols.ts";
 import type { LoadFigures, LoadRun, RunTarget } from "./runs.ts";
 import { createTemplate } from "./template.ts";
@@ -205,15 +205,4 @@ export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigu
 function isSustained(messages: number, rate: number, seconds: number): boolean {
   const due = rate * seconds;
   return due - messages <= Math.max((1 - SUSTAINED_FRACTION) * due, (rate * PAUSE_MS) / 1000);
-}
-
-/** CPU time of this process in seconds. */
-export function ownCpuSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
-}
-
-/** `undefined` if either value is. */
-export function difference(after: number | undefined, before: number | undefined): number | undefined {
-  return after === undefined || before === undefined ? undefined : after - before;
 }

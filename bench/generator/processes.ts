@@ -26,6 +26,17 @@ export function cpuSeconds(pids: readonly number[]): number | undefined {
   );
 }
 
+/** CPU time of this process in seconds. */
+export function ownCpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+/** `undefined` if either value is. */
+export function difference(after: number | undefined, before: number | undefined): number | undefined {
+  return after === undefined || before === undefined ? undefined : after - before;
+}
+
 /** Resident memory of the processes in bytes; `undefined` on systems other than Linux. */
 export function residentBytes(pids: readonly number[]): number | undefined {
   return sum(

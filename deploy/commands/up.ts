@@ -10,7 +10,7 @@ import { describeLoss, lossesOf } from "../engine/losses.ts";
 import { operate, programOptions, type Operated } from "../engine/operate.ts";
 import { describeCounts, formatDuration } from "../engine/wording.ts";
 import { mayHaveChanged } from "../errors.ts";
-import type { Options } from "../options.ts";
+import type { DeployOptions } from "../options.ts";
 import { configOf, copySecrets, expiryOf, needEphemeral, writeStackFile } from "../stack/ephemeral.ts";
 import { stackFileName } from "../stack/stackName.ts";
 import { openStack, readState } from "../stack/workspace.ts";
@@ -40,7 +40,7 @@ export async function up(context: Context): Promise<number> {
 
 async function openEphemeral(
   { now, root, options, workspace }: Context,
-  { from, lifetimeMs }: NonNullable<Options["ephemeral"]>,
+  { from, lifetimeMs }: NonNullable<DeployOptions["ephemeral"]>,
 ): Promise<Stack> {
   const expires = new Date(now().getTime() + lifetimeMs);
   const { project } = workspace;

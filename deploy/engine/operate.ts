@@ -4,7 +4,7 @@ import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { watchInterrupts } from "../../cli/interrupts.ts";
 import { EXIT, type Context } from "../context.ts";
 import { Interrupted, OperationFailed } from "../errors.ts";
-import type { Options } from "../options.ts";
+import type { DeployOptions } from "../options.ts";
 import { explainCliError } from "../preconditions.ts";
 import { describePending, readState } from "../stack/workspace.ts";
 import { EngineReport, isInCloud } from "./engineReport.ts";
@@ -43,7 +43,7 @@ const POLICY_PACK = "policy";
 export const REFRESH_OPTIONS = { runProgram: true } as const;
 
 /** Options of the operations that run the program. */
-export function programOptions({ refresh, policy }: Pick<Options, "refresh" | "policy">): {
+export function programOptions({ refresh, policy }: Pick<DeployOptions, "refresh" | "policy">): {
   readonly refresh: boolean;
   readonly runProgram?: boolean;
   readonly policyPacks: string[];

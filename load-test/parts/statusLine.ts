@@ -11,5 +11,12 @@ export interface StatusLine {
 export function statusLineOn(stream: NodeJS.WriteStream): StatusLine {
   if (!stream.isTTY) return { show: (text) => void stream.write(`${text}\n`), clear: () => undefined };
   const line = createLogUpdate(stream);
-  return { show: line, clear: line.clear };
+  return {
+    show: (text) => {
+      line(text);
+    },
+    clear: () => {
+      line.clear();
+    },
+  };
 }

@@ -53,6 +53,7 @@ describe("the options of the load test", () => {
     ["wss://h/ --mode sustained --concurrency 5", /--concurrency is not an option of --mode sustained/],
     ["https://h/ --rate x --total 0", /`--rate`: got "x"/, /`--total`: got "0"/, /did you mean wss/],
   ];
+
   it("are reported if they are wrong, all at once", () => {
     for (const [line, ...expected] of wrong) {
       assert.throws(

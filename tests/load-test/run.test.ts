@@ -80,7 +80,14 @@ describe("load test", () => {
     it("counts refused upgrades and closed connections by reason", async () => {
       for (const [behaviour, ...expected] of [
         [{ refuseWith: 403 }, "http 403"],
-        [{ welcome: (socket) => void socket.close(1013) }, "closed 1013"],
+        [
+          {
+            welcome: (socket) => {
+              socket.close(1013);
+            },
+          },
+          "closed 1013",
+        ],
         [
           {
             welcome: (socket) => {
