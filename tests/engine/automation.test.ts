@@ -5,7 +5,7 @@ import { runProgram } from "../../infra/program.ts";
 import { cliRoot, needCli } from "./support/cli.ts";
 import { Project } from "./support/project.ts";
 
-/** Four commands that start the engine: seconds, and on a busy machine many. */
+/** Four commands that start the engine, which can take long on a busy machine. */
 const COMMANDS_TIMEOUT_MS = 180_000;
 
 describe("the Automation API", function () {
@@ -22,7 +22,7 @@ describe("the Automation API", function () {
     project?.close();
   });
 
-  it("brings a stack up from an inline program, with the repository's own stack file, and down again", async () => {
+  it("creates and destroys a stack from an inline program, with the stack file of the repository", async () => {
     assert.ok(project);
     const stack = await LocalWorkspace.createOrSelectStack(
       { stackName: "dev", projectName: "websocket", program: async () => ({ ...(await runProgram()) }) },
@@ -42,7 +42,7 @@ describe("the Automation API", function () {
     assert.ok(Object.values(outputs).every(({ secret }) => !secret));
 
     await stack.destroy();
-    // The library leaves the shape of a deployment open.
+    // The library does not declare the type of a deployment.
     const { resources = [] } = (await stack.exportStack()).deployment as { resources?: unknown[] };
     assert.deepEqual(resources, []);
   });

@@ -11,7 +11,7 @@ import {
   VPC_ORIGIN,
 } from "./support/types.ts";
 
-/** A call about a resource whose id, name, ARN and domain name are one. */
+/** A call for a resource whose ID, name, ARN and domain name are equal. */
 const call = (method: Call["method"], type: string, name: string, inputs: Properties = {}): Call => ({
   method,
   type,
@@ -47,7 +47,7 @@ const ONE = [...loadBalancer("one"), rule("create", "one", "X-A", "a"), service(
 const BEFORE = [...ONE, distribution("create", "one", "a")];
 const ANOTHER = [...loadBalancer("two"), rule("create", "two", "X-A", "a")];
 
-describe("the watch over traffic", () => {
+describe("the check of the traffic", () => {
   for (const [what, calls] of [
     [
       "the rule accepts what is sent, before and after",
@@ -86,7 +86,7 @@ describe("the watch over traffic", () => {
     ],
     ["the distribution goes first", [call("delete", DISTRIBUTION, "edge"), service("delete", "one")]],
   ] as const) {
-    it(`is content when ${what}`, () => {
+    it(`passes when ${what}`, () => {
       new Traffic().follow([...BEFORE, ...calls]);
     });
   }
@@ -145,7 +145,7 @@ describe("the watch over traffic", () => {
       /no tasks/,
     ],
   ] as const) {
-    it(`sees when ${what}`, () => {
+    it(`fails when ${what}`, () => {
       assert.throws(() => {
         new Traffic().follow([...BEFORE, ...calls]);
       }, why);

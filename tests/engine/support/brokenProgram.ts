@@ -1,6 +1,6 @@
 /**
- * The project's program, with values in it that AWS refuses: it takes the place of index.ts in a test's own copy of the
- * repository, and reads which from broken.json beside it.
+ * The program with values that AWS rejects. It replaces index.ts in a copy of the repository, and reads the values from
+ * broken.json beside it.
  */
 export const BROKEN_PROGRAM = `
 import { readFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** The real Pulumi CLI, which these tests drive. */
+/** The Pulumi CLI that these tests run. */
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { isExecutable } from "../../../cli/executable.ts";
 import { leaveOut } from "../../support/leaveOut.ts";
 
-/** The installation that the npm package `pulumi` looks for, and that .ci/install-pulumi makes. */
+/** Returns the folder in which the npm package `pulumi` and .ci/install-pulumi install the CLI. */
 export function cliRoot(): string {
   const { version } = createRequire(import.meta.url)("pulumi/package.json") as { version: string };
   const home = process.env["PULUMI_HOME"] ?? join(homedir(), ".pulumi");
@@ -18,8 +18,8 @@ export function cliPath(): string {
 }
 
 /**
- * Skips the tests of this suite if there is no CLI.
- * @throws {Error} in CI, which must not pass without them.
+ * Skips the tests of a suite if the CLI is not installed.
+ * @throws {Error} in CI.
  */
 export function needCli(context: Mocha.Context): void {
   if (isExecutable(cliPath())) return;

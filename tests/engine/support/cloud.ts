@@ -1,6 +1,6 @@
 /**
- * The stand-in cloud: a folder that the stand-in providers and the tests share. The providers append every call
- * to it, and a test can change there what "really runs", behind Pulumi's back.
+ * The stand-in for AWS: a folder that the stand-in providers and the tests share. The providers append every call to it, and a
+ * test can change existing resources there, as a change outside Pulumi would.
  */
 import {
   appendFileSync,
@@ -14,26 +14,26 @@ import {
 import { join } from "node:path";
 import { waitUntil } from "../../support/waitUntil.ts";
 
-/** In milliseconds: where nobody cancels, it fails. */
+/** Time until a stuck call fails if the engine does not cancel it. */
 const STUCK_FOR_AT_MOST_MS = 30_000;
 const LOOK_EVERY_MS = 20;
 
 export type Properties = Readonly<Record<string, unknown>>;
 
-/** One finished call of the engine to a provider. */
+/** A finished call of the engine to a provider. */
 export interface Call {
   readonly method: "check" | "diff" | "create" | "read" | "update" | "delete" | "invoke" | "construct";
   /** Type token of the resource, or token of the function. */
   readonly type: string;
   /** Logical name of the resource; empty for a function. */
   readonly name: string;
-  /** Which resource it was, for a create, an update or a delete. */
+  /** ID of the resource, for a create, an update or a delete. */
   readonly id?: string;
   /** Top-level inputs that an update changes. */
   readonly changed?: readonly string[];
-  /** What the call was given. */
+  /** The inputs of the call. */
   readonly inputs?: Properties;
-  /** What a create answered. */
+  /** The outputs of a create. */
   readonly outputs?: Properties;
 }
 
@@ -56,12 +56,12 @@ export class Cloud {
     this.#held = join(folder, "held");
   }
 
-  /** Several providers write at once: one append of one line does not mix with another. */
+  /** Records a call. Several providers write at the same time; a single append of one line is atomic. */
   record(call: Call): void {
     appendFileSync(this.#calls, `${JSON.stringify(call)}\n`);
   }
 
-  /** Every call since the last {@link forget}, in the order in which they finished. */
+  /** Returns the calls since the last {@link forget}, in the order in which they finished. */
   calls(): readonly Call[] {
     if (!existsSync(this.#calls)) return [];
     return readFileSync(this.#calls, "utf8")
@@ -70,21 +70,21 @@ export class Cloud {
       .map((line) => JSON.parse(line) as Call); // Written by record() above.
   }
 
-  /** The calls that changed something. */
+  /** Returns the creates, updates and deletes. */
   changes(): readonly Call[] {
     return this.calls().filter(({ method }) => ["create", "update", "delete"].includes(method));
   }
 
   /**
    * Pushes an image under a tag of a repository with immutable tags.
-   * @throws {Error} as ECR does, where the tag is taken: no build gives the same bytes twice.
+   * @throws {Error} if the tag exists, as ECR does.
    */
   push(tag: string): void {
     if (this.pushedTags().includes(tag)) throw new Error(`ImageTagAlreadyExistsException: ${tag}`);
     appendFileSync(this.#tags, `${tag}\n`);
   }
 
-  /** Every tag that was ever pushed, oldest first. */
+  /** Returns all pushed tags, oldest first. */
   pushedTags(): readonly string[] {
     if (!existsSync(this.#tags)) return [];
     return readFileSync(this.#tags, "utf8").trim().split("\n");
@@ -94,7 +94,7 @@ export class Cloud {
     rmSync(this.#calls, { force: true });
   }
 
-  /** From now on a resource of this type is found with these properties when it is read. */
+  /** Sets properties that a read of a resource of this type returns from now on. */
   setDrift(type: string, properties: Properties): void {
     writeFileSync(this.#drift, JSON.stringify({ ...this.#drifts(), [type]: properties }));
   }
@@ -104,14 +104,14 @@ export class Cloud {
   }
 
   /**
-   * The next create or update of this type fails with this message, and changes nothing; the one after it works again. A
-   * replacement fails where it is created.
+   * Makes the next create or update of this type fail with a message. The call after it succeeds. A replacement fails in its
+   * create.
    */
   setFailure(type: string, message: string): void {
     writeEntry(this.#failures, type, message);
   }
 
-  /** @throws {Error} what {@link setFailure} asked for, once. */
+  /** @throws {Error} with the message of {@link setFailure}, once. */
   failIfAsked(type: string): void {
     const message = readEntry(this.#failures, type);
     if (message === undefined) return;
@@ -119,13 +119,13 @@ export class Cloud {
     throw new Error(message);
   }
 
-  /** The next create or update of this type comes to its end only when the engine is cancelled. */
+  /** Makes the next create or update of this type wait until the engine is cancelled. */
   setStuck(type: string): void {
     rmSync(this.#cancelled, { force: true });
     writeEntry(this.#stuck, type, "");
   }
 
-  /** Waits where {@link setStuck} asked for it, once. */
+  /** Waits if {@link setStuck} was called for the type, once. */
   async waitIfAsked(type: string): Promise<void> {
     if (readEntry(this.#stuck, type) === undefined) return;
     rmSync(fileOf(this.#stuck, type));
@@ -133,24 +133,24 @@ export class Cloud {
     await waitUntil(isCancelled, { forMs: STUCK_FOR_AT_MOST_MS, everyMs: LOOK_EVERY_MS });
   }
 
-  /** The engine is cancelled, and has told so. */
+  /** Records that the engine was cancelled. */
   cancel(): void {
     writeFileSync(this.#cancelled, "");
   }
 
-  /** From now on there is a resource with these inputs, also when Pulumi lets go of it. */
+  /** Stores the inputs of a resource. It remains if Pulumi removes it only from its state. */
   hold(type: string, id: string, inputs: Properties): void {
     writeEntry(this.#held, `${type} ${id}`, JSON.stringify(inputs));
   }
 
-  /** The inputs of a resource, where there is one. */
+  /** Returns the inputs of a resource, if it exists. */
   held(type: string, id: string): Properties | undefined {
     const inputs = readEntry(this.#held, `${type} ${id}`);
     // Written by hold() above.
     return inputs === undefined ? undefined : (JSON.parse(inputs) as Properties);
   }
 
-  /** The inputs of all resources of a type, by id. */
+  /** Returns the inputs of all resources of a type by ID. */
   allHeld(type: string): ReadonlyMap<string, Properties> {
     if (!existsSync(this.#held)) return new Map();
     const ids = readdirSync(this.#held)

@@ -1,12 +1,11 @@
 /**
- * A stand-in for `pulumi-language-nodejs`, the part of Pulumi's release that runs a Node program for the engine: it
- * starts the runner of the SDK, `@pulumi/pulumi/cmd/run`, with the arguments and the environment that the real one
- * gives it. So the real CLI runs the real Pulumi.yaml and index.ts, under Pulumi's own runner.
+ * A stand-in for `pulumi-language-nodejs`, which runs a Node.js program for the engine. It starts the runner of the SDK,
+ * `@pulumi/pulumi/cmd/run`, with the same arguments and environment. The CLI therefore runs the real Pulumi.yaml and index.ts.
  *
  * Source: pulumi/pulumi, sdk/nodejs/cmd/pulumi-language-nodejs/main.go, methods Run, constructArguments and
- * constructConfig. What no test needs is left out; gRPC then answers UNIMPLEMENTED, which the engine accepts.
+ * constructConfig. For other methods gRPC returns UNIMPLEMENTED, which the engine accepts.
  *
- * Run as `node languageHost.ts ENGINE_ADDRESS`; it prints the port that it listens on.
+ * Run as `node languageHost.ts ENGINE_ADDRESS`; it prints its port.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -17,12 +16,12 @@ import service from "@pulumi/pulumi/proto/language_grpc_pb.js";
 import messages from "@pulumi/pulumi/proto/language_pb.js";
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 
-/** With this exit code the runner says that the user has been told what is wrong. */
+/** Exit code of the runner if it has already printed the error. */
 const ALREADY_REPORTED = 32;
 
 const engine = process.argv.at(-1) ?? "";
 
-/** What it has started, which ends with it. */
+/** Child processes, which end with this process. */
 const children = new Set<ChildProcess>();
 
 function owned<Child extends ChildProcess>(child: Child): Child {
@@ -64,7 +63,7 @@ async function run(request: messages.RunRequest): Promise<messages.RunResponse> 
           ...process.env,
           PULUMI_CONFIG: JSON.stringify(Object.fromEntries(request.getConfigMap().toArray())),
           PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(request.getConfigsecretkeysList()),
-          // On unless Pulumi.yaml says `typescript: false`; it makes the runner load ts-node.
+          // Makes the runner load ts-node, unless Pulumi.yaml has `typescript: false`.
           ...(options["typescript"] !== false && { PULUMI_NODEJS_TYPESCRIPT: "true" }),
         },
       },
@@ -79,9 +78,9 @@ async function run(request: messages.RunRequest): Promise<messages.RunResponse> 
 }
 
 /**
- * Starts a policy pack, and hands on what it prints, the port that it listens on first, until the engine calls off.
+ * Starts a policy pack and forwards its output, which begins with its port, until the engine cancels the call.
  *
- * Source: as above, method RunPlugin, without the proxy that tells the pack the stack's configuration.
+ * Source: as above, method RunPlugin, without the proxy for the configuration of the stack.
  */
 function runPolicyPack(
   call: grpc.ServerWritableStream<messages.RunPluginRequest, messages.RunPluginResponse>,
@@ -107,7 +106,7 @@ function runPolicyPack(
   call.on("cancelled", () => pack.kill());
 }
 
-// The engine holds the other end; killed, it cannot call off any more.
+// Ends this process if the engine is killed and cannot cancel the call.
 process.stdin.resume().once("end", () => process.exit());
 process.once("exit", () => {
   for (const child of children) child.kill();

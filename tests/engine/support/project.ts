@@ -1,6 +1,6 @@
 /**
- * The project as the real Pulumi CLI sees it, with stand-ins for the providers: a temporary folder that looks like the
- * repository and has a configuration, a state and a cloud of its own. Nothing leaves the machine.
+ * A project for the Pulumi CLI with stand-in providers: a temporary copy of the repository with its own configuration, state and
+ * stand-in for AWS. It uses no network.
  */
 import { spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
@@ -26,10 +26,10 @@ const ROOT = join(import.meta.dirname, "..", "..", "..");
 const STAND_INS = ["aws", "awsx", "docker-build", "random"] as const;
 const PROVIDER_MAIN = join(import.meta.dirname, "providers", "main.ts");
 
-/** Enough for the states of tests; real stacks have one of their own. */
+/** Passphrase of the states of tests. */
 const PASSPHRASE = "stand-in passphrase";
 
-/** How a run of the CLI ended, and what it printed. */
+/** Exit code and output of a run of the CLI. */
 export interface Run {
   readonly code: number | null;
   readonly stdout: string;
@@ -38,12 +38,12 @@ export interface Run {
 
 export class Project {
   readonly cloud: Cloud;
-  /** What a program that runs Pulumi here needs: state, secrets and providers of the test's own. */
+  /** Environment variables for a program that runs Pulumi with the state, secrets and providers of the test. */
   readonly environment: Readonly<Record<string, string>>;
   readonly #root: string;
   #providers: Promise<Providers> | undefined;
   readonly #commands = new Set<ChildProcess>();
-  /** When the run ends before the test has closed it. */
+  /** Closes the project if the process exits before the test does. */
   readonly #atExit = (): void => {
     this.close();
   };
@@ -75,36 +75,36 @@ export class Project {
     };
   }
 
-  /** {@link environment}, with providers that keep running between commands: starting them anew costs most of the time. */
+  /** {@link environment} with providers that run between commands, because their start takes most of the time. */
   async attached(): Promise<Readonly<Record<string, string>>> {
     this.#providers ??= startProviders(this.#inside("cloud"), this.environment);
     const { debugProviders } = await this.#providers;
     return { ...this.environment, PULUMI_DEBUG_PROVIDERS: debugProviders };
   }
 
-  /** The folder that looks like the repository. */
+  /** Path of the copy of the repository. */
   get folder(): string {
     return this.#inside("project");
   }
 
-  /** Everything that the CLI has printed. */
+  /** All output of the CLI. */
   get transcript(): string {
     return this.#transcript;
   }
 
-  /** Everything that Pulumi has written to disk: states, backups, history, logs, configuration. */
+  /** Returns all files that Pulumi has written: states, backups, history, logs, configuration. */
   written(): string {
     const folders = [this.#inside("state"), this.#inside("home")];
     const files = folders.flatMap((folder) => filesIn(folder, { recursive: true }));
     return [...files, ...filesIn(this.#inside("project"), { recursive: false })].join("\n");
   }
 
-  /** Runs the CLI in the project and waits for it, however it ends. */
+  /** Runs the CLI in the project and returns its exit code and output. */
   async run(...args: readonly string[]): Promise<Run> {
     return this.#end(await this.#start(args));
   }
 
-  /** Runs the CLI, and presses Ctrl-C when it prints what matches. */
+  /** Runs the CLI and sends SIGINT when its output matches. */
   async interruptedRun(when: RegExp, ...args: readonly string[]): Promise<Run> {
     const cli = await this.#start(args);
     const ended = this.#end(cli);
@@ -140,12 +140,12 @@ export class Project {
     return { code, stdout, stderr };
   }
 
-  /** Writes values of the project's own namespace into a stack's file, as an editor would. */
+  /** Writes values of the project's namespace into a stack file. */
   configure(stack: string, values: Readonly<Record<string, string>>): void {
     const file = join(this.folder, `Pulumi.${stack}.yaml`);
-    // Stack files of this repository have a mapping there.
+    // Stack files of this repository have a mapping under `config`.
     const { config, ...rest } = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
-    // The CLI writes a key with its namespace, people without.
+    // The CLI writes keys with the namespace. The files of the repository have keys without it.
     const others = Object.entries(config).filter(([key]) => !(key.replace(/^websocket:/, "") in values));
     const own = Object.entries(values).map(([key, value]) => [`websocket:${key}`, value]);
     writeFileSync(file, stringify({ ...rest, config: Object.fromEntries([...others, ...own]) as unknown }));
@@ -154,7 +154,7 @@ export class Project {
   /**
    * Runs the CLI in the project.
    * @returns its standard output.
-   * @throws {Error} with all that it printed, where it fails.
+   * @throws {Error} with its output, if it fails.
    */
   async pulumi(...args: readonly string[]): Promise<string> {
     const { code, stdout, stderr } = await this.run(...args);
@@ -163,14 +163,14 @@ export class Project {
     return stdout;
   }
 
-  /** Ends what still runs, and leaves nothing. Idempotent. */
+  /** Stops all processes and deletes the folder. Idempotent. */
   close(): void {
     process.removeListener("exit", this.#atExit);
     for (const cli of this.#commands) cli.kill("SIGKILL");
     void this.#providers?.then(({ stop }) => {
       stop();
     });
-    // What has just been killed may still have been writing.
+    // A killed process may still have been writing.
     rmSync(this.#root, { recursive: true, force: true, maxRetries: 3 });
   }
 
@@ -187,12 +187,12 @@ export class Project {
 
 let compiled: string | undefined;
 
-/** Every command of every project starts the same programs anew; what Node makes of them is kept until this process ends. */
+/** Compile cache of Node.js for the programs that each command starts, deleted when this process ends. */
 function compileCache(): string {
   if (compiled === undefined) {
     const folder = mkdtempSync(join(tmpdir(), "pulumi-engine-compiled-"));
     process.once("exit", () => {
-      // What has just ended may still be writing.
+      // An ended process may still be writing.
       rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     });
     compiled = folder;
@@ -201,17 +201,17 @@ function compileCache(): string {
 }
 
 interface Providers {
-  /** For PULUMI_DEBUG_PROVIDERS: `NAME:PORT,…`. */
+  /** Value of PULUMI_DEBUG_PROVIDERS: `NAME:PORT,…`. */
   readonly debugProviders: string;
   readonly stop: () => void;
 }
 
-/** Two processes: one for the components of awsx, and one for all that has custom resources. */
+/** Starts two processes: one for the components of awsx and one for all providers of custom resources. */
 async function startProviders(cloud: string, env: NodeJS.ProcessEnv): Promise<Providers> {
   const start = async (name: (typeof STAND_INS)[number]): Promise<{ port: string; stop: () => void }> => {
     const provider = spawn(process.execPath, [PROVIDER_MAIN, name, cloud], {
       env,
-      // It ends with its standard input, and so with this process.
+      // The process ends when its standard input closes, so at the latest with this process.
       stdio: ["pipe", "pipe", "inherit"],
     });
     const [port] = (await once(provider.stdout, "data")) as [Buffer];
@@ -229,7 +229,7 @@ async function startProviders(cloud: string, env: NodeJS.ProcessEnv): Promise<Pr
   };
 }
 
-/** What the program and the image are made of; a test may change its own copy. */
+/** Copies the files of the program and the image, which a test can change. */
 const COPIED =
   /^(Pulumi.*\.(?:yaml|md)|package.*\.json|index\.ts|infra|policy|cli|app|client|console|docs|\.dockerignore)$/;
 
@@ -245,7 +245,7 @@ function writeExecutable(path: string, args: readonly string[]): void {
   writeFileSync(path, `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o755 });
 }
 
-/** The content of the regular files in a folder; what links lead to is the repository's own. */
+/** Returns the content of the regular files in a folder, without links to the repository. */
 function filesIn(folder: string, { recursive }: { readonly recursive: boolean }): string[] {
   return readdirSync(folder, { recursive, withFileTypes: true })
     .filter((entry) => entry.isFile())

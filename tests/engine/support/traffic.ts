@@ -1,4 +1,4 @@
-/** Follows the way of clients through what the cloud holds, call by call. */
+/** Checks after each call that clients can reach the service. */
 import assert from "node:assert/strict";
 import { at, list, text } from "../../support/values.ts";
 import type { Call, Properties } from "./cloud.ts";
@@ -21,19 +21,19 @@ interface Resource {
 }
 
 /**
- * At no moment may clients come to what leads nowhere: from a distribution to a load balancer, through a rule that
- * accepts the header which the distribution sends, to a target group that a service stands behind. While a distribution
- * changes, some of its locations are as before and some are new; when the call returns, all are new.
+ * Follows the route of a request: from a distribution to a load balancer, through a rule that accepts the header of the
+ * distribution, to a target group with a service. While a distribution is updated, its edge locations use the old or the new
+ * configuration. After the call they use the new one.
  */
 export class Traffic {
   /** By id. */
   readonly #resources = new Map<string, Resource>();
-  /** Names by which no client comes, but CloudFront, which is followed there. */
+  /** Names that only CloudFront uses. */
   readonly #originNames = new Set<string>();
 
-  /** @throws {assert.AssertionError} at the first call with which clients get no further. */
+  /** @throws {assert.AssertionError} at the first call after which a request cannot reach a service. */
   follow(changes: readonly Call[]): void {
-    // Whoever takes an entrance away wants nobody to come.
+    // Without an entry point there are no requests.
     const closed = new Set(changes.filter(({ method }) => method === "delete").map(({ id }) => id));
     for (const { method, type, inputs } of changes) {
       if (type === DISTRIBUTION && method !== "delete")
@@ -76,7 +76,7 @@ export class Traffic {
     );
   }
 
-  /** A name leads to a distribution, or to a load balancer that admits everyone. */
+  /** Follows a record to a distribution or to a load balancer that allows all clients. */
   #followRecord({ name, inputs }: Resource, when: string): void {
     if (inputs["aliases"] === undefined) return;
     const where = `after ${when}: record ${name}`;
@@ -84,7 +84,7 @@ export class Traffic {
     const distribution = this.#of(DISTRIBUTION, {}).find(({ outputs }) => outputs["domainName"] === target);
     if (distribution !== undefined) {
       const { aliases = [] } = distribution.inputs;
-      // As the provider was given them.
+      // The inputs of the provider.
       const known = (aliases as readonly string[]).includes(text(inputs, "name"));
       assert.ok(known, `${where} leads to a distribution that does not know the name`);
       return;
@@ -118,7 +118,7 @@ export class Traffic {
     return this.#of(LOAD_BALANCER, {}).find(({ outputs }) => outputs["dnsName"] === dnsName);
   }
 
-  /** AWS refuses a target group that another load balancer uses. */
+  /** Checks that a target group has one load balancer, as AWS requires. */
   #checkTargetGroups(): void {
     const users = new Map<unknown, unknown>();
     for (const { inputs } of this.#of(LISTENER_RULE, {})) {
@@ -151,7 +151,7 @@ export class Traffic {
   }
 }
 
-/** Names and values are compared without regard to case. */
+/** Load balancers compare names and values of headers case-insensitively. */
 function accepts({ inputs }: Resource, name: string, value: string): boolean {
   const { httpHeaderName, values } = at(inputs, "conditions[0].httpHeader");
   const accepted = values as readonly string[];

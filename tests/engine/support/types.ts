@@ -1,4 +1,4 @@
-/** Type tokens that the tests speak of. */
+/** Type tokens of the engine tests. */
 export const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";
 export const IMAGE = "docker-build:index:Image";
 export const LISTENER = "aws:lb/listener:Listener";

@@ -1,12 +1,12 @@
-/** Plain data, only: a test's own program uses it, where Pulumi's values are known. */
+/** Plain data: BROKEN_PROGRAM uses this function after Pulumi's values are known. */
 type Data = Readonly<Record<string, unknown>>;
 
 /**
- * The inputs with another value at a path; `[]` is the first item of a list, and JSON inside a string stays JSON.
- * What is not there on the way is made.
+ * Returns the inputs with another value at a path. `[]` is the first item of a list, and JSON in a string remains JSON. Missing
+ * objects and lists are created.
  */
 export function withValue(inputs: Data, path: string, value: unknown): Data {
-  return changed(inputs, path.match(/[^.[\]]+|\[\]/g) ?? [], value) as Data; // What was an object stays one.
+  return changed(inputs, path.match(/[^.[\]]+|\[\]/g) ?? [], value) as Data; // The copy of an object is an object.
 }
 
 function changed(data: unknown, steps: readonly string[], value: unknown): unknown {

@@ -1,7 +1,6 @@
 /**
- * The stand-in for awsx, a provider of components: the children that it declares are what its own source
- * declares (pulumi/pulumi-awsx: awsx/ec2/vpc.ts, ecr/image.ts, ecs/fargateService.ts), as far as this project
- * uses them. What it does not play, it refuses.
+ * The stand-in for awsx, a provider of components. It declares the same children as awsx, as far as this project uses them
+ * (pulumi/pulumi-awsx: awsx/ec2/vpc.ts, ecr/image.ts, ecs/fargateService.ts). It rejects unsupported arguments.
  */
 import * as aws from "@pulumi/aws";
 import type * as awsx from "@pulumi/awsx";
@@ -21,7 +20,7 @@ export function standIn(cloud: Cloud, version: string): pulumi.provider.Provider
   };
 }
 
-/** The engine gives inputs without a type; each function below has the type of the component's own arguments. */
+/** The engine passes untyped inputs. Each function below has the type of the component's arguments. */
 function declareChildren(
   parent: pulumi.ComponentResource,
   name: string,
@@ -107,7 +106,7 @@ async function defaultZones(parent: pulumi.Resource, count: number): Promise<rea
 /** The plugin that awsx 3.9.0 asks for, with the SDK that it was built with; its own package.json pins it. */
 const AWSX_DOCKER_BUILD = "0.0.14";
 
-/** As awsx does, the image is declared only when its repository is known, and is named by its tag. */
+/** Declares the image after its repository is known, with its tag as the name, as awsx does. */
 function image(component: pulumi.ComponentResource, args: awsx.ecr.ImageArgs): pulumi.Inputs {
   const imageUri = pulumi.output(args).apply(({ repositoryUrl, imageTag, context, dockerfile, platform }) => {
     if (imageTag === undefined) refuse("an image without an imageTag");
@@ -121,7 +120,7 @@ function image(component: pulumi.ComponentResource, args: awsx.ecr.ImageArgs): p
         cacheTo: [{ inline: {} }],
         context: { location: context ?? "." },
         ...defined({ dockerfile: dockerfile === undefined ? undefined : { location: dockerfile } }),
-        // docker-build knows platforms as a union of literals; awsx takes any string.
+        // The type of a platform is a union of literals in docker-build and a string in awsx.
         platforms: platform === undefined ? [] : [platform as dockerBuild.Platform],
         push: true,
         registries: [{ address: token.proxyEndpoint, username: token.userName, password: token.password }],
@@ -193,12 +192,12 @@ function fargateTaskDefinition(
 }
 
 function refuse(what: string): never {
-  throw new Error(`The stand-in for awsx does not play ${what}.`);
+  throw new Error(`The stand-in for awsx does not support ${what}.`);
 }
 
-/** The entries that have a value: an absent argument is not the same as one that is undefined. */
+/** Removes undefined entries, because awsx distinguishes them from absent ones. */
 function defined<T extends object>(args: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  // Object.entries forgets which keys it was given.
+  // Object.entries returns keys of type string.
   return Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: NonNullable<T[K]>;
   };

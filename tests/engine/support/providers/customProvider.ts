@@ -1,7 +1,6 @@
 /**
- * The stand-in for a provider of custom resources: `aws`, `random` and `docker-build`. It refuses what AWS refuses
- * (`limits.ts`), and answers with the inputs that it was given: where AWS would change a value, a test has to say so
- * (`Cloud.setDrift`).
+ * The stand-in for providers of custom resources: `aws`, `random` and `docker-build`. It rejects the values that AWS rejects
+ * (policy/limits/), and returns the inputs. A test sets values that AWS would change with `Cloud.setDrift`.
  */
 import { createHash, randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
@@ -16,7 +15,7 @@ import { replacing } from "./replacing.ts";
 
 const REGION = "us-east-1";
 const IMAGE = "docker-build:index:Image";
-/** While a distribution uses it, nothing of it can be changed (Amazon CloudFront API, UpdateVpcOrigin). */
+/** @see https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_UpdateVpcOrigin.html */
 const IN_USE =
   "CannotUpdateEntityWhileInUse: The specified VPC origin is currently associated with distributions";
 const mocked = standInsFor(REGION);
@@ -35,7 +34,7 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
       const changed = changedKeys(olds, news);
       cloud.record({ method: "diff", ...identity(urn), changed });
       return Promise.resolve({
-        // Where something changed, the engine finds out what, for the resource options that speak of it.
+        // Without this field, the engine compares the inputs and applies ignoreChanges and replaceOnChanges.
         ...(changed.length === 0 && { changes: false }),
         replaces: [...replacing(identity(urn).type, changed)],
       });
@@ -46,7 +45,7 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
       cloud.failIfAsked(identity(urn).type);
       if (identity(urn).type === IMAGE) for (const tag of inputs["tags"] as string[]) cloud.push(tag);
       refuseTakenAliases(cloud, urn, inputs);
-      // A resource that replaces another one is another one.
+      // A replacement has a new ID.
       const id = randomUUID();
       const outs = outputsOf(urn, inputs);
       cloud.record({
@@ -64,11 +63,11 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
       const { type, name } = identity(urn);
       cloud.record({ method: "read", type, name });
       const held = cloud.held(type, id);
-      // Without an id, there is none.
+      // A result without an ID means that the resource does not exist.
       if (held === undefined) return Promise.resolve({});
       const drift = cloud.driftOf(type);
       const inputs = { ...held, ...drift };
-      // What is imported has no state yet.
+      // An imported resource has no state yet.
       const known = INPUTS_KEY in state ? state : outputsOf(urn, held);
       return Promise.resolve({ id, props: { ...known, ...drift, [INPUTS_KEY]: inputs }, inputs });
     },
@@ -132,7 +131,7 @@ function findFailures(type: string, name: string, inputs: Properties): provider.
   return failures;
 }
 
-/** A name belongs to one distribution, whoever's it is (Amazon CloudFront API, CreateDistribution). */
+/** Rejects a domain of another distribution: https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateDistribution.html */
 function refuseTakenAliases(cloud: Cloud, urn: string, inputs: Properties, ownId?: string): void {
   if (identity(urn).type !== DISTRIBUTION) return;
   for (const [id, others] of cloud.allHeld(DISTRIBUTION)) {
@@ -151,7 +150,7 @@ function identity(urn: string): Pick<Call, "type" | "name"> {
   return { type: types.slice(types.lastIndexOf("$") + 1), name: name.join("::") };
 }
 
-/** What the children of awsx's components ask, and the mocks are never asked; and what AWS knows better than the mocks. */
+/** Results of functions that only children of awsx's components call, or whose stand-in result is too general. */
 const FUNCTION_RESULTS: Readonly<Record<string, Properties>> = {
   "aws:route53/getZone:getZone": { name: "example.com" },
   "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
@@ -161,21 +160,21 @@ const FUNCTION_RESULTS: Readonly<Record<string, Properties>> = {
   },
 };
 
-/** What a provider tells of a resource with these inputs. */
+/** Returns the outputs of a resource with these inputs. */
 function outputsOf(urn: string, inputs: Properties): Properties {
   const { type, name } = identity(urn);
   const { outputs } = mocked.resource(type, name, inputs);
   return { ...outputs, ...contentOutputs(type, outputs), [INPUTS_KEY]: inputs };
 }
 
-/** The outputs that differ when the content does, which the mocks, evaluated once, need not tell apart. */
+/** Returns the outputs that change with the inputs. The stand-ins of an evaluation need no such outputs. */
 function contentOutputs(type: string, { arn, ...outputs }: Properties): Properties {
   const hash = hashOf(outputs);
   switch (type) {
     case "aws:ecs/taskDefinition:TaskDefinition":
       return { arn: `${String(arn)}:${hash}` };
     case SERVICE:
-      // One that replaces another has a name of its own, and is behind another load balancer.
+      // A replacement has a different load balancer and a new name.
       return { name: `${String(outputs["name"])}-${hashOf(outputs["loadBalancers"])}` };
     case IMAGE:
       return { digest: `sha256:${hash}` };
@@ -189,13 +188,13 @@ function hashOf(value: unknown): string {
 }
 
 /**
- * The engine hands over a resource's whole state, in which inputs and outputs are one. So the stand-in keeps the
- * inputs once more, as the SDK's dynamic providers do.
+ * The engine passes the state of a resource, in which inputs and outputs are merged. The stand-in therefore stores the inputs
+ * again, as the dynamic providers of the SDK do.
  */
 const INPUTS_KEY = "__inputs";
 
 function inputsIn(state: Properties): Properties {
-  // Put there by this module.
+  // Written by this module.
   return state[INPUTS_KEY] as Properties;
 }
 
@@ -205,10 +204,10 @@ function changedKeys(olds: Properties, news: Properties): string[] {
   return [...keys].filter((key) => !isDeepStrictEqual(before[key], news[key]));
 }
 
-/** How a secret travels: an object with this key, and the value beside it (sdk/go/common/resource, SigKey). */
+/** A secret is an object with this key and its value (sdk/go/common/resource, SigKey). */
 const SIGNATURE_KEY = "4dabf18193072939515e22adb298388d";
 
-/** The inputs as a cloud would get them, with the secrets in the clear. */
+/** Returns the inputs with secrets in plain text. */
 function revealed(inputs: Properties): Properties {
   return JSON.parse(JSON.stringify(inputs), (_key, value: unknown) =>
     typeof value === "object" && value !== null && SIGNATURE_KEY in value && "value" in value

@@ -1,6 +1,6 @@
 /**
- * The executable of every stand-in provider: `node main.ts PACKAGE FOLDER [ENGINE_ADDRESS]`, where FOLDER holds the
- * stand-in cloud. Without an engine it waits for those that attach to it, until its standard input ends.
+ * The executable of every stand-in provider: `node main.ts PACKAGE FOLDER [ENGINE_ADDRESS]`, where FOLDER is that of
+ * the stand-in for AWS. Without an engine address it waits for engines that attach to it, until its standard input closes.
  */
 import { createRequire } from "node:module";
 import { provider } from "@pulumi/pulumi";
@@ -20,7 +20,7 @@ const { standIn } = name === "awsx" ? await import("./awsxProvider.ts") : await 
 const { ReadRequest } = messages;
 const propertiesOf = Object.getOwnPropertyDescriptor(ReadRequest.prototype, "getProperties")?.value as (
   this: messages.ReadRequest,
-) => struct.Struct | undefined; // The SDK's own method.
+) => struct.Struct | undefined; // A method of the SDK.
 ReadRequest.prototype.getProperties = function () {
   return propertiesOf.call(this) ?? new struct.Struct();
 };

@@ -1,6 +1,6 @@
 /**
- * Top-level inputs whose change replaces the resource, from the "Changing this forces a new resource" of the AWS
- * provider's documentation; for the types and properties that a stack of this project may change.
+ * Top-level inputs whose change replaces the resource ("Changing this forces a new resource" in the documentation of the AWS
+ * provider), for the types and properties that a stack of this project can change.
  */
 const REPLACING: Readonly<Record<string, readonly string[]>> = {
   "aws:acm/certificate:Certificate": ["domainName", "validationMethod"],
@@ -15,7 +15,7 @@ const REPLACING: Readonly<Record<string, readonly string[]>> = {
   "aws:ecr/repository:Repository": ["name", "encryptionConfigurations"],
   "aws:ecs/cluster:Cluster": ["name"],
   "aws:ecs/service:Service": ["name", "cluster", "launchType", "schedulingStrategy"],
-  // A task definition is never updated: AWS registers a new revision.
+  // AWS registers a new revision for each change of a task definition.
   "aws:ecs/taskDefinition:TaskDefinition": [
     "containerDefinitions",
     "cpu",
@@ -44,7 +44,7 @@ const REPLACING: Readonly<Record<string, readonly string[]>> = {
   "random:index/randomString:RandomString": ["keepers", "length", "lower", "numeric", "special", "upper"],
 };
 
-/** Which of the changed inputs cannot be changed in place. */
+/** Returns the changed inputs that require a replacement. */
 export function replacing(type: string, changed: readonly string[]): readonly string[] {
   return changed.filter((key) => REPLACING[type]?.includes(key));
 }
