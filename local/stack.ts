@@ -4,7 +4,7 @@ import { startApiGatewayEdge } from "./runtime/apiGatewayEdge.ts";
 import { localCertificate } from "./runtime/network/certificate.ts";
 import type { EmitEvent, ObservedStack, StackUrls } from "./events.ts";
 import { coverageOf, limitationsOf } from "./model/coverage.ts";
-import { summarize } from "./model/summary.ts";
+import { summarizeStack } from "./model/summary.ts";
 import { readParts } from "./model/parts.ts";
 import { watchOpenFiles } from "./runtime/network/openFiles.ts";
 import { startServicePath } from "./runtime/servicePath.ts";
@@ -52,7 +52,7 @@ export async function startStack(
 ): Promise<RunningStack> {
   const parts = readParts(graph, options);
   const covered = coverageOf(graph, parts.unsupported);
-  emit({ event: "declared", ...summarize(graph, covered, parts, options) });
+  emit({ event: "declared", ...summarizeStack(graph, covered, parts, options) });
   for (const limitation of limitationsOf(covered)) emit({ event: "unsupported", ...limitation });
   for (const message of graph.warnings) emit({ event: "warning", message });
 

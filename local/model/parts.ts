@@ -6,7 +6,7 @@ import { type DeclaredDistribution, DISTRIBUTION, readDistributions } from "./ed
 import { FieldReader } from "./fieldReader.ts";
 import { type DeclaredLoadBalancer, readLoadBalancers } from "./loadBalancer/loadBalancer.ts";
 import { type DeclaredTargetGroup, readTargetGroups } from "./loadBalancer/targetGroup.ts";
-import { type DeclaredService, readService, SERVICE } from "./service.ts";
+import { type DeclaredService, readService, SERVICE_TYPE } from "./service.ts";
 
 export interface StackParts {
   /** `undefined` if the stack has no service. */
@@ -64,7 +64,7 @@ export function readParts(graph: DeclaredGraph, { tasks, apiGatewayOrigin }: Par
     );
   }
   const isEmulated = apiGatewayOrigin !== undefined;
-  const hasService = apiGatewayEdge === undefined || ofType(graph, SERVICE).length > 0;
+  const hasService = apiGatewayEdge === undefined || ofType(graph, SERVICE_TYPE).length > 0;
   if (!hasService && !isEmulated) {
     throw new ExpectedError(`Stack ${graph.stack} cannot be emulated: ${NO_API_GATEWAY}`);
   }

@@ -4,7 +4,7 @@ import { type DeclaredGraph, ofType, theOnly } from "../../infra/evaluation/grap
 import { FieldReader } from "./fieldReader.ts";
 import type { HealthThresholds } from "./health.ts";
 
-export const SERVICE = "awsx:ecs:FargateService";
+export const SERVICE_TYPE = "awsx:ecs:FargateService";
 
 /** @see https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html */
 const AWS_DEFAULTS = {
@@ -65,7 +65,7 @@ export interface ContainerHealthCheck {
  * @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate, or the limit that `tasks` exceeds.
  */
 export function readService(graph: DeclaredGraph, tasks?: number): DeclaredService {
-  const resource = theOnly(graph, SERVICE);
+  const resource = theOnly(graph, SERVICE_TYPE);
   const inputs = FieldReader.inputsOf(resource);
   const attachment = inputs.onlyItem("loadBalancers", "target group");
   const container = readContainer(

@@ -37,7 +37,7 @@ export interface Emulators {
   readonly apiGatewayOrigin?: URL | undefined;
 }
 
-export function summarize(
+export function summarizeStack(
   graph: DeclaredGraph,
   covered: readonly Coverage[],
   { servicePath, apiGatewayEdge }: StackParts,

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { TLSSocket } from "node:tls";
 import type { LocalCertificate } from "./network/certificate.ts";
 import { createExchanges, type Exchange, respond } from "./network/exchange.ts";
-import { type ListenPort, listen, type ListeningServer, type PortAddress } from "./network/listen.ts";
+import { type ListenPort, listenOnLocalhost, type ListeningServer, type PortAddress } from "./network/listen.ts";
 import {
   type DeclaredDistribution,
   originRequestHeaders,
@@ -86,7 +86,7 @@ export async function startEdge(options: EdgeOptions): Promise<ListeningServer<P
   }
 
   const exchanges = createExchanges(handle);
-  const listening = await listen(tlsServers(exchanges.createServer(), certificate), listenPort);
+  const listening = await listenOnLocalhost(tlsServers(exchanges.createServer(), certificate), listenPort);
   return {
     address: listening.address,
     async close() {

@@ -3,7 +3,7 @@ import { TLSSocket } from "node:tls";
 import { LOOPBACK } from "../../cli/loopback.ts";
 import type { LocalCertificate } from "./network/certificate.ts";
 import { createExchanges, type Exchange, respond } from "./network/exchange.ts";
-import { type ListenPort, listen, type ListeningServer, listenPrivately } from "./network/listen.ts";
+import { type ListenPort, listenOnLocalhost, type ListeningServer, listenPrivately } from "./network/listen.ts";
 import { redirectLocation } from "../model/loadBalancer/action.ts";
 import { endToEnd, type Headers } from "../model/headers.ts";
 import { chooseAction, type DeclaredListener } from "../model/loadBalancer/listener.ts";
@@ -95,7 +95,7 @@ export async function startListener(options: ListenerOptions): Promise<Listening
     listener.protocol === "HTTPS" ? tlsServers(createHttpServer(), certificate) : createHttpServer;
   const listening = await (listenPort === "private"
     ? listenPrivately(createServer)
-    : listen(createServer, listenPort));
+    : listenOnLocalhost(createServer, listenPort));
   return {
     address: listening.address,
     async close() {

@@ -4,7 +4,7 @@
  */
 import { CommandError, OK, type Reply } from "./resp.ts";
 import type { KeyStore } from "./store.ts";
-import { type Entry, type EntryId, formatId, parseId, Stream } from "./stream.ts";
+import { type Entry, type EntryId, formatId, parseId, EntryStream } from "./stream.ts";
 
 type Command = (store: KeyStore, args: readonly string[]) => Reply;
 
@@ -41,7 +41,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     const id = words.next();
     const existing = store.stream(required(key));
     if (existing === undefined && !mayCreate) return null;
-    const stream = existing ?? new Stream();
+    const stream = existing ?? new EntryStream();
     const added = stream.append(id, words.rest(), Date.now());
     if (existing === undefined) store.set(required(key), stream);
     trim?.(stream);
@@ -131,7 +131,7 @@ function bound(text: string, missing: number): EntryId {
 }
 
 /** Parses `MAXLEN n` or `MINID id`, with an optional `=` or `~`. */
-function parseTrim(words: Arguments): ((stream: Stream) => number) | undefined {
+function parseTrim(words: Arguments): ((stream: EntryStream) => number) | undefined {
   if (words.take("MAXLEN")) {
     const approximately = words.take("~");
     words.take("=");

@@ -17,7 +17,7 @@ export interface StandInUser {
   readonly access: string;
 }
 
-export interface StandIn {
+export interface ValkeyStandIn {
   readonly port: number;
   /** Destroys all connections. Idempotent. */
   close(): Promise<void>;
@@ -40,7 +40,7 @@ interface WaitingClient {
   readonly respond: (reply: Reply) => void;
 }
 
-export async function startStandIn(user: StandInUser): Promise<StandIn> {
+export async function startStandIn(user: StandInUser): Promise<ValkeyStandIn> {
   const store = new KeyStore();
   const scripts = await createScripts();
   const sockets = new Set<Socket>();

@@ -1,22 +1,22 @@
 /** The keys of the stand-in: streams and hashes, with their expiry. */
 import { CommandError } from "./resp.ts";
-import { Stream } from "./stream.ts";
+import { EntryStream } from "./stream.ts";
 
-type Value = Stream | Map<string, string>;
+type Value = EntryStream | Map<string, string>;
 
 export class KeyStore {
   readonly #values = new Map<string, Value>();
   /** Times in milliseconds of `Date.now()`, by key. */
   readonly #expiries = new Map<string, number>();
 
-  stream(key: string): Stream | undefined {
+  stream(key: string): EntryStream | undefined {
     const value = this.#get(key);
-    return value === undefined || value instanceof Stream ? value : wrongType();
+    return value === undefined || value instanceof EntryStream ? value : wrongType();
   }
 
   hash(key: string): Map<string, string> | undefined {
     const value = this.#get(key);
-    return value instanceof Stream ? wrongType() : value;
+    return value instanceof EntryStream ? wrongType() : value;
   }
 
   set(key: string, value: Value): void {

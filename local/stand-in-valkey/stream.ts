@@ -18,7 +18,7 @@ const ZERO: EntryId = { first: 0, second: 0 };
 /** An approximate trim removes at least this number of entries, as in Valkey. */
 const TRIM_SLACK = 100;
 
-export class Stream {
+export class EntryStream {
   #entries: Entry[] = [];
   #last = ZERO;
 

@@ -4,8 +4,6 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
@@ -74,11 +72,6 @@ describe("npm start", function () {
       }
     });
 
-    it("refuses plain HTTP at the edge", async () => {
-      const response = await fetch(stack.urls.page.replace("https", "http"), { redirect: "manual" });
-      assert.equal(response.status, 403);
-    });
-
     it("passes the load test", async () => {
       const loadTest = spawn(
         process.execPath,
@@ -139,19 +132,6 @@ describe("npm start", function () {
     assert.equal(code, 1);
     assert.match(stderr, /Pulumi\.prd\.yaml.*prod/);
     assert.doesNotMatch(stderr, /^\s+at /m);
-  });
-
-  it("exits with 1 and the option that changes the port, if a port is taken", async () => {
-    const taken = createServer().listen(0, "127.0.0.1");
-    await once(taken, "listening");
-    const { port } = taken.address() as AddressInfo;
-    try {
-      const { code, stderr } = await failingStart("--edge-port", String(port), "--load-balancer-port", "0");
-      assert.equal(code, 1);
-      assert.match(stderr, new RegExp(`${String(port)}.*--edge-port`, "s"));
-    } finally {
-      taken.close();
-    }
   });
 });
 

@@ -125,10 +125,6 @@ describe("requests through the local stack", () => {
     assert.equal(await refusedUpgrade(`${plain.replace("http", "ws")}/chat`), 403);
   });
 
-  it("with a method that the behavior does not declare are refused", async () => {
-    assert.equal((await ask(`${edge}/x`, { method: "DELETE" })).status, 403);
-  });
-
   it("for an upgrade that the server refuses get the server's status", async () => {
     assert.equal(await refusedUpgrade(`${edge.replace("https", "wss")}/elsewhere`), 400);
   });

@@ -5,7 +5,7 @@ import { FieldReader } from "../fieldReader.ts";
 import { endToEnd, type Headers, valuesOf, withAppended, withHeader, without } from "../headers.ts";
 import { type DeclaredOrigin, readOrigin } from "./origin.ts";
 import {
-  type OriginRequestPolicy,
+  type DeclaredOriginRequestPolicy,
   readOriginRequestPolicy,
   selectHeaders,
   selectQuery,
@@ -42,7 +42,7 @@ export interface CacheBehavior {
   readonly targetOriginId: string;
   readonly viewerProtocolPolicy: "https-only" | "redirect-to-https" | "allow-all";
   readonly allowedMethods: readonly string[];
-  readonly originRequestPolicy: OriginRequestPolicy;
+  readonly originRequestPolicy: DeclaredOriginRequestPolicy;
 }
 
 export interface ViewerRequest {

@@ -9,7 +9,7 @@ type Selection =
   | { readonly which: "none" | "all" }
   | { readonly which: "only" | "all-but"; readonly names: readonly string[] };
 
-export interface OriginRequestPolicy {
+export interface DeclaredOriginRequestPolicy {
   readonly headers: Selection;
   readonly cookies: Selection;
   readonly queryStrings: Selection;
@@ -19,13 +19,13 @@ const ALL: Selection = { which: "all" };
 const NONE: Selection = { which: "none" };
 
 /** A cache behavior without a policy forwards only the headers that describe the body, if its cache policy adds none. */
-export const NO_POLICY: OriginRequestPolicy = { headers: NONE, cookies: NONE, queryStrings: NONE };
+export const NO_POLICY: DeclaredOriginRequestPolicy = { headers: NONE, cookies: NONE, queryStrings: NONE };
 
 /**
  * Managed policies.
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-origin-request-policies.html
  */
-const MANAGED: Readonly<Record<string, OriginRequestPolicy>> = {
+const MANAGED: Readonly<Record<string, DeclaredOriginRequestPolicy>> = {
   // AllViewer
   "216adef6-5c7f-47e4-b989-5492eafa07d3": { headers: ALL, cookies: ALL, queryStrings: ALL },
   // AllViewerExceptHostHeader
@@ -46,7 +46,7 @@ const BEHAVIORS = {
 } as const;
 
 /** @throws {ExpectedError} if the policy is neither declared nor one of {@link MANAGED}, or a selection is unsupported. */
-export function readOriginRequestPolicy(graph: DeclaredGraph, behavior: FieldReader): OriginRequestPolicy {
+export function readOriginRequestPolicy(graph: DeclaredGraph, behavior: FieldReader): DeclaredOriginRequestPolicy {
   if (!behavior.has("originRequestPolicyId")) return NO_POLICY;
   const id = behavior.text("originRequestPolicyId");
   const managed = MANAGED[id];
@@ -79,7 +79,7 @@ function readSelection(config: FieldReader, behavior: string, list: string): Sel
 const BODY_HEADERS = ["content-length", "content-type"];
 
 /** The viewer's headers that a policy forwards. Its selection of cookies, and not that of headers, applies to the Cookie header. */
-export function selectHeaders(policy: OriginRequestPolicy, headers: Headers): Headers {
+export function selectHeaders(policy: DeclaredOriginRequestPolicy, headers: Headers): Headers {
   const passed = without(headers, "Cookie").filter(
     ([name]) => BODY_HEADERS.includes(name.toLowerCase()) || selects(policy.headers, name, lower),
   );
@@ -90,7 +90,7 @@ export function selectHeaders(policy: OriginRequestPolicy, headers: Headers): He
 }
 
 /** A path and query, with the query parameters that a policy forwards. */
-export function selectQuery({ queryStrings }: OriginRequestPolicy, target: string): string {
+export function selectQuery({ queryStrings }: DeclaredOriginRequestPolicy, target: string): string {
   if (queryStrings.which === "all") return target;
   const { path, query } = splitTarget(target);
   const passed = query.split("&").filter((pair) => pair !== "" && selects(queryStrings, nameOf(pair), exact));
@@ -98,7 +98,7 @@ export function selectQuery({ queryStrings }: OriginRequestPolicy, target: strin
 }
 
 /** A text such as `all headers, no cookies, the query strings token`. */
-export function describePolicy({ headers, cookies, queryStrings }: OriginRequestPolicy): string {
+export function describePolicy({ headers, cookies, queryStrings }: DeclaredOriginRequestPolicy): string {
   return [
     describeSelection("headers", headers),
     describeSelection("cookies", cookies),

@@ -55,7 +55,7 @@ export interface ListeningServer<Address extends ServerAddress = ServerAddress> 
  * Listens on the same port of every address of `localhost`, with one server for each.
  * @throws {ExpectedError} if the port is taken or not allowed. It names the port, the option, and the older stack that has the port.
  */
-export async function listen(
+export async function listenOnLocalhost(
   createServer: () => Server,
   listenPort: ListenPort,
 ): Promise<ListeningServer<PortAddress>> {

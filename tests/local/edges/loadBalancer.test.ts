@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect as connectTls } from "node:tls";
 import { localCertificate } from "../../../local/runtime/network/certificate.ts";
 import { atSuiteEnd } from "../../support/atSuiteEnd.ts";
-import { ask, connect, refusedUpgrade } from "../support/clients.ts";
+import { ask, refusedUpgrade } from "../support/clients.ts";
 import { DECLARED_PORTS, loadBalancerEdge } from "../support/edges.ts";
 import { freePorts, portOf } from "../support/ports.ts";
 import { FIXTURE_OPTIONS, launch, running, type StackFixture } from "../support/stack.ts";
@@ -43,16 +43,6 @@ describe("a load balancer that is the edge", () => {
     assert.equal(seen.headers["x-forwarded-for"], "127.0.0.1");
     assert.equal(seen.headers["x-forwarded-proto"], "https");
     assert.equal(seen.headers["x-forwarded-port"], String(DECLARED_PORTS.https));
-  });
-
-  it("carries WebSocket messages of any size in both directions", async () => {
-    using client = await connect(fixture.urls.websocket);
-    for (const size of [0, 125, 2_000_000]) {
-      const sent = Buffer.alloc(size, "x");
-      client.socket.send(sent);
-      const [received] = (await once(client.socket, "message")) as [Buffer];
-      assert.ok(sent.equals(received));
-    }
   });
 
   it("redirects plain HTTP to the local port of the declared one, with the same host, path and query", async () => {
@@ -95,14 +85,6 @@ describe("a load balancer that is the edge", () => {
     await using other = await launch(loadBalancerEdge(), ports);
     assert.equal(portOf(other.urls.websocket), ports.edgePort);
     assert.equal(portOf(other.urls.plainHttp), ports.loadBalancerPort);
-  });
-
-  it("closes its clients with 1001 when the stack stops", async () => {
-    const other = await running(loadBalancerEdge());
-    using client = await connect(other.urls.websocket);
-    const closed = once(client.socket, "close") as Promise<[number]>;
-    await other.stack.close();
-    assert.equal((await closed)[0], 1001);
   });
 
   it("is refused without a listener for HTTPS", async () => {

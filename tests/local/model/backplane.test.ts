@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readBackplane, redirectToBackplane } from "../../../local/model/backplane.ts";
 import { coverageOf } from "../../../local/model/coverage.ts";
 import { readParts } from "../../../local/model/parts.ts";
-import { summarize } from "../../../local/model/summary.ts";
+import { summarizeStack } from "../../../local/model/summary.ts";
 import { BACKPLANE_USER, wholePath } from "../support/graph.ts";
 
 describe("the declared backplane", () => {
@@ -48,7 +48,7 @@ describe("the declared backplane", () => {
   it("has a line in the summary, which names the program that emulates it", () => {
     const graph = wholePath({ backplane: {} });
     const lineFor = (valkeyServer?: string): string | undefined =>
-      summarize(graph, coverageOf(graph), readParts(graph, {}), { valkeyServer }).path.find(
+      summarizeStack(graph, coverageOf(graph), readParts(graph, {}), { valkeyServer }).path.find(
         ({ part }) => part === "backplane",
       )?.text;
     assert.equal(lineFor("/opt/bin/valkey-server"), "valkey 9, at most 4 GB, emulated by valkey-server");

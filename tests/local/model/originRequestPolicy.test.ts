@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Headers } from "../../../local/model/headers.ts";
 import { readDistributions } from "../../../local/model/edge/distribution.ts";
 import {
-  type OriginRequestPolicy,
+  type DeclaredOriginRequestPolicy,
   selectHeaders,
   selectQuery,
 } from "../../../local/model/edge/originRequestPolicy.ts";
@@ -12,7 +12,7 @@ import { graphOf, wholePath } from "../support/graph.ts";
 
 const ALL = { which: "all" } as const;
 const NONE = { which: "none" } as const;
-const EVERYTHING: OriginRequestPolicy = { headers: ALL, cookies: ALL, queryStrings: ALL };
+const EVERYTHING: DeclaredOriginRequestPolicy = { headers: ALL, cookies: ALL, queryStrings: ALL };
 
 const HEADERS: Headers = [
   ["Host", "ws.example.com"],
@@ -21,7 +21,7 @@ const HEADERS: Headers = [
   ["Content-Length", "3"],
 ];
 
-function namesPassed(policy: Partial<OriginRequestPolicy>): readonly string[] {
+function namesPassed(policy: Partial<DeclaredOriginRequestPolicy>): readonly string[] {
   return selectHeaders({ ...EVERYTHING, ...policy }, HEADERS).map(([name]) => name);
 }
 
@@ -42,7 +42,7 @@ describe("origin request policies", () => {
   });
 
   it("select cookies by name", () => {
-    const cookiesOf = (cookies: OriginRequestPolicy["cookies"]) =>
+    const cookiesOf = (cookies: DeclaredOriginRequestPolicy["cookies"]) =>
       selectHeaders({ ...EVERYTHING, headers: NONE, cookies }, HEADERS).find(
         ([name]) => name === "Cookie",
       )?.[1];

@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { readBackplane } from "../../../local/model/backplane.ts";
-import { type StandIn, type StandInUser, startStandIn } from "../../../local/stand-in-valkey/server.ts";
+import { type ValkeyStandIn, type StandInUser, startStandIn } from "../../../local/stand-in-valkey/server.ts";
 import { describeLogContract } from "../../app/log/logContract.ts";
 import { silent } from "../../app/support/teardown.ts";
 import { atSuiteEnd } from "../../support/atSuiteEnd.ts";
@@ -15,7 +15,7 @@ import { waitUntil } from "../../support/waitUntil.ts";
 const FULL_ACCESS: StandInUser = { name: "tasks", password: "letmein", access: "on ~* +@all" };
 
 describe("the stand-in for Valkey", () => {
-  let standIn: StandIn;
+  let standIn: ValkeyStandIn;
 
   describe("with the user that the program declares", () => {
     let user: StandInUser;
@@ -152,13 +152,13 @@ class Client implements Disposable {
     socket.on("data", (text: string) => (this.#received += text));
   }
 
-  static async connect({ port }: StandIn): Promise<Client> {
+  static async connect({ port }: ValkeyStandIn): Promise<Client> {
     const socket = connect(port, "127.0.0.1");
     await once(socket, "connect");
     return new Client(socket);
   }
 
-  static async authorized(to: StandIn, { name, password }: StandInUser): Promise<Client> {
+  static async authorized(to: ValkeyStandIn, { name, password }: StandInUser): Promise<Client> {
     const client = await Client.connect(to);
     assert.match(await client.ask("AUTH", name, password), /^\+OK/);
     return client;
