@@ -5,7 +5,7 @@ import {
   describeStrayArgument,
   parseCommandLine,
   parseWholeNumber,
-  refuse,
+  assertNoProblems,
 } from "../cli/options.ts";
 import { FULL_EFFORT, GROUPS, QUICK_EFFORT } from "./case.ts";
 import { CASES } from "./cases.ts";
@@ -81,7 +81,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
     peers: values.peers,
     json: values.json,
   };
-  refuse(problems);
+  assertNoProblems(problems);
   return options;
 }
 

@@ -82,7 +82,7 @@ export function parseCommandLine<const Definitions extends OptionDefinitions>(
   });
   const byName: Readonly<Record<string, unknown>> = values;
   if (byName["help"] === true) return undefined;
-  refuse(problemsOf(tokens, definitions, candidatesFor(positionals)));
+  assertNoProblems(problemsOf(tokens, definitions, candidatesFor(positionals)));
 
   const typed = Object.entries(definitions).map(([name, { type, multiple = false }]) => {
     if (type === "boolean") return [name, byName[name] === true] as const;
@@ -107,7 +107,7 @@ export class UsageError extends ExpectedError {
 }
 
 /** @throws {UsageError} if there is any problem. */
-export function refuse(problems: readonly string[]): void {
+export function assertNoProblems(problems: readonly string[]): void {
   if (problems.length > 0) throw new UsageError(problems);
 }
 
@@ -115,7 +115,7 @@ export function refuse(problems: readonly string[]): void {
  * @param candidates names that may replace a misspelt one. @default all
  * @returns one sentence for each option that is wrong.
  */
-export function problemsOf(
+function problemsOf(
   tokens: readonly Token[],
   options: OptionTypes,
   candidates: readonly string[] = Object.keys(options),

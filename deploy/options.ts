@@ -6,7 +6,7 @@ import {
   parseCommandLine,
   parseWholeNumber,
   problemWithValue,
-  refuse,
+  assertNoProblems,
   UsageError,
 } from "../cli/options.ts";
 import { isStackName, shortName } from "./stack/stackName.ts";
@@ -142,12 +142,12 @@ export function parseOptions(args: readonly string[]): DeployOptions | undefined
     );
   }
   // The values depend on the command and its options.
-  refuse(problems);
+  assertNoProblems(problems);
 
   const range = { min: 1, max: MAX_SMOKE_TIMEOUT_SECONDS, unit: "seconds" };
   const smokeTimeoutSeconds = parseWholeNumber("smoke-timeout", values["smoke-timeout"], range, problems);
   const ephemeral = parseEphemeral(stack, values.from, values.expires, problems);
-  refuse(problems);
+  assertNoProblems(problems);
 
   return {
     command,

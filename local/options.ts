@@ -7,7 +7,7 @@ import {
   parseCommandLine,
   parseWholeNumber,
   problemWithValue,
-  refuse,
+  assertNoProblems,
 } from "../cli/options.ts";
 
 export interface LocalOptions {
@@ -129,7 +129,7 @@ export function parseOptions(args: readonly string[]): LocalOptions | undefined 
     verbose: values.verbose,
   };
   problems.push(...describeEqualPorts(options));
-  refuse(problems);
+  assertNoProblems(problems);
   return options;
 }
 

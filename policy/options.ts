@@ -4,7 +4,7 @@ import {
   describeStrayArgument,
   type OptionDefinitions,
   parseCommandLine,
-  refuse,
+  assertNoProblems,
 } from "../cli/options.ts";
 
 export interface PolicyOptions {
@@ -37,6 +37,6 @@ ${describeOptions(OPTIONS)}
 export function parseOptions(args: readonly string[]): PolicyOptions | undefined {
   const commandLine = parseCommandLine(args, OPTIONS);
   if (commandLine === undefined) return undefined;
-  refuse(commandLine.positionals.map((argument) => describeStrayArgument(argument, OPTIONS)));
+  assertNoProblems(commandLine.positionals.map((argument) => describeStrayArgument(argument, OPTIONS)));
   return { stack: commandLine.values.stack };
 }

@@ -3,7 +3,12 @@ import { randomUUID } from "node:crypto";
 import { TLSSocket } from "node:tls";
 import type { LocalCertificate } from "./network/certificate.ts";
 import { createExchanges, type Exchange, respond } from "./network/exchange.ts";
-import { type ListenPort, listenOnLocalhost, type ListeningServer, type PortAddress } from "./network/listen.ts";
+import {
+  type ListenPort,
+  listenOnLocalhost,
+  type ListeningServer,
+  type PortAddress,
+} from "./network/listen.ts";
 import {
   type DeclaredDistribution,
   originRequestHeaders,

@@ -3,7 +3,12 @@ import { TLSSocket } from "node:tls";
 import { LOOPBACK } from "../../cli/loopback.ts";
 import type { LocalCertificate } from "./network/certificate.ts";
 import { createExchanges, type Exchange, respond } from "./network/exchange.ts";
-import { type ListenPort, listenOnLocalhost, type ListeningServer, listenPrivately } from "./network/listen.ts";
+import {
+  type ListenPort,
+  listenOnLocalhost,
+  type ListeningServer,
+  listenPrivately,
+} from "./network/listen.ts";
 import { redirectLocation } from "../model/loadBalancer/action.ts";
 import { endToEnd, type Headers } from "../model/headers.ts";
 import { chooseAction, type DeclaredListener } from "../model/loadBalancer/listener.ts";

@@ -46,7 +46,10 @@ const BEHAVIORS = {
 } as const;
 
 /** @throws {ExpectedError} if the policy is neither declared nor one of {@link MANAGED}, or a selection is unsupported. */
-export function readOriginRequestPolicy(graph: DeclaredGraph, behavior: FieldReader): DeclaredOriginRequestPolicy {
+export function readOriginRequestPolicy(
+  graph: DeclaredGraph,
+  behavior: FieldReader,
+): DeclaredOriginRequestPolicy {
   if (!behavior.has("originRequestPolicyId")) return NO_POLICY;
   const id = behavior.text("originRequestPolicyId");
   const managed = MANAGED[id];

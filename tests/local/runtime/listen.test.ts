@@ -29,7 +29,11 @@ describe("listening", () => {
     // The system's maximum. Systems other than Linux do not report it here, and have a lower one.
     const maximum = await readFile("/proc/sys/net/core/somaxconn", "utf8").catch(() => "0");
     if (Number(maximum) < BURST) this.skip();
-    const listening = await listenOnLocalhost(() => createServer(), { name: "test", port: 0, option: "--port" });
+    const listening = await listenOnLocalhost(() => createServer(), {
+      name: "test",
+      port: 0,
+      option: "--port",
+    });
     const connected = new Int32Array(new SharedArrayBuffer(8));
     const workerData = { port: listening.address.port, burst: BURST, connected };
     const client = new Worker(CLIENT, { eval: true, workerData });
