@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { declareBase } from "./edges/base.ts";
 import { findAvailabilityZones } from "./edges/availabilityZones.ts";
 import { configWarnings, readConfig } from "./config/config.ts";
-import type { StackConfig } from "./config/config.ts";
+import type { StackConfig } from "./config/stackConfig.ts";
 import { declareApiGatewayEdge } from "./edges/apiGateway.ts";
 import { declareCloudFrontEdge } from "./edges/cloudFront.ts";
 import { declareLoadBalancerEdge } from "./edges/loadBalancer.ts";

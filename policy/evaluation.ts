@@ -1,6 +1,6 @@
 /** Applies the rules to a stack and separates the findings from the accepted ones. */
 import { nearest } from "../app/src/settings/nearest.ts";
-import type { Suppression } from "../infra/components/suppressions.ts";
+import type { Suppression } from "../infra/components/suppression.ts";
 import type { Resource, ResourceRule, Rule, Stack } from "./rule.ts";
 import { UnknownValueError } from "./values.ts";
 

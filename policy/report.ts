@@ -1,5 +1,5 @@
 /** Formats evaluations as tables. */
-import type { Suppression } from "../infra/components/suppressions.ts";
+import type { Suppression } from "../infra/components/suppression.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { Resource } from "./rule.ts";
 

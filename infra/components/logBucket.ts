@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { CLOUDFRONT_REGION } from "../config/data/regions.ts";
-import type { Suppression } from "./suppressions.ts";
+import type { Suppression } from "./suppression.ts";
 
 /** Key prefix of each log type. AWS appends its own path. */
 const PREFIXES = { loadBalancer: "load-balancer", edge: "edge", network: "network" } as const;

@@ -12,8 +12,8 @@ import { edgeWarnings, readEdge } from "./edgeConfig.ts";
 import type { EdgeConfig } from "./edgeConfig.ts";
 import { edgeDefinitions } from "./edgeDefinitions.ts";
 import { readProviderConfig } from "./providerConfig.ts";
-import type { ProviderConfig } from "./providerConfig.ts";
 import { hideSecrets, isEncrypted } from "./secrets.ts";
+import type { StackConfig } from "./stackConfig.ts";
 import { suggestFix } from "./suggestedFixes.ts";
 import { findUnknownKeys } from "./unknownKeys.ts";
 import { checkWorkload } from "./rules/workloadRules.ts";
@@ -24,17 +24,6 @@ const TRUSTED_PROXIES: Readonly<Record<EdgeConfig["kind"], number>> = {
   "load-balancer": 1,
   "api-gateway": 0,
 };
-
-/** A stack's configuration; see {@link infrastructureDefinitions} for units, ranges and defaults. */
-export interface StackConfig extends ValuesOf<typeof infrastructureDefinitions>, ProviderConfig {
-  /** Pulumi project and stack. */
-  readonly project: string;
-  readonly stack: string;
-  /** What clients connect to. */
-  readonly edge: EdgeConfig;
-  /** The settings of the server in a task. */
-  readonly settings: Settings;
-}
 
 /**
  * Reads and checks the configuration of the current stack.

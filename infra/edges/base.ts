@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
-import type { StackConfig } from "../config/config.ts";
+import type { StackConfig } from "../config/stackConfig.ts";
 import { LogBucket } from "../components/logBucket.ts";
 
 /** Resources of every stack. */

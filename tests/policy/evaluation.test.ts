@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { suppressions } from "../../infra/components/suppressions.ts";
-import type { Suppression } from "../../infra/components/suppressions.ts";
+import type { Suppression } from "../../infra/components/suppression.ts";
 import { toStack } from "../../policy/declared.ts";
 import { evaluateRules } from "../../policy/evaluation.ts";
 import type { Evaluation } from "../../policy/evaluation.ts";

@@ -4,7 +4,7 @@ import * as random from "@pulumi/random";
 import { MIB } from "../../../app/src/settings/units.ts";
 import { createGenerations } from "../generations.ts";
 import type { Generations } from "../generations.ts";
-import type { Suppression } from "../suppressions.ts";
+import type { Suppression } from "../suppression.ts";
 import { ACCESS_STRING, USER_NAME } from "./valkeyAccess.ts";
 
 const ENGINE = "valkey";

@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { CLOUDFRONT_REGION } from "../../config/data/regions.ts";
 import { HTTP_PORT, HTTPS_PORT } from "../network/listeners.ts";
-import type { Suppression } from "../suppressions.ts";
+import type { Suppression } from "../suppression.ts";
 
 /** Protocol between CloudFront and an origin. */
 export type OriginProtocol = "http-only" | "https-only";

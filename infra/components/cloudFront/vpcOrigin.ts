@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { ORIGIN_PORTS, ORIGIN_TLS } from "./distribution.ts";
 import type { OriginProtocol } from "./distribution.ts";
 import { shortHash } from "../shortHash.ts";
-import type { Suppression } from "../suppressions.ts";
+import type { Suppression } from "../suppression.ts";
 
 export interface VpcOriginArgs {
   /** ARN of an internal load balancer. CloudFront requires an internet gateway in its VPC, but does not use it. */

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { PATHS } from "../../../app/src/settings/contract.ts";
-import type { Suppression } from "../suppressions.ts";
+import type { Suppression } from "../suppression.ts";
 import { waitFor } from "../waitFor.ts";
 import { declareListeners } from "./listeners.ts";
 import type { Clients } from "./listeners.ts";

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import { HTTP_PORT, HTTPS_PORT } from "./listeners.ts";
-import type { LoadBalancerArgs } from "./loadBalancer.ts";
+import type { Clients } from "./listeners.ts";
 
 /**
  * CloudFront's addresses for connections to origins, including VPC origins. The list counts as 55 of the 60 rules of a security
@@ -12,12 +12,23 @@ const CLOUDFRONT_PREFIX_LIST = "com.amazonaws.global.cloudfront.origin-facing";
 
 const ANY_IPV4 = "0.0.0.0/0";
 
+interface SecurityGroupArgs {
+  /** VPC of the tasks. */
+  readonly vpcId: pulumi.Input<string>;
+  /** Security group of the tasks, which gets an ingress rule. */
+  readonly taskSecurityGroupId: pulumi.Input<string>;
+  /** Port of the tasks. */
+  readonly taskPort: number;
+  /** The clients that can connect. */
+  readonly clients: Clients;
+}
+
 type IngressSource = Pick<aws.vpc.SecurityGroupIngressRuleArgs, "prefixListId" | "cidrIpv4">;
 
 /** Declares the security group of the load balancer, its rules, and the ingress rule of the tasks. */
 export function declareSecurityGroup(
   name: string,
-  { vpcId, taskSecurityGroupId, taskPort, clients }: LoadBalancerArgs,
+  { vpcId, taskSecurityGroupId, taskPort, clients }: SecurityGroupArgs,
   child: pulumi.CustomResourceOptions,
 ): { readonly securityGroupId: pulumi.Output<string>; readonly rules: readonly pulumi.Resource[] } {
   const { id: securityGroupId } = new aws.ec2.SecurityGroup(

@@ -5,7 +5,7 @@ import { toEnvironment } from "../../../app/src/settings/environment.ts";
 import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import type { Settings } from "../../../app/src/settings/settings.ts";
 import type { Cluster } from "./cluster.ts";
-import type { StackConfig } from "../../config/config.ts";
+import type { StackConfig } from "../../config/stackConfig.ts";
 import type { Generations } from "../generations.ts";
 import { waitFor } from "../waitFor.ts";
 import { buildExecStatements, buildExecutionStatements, declareTaskRole } from "./taskRoles.ts";

@@ -2,7 +2,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { Generations } from "../generations.ts";
-import type { Suppression } from "../suppressions.ts";
+import type { Suppression } from "../suppression.ts";
 
 /**
  * Declares a role that only ECS tasks of this account can assume.

@@ -4,7 +4,7 @@ import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import { KIB, MIB } from "../../../app/src/settings/units.ts";
 import type { Change, Problem } from "../../../app/src/settings/problem.ts";
 import { channelBytes, CHANNELS_MEMORY_SHARE, channelsThatFit } from "./channelMemory.ts";
-import type { StackConfig } from "../config.ts";
+import type { StackConfig } from "../stackConfig.ts";
 import { CONNECTION_BYTES, connectionsThatFit, serverBytes } from "./connectionMemory.ts";
 import { memoryChoices } from "../data/fargateSizes.ts";
 import { checkTimeouts } from "./timeouts.ts";
