@@ -228,7 +228,7 @@ describe("the process", () => {
 
     it("requests the address on which the server listens", async () => {
       const { port } = await runServer();
-      // Another address of this machine, where nobody listens.
+      // Another address of this machine, on which no server listens.
       await assert.rejects(checkHealth({ host: "127.0.0.2", port }, 500), {
         message: new RegExp(`^http://127\\.0\\.0\\.2:${port}/health does not answer: `),
       });

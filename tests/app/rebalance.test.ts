@@ -159,7 +159,7 @@ describe("rebalancing", () => {
   it("asks no client if the tasks are balanced", async () => {
     const { rounds } = balance({
       registry: { report: (own) => Promise.resolve([own, own]) },
-      release: () => assert.fail("somebody was asked to go"),
+      release: () => assert.fail("a client was asked to leave"),
     });
     await waitUntil(() => rounds() > 3);
   });
@@ -183,7 +183,7 @@ describe("rebalancing", () => {
     const report = Promise.withResolvers<readonly number[]>();
     const { stop, rounds } = balance({
       registry: { report: () => report.promise },
-      release: () => assert.fail("somebody was asked to go"),
+      release: () => assert.fail("a client was asked to leave"),
     });
     await waitUntil(() => rounds() === 1);
     stop();

@@ -115,8 +115,8 @@ describe("the keys that verify tokens", () => {
       const { logger, lines } = recorder("trace");
       const authorize = authorizer(keyServer.url, {}, CALM, logger);
       const token = bearer(await sign(key));
-      const crowd = await Promise.all(Array.from({ length: 20 }, () => authorize(token, "")));
-      assert.ok(crowd.every((grant) => statusOf(grant) === 503));
+      const grants = await Promise.all(Array.from({ length: 20 }, () => authorize(token, "")));
+      assert.ok(grants.every((grant) => statusOf(grant) === 503));
       for (let i = 0; i < 20; i++) assert.equal(statusOf(await authorize(token, "")), 503);
       assert.equal(keyServer.requests, 1);
       assert.equal(lines.length, 1);

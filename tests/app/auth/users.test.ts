@@ -182,7 +182,7 @@ describe("users", () => {
 describe("limits per user", () => {
   afterEach(tearDown);
 
-  /** A token's subject is what the header says. */
+  /** The header is the subject of the token. */
   const bySubject: Authorizer = ({ authorization }) =>
     Promise.resolve({
       granted: true,

@@ -111,7 +111,7 @@ describe("backpressure", () => {
         channel: DEFAULT_CHANNEL,
         payload: JSON.stringify({ n: published++, text }),
       });
-      // The readers are told in the next turn.
+      // The readers are notified in the next turn.
       await nextTurn();
       measure();
     };

@@ -101,7 +101,7 @@ const closes: Readonly<Record<string, Readonly<Record<string, Ending>>>> = {
   },
 };
 
-/** What is refused with a status; the answer is what the server says to the upgrade request. */
+/** Refusals by status and reason; each returns the answer to the upgrade request. */
 const refusals: Readonly<Record<string, Readonly<Record<string, (server: TestServer) => Promise<string>>>>> =
   {
     400: Object.fromEntries(

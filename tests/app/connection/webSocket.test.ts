@@ -19,11 +19,11 @@ import { fragments, stream } from "../support/frameStreams.ts";
 import { growsByLessThan, memoryInUse } from "../support/memory.ts";
 import { clientFrame } from "../support/rawClient.ts";
 
-/** What a server made of a client's bytes. */
+/** The reaction of a server to a client's bytes. */
 interface Outcome {
-  /** What it told the application, in order. */
+  /** The events of the application, in order. */
   readonly events: string[];
-  /** What it wrote: pongs, and at most one Close frame at the end. */
+  /** The written frames: pongs, and at most one Close frame at the end. */
   readonly written: string[];
 }
 
@@ -35,7 +35,7 @@ const MAX_FRAGMENTS = 1024;
 const NO_CODE = 1005;
 const ABNORMAL_CLOSURE = 1006;
 
-/** The codes that our own server told, by the events before. */
+/** The close codes that this project's server reported, by the events before them. */
 const closedCodes = new WeakMap<string[], number>();
 
 const memory = taskMemory();
@@ -51,7 +51,7 @@ const NO_EVENTS = {
 const ours: Serve = (socket, maxPayloadBytes, events) => {
   // The system takes a few bytes at once, and a duplex stream in the next turn.
   Object.defineProperty(socket, "writableLength", { value: 0 });
-  // It uses nothing of a socket that a duplex stream does not have, while nobody asks for `bytesRead`.
+  // It uses only what a duplex stream has, except `bytesRead`, which no test reads.
   new ServerWebSocket(
     socket as unknown as Socket,
     maxPayloadBytes,
@@ -89,8 +89,12 @@ const theirs: Serve = (socket, maxPayloadBytes, events) => {
   });
 };
 
-/** Gives a server these chunks, each as it is, and then the end. */
-async function play(serve: Serve, chunks: readonly Buffer[], maxPayloadBytes: number): Promise<Outcome> {
+/** Sends these chunks to a server, and then ends the stream. */
+async function exchangeChunks(
+  serve: Serve,
+  chunks: readonly Buffer[],
+  maxPayloadBytes: number,
+): Promise<Outcome> {
   const [client, socket] = duplexPair();
   const output: Buffer[] = [];
   client.on("data", (chunk: Buffer) => output.push(chunk));
@@ -101,7 +105,7 @@ async function play(serve: Serve, chunks: readonly Buffer[], maxPayloadBytes: nu
   // Each server reads in place, so each needs bytes of its own.
   const read = chunks.map((chunk) => new Promise((resolve) => client.write(Buffer.from(chunk), resolve)));
   await Promise.race([Promise.all(read), closed]);
-  // The library tells its errors a little later. Ended at once, the stream would have no Close frame any more.
+  // The library reports its errors a little later. If the stream ended at once, it would not write its Close frame.
   await nextTurn();
   client.end();
   await closed;
@@ -137,8 +141,8 @@ describe("the server's end of a WebSocket", () => {
         fc.constantFrom(10, 125, 126, 1000, 70_000, 1 << 20),
         async (chunks, maxPayload) => {
           const [own, reference] = [
-            await play(ours, chunks, maxPayload),
-            await play(theirs, chunks, maxPayload),
+            await exchangeChunks(ours, chunks, maxPayload),
+            await exchangeChunks(theirs, chunks, maxPayload),
           ];
           assert.deepEqual(own, reference);
           const [, code] = /^close (\d+)$/.exec(own.written.at(-1) ?? "") ?? [];
@@ -174,7 +178,8 @@ describe("the server's end of a WebSocket", () => {
     ],
   ] as const satisfies readonly (readonly [string, readonly Buffer[], Outcome])[]) {
     it(`reads ${what} as the library's server does`, async () => {
-      for (const serve of [ours, theirs]) assert.deepEqual(await play(serve, frames, 1 << 20), outcome);
+      for (const serve of [ours, theirs])
+        assert.deepEqual(await exchangeChunks(serve, frames, 1 << 20), outcome);
     });
   }
 });

@@ -41,7 +41,7 @@ interface Document {
   readonly units: ReadonlyMap<string, string>;
 }
 
-/** Holds a line to the format's schema, and to what its text says beyond it. */
+/** Checks a line against the schema of the format, and against the rules that its schema does not contain. */
 function parse(line: string): Document {
   assert.ok(!line.includes("\n"));
   const root = fieldsOf(JSON.parse(line));

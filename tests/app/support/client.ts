@@ -54,7 +54,7 @@ export class Client {
     this.webSocket.send(JSON.stringify(value));
   }
 
-  /** The next text that the server sends, or has sent. */
+  /** Returns the next text from the server. */
   next(): Promise<string> {
     const text = this.#received.shift();
     if (text !== undefined) return Promise.resolve(text);
@@ -64,17 +64,17 @@ export class Client {
     return due(waiting.promise, "a message");
   }
 
-  /** Takes the texts that have come so far. */
+  /** Takes the texts that have arrived so far. */
   takeAll(): readonly string[] {
     return this.#received.splice(0);
   }
 
-  /** The next value that the server sends, or has sent. */
+  /** Returns the next value from the server. */
   async nextValue(): Promise<unknown> {
     return JSON.parse(await this.next());
   }
 
-  /** The next value that anybody published. */
+  /** Returns the next published value. */
   async nextMessage(): Promise<unknown> {
     const value = await this.nextValue();
     assert.ok(typeof value === "object" && value !== null && "message" in value, JSON.stringify(value));
@@ -89,7 +89,7 @@ export class Client {
   }
 }
 
-/** A client that has received its greeting. */
+/** Connects a client in the plain dialect, and reads its greeting. */
 export async function connect(url: string, options?: ClientOptions): Promise<Client> {
   const client = new Client(url, options);
   afterwards(() => {
@@ -113,7 +113,7 @@ export function isGap(value: unknown): value is { readonly gap: Gap } {
   return typeof value === "object" && value !== null && "gap" in value;
 }
 
-/** A client of the dialect `resume.v1`, before its greeting. */
+/** Connects a client of `resume.v1` without reading its greeting. */
 export function resuming(url: string, point?: ResumePoint): Client {
   const address = new URL(url);
   if (point !== undefined) {
@@ -127,7 +127,7 @@ export function resuming(url: string, point?: ResumePoint): Client {
   return client;
 }
 
-/** The same, behind its greeting. */
+/** Connects a client of `resume.v1`, and reads its greeting. */
 export async function connectResuming(
   url: string,
   point?: ResumePoint,
@@ -143,7 +143,7 @@ interface Refused {
   readonly retryAfter: string | undefined;
 }
 
-/** How an upgrade that is not granted is answered. */
+/** Returns the answer to a refused upgrade. */
 export async function refusal(url: string, options?: ClientOptions): Promise<Refused> {
   const webSocket = new WebSocket(url, options);
   webSocket.on("error", () => undefined);

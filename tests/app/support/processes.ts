@@ -22,7 +22,7 @@ export interface TestProcess {
   readonly ended: Promise<{ code: number | null; output: string; errors: string }>;
 }
 
-/** Runs a script by this Node, with no environment but the given one. */
+/** Runs a script with this Node.js and only the given environment. */
 export function run(script: string, args: readonly string[], env: Record<string, string>): TestProcess {
   const child = spawn(process.execPath, [script, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   afterwards(() => child.kill("SIGKILL"));
@@ -47,7 +47,7 @@ export function run(script: string, args: readonly string[], env: Record<string,
   };
 
   return {
-    // A process without one could not be started; its `error` event says why.
+    // A process that could not be started has no pid. Its `error` event has the reason.
     pid: child.pid ?? 0,
     line: (wanted) =>
       due(
@@ -62,7 +62,7 @@ export function run(script: string, args: readonly string[], env: Record<string,
   };
 }
 
-/** The server as a process of its own, on a port of the system's choice. */
+/** Runs the server in a process of its own, on a free port. */
 export async function runServer(env: Record<string, string> = {}): Promise<TestProcess & { port: number }> {
   const child = run(MAIN, [], { HOST: "127.0.0.1", PORT: "0", WEBSOCKET_METRICS_PORT: "0", ...env });
   const line = await child.line((text) => text.includes('"msg":"listening"'));

@@ -13,12 +13,12 @@ import { RESUME_SUBPROTOCOL } from "../../../app/src/wire/messages.ts";
 import { due } from "../../support/waitUntil.ts";
 import { afterwards } from "./teardown.ts";
 
-/** A WebSocket client that does what it is told to and nothing by itself: no pong, no closing handshake. */
+/** A WebSocket client without automatic behaviour: it sends no pong and no Close frame by itself. */
 export interface RawClient {
   readonly socket: Socket;
-  /** What came after the handshake's answer. */
+  /** Returns the bytes after the handshake's answer. */
   received(): Buffer;
-  /** Resolves when `text` has come. */
+  /** Resolves when `text` has arrived. */
   seen(text: string | Buffer): Promise<void>;
 }
 
@@ -36,10 +36,10 @@ export function upgradeRequest(target = "/wss", headers: readonly string[] = [])
   ].join("\r\n");
 }
 
-/** What makes an upgrade request one for the dialect `resume.v1`. */
+/** The header of an upgrade request for `resume.v1`. */
 export const RESUMING = [`Sec-WebSocket-Protocol: ${RESUME_SUBPROTOCOL}`] as const;
 
-/** A socket that may be reset at any time, gone after the test. */
+/** Opens a socket, which may be reset at any time, and destroys it after the test. */
 export function openSocket(port: number): Socket {
   const socket = connectSocket(port, "127.0.0.1");
   afterwards(() => socket.destroy());
@@ -47,7 +47,7 @@ export function openSocket(port: number): Socket {
   return socket;
 }
 
-/** The server's end of the next connection, for what its client cannot see. */
+/** Returns the server's end of the next connection. */
 export function nextServerSocket(): Promise<Socket> {
   const accepted = Promise.withResolvers<Socket>();
   const onSocket = (message: unknown): void => {
@@ -59,7 +59,10 @@ export function nextServerSocket(): Promise<Socket> {
   return due(accepted.promise, "a connection at the server");
 }
 
-/** @param request what is written first; it must be an upgrade that is granted. */
+/**
+ * Connects, and reads the greeting.
+ * @param request an upgrade request that the server accepts.
+ */
 export async function connectRaw(
   port: number,
   request: string | Buffer = upgradeRequest(),
@@ -104,12 +107,12 @@ export function clientFrame(opcode: number, payload: Uint8Array | string, mask =
   return frame;
 }
 
-/** What the payload of a Close frame begins with. */
+/** Returns the first bytes of the payload of a Close frame. */
 export function closeFrameStart(code: number): Buffer {
   return Buffer.from([code >> 8, code & 0xff]);
 }
 
-/** What comes back for bytes written as they are, until the server hangs up. */
+/** Writes bytes, and returns the answer when the server has closed the connection. */
 export async function exchange(port: number, request: string): Promise<string> {
   const socket = openSocket(port);
   let answer = "";
