@@ -6,6 +6,7 @@
 /** FIN set: the frame is a whole message. */
 const FIN = 0x80;
 
+/** @see https://www.rfc-editor.org/rfc/rfc6455#section-11.8 */
 export const Opcode = {
   continuation: 0x0,
   text: 0x1,
@@ -16,26 +17,26 @@ export const Opcode = {
 } as const;
 export type Opcode = (typeof Opcode)[keyof typeof Opcode];
 
-/** Longest payload whose length fits into the frame's second byte. */
+/** Maximum payload lengths for the length fields of 7 and of 16 bits. */
 const MAX_7_BIT_LENGTH = 125;
 const MAX_16_BIT_LENGTH = 0xffff;
 
-/** Values of the second byte that announce a longer length field. */
+/** Values of the 7-bit length field that announce a longer field. */
 export const LENGTH_IS_16_BIT = 126;
 export const LENGTH_IS_64_BIT = 127;
 
-/** Longest payload of a Close, a Ping or a Pong. */
+/** Maximum payload of a Close, Ping or Pong frame. @see https://www.rfc-editor.org/rfc/rfc6455#section-5.5 */
 export const MAX_CONTROL_PAYLOAD_BYTES = 125;
 
-/** Most bytes before a payload that a server sends. */
+/** Maximum length of a header that a server sends. */
 export const MAX_HEADER_BYTES = 10;
 
-/** Bytes before a payload of `length` bytes. */
+/** Returns the length of the header before a payload of `length` bytes. */
 export function headerLength(length: number): number {
   return length <= MAX_7_BIT_LENGTH ? 2 : length <= MAX_16_BIT_LENGTH ? 4 : 10;
 }
 
-/** Writes a frame's header, and returns the position behind it. */
+/** Writes the header of a frame. Returns the position after it. */
 export function writeHeader(target: Buffer, at: number, opcode: Opcode, length: number): number {
   target[at] = FIN | opcode;
   if (length <= MAX_7_BIT_LENGTH) {
@@ -56,7 +57,7 @@ export function payloadStart(bytes: Buffer, frame: number): number {
   return frame + (marker < LENGTH_IS_16_BIT ? 2 : marker === LENGTH_IS_16_BIT ? 4 : 10);
 }
 
-/** Where an unmasked frame ends. */
+/** Returns the end of the unmasked frame that starts at `frame`. */
 export function frameEnd(bytes: Buffer, frame: number): number {
   const marker = bytes[frame + 1] ?? 0;
   if (marker < LENGTH_IS_16_BIT) return frame + 2 + marker;
@@ -64,7 +65,7 @@ export function frameEnd(bytes: Buffer, frame: number): number {
   return frame + 10 + Number(bytes.readBigUInt64BE(frame + 2));
 }
 
-/** The text as one frame. */
+/** Returns a text as one frame. */
 export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
   const frame = Buffer.allocUnsafe(headerLength(length) + length);
@@ -72,14 +73,14 @@ export function textFrame(text: string): Buffer {
   return frame;
 }
 
-/** A Ping or Pong. */
+/** Returns a Ping, Pong or Close frame. */
 export function controlFrame(opcode: Opcode, payload: Uint8Array): Buffer {
   const frame = Buffer.allocUnsafe(2 + payload.length);
   frame.set(payload, writeHeader(frame, 0, opcode, payload.length));
   return frame;
 }
 
-/** @param code none for a Close frame without one. */
+/** Returns a Close frame. @param code `undefined` for a frame without a code and a reason. */
 export function closeFrame(code: number | undefined, reason: string): Buffer {
   if (code === undefined) return controlFrame(Opcode.close, Buffer.alloc(0));
   const payload = Buffer.alloc(2 + Buffer.byteLength(reason));

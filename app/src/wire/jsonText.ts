@@ -1,6 +1,6 @@
-/** What can be said of JSON by its text alone, in one linear pass. */
+/** Checks of JSON text without parsing, in linear time. */
 
-/** Characters of JSON that matter here. */
+/** Character codes. */
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const MINUS = 0x2d;
@@ -12,20 +12,20 @@ const OPENING = ["[", "{"] as const;
 const [OPENING_BRACKET, OPENING_BRACE] = [0x5b, 0x7b];
 const [CLOSING_BRACKET, CLOSING_BRACE] = [0x5d, 0x7d];
 
-/** Without an exponent, a number is safe with fewer digits before its point, and characters altogether. */
+/** A number without an exponent is safe with fewer digits before its point, and fewer characters in total. */
 const LONG_WHOLE = 16;
 const LONG_NUMBER = 300;
 
-/** Significant digits that every finite double keeps, unless it is very small. */
+/** Number of significant digits that a double keeps, unless it is very small. */
 const KEPT_DIGITS = 15;
 
 /**
- * Whether arrays and objects are nested more than `maxDepth` deep. `JSON.stringify` takes time by the square of the depth,
- * and `JSON.parse` several times as long for nested values as for flat ones.
- * @param text JSON, or any other text: then the answer does not matter.
+ * Whether arrays and objects are nested more than `maxDepth` deep. The time of `JSON.stringify` grows with the square of the
+ * depth, and `JSON.parse` needs several times as long for nested values as for flat ones.
+ * @param text JSON. For other text the result has no meaning.
  */
 export function isTooDeep(text: string, maxDepth: number): boolean {
-  // As many characters open a value of this depth, and close it.
+  // A value of this depth has as many opening and closing characters.
   if (text.length < 2 * (maxDepth + 1) || hasFewOpenings(text, maxDepth)) return false;
   let depth = 0;
   for (let at = 0; at < text.length; at++) {
@@ -39,7 +39,7 @@ export function isTooDeep(text: string, maxDepth: number): boolean {
   return false;
 }
 
-/** Most texts have few of them at all, which the engine counts fast. */
+/** A fast check that most texts pass: `indexOf` is faster than a loop over the characters. */
 function hasFewOpenings(text: string, few: number): boolean {
   let count = 0;
   for (const opening of OPENING) {
@@ -52,8 +52,8 @@ function hasFewOpenings(text: string, few: number): boolean {
 }
 
 /**
- * Whether a number in the text is another one for ECMAScript: an integer beyond 2^53 - 1 that is rounded, or a number so
- * large or small that it becomes infinite or 0. Fractions are rounded to the nearest double, as everywhere.
+ * Whether ECMAScript changes a number of the text: it rounds integers beyond 2^53 - 1, and a number can become infinite or 0.
+ * Fractions that are rounded to the nearest double are safe.
  * @param json valid JSON.
  */
 export function hasUnsafeNumber(json: string): boolean {
@@ -67,17 +67,17 @@ export function hasUnsafeNumber(json: string): boolean {
       if (json.charCodeAt(at) === DOT) at = endOfDigits(json, at + 1);
       if (isExponent(json.charCodeAt(at))) {
         isSuspect = true;
-        // The character behind it is a sign, or the first digit.
+        // The next character is a sign or the first digit.
         at = endOfDigits(json, at + 2);
       }
       if ((isSuspect || at - start >= LONG_NUMBER) && !isSafe(json.slice(start, at))) return true;
-      // What ends a number is no beginning of another value.
+      // No value starts with the character after a number.
     }
   }
   return false;
 }
 
-/** Position of the quote that ends the string which begins at `at`. */
+/** Returns the position of the quote that ends the string at `at`. */
 function endOfString(text: string, at: number): number {
   for (let end = at + 1; end < text.length; end++) {
     const character = text.charCodeAt(end);
@@ -114,9 +114,9 @@ function isSafe(source: string): boolean {
 }
 
 interface Decimal {
-  /** Without zeros at either end. */
+  /** Digits without leading and trailing zeros. */
   readonly digits: string;
-  /** Of ten, for the last digit. */
+  /** Power of ten of the last digit. */
   readonly exponent: number;
 }
 
@@ -125,7 +125,7 @@ function decimalOf(source: string): Decimal {
   const [whole = "", fraction = ""] = mantissa.replace("-", "").split(".");
   const all = whole + fraction;
   let end = all.length;
-  // A regular expression for the zeros at the end takes time by the square of any zeros before it.
+  // A regular expression for the trailing zeros would need quadratic time.
   while (all.charCodeAt(end - 1) === DIGIT_0) end -= 1;
   const digits = all.slice(0, end).replace(/^0+/, "");
   return { digits, exponent: Number(power) - fraction.length + all.length - end };

@@ -4,7 +4,7 @@ import { getEventListeners } from "node:events";
 import { Condition } from "../../../app/src/channel/condition.ts";
 
 describe("a condition", () => {
-  it("lets everybody go on whose condition holds, and nobody else", async () => {
+  it("resolves for the callers whose condition is met", async () => {
     const changed = new Condition();
     let value = 0;
     const passed: number[] = [];
@@ -23,30 +23,30 @@ describe("a condition", () => {
     }
   });
 
-  it("lets those go who give up, with their reason, and keeps nothing of anybody", async () => {
+  it("rejects with the reason of an aborted signal, and keeps no listener", async () => {
     const changed = new Condition();
-    const giveUp = new AbortController();
+    const controller = new AbortController();
     let looked = 0;
     const never = (): boolean => {
       looked += 1;
       return false;
     };
-    const waiting = changed.until(never, giveUp.signal);
-    let holds = false;
-    const other = changed.until(() => holds, giveUp.signal);
-    holds = true;
+    const waiting = changed.until(never, controller.signal);
+    let isMet = false;
+    const other = changed.until(() => isMet, controller.signal);
+    isMet = true;
     changed.notify();
     await other;
-    assert.equal(getEventListeners(giveUp.signal, "abort").length, 1);
-    giveUp.abort(new Error("enough"));
+    assert.equal(getEventListeners(controller.signal, "abort").length, 1);
+    controller.abort(new Error("enough"));
     await assert.rejects(waiting, /enough/);
     await assert.rejects(
-      changed.until(() => true, giveUp.signal),
+      changed.until(() => true, controller.signal),
       /enough/,
     );
     looked = 0;
     changed.notify();
     assert.equal(looked, 0);
-    assert.equal(getEventListeners(giveUp.signal, "abort").length, 0);
+    assert.equal(getEventListeners(controller.signal, "abort").length, 0);
   });
 });

@@ -8,10 +8,10 @@ import type { FramePlace } from "../../../app/src/channel/framePlace.ts";
 import { growsByLessThan, memoryInUse } from "../support/memory.ts";
 import { textsOf } from "../support/rawClient.ts";
 
-/** The same log, kept as simply as can be: every frame ever, and what a reader at each place would see. */
+/** A simple model of the log: every frame, and what a reader at each place reads. */
 interface Model {
   readonly texts: string[];
-  /** The present numbering, hole by hole; the last run may have no messages yet. */
+  /** Runs of the current epoch. The last one can be empty. */
   runs: [Run, ...Run[]];
 }
 
@@ -65,7 +65,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 describe("the frame log", () => {
-  it("gives each reader exactly the frames from its place on, or says that it is lost", () => {
+  it("delivers exactly the frames after a place, or reports that it is lost", () => {
     fc.assert(
       fc.property(
         fc.array(step, { maxLength: 200, size: "max" }),
@@ -76,11 +76,11 @@ describe("the frame log", () => {
           const model: Model = { texts: [], runs: [{ from: start, index: 0, messages: 0 }] };
           const lastRun = (): Run => model.runs.at(-1) ?? assert.fail();
           const nextOffset = (): number => lastRun().from + lastRun().messages;
-          /** Where a reader of `offset` may begin, and the index of what it reads first. */
+          /** Returns the possible place for an offset, and the index of its first text. */
           const placeOf = (offset: number): { readonly at: number; readonly index: number } => {
             for (const { from, index, messages } of model.runs) {
               if (offset <= from) return { at: from, index };
-              // Behind the last message before a hole come its notices.
+              // The notices follow the last message before a hole.
               if (offset <= from + messages) return { at: offset, index: index + offset - from };
             }
             return assert.fail(`${offset} is beyond the end`);
@@ -89,12 +89,12 @@ describe("the frame log", () => {
           const readOnce = (reader: Reader): boolean => {
             if (reader.place.isLost) {
               const firstKept = placeOf(log.first).index;
-              assert.ok(reader.next < firstKept, "what comes next is still there");
+              assert.ok(reader.next < firstKept, "the next text is retained");
               reader.lost = true;
             }
             const slice = reader.place.read();
             if (slice === undefined) return false;
-            assert.equal(reader.lost, false, "a lost reader stays lost");
+            assert.equal(reader.lost, false, "a lost reader can read");
             const texts = textsOf(slice.bytes);
             assert.equal(texts.length, slice.frames);
             assert.ok(texts.length > 0);
@@ -163,7 +163,7 @@ describe("the frame log", () => {
     );
   });
 
-  it("keeps at least what it must, and at most so much more as two segments", () => {
+  it("retains at least the minimum, and at most two segments more", () => {
     const minBytes = 64 * 1024;
     const largest = minBytes / 4;
     const sizes = fc.oneof(fc.integer({ min: 2, max: 50 }), fc.integer({ min: 2, max: largest }));
@@ -183,7 +183,7 @@ describe("the frame log", () => {
     );
   });
 
-  it("takes little more memory than it must keep, however small the pieces between holes are", async () => {
+  it("needs little more memory than the minimum with many holes", async () => {
     const minBytes = 1 << 20;
     const before = memoryInUse();
     const log = new FrameLog(1, minBytes);
@@ -195,7 +195,7 @@ describe("the frame log", () => {
     assert.ok(log.first < log.next);
   });
 
-  it("takes little more memory than it must keep, however badly messages fill its segments", async () => {
+  it("needs little more memory than the minimum if messages leave much of its segments unused", async () => {
     const minBytes = 8 << 20;
     const before = memoryInUse();
     const log = new FrameLog(1, minBytes);
@@ -204,7 +204,7 @@ describe("the frame log", () => {
     assert.ok(log.first < log.next);
   });
 
-  it("gives slices of at most 64 KiB, or one message", () => {
+  it("returns slices of at most 64 KiB, or one message", () => {
     const sizes = fc.oneof(fc.integer({ min: 0, max: 70_000 }), fc.integer({ min: 0, max: 2000 }));
     fc.assert(
       fc.property(fc.array(sizes, { minLength: 20, maxLength: 100 }), (lengths) => {
@@ -222,7 +222,7 @@ describe("the frame log", () => {
     );
   });
 
-  it("gives readers at one place the same slice", () => {
+  it("returns the same slice to readers at one place", () => {
     const log = new FrameLog(1, 1024);
     const [a, b, later] = [log.at(1), log.at(1), log.at(1)];
     log.push("1");
@@ -235,7 +235,7 @@ describe("the frame log", () => {
     assert.deepEqual(b.read()?.bytes, slice?.bytes);
   });
 
-  it("leaves the bytes alone that it gave away, also when it has forgotten them", () => {
+  it("never changes the bytes of a slice", () => {
     const log = new FrameLog(1, 1024);
     const place = log.at(1);
     log.push("the first");

@@ -1,4 +1,4 @@
-/** When a task tells load balancers that it serves: the process with a Valkey that can be away, or refuse. */
+/** The health check of a task whose Valkey is unavailable or refuses commands. */
 import assert from "node:assert/strict";
 
 import { USER_NAME } from "../../../infra/components/backplane/valkeyAccess.ts";
@@ -34,7 +34,7 @@ describe("readiness, with a Valkey", () => {
 
   const notReady = (line: string): boolean => line.includes("not ready: the message log does not answer");
 
-  it("begins when Valkey has answered, and stays when Valkey is away later", async () => {
+  it("begins when Valkey has answered, and does not end with it", async () => {
     await valkey.kill();
     const child = await start();
     const { port } = child;
@@ -47,7 +47,7 @@ describe("readiness, with a Valkey", () => {
     for (const path of ["/", "/health"]) assert.equal(await answer(port, path), "200 Ok", path);
   });
 
-  it("does not begin with a wrong password, and the log says so once per connection", async () => {
+  it("does not begin with a wrong password, which is logged once per connection", async () => {
     const child = await start("wrong");
     await child.line(notReady);
     assert.equal(await answer(child.port), "503 Starting");
@@ -62,7 +62,7 @@ describe("readiness, with a Valkey", () => {
     append: ["xadd"],
     read: ["xread"],
   })) {
-    it(`does not begin while Valkey refuses a command that it takes to ${part}, which the log names`, async () => {
+    it(`does not begin while Valkey refuses a command to ${part}, which is logged`, async () => {
       const permit = (sign: string): Promise<unknown> =>
         valkey.command("ACL", "SETUSER", USER_NAME, ...commands.map((command) => sign + command));
       await permit("-");

@@ -5,11 +5,11 @@ import { RecentIds } from "../../../app/src/log/memory/recentIds.ts";
 const IDS = 10_000;
 const LOOKUPS = 500;
 
-/** In one list of all ids, they take a second or more. */
+/** With one list of all ids, they need a second or more. */
 const MAX_LOOKUPS_MS = 300;
 
 describe("the newest ids of a channel", () => {
-  it("are found fast, also if a client has chosen ids whose names begin alike", () => {
+  it("are found fast if a client has chosen ids with the same start of their names", () => {
     const ids = new RecentIds(IDS);
     const nameOf = (n: number): string => `AAAA${String(n).padStart(12, "0")}`;
     for (let n = 0; n < IDS; n++) ids.add(nameOf(n), { offset: n, digest: "D".repeat(12) }, n);

@@ -1,3 +1,4 @@
+/* eslint-disable mocha/no-exports -- a fixture whose hooks several suites register. */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 

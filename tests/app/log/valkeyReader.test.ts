@@ -1,4 +1,4 @@
-/** The reader of the Valkey driver, with a server that answers at once: no real one does so at every read. */
+/** The reader of the Valkey driver with a server that always answers at once, as no real one does. */
 import assert from "node:assert/strict";
 
 import type { LogEntry } from "../../../app/src/log/log.ts";
@@ -16,10 +16,10 @@ import { silent } from "../support/teardown.ts";
 const EPOCH = "7";
 const ENTRIES = 300;
 const PAYLOAD = "x".repeat(1024);
-/** Entries that one read finds. */
+/** Entries per read. */
 const READ_COUNT = 10;
 
-/** A server with one channel, whose entries are all there. A read that finds nothing waits until the connection is closed. */
+/** A server with one channel. A blocking read after the last entry ends with the connection. */
 function serverOf(entries: number): ValkeyConnection {
   const closing = Promise.withResolvers<CommandOutcome>();
   let closed = false;
@@ -49,7 +49,7 @@ function serverOf(entries: number): ValkeyConnection {
 }
 
 describe("the reader of the Valkey driver", () => {
-  it("gives at most a quarter of what is retained in one turn, however fast the server answers", async () => {
+  it("delivers at most a quarter of the retained bytes per turn", async () => {
     const retention = { retainedMessages: 1000, retainedBytes: 64 * 1024, retainedSeconds: 300 };
     const connection = serverOf(ENTRIES);
     const channels = new ValkeyChannels({ task: "task", budgetBytes: 0, ...retention, logger: silent });

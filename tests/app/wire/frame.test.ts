@@ -7,7 +7,7 @@ import { textsOf } from "../support/rawClient.ts";
 
 describe("a text frame", () => {
   // RFC 6455 §5.7
-  it("is the RFC's example", () => {
+  it("equals the example of the RFC", () => {
     assert.deepEqual(textFrame("Hello"), Buffer.from([0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]));
   });
 
@@ -25,7 +25,7 @@ describe("a text frame", () => {
     });
   }
 
-  it("is read back by another implementation, many in a row", () => {
+  it("is read by another implementation, many in a row", () => {
     const text = fc.oneof(
       fc.string({ unit: "binary" }),
       fc
@@ -34,7 +34,7 @@ describe("a text frame", () => {
     );
     fc.assert(
       fc.property(fc.array(text, { maxLength: 8 }), (texts) => {
-        // A lone surrogate has no UTF-8, and becomes U+FFFD; none reaches a frame, as JSON escapes them.
+        // A lone surrogate becomes U+FFFD. JSON escapes them, so that none reaches a frame.
         assert.deepEqual(
           textsOf(Buffer.concat(texts.map(textFrame))),
           texts.map((t) => t.toWellFormed()),

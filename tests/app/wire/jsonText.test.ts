@@ -6,7 +6,7 @@ import { hasUnsafeNumber, isTooDeep } from "../../../app/src/wire/jsonText.ts";
 
 const MAX = 64;
 
-/** Far more than both texts below take, and far less than they take by the square of a length, or with a slow check of each. */
+/** Far more than both texts below need, and far less than a check in quadratic time needs. */
 const MAX_CHECK_MS = 500;
 
 function depthOf(value: unknown): number {
@@ -19,27 +19,27 @@ describe("the depth of a text", () => {
     open.repeat(depth) + "1" + close.repeat(depth);
 
   for (const [what, text, tooDeep] of [
-    ["as deep as may be", nested(MAX), false],
-    ["one deeper", nested(MAX + 1), true],
+    ["the maximum depth", nested(MAX), false],
+    ["one level more", nested(MAX + 1), true],
     ["objects", nested(MAX + 1, '{"a":', "}"), true],
-    ["many beside one another", `[${"[],".repeat(1000)}{}]`, false],
+    ["many siblings", `[${"[],".repeat(1000)}{}]`, false],
     ["brackets in a string", JSON.stringify(["[{".repeat(1000)]), false],
     [
       "a string with quotes in it",
       JSON.stringify(['"'.repeat(1000), "[".repeat(1000), '\\"['.repeat(1000)]),
       false,
     ],
-    ["depth behind a string with quotes in it", `["\\\\","\\"[",${nested(MAX)}]`, true],
+    ["the maximum depth after a string with quotes", `["\\\\","\\"[",${nested(MAX)}]`, true],
     ["no JSON", "[".repeat(60_000), true],
-    ["a string that does not end", `"${"[".repeat(1000)}`, false],
+    ["an unterminated string", `"${"[".repeat(1000)}`, false],
     ["a long flat text", JSON.stringify("x".repeat(60_000)), false],
   ] as const) {
-    it(`is ${tooDeep ? "too much" : "well"}: ${what}`, () => {
+    it(`is ${tooDeep ? "rejected" : "accepted"}: ${what}`, () => {
       assert.equal(isTooDeep(text, MAX), tooDeep);
     });
   }
 
-  it("is that of the value", () => {
+  it("is the depth of the value", () => {
     const value = fc.letrec((tie) => ({
       any: fc.oneof({ depthSize: "medium" }, fc.string({ unit: "binary" }), tie("list"), tie("record")),
       list: fc.array(tie("any"), { maxLength: 4 }),
@@ -83,7 +83,7 @@ describe("a number", () => {
     ...["0.10000000000000001", "3.141592653589793238", "1.7976931348623157e308", "0.30000000000000004"],
     `0.${"0".repeat(300)}1`,
   ]) {
-    it(`is delivered: ${source.slice(0, 40)}`, () => {
+    it(`is safe: ${source.slice(0, 40)}`, () => {
       assert.equal(hasUnsafeNumber(`[${source}]`), false);
     });
   }
@@ -99,7 +99,7 @@ describe("a number", () => {
     ...["1e400", "-1e400", "1e-400", "9".repeat(400), `0.${"0".repeat(400)}1`, "1.79769313486231570001e308"],
   ]) {
     for (const json of [source, `[${source}]`, `{"a":"\\"1e400" , "b":[1,${source} ]}`]) {
-      it(`is refused: ${json.slice(0, 40)}`, () => {
+      it(`is unsafe: ${json.slice(0, 40)}`, () => {
         assert.equal(hasUnsafeNumber(json), true);
       });
     }
@@ -109,7 +109,7 @@ describe("a number", () => {
     ["one of many digits", `[0.${"0".repeat(64_000)}1]`],
     ["many large ones", `[${"1e20,".repeat(400_000)}1]`],
   ] as const) {
-    it(`is checked in time that is linear in the text: ${what}`, () => {
+    it(`is checked in linear time: ${what}`, () => {
       const began = performance.now();
       hasUnsafeNumber(json);
       const took = performance.now() - began;
@@ -117,11 +117,11 @@ describe("a number", () => {
     });
   }
 
-  it("is not looked for in strings", () => {
+  it("is not searched in strings", () => {
     assert.equal(hasUnsafeNumber('{"1e400":"9007199254740993","a\\\\":"\\"1e400"}'), false);
   });
 
-  it("is what JSON.stringify writes", () => {
+  it("is safe as JSON.stringify writes it", () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.maxSafeInteger()),
@@ -132,7 +132,7 @@ describe("a number", () => {
     );
   });
 
-  it("of few digits is delivered, however large", () => {
+  it("is safe with few digits, whatever its exponent is", () => {
     const exponent = fc.integer({ min: 0, max: 290 });
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 10n ** 15n - 1n }), exponent, (digits, power) => {
@@ -143,7 +143,7 @@ describe("a number", () => {
     );
   });
 
-  it("is refused exactly if its digits change", () => {
+  it("is unsafe exactly if its digits change", () => {
     // ECMAScript writes larger ones with an exponent.
     const limit = 10n ** 21n - 1n;
     fc.assert(

@@ -30,9 +30,9 @@ describe("PROTOCOL.md", () => {
   });
 
   for (const { protocol, lines } of transcripts) {
-    it(`tells the truth: ${protocol ?? "plain"}, ${lines.split("\n").slice(0, 2).join(" ")}`, async () => {
+    it(`has a correct transcript: ${protocol ?? "plain"}, ${lines.split("\n").slice(0, 2).join(" ")}`, async () => {
       const { url } = await startServer();
-      // The epoch is not known before the first greeting, which is there in each life alike.
+      // The first greeting has the epoch.
       const probe = new Client(url, { protocol: "resume.v1" });
       const greeting = await probe.nextValue();
       assert.ok(isGreeting(greeting));
@@ -49,19 +49,19 @@ describe("PROTOCOL.md", () => {
         client ??= new Client(url, { protocol });
         if (direction === ">") client.webSocket.send(known(rest));
         else if (direction === "<") assert.equal(await client.next(), known(rest));
-        else assert.fail(`a transcript has no such line: ${line}`);
+        else assert.fail(`an unknown line of a transcript: ${line}`);
       }
     });
   }
 
-  it("lists every close code that the server names, and no other", () => {
+  it("lists exactly the close codes of the server", () => {
     const codes = protocolTable("Closing").map(([code]) => Number(code));
     assert.deepEqual(codes, Object.values(CloseCode));
   });
 
   const limits = protocolTable("Limits");
 
-  it("lists every setting that limits clients, with the default that holds", () => {
+  it("lists every setting that limits clients, with its default", () => {
     const named = limits.filter(([variable]) => variable !== "");
     const ofOperators =
       /^(HOST|PORT|WEBSOCKET_(ACCESS|TRUSTED_PROXIES|VALKEY|METRICS|JW|LOG_LEVEL|SERVICE_NAME).*)$/;
@@ -83,13 +83,13 @@ describe("PROTOCOL.md", () => {
     ["Seconds from the first byte of a message to its last", WIRE_LIMITS.messageTimeoutMs / 1000],
     ["Seconds in which a client must read what waits for it", WIRE_LIMITS.writeTimeoutMs / 1000],
   ] as const) {
-    it(`gives the limit: ${what}`, () => {
+    it(`lists the limit: ${what}`, () => {
       const [, value] = limits.find(([, , limit]) => limit === what) ?? [];
       assert.equal(Number(value), expected);
     });
   }
 
-  it("gives the size that a client must be able to read", () => {
+  it("states the size that a client must be able to read", () => {
     const { maxPayloadBytes } = defaultSettings();
     const envelope = encodeBroadcast("resume", "", Number.MAX_SAFE_INTEGER).length;
     assert.ok(PROTOCOL.includes(`\`WEBSOCKET_MAX_PAYLOAD_BYTES\` + ${envelope} bytes`));
@@ -97,7 +97,7 @@ describe("PROTOCOL.md", () => {
   });
 });
 
-describe("what a client sends", () => {
+describe("a client's message", () => {
   const MAX_BYTES = 100;
   const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
   const parsed = (text: string): ReturnType<typeof parse> => parse(text, "resume", MAX_BYTES);
@@ -111,7 +111,7 @@ describe("what a client sends", () => {
     ['{"publish":1,"id":"\\ud83d\\ude00"}', "1", "😀"],
     ['{"publish": 9007199254740992}', "9007199254740992", undefined],
   ] as const) {
-    it(`publishes: ${text.slice(0, 60)}`, () => {
+    it(`is published: ${text.slice(0, 60)}`, () => {
       assert.deepEqual(parsed(text), { kind: "publish", json, ...(id === undefined ? {} : { id }) });
     });
   }
@@ -128,7 +128,7 @@ describe("what a client sends", () => {
     ['{"publish":1,"id":7}', "invalid_message", undefined],
     ['{"publish":1,"id":null}', "invalid_message", undefined],
     [`{"publish":1,"id":"${"é".repeat(MAX_ID_BYTES / 2)}x"}`, "invalid_message", undefined],
-    // What has no UTF-8 could become equal to another id in a store.
+    // A store replaces ill-formed Unicode, which could make two ids equal.
     ['{"publish":1,"id":"\\ud800"}', "invalid_message", undefined],
     [`{"publish":"${"x".repeat(MAX_BYTES)}","id":"a"}`, "too_large", "a"],
     [`{"publish":${nested(MAX_DEPTH + 1)},"id":"a"}`, "too_deep", "a"],
@@ -141,13 +141,13 @@ describe("what a client sends", () => {
     it(`is refused as ${code}: ${text.slice(0, 60)}`, () => {
       const message = parsed(text);
       assert.ok(message.kind === "invalid");
-      const { message: forPeople, ...error } = message.error;
+      const { message: description, ...error } = message.error;
       assert.deepEqual(error, id === undefined ? { code } : { code, id });
-      assert.ok(forPeople.length > 0);
+      assert.ok(description.length > 0);
     });
   }
 
-  it("can be refused by every code that PROTOCOL.md lists, and no other", () => {
+  it("is refused with exactly the codes that PROTOCOL.md lists", () => {
     const listed = protocolTable('Messages[^]*?### Server: `{"error":.*').map(([code]) => code);
     assert.deepEqual(listed, [
       "invalid_json",
@@ -161,7 +161,7 @@ describe("what a client sends", () => {
     ] satisfies ErrorCode[]);
   });
 
-  it("is delivered as JSON.stringify({ message }) in both dialects, and can be taken out of it again", () => {
+  it("is delivered as JSON.stringify({ message }) in both dialects, and can be decoded", () => {
     fc.assert(
       fc.property(fc.jsonValue({ stringUnit: "binary" }), fc.nat(), (value, offset) => {
         const message = parse(JSON.stringify(value), "plain", Infinity);

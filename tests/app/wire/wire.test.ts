@@ -13,10 +13,10 @@ import { clientFrame, connectRaw, upgradeRequest } from "../support/rawClient.ts
 import { startServer } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
 
-describe("the wire for plain clients", () => {
+describe("messages of plain clients", () => {
   afterEach(tearDown);
 
-  it("brings every value back to all, sender included", async () => {
+  it("are delivered to all clients, including the sender", async () => {
     const { url } = await startServer();
     const [sender, other] = [await connect(url), await connect(url)];
     for (const value of [{ test: true }, [1, 2], "text", 0, null, false]) {
@@ -26,7 +26,7 @@ describe("the wire for plain clients", () => {
     }
   });
 
-  it("says what JSON.stringify({ message: JSON.parse(text) }) says, byte for byte", async () => {
+  it("are delivered as JSON.stringify({ message: JSON.parse(text) })", async () => {
     const { url } = await startServer({ messageBurst: 1_000_000 });
     const client = await connect(url);
     const exact = async (text: string): Promise<void> => {
@@ -47,14 +47,14 @@ describe("the wire for plain clients", () => {
     await fc.assert(fc.asyncProperty(fc.json({ stringUnit: "binary" }), exact), { numRuns: 100 });
   });
 
-  it("takes JSON in binary frames too", async () => {
+  it("can be binary frames", async () => {
     const { url } = await startServer();
     const client = await connect(url);
     client.webSocket.send(Buffer.from('{"binary":true}'), { binary: true });
     assert.equal(await client.next(), '{"message":{"binary":true}}');
   });
 
-  it("puts fragments together", async () => {
+  it("can be fragmented", async () => {
     const { url } = await startServer();
     const client = await connect(url);
     client.webSocket.send('{"frag', { fin: false });
@@ -66,25 +66,28 @@ describe("the wire for plain clients", () => {
     ["text", "no json", "invalid_json"],
     ["an empty message", "", "invalid_json"],
     ["invalid UTF-8 in a binary frame", Buffer.from([0x22, 0xff, 0x22]), "invalid_json"],
-    ["nesting without end", "[".repeat(30_000) + "]".repeat(30_000), "too_deep"],
+    ["deep nesting", "[".repeat(30_000) + "]".repeat(30_000), "too_deep"],
     ["an integer that would be rounded", "1234567890123456789", "unsafe_number"],
     ["a number that would be infinite", "1e400", "unsafe_number"],
   ] as const) {
-    it(`answers ${name} by an error, to its sender alone`, async () => {
+    it(`are answered with an error to the sender only: ${name}`, async () => {
       const { url } = await startServer();
       const [sender, other] = [await connect(url), await connect(url)];
       sender.webSocket.send(payload);
       const answer = await sender.next();
       assert.match(answer, new RegExp(`^\\{"error":\\{"code":"${code}","message":"[^"]+"\\}\\}$`));
-      assert.ok(payload.length === 0 || !answer.includes(payload.toString()), "the message is not quoted");
+      assert.ok(
+        payload.length === 0 || !answer.includes(payload.toString()),
+        "the answer quotes the message",
+      );
 
       sender.send("barrier");
-      assert.equal(await sender.nextMessage(), "barrier", "the connection stays");
-      assert.equal(await other.nextMessage(), "barrier", "the other client got nothing before");
+      assert.equal(await sender.nextMessage(), "barrier", "the connection is closed");
+      assert.equal(await other.nextMessage(), "barrier", "the other client received something before");
     });
   }
 
-  it("keeps one order for all clients", async () => {
+  it("have one order for all clients", async () => {
     const { url } = await startServer();
     const clients = [await connect(url), await connect(url), await connect(url), await connect(url)];
     const each = 100;
@@ -103,11 +106,11 @@ describe("the wire for plain clients", () => {
     assert.deepEqual(
       ofFirst,
       Array.from({ length: each }, (_, n) => ({ c: 0, n })),
-      "and each sender's own",
+      "the order of a sender",
     );
   });
 
-  it("shows a late joiner nothing earlier", async () => {
+  it("are not delivered to clients that connect later", async () => {
     const { url } = await startServer();
     const early = await connect(url);
     early.send("before");
@@ -117,7 +120,7 @@ describe("the wire for plain clients", () => {
     assert.equal(await late.nextMessage(), "after");
   });
 
-  it("grants the upgrade when it reads the channel, and brings back what came with it", async () => {
+  it("can arrive with the upgrade request", async () => {
     const server = await startServer({}, { log: createRemoteLog(1024, { append: 0, subscribe: 20 }) });
     const { address } = server;
     const early = Buffer.concat([
@@ -135,7 +138,7 @@ describe("the wire for plain clients", () => {
     );
   });
 
-  it("delivers frames of every length class", async () => {
+  it("can have any length class of frames", async () => {
     const { url } = await startServer({ maxPayloadBytes: 1 << 20 });
     const [sender, other] = [await connect(url), await connect(url)];
     const wrapping = '{"message":""}'.length;
@@ -147,12 +150,12 @@ describe("the wire for plain clients", () => {
     }
   });
 
-  it("ignores a query string", async () => {
+  it("are independent of a query string", async () => {
     const { url } = await startServer();
     await connect(`${url}?epoch=1`);
   });
 
-  it("selects resume.v1 wherever it is offered, and nothing else", async () => {
+  it("use resume.v1 if the client offers it, and no other subprotocol", async () => {
     const { url } = await startServer();
     for (const [offered, selected] of [
       [[], ""],
@@ -164,7 +167,7 @@ describe("the wire for plain clients", () => {
       assert.equal(webSocket.protocol, selected);
       webSocket.terminate();
     }
-    // The library gives up a connection whose server selects none of what it asked for.
+    // The library closes a connection without a selected subprotocol.
     const { address } = await startServer();
     const raw = await connectRaw(
       address.port,
@@ -173,14 +176,14 @@ describe("the wire for plain clients", () => {
     assert.deepEqual(raw.received(), textFrame('{"connection":"ok"}'));
   });
 
-  it("names a gap in numbers that are safe, though the client says it has seen the last there is", async () => {
+  it("name a gap in safe integers after the largest offset", async () => {
     const { url } = await startServer();
     const { client } = await connectResuming(url, { epoch: "another", offset: Number.MAX_SAFE_INTEGER });
     const gap = { epoch: "another", from: Number.MAX_SAFE_INTEGER };
     assert.deepEqual(await client.nextValue(), { gap });
   });
 
-  it("does not mind empty elements among the subprotocols", async () => {
+  it("ignore empty elements in the list of subprotocols", async () => {
     const { address } = await startServer();
     for (const offered of ["resume.v1,", ", resume.v1", "other,, resume.v1"]) {
       const raw = await connectRaw(
@@ -191,13 +194,13 @@ describe("the wire for plain clients", () => {
     }
   });
 
-  it("negotiates no extension", async () => {
+  it("use no extension", async () => {
     const { url } = await startServer();
     const { webSocket } = await connect(url, { perMessageDeflate: true });
     assert.equal(webSocket.extensions, "");
   });
 
-  it("keeps channels apart, whatever the dialect of their clients", async () => {
+  it("are delivered within their channel, in both dialects", async () => {
     const { url, hub } = await startServer();
     const longest = "n".repeat(64);
     const names = ["", "/a", "/A", "/a.b_c~d-9", `/${longest}`];
@@ -211,13 +214,13 @@ describe("the wire for plain clients", () => {
     for (const { client } of clients) assert.equal(await client.nextMessage(), "barrier");
 
     const { client: resumingClient, greeting } = await connectResuming(`${url}/a`);
-    assert.equal(greeting.offset, 2, "each channel counts for itself");
+    assert.equal(greeting.offset, 2, "the offset of the channel");
     resumingClient.send({ publish: "for both dialects" });
     assert.equal(await clients[1]?.client.nextMessage(), "for both dialects");
     assert.deepEqual(await resumingClient.nextValue(), { message: "for both dialects", offset: 3 });
   });
 
-  it("stops reading the log with its last client", async () => {
+  it("are not read after the last client has left", async () => {
     const memory = memoryLog(1024);
     const stopped = Promise.withResolvers<undefined>();
     let clients = 2;
@@ -241,7 +244,7 @@ describe("the wire for plain clients", () => {
     await stopped.promise;
   });
 
-  it("writes no message after it received a Close frame", async () => {
+  it("are not written after a Close frame was received", async () => {
     const server = await startServer({ messageBurst: 1_000_000 });
     const raw = await connectRaw(server.address.port);
     const other = await connect(server.url);

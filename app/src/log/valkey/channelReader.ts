@@ -250,7 +250,7 @@ export class ValkeyChannelReader {
     for (const [key, stored] of streams) {
       const followed = this.#followed.get(key);
       if (key === this.#parts.wakeKey) this.#wakeId = stored.at(-1)?.[0] ?? this.#wakeId;
-      else if (followed?.isPlaced === true) {
+      else if (followed !== undefined) {
         const entries = followed.take(stored);
         if (!followed.isPlaced) this.#isDisplaced = true;
         if (entries.length === 0) continue;

@@ -109,8 +109,12 @@ export class FollowedChannel {
     }
   }
 
-  /** Takes entries of a reply. @returns those before a hole or another epoch, at which the channel is displaced. */
+  /**
+   * Takes entries of a reply.
+   * @returns those before a hole or another epoch, at which the channel is displaced; none if it is displaced already.
+   */
   take(stored: readonly StreamEntry[]): MeasuredEntry[] {
+    if (!this.#isPlaced) return [];
     const epoch = this.#epoch;
     const last = stored.at(-1);
     const entries: MeasuredEntry[] = [];

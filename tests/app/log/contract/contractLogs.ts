@@ -1,3 +1,4 @@
+/* eslint-disable mocha/no-exports -- the fixture of a suite that runs once per driver. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 
