@@ -71,6 +71,23 @@ describe("the distribution", () => {
   });
 });
 
+describe("the distribution of another edge", () => {
+  it("uses SNI for a custom domain, because dedicated addresses cost 600 USD per month", async () => {
+    const graph = await the.evaluateDev({ domain: "ws.example.com", hostedZoneId: "Z0123456789" });
+    assert.equal(text(the.distributionOf(graph), "viewerCertificate.sslSupportMethod"), "sni-only");
+  });
+
+  it("forwards no cookies to an API Gateway", async () => {
+    const graph = await the.evaluateDev({
+      edge: "api-gateway",
+      apiGatewayUrl: "wss://abcdef1234.execute-api.us-east-1.amazonaws.com/prod",
+    });
+    const policy = theOnly(graph, "aws:cloudfront/originRequestPolicy:OriginRequestPolicy");
+    assert.equal(text(policy.inputs, "cookiesConfig.cookieBehavior"), "none");
+    assert.equal(text(the.distributionOf(graph), "defaultCacheBehavior.originRequestPolicyId"), policy.id);
+  });
+});
+
 describe("the origin secret", () => {
   it("is long, and has no wildcard of a listener rule", async () => {
     const { special, length } = the.randomPasswordOf(await declaredGraph("dev"), "origin-secret-1").inputs;

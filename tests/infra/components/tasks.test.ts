@@ -79,7 +79,10 @@ describe("the tasks", () => {
   it("buffer log lines, which go to a log group of the stack", () => {
     const options = at(container, "logConfiguration.options");
     assert.match(String(options["max-buffer-size"]), /^[1-9]\d*[km]$/, "a size without a unit is in bytes");
-    assert.ok(the.logGroupsOf(graph).some(({ outputs }) => outputs["name"] === options["awslogs-group"]));
+    const group = the.logGroupsOf(graph).find(({ outputs }) => outputs["name"] === options["awslogs-group"]);
+    assert.ok(group);
+    // Otherwise awsx creates a second log group.
+    assert.deepEqual(the.taskDefinitionOf(graph)["logGroup"], { existing: { arn: group.outputs["arn"] } });
   });
 
   it("have the tags of the service", () => {
