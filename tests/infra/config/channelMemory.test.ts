@@ -29,7 +29,10 @@ interface Filling {
   readonly payloadBytes: number;
 }
 
-describe("the memory of a channel", () => {
+describe("the memory of a channel", function () {
+  // Filling ten channels takes long on a busy machine.
+  this.timeout(90_000);
+
   let inUse: number;
 
   before(() => {
