@@ -37,7 +37,7 @@ export async function generateFiles(
     "Pulumi.yaml": replaceConfigKeys,
     "README.md": (page) =>
       replacePart(page, "keys", renderMainKeys()).replace(
-        /(?<=Stack dev: )\d+(?= resources)/,
+        /(?<=Stack dev: )\d+(?= declared resources)/,
         String(dev.resources.length),
       ),
     "PROTOCOL.md": replaceDefaults,
