@@ -100,7 +100,7 @@ function readValues(
       got: "nothing",
       expected:
         `${allowedValues(settingDefinitions.access)} (token admits clients with a valid token, open lets every client ` +
-        "that knows the address read and publish)",
+        "that has the address read and publish)",
       ...accessChoices(config, keyOf),
     });
   }
@@ -132,7 +132,7 @@ export function configWarnings(config: StackConfig): readonly string[] {
   }
   if (config.settings.access === "open" && config.protect) {
     warnings.push(
-      `${keyOf("access")} is open in a stack with ${keyOf("protect")}: every client that knows the address can read and ` +
+      `${keyOf("access")} is open in a stack with ${keyOf("protect")}: every client that has the address can read and ` +
         "publish every message. With token, only clients with a valid token can.",
     );
   }

@@ -21,7 +21,7 @@ export function suggestFix(definition: Definition, name: string, text: string, k
   return { set: key, to: String(meant ?? definition.default) };
 }
 
-/** Sets a list to the legal items of a text; without any, only the user knows one. */
+/** Sets a list to the legal items of a text; without any, the user has to choose one. */
 export function setItems(definition: ListDefinition, text: string, key: string): Change {
   const isLegal = (item: string): boolean => decode(definition, JSON.stringify([item])) !== undefined;
   const items = (splitList(text) ?? []).filter(isLegal);

@@ -27,7 +27,7 @@ export interface ListenerOptions {
   readonly targets: ReadonlyMap<string, Targets>;
   /** The certificate of an `HTTPS` listener. */
   readonly certificate: LocalCertificate;
-  /** `private`: the listener has a socket that only the edge knows, and no port. */
+  /** `private`: the listener has a socket whose path only the edge has, and no port. */
   readonly listenPort: ListenPort | "private";
   /** Returns the local port of a declared one of this load balancer, or the declared one if no local port stands for it. */
   readonly localPort: (declared: number) => number;

@@ -35,7 +35,7 @@ export interface Cursor {
   close(): void;
 }
 
-/** A cursor with what its channel needs to know of it. */
+/** A cursor with the state that its channel needs. */
 export class ChannelCursor implements Cursor {
   readonly listener: Listener;
   readonly source: FramesInDialect;

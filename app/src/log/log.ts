@@ -11,9 +11,9 @@ export interface MessageLog {
    * Appends an entry to the end of a channel.
    *
    * - Entries MUST be in the order of the calls, except for calls that reject.
-   * - If one of the newest entries has the same id of the same publisher, the call MUST NOT append anything, whichever task
-   *   appended that entry. With the same payload it returns that entry's position. With another payload it MUST reject with
-   *   {@link IdInUseError}. The log compares as many entries as it retains.
+   * - If one of the newest entries has the same id of the same publisher, the call MUST NOT append anything, also if another
+   *   task appended that entry. With the same payload it returns that entry's position. With another payload it MUST reject
+   *   with {@link IdInUseError}. The log compares as many entries as it retains.
    * - A driver with a budget MAY reject messages that exceed their user's share.
    * - If the store is unavailable, a driver MUST hold the call for a bounded time. It MUST NOT repeat a call without an `id`
    *   that may have been stored, but reject it.

@@ -21,7 +21,7 @@ export type Change =
       readonly to: string | readonly string[];
     }
   | {
-      /** A key whose value only the user knows. */
+      /** A key whose value only the user can choose. */
       readonly ask: string;
       /** @default "text" */
       readonly as?: "text" | "secret" | "list";

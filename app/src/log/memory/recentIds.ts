@@ -11,7 +11,7 @@ const RECORD_BYTES = NAME_BYTES + DIGEST_BYTES;
 /** Memory of an id in all arrays, in bytes. */
 export const ID_BYTES = RECORD_BYTES + 4 * Float64Array.BYTES_PER_ELEMENT;
 
-/** The prime of FNV-1a, and a seed that clients cannot know. */
+/** The prime of FNV-1a, and a seed that clients cannot guess. */
 const HASH_FACTOR = 0x0100_0193;
 const HASH_SEED = randomInt(2 ** 32);
 

@@ -20,12 +20,12 @@ export interface ValkeyScript {
 
 /**
  * Opens a channel: creates its record if it has none, drops the entries that need not be retained, and renews the expiry of its
- * keys. Valkey has lost entries if the stream has an older epoch than the caller knows, or lacks the newest entry that the
- * caller knows. The channel then begins a new epoch. The stream is created with the first lease.
+ * keys. Valkey has lost entries if the stream has an older epoch than the caller passes, or lacks the newest entry that
+ * the caller passes. The channel then begins a new epoch. The stream is created with the first lease.
  *
  * The epoch is the server's time in milliseconds, which the server writes into the id of an entry.
  *
- * Arguments: those of {@link storageLua}; the epoch that the caller knows, or 0; the newest offset that it knows, and the name
+ * Arguments: those of {@link storageLua}; the caller's epoch, or 0; the newest offset that the caller has seen, and the name
  * of that entry; the offset up to which it has read; and for a lease, the bytes that it needs (otherwise 0), the task's name,
  * and the payload bytes that it has appended since its last lease.
  *
@@ -142,7 +142,7 @@ end
 return counts`,
 );
 
-/** Returns the command that runs a script by its text. The server then knows the script. */
+/** Returns the command that runs a script by its text. The server then caches the script. */
 export function evalCommand(
   { text, keys }: ValkeyScript,
   ...args: readonly (string | number)[]

@@ -1,4 +1,4 @@
-/** The keys of the log in Valkey, the ids of entries, and the state of one channel as this task knows it. */
+/** The keys of the log in Valkey, the ids of entries, and the state of one channel in this task. */
 import { StorageLease } from "./storageLease.ts";
 
 /** All keys are in one hash slot, so that one command can read all channels of a cluster. */
@@ -20,7 +20,7 @@ export function wakeKey(reader: string): string {
   return `${TAG}:wake:${reader}`;
 }
 
-/** A channel's keys, and what this task knows of its stream. */
+/** A channel's keys, and the last state of its stream that this task has read. */
 export class ValkeyChannel {
   readonly name: string;
   /** Key of the stream. */

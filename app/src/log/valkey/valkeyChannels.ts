@@ -26,7 +26,7 @@ export interface OpenRequest {
   readonly channel: ValkeyChannel;
   /** Charge of the entries that the caller will append, in bytes. Omit it to read only. */
   readonly wantedBytes?: number;
-  /** User who is charged for them. */
+  /** User that is charged for them. */
   readonly user?: string | undefined;
 }
 
