@@ -109,7 +109,7 @@ describe("the drain", () => {
     const before = performance.now();
     const drained = server.drain();
     assert.deepEqual(await refused, { status: 503, retryAfter: "5" });
-    assert.ok(performance.now() - before < 8000, "long before an upgrade is given up by itself");
+    assert.ok(performance.now() - before < 8000, "long before the upgrade times out");
     await drained;
   });
 

@@ -26,7 +26,7 @@ describe("the surplus of a task", () => {
     );
   });
 
-  it("balances tasks in a few rounds, whichever tasks the clients connect to", () => {
+  it("balances tasks in a few rounds, regardless of the tasks that the clients connect to", () => {
     fc.assert(
       fc.property(fc.array(connections, { minLength: 2, maxLength: 10 }), (start) => {
         let all = [...start];

@@ -4,15 +4,15 @@ import path from "node:path";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
-/** The tables of docs/architecture.md say what each folder may import besides itself. These are their words. */
+/** The words in the tables of docs/architecture.md for what a folder may import besides itself. */
 const WORDS: Readonly<Record<string, (file: string) => boolean>> = {
   nothing: () => false,
   everything: () => true,
-  // Everything else of the server is started, not imported.
+  // The server is started as a process.
   "the settings": (file) => file.startsWith("app/src/settings/"),
 };
 
-const ROW = /^\| `(?<room>[^`]+?)\/?` .*\| (?<cell>[^|]+?) +\|$/gm;
+const ROW = /^\| `(?<folder>[^`]+?)\/?` .*\| (?<cell>[^|]+?) +\|$/gm;
 
 /** Static imports, re-exports and dynamic imports of a text; a dynamic one of a value that is no literal is none. */
 const IMPORT = /(?:\bfrom\s+|\bimport\s+|\bimport\(\s*)"(?<target>[^"]+)"/g;
@@ -20,13 +20,13 @@ const IMPORT = /(?:\bfrom\s+|\bimport\s+|\bimport\(\s*)"(?<target>[^"]+)"/g;
 describe("the architecture", () => {
   const rows = rowsOf("Folders");
 
-  for (const [room, cell] of rows) {
-    it(`lets ${room} import ${cell}`, () => {
-      const files = room.includes(".") ? [room] : sourcesIn(room);
+  for (const [folder, cell] of rows) {
+    it(`lets ${folder} import ${cell}`, () => {
+      const files = folder.includes(".") ? [folder] : sourcesIn(folder);
       assert.ok(files.length > 0);
       const imports = files.flatMap((file) =>
         importsOf(file)
-          .filter((target) => !target.startsWith(`${room}/`))
+          .filter((target) => !target.startsWith(`${folder}/`))
           .map((target) => ({ file, target })),
       );
       const words = cell.split(", ");
@@ -38,14 +38,14 @@ describe("the architecture", () => {
       }
       for (const word of words) {
         const used = word === "nothing" || imports.some(({ target }) => means(word, target));
-        assert.ok(used, `${room} imports nothing of ${word}`);
+        assert.ok(used, `${folder} imports nothing of ${word}`);
       }
     });
   }
 
   it("has a row for every folder of code", () => {
     const folders = new Set(sourcesIn("*").map((file) => file.split(path.sep)[0] ?? ""));
-    assert.deepEqual([...folders].sort(), [...rows.keys()].filter((room) => !/[./]/.test(room)).sort());
+    assert.deepEqual([...folders].sort(), [...rows.keys()].filter((folder) => !/[./]/.test(folder)).sort());
   });
 
   it("keeps Pulumi out of the server", () => {
@@ -55,12 +55,12 @@ describe("the architecture", () => {
   });
 });
 
-/** Folder or file → what it may import, as a section's table says it. */
+/** Returns what each folder or file may import, from the table of a section. */
 function rowsOf(heading: string): ReadonlyMap<string, string> {
   const page = readFileSync(path.join(ROOT, "docs/architecture.md"), "utf8");
   const section = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? "";
   return new Map(
-    [...section.matchAll(ROW)].map(({ groups }) => [groups?.["room"] ?? "", groups?.["cell"] ?? ""]),
+    [...section.matchAll(ROW)].map(({ groups }) => [groups?.["folder"] ?? "", groups?.["cell"] ?? ""]),
   );
 }
 
@@ -71,8 +71,8 @@ function means(word: string, file: string): boolean {
   return WORDS[word]?.(file) ?? assert.fail(`"${word}" is no word of the table`);
 }
 
-function sourcesIn(room: string): readonly string[] {
-  return globSync(`${room}/**/*.{ts,js}`, {
+function sourcesIn(folder: string): readonly string[] {
+  return globSync(`${folder}/**/*.{ts,js}`, {
     cwd: ROOT,
     exclude: ["**/node_modules", "**/dist"],
   });

@@ -75,7 +75,7 @@ describe("the check of the traffic", () => {
       ],
     ],
     [
-      "a name leads to a distribution that knows it",
+      "a name leads to a distribution that has it as an alias",
       [
         {
           ...distribution("update", "one", "a"),
@@ -124,14 +124,14 @@ describe("the check of the traffic", () => {
       ],
       /one target group/,
     ],
-    ["a name leads to what is not there", [record("nobody")], /leads nowhere/],
+    ["a name leads to what is not there", [record("missing")], /leads nowhere/],
     [
       "a name leads to a load balancer that does not listen",
       [call("create", LOAD_BALANCER, "deaf"), record("deaf")],
       /is refused/,
     ],
     ["a name leads to a load balancer that answers 403", [record("one")], /is refused/],
-    ["a name leads to a distribution that does not know it", [record("edge")], /does not know the name/],
+    ["a name leads to a distribution without it", [record("edge")], /does not have the name/],
     [
       "a name leads to a load balancer before the service does",
       [

@@ -74,7 +74,7 @@ describe("the image", function () {
     before(async () => {
       const started = performance.now();
       server = container.start(image.command, { HOST: "127.0.0.1", PORT: "0", WEBSOCKET_METRICS_PORT: "0" });
-      const line: unknown = JSON.parse(await server.line((said) => said.includes('"msg":"listening"')));
+      const line: unknown = JSON.parse(await server.line((text) => text.includes('"msg":"listening"')));
       const startUp = performance.now() - started;
       port = number(line, "port");
       const { size } = statSync(path.join(image.root, image.workingDirectory, "server.mjs"));
@@ -134,7 +134,7 @@ describe("the image", function () {
 });
 
 describe("the reader of Dockerfiles", () => {
-  it("joins lines, leaves comments out and tells the stages apart", () => {
+  it("joins continued lines, skips comments and separates the stages", () => {
     const [build, last] = parseDockerfile(
       '# x\nFROM --platform=$A a:1 AS build\nRUN a \\\n  # no\n  b\nfrom c\nCMD ["d"]\n',
     );

@@ -315,10 +315,10 @@ describe("a token", () => {
       }
     }
     assert.ok(lines.length > 0);
-    const said = [...lines, ...reasons].join("\n");
+    const output = [...lines, ...reasons].join("\n");
     for (const token of tokens) {
-      for (const part of token.split(".")) assert.ok(part === "" || !said.includes(part), said);
+      for (const part of token.split(".")) assert.ok(part === "" || !output.includes(part), output);
     }
-    assert.ok(!said.includes(secret));
+    assert.ok(!output.includes(secret));
   });
 });

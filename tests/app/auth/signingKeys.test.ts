@@ -105,7 +105,7 @@ describe("the keys that verify tokens", () => {
         await waitUntil(async () => statusOf(await authorize(token, "")) === 101);
         keyServer.answer = answer;
         for (let i = 0; i < 3; i++) assert.equal(statusOf(await authorize(token, "")), 101);
-        // Only the new keys could tell.
+        // The token may be valid, but only the new keys can verify it.
         assert.equal(statusOf(await authorize(bearer(await sign(await createKey("second"))), "")), 503);
       });
     }

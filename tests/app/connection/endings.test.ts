@@ -198,7 +198,7 @@ const refusals: Readonly<Record<string, Readonly<Record<string, (server: TestSer
         );
         return exchange(address.port, upgradeRequest());
       },
-      "a log that cannot say how far it is": async () => {
+      "a log that cannot return its end": async () => {
         const log = new ManualLog();
         const { address } = await startServer({}, { log });
         const answer = exchange(

@@ -63,7 +63,7 @@ describe("the Valkey log after a loss", () => {
     await reader.until(() => reader.payloads.at(-1) === "new");
   });
 
-  it("begins a new epoch if an entry is lost that only its publisher knows", async () => {
+  it("begins a new epoch if an entry is lost that only its publisher has seen", async () => {
     const log = valkey.open();
     const first = await log.append({ channel, payload: "kept" });
     await valkey.server.command("SAVE");

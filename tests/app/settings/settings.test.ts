@@ -381,7 +381,7 @@ describe("the nearest word", () => {
   }
 
   it("is the shortest candidate that begins with the word, or else a similar one", () => {
-    assert.equal(nearest("heart", ["hear", "heartbeatSeconds", "heartbeats"]), "heartbeats");
+    assert.equal(nearest("heart", ["heat", "heartbeatSeconds", "heartbeats"]), "heartbeats");
   });
 
   it("is the first of equally similar candidates", () => {

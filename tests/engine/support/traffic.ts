@@ -86,7 +86,7 @@ export class Traffic {
       const { aliases = [] } = distribution.inputs;
       // The inputs of the provider.
       const known = (aliases as readonly string[]).includes(text(inputs, "name"));
-      assert.ok(known, `${where} leads to a distribution that does not know the name`);
+      assert.ok(known, `${where} leads to a distribution that does not have the name`);
       return;
     }
 

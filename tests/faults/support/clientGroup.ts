@@ -9,7 +9,7 @@ export interface GroupOptions {
   readonly publishers: number;
   /** Prefix of the message ids. It is unique among the groups of a test. */
   readonly name: string;
-  /** Time after which a client gives up a handshake or a missing acknowledgement, in milliseconds. */
+  /** Time in milliseconds after which a handshake or a missing acknowledgement fails. */
   readonly timeoutMs: number;
 }
 

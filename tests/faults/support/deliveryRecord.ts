@@ -138,7 +138,7 @@ export class Reader {
     const skipped = this.#skipped;
     this.#skipped = undefined;
     if (gap.epoch !== skipped?.epoch || gap.from !== skipped.from || gap.to !== skipped.to) {
-      this.#record.contradiction(`a gap of ${JSON.stringify(gap)} where it is ${JSON.stringify(skipped)}`);
+      this.#record.contradiction(`a gap of ${JSON.stringify(gap)} instead of ${JSON.stringify(skipped)}`);
     } else if (gap.to === undefined) this.#record.counts.openGaps += 1;
     else this.#record.counts.reportedMissing += gap.to - gap.from + 1;
   }

@@ -23,9 +23,9 @@ const WAIT_TIMEOUT_MS = 90_000;
 const MAX_EXCESS_SHARE = 0.12;
 const MAX_EXCESS = 12;
 
-/** Connects within one second: at most this share of all clients. Fewer than {@link SMALL_CROWD} may connect at once. */
+/** Connects within one second: at most this share of all clients. Fewer clients than {@link FEW_CLIENTS} may connect at once. */
 const MAX_CONNECT_SHARE = 0.85;
-const SMALL_CROWD = 500;
+const FEW_CLIENTS = 500;
 
 export function describeTaskAndClientFaults(target: FaultTarget): void {
   it("delivers every message once when a task is killed", async () => {
@@ -103,7 +103,7 @@ export function describeTaskAndClientFaults(target: FaultTarget): void {
     assertComplete(figures);
     assertClosedBy(figures, 1001, 1012);
     assert.ok(
-      peak <= Math.max(SMALL_CROWD, figures.readers * MAX_CONNECT_SHARE),
+      peak <= Math.max(FEW_CLIENTS, figures.readers * MAX_CONNECT_SHARE),
       `${peak} connects in a second`,
     );
   });

@@ -1,4 +1,4 @@
-/** The distribution of an untouched stack. tests/infra/edges.test.ts has the other edges. */
+/** The distribution of an untouched stack. tests/infra/edges/edges.test.ts has the other edges. */
 import assert from "node:assert/strict";
 import { PATHS } from "../../../app/src/settings/contract.ts";
 import { theOnly } from "../../../infra/evaluation/graph.ts";

@@ -51,7 +51,7 @@ describe("the declared service", () => {
     );
   });
 
-  it("is refused if the local stack does not know the program of its container", () => {
+  it("is refused if the local stack does not support the program of its container", () => {
     const cases: readonly (readonly [Changes["container"] & object, RegExp])[] = [
       [{ command: ["sh"] }, /command is unsupported/],
       [
