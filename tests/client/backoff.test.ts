@@ -35,9 +35,9 @@ describe("a client's backoff", () => {
     await untilState(opened.channel, "open");
     opened.clock.advance(5000);
     // A new epoch on the same connection does not restart its age.
-    const anew = new Promise((resolve) => opened.channel.on("state", resolve));
+    const nextState = new Promise((resolve) => opened.channel.on("state", resolve));
     long.greet("f");
-    await anew;
+    await nextState;
     long.terminate();
     assert.equal(await retry(opened), 500);
   });

@@ -124,10 +124,10 @@ describe("the check of the traffic", () => {
       ],
       /one target group/,
     ],
-    ["a name leads to what is not there", [record("missing")], /leads nowhere/],
+    ["a name refers to a missing resource", [record("missing")], /leads nowhere/],
     [
       "a name leads to a load balancer that does not listen",
-      [call("create", LOAD_BALANCER, "deaf"), record("deaf")],
+      [call("create", LOAD_BALANCER, "without-listener"), record("without-listener")],
       /is refused/,
     ],
     ["a name leads to a load balancer that answers 403", [record("one")], /is refused/],

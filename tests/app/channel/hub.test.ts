@@ -244,9 +244,9 @@ describe("the hub", () => {
     again.close();
     mock.timers.tick(20);
     const later = await resume();
-    const anew = later.read();
-    assert.notEqual(anew, slice);
-    assert.deepEqual(anew, slice);
+    const repeated = later.read();
+    assert.notEqual(repeated, slice);
+    assert.deepEqual(repeated, slice);
     assert.equal(hub.channels, 1);
     assert.deepEqual(readAll(first.cursor), framesOf("plain", 1, "1"));
   });

@@ -15,7 +15,7 @@ import type { KeyTiming } from "../../../app/src/auth/signingKeys.ts";
 import { defaultSettings } from "../../../app/src/settings/settings.ts";
 import { afterwards, silent } from "./teardown.ts";
 
-/** In seconds. Read anew each time: a run of all tests is longer than a token may be late. */
+/** In seconds. It is read for each token, because a run of all tests takes longer than a token may be late. */
 export const now = (): number => Math.floor(Date.now() / 1000);
 export const HOUR = 3600;
 export const ISSUER = "https://issuer.example";
