@@ -1,4 +1,5 @@
 /** The declared graph: the resources of one evaluation as plain data, for unit tests, the policy pack and the local stack. */
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 
 /** A declared component or custom resource. */
 export interface DeclaredResource {
@@ -53,14 +54,14 @@ export function ofType(graph: DeclaredGraph, type: string): readonly DeclaredRes
 
 /**
  * Returns the only resource of a type.
- * @throws {Error} if the graph has no resource of the type, or several.
+ * @throws {ExpectedError} if the graph has no resource of the type, or several.
  */
 export function theOnly(graph: DeclaredGraph, type: string): DeclaredResource {
   const found = ofType(graph, type);
   const [resource] = found;
   if (resource === undefined || found.length > 1) {
     const names = found.map(({ name }) => name).join(", ");
-    throw new Error(
+    throw new ExpectedError(
       `Expected one ${type} in stack ${graph.stack}, found ${found.length}${names && `: ${names}`}.`,
     );
   }
