@@ -43,7 +43,7 @@ export const OPTIONS = {
     short: "c",
     multiple: true,
     value: "KEY=VALUE",
-    description: "Value that replaces that of the stack's file; may be repeated",
+    description: "Overrides a key of the stack file; can be repeated",
   },
   tasks: {
     type: "string",

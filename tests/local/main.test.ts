@@ -90,7 +90,7 @@ describe("the process of npm start", function () {
     const command = `kill ${pid}`;
     assert.ok(
       (await output).includes(
-        `Port ${port} for the edge is taken by an older stack of this project (pid ${pid}). ` +
+        `Port ${port} for the edge is taken by another running stack of this project (pid ${pid}). ` +
           `Fix: \`${command}\`, or pass \`--edge-port PORT\` with another port`,
       ),
       await output,

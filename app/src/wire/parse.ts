@@ -46,7 +46,7 @@ function parseEnvelope(value: unknown, text: string, maxBytes: number): ClientMe
   if (id === undefined) return parseValue(publish, text, ENVELOPE_START.length, maxBytes);
   // A store replaces ill-formed Unicode, which could make two ids equal.
   if (typeof id !== "string" || id === "" || !id.isWellFormed() || Buffer.byteLength(id) > MAX_ID_BYTES) {
-    return reject("invalid_message", `The id is not a text of 1 to ${MAX_ID_BYTES} bytes.`);
+    return reject("invalid_message", `The id is not a string of 1 to ${MAX_ID_BYTES} bytes.`);
   }
   const message = parseValue(publish, text, ENVELOPE_START.length, maxBytes);
   return message.kind === "publish" ? { ...message, id } : { ...message, error: { ...message.error, id } };

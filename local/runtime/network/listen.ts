@@ -53,7 +53,7 @@ export interface ListeningServer<Address extends ServerAddress = ServerAddress> 
 
 /**
  * Listens on the same port of every address of `localhost`, with one server for each.
- * @throws {ExpectedError} if the port is taken or not allowed. It names the port, the option, and the older stack that has the port.
+ * @throws {ExpectedError} if the port is taken or not allowed. It names the port, the option, and the other stack that has the port.
  */
 export async function listenOnLocalhost(
   createServer: () => Server,
@@ -152,7 +152,7 @@ async function describeListenError({ name, port, option }: ListenPort, error: un
   const stack = code === "EADDRINUSE" ? await findStackAt(port) : undefined;
   if (stack !== undefined) {
     return (
-      `Port ${port} for the ${name} is taken by an older stack of this project (pid ${stack}). ` +
+      `Port ${port} for the ${name} is taken by another running stack of this project (pid ${stack}). ` +
       `Fix: \`kill ${stack}\`, or pass \`${option} PORT\` with another port`
     );
   }
