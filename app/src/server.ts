@@ -87,7 +87,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     }),
     settings.maxConnections,
   );
-  handUpgradesTo(upgrades, http, limits.writeTimeoutMs);
+  const httpConnections = handUpgradesTo(upgrades, http, limits.writeTimeoutMs);
 
   const stopTimers = (): void => {
     heartbeats.stop();
@@ -113,6 +113,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       const closed = once(http, "close");
       http.close();
       http.closeAllConnections();
+      httpConnections.close();
       await connections.terminateAll();
       await closed;
     }),
@@ -120,7 +121,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
 }
 
 /** Gives every upgrade request to `upgrades`, when the requests before it on its connection have been answered. */
-function handUpgradesTo(upgrades: Upgrades, http: HttpServer, answerTimeoutMs: number): void {
+function handUpgradesTo(upgrades: Upgrades, http: HttpServer, answerTimeoutMs: number): HttpConnections {
   const httpConnections = new HttpConnections(http, {
     maxIdle: MAX_HTTP_CONNECTIONS / 2,
     answerTimeoutMs,
@@ -136,6 +137,7 @@ function handUpgradesTo(upgrades: Upgrades, http: HttpServer, answerTimeoutMs: n
       upgrades.handle(request, head);
     });
   });
+  return httpConnections;
 }
 
 function ignore(): void {

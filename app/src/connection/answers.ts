@@ -27,7 +27,9 @@ export class Answers implements Recipient {
     return this.#texts.length;
   }
 
+  /** Drops the answer if the connection is closing: nothing is written after a Close frame. */
   add(message: ServerMessage): void {
+    if (!this.#webSocket.open) return;
     const text = encode(message);
     this.#texts.push(text);
     if (!this.#webSocket.writable) {

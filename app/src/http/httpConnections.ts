@@ -28,9 +28,9 @@ export class HttpConnections {
   /** Number of unanswered requests, by connection. A response can end after its connection. */
   readonly #unanswered = new WeakMap<Duplex, number>();
   /** Upgrades that wait for the answers to earlier requests, by connection. */
-  readonly #waiting = new WeakMap<Duplex, () => void>();
+  readonly #waiting = new Map<Duplex, () => void>();
 
-  // Listeners and timers are added by request: a connection that becomes a WebSocket must not keep any.
+  // Listeners and timers are added by request: most connections that become WebSockets have had none.
   constructor(http: Server, { maxIdle, answerTimeoutMs, onMalformedRequest }: HttpConnectionsOptions) {
     http.on("request", ({ socket }, response) => {
       this.#idle.delete(socket);
@@ -38,6 +38,7 @@ export class HttpConnections {
       if (!this.#unanswered.has(socket)) {
         socket.once("close", () => {
           this.#idle.delete(socket);
+          this.#waiting.delete(socket);
         });
       }
       const unanswered = (this.#unanswered.get(socket) ?? 0) + 1;
@@ -54,6 +55,10 @@ export class HttpConnections {
         if (this.#idle.size > maxIdle) longest?.destroy();
       });
     });
+    // Node.js would answer an unknown expectation itself, beyond all limits. RFC 9110 §10.1.1 allows ignoring it.
+    http.on("checkExpectation", (request, response) => {
+      http.emit("request", request, response);
+    });
     http.on("clientError", (error: NodeJS.ErrnoException, socket) => {
       const isAnswering = (this.#unanswered.get(socket) ?? 0) > 0;
       if (error.code === "ECONNRESET" || !socket.writable || isAnswering) socket.destroy();
@@ -64,7 +69,24 @@ export class HttpConnections {
   /** Releases a connection, and calls `upgrade` when the requests before the upgrade are answered. */
   leave(socket: Duplex, upgrade: () => void): void {
     this.#idle.delete(socket);
-    if ((this.#unanswered.get(socket) ?? 0) > 0) this.#waiting.set(socket, upgrade);
-    else upgrade();
+    if ((this.#unanswered.get(socket) ?? 0) === 0) {
+      upgrade();
+      return;
+    }
+    // At an upgrade, Node.js removes its own listener, and the client may never read the answers.
+    const drop = (): void => {
+      socket.destroy();
+    };
+    socket.once("timeout", drop);
+    this.#waiting.set(socket, () => {
+      this.#waiting.delete(socket);
+      socket.off("timeout", drop);
+      upgrade();
+    });
+  }
+
+  /** Closes the connections with a waiting upgrade. Node.js no longer closes them with the server. */
+  close(): void {
+    for (const socket of this.#waiting.keys()) socket.destroy();
   }
 }

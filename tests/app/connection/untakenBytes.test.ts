@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 import { UntakenBytes } from "../../../app/src/connection/untakenBytes.ts";
-import { connect } from "../support/client.ts";
+import { connect, connectResuming } from "../support/client.ts";
+import { ManualLog } from "../support/logs.ts";
+import { memoryInUse } from "../support/memory.ts";
 import { clientFrame, connectRaw, nextServerSocket } from "../support/rawClient.ts";
 import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
-import { tearDown } from "../support/teardown.ts";
+import { afterwards, tearDown } from "../support/teardown.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 import type { TestServer } from "../support/server.ts";
 
@@ -48,6 +52,38 @@ describe("the memory of unread frames", () => {
     assert.deepEqual([first.ended, second.ended, third.ended], [1, 1, 0]);
     untaken.keep(third, grown, 4);
     assert.deepEqual([untaken.total, third.ended], [10, 0]);
+  });
+
+  it("keeps no connection that has closed before its publish is stored", async () => {
+    const COUNT = 20;
+    const log = new ManualLog();
+    const server = await startServer({}, { log });
+    const sockets: WeakRef<Socket>[] = [];
+    const onSocket = (message: unknown): void => {
+      sockets.push(new WeakRef((message as { readonly socket: Socket }).socket));
+    };
+    subscribe("net.server.socket", onSocket);
+    afterwards(() => unsubscribe("net.server.socket", onSocket));
+    for (let n = 0; n < COUNT; n++) {
+      const opening = connectResuming(server.url);
+      if (n === 0) {
+        await waitUntil(() => log.readers.size > 0);
+        log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+      }
+      const { client } = await opening;
+      client.send({ publish: n, id: `id-${n}` });
+      await waitUntil(() => log.appends.length === n + 1);
+      client.webSocket.terminate();
+    }
+    await waitUntil(() => server.connections() === 0);
+    for (const [n, { answer }] of log.appends.splice(0).entries())
+      answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
+    await waitUntil(() => {
+      memoryInUse();
+      // Node.js itself may keep the last ones for a while.
+      return sockets.filter((socket) => socket.deref() !== undefined).length <= 2;
+    });
+    assert.equal(sockets.length, COUNT);
   });
 
   for (const [what, limit, ends] of [

@@ -11,7 +11,7 @@ import { HttpConnections } from "../../../app/src/http/httpConnections.ts";
 import { createPages } from "../../../app/src/http/pages.ts";
 import { connect, refusal } from "../support/client.ts";
 import { memoryInUse } from "../support/memory.ts";
-import { exchange, nextServerSocket, openSocket } from "../support/rawClient.ts";
+import { exchange, nextServerSocket, openSocket, upgradeRequest } from "../support/rawClient.ts";
 import { startServer } from "../support/server.ts";
 import { afterwards, silent, tearDown } from "../support/teardown.ts";
 import { due, waitUntil } from "../../support/waitUntil.ts";
@@ -283,6 +283,48 @@ describe("plain HTTP", () => {
     );
     assert.equal(await exchange(address.port, page.repeat(16) + last), "");
   });
+
+  it("drops a connection whose client sends unknown expectations and reads no answer", async () => {
+    const { address } = await startServer({}, { limits: { writeTimeoutMs: 200 } });
+    const accepted = nextServerSocket();
+    const stalled = openSocket(address.port);
+    const socket = await accepted;
+    stalled.pause();
+    const request = (): void => void stalled.write("GET /client.js HTTP/1.1\r\nHost: x\r\nExpect: x\r\n\r\n");
+    subscribe("http.server.response.finish", request);
+    afterwards(() => unsubscribe("http.server.response.finish", request));
+    request();
+    await due(once(socket, "close"), "the end of the connection");
+  });
+
+  for (const end of ["times out", "ends when the server closes"] as const) {
+    it(`holds an upgrade behind answers that the client does not read until it ${end}`, async () => {
+      const limits = end === "times out" ? { writeTimeoutMs: 200 } : {};
+      const server = await startServer({}, { limits });
+      const accepted = nextServerSocket();
+      const stalled = openSocket(server.address.port);
+      const socket = await accepted;
+      stalled.pause();
+      const page = "GET /client.js HTTP/1.1\r\nHost: x\r\n\r\n";
+      let requests = 1;
+      const onFinish = (): void => {
+        requests++;
+        stalled.write(page);
+      };
+      subscribe("http.server.response.finish", onFinish);
+      afterwards(() => unsubscribe("http.server.response.finish", onFinish));
+      const closed = once(socket, "close");
+      stalled.write(page);
+      // The buffers of the system are full when no further answer finishes.
+      let last = 0;
+      await waitUntil(() => last === (last = requests), { everyMs: 100 });
+      stalled.write(upgradeRequest("/wss"));
+      // Node.js has handed the connection over.
+      await waitUntil(() => socket.listenerCount("data") === 0);
+      if (end !== "times out") await due(server.close(), "the end of the server");
+      await due(closed, "the end of the connection");
+    });
+  }
 
   it("forgets connections that end before their answers", async () => {
     // It never answers.

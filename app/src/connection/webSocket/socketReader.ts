@@ -121,7 +121,12 @@ export class SocketReader extends FrameReader {
     this.#isDeferred = true;
     setImmediate(() => {
       this.#isDeferred = false;
-      if (this.#isPaused || this.#isFinished) return;
+      if (this.#isFinished) {
+        // The client's Close frame may follow.
+        this.#socket.resume();
+        return;
+      }
+      if (this.#isPaused) return;
       const rest = this.#rest;
       this.#rest = NO_BYTES;
       this.onUnfinishedBytes();

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { Appended, NewMessage } from "../log.ts";
 import { idName } from "../publishId.ts";
 import { ValkeyAppender } from "./appender.ts";
-import { PendingAppend } from "./pendingAppend.ts";
+import { PendingAppend, pendingMemoryBytes } from "./pendingAppend.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 import type { ValkeyChannels } from "./valkeyChannels.ts";
 import type { ValkeyConnection } from "./valkeyConnection.ts";
@@ -64,15 +64,17 @@ export class ValkeyAppendQueue {
   /** Appends a message. The promise rejects if the message was not stored in time, or may not have been. */
   append(channel: ValkeyChannel, message: NewMessage): Promise<Appended> {
     if (this.#isClosed) return Promise.reject(new Error("The log is closed."));
-    const { id, publisher } = message;
+    const { id, payload, publisher } = message;
+    const payloadBytes = Buffer.byteLength(payload);
+    // Before anything is hashed: a task that refuses appends has no time for it.
+    if (this.#pendingBytes + pendingMemoryBytes(payloadBytes) > MAX_PENDING_BYTES) {
+      return Promise.reject(new Error("Too much waits for Valkey already."));
+    }
     const name =
       id === undefined
         ? `${CALL_PREFIX}${this.#parts.task}${(this.#calls++).toString(36)}`
         : ID_PREFIX + idName(id, publisher);
-    const append = new PendingAppend({ channel, message, name, onSettled: this.#onSettled });
-    if (this.#pendingBytes + append.memoryBytes > MAX_PENDING_BYTES) {
-      return Promise.reject(new Error("Too much waits for Valkey already."));
-    }
+    const append = new PendingAppend({ channel, message, payloadBytes, name, onSettled: this.#onSettled });
     this.#pendingBytes += append.memoryBytes;
     this.#waiting.push(append);
     this.#schedule();

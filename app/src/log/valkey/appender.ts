@@ -112,6 +112,7 @@ export class ValkeyAppender {
     return batch.map((append) => {
       const { channel, digest, chargedBytes, payloadBytes } = append;
       channel.lease.use(chargedBytes, payloadBytes);
+      append.lease = channel.lease;
       append.epoch = channel.epoch ?? "";
       append.newestOffset = channel.offset;
       const run = hasScript ? evalshaCommand : evalCommand;
@@ -210,8 +211,8 @@ function chargeOf(appends: readonly PendingAppend[]): number {
 }
 
 /** Takes an append that was not stored back from the lease that it was counted for. */
-function release({ channel, epoch, chargedBytes, payloadBytes }: PendingAppend): void {
-  if (epoch === channel.epoch) channel.lease.release(chargedBytes, payloadBytes);
+function release({ channel, lease, chargedBytes, payloadBytes }: PendingAppend): void {
+  if (lease === channel.lease) lease.release(chargedBytes, payloadBytes);
 }
 
 /** @returns the result of an append; `undefined` if the reply does not confirm that the current epoch has the entry. */

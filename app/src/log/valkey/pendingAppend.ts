@@ -1,6 +1,7 @@
 import type { Appended, NewMessage } from "../log.ts";
 import { payloadDigest } from "../publishId.ts";
 import { chargeOf } from "./storageLease.ts";
+import type { StorageLease } from "./storageLease.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 
 /** Memory of a pending append besides its payload, in bytes. */
@@ -9,10 +10,17 @@ const OVERHEAD_BYTES = 256;
 export interface PendingAppendParts {
   readonly channel: ValkeyChannel;
   readonly message: NewMessage;
+  /** Size of the payload in UTF-8. */
+  readonly payloadBytes: number;
   /** Name of the entry in the stream. The name of a publish with an id is that of its repetitions. */
   readonly name: string;
   /** Called once, when the append has a result: with the time of its reply if the message is stored. */
   readonly onSettled: (append: PendingAppend, storedAt?: number) => void;
+}
+
+/** Returns the memory of a pending append, in bytes. */
+export function pendingMemoryBytes(payloadBytes: number): number {
+  return payloadBytes + OVERHEAD_BYTES;
 }
 
 /** An append without a result. */
@@ -33,18 +41,26 @@ export class PendingAppend {
   /** Epoch and newest offset of the channel when the append was sent. */
   epoch = "";
   newestOffset = 0;
+  /** The lease that the append was counted for when it was sent. */
+  lease: StorageLease | undefined;
   readonly #result = Promise.withResolvers<Appended>();
   readonly #onSettled: PendingAppendParts["onSettled"];
   #isSettled = false;
 
-  constructor({ channel, message: { payload, id, user }, name, onSettled }: PendingAppendParts) {
+  constructor({
+    channel,
+    message: { payload, id, user },
+    payloadBytes,
+    name,
+    onSettled,
+  }: PendingAppendParts) {
     const hasId = id !== undefined;
     this.channel = channel;
     this.payload = payload;
     this.user = user;
     this.name = name;
     this.digest = hasId ? payloadDigest(payload) : undefined;
-    this.payloadBytes = Buffer.byteLength(payload);
+    this.payloadBytes = payloadBytes;
     this.chargedBytes = chargeOf(this.payloadBytes, hasId);
     this.#onSettled = onSettled;
   }
@@ -60,7 +76,7 @@ export class PendingAppend {
 
   /** Memory of the append until it has a result, in bytes. */
   get memoryBytes(): number {
-    return this.payloadBytes + OVERHEAD_BYTES;
+    return pendingMemoryBytes(this.payloadBytes);
   }
 
   /**
