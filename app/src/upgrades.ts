@@ -171,12 +171,8 @@ export class Upgrades {
       if (isPending) client.user.leave(channel);
       return;
     }
-    // The answer and the greeting are one write.
-    socket.cork();
-    socket.write(renderAcceptance(handshake));
     connections.add(connection);
-    connection.start(joined, head);
-    socket.uncork();
+    connection.start(renderAcceptance(handshake), joined, head);
     if (expiresAt !== undefined) closeAt(expiresAt, connection, socket);
     context.logger.debug({ connections: connections.size }, "connection opened");
   }

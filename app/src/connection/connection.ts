@@ -102,10 +102,12 @@ export class Connection implements WebSocketEvents, Listener, Beating {
   }
 
   /**
-   * Sends the greeting, and begins to deliver and to read.
+   * Accepts the upgrade, sends the greeting, and begins to deliver and to read.
+   * @param response the response to the upgrade request. The greeting and the first frames are one write with it.
    * @param head bytes that arrived with the upgrade request.
    */
-  start({ cursor, epoch, offset, gap }: Joined, head: Buffer): void {
+  start(response: string, { cursor, epoch, offset, gap }: Joined, head: Buffer): void {
+    this.#webSocket.cork(response);
     if (this.#rights.canSubscribe) this.#cursor = cursor;
     else cursor.close();
     if (this.dialect === "plain") {
@@ -119,6 +121,7 @@ export class Connection implements WebSocketEvents, Listener, Beating {
     this.#beatGroup = this.#context.heartbeats.add(this);
     this.#webSocket.start(head);
     this.onReadable();
+    this.#webSocket.uncork();
   }
 
   /**

@@ -54,10 +54,39 @@ describe("the memory of unread frames", () => {
     assert.deepEqual([untaken.total, third.ended], [10, 0]);
   });
 
+  it("counts nothing for an upgrade that the socket accepts, whose frames are one write", async () => {
+    const server = await startServer();
+    const accepted = nextServerSocket();
+    const opening = connectRaw(server.address.port);
+    const socket = await accepted;
+    const written: number[] = [];
+    // The size of each write of the system.
+    const writev = socket._writev?.bind(socket);
+    assert.ok(writev !== undefined);
+    socket._writev = (chunks, callback) => {
+      written.push(chunks.length);
+      writev(chunks, callback);
+    };
+    const write = socket._write.bind(socket);
+    socket._write = (chunk, encoding, callback) => {
+      written.push(1);
+      write(chunk, encoding, callback);
+    };
+    await opening;
+    await nextTurn();
+    // The response and the greeting.
+    assert.deepEqual(written, [2]);
+  });
+
   it("keeps no connection that has closed before its publish is stored", async () => {
     const COUNT = 20;
     const log = new ManualLog();
     const server = await startServer({}, { log });
+    // It keeps the channel open.
+    const witness = connectResuming(server.url);
+    await waitUntil(() => log.readers.size > 0);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    await witness;
     const sockets: WeakRef<Socket>[] = [];
     const onSocket = (message: unknown): void => {
       sockets.push(new WeakRef((message as { readonly socket: Socket }).socket));
@@ -65,17 +94,12 @@ describe("the memory of unread frames", () => {
     subscribe("net.server.socket", onSocket);
     afterwards(() => unsubscribe("net.server.socket", onSocket));
     for (let n = 0; n < COUNT; n++) {
-      const opening = connectResuming(server.url);
-      if (n === 0) {
-        await waitUntil(() => log.readers.size > 0);
-        log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
-      }
-      const { client } = await opening;
+      const { client } = await connectResuming(server.url);
       client.send({ publish: n, id: `id-${n}` });
       await waitUntil(() => log.appends.length === n + 1);
       client.webSocket.terminate();
     }
-    await waitUntil(() => server.connections() === 0);
+    await waitUntil(() => server.connections() === 1);
     for (const [n, { answer }] of log.appends.splice(0).entries())
       answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
     await waitUntil(() => {

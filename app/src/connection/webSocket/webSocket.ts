@@ -118,18 +118,44 @@ export class ServerWebSocket implements SocketHandler, Recipient {
     return this.#socket.bytesRead;
   }
 
+  /**
+   * Writes the response to the upgrade request. It is one write with all frames until {@link uncork}.
+   * @param response the status line and the headers.
+   */
+  cork(response: string): void {
+    this.#socket.cork();
+    this.#socket.write(response);
+  }
+
+  /** Writes all since {@link cork}. */
+  uncork(): void {
+    const memory = this.#untaken;
+    this.#untaken = undefined;
+    this.#blockedSince = undefined;
+    this.#socket.uncork();
+    if (memory !== undefined) this.#noteWrite(memory, !this.#socket.writableNeedDrain);
+  }
+
   /** Writes whole frames as they are, and returns whether the socket accepts more. */
   write(frames: Buffer): boolean {
     if (!this.#open) return false;
+    const acceptsMore = this.#socket.write(frames);
+    if (this.#socket.writableCorked === 0) return this.#noteWrite(frames.buffer, acceptsMore);
+    this.#untaken = frames.buffer;
+    if (!acceptsMore) this.#blockedSince = performance.now();
+    return acceptsMore;
+  }
+
+  /** Counts the memory of a write that the system has not taken. Returns whether the socket accepts more. */
+  #noteWrite(memory: ArrayBufferLike, acceptsMore: boolean): boolean {
     const socket = this.#socket;
-    const acceptsMore = socket.write(frames);
     if (acceptsMore && socket.writableLength === 0) return true;
     if (this.#blockedSince !== undefined) return false;
     this.#blockedSince = performance.now();
     if (socket.writableLength > 0) {
       // A view of a few bytes keeps the whole memory behind it.
-      this.#untaken = frames.buffer;
-      this.#untakenBytes.keep(this, frames.buffer, frames.buffer.byteLength);
+      this.#untaken = memory;
+      this.#untakenBytes.keep(this, memory, memory.byteLength);
     }
     // Many short writes would each cost more than their bytes, so nothing is written after the first one that waits. A socket
     // emits no `drain` for so little, but calls back for an empty write behind it.
