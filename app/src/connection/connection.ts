@@ -122,6 +122,8 @@ export class Connection implements WebSocketEvents, Listener, Beating {
     this.#webSocket.start(head);
     this.onReadable();
     this.#webSocket.uncork();
+    // The write has at most one slice, so that the memory of each slice is counted.
+    this.onReadable();
   }
 
   /**

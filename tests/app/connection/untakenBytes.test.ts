@@ -8,7 +8,7 @@ import { UntakenBytes } from "../../../app/src/connection/untakenBytes.ts";
 import { connect, connectResuming } from "../support/client.ts";
 import { ManualLog } from "../support/logs.ts";
 import { memoryInUse } from "../support/memory.ts";
-import { clientFrame, connectRaw, nextServerSocket } from "../support/rawClient.ts";
+import { clientFrame, connectRaw, nextServerSocket, RESUMING, upgradeRequest } from "../support/rawClient.ts";
 import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
 import { afterwards, tearDown } from "../support/teardown.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
@@ -58,24 +58,30 @@ describe("the memory of unread frames", () => {
     const server = await startServer();
     const accepted = nextServerSocket();
     const opening = connectRaw(server.address.port);
-    const socket = await accepted;
-    const written: number[] = [];
-    // The size of each write of the system.
-    const writev = socket._writev?.bind(socket);
-    assert.ok(writev !== undefined);
-    socket._writev = (chunks, callback) => {
-      written.push(chunks.length);
-      writev(chunks, callback);
-    };
-    const write = socket._write.bind(socket);
-    socket._write = (chunk, encoding, callback) => {
-      written.push(1);
-      write(chunk, encoding, callback);
-    };
+    const written = spyOnWrites(await accepted);
     await opening;
     await nextTurn();
     // The response and the greeting.
     assert.deepEqual(written, [2]);
+  });
+
+  it("counts each slice of a client that resumes: the upgrade is one write with at most one of them", async () => {
+    const COUNT = 40;
+    const server = await startServer();
+    const { client, greeting } = await connectResuming(server.url);
+    for (let n = 0; n < COUNT; n++) client.send({ publish: "x".repeat(15_000) });
+    for (let n = 0; n < COUNT; n++) await client.nextMessage();
+    for (let offset = 0; offset < COUNT; offset++) {
+      const accepted = nextServerSocket();
+      const opening = connectRaw(
+        server.address.port,
+        upgradeRequest(`/wss?epoch=${greeting.epoch}&offset=${offset}`, RESUMING),
+      );
+      const written = spyOnWrites(await accepted);
+      await opening;
+      // The response, the greeting and a slice.
+      assert.equal(written[0], 3, `offset ${offset}`);
+    }
   });
 
   it("keeps no connection that has closed before its publish is stored", async () => {
@@ -181,4 +187,21 @@ async function fill({ hub }: TestServer): Promise<void> {
     await hub.publish({ channel: DEFAULT_CHANNEL, payload: text });
     await nextTurn();
   }
+}
+
+/** Notes the number of chunks in each write of a socket to the system. */
+function spyOnWrites(socket: Socket): readonly number[] {
+  const written: number[] = [];
+  const writev = socket._writev?.bind(socket);
+  assert.ok(writev !== undefined);
+  socket._writev = (chunks, callback) => {
+    written.push(chunks.length);
+    writev(chunks, callback);
+  };
+  const write = socket._write.bind(socket);
+  socket._write = (chunk, encoding, callback) => {
+    written.push(1);
+    write(chunk, encoding, callback);
+  };
+  return written;
 }

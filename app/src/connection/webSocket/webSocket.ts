@@ -131,19 +131,17 @@ export class ServerWebSocket implements SocketHandler, Recipient {
   uncork(): void {
     const memory = this.#untaken;
     this.#untaken = undefined;
-    this.#blockedSince = undefined;
     this.#socket.uncork();
     if (memory !== undefined) this.#noteWrite(memory, !this.#socket.writableNeedDrain);
   }
 
-  /** Writes whole frames as they are, and returns whether the socket accepts more. */
+  /** Writes whole frames as they are, and returns whether the socket accepts more: not before {@link uncork}, which counts them. */
   write(frames: Buffer): boolean {
     if (!this.#open) return false;
     const acceptsMore = this.#socket.write(frames);
     if (this.#socket.writableCorked === 0) return this.#noteWrite(frames.buffer, acceptsMore);
     this.#untaken = frames.buffer;
-    if (!acceptsMore) this.#blockedSince = performance.now();
-    return acceptsMore;
+    return false;
   }
 
   /** Counts the memory of a write that the system has not taken. Returns whether the socket accepts more. */
