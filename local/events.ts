@@ -27,6 +27,43 @@ export interface TaskStatus {
   readonly requests: number;
 }
 
+/** A metric that a target tracking policy follows. */
+export type ScalingMetric = "connections per task" | "requests per target" | "CPU";
+
+/** `insufficient-data` if the metric has no data points in the time that the alarm looks at. */
+export type AlarmState = "ok" | "alarm" | "insufficient-data";
+
+export interface PolicyStatus {
+  /** Logical name of the declared policy. */
+  readonly name: string;
+  readonly metric: ScalingMetric;
+  /** The last data point, of one minute; `undefined` before the first one, or if the metric has none. */
+  readonly value: number | undefined;
+  readonly target: number;
+  /** The alarm that adds tasks. */
+  readonly high: AlarmState;
+  /** The alarm that removes tasks. */
+  readonly low: AlarmState;
+}
+
+export interface ScalingStatus {
+  /** The desired number of tasks. */
+  readonly desired: number;
+  readonly min: number;
+  readonly max: number;
+  readonly policies: readonly PolicyStatus[];
+}
+
+/** One version of the tasks. The newest deployment is the last one. */
+export interface DeploymentStatus {
+  /** 1 for the first deployment of the stack. */
+  readonly revision: number;
+  readonly state: "in-progress" | "completed" | "failed";
+  readonly desired: number;
+  readonly running: number;
+  readonly healthy: number;
+}
+
 /** The state of a running stack that an output shows. */
 export interface ObservedStack {
   readonly urls: StackUrls;
