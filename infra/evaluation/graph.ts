@@ -48,7 +48,7 @@ export interface DeclaredGraph {
 }
 
 /** Returns the resources of one type, in the order of registration. */
-export function ofType(graph: DeclaredGraph, type: string): readonly DeclaredResource[] {
+export function findResources(graph: DeclaredGraph, type: string): readonly DeclaredResource[] {
   return graph.resources.filter((resource) => resource.type === type);
 }
 
@@ -56,8 +56,8 @@ export function ofType(graph: DeclaredGraph, type: string): readonly DeclaredRes
  * Returns the only resource of a type.
  * @throws {ExpectedError} if the graph has no resource of the type, or several.
  */
-export function theOnly(graph: DeclaredGraph, type: string): DeclaredResource {
-  const found = ofType(graph, type);
+export function findResource(graph: DeclaredGraph, type: string): DeclaredResource {
+  const found = findResources(graph, type);
   const [resource] = found;
   if (resource === undefined || found.length > 1) {
     const names = found.map(({ name }) => name).join(", ");

@@ -1,7 +1,7 @@
 /** The declared backplane, and the environment that leads a task to the emulated one. */
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { settingDefinitions } from "../../app/src/settings/settings.ts";
-import { type DeclaredGraph, ofType, theOnly } from "../../infra/evaluation/graph.ts";
+import { type DeclaredGraph, findResources, findResource } from "../../infra/evaluation/graph.ts";
 import { FieldReader } from "./fieldReader.ts";
 
 const CACHE = "aws:elasticache/serverlessCache:ServerlessCache";
@@ -40,8 +40,8 @@ export interface BackplaneAddress {
  * @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate.
  */
 export function readBackplane(graph: DeclaredGraph): DeclaredBackplane | undefined {
-  if (ofType(graph, CACHE).length === 0) return undefined;
-  const cache = theOnly(graph, CACHE);
+  if (findResources(graph, CACHE).length === 0) return undefined;
+  const cache = findResource(graph, CACHE);
   const inputs = FieldReader.inputsOf(cache);
   const [endpoint] = FieldReader.outputsOf(cache).list("endpoints");
   if (endpoint === undefined) throw new ExpectedError(`${inputs.path}: the cache has no endpoint.`);
@@ -57,13 +57,13 @@ export function readBackplane(graph: DeclaredGraph): DeclaredBackplane | undefin
 }
 
 function readUser(graph: DeclaredGraph, groupId: string): BackplaneUser {
-  const group = ofType(graph, USER_GROUP)
+  const group = findResources(graph, USER_GROUP)
     .map((resource) => FieldReader.inputsOf(resource))
     .find((candidate) => candidate.text("userGroupId") === groupId);
   if (group === undefined)
     throw new ExpectedError(`The program declares no ${USER_GROUP} with the id ${groupId}.`);
   const ids = group.texts("userIds");
-  const [user, ...others] = ofType(graph, USER)
+  const [user, ...others] = findResources(graph, USER)
     .map((resource) => FieldReader.inputsOf(resource))
     .filter((candidate) => ids.includes(candidate.text("userId")));
   if (user === undefined || others.length > 0)

@@ -77,7 +77,7 @@ const SKIPPED: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** The project's components only group other resources, which are judged one by one. */
+/** The project's components only group other resources, each of which has a treatment of its own. */
 const COMPONENT_PREFIX = "websocket:";
 
 export type Treatment = "emulated" | "skipped" | "unsupported" | "unknown";
@@ -99,7 +99,7 @@ export function coverageOf(
   graph: DeclaredGraph,
   exceptions: readonly UnsupportedResource[] = [],
 ): readonly Coverage[] {
-  const judged = graph.resources.map(({ type, name }) => {
+  const treated = graph.resources.map(({ type, name }) => {
     const exception = exceptions.find((resource) => resource.type === type && resource.name === name);
     return {
       type,
@@ -109,7 +109,7 @@ export function coverageOf(
         : { treatment: "unsupported" as const, reason: exception.reason }),
     };
   });
-  const groups = Map.groupBy(judged, ({ type, reason }) => `${type} ${reason}`);
+  const groups = Map.groupBy(treated, ({ type, reason }) => `${type} ${reason}`);
   return [...groups.values()].flatMap((group) => {
     const [first] = group;
     if (first === undefined) return [];

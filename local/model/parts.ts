@@ -1,6 +1,6 @@
 /** The parts of a declared stack that are emulated: the path to its service, and the edge of its API Gateway. */
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
-import { type DeclaredGraph, ofType } from "../../infra/evaluation/graph.ts";
+import { type DeclaredGraph, findResources } from "../../infra/evaluation/graph.ts";
 import { type DeclaredBackplane, readBackplane } from "./backplane.ts";
 import { type DeclaredDistribution, DISTRIBUTION, readDistributions } from "./edge/distribution.ts";
 import { FieldReader } from "./fieldReader.ts";
@@ -64,7 +64,7 @@ export function readParts(graph: DeclaredGraph, { tasks, apiGatewayOrigin }: Par
     );
   }
   const isEmulated = apiGatewayOrigin !== undefined;
-  const hasService = apiGatewayEdge === undefined || ofType(graph, SERVICE_TYPE).length > 0;
+  const hasService = apiGatewayEdge === undefined || findResources(graph, SERVICE_TYPE).length > 0;
   if (!hasService && !isEmulated) {
     throw new ExpectedError(`Stack ${graph.stack} cannot be emulated: ${NO_API_GATEWAY}`);
   }

@@ -1,6 +1,6 @@
 /** The declared service: its container, the number of its tasks, and its deployment circuit breaker. */
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
-import { type DeclaredGraph, ofType, theOnly } from "../../infra/evaluation/graph.ts";
+import { type DeclaredGraph, findResources, findResource } from "../../infra/evaluation/graph.ts";
 import { FieldReader } from "./fieldReader.ts";
 import type { HealthThresholds } from "./health.ts";
 
@@ -65,7 +65,7 @@ export interface ContainerHealthCheck {
  * @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate, or the limit that `tasks` exceeds.
  */
 export function readService(graph: DeclaredGraph, tasks?: number): DeclaredService {
-  const resource = theOnly(graph, SERVICE_TYPE);
+  const resource = findResource(graph, SERVICE_TYPE);
   const inputs = FieldReader.inputsOf(resource);
   const attachment = inputs.onlyItem("loadBalancers", "target group");
   const container = readContainer(
@@ -98,7 +98,7 @@ export function readService(graph: DeclaredGraph, tasks?: number): DeclaredServi
 }
 
 function readScaling(graph: DeclaredGraph): { name: string; min: number; max: number } | undefined {
-  const [target] = ofType(graph, "aws:appautoscaling/target:Target");
+  const [target] = findResources(graph, "aws:appautoscaling/target:Target");
   if (target === undefined) return undefined;
   const inputs = FieldReader.inputsOf(target);
   return { name: target.name, min: inputs.number("minCapacity"), max: inputs.number("maxCapacity") };
@@ -135,7 +135,7 @@ function readContainer(
 /** The value that ECS reads when a task starts. */
 function readSecret(graph: DeclaredGraph, secret: FieldReader): string {
   const arn = secret.text("valueFrom");
-  const parameter = ofType(graph, "aws:ssm/parameter:Parameter").find(
+  const parameter = findResources(graph, "aws:ssm/parameter:Parameter").find(
     ({ outputs }) => outputs["arn"] === arn,
   );
   if (parameter === undefined)

@@ -38,7 +38,7 @@ export const timeoutRules: readonly Rule[] = [
         // Not a container of the server.
         if (heartbeatSeconds === undefined || drainSeconds === undefined) continue;
         const stopTimeoutSeconds = seconds(container, "stopTimeout", DEFAULTS.stopTimeout);
-        for (const { properties } of ofType(stack, LOAD_BALANCER)) {
+        for (const { properties } of filterByType(stack, LOAD_BALANCER)) {
           const idleTimeoutSeconds = seconds(properties, "idleTimeout", DEFAULTS.idleTimeout);
           const links = { heartbeatSeconds, idleTimeoutSeconds, drainSeconds, stopTimeoutSeconds };
           for (const problem of checkTimeouts(links)) yield describeProblem(problem);
@@ -60,7 +60,7 @@ export const timeoutRules: readonly Rule[] = [
         "healthCheckGracePeriodSeconds",
         DEFAULTS.healthCheckGracePeriod,
       );
-      for (const { name, properties } of ofType(stack, TARGET_GROUP)) {
+      for (const { name, properties } of filterByType(stack, TARGET_GROUP)) {
         const interval = seconds(properties, "healthCheck.interval", DEFAULTS.healthCheckInterval);
         const failing =
           interval * seconds(properties, "healthCheck.unhealthyThreshold", DEFAULTS.unhealthyThreshold);
@@ -92,7 +92,7 @@ export const timeoutRules: readonly Rule[] = [
   },
 ];
 
-function ofType(stack: Stack, type: string): Stack {
+function filterByType(stack: Stack, type: string): Stack {
   return stack.filter((resource) => resource.type === type);
 }
 

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import path from "node:path";
 import { type Channel, connect, type ConnectOptions, type State } from "../../client/src/index.ts";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
-import { type DeclaredGraph, theOnly } from "../../infra/evaluation/graph.ts";
+import { type DeclaredGraph, findResource } from "../../infra/evaluation/graph.ts";
 import { readService } from "../../local/model/service.ts";
 import { EDGE_CONFIGS, fullKeys } from "../local/support/edgeConfigs.ts";
 import { ROOT } from "../local/support/paths.ts";
@@ -55,7 +55,7 @@ async function stackWith(times: {
 function declaredTimes(graph: DeclaredGraph): { readonly idle: number; readonly heartbeat: number } {
   const { environment } = readService(graph).container;
   return {
-    idle: Number(theOnly(graph, LOAD_BALANCER).inputs["idleTimeout"]),
+    idle: Number(findResource(graph, LOAD_BALANCER).inputs["idleTimeout"]),
     heartbeat: Number(environment["WEBSOCKET_HEARTBEAT_SECONDS"]),
   };
 }

@@ -1,6 +1,6 @@
 /** Declared CloudFront distributions: how they route a viewer request, and what they send to the origin. */
 import { ExpectedError } from "../../../app/src/settings/expectedError.ts";
-import { type DeclaredGraph, type DeclaredResource, ofType } from "../../../infra/evaluation/graph.ts";
+import { type DeclaredGraph, type DeclaredResource, findResources } from "../../../infra/evaluation/graph.ts";
 import { FieldReader } from "../fieldReader.ts";
 import { endToEnd, type Headers, valuesOf, withAppended, withHeader, without } from "../headers.ts";
 import { type DeclaredOrigin, readOrigin } from "./origin.ts";
@@ -65,7 +65,7 @@ export type EdgeDecision =
 
 /** @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate. */
 export function readDistributions(graph: DeclaredGraph): readonly DeclaredDistribution[] {
-  return ofType(graph, DISTRIBUTION).map((resource) => readDistribution(graph, resource));
+  return findResources(graph, DISTRIBUTION).map((resource) => readDistribution(graph, resource));
 }
 
 function readDistribution(graph: DeclaredGraph, resource: DeclaredResource): DeclaredDistribution {

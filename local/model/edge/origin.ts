@@ -1,5 +1,5 @@
 /** Declared origins of distributions. */
-import { type DeclaredGraph, type DeclaredResource, ofType } from "../../../infra/evaluation/graph.ts";
+import { type DeclaredGraph, type DeclaredResource, findResources } from "../../../infra/evaluation/graph.ts";
 import { FieldReader } from "../fieldReader.ts";
 import type { Headers } from "../headers.ts";
 
@@ -58,7 +58,9 @@ interface OriginConnection {
 
 function readVpcOrigin(graph: DeclaredGraph, config: FieldReader): OriginConnection {
   const id = config.text("vpcOriginId");
-  const resource = ofType(graph, "aws:cloudfront/vpcOrigin:VpcOrigin").find((origin) => origin.id === id);
+  const resource = findResources(graph, "aws:cloudfront/vpcOrigin:VpcOrigin").find(
+    (origin) => origin.id === id,
+  );
   if (resource === undefined)
     throw config.unsupportedError("vpcOriginId", "a VPC origin that the program declares");
   const endpoint = FieldReader.inputsOf(resource).object("vpcOriginEndpointConfig");
@@ -75,7 +77,7 @@ function readCustomOrigin(graph: DeclaredGraph, origin: FieldReader): OriginConn
   if (API_GATEWAY.test(domainName)) {
     return { connection: config, timeouts: config, server: { type: "api-gateway" } };
   }
-  const loadBalancers = ofType(graph, LOAD_BALANCER);
+  const loadBalancers = findResources(graph, LOAD_BALANCER);
   const [only, ...others] = loadBalancers;
   const named =
     loadBalancers.find(({ outputs }) => outputs["dnsName"] === domainName) ??

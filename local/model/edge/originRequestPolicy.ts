@@ -1,5 +1,5 @@
 /** Origin request policies: the headers, cookies and query strings of a viewer request that the origin receives. */
-import { type DeclaredGraph, ofType } from "../../../infra/evaluation/graph.ts";
+import { type DeclaredGraph, findResources } from "../../../infra/evaluation/graph.ts";
 import { FieldReader } from "../fieldReader.ts";
 import { type Headers, valuesOf, without } from "../headers.ts";
 import { splitTarget } from "../requestTarget.ts";
@@ -54,7 +54,7 @@ export function readOriginRequestPolicy(
   const id = behavior.text("originRequestPolicyId");
   const managed = MANAGED[id];
   if (managed !== undefined) return managed;
-  const resource = ofType(graph, "aws:cloudfront/originRequestPolicy:OriginRequestPolicy").find(
+  const resource = findResources(graph, "aws:cloudfront/originRequestPolicy:OriginRequestPolicy").find(
     (policy) => policy.id === id,
   );
   if (resource === undefined) {

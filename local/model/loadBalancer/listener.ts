@@ -1,5 +1,5 @@
 /** Declared listeners, and the rule that applies to a request. */
-import { type DeclaredGraph, type DeclaredResource, ofType } from "../../../infra/evaluation/graph.ts";
+import { type DeclaredGraph, type DeclaredResource, findResources } from "../../../infra/evaluation/graph.ts";
 import { type ListenerAction, readAction } from "./action.ts";
 import { type RuleCondition, matchesCondition, readConditions, type RequestHead } from "./condition.ts";
 import { FieldReader } from "../fieldReader.ts";
@@ -27,7 +27,7 @@ export interface ListenerRule {
 
 /** The listeners of a load balancer. */
 export function listenersOf(graph: DeclaredGraph, loadBalancerArn: string): readonly DeclaredListener[] {
-  return ofType(graph, "aws:lb/listener:Listener")
+  return findResources(graph, "aws:lb/listener:Listener")
     .filter((listener) => FieldReader.inputsOf(listener).text("loadBalancerArn") === loadBalancerArn)
     .map((listener) => readListener(graph, listener));
 }
@@ -40,7 +40,7 @@ function readListener(graph: DeclaredGraph, resource: DeclaredResource): Declare
     protocol: inputs.choice("protocol", ["HTTP", "HTTPS"]),
     port: inputs.number("port"),
     defaultAction: readAction(inputs, "defaultActions"),
-    rules: ofType(graph, "aws:lb/listenerRule:ListenerRule")
+    rules: findResources(graph, "aws:lb/listenerRule:ListenerRule")
       .map((rule) => FieldReader.inputsOf(rule))
       .filter((rule) => rule.text("listenerArn") === arn)
       .map((rule) => ({

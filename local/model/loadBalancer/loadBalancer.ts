@@ -1,5 +1,5 @@
 /** Declared load balancers, and the headers that they forward. */
-import { type DeclaredGraph, ofType } from "../../../infra/evaluation/graph.ts";
+import { type DeclaredGraph, findResources } from "../../../infra/evaluation/graph.ts";
 import { FieldReader } from "../fieldReader.ts";
 import { type Headers, withAppended, withHeader, without } from "../headers.ts";
 import { type DeclaredListener, listenersOf } from "./listener.ts";
@@ -21,7 +21,7 @@ export interface DeclaredLoadBalancer {
 
 /** @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate. */
 export function readLoadBalancers(graph: DeclaredGraph): readonly DeclaredLoadBalancer[] {
-  return ofType(graph, "aws:lb/loadBalancer:LoadBalancer").map((resource) => {
+  return findResources(graph, "aws:lb/loadBalancer:LoadBalancer").map((resource) => {
     const inputs = FieldReader.inputsOf(resource);
     const outputs = FieldReader.outputsOf(resource);
     inputs.choice("loadBalancerType", ["application"], "application");

@@ -1,5 +1,5 @@
 /** Declared target groups, and the choice of a target. */
-import { type DeclaredGraph, ofType } from "../../../infra/evaluation/graph.ts";
+import { type DeclaredGraph, findResources } from "../../../infra/evaluation/graph.ts";
 import { FieldReader } from "../fieldReader.ts";
 import type { HealthThresholds } from "../health.ts";
 
@@ -36,7 +36,7 @@ export interface TargetHealthCheck {
 
 /** @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate. */
 export function readTargetGroups(graph: DeclaredGraph): readonly DeclaredTargetGroup[] {
-  return ofType(graph, "aws:lb/targetGroup:TargetGroup").map((resource) => {
+  return findResources(graph, "aws:lb/targetGroup:TargetGroup").map((resource) => {
     const inputs = FieldReader.inputsOf(resource);
     inputs.choice("protocol", ["HTTP"]);
     inputs.choice("targetType", ["ip"]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import { MIB } from "../../../app/src/settings/units.ts";
-import { ofType, theOnly } from "../../../infra/evaluation/graph.ts";
+import { findResources, findResource } from "../../../infra/evaluation/graph.ts";
 import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
 import { declaredGraph } from "../../support/stacks.ts";
 import { at, list, number, text } from "../../support/values.ts";
@@ -36,7 +36,7 @@ describe("the backplane", () => {
   });
 
   it("has one user, whose password the tasks get as a secret", () => {
-    const group = theOnly(graph, "aws:elasticache/userGroup:UserGroup").inputs;
+    const group = findResource(graph, "aws:elasticache/userGroup:UserGroup").inputs;
     const password = the.secretOf(graph, "backplane-password-1");
     assert.equal(the.cacheOf(graph).inputs["userGroupId"], group["userGroupId"]);
     assert.deepEqual(list(group, "userIds"), [the.userOf(graph)["userId"]]);
@@ -45,7 +45,7 @@ describe("the backplane", () => {
       passwords: [password],
     });
 
-    const parameter = theOnly(graph, "aws:ssm/parameter:Parameter");
+    const parameter = findResource(graph, "aws:ssm/parameter:Parameter");
     assert.equal(parameter.inputs["type"], "SecureString");
     assert.equal(parameter.inputs["value"], password);
     assert.deepEqual(list(the.containerOf(graph), "secrets"), [
@@ -64,7 +64,7 @@ describe("the backplane", () => {
   });
 
   it("has an alarm for its first eviction, which missing data does not raise", () => {
-    const { inputs } = theOnly(graph, "aws:cloudwatch/metricAlarm:MetricAlarm");
+    const { inputs } = findResource(graph, "aws:cloudwatch/metricAlarm:MetricAlarm");
     const { alarmDescription: _, ...alarm } = inputs;
     assert.deepEqual(alarm, {
       namespace: "AWS/ElastiCache",
@@ -84,7 +84,7 @@ describe("the backplane", () => {
     const names = ["backplane-password-3", "backplane-password-2"];
     const passwords = names.map((name) => the.secretOf(rotated, name));
     assert.deepEqual(list(the.userOf(rotated), "authenticationMode.passwords"), passwords);
-    const parameters = ofType(rotated, "aws:ssm/parameter:Parameter");
+    const parameters = findResources(rotated, "aws:ssm/parameter:Parameter");
     assert.deepEqual(
       parameters.map(({ inputs }) => inputs["value"]),
       passwords,

@@ -1,7 +1,7 @@
 /** The distribution of an untouched stack. tests/infra/edges/edges.test.ts has the other edges. */
 import assert from "node:assert/strict";
 import { PATHS } from "../../../app/src/settings/contract.ts";
-import { theOnly } from "../../../infra/evaluation/graph.ts";
+import { findResource } from "../../../infra/evaluation/graph.ts";
 import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
 import { declaredGraph } from "../../support/stacks.ts";
 import { at, list, text } from "../../support/values.ts";
@@ -46,7 +46,7 @@ describe("the distribution", () => {
   it("redirects no viewer to HTTPS, and compares no TLS version that CloudFront ignores", () => {
     assert.equal(text(inputs, "defaultCacheBehavior.viewerProtocolPolicy"), "https-only");
     assert.equal(text(inputs, "viewerCertificate.minimumProtocolVersion"), "TLSv1.2_2021");
-    assert.deepEqual(theOnly(graph, "aws:cloudfront/distribution:Distribution").options.ignoreChanges, [
+    assert.deepEqual(findResource(graph, "aws:cloudfront/distribution:Distribution").options.ignoreChanges, [
       "viewerCertificate.minimumProtocolVersion",
     ]);
   });
@@ -57,12 +57,12 @@ describe("the distribution", () => {
 
   it("delivers its access logs from us-east-1, as JSON", () => {
     const [source, destination, delivery] = ["Source", "Destination", ""].map((kind) =>
-      theOnly(graph, `aws:cloudwatch/logDelivery${kind}:LogDelivery${kind}`),
+      findResource(graph, `aws:cloudwatch/logDelivery${kind}:LogDelivery${kind}`),
     );
     for (const resource of [source, destination, delivery]) {
       assert.equal(resource?.inputs["region"], "us-east-1");
     }
-    const { outputs } = theOnly(graph, "aws:cloudfront/distribution:Distribution");
+    const { outputs } = findResource(graph, "aws:cloudfront/distribution:Distribution");
     assert.equal(source?.inputs["resourceArn"], outputs["arn"]);
     assert.equal(source?.inputs["logType"], "ACCESS_LOGS");
     assert.equal(destination?.inputs["outputFormat"], "json");
@@ -82,7 +82,7 @@ describe("the distribution of another edge", () => {
       edge: "api-gateway",
       apiGatewayUrl: "wss://abcdef1234.execute-api.us-east-1.amazonaws.com/prod",
     });
-    const policy = theOnly(graph, "aws:cloudfront/originRequestPolicy:OriginRequestPolicy");
+    const policy = findResource(graph, "aws:cloudfront/originRequestPolicy:OriginRequestPolicy");
     assert.equal(text(policy.inputs, "cookiesConfig.cookieBehavior"), "none");
     assert.equal(text(the.distributionOf(graph), "defaultCacheBehavior.originRequestPolicyId"), policy.id);
   });
@@ -100,7 +100,7 @@ describe("the origin secret", () => {
       await declaredGraph("dev"),
       await the.evaluateDev({ originSecretGeneration: "2" }),
       await the.evaluateDev({ originHeaderName: "X-Origin-Other" }),
-    ].map((graph) => theOnly(graph, "aws:lb/listenerRule:ListenerRule").name);
+    ].map((graph) => findResource(graph, "aws:lb/listenerRule:ListenerRule").name);
     assert.equal(new Set(ruleNames).size, ruleNames.length);
   });
 

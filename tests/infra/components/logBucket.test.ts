@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import path from "node:path";
-import { theOnly } from "../../../infra/evaluation/graph.ts";
+import { findResource } from "../../../infra/evaluation/graph.ts";
 import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
 import { at, text } from "../../support/values.ts";
 import { evaluateDev, loadBalancerOf, statementsIn } from "./support.ts";
@@ -90,7 +90,7 @@ for (const region of ["us-east-1", "eu-west-1"]) {
     });
 
     it("encrypts, has no ACLs, and deletes incomplete uploads", () => {
-      const encryption = theOnly(
+      const encryption = findResource(
         graph,
         "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
       );
@@ -98,9 +98,12 @@ for (const region of ["us-east-1", "eu-west-1"]) {
         text(encryption.inputs, "rules[0].applyServerSideEncryptionByDefault.sseAlgorithm"),
         "AES256",
       );
-      const ownership = theOnly(graph, "aws:s3/bucketOwnershipControls:BucketOwnershipControls");
+      const ownership = findResource(graph, "aws:s3/bucketOwnershipControls:BucketOwnershipControls");
       assert.equal(text(ownership.inputs, "rule.objectOwnership"), "BucketOwnerEnforced");
-      const lifecycle = theOnly(graph, "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration");
+      const lifecycle = findResource(
+        graph,
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+      );
       assert.deepEqual(at(lifecycle.inputs, "rules[0].abortIncompleteMultipartUpload"), {
         daysAfterInitiation: 1,
       });
@@ -110,13 +113,13 @@ for (const region of ["us-east-1", "eu-west-1"]) {
 
 /** ARN of the bucket and prefix that is declared for each type of log. */
 function prefixesIn(graph: DeclaredGraph): Readonly<Record<LogType, string>> {
-  const { arn } = theOnly(graph, "aws:s3/bucket:Bucket").outputs;
+  const { arn } = findResource(graph, "aws:s3/bucket:Bucket").outputs;
   const { bucket, prefix } = at(loadBalancerOf(graph).inputs, "accessLogs");
   const prefixes = {
     loadBalancer: `arn:aws:s3:::${String(bucket)}/${String(prefix)}`,
-    network: text(theOnly(graph, "aws:ec2/flowLog:FlowLog").inputs, "logDestination"),
+    network: text(findResource(graph, "aws:ec2/flowLog:FlowLog").inputs, "logDestination"),
     edge: text(
-      theOnly(graph, "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination").inputs,
+      findResource(graph, "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination").inputs,
       "deliveryDestinationConfiguration.destinationResourceArn",
     ),
   };
@@ -125,7 +128,7 @@ function prefixesIn(graph: DeclaredGraph): Readonly<Record<LogType, string>> {
 }
 
 function writeStatementsOf(graph: DeclaredGraph): readonly Statement[] {
-  return statementsIn(theOnly(graph, "aws:s3/bucketPolicy:BucketPolicy").inputs, "policy").filter(
+  return statementsIn(findResource(graph, "aws:s3/bucketPolicy:BucketPolicy").inputs, "policy").filter(
     ({ Effect, Action }) => Effect === "Allow" && [Action].flat().includes("s3:PutObject"),
   );
 }

@@ -1,7 +1,7 @@
 /** The network, its security groups, and the path of a request through the load balancer. */
 import assert from "node:assert/strict";
 import { PATHS } from "../../../app/src/settings/contract.ts";
-import { ofType, theOnly } from "../../../infra/evaluation/graph.ts";
+import { findResources, findResource } from "../../../infra/evaluation/graph.ts";
 import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
 import { standInsFor } from "../../../infra/evaluation/standIns.ts";
 import { declaredGraph } from "../../support/stacks.ts";
@@ -29,7 +29,7 @@ describe("the network", () => {
     it(`is in two availability zones of ${region}, and in no local zone`, async () => {
       const regional = await the.evaluateDev({ "aws:region": region });
 
-      assert.deepEqual(theOnly(regional, "awsx:ec2:Vpc").inputs["availabilityZoneNames"], [
+      assert.deepEqual(findResource(regional, "awsx:ec2:Vpc").inputs["availabilityZoneNames"], [
         `${region}a`,
         `${region}b`,
       ]);
@@ -40,7 +40,7 @@ describe("the network", () => {
   }
 
   it("has public subnets, which the load balancer, the tasks and the cache use", () => {
-    const { inputs, outputs } = theOnly(graph, "awsx:ec2:Vpc");
+    const { inputs, outputs } = findResource(graph, "awsx:ec2:Vpc");
     assert.deepEqual(
       list(inputs, "subnetSpecs").map((spec) => at(spec, "")["type"]),
       ["Public"],
@@ -58,8 +58,8 @@ describe("the network", () => {
   });
 
   it("contains every security group and the target group", () => {
-    const { vpcId } = theOnly(graph, "awsx:ec2:Vpc").outputs;
-    const members = VPC_RESOURCES.flatMap((type) => ofType(graph, type));
+    const { vpcId } = findResource(graph, "awsx:ec2:Vpc").outputs;
+    const members = VPC_RESOURCES.flatMap((type) => findResources(graph, type));
     assert.equal(members.length, 6);
     for (const { name, inputs } of members) assert.equal(inputs["vpcId"], vpcId, name);
   });
@@ -71,7 +71,7 @@ describe("the network", () => {
       the.cacheGroupOf(graph),
     ];
     const rulesOf = (kind: "Ingress" | "Egress"): readonly string[] =>
-      ofType(graph, `aws:vpc/securityGroup${kind}Rule:SecurityGroup${kind}Rule`)
+      findResources(graph, `aws:vpc/securityGroup${kind}Rule:SecurityGroup${kind}Rule`)
         .map(({ inputs: { securityGroupId, fromPort, toPort, ipProtocol, ...peer } }) => {
           const { description: _, ...peers } = peer;
           return [
@@ -109,7 +109,7 @@ describe("the network", () => {
   });
 
   it("forwards only requests with the secret header, which CloudFront adds", () => {
-    const listener = theOnly(graph, "aws:lb/listener:Listener");
+    const listener = findResource(graph, "aws:lb/listener:Listener");
     assert.equal(listener.inputs["port"], 80);
     assert.equal(listener.inputs["loadBalancerArn"], the.loadBalancerOf(graph).outputs["arn"]);
     const [action] = list(listener.inputs, "defaultActions");
@@ -155,7 +155,7 @@ describe("a custom domain", () => {
 
   before(async () => {
     const graph = await the.evaluateDev({ domain: "ws.example.com", hostedZoneId: "Z0123456789" });
-    records = ofType(graph, "aws:route53/record:Record").map(({ inputs }) => inputs);
+    records = findResources(graph, "aws:route53/record:Record").map(({ inputs }) => inputs);
   });
 
   it("has alias records without health checks, which a distribution does not support", () => {
@@ -173,7 +173,7 @@ describe("a custom domain", () => {
 
 describe("a VPC origin", () => {
   it("is replaced by every change, because CloudFront refuses to update one in use", async () => {
-    const { options } = theOnly(await declaredGraph("prod"), "aws:cloudfront/vpcOrigin:VpcOrigin");
+    const { options } = findResource(await declaredGraph("prod"), "aws:cloudfront/vpcOrigin:VpcOrigin");
     assert.deepEqual(options.replaceOnChanges, ["*"]);
   });
 });

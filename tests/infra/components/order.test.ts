@@ -1,6 +1,6 @@
 /** The order in which resources are created. They are deleted in the reverse order. */
 import assert from "node:assert/strict";
-import { theOnly } from "../../../infra/evaluation/graph.ts";
+import { findResource } from "../../../infra/evaluation/graph.ts";
 import type { DeclaredGraph, DeclaredResource } from "../../../infra/evaluation/graph.ts";
 import { declaredGraph } from "../../support/stacks.ts";
 import { evaluateDev } from "./support.ts";
@@ -16,7 +16,7 @@ describe("a stack", () => {
   });
 
   it("creates the load balancer after the rules of its security group", () => {
-    assertAfter(graph, theOnly(graph, LOAD_BALANCER), [
+    assertAfter(graph, findResource(graph, LOAD_BALANCER), [
       "websocket-from-cloudfront",
       "websocket-to-tasks",
       "tasks-from-websocket",
@@ -24,7 +24,7 @@ describe("a stack", () => {
   });
 
   it("creates the service after its target group receives requests, and after all that a task needs", () => {
-    assertAfter(graph, theOnly(graph, SERVICE), [
+    assertAfter(graph, findResource(graph, SERVICE), [
       "websocket-X-Origin-Secret-1",
       "network-to-aws",
       "websocket-service-task-policy",
@@ -39,7 +39,7 @@ describe("a stack", () => {
   });
 
   it("updates the distribution after the listener rule accepts the header and the service is stable", () => {
-    assertAfter(graph, theOnly(graph, "aws:cloudfront/distribution:Distribution"), [
+    assertAfter(graph, findResource(graph, "aws:cloudfront/distribution:Distribution"), [
       "websocket-X-Origin-Secret-1",
       `${SERVICE} websocket-service`,
     ]);
@@ -51,7 +51,7 @@ describe("a stack", () => {
       "aws:ec2/flowLog:FlowLog",
       "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination",
     ]) {
-      assertAfter(graph, theOnly(graph, type), ["logs-policy"]);
+      assertAfter(graph, findResource(graph, type), ["logs-policy"]);
     }
   });
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import { configDefinitions } from "../../../infra/config/definitions.ts";
-import { theOnly } from "../../../infra/evaluation/graph.ts";
+import { findResource } from "../../../infra/evaluation/graph.ts";
 import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
 import { declaredGraph } from "../../support/stacks.ts";
 import { at, list, text } from "../../support/values.ts";
@@ -33,7 +33,7 @@ for (const [stack, isProd] of [
     });
 
     it("manages every aws resource with one provider, which adds the default tags", () => {
-      const { urn, id, inputs } = theOnly(graph, "pulumi:providers:aws");
+      const { urn, id, inputs } = findResource(graph, "pulumi:providers:aws");
       const aws = graph.resources.filter(({ type }) => type.startsWith("aws:"));
       assert.ok(aws.length > 20);
       for (const { name, provider } of aws) assert.equal(provider, `${urn}::${id}`, name);
@@ -43,7 +43,7 @@ for (const [stack, isProd] of [
     });
 
     it("has outputs for clients and operators, and none with a secret", () => {
-      const { domainName } = theOnly(graph, "aws:cloudfront/distribution:Distribution").outputs;
+      const { domainName } = findResource(graph, "aws:cloudfront/distribution:Distribution").outputs;
       const { imageUri, serviceName, ...outputs } = graph.outputs;
       assert.ok(imageUri !== undefined && serviceName !== undefined);
       assert.deepEqual(outputs, {
@@ -83,10 +83,10 @@ for (const [stack, isProd] of [
       const data = graph.resources.filter(({ type }) => /^aws:(s3|ecr)\/|logGroup:/.test(type));
       assert.ok(data.length >= 8);
       for (const { name, options } of data) assert.equal(options.retainOnDelete, isProd, name);
-      assert.equal(theOnly(graph, "aws:s3/bucket:Bucket").inputs["forceDestroy"], !isProd);
-      assert.equal(theOnly(graph, "aws:ecr/repository:Repository").inputs["forceDelete"], !isProd);
+      assert.equal(findResource(graph, "aws:s3/bucket:Bucket").inputs["forceDestroy"], !isProd);
+      assert.equal(findResource(graph, "aws:ecr/repository:Repository").inputs["forceDelete"], !isProd);
       // The image remains in its repository for rollbacks.
-      const image = theOnly(graph, "awsx:ecr:Image");
+      const image = findResource(graph, "awsx:ecr:Image");
       assert.equal(image.options.retainOnDelete, true);
       for (const resource of graph.resources) {
         if (data.includes(resource) || resource === image) continue;
@@ -134,7 +134,7 @@ describe("the configuration of a stack", () => {
       scaleOutCooldownSeconds: "13",
       stopTimeoutSeconds: "90",
     });
-    assert.equal(theOnly(graph, "pulumi:providers:aws").inputs["region"], "eu-west-1");
+    assert.equal(findResource(graph, "pulumi:providers:aws").inputs["region"], "eu-west-1");
     assert.equal(at(the.containerOf(graph), "logConfiguration.options")["awslogs-region"], "eu-west-1");
     const { access, allowedOrigins, jwksUrl, jwtAudience, jwtIssuer } = the.serverSettingsOf(graph);
     assert.deepEqual(
@@ -159,9 +159,9 @@ describe("the configuration of a stack", () => {
     assert.equal(text(the.ruleOf(graph), "conditions[0].httpHeader.httpHeaderName"), "X-Origin-Other");
     assert.equal(text(the.distributionOf(graph), "origins[0].customHeaders[0].name"), "X-Origin-Other");
 
-    const { minCapacity, maxCapacity } = theOnly(graph, "aws:appautoscaling/target:Target").inputs;
+    const { minCapacity, maxCapacity } = findResource(graph, "aws:appautoscaling/target:Target").inputs;
     const { targetValue, scaleInCooldown, scaleOutCooldown } = at(
-      theOnly(graph, "aws:appautoscaling/policy:Policy").inputs,
+      findResource(graph, "aws:appautoscaling/policy:Policy").inputs,
       "targetTrackingScalingPolicyConfiguration",
     );
     assert.deepEqual(
@@ -174,7 +174,7 @@ describe("the configuration of a stack", () => {
       the.logGroupsOf(graph).map(({ inputs }) => inputs["retentionInDays"]),
       [30, 30, 30],
     );
-    const lifecycle = theOnly(graph, "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration");
+    const lifecycle = findResource(graph, "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration");
     const [rule, ...others] = list(lifecycle.inputs, "rules");
     assert.deepEqual(others, []);
     assert.deepEqual(

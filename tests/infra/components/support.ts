@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { fromEnvironment } from "../../../app/src/settings/environment.ts";
 import { evaluateStack } from "../../../infra/evaluation/evaluate.ts";
-import { ofType, theOnly } from "../../../infra/evaluation/graph.ts";
+import { findResources, findResource } from "../../../infra/evaluation/graph.ts";
 import type { DeclaredGraph, DeclaredResource } from "../../../infra/evaluation/graph.ts";
 import { at, list, text } from "../../support/values.ts";
 
@@ -28,23 +28,25 @@ export function evaluateDev(config: Readonly<Record<string, string>>): Promise<D
 }
 
 export const distributionOf = (graph: DeclaredGraph): Inputs =>
-  theOnly(graph, "aws:cloudfront/distribution:Distribution").inputs;
+  findResource(graph, "aws:cloudfront/distribution:Distribution").inputs;
 export const ruleOf = (graph: DeclaredGraph): Inputs =>
-  theOnly(graph, "aws:lb/listenerRule:ListenerRule").inputs;
+  findResource(graph, "aws:lb/listenerRule:ListenerRule").inputs;
 export const loadBalancerOf = (graph: DeclaredGraph): DeclaredResource =>
-  theOnly(graph, "aws:lb/loadBalancer:LoadBalancer");
+  findResource(graph, "aws:lb/loadBalancer:LoadBalancer");
 export const targetGroupOf = (graph: DeclaredGraph): DeclaredResource =>
-  theOnly(graph, "aws:lb/targetGroup:TargetGroup");
+  findResource(graph, "aws:lb/targetGroup:TargetGroup");
 export const clusterOf = (graph: DeclaredGraph): DeclaredResource =>
-  theOnly(graph, "aws:ecs/cluster:Cluster");
-export const serviceOf = (graph: DeclaredGraph): Inputs => theOnly(graph, "awsx:ecs:FargateService").inputs;
+  findResource(graph, "aws:ecs/cluster:Cluster");
+export const serviceOf = (graph: DeclaredGraph): Inputs =>
+  findResource(graph, "awsx:ecs:FargateService").inputs;
 export const taskDefinitionOf = (graph: DeclaredGraph): Inputs => at(serviceOf(graph), "taskDefinitionArgs");
 export const containerOf = (graph: DeclaredGraph): Inputs => at(taskDefinitionOf(graph), "container");
 export const cacheOf = (graph: DeclaredGraph): DeclaredResource =>
-  theOnly(graph, "aws:elasticache/serverlessCache:ServerlessCache");
-export const userOf = (graph: DeclaredGraph): Inputs => theOnly(graph, "aws:elasticache/user:User").inputs;
+  findResource(graph, "aws:elasticache/serverlessCache:ServerlessCache");
+export const userOf = (graph: DeclaredGraph): Inputs =>
+  findResource(graph, "aws:elasticache/user:User").inputs;
 export const logGroupsOf = (graph: DeclaredGraph): readonly DeclaredResource[] =>
-  ofType(graph, "aws:cloudwatch/logGroup:LogGroup");
+  findResources(graph, "aws:cloudwatch/logGroup:LogGroup");
 
 export const loadBalancerGroupOf = (graph: DeclaredGraph): unknown =>
   list(loadBalancerOf(graph).inputs, "securityGroups")[0];
@@ -66,13 +68,15 @@ export function statementsIn(inputs: Inputs, property: string): readonly Stateme
 
 /** The statements of the policy of the task role or the task execution role. */
 export function roleStatementsOf(graph: DeclaredGraph, role: "task" | "execution"): readonly Statement[] {
-  return ofType(graph, "aws:iam/rolePolicy:RolePolicy")
+  return findResources(graph, "aws:iam/rolePolicy:RolePolicy")
     .filter(({ name }) => name === `websocket-service-${role}-policy`)
     .flatMap(({ inputs }) => statementsIn(inputs, "policy"));
 }
 
 export function randomPasswordOf(graph: DeclaredGraph, name: string): DeclaredResource {
-  const found = ofType(graph, "random:index/randomPassword:RandomPassword").find((one) => one.name === name);
+  const found = findResources(graph, "random:index/randomPassword:RandomPassword").find(
+    (one) => one.name === name,
+  );
   assert.ok(found, name);
   return found;
 }

@@ -5,7 +5,7 @@ import path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
 import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import { createServiceTransform } from "../../../infra/components/tasks/service.ts";
-import { ofType, theOnly } from "../../../infra/evaluation/graph.ts";
+import { findResources, findResource } from "../../../infra/evaluation/graph.ts";
 import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
 import { declaredGraph } from "../../support/stacks.ts";
 import { at, list, number, text } from "../../support/values.ts";
@@ -24,7 +24,7 @@ describe("the tasks", () => {
   });
 
   it("run the built image by digest, for the platform of the image", () => {
-    const { inputs, outputs } = theOnly(graph, "awsx:ecr:Image");
+    const { inputs, outputs } = findResource(graph, "awsx:ecr:Image");
     assert.match(text(container, "image"), /@sha256:[0-9a-f]{64}$/);
     assert.equal(container["image"], outputs["imageUri"]);
     assert.equal(graph.outputs["imageUri"], outputs["imageUri"]);
@@ -100,8 +100,8 @@ describe("the tasks", () => {
   });
 
   it("scale by requests to the target group, within the service of the cluster", () => {
-    const target = theOnly(graph, "aws:appautoscaling/target:Target").inputs;
-    const policy = theOnly(graph, "aws:appautoscaling/policy:Policy").inputs;
+    const target = findResource(graph, "aws:appautoscaling/target:Target").inputs;
+    const policy = findResource(graph, "aws:appautoscaling/policy:Policy").inputs;
     const arnSuffixOf = ({ outputs }: { outputs: the.Inputs }): string => String(outputs["arnSuffix"]);
     assert.deepEqual(at(policy, "targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification"), {
       predefinedMetricType: "ALBRequestCountPerTarget",
@@ -122,7 +122,7 @@ describe("the tasks", () => {
       ["dev", { minCapacity: 1, maxCapacity: 5 }],
       ["prod", { minCapacity: 2, maxCapacity: 20 }],
     ] as const) {
-      const { inputs } = theOnly(await declaredGraph(stack), "aws:appautoscaling/target:Target");
+      const { inputs } = findResource(await declaredGraph(stack), "aws:appautoscaling/target:Target");
       const { minCapacity, maxCapacity } = inputs;
       assert.deepEqual({ minCapacity, maxCapacity }, expected, stack);
     }
@@ -163,25 +163,28 @@ describe("the transform of the service", () => {
 describe("the image", () => {
   it("has a tag of its content and a random part, which changes with the content", async () => {
     const graph = await declaredGraph("dev");
-    const change = ofType(graph, "random:index/randomId:RandomId").find(({ name }) =>
+    const change = findResources(graph, "random:index/randomId:RandomId").find(({ name }) =>
       name.endsWith("-change"),
     );
     assert.ok(change);
     const hash = text(change.inputs, "keepers.contentHash");
-    const { imageTag, repositoryUrl } = theOnly(graph, "awsx:ecr:Image").inputs;
+    const { imageTag, repositoryUrl } = findResource(graph, "awsx:ecr:Image").inputs;
     assert.equal(imageTag, `${hash}-${String(change.outputs["hex"])}`);
-    assert.equal(repositoryUrl, theOnly(graph, "aws:ecr/repository:Repository").outputs["repositoryUrl"]);
+    assert.equal(
+      repositoryUrl,
+      findResource(graph, "aws:ecr/repository:Repository").outputs["repositoryUrl"],
+    );
   });
 });
 
 describe("the repository of the image", () => {
   it("encrypts with a key of AWS, which costs nothing", async () => {
-    const { inputs } = theOnly(await declaredGraph("dev"), "aws:ecr/repository:Repository");
+    const { inputs } = findResource(await declaredGraph("dev"), "aws:ecr/repository:Repository");
     assert.deepEqual(inputs["encryptionConfigurations"], [{ encryptionType: "AES256" }]);
   });
 
   it("keeps some images for rollbacks, and deletes older ones with any tag", async () => {
-    const { inputs } = theOnly(await declaredGraph("dev"), "aws:ecr/lifecyclePolicy:LifecyclePolicy");
+    const { inputs } = findResource(await declaredGraph("dev"), "aws:ecr/lifecyclePolicy:LifecyclePolicy");
     const [rule] = list(JSON.parse(text(inputs, "policy")), "rules");
     const { tagStatus, countType, countNumber } = at(rule, "selection");
     assert.deepEqual([tagStatus, countType], ["any", "imageCountMoreThan"]);
@@ -198,7 +201,7 @@ describe("the roles of a task", () => {
   });
 
   it("are a task role and an execution role, which only tasks of this account assume", () => {
-    const roles = ofType(graph, "aws:iam/role:Role");
+    const roles = findResources(graph, "aws:iam/role:Role");
     const { taskRole, executionRole } = the.taskDefinitionOf(graph);
     assert.deepEqual(
       [taskRole, executionRole].map((role) => at(role, "")["roleArn"]),
@@ -214,8 +217,8 @@ describe("the roles of a task", () => {
   });
 
   it("allow ECS to pull from the repository, to write the log and to read the password", () => {
-    const parameter = theOnly(graph, "aws:ssm/parameter:Parameter").outputs["arn"];
-    const repository = theOnly(graph, "aws:ecr/repository:Repository").outputs["arn"];
+    const parameter = findResource(graph, "aws:ssm/parameter:Parameter").outputs["arn"];
+    const repository = findResource(graph, "aws:ecr/repository:Repository").outputs["arn"];
     const resources = new Map(
       the
         .roleStatementsOf(graph, "execution")

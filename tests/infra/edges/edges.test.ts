@@ -1,6 +1,6 @@
 /** Relations between the resources of each edge. `tests/infra/declared.edges.yaml` has their properties. */
 import assert from "node:assert/strict";
-import { ofType, theOnly } from "../../../infra/evaluation/graph.ts";
+import { findResources, findResource } from "../../../infra/evaluation/graph.ts";
 import type { DeclaredGraph, DeclaredResource } from "../../../infra/evaluation/graph.ts";
 import { evaluateDev, loadBalancerGroupOf, loadBalancerOf, ruleOf } from "../components/support.ts";
 import { at, list, text } from "../../support/values.ts";
@@ -28,8 +28,8 @@ describe("the edge cloudfront with a private origin", () => {
 
   it("has an internal load balancer, which CloudFront reaches by a VPC origin", () => {
     const loadBalancer = loadBalancerOf(graph);
-    const vpcOrigin = theOnly(graph, VPC_ORIGIN);
-    const origin = at(theOnly(graph, DISTRIBUTION).inputs, "origins[0]");
+    const vpcOrigin = findResource(graph, VPC_ORIGIN);
+    const origin = at(findResource(graph, DISTRIBUTION).inputs, "origins[0]");
     const { arn, name } = at(vpcOrigin.inputs, "vpcOriginEndpointConfig");
 
     assert.equal(loadBalancer.inputs["internal"], true);
@@ -41,7 +41,7 @@ describe("the edge cloudfront with a private origin", () => {
   });
 
   it("allows CloudFront more than the 15 minutes that a VPC origin can take", () => {
-    const timeouts = Object.values(at(theOnly(graph, VPC_ORIGIN).inputs, "timeouts"));
+    const timeouts = Object.values(at(findResource(graph, VPC_ORIGIN).inputs, "timeouts"));
     assert.equal(timeouts.length, 3);
     for (const timeout of timeouts) assert.ok(Number(/^(\d+)m$/.exec(String(timeout))?.[1]) >= 45);
   });
@@ -53,12 +53,12 @@ describe("the edge cloudfront with a private origin", () => {
       unlisted.warnings.join(),
       /websocket:originAccess is private, and ap-southeast-6 is not in the list/,
     );
-    assert.ok(theOnly(unlisted, VPC_ORIGIN));
+    assert.ok(findResource(unlisted, VPC_ORIGIN));
     assert.deepEqual((await evaluateDev({ ...PRIVATE, "aws:region": "eu-west-1" })).warnings, []);
   });
 
   it("requires the secret header, and accepts connections only from CloudFront", () => {
-    const { name, value } = at(theOnly(graph, DISTRIBUTION).inputs, "origins[0].customHeaders[0]");
+    const { name, value } = at(findResource(graph, DISTRIBUTION).inputs, "origins[0].customHeaders[0]");
     assert.deepEqual(at(ruleOf(graph), "conditions[0].httpHeader"), {
       httpHeaderName: name,
       values: [value],
@@ -91,13 +91,13 @@ describe("TLS to the origin", () => {
   ] as const) {
     it(`uses the certificate of ${source}, and the same name on both sides`, async () => {
       const graph = await evaluateDev(config);
-      const listener = theOnly(graph, LISTENER).inputs;
+      const listener = findResource(graph, LISTENER).inputs;
       assert.deepEqual([listener["protocol"], listener["port"]], ["HTTPS", 443]);
       assert.equal(
         listener["certificateArn"],
-        source === "ACM" ? theOnly(graph, CERTIFICATE).outputs["arn"] : config.originCertificateArn,
+        source === "ACM" ? findResource(graph, CERTIFICATE).outputs["arn"] : config.originCertificateArn,
       );
-      const origin = at(theOnly(graph, DISTRIBUTION).inputs, "origins[0]");
+      const origin = at(findResource(graph, DISTRIBUTION).inputs, "origins[0]");
       assert.equal(origin["domainName"], "origin.example.com");
       assert.equal(text(origin, "customOriginConfig.originProtocolPolicy"), "https-only");
       assert.deepEqual(
@@ -137,11 +137,11 @@ describe("TLS to the origin", () => {
 describe("a custom domain of CloudFront", () => {
   it("has a certificate in us-east-1 in every region, and requires TLS 1.2", async () => {
     const graph = await evaluateDev({ ...DOMAIN, "aws:region": "eu-west-1" });
-    const certificate = theOnly(graph, CERTIFICATE);
+    const certificate = findResource(graph, CERTIFICATE);
     assert.equal(regionOf(graph, certificate), "us-east-1");
     assert.equal(regionOf(graph, loadBalancerOf(graph)), "eu-west-1");
 
-    const { inputs, options } = theOnly(graph, DISTRIBUTION);
+    const { inputs, options } = findResource(graph, DISTRIBUTION);
     assert.deepEqual(inputs["aliases"], ["ws.example.com"]);
     assert.deepEqual(inputs["viewerCertificate"], {
       acmCertificateArn: certificate.outputs["arn"],
@@ -154,15 +154,17 @@ describe("a custom domain of CloudFront", () => {
   it("is validated before the certificate is used, and resolves to CloudFront", async () => {
     const graph = await evaluateDev(DOMAIN);
     const { inputs } = validationRecordOf(graph);
-    const option = at(theOnly(graph, CERTIFICATE).outputs, "domainValidationOptions[0]");
+    const option = at(findResource(graph, CERTIFICATE).outputs, "domainValidationOptions[0]");
     assert.equal(inputs["name"], option["resourceRecordName"]);
     assert.deepEqual(inputs["records"], [option["resourceRecordValue"]]);
     assert.deepEqual(
-      theOnly(graph, "aws:acm/certificateValidation:CertificateValidation").inputs["validationRecordFqdns"],
+      findResource(graph, "aws:acm/certificateValidation:CertificateValidation").inputs[
+        "validationRecordFqdns"
+      ],
       [option["resourceRecordName"]],
     );
 
-    const { domainName } = theOnly(graph, DISTRIBUTION).outputs;
+    const { domainName } = findResource(graph, DISTRIBUTION).outputs;
     assertAliases(graph, "ws.example.com", domainName);
     assert.equal(graph.outputs["websocketUrl"], "wss://ws.example.com/wss");
     assert.equal(graph.outputs["distributionDomainName"], domainName);
@@ -173,17 +175,17 @@ describe("a custom domain of CloudFront", () => {
       await evaluateDev({ ...DOMAIN, "aws:region": "eu-west-1" }),
       await evaluateDev({ ...DOMAIN, edge: "load-balancer", "aws:region": "eu-west-1" }),
     ];
-    assert.notEqual(theOnly(cloudFront, CERTIFICATE).urn, theOnly(loadBalancer, CERTIFICATE).urn);
+    assert.notEqual(findResource(cloudFront, CERTIFICATE).urn, findResource(loadBalancer, CERTIFICATE).urn);
     const [one, other] = [validationRecordOf(cloudFront), validationRecordOf(loadBalancer)];
     assert.deepEqual([one.urn, one.inputs, one.provider], [other.urn, other.inputs, other.provider]);
   });
 
   it("uses a configured certificate, and has a warning that names the record to create", async () => {
     const graph = await evaluateDev({ domain: "ws.example.com", certificateArn: arnIn("us-east-1") });
-    assert.deepEqual([...ofType(graph, CERTIFICATE), ...ofType(graph, RECORD)], []);
-    assert.equal(ofType(graph, "pulumi:providers:aws").length, 1);
+    assert.deepEqual([...findResources(graph, CERTIFICATE), ...findResources(graph, RECORD)], []);
+    assert.equal(findResources(graph, "pulumi:providers:aws").length, 1);
     assert.equal(
-      text(theOnly(graph, DISTRIBUTION).inputs, "viewerCertificate.acmCertificateArn"),
+      text(findResource(graph, DISTRIBUTION).inputs, "viewerCertificate.acmCertificateArn"),
       arnIn("us-east-1"),
     );
     assert.match(
@@ -202,21 +204,24 @@ describe("the edge load-balancer", () => {
 
   it("has no distribution and no secret", () => {
     for (const type of [DISTRIBUTION, VPC_ORIGIN, "aws:lb/listenerRule:ListenerRule"]) {
-      assert.deepEqual(ofType(graph, type), []);
+      assert.deepEqual(findResources(graph, type), []);
     }
     assert.ok(!graph.resources.some(({ name }) => name.startsWith("origin-secret")));
     assert.ok(!("distributionDomainName" in graph.outputs));
   });
 
   it("forwards HTTPS with a certificate in its region, and redirects HTTP to it", () => {
-    const certificate = theOnly(graph, CERTIFICATE);
+    const certificate = findResource(graph, CERTIFICATE);
     assert.equal(regionOf(graph, certificate), "eu-west-1");
     const [https, http] = [443, 80].map((port) =>
-      ofType(graph, LISTENER).find(({ inputs }) => inputs["port"] === port),
+      findResources(graph, LISTENER).find(({ inputs }) => inputs["port"] === port),
     );
     assert.equal(https?.inputs["certificateArn"], certificate.outputs["arn"]);
     assert.deepEqual(https?.inputs["defaultActions"], [
-      { type: "forward", targetGroupArn: theOnly(graph, "aws:lb/targetGroup:TargetGroup").outputs["arn"] },
+      {
+        type: "forward",
+        targetGroupArn: findResource(graph, "aws:lb/targetGroup:TargetGroup").outputs["arn"],
+      },
     ]);
     assert.equal(text(http?.inputs, "defaultActions[0].redirect.protocol"), "HTTPS");
   });
@@ -240,7 +245,7 @@ describe("the edge load-balancer", () => {
 describe("the edge api-gateway", () => {
   it("has a distribution in front of the stage of the API, and no service", async () => {
     const graph = await evaluateDev({ edge: "api-gateway", apiGatewayUrl: API });
-    const { inputs, outputs } = theOnly(graph, DISTRIBUTION);
+    const { inputs, outputs } = findResource(graph, DISTRIBUTION);
     const { domainName, originPath } = at(inputs, "origins[0]");
     assert.equal(`wss://${String(domainName)}${String(originPath)}`, API);
     assert.deepEqual(graph.outputs, {
@@ -248,7 +253,7 @@ describe("the edge api-gateway", () => {
       distributionDomainName: outputs["domainName"],
     });
     for (const type of ["aws:lb/loadBalancer:LoadBalancer", "awsx:ec2:Vpc", "awsx:ecs:FargateService"]) {
-      assert.deepEqual(ofType(graph, type), []);
+      assert.deepEqual(findResources(graph, type), []);
     }
   });
 
@@ -261,11 +266,11 @@ describe("the edge api-gateway", () => {
   ] as const) {
     it(`forwards the query strings in ${JSON.stringify(config)}, and no cookie`, async () => {
       const graph = await evaluateDev({ edge: "api-gateway", apiGatewayUrl: API, ...config });
-      const { id, inputs } = theOnly(graph, "aws:cloudfront/originRequestPolicy:OriginRequestPolicy");
+      const { id, inputs } = findResource(graph, "aws:cloudfront/originRequestPolicy:OriginRequestPolicy");
       assert.deepEqual(inputs["queryStringsConfig"], queryStrings);
       assert.deepEqual(inputs["cookiesConfig"], { cookieBehavior: "none" });
       assert.equal(
-        text(theOnly(graph, DISTRIBUTION).inputs, "defaultCacheBehavior.originRequestPolicyId"),
+        text(findResource(graph, DISTRIBUTION).inputs, "defaultCacheBehavior.originRequestPolicyId"),
         id,
       );
     });
@@ -279,7 +284,7 @@ describe("the edge api-gateway", () => {
   it("is beside a service, which has the custom domain", async () => {
     const graph = await evaluateDev({ apiGatewayUrl: API, ...DOMAIN });
     const [edge, apiGateway] = ["edge", "api-gateway"].map((name) =>
-      ofType(graph, DISTRIBUTION).find((distribution) => distribution.name === name),
+      findResources(graph, DISTRIBUTION).find((distribution) => distribution.name === name),
     );
     assert.deepEqual(edge?.inputs["aliases"], ["ws.example.com"]);
     assert.ok(apiGateway);
@@ -294,7 +299,7 @@ describe("the edge api-gateway", () => {
 
 /** The inputs of the ingress rules of the load balancer. */
 function ingressOf(graph: DeclaredGraph): readonly DeclaredResource["inputs"][] {
-  return ofType(graph, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+  return findResources(graph, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
     .map(({ inputs }) => inputs)
     .filter(({ securityGroupId }) => securityGroupId === loadBalancerGroupOf(graph));
 }
@@ -308,20 +313,19 @@ function assertAliases(graph: DeclaredGraph, name: string, target: unknown): voi
 
 /** Type, name and target of each alias record. */
 function aliasesOf(graph: DeclaredGraph): readonly (readonly unknown[])[] {
-  return ofType(graph, RECORD)
+  return findResources(graph, RECORD)
     .filter(({ inputs }) => "aliases" in inputs)
     .map(({ inputs }) => [inputs["type"], inputs["name"], text(list(inputs, "aliases")[0], "name")])
     .sort();
 }
 
 function validationRecordOf(graph: DeclaredGraph): DeclaredResource {
-  const found = ofType(graph, RECORD).find(({ inputs }) => inputs["type"] === "CNAME");
+  const found = findResources(graph, RECORD).find(({ inputs }) => inputs["type"] === "CNAME");
   assert.ok(found);
   return found;
 }
 
 function regionOf(graph: DeclaredGraph, { provider }: DeclaredResource): unknown {
-  return ofType(graph, "pulumi:providers:aws").find(({ urn, id }) => provider === `${urn}::${id}`)?.inputs[
-    "region"
-  ];
+  return findResources(graph, "pulumi:providers:aws").find(({ urn, id }) => provider === `${urn}::${id}`)
+    ?.inputs["region"];
 }
