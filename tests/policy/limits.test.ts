@@ -6,7 +6,7 @@ import { findViolations } from "../../policy/limits/violations.ts";
 import type { Stack } from "../../policy/rule.ts";
 import { UNKNOWN, UnknownValueError } from "../../policy/values.ts";
 import type { Values } from "../../policy/values.ts";
-import { withValue } from "../engine/support/withValue.ts";
+import { withValue } from "./withValue.ts";
 import { declaredExamples, declaredGraph } from "../support/stacks.ts";
 
 /** Properties that the program leaves to Pulumi or to autoscaling. */

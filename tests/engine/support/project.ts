@@ -76,7 +76,7 @@ export class Project {
   }
 
   /** {@link environment} with providers that run between commands, because their start takes most of the time. */
-  async attached(): Promise<Readonly<Record<string, string>>> {
+  async #attached(): Promise<Readonly<Record<string, string>>> {
     this.#providers ??= startProviders(this.#inside("cloud"), this.environment);
     const { debugProviders } = await this.#providers;
     return { ...this.environment, PULUMI_DEBUG_PROVIDERS: debugProviders };
@@ -122,7 +122,7 @@ export class Project {
   async #start(args: readonly string[]): Promise<ChildProcessByStdio<null, Readable, Readable>> {
     const cli = spawn(cliPath(), [...args, "--non-interactive", "--color", "never"], {
       cwd: this.folder,
-      env: await this.attached(),
+      env: await this.#attached(),
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#commands.add(cli);

@@ -1,4 +1,3 @@
-/** Plain data: BROKEN_PROGRAM uses this function after Pulumi's values are known. */
 type Data = Readonly<Record<string, unknown>>;
 
 /**
