@@ -4,6 +4,8 @@ import { startApiGatewayEdge } from "./runtime/apiGatewayEdge.ts";
 import { localCertificate } from "./runtime/network/certificate.ts";
 import type { EmitEvent, ObservedStack, StackUrls } from "./events.ts";
 import { coverageOf, limitationsOf } from "./model/coverage.ts";
+import { ignoredInputs } from "./model/ignoredInputs.ts";
+import { recordReads } from "./model/inputs.ts";
 import { summarizeStack } from "./model/summary.ts";
 import { readParts } from "./model/parts.ts";
 import { watchOpenFiles } from "./runtime/network/openFiles.ts";
@@ -50,10 +52,13 @@ export async function startStack(
   options: StackOptions,
   emit: EmitEvent,
 ): Promise<RunningStack> {
-  const parts = readParts(graph, options);
+  const reads = recordReads(graph);
+  const parts = readParts(reads.graph, options);
   const covered = coverageOf(graph, parts.unsupported);
   emit({ event: "declared", ...summarizeStack(graph, covered, parts, options) });
-  for (const limitation of limitationsOf(covered)) emit({ event: "unsupported", ...limitation });
+  for (const limitation of [...limitationsOf(covered), ...ignoredInputs(reads, covered)]) {
+    emit({ event: "unsupported", ...limitation });
+  }
   for (const message of graph.warnings) emit({ event: "warning", message });
 
   await using starting = new AsyncDisposableStack();

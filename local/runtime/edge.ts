@@ -17,6 +17,7 @@ import {
 } from "../model/edge/distribution.ts";
 import { type Headers, valuesOf } from "../model/headers.ts";
 import type { DeclaredOrigin } from "../model/edge/origin.ts";
+import { applyResponseHeaders } from "../model/edge/responseHeadersPolicy.ts";
 import { forward, type Upstream } from "./network/proxy.ts";
 import { tlsServers } from "./network/tlsPort.ts";
 
@@ -74,14 +75,17 @@ export async function startEdge(options: EdgeOptions): Promise<ListeningServer<P
         return;
       }
       case "forward": {
-        const { origin } = decision;
+        const { origin, behavior } = decision;
         forward(exchange, {
           to: upstreamOf(origin),
           target: decision.target,
           headers: originRequestHeaders(distribution, decision, headers, request.socket.remoteAddress ?? ""),
           responseTimeoutMs: origin.readTimeoutSeconds * 1000,
           tunnelIdle: { ms: WEBSOCKET_IDLE_SECONDS * 1000, countsBytes: "from-server" },
-          mapResponseHeaders: (fields) => [...fields, ...cloudFrontHeaders("Miss")],
+          mapResponseHeaders: (fields) => [
+            ...applyResponseHeaders(behavior.responseHeadersPolicy, fields),
+            ...cloudFrontHeaders("Miss"),
+          ],
           onFailed(reason) {
             refuse(exchange, reason === "timeout" ? 504 : 502, "The origin did not respond.");
           },

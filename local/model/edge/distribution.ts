@@ -11,6 +11,7 @@ import {
   selectQuery,
 } from "./originRequestPolicy.ts";
 import { splitTarget } from "../requestTarget.ts";
+import { type DeclaredResponseHeadersPolicy, readResponseHeadersPolicy } from "./responseHeadersPolicy.ts";
 import { matchesWildcard } from "../wildcard.ts";
 
 export const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";
@@ -43,6 +44,7 @@ export interface CacheBehavior {
   readonly viewerProtocolPolicy: "https-only" | "redirect-to-https" | "allow-all";
   readonly allowedMethods: readonly string[];
   readonly originRequestPolicy: DeclaredOriginRequestPolicy;
+  readonly responseHeadersPolicy: DeclaredResponseHeadersPolicy;
 }
 
 export interface ViewerRequest {
@@ -96,6 +98,7 @@ function readBehavior(graph: DeclaredGraph, behavior: FieldReader, pathPattern: 
     ]),
     allowedMethods: behavior.texts("allowedMethods"),
     originRequestPolicy: readOriginRequestPolicy(graph, behavior),
+    responseHeadersPolicy: readResponseHeadersPolicy(behavior),
   };
 }
 

@@ -1,10 +1,65 @@
 import assert from "node:assert/strict";
 import { evaluateStack } from "../../../infra/evaluation/evaluate.ts";
 import { coverageOf } from "../../../local/model/coverage.ts";
-import { declaredGraph } from "../../support/stacks.ts";
+import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
+import { ignoredInputs } from "../../../local/model/ignoredInputs.ts";
+import { recordReads } from "../../../local/model/inputs.ts";
+import { readParts } from "../../../local/model/parts.ts";
+import { declaredExamples, declaredGraph } from "../../support/stacks.ts";
 import { EDGE_CONFIGS, fullKeys } from "../support/edgeConfigs.ts";
 import { graphOf, resource, wholePath } from "../support/graph.ts";
 import { launch } from "../support/stack.ts";
+
+/** A server that emulates an API Gateway; it need not run. */
+const API_GATEWAY_ORIGIN = new URL("ws://127.0.0.1:1/prod");
+
+function reportedInputs(graph: DeclaredGraph, apiGatewayOrigin?: URL): readonly (readonly string[])[] {
+  const reads = recordReads(graph);
+  const { unsupported } = readParts(reads.graph, { apiGatewayOrigin });
+  return ignoredInputs(reads, coverageOf(graph, unsupported)).map(({ types, names, reason }) => [
+    ...types,
+    ...names,
+    reason,
+  ]);
+}
+
+describe("the inputs of emulated resources", () => {
+  for (const stack of ["dev", "prod"]) {
+    it(`of stack ${stack} are read, or have no effect`, async () => {
+      assert.deepEqual(reportedInputs(await declaredGraph(stack)), []);
+    });
+  }
+
+  it("of every example in docs/edges.md are read, or have no effect", async () => {
+    for (const { title, graph } of await declaredExamples()) {
+      const hasApiGateway = JSON.stringify(graph.resources).includes(".execute-api.");
+      assert.deepEqual(reportedInputs(graph, hasApiGateway ? API_GATEWAY_ORIGIN : undefined), [], title);
+    }
+  });
+
+  it("are reported by their paths if the local stack ignores them", () => {
+    const graph = wholePath({
+      targetGroup: { slowStart: 30, stickiness: { type: "lb_cookie", enabled: true } },
+      distribution: { webAclId: "", originGroups: [{ originId: "pair" }] },
+    });
+    assert.deepEqual(reportedInputs(graph), [
+      [
+        "aws:lb/targetGroup:TargetGroup",
+        "group",
+        "the local stack ignores slowStart, stickiness.type, stickiness.enabled",
+      ],
+      [
+        "aws:cloudfront/distribution:Distribution",
+        "edge",
+        "the local stack ignores webAclId, originGroups[].originId",
+      ],
+    ]);
+  });
+
+  it("may have values for which they have no effect", () => {
+    assert.deepEqual(reportedInputs(wholePath({ targetGroup: { slowStart: 0 } })), []);
+  });
+});
 
 describe("the coverage", () => {
   const stacks = ["dev", "prod"].map((stack) => [`stack ${stack}`, () => declaredGraph(stack)] as const);

@@ -5,6 +5,7 @@ import {
   readDistributions,
   routeViewerRequest,
 } from "../../../local/model/edge/distribution.ts";
+import { applyResponseHeaders } from "../../../local/model/edge/responseHeadersPolicy.ts";
 import type { Headers } from "../../../local/model/headers.ts";
 import { type Changes, SECRET, SECRET_HEADER, wholePath } from "../support/graph.ts";
 
@@ -73,6 +74,25 @@ describe("the declared distribution", () => {
       ["X-Forwarded-For", "::1"],
       ["Via", "1.1 edge.example (CloudFront)"],
       [SECRET_HEADER, SECRET],
+    ]);
+  });
+
+  it("adds the security headers of the declared policy, and replaces a header only if the policy overrides it", () => {
+    const edge = onlyDistribution({
+      behavior: { responseHeadersPolicyId: "67f7725c-6f97-4210-82d7-5512b31e9d03" },
+    });
+    const decision = routeViewerRequest(edge, secureGet);
+    assert.equal(decision.type, "forward");
+    const added = applyResponseHeaders(decision.behavior.responseHeadersPolicy, [
+      ["x-frame-options", "DENY"],
+      ["x-content-type-options", "sniff"],
+    ]);
+    assert.deepEqual(added, [
+      ["x-frame-options", "DENY"],
+      ["Referrer-Policy", "strict-origin-when-cross-origin"],
+      ["Strict-Transport-Security", "max-age=31536000"],
+      ["X-Content-Type-Options", "nosniff"],
+      ["X-XSS-Protection", "1; mode=block"],
     ]);
   });
 
