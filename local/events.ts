@@ -69,6 +69,8 @@ export interface ObservedStack {
   readonly urls: StackUrls;
   /** The current tasks, oldest first. */
   status(): readonly TaskStatus[];
+  /** `undefined` if the stack does not declare autoscaling. */
+  scaling(): ScalingStatus | undefined;
 }
 
 interface TaskEvent {
@@ -78,6 +80,13 @@ interface TaskEvent {
 
 interface TaskProcessEvent extends TaskEvent {
   readonly pid: number;
+}
+
+interface ScalingEvent {
+  /** Logical name of the policy. */
+  readonly policy: string;
+  readonly metric: ScalingMetric;
+  readonly target: number;
 }
 
 export type StackEvent =
@@ -115,6 +124,23 @@ export type StackEvent =
   | ({ readonly event: "task-restarting"; readonly afterMs: number } & TaskEvent)
   /** A line of a task's output. */
   | ({ readonly event: "task-output"; readonly line: string } & TaskEvent)
+  /** A data point of a policy's metric, for one minute of the time that `--speed` accelerates. */
+  | ({ readonly event: "metric"; readonly value: number } & ScalingEvent)
+  /** An alarm of a policy has changed its state. */
+  | ({
+      readonly event: "alarm";
+      /** `high` adds tasks, `low` removes some. */
+      readonly alarm: "high" | "low";
+      readonly state: AlarmState;
+    } & ScalingEvent)
+  /** The autoscaler has set the desired number of tasks. */
+  | {
+      readonly event: "scaled";
+      readonly from: number;
+      readonly to: number;
+      /** Such as `connections per task 12.4 > 5 for 3 min`. */
+      readonly reason: string;
+    }
   /** Every task is healthy. `seconds` since the process started. */
   | { readonly event: "ready"; readonly urls: StackUrls; readonly seconds: number }
   /** Every task gets SIGTERM now, and SIGKILL after its stop timeout, or at a second signal to the stack. */

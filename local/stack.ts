@@ -121,6 +121,7 @@ export async function startStack(
     urls,
     ready,
     status: () => service?.tasks.status() ?? [],
+    scaling: () => undefined,
     close() {
       closing ??= close();
       return closing;

@@ -9,6 +9,8 @@ export const SERVICE_TYPE = "awsx:ecs:FargateService";
 /** @see https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html */
 const AWS_DEFAULTS = {
   desiredCount: 1,
+  // awsx's, for Fargate.
+  cpuUnits: 256,
   stopTimeoutSeconds: 30,
   healthCheckIntervalSeconds: 30,
   healthCheckTimeoutSeconds: 5,
@@ -30,6 +32,8 @@ export interface DeclaredService {
   readonly container: DeclaredContainer;
   readonly targetGroupArn: string;
   readonly desiredCount: number;
+  /** CPU units of a task; 1024 units are one vCPU. */
+  readonly cpuUnits: number;
   /** Whether a task may start before the one that it replaces stops. */
   readonly canOverlap: boolean;
   /** Maximum count of the autoscaler; `undefined` without autoscaling. */
@@ -88,6 +92,7 @@ export function readService(graph: DeclaredGraph, tasks?: number): DeclaredServi
     container,
     targetGroupArn: attachment.text("targetGroupArn"),
     desiredCount,
+    cpuUnits: inputs.object("taskDefinitionArgs").number("cpu", AWS_DEFAULTS.cpuUnits),
     canOverlap: Math.floor((desiredCount * maximumPercent) / 100) > desiredCount,
     maxCount: scaling?.max,
     healthCheckGraceSeconds: inputs.number("healthCheckGracePeriodSeconds", 0),

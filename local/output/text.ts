@@ -63,6 +63,16 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
       return [about(event.id, `is replaced after ${event.afterMs / 1000} s`)];
     case "task-output":
       return verbose ? [about(event.id, paint("dim", `| ${event.line}`))] : [];
+    case "metric":
+      return [];
+    case "alarm":
+      // The other changes of three policies with two alarms each would hide what matters.
+      if (event.state !== "alarm") return [];
+      return [about("scaling", `${event.metric}: ${paint("warn", `the ${event.alarm} alarm is in ALARM`)}`)];
+    case "scaled":
+      return [
+        about("scaling", paint("strong", `${event.reason}: ${event.from} → ${describeTaskCount(event.to)}`)),
+      ];
     case "ready":
       return [
         `${paint("good", "ready")} after ${event.seconds.toFixed(1)} s`,
@@ -99,6 +109,10 @@ export function describeUrls(urls: StackUrls, paint: Paint): readonly string[] {
     ),
     `  ${paint("dim", "try")} npx wscat --no-check -c ${websocket}`,
   ];
+}
+
+function describeTaskCount(count: number): string {
+  return `${count} task${count === 1 ? "" : "s"}`;
 }
 
 function describeEnd(code: number | null, signal: NodeJS.Signals | null): string {

@@ -11,8 +11,10 @@ import { redirectToBackplane } from "../model/backplane.ts";
 import type { DeclaredDistribution } from "../model/edge/distribution.ts";
 import type { DeclaredOrigin } from "../model/edge/origin.ts";
 import type { ServicePath } from "../model/parts.ts";
+import { createTaskMetrics } from "../model/metrics/taskMetrics.ts";
 import type { DeclaredService } from "../model/service.ts";
 import type { Upstream } from "./network/proxy.ts";
+import { meterFor } from "./scaling/meter.ts";
 import { createTargets } from "./tasks/targets.ts";
 import { startTasks, type Tasks } from "./tasks/tasks.ts";
 
@@ -79,7 +81,15 @@ export async function startServicePath(
     urls = urlsOfEdge(path, path.edge, running.address, listeners);
   }
 
-  const tasks = startTasks({ service, targets: serviceTargets, entry, baseEnvironment, emit });
+  const metrics = createTaskMetrics();
+  const tasks = startTasks({
+    service,
+    targets: serviceTargets,
+    entry,
+    baseEnvironment,
+    meter: meterFor(metrics),
+    emit,
+  });
   const others = starting.move();
   return {
     urls,

@@ -40,6 +40,10 @@ type OnTargetHealth = (health: Health, reason: string) => void;
 
 export interface Targets {
   readonly group: DeclaredTargetGroup;
+  /** Requests to all targets so far, upgrades included. */
+  readonly requests: number;
+  /** Healthy targets, or all registered ones if none is healthy: the targets that get requests. */
+  readonly usable: number;
   /** @param onHealth called when the health changes. The reason is that of the last failed check. */
   register(port: number, onHealth: OnTargetHealth): Registration;
   /** `undefined` if no target is registered. */
@@ -48,6 +52,7 @@ export interface Targets {
 
 export function createTargets(group: DeclaredTargetGroup): Targets {
   const registered = new Set<RegisteredTarget>();
+  let allRequests = 0;
   let turn = 0;
 
   function register(port: number, onHealth: OnTargetHealth): Registration {
@@ -72,6 +77,7 @@ export function createTargets(group: DeclaredTargetGroup): Targets {
       beginRequest() {
         outstanding += 1;
         requests += 1;
+        allRequests += 1;
         let hasEnded = false;
         return () => {
           if (hasEnded) return;
@@ -134,6 +140,13 @@ export function createTargets(group: DeclaredTargetGroup): Targets {
 
   return {
     group,
+    get requests() {
+      return allRequests;
+    },
+    get usable() {
+      const healthy = [...registered].filter((target) => target.healthy).length;
+      return healthy > 0 ? healthy : registered.size;
+    },
     register,
     choose() {
       return chooseTarget(group.algorithm, [...registered], turn++);

@@ -11,6 +11,17 @@ import type { Registration, Targets } from "./targets.ts";
 /** The last lines of output, which explain the end of a task. */
 const MAX_OUTPUT_LINES = 10;
 
+/** Receives what running tasks report about their load. */
+export interface TaskMeter {
+  /** @param line in the embedded metric format, of at most {@link MAX_METRICS_LINE_LENGTH} characters. */
+  onMetrics(id: string, line: string): void;
+  /** @param microseconds CPU time since the start of the process. @param atMs time of a clock of the process. */
+  onCpuTime(id: string, microseconds: number, atMs: number): void;
+}
+
+/** A line of the server has 2,000. */
+const MAX_METRICS_LINE_LENGTH = 65_536;
+
 export interface TaskOptions {
   readonly id: string;
   readonly container: DeclaredContainer;
@@ -23,6 +34,7 @@ export interface TaskOptions {
   /** The health by the target group's and the container's checks together. The reason is that of the last failed check. */
   readonly onHealth: (health: Health, reason: string) => void;
   readonly onOutput: (line: string) => void;
+  readonly meter: TaskMeter;
 }
 
 export interface TaskEnd {
@@ -85,7 +97,10 @@ export function startTask(options: TaskOptions): RunningTask {
   }
 
   function onLine(line: string): void {
-    if (isEmbeddedMetrics(line)) return;
+    if (isEmbeddedMetrics(line)) {
+      if (line.length <= MAX_METRICS_LINE_LENGTH) options.meter.onMetrics(options.id, line);
+      return;
+    }
     output.push(line);
     if (output.length > MAX_OUTPUT_LINES) output.shift();
     options.onOutput(line);
@@ -112,8 +127,10 @@ export function startTask(options: TaskOptions): RunningTask {
     if (stream !== null) createInterface({ input: stream }).on("line", onLine);
   }
   child.on("message", (message) => {
-    const port = portIn(message);
+    const { port, cpuMicroseconds, atMs } = numbersIn(message);
     if (port !== undefined) onListening(port);
+    if (cpuMicroseconds !== undefined && atMs !== undefined)
+      options.meter.onCpuTime(options.id, cpuMicroseconds, atMs);
   });
   if (container.healthCheck === undefined) {
     health.container = "healthy";
@@ -179,10 +196,10 @@ function isEmbeddedMetrics(line: string): boolean {
   return line.startsWith('{"_aws":');
 }
 
-/** The port in the message of `taskPreload.ts`. */
-function portIn(message: unknown): number | undefined {
-  const has = typeof message === "object" && message !== null && "port" in message;
-  return has && typeof message.port === "number" ? message.port : undefined;
+/** The numbers in a message of `taskPreload.ts`. */
+function numbersIn(message: unknown): Readonly<Record<string, number | undefined>> {
+  if (typeof message !== "object" || message === null) return {};
+  return Object.fromEntries(Object.entries(message).filter(([, value]) => typeof value === "number"));
 }
 
 function preloadUrl({ stopTimeoutSeconds }: DeclaredContainer): string {

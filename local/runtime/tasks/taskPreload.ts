@@ -1,12 +1,20 @@
 /**
  * Node loads this module into the process of a task before the server, which does not depend on it. It does the work of a container
- * runtime. It reports the server's port to the local stack. When the local stack has ended, even by SIGKILL, it stops the task with
+ * runtime. It reports the server's port and the CPU time of the process to the local stack. When the local stack has ended, even by SIGKILL, it stops the task with
  * SIGTERM, and with SIGKILL after the stop timeout (`?stopTimeoutMs=` in this module's URL).
  */
 import { subscribe } from "node:diagnostics_channel";
 import { Server } from "node:net";
 
+/** As often as a task can log its metrics. */
+const CPU_REPORT_MS = 1000;
+
 const stopTimeoutMs = Number(new URL(import.meta.url).searchParams.get("stopTimeoutMs"));
+
+/** If the parent has ended, "disconnect" is emitted, too; an error of `send` adds nothing. */
+function report(message: object): void {
+  process.send?.(message, undefined, undefined, () => undefined);
+}
 
 // Node reports every server that listens here, whatever the server logs.
 subscribe("tracing:net.server.listen:asyncEnd", (message) => {
@@ -16,9 +24,13 @@ subscribe("tracing:net.server.listen:asyncEnd", (message) => {
   if (!(server instanceof Server) || server.listenerCount("upgrade") === 0) return;
   const address = server.address();
   if (address === null || typeof address === "string") return;
-  // If the parent has ended, "disconnect" is emitted, too; this error adds nothing.
-  process.send?.({ port: address.port }, undefined, undefined, () => undefined);
+  report({ port: address.port });
 });
+
+setInterval(() => {
+  const { user, system } = process.cpuUsage();
+  report({ cpuMicroseconds: user + system, atMs: performance.now() });
+}, CPU_REPORT_MS).unref();
 
 process.once("disconnect", () => {
   // If the server is stopping already, the second SIGTERM has no effect.

@@ -2,7 +2,7 @@
 import type { EmitEvent, TaskStatus } from "../../events.ts";
 import type { DeclaredService } from "../../model/service.ts";
 import { ExpectedError } from "../../../app/src/settings/expectedError.ts";
-import { startTask, type RunningTask } from "./task.ts";
+import { startTask, type RunningTask, type TaskMeter } from "./task.ts";
 import type { Targets } from "./targets.ts";
 
 /** The delay before a restart doubles while tasks end before they are healthy, as in the ECS scheduler. */
@@ -14,6 +14,7 @@ export interface TasksOptions {
   /** The server's source file. */
   readonly entry: string;
   readonly baseEnvironment: Readonly<Record<string, string>>;
+  readonly meter: TaskMeter;
   readonly emit: EmitEvent;
 }
 
@@ -37,7 +38,7 @@ export function restartDelayMs(failures: number): number {
   return failures === 0 ? 0 : Math.min(BACKOFF.firstMs * 2 ** (failures - 1), BACKOFF.maxMs);
 }
 
-export function startTasks({ service, targets, entry, baseEnvironment, emit }: TasksOptions): Tasks {
+export function startTasks({ service, targets, entry, baseEnvironment, meter, emit }: TasksOptions): Tasks {
   const tasks = new Map<RunningTask, TaskState>();
   const timers = new Set<NodeJS.Timeout>();
   const ready = Promise.withResolvers<undefined>();
@@ -64,6 +65,7 @@ export function startTasks({ service, targets, entry, baseEnvironment, emit }: T
       targets,
       entry,
       baseEnvironment,
+      meter,
       onOutput: (line) => {
         emit({ event: "task-output", id, line });
       },
