@@ -138,7 +138,7 @@ export type StackEvent =
       readonly event: "scaled";
       readonly from: number;
       readonly to: number;
-      /** Such as `connections per task 12.4 > 5 for 3 min`. */
+      /** Such as `connections per task 12.4 > 5 for 3 min: 1 → 3 tasks`. */
       readonly reason: string;
     }
   /** Every task is healthy. `seconds` since the process started. */

@@ -70,9 +70,7 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
       if (event.state !== "alarm") return [];
       return [about("scaling", `${event.metric}: ${paint("warn", `the ${event.alarm} alarm is in ALARM`)}`)];
     case "scaled":
-      return [
-        about("scaling", paint("strong", `${event.reason}: ${event.from} → ${describeTaskCount(event.to)}`)),
-      ];
+      return [about("scaling", paint("strong", event.reason))];
     case "ready":
       return [
         `${paint("good", "ready")} after ${event.seconds.toFixed(1)} s`,
@@ -109,10 +107,6 @@ export function describeUrls(urls: StackUrls, paint: Paint): readonly string[] {
     ),
     `  ${paint("dim", "try")} npx wscat --no-check -c ${websocket}`,
   ];
-}
-
-function describeTaskCount(count: number): string {
-  return `${count} task${count === 1 ? "" : "s"}`;
 }
 
 function describeEnd(code: number | null, signal: NodeJS.Signals | null): string {
