@@ -1,6 +1,9 @@
 /** Everything that the local stack reports, as data. No event contains a secret. */
 import type { Limitation } from "./model/coverage.ts";
+import type { AlarmState, ScalingMetric, ScalingStatus } from "./model/scaling/status.ts";
 import type { StackSummary } from "./model/summary.ts";
+
+export type { AlarmState, PolicyStatus, ScalingMetric, ScalingStatus } from "./model/scaling/status.ts";
 
 export interface StackUrls {
   /** WebSocket clients connect here, through the edge. */
@@ -25,33 +28,6 @@ export interface TaskStatus {
   readonly open: number;
   /** Requests so far, upgrades included. */
   readonly requests: number;
-}
-
-/** A metric that a target tracking policy follows. */
-export type ScalingMetric = "connections per task" | "requests per target" | "CPU";
-
-/** `insufficient-data` if the metric has no data points in the time that the alarm looks at. */
-export type AlarmState = "ok" | "alarm" | "insufficient-data";
-
-export interface PolicyStatus {
-  /** Logical name of the declared policy. */
-  readonly name: string;
-  readonly metric: ScalingMetric;
-  /** The last data point, of one minute; `undefined` before the first one, or if the metric has none. */
-  readonly value: number | undefined;
-  readonly target: number;
-  /** The alarm that adds tasks. */
-  readonly high: AlarmState;
-  /** The alarm that removes tasks. */
-  readonly low: AlarmState;
-}
-
-export interface ScalingStatus {
-  /** The desired number of tasks. */
-  readonly desired: number;
-  readonly min: number;
-  readonly max: number;
-  readonly policies: readonly PolicyStatus[];
 }
 
 /** One version of the tasks. The newest deployment is the last one. */

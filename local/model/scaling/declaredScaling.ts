@@ -1,0 +1,120 @@
+/** The declared autoscaling of the service: its scalable target, target tracking policies and scheduled actions. */
+import { metricDefinitions } from "../../../app/src/settings/metricDefinitions.ts";
+import { type DeclaredGraph, findResources } from "../../../infra/evaluation/graph.ts";
+import { FieldReader } from "../fieldReader.ts";
+import { readSchedule, type Schedule } from "./schedule.ts";
+import type { ScalingMetric } from "./status.ts";
+
+const TARGET = "aws:appautoscaling/target:Target";
+const POLICY = "aws:appautoscaling/policy:Policy";
+const SCHEDULED_ACTION = "aws:appautoscaling/scheduledAction:ScheduledAction";
+
+/**
+ * For the `ecs` namespace.
+ * @see https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrackingScalingPolicyConfiguration.html
+ */
+const AWS_DEFAULTS = {
+  scaleOutCooldownSeconds: 300,
+  scaleInCooldownSeconds: 300,
+  disableScaleIn: false,
+  timeZone: "UTC",
+} as const;
+
+const PREDEFINED_METRICS = {
+  ALBRequestCountPerTarget: "requests per target",
+  ECSServiceAverageCPUUtilization: "CPU",
+} as const satisfies Record<string, ScalingMetric>;
+
+export interface DeclaredScaling {
+  /** Numbers of tasks, until a scheduled action changes them. */
+  readonly min: number;
+  readonly max: number;
+  readonly policies: readonly DeclaredPolicy[];
+  readonly schedules: readonly DeclaredSchedule[];
+}
+
+/** A target tracking policy. */
+export interface DeclaredPolicy {
+  readonly name: string;
+  readonly metric: ScalingMetric;
+  readonly target: number;
+  readonly scaleOutCooldownSeconds: number;
+  readonly scaleInCooldownSeconds: number;
+  /** Whether the policy only adds tasks. */
+  readonly disableScaleIn: boolean;
+}
+
+/** A scheduled action, which replaces the minimum, the maximum or both. */
+export interface DeclaredSchedule {
+  readonly name: string;
+  readonly schedule: Schedule;
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+}
+
+/**
+ * @returns `undefined` if the program declares no scalable target.
+ * @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate.
+ */
+export function readScaling(graph: DeclaredGraph): DeclaredScaling | undefined {
+  const [resource] = findResources(graph, TARGET);
+  if (resource === undefined) return undefined;
+  const target = FieldReader.inputsOf(resource);
+  target.choice("scalableDimension", ["ecs:service:DesiredCount"]);
+  return {
+    min: target.number("minCapacity"),
+    max: target.number("maxCapacity"),
+    policies: findResources(graph, POLICY).map((policy) =>
+      readPolicy(policy.name, FieldReader.inputsOf(policy)),
+    ),
+    schedules: findResources(graph, SCHEDULED_ACTION).map((action) =>
+      readScheduledAction(action.name, FieldReader.inputsOf(action)),
+    ),
+  };
+}
+
+function readPolicy(name: string, inputs: FieldReader): DeclaredPolicy {
+  inputs.choice("policyType", ["TargetTrackingScaling"]);
+  const tracking = inputs.object("targetTrackingScalingPolicyConfiguration");
+  return {
+    name,
+    metric: readMetric(tracking),
+    target: tracking.number("targetValue"),
+    scaleOutCooldownSeconds: tracking.number("scaleOutCooldown", AWS_DEFAULTS.scaleOutCooldownSeconds),
+    scaleInCooldownSeconds: tracking.number("scaleInCooldown", AWS_DEFAULTS.scaleInCooldownSeconds),
+    disableScaleIn: tracking.flag("disableScaleIn", AWS_DEFAULTS.disableScaleIn),
+  };
+}
+
+function readMetric(tracking: FieldReader): ScalingMetric {
+  if (!tracking.has("customizedMetricSpecification")) {
+    const predefined = tracking.object("predefinedMetricSpecification");
+    return PREDEFINED_METRICS[
+      predefined.choice("predefinedMetricType", [
+        "ALBRequestCountPerTarget",
+        "ECSServiceAverageCPUUtilization",
+      ])
+    ];
+  }
+  const custom = tracking.object("customizedMetricSpecification");
+  custom.choice("metricName", [metricDefinitions.connections.cloudWatch.name]);
+  custom.choice("statistic", ["Average"]);
+  return "connections per task";
+}
+
+function readScheduledAction(name: string, inputs: FieldReader): DeclaredSchedule {
+  const schedule = readSchedule(inputs.text("schedule"), inputs.text("timezone", AWS_DEFAULTS.timeZone));
+  if (schedule === undefined) {
+    throw inputs.unsupportedError(
+      "schedule",
+      "a cron expression such as cron(0 8 ? * MON-FRI *), with names of days, and a time zone such as Europe/Paris",
+    );
+  }
+  const action = inputs.object("scalableTargetAction");
+  return {
+    name,
+    schedule,
+    min: action.has("minCapacity") ? action.number("minCapacity") : undefined,
+    max: action.has("maxCapacity") ? action.number("maxCapacity") : undefined,
+  };
+}
