@@ -7,8 +7,6 @@ import { declaredGraph } from "../../support/stacks.ts";
 import { at, list, number, text } from "../../support/values.ts";
 import * as the from "./support.ts";
 
-const ADMIN_COMMANDS = ["config", "keys", "flushall", "acl", "debug", "cluster", "client", "script"];
-
 describe("the backplane", () => {
   let graph: DeclaredGraph;
 
@@ -54,29 +52,6 @@ describe("the backplane", () => {
     const { special, length } = the.randomPasswordOf(graph, "backplane-password-1").inputs;
     assert.equal(special, false);
     assert.ok(Number(length) >= 32);
-  });
-
-  it("allows its user the keys and commands of the message log, and no administrative command", () => {
-    const words = text(the.userOf(graph), "accessString").split(" ");
-    assert.deepEqual(words.slice(0, 3), ["on", "~{websocket}:*", "-@all"]);
-    for (const word of words.slice(3)) assert.match(word, /^\+[a-z]+(\|[a-z]+)?$/);
-    for (const command of ADMIN_COMMANDS) assert.ok(!words.includes(`+${command}`), command);
-  });
-
-  it("has an alarm for its first eviction, which missing data does not raise", () => {
-    const { inputs } = findResource(graph, "aws:cloudwatch/metricAlarm:MetricAlarm");
-    const { alarmDescription: _, ...alarm } = inputs;
-    assert.deepEqual(alarm, {
-      namespace: "AWS/ElastiCache",
-      metricName: "Evictions",
-      dimensions: { clusterId: the.cacheOf(graph).outputs["name"] },
-      statistic: "Sum",
-      period: 60, // The interval at which ElastiCache publishes metrics, in seconds.
-      comparisonOperator: "GreaterThanThreshold",
-      threshold: 0,
-      evaluationPeriods: 1,
-      treatMissingData: "notBreaching",
-    });
   });
 
   it("accepts the current and the previous password, and the tasks get the current one", async () => {

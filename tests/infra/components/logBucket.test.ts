@@ -88,26 +88,6 @@ for (const region of ["us-east-1", "eu-west-1"]) {
       assert.equal(dependencies.filter((urns) => urns.length === 0).length, 1);
       assert.equal(new Set(dependencies.flat()).size, changes.length - 1);
     });
-
-    it("encrypts, has no ACLs, and deletes incomplete uploads", () => {
-      const encryption = findResource(
-        graph,
-        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
-      );
-      assert.equal(
-        text(encryption.inputs, "rules[0].applyServerSideEncryptionByDefault.sseAlgorithm"),
-        "AES256",
-      );
-      const ownership = findResource(graph, "aws:s3/bucketOwnershipControls:BucketOwnershipControls");
-      assert.equal(text(ownership.inputs, "rule.objectOwnership"), "BucketOwnerEnforced");
-      const lifecycle = findResource(
-        graph,
-        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
-      );
-      assert.deepEqual(at(lifecycle.inputs, "rules[0].abortIncompleteMultipartUpload"), {
-        daysAfterInitiation: 1,
-      });
-    });
   });
 }
 

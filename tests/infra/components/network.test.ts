@@ -1,6 +1,5 @@
 /** The network, its security groups, and the path of a request through the load balancer. */
 import assert from "node:assert/strict";
-import { PATHS } from "../../../app/src/settings/contract.ts";
 import { findResources, findResource } from "../../../infra/evaluation/graph.ts";
 import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
 import { standInsFor } from "../../../infra/evaluation/standIns.ts";
@@ -138,42 +137,5 @@ describe("the network", () => {
     });
     assert.equal(number(the.containerOf(graph), "portMappings[0].containerPort"), port);
     assert.equal(the.serverSettingsOf(graph).port, port);
-  });
-
-  it("registers tasks by address, and prefers the task with the fewest connections", () => {
-    const { inputs } = the.targetGroupOf(graph);
-    assert.equal(inputs["targetType"], "ip", "the only type for the network mode awsvpc");
-    assert.equal(inputs["protocol"], "HTTP");
-    assert.equal(inputs["loadBalancingAlgorithmType"], "least_outstanding_requests");
-    assert.ok([PATHS.root, PATHS.health].some((path) => path === text(inputs, "healthCheck.path")));
-    assert.ok(number(inputs, "healthCheck.timeout") < number(inputs, "healthCheck.interval"));
-  });
-});
-
-describe("a custom domain", () => {
-  let records: readonly the.Inputs[];
-
-  before(async () => {
-    const graph = await the.evaluateDev({ domain: "ws.example.com", hostedZoneId: "Z0123456789" });
-    records = findResources(graph, "aws:route53/record:Record").map(({ inputs }) => inputs);
-  });
-
-  it("has alias records without health checks, which a distribution does not support", () => {
-    const aliases = records.filter((record) => record["aliases"] !== undefined);
-    assert.equal(aliases.length, 2);
-    for (const record of aliases) assert.equal(at(record, "aliases[0]")["evaluateTargetHealth"], false);
-  });
-
-  it("has a validation record that another certificate of the domain can share", () => {
-    const validation = records.find((record) => record["type"] === "CNAME");
-    assert.equal(validation?.["allowOverwrite"], true);
-    assert.ok(Number(validation["ttl"]) <= 300, "resolvers see a changed record within minutes");
-  });
-});
-
-describe("a VPC origin", () => {
-  it("is replaced by every change, because CloudFront refuses to update one in use", async () => {
-    const { options } = findResource(await declaredGraph("prod"), "aws:cloudfront/vpcOrigin:VpcOrigin");
-    assert.deepEqual(options.replaceOnChanges, ["*"]);
   });
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { findResources, findResource } from "../../../infra/evaluation/graph.ts";
 import type { DeclaredGraph, DeclaredResource } from "../../../infra/evaluation/graph.ts";
-import { evaluateDev, loadBalancerGroupOf, loadBalancerOf, ruleOf } from "../components/support.ts";
+import { evaluateDev, loadBalancerGroupOf, loadBalancerOf } from "../components/support.ts";
 import { at, list, text } from "../../support/values.ts";
 
 const CERTIFICATE = "aws:acm/certificate:Certificate";
@@ -40,12 +40,6 @@ describe("the edge cloudfront with a private origin", () => {
     assert.equal(origin["domainName"], loadBalancer.outputs["dnsName"]);
   });
 
-  it("allows CloudFront more than the 15 minutes that a VPC origin can take", () => {
-    const timeouts = Object.values(at(findResource(graph, VPC_ORIGIN).inputs, "timeouts"));
-    assert.equal(timeouts.length, 3);
-    for (const timeout of timeouts) assert.ok(Number(/^(\d+)m$/.exec(String(timeout))?.[1]) >= 45);
-  });
-
   it("has a warning in a region that is not in the list, because AWS adds regions", async () => {
     const unlisted = await evaluateDev({ ...PRIVATE, "aws:region": "ap-southeast-6" });
     assert.equal(unlisted.warnings.length, 1);
@@ -55,21 +49,6 @@ describe("the edge cloudfront with a private origin", () => {
     );
     assert.ok(findResource(unlisted, VPC_ORIGIN));
     assert.deepEqual((await evaluateDev({ ...PRIVATE, "aws:region": "eu-west-1" })).warnings, []);
-  });
-
-  it("requires the secret header, and accepts connections only from CloudFront", () => {
-    const { name, value } = at(findResource(graph, DISTRIBUTION).inputs, "origins[0].customHeaders[0]");
-    assert.deepEqual(at(ruleOf(graph), "conditions[0].httpHeader"), {
-      httpHeaderName: name,
-      values: [value],
-    });
-    const [rule, ...others] = ingressOf(graph);
-    assert.deepEqual(others, []);
-    assert.ok(rule?.["prefixListId"]);
-  });
-
-  it("does not output the DNS name of the load balancer, which clients cannot reach", () => {
-    assert.ok(!("loadBalancerDnsName" in graph.outputs));
   });
 
   it("shares no name of the load balancer's resources with a public one, so that both can exist", async () => {
@@ -202,14 +181,6 @@ describe("the edge load-balancer", () => {
     graph = await evaluateDev({ edge: "load-balancer", ...DOMAIN, "aws:region": "eu-west-1" });
   });
 
-  it("has no distribution and no secret", () => {
-    for (const type of [DISTRIBUTION, VPC_ORIGIN, "aws:lb/listenerRule:ListenerRule"]) {
-      assert.deepEqual(findResources(graph, type), []);
-    }
-    assert.ok(!graph.resources.some(({ name }) => name.startsWith("origin-secret")));
-    assert.ok(!("distributionDomainName" in graph.outputs));
-  });
-
   it("forwards HTTPS with a certificate in its region, and redirects HTTP to it", () => {
     const certificate = findResource(graph, CERTIFICATE);
     assert.equal(regionOf(graph, certificate), "eu-west-1");
@@ -224,16 +195,6 @@ describe("the edge load-balancer", () => {
       },
     ]);
     assert.equal(text(http?.inputs, "defaultActions[0].redirect.protocol"), "HTTPS");
-  });
-
-  it("accepts connections from every address on both ports", () => {
-    assert.deepEqual(
-      ingressOf(graph).map(({ fromPort, toPort, cidrIpv4 }) => [fromPort, toPort, cidrIpv4]),
-      [
-        [443, 443, "0.0.0.0/0"],
-        [80, 80, "0.0.0.0/0"],
-      ],
-    );
   });
 
   it("has the custom domain", () => {
