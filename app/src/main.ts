@@ -65,6 +65,7 @@ async function boot(settings: Settings): Promise<Running> {
     { Hub },
     { checkLog },
     { Metrics },
+    { SERVICE_DIMENSION },
     { startMetricsServer },
     { startRebalancing },
     { createServer },
@@ -76,6 +77,7 @@ async function boot(settings: Settings): Promise<Running> {
     import("./channel/hub.ts"),
     import("./log/logCheck.ts"),
     import("./metrics/metrics.ts"),
+    import("./settings/metricDefinitions.ts"),
     import("./http/metricsServer.ts"),
     import("./rebalance.ts"),
     import("./server.ts"),
@@ -137,7 +139,7 @@ async function boot(settings: Settings): Promise<Running> {
     metrics,
     everySeconds: settings.metricsLogSeconds,
     write: (line) => process.stdout.write(`${line}\n`),
-    dimensions: { ServiceName: settings.serviceName },
+    dimensions: { [SERVICE_DIMENSION]: settings.serviceName },
   }));
   metrics.watch({
     connections: server.connections,

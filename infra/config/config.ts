@@ -16,6 +16,7 @@ import { hideSecrets, isEncrypted } from "./secrets.ts";
 import type { StackConfig } from "./stackConfig.ts";
 import { suggestFix } from "./suggestedFixes.ts";
 import { findUnknownKeys } from "./unknownKeys.ts";
+import { scalingWarnings } from "./rules/scalingRules.ts";
 import { checkWorkload } from "./rules/workloadRules.ts";
 
 /** Proxies that append the address of their client to X-Forwarded-For: CloudFront and the load balancer. */
@@ -124,6 +125,7 @@ export function configWarnings(config: StackConfig): readonly string[] {
   const keyOf = (name: string): string => `${config.project}:${name}`;
   const warnings = [...edgeWarnings(config.edge, config.region, keyOf)];
   if (config.edge.kind === "api-gateway") return warnings;
+  warnings.push(...scalingWarnings(config, keyOf));
   if (config.backplane === "memory") {
     warnings.push(
       `${keyOf("backplane")} is memory: a deployment stops the task before it starts the next one, so clients cannot ` +

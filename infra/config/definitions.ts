@@ -3,6 +3,7 @@ import type { Definition } from "../../app/src/settings/definition.ts";
 import { settingDefinitions } from "../../app/src/settings/settings.ts";
 import { edgeDefinitions } from "./edgeDefinitions.ts";
 import { CPU_CHOICES } from "./data/fargateSizes.ts";
+import { scalingDefinitions } from "./scalingDefinitions.ts";
 
 /** CloudWatch Logs keeps log events for one of these numbers of days (PutRetentionPolicy, retentionInDays). */
 const LOG_RETENTION_DAYS = [
@@ -14,47 +15,7 @@ const MAX_GENERATION = 1_000_000;
 
 /** The keys of the infrastructure, except {@link edgeDefinitions}. */
 export const infrastructureDefinitions = {
-  minTasks: {
-    kind: "integer",
-    unit: "tasks",
-    default: 1,
-    min: 1,
-    max: 1000,
-    description: "Minimum number of tasks",
-  },
-  maxTasks: {
-    kind: "integer",
-    unit: "tasks",
-    default: 5,
-    min: 1,
-    max: 1000,
-    description: "Maximum number of tasks",
-  },
-  requestsPerTarget: {
-    kind: "integer",
-    unit: "requests per minute",
-    default: 1000,
-    min: 1,
-    max: 1_000_000,
-    description:
-      "Target value of the autoscaler: requests per task and minute; opening a WebSocket counts as one request",
-  },
-  scaleOutCooldownSeconds: {
-    kind: "integer",
-    unit: "seconds",
-    default: 60,
-    min: 0,
-    max: 3600,
-    description: "Time after adding tasks before the autoscaler can add more",
-  },
-  scaleInCooldownSeconds: {
-    kind: "integer",
-    unit: "seconds",
-    default: 300,
-    min: 0,
-    max: 3600,
-    description: "Time after removing tasks before the autoscaler can remove more",
-  },
+  ...scalingDefinitions,
   cpu: {
     kind: "choice",
     choices: CPU_CHOICES,

@@ -36,7 +36,9 @@ const SECTIONS: Readonly<Record<string, readonly Key[]>> = {
   "Tasks and scaling": [
     "minTasks",
     "maxTasks",
+    "connectionsPerTask",
     "requestsPerTarget",
+    "cpuPercent",
     "scaleOutCooldownSeconds",
     "scaleInCooldownSeconds",
     "cpu",

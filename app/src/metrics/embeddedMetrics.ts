@@ -2,11 +2,9 @@
  * Log lines from which CloudWatch creates metrics, without an agent.
  * @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  */
-import { metricDefinitions } from "../settings/metricDefinitions.ts";
+import { METRIC_NAMESPACE, metricDefinitions } from "../settings/metricDefinitions.ts";
 import type { MetricDefinition } from "../settings/metricDefinitions.ts";
 import type { Metrics, Snapshot } from "./metrics.ts";
-
-const NAMESPACE = "WebSocket";
 
 /** A metric of a line. */
 interface Datum {
@@ -63,7 +61,7 @@ function documentOf(snapshot: Snapshot, dimensions: Readonly<Record<string, stri
       Timestamp: Date.now(),
       CloudWatchMetrics: [
         {
-          Namespace: NAMESPACE,
+          Namespace: METRIC_NAMESPACE,
           Dimensions: [Object.keys(dimensions)],
           Metrics: data.map(({ Name, Unit }) => ({ Name, Unit })),
         },

@@ -30,6 +30,12 @@ export interface MetricDefinition {
   readonly alarm?: string;
 }
 
+/** Namespace of the metrics in CloudWatch. */
+export const METRIC_NAMESPACE = "WebSocket";
+
+/** The only dimension of the metrics in CloudWatch. Its value is the setting `serviceName`, so all tasks of a service share them. */
+export const SERVICE_DIMENSION = "ServiceName";
+
 export const metricDefinitions = {
   connections: {
     kind: "gauge",

@@ -1,5 +1,10 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import {
+  METRIC_NAMESPACE,
+  metricDefinitions,
+  SERVICE_DIMENSION,
+} from "../../../app/src/settings/metricDefinitions.ts";
 
 export interface AutoscalingArgs {
   /** Name of the ECS cluster. */
@@ -10,23 +15,35 @@ export interface AutoscalingArgs {
   readonly minTasks: number;
   /** Maximum number of tasks. */
   readonly maxTasks: number;
+  /** Target value: average number of open WebSockets per task. 0 declares no policy. */
+  readonly connectionsPerTask: number;
   /**
    * Target value: requests per task and minute. A WebSocket handshake is one request and its messages are none, so this
-   * value follows the rate of new connections.
+   * value follows the rate of new connections. 0 declares no policy.
    */
   readonly requestsPerTarget: number;
+  /** Target value: average CPU utilization of the tasks, in percent of their CPU units. 0 declares no policy. */
+  readonly cpuPercent: number;
   /** Seconds after a scale-out before the next one. */
   readonly scaleOutCooldownSeconds: number;
   /** Seconds after a scale-in before the next one. */
   readonly scaleInCooldownSeconds: number;
+  /** Value of the dimension of the metrics that the tasks log: their setting `serviceName`. */
+  readonly metricsServiceName: string;
   /** ARN suffix of the load balancer for CloudWatch: `app/NAME/ID`. */
   readonly loadBalancerArnSuffix: pulumi.Input<string>;
   /** ARN suffix of the target group for CloudWatch: `targetgroup/NAME/ID`. */
   readonly targetGroupArnSuffix: pulumi.Input<string>;
 }
 
+type Tracking = aws.types.input.appautoscaling.PolicyTargetTrackingScalingPolicyConfiguration;
+
+/** The metric that a policy tracks. */
+type TrackedMetric = Pick<Tracking, "predefinedMetricSpecification" | "customizedMetricSpecification">;
+
 /**
- * Target tracking of the service's task count by `ALBRequestCountPerTarget`.
+ * Target tracking of the service's task count, with one policy per threshold. Each policy can add tasks. Tasks are removed
+ * only if all policies agree.
  * @see https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-autoscaling-targettracking.html
  */
 export class Autoscaling extends pulumi.ComponentResource {
@@ -46,26 +63,50 @@ export class Autoscaling extends pulumi.ComponentResource {
       child,
     );
 
-    new aws.appautoscaling.Policy(
-      `${name}-requests`,
-      {
-        policyType: "TargetTrackingScaling",
-        serviceNamespace: target.serviceNamespace,
-        scalableDimension: target.scalableDimension,
-        resourceId: target.resourceId,
-        targetTrackingScalingPolicyConfiguration: {
-          predefinedMetricSpecification: {
-            predefinedMetricType: "ALBRequestCountPerTarget",
-            resourceLabel: pulumi.interpolate`${args.loadBalancerArnSuffix}/${args.targetGroupArnSuffix}`,
+    const track = (suffix: string, targetValue: number, metric: TrackedMetric): void => {
+      if (targetValue === 0) return;
+      new aws.appautoscaling.Policy(
+        `${name}-${suffix}`,
+        {
+          policyType: "TargetTrackingScaling",
+          serviceNamespace: target.serviceNamespace,
+          scalableDimension: target.scalableDimension,
+          resourceId: target.resourceId,
+          targetTrackingScalingPolicyConfiguration: {
+            ...metric,
+            targetValue,
+            scaleOutCooldown: args.scaleOutCooldownSeconds,
+            scaleInCooldown: args.scaleInCooldownSeconds,
           },
-          targetValue: args.requestsPerTarget,
-          scaleOutCooldown: args.scaleOutCooldownSeconds,
-          scaleInCooldown: args.scaleInCooldownSeconds,
         },
+        child,
+      );
+    };
+    track("connections", args.connectionsPerTask, connectionsOf(args.metricsServiceName));
+    track("requests", args.requestsPerTarget, {
+      predefinedMetricSpecification: {
+        predefinedMetricType: "ALBRequestCountPerTarget",
+        resourceLabel: pulumi.interpolate`${args.loadBalancerArnSuffix}/${args.targetGroupArnSuffix}`,
       },
-      child,
-    );
+    });
+    track("cpu", args.cpuPercent, {
+      predefinedMetricSpecification: { predefinedMetricType: "ECSServiceAverageCPUUtilization" },
+    });
 
     this.registerOutputs({});
   }
+}
+
+/** Each task logs its connections equally often, so the average of the data points is the average of the tasks. */
+function connectionsOf(metricsServiceName: string): TrackedMetric {
+  const { name, unit } = metricDefinitions.connections.cloudWatch;
+  return {
+    customizedMetricSpecification: {
+      namespace: METRIC_NAMESPACE,
+      metricName: name,
+      dimensions: [{ name: SERVICE_DIMENSION, value: metricsServiceName }],
+      statistic: "Average",
+      unit,
+    },
+  };
 }

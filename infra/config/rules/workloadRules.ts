@@ -7,6 +7,7 @@ import { channelBytes, CHANNELS_MEMORY_SHARE, channelsThatFit } from "./channelM
 import type { StackConfig } from "../stackConfig.ts";
 import { CONNECTION_BYTES, connectionsThatFit, serverBytes } from "./connectionMemory.ts";
 import { memoryChoices } from "../data/fargateSizes.ts";
+import { checkScaling } from "./scalingRules.ts";
 import { checkTimeouts } from "./timeouts.ts";
 
 type KeyOf = (name: string) => string;
@@ -25,6 +26,9 @@ export function checkWorkload(
     | "memoryMiB"
     | "idleTimeoutSeconds"
     | "stopTimeoutSeconds"
+    | "connectionsPerTask"
+    | "requestsPerTarget"
+    | "cpuPercent"
     | "settings"
   >,
   keyOf: KeyOf,
@@ -32,6 +36,7 @@ export function checkWorkload(
   const { settings } = config;
   return [
     ...checkTasks(config, keyOf),
+    ...checkScaling(config, keyOf),
     ...checkMemory(config, keyOf),
     ...checkKeySet(settings, keyOf),
     ...contradictions(settings, keyOf),

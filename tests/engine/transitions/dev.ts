@@ -6,7 +6,7 @@ import { theOnlyCall } from "../support/state.ts";
 import { failingUpdate, update } from "../support/transition.ts";
 import type { Transition } from "../support/transition.ts";
 import { DISTRIBUTION, LISTENER_RULE, POLICY, SERVICE, USER } from "../support/types.ts";
-import { assertDistributionUpdated, NEW_TASKS } from "./shared.ts";
+import { assertDistributionUpdated, NEW_TASKS, POLICIES, RETARGET } from "./shared.ts";
 
 /** A file in the build context of the image. */
 const CONTENT = join("console", "extra.txt");
@@ -46,8 +46,12 @@ function replaceLoadBalancer(
       `create ListenerRule ${next.name}-${rule}`,
       "create Service websocket-service",
     ],
-    ["create Policy scaling-requests", "create Target scaling-tasks", "update Distribution edge origins"],
-    "delete Policy scaling-requests",
+    [
+      ...POLICIES.map((policy) => `create ${policy}`),
+      "create Target scaling-tasks",
+      "update Distribution edge origins",
+    ],
+    POLICIES.map((policy) => `delete ${policy}`),
     "delete Target scaling-tasks",
     "delete Service websocket-service",
     `delete ListenerRule ${last.name}-${rule}`,
@@ -67,7 +71,17 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
   {
     when: "the thresholds of autoscaling change",
     config: { requestsPerTarget: "7", scaleOutCooldownSeconds: "30" },
-    calls: ["update Policy scaling-requests targetTrackingScalingPolicyConfiguration"],
+    calls: [RETARGET],
+  },
+  {
+    when: "a threshold becomes 0",
+    config: { connectionsPerTask: "0" },
+    calls: ["delete Policy scaling-connections"],
+  },
+  {
+    when: "the threshold is above 0 again",
+    config: { connectionsPerTask: "6" },
+    calls: ["create Policy scaling-connections"],
   },
   {
     when: "the minimum of tasks is raised: running tasks continue",
@@ -111,7 +125,7 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
       await project.pulumi("refresh", "--run-program", "--yes", "--skip-preview");
       await update(project);
     },
-    calls: ["update Policy scaling-requests targetTrackingScalingPolicyConfiguration"],
+    calls: [RETARGET],
   },
   {
     when: "a setting of the server changes: the number of tasks that autoscaling set remains",
@@ -343,7 +357,7 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
         "create TaskDefinition websocket-service",
       ],
       [
-        "create Policy scaling-requests",
+        ...POLICIES.map((policy) => `create ${policy}`),
         "create Target scaling-tasks",
         "update Record domain-A aliases",
         "update Record domain-AAAA aliases",
@@ -356,7 +370,7 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
         "delete LogDelivery edge-access-log",
         "delete LogDeliveryDestination edge-access-log",
         "delete LogDeliverySource edge-access-log",
-        "delete Policy scaling-requests",
+        ...POLICIES.map((policy) => `delete ${policy}`),
         "delete RandomPassword origin-secret-4",
         "delete RandomPassword origin-secret-5",
         "delete SecurityGroup websocket",

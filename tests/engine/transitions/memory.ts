@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { failingUpdate } from "../support/transition.ts";
 import type { Transition } from "../support/transition.ts";
 import { SERVICE } from "../support/types.ts";
-import { NEW_TASKS } from "./shared.ts";
+import { NEW_TASKS, POLICIES } from "./shared.ts";
 
 /** Transitions of a stack that starts with one task and no backplane, and with a failed update. */
 export const MEMORY_TRANSITIONS: readonly Transition[] = [
@@ -22,7 +22,7 @@ export const MEMORY_TRANSITIONS: readonly Transition[] = [
         "create Distribution edge",
         "create LogDelivery edge-access-log",
         "create LogDeliverySource edge-access-log",
-        "create Policy scaling-requests",
+        ...POLICIES.map((policy) => `create ${policy}`),
         "create Target scaling-tasks",
       ],
     ],

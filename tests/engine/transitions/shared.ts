@@ -10,6 +10,16 @@ export const NEW_TASKS = [
   "delete TaskDefinition websocket-service",
 ] as const;
 
+/** The policies of autoscaling. */
+export const POLICIES = [
+  "Policy scaling-connections",
+  "Policy scaling-cpu",
+  "Policy scaling-requests",
+] as const;
+
+/** The calls that change the target values or the cooldowns of all policies. */
+export const RETARGET = POLICIES.map((policy) => `update ${policy} targetTrackingScalingPolicyConfiguration`);
+
 /** Fails if a transition replaces the distribution: a custom domain belongs to only one distribution. */
 export function assertDistributionUpdated({ cloud }: Project): void {
   const calls = cloud.changes().filter(({ type }) => type === DISTRIBUTION);

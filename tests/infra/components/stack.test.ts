@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import { configDefinitions } from "../../../infra/config/definitions.ts";
-import { findResource } from "../../../infra/evaluation/graph.ts";
+import { findResource, findResources } from "../../../infra/evaluation/graph.ts";
 import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
 import { declaredGraph } from "../../support/stacks.ts";
 import { at, list, text } from "../../support/values.ts";
@@ -130,8 +130,10 @@ describe("the configuration of a stack", () => {
       originHeaderName: "X-Origin-Other",
       priceClass: "PriceClass_200",
       requestsPerTarget: "11",
+      connectionsPerTask: "12",
+      cpuPercent: "13",
       scaleInCooldownSeconds: "17",
-      scaleOutCooldownSeconds: "13",
+      scaleOutCooldownSeconds: "14",
       stopTimeoutSeconds: "90",
     });
     assert.equal(findResource(graph, "pulumi:providers:aws").inputs["region"], "eu-west-1");
@@ -160,14 +162,20 @@ describe("the configuration of a stack", () => {
     assert.equal(text(the.distributionOf(graph), "origins[0].customHeaders[0].name"), "X-Origin-Other");
 
     const { minCapacity, maxCapacity } = findResource(graph, "aws:appautoscaling/target:Target").inputs;
-    const { targetValue, scaleInCooldown, scaleOutCooldown } = at(
-      findResource(graph, "aws:appautoscaling/policy:Policy").inputs,
-      "targetTrackingScalingPolicyConfiguration",
-    );
-    assert.deepEqual(
-      { minCapacity, maxCapacity, targetValue, scaleInCooldown, scaleOutCooldown },
-      { minCapacity: 2, maxCapacity: 7, targetValue: 11, scaleInCooldown: 17, scaleOutCooldown: 13 },
-    );
+    assert.deepEqual({ minCapacity, maxCapacity }, { minCapacity: 2, maxCapacity: 7 });
+    const policies = findResources(graph, "aws:appautoscaling/policy:Policy");
+    const tracked = policies.map(({ name, inputs }) => {
+      const tracking = at(inputs, "targetTrackingScalingPolicyConfiguration");
+      return [
+        name,
+        [tracking["targetValue"], tracking["scaleInCooldown"], tracking["scaleOutCooldown"]],
+      ] as const;
+    });
+    assert.deepEqual(Object.fromEntries(tracked), {
+      "scaling-connections": [12, 17, 14],
+      "scaling-requests": [11, 17, 14],
+      "scaling-cpu": [13, 17, 14],
+    });
     assert.equal(the.serviceOf(graph)["desiredCount"], 2);
 
     assert.deepEqual(

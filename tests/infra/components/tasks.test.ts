@@ -99,22 +99,80 @@ describe("the tasks", () => {
     );
   });
 
-  it("scale by requests to the target group, within the service of the cluster", () => {
-    const target = findResource(graph, "aws:appautoscaling/target:Target").inputs;
-    const policy = findResource(graph, "aws:appautoscaling/policy:Policy").inputs;
-    const arnSuffixOf = ({ outputs }: { outputs: the.Inputs }): string => String(outputs["arnSuffix"]);
-    assert.deepEqual(at(policy, "targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification"), {
-      predefinedMetricType: "ALBRequestCountPerTarget",
-      resourceLabel: `${arnSuffixOf(the.loadBalancerOf(graph))}/${arnSuffixOf(the.targetGroupOf(graph))}`,
+  describe("scale by policies that", () => {
+    const POLICY = "aws:appautoscaling/policy:Policy";
+    const policyOf = (graphOf: DeclaredGraph, name: string): the.Inputs => {
+      const policy = findResources(graphOf, POLICY).find((resource) => resource.name === name);
+      assert.ok(policy, `${name} is declared`);
+      return policy.inputs;
+    };
+    const trackingOf = (graphOf: DeclaredGraph, name: string): the.Inputs =>
+      at(policyOf(graphOf, name), "targetTrackingScalingPolicyConfiguration");
+
+    it("track the connections that the tasks log, by the name of their service", () => {
+      const { targetValue, customizedMetricSpecification: metric } = trackingOf(graph, "scaling-connections");
+      assert.equal(targetValue, 5);
+      assert.deepEqual(metric, {
+        namespace: "WebSocket",
+        metricName: "Connections",
+        dimensions: [{ name: "ServiceName", value: the.serverSettingsOf(graph).serviceName }],
+        statistic: "Average",
+        unit: "Count",
+      });
     });
-    assert.equal(
-      target["resourceId"],
-      `service/${String(graph.outputs["clusterName"])}/${String(graph.outputs["serviceName"])}`,
-    );
-    assert.equal(target["scalableDimension"], "ecs:service:DesiredCount");
-    for (const key of ["resourceId", "scalableDimension", "serviceNamespace"]) {
-      assert.equal(policy[key], target[key], key);
+
+    it("track the requests to the target group", () => {
+      const arnSuffixOf = ({ outputs }: { outputs: the.Inputs }): string => String(outputs["arnSuffix"]);
+      const { targetValue, predefinedMetricSpecification } = trackingOf(graph, "scaling-requests");
+      assert.equal(targetValue, 5);
+      assert.deepEqual(predefinedMetricSpecification, {
+        predefinedMetricType: "ALBRequestCountPerTarget",
+        resourceLabel: `${arnSuffixOf(the.loadBalancerOf(graph))}/${arnSuffixOf(the.targetGroupOf(graph))}`,
+      });
+    });
+
+    it("track the CPU utilization of the tasks", () => {
+      const { targetValue, predefinedMetricSpecification } = trackingOf(graph, "scaling-cpu");
+      assert.equal(targetValue, 60);
+      assert.deepEqual(predefinedMetricSpecification, {
+        predefinedMetricType: "ECSServiceAverageCPUUtilization",
+      });
+    });
+
+    it("are all of the service of the cluster, and have the declared cooldowns", () => {
+      const target = findResource(graph, "aws:appautoscaling/target:Target").inputs;
+      assert.equal(
+        target["resourceId"],
+        `service/${String(graph.outputs["clusterName"])}/${String(graph.outputs["serviceName"])}`,
+      );
+      assert.equal(target["scalableDimension"], "ecs:service:DesiredCount");
+      for (const name of ["scaling-connections", "scaling-requests", "scaling-cpu"]) {
+        const policy = policyOf(graph, name);
+        for (const key of ["resourceId", "scalableDimension", "serviceNamespace"]) {
+          assert.equal(policy[key], target[key], `${key} of ${name}`);
+        }
+        const { scaleOutCooldown, scaleInCooldown } = trackingOf(graph, name);
+        assert.deepEqual([scaleOutCooldown, scaleInCooldown], [60, 60], name);
+      }
+    });
+
+    for (const [key, name] of [
+      ["connectionsPerTask", "scaling-connections"],
+      ["requestsPerTarget", "scaling-requests"],
+      ["cpuPercent", "scaling-cpu"],
+    ] as const) {
+      it(`leave out ${name} if ${key} is 0`, async () => {
+        const policies = findResources(await the.evaluateDev({ [key]: "0" }), POLICY);
+        const names = policies.map((policy) => policy.name);
+        assert.equal(names.length, 2);
+        assert.ok(!names.includes(name), `${names.join(", ")} do not include ${name}`);
+      });
     }
+
+    it("are declared for a single task with the memory backplane too", async () => {
+      const single = await the.evaluateDev({ backplane: "memory", maxTasks: "1", maxChannels: "100" });
+      assert.equal(findResources(single, POLICY).length, 3);
+    });
   });
 
   it("are between 1 and 5 in dev, and between 2 and 20 in prod", async () => {

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { memoryChoices } from "../../../infra/config/data/fargateSizes.ts";
 import { checkTimeouts } from "../../../infra/config/rules/timeouts.ts";
 import type { Timeouts } from "../../../infra/config/rules/timeouts.ts";
+import { evaluateStack } from "../../../infra/evaluation/evaluate.ts";
 import { assertProblem, onlyProblemIn, problemsIn } from "./support.ts";
 
 describe("the memory sizes of Fargate", () => {
@@ -80,6 +81,14 @@ describe("a contradiction between keys of the workload", () => {
       "`websocket:maxConnections`: got 20000; expected at most 16689: of websocket:memoryMiB 2048, websocket:maxChannels " +
         "336 takes up to 1533 MiB, the server with websocket:maxPayloadBytes 65536 up to 320 MiB, and each connection 12 KiB.",
     ],
+    [
+      "metricsLogSeconds",
+      "61",
+      "got 61; expected 1 to 60, because websocket:connectionsPerTask (5) requires",
+      "set websocket:metricsLogSeconds 60 ",
+      "set websocket:connectionsPerTask 0 ",
+    ],
+    ["metricsLogSeconds", "0", "got 0; expected 1 to 60", "set websocket:metricsLogSeconds 60 "],
     ["idleTimeoutSeconds", "30", "more than websocket:heartbeatSeconds (30)", "idleTimeoutSeconds 60 "],
     ["stopTimeoutSeconds", "20", "more than 4 above websocket:drainSeconds (20)", "stopTimeoutSeconds 25 "],
   ];
@@ -130,5 +139,56 @@ describe("the memory of a task", () => {
     assert.match(problem.expected, /not even one fits/);
     assert.deepEqual(problem.fix, [{ set: "websocket:memoryMiB", to: "1024" }]);
     assert.deepEqual(await problemsIn({ ...small, memoryMiB: "1024" }), []);
+  });
+});
+
+describe("the thresholds of autoscaling", () => {
+  const NONE = { connectionsPerTask: "0", requestsPerTarget: "0", cpuPercent: "0" };
+
+  it("are not all 0", () =>
+    assertProblem(NONE, "connectionsPerTask", [
+      "got 0, as websocket:requestsPerTarget and websocket:cpuPercent; expected at least one threshold above 0",
+      "set websocket:connectionsPerTask 10000 ",
+    ]));
+
+  for (const [key, value] of [
+    ["connectionsPerTask", "1"],
+    ["requestsPerTarget", "1"],
+    ["cpuPercent", "100"],
+  ] as const) {
+    it(`can be only ${key}`, async () => {
+      assert.deepEqual(await problemsIn({ ...NONE, [key]: value }), []);
+    });
+  }
+
+  it("allow every interval of the metrics if none is on connections", async () => {
+    assert.deepEqual(await problemsIn({ connectionsPerTask: "0", metricsLogSeconds: "0" }), []);
+    assert.deepEqual(await problemsIn({ connectionsPerTask: "0", metricsLogSeconds: "3600" }), []);
+  });
+
+  it("keep only the fix of the interval if there is no other threshold", async () => {
+    const { alternative } = await onlyProblemIn({
+      ...NONE,
+      connectionsPerTask: "5",
+      metricsLogSeconds: "61",
+    });
+    assert.equal(alternative, undefined);
+  });
+
+  it("have a warning if a task refuses connections below the threshold", async () => {
+    const warningsWith = async (connectionsPerTask: string): Promise<readonly string[]> => {
+      const config = {
+        "websocket:connectionsPerTask": connectionsPerTask,
+        "websocket:maxConnections": "100",
+      };
+      return (await evaluateStack({ stack: "dev", config })).warnings;
+    };
+    assert.deepEqual(await warningsWith("100"), []);
+    const [warning, ...others] = await warningsWith("101");
+    assert.match(
+      String(warning),
+      /^websocket:connectionsPerTask is 101, and .*maxConnections \(100\): .* at most 100\.$/,
+    );
+    assert.deepEqual(others, []);
   });
 });

@@ -1,0 +1,65 @@
+/** Rules between the keys of autoscaling, and warnings about them. */
+import type { Problem } from "../../../app/src/settings/problem.ts";
+import type { Settings } from "../../../app/src/settings/settings.ts";
+import { scalingDefinitions } from "../scalingDefinitions.ts";
+import type { StackConfig } from "../stackConfig.ts";
+
+type KeyOf = (name: string) => string;
+
+/** The alarms of target tracking look at periods of one minute. */
+const ALARM_PERIOD_SECONDS = 60;
+
+/** The keys of the thresholds. A threshold of 0 has no policy. */
+const THRESHOLDS = ["connectionsPerTask", "requestsPerTarget", "cpuPercent"] as const;
+
+export type ScalingConfig = Pick<StackConfig, (typeof THRESHOLDS)[number]> & {
+  readonly settings: Pick<Settings, "metricsLogSeconds" | "maxConnections">;
+};
+
+/**
+ * Returns a problem for each rule that the keys of autoscaling break.
+ * @param keyOf adds the namespace to a key.
+ */
+export function checkScaling(config: ScalingConfig, keyOf: KeyOf): readonly Problem[] {
+  const [first, ...others] = THRESHOLDS;
+  if (THRESHOLDS.every((name) => config[name] === 0)) {
+    return [
+      {
+        key: keyOf(first),
+        got: `0, as ${others.map(keyOf).join(" and ")}`,
+        expected: "at least one threshold above 0, because the number of tasks would never change",
+        fix: [{ set: keyOf(first), to: String(scalingDefinitions[first].default) }],
+      },
+    ];
+  }
+  return checkMetricsInterval(config, keyOf);
+}
+
+function checkMetricsInterval(config: ScalingConfig, keyOf: KeyOf): readonly Problem[] {
+  const { metricsLogSeconds } = config.settings;
+  const isRegular = metricsLogSeconds > 0 && metricsLogSeconds <= ALARM_PERIOD_SECONDS;
+  if (config.connectionsPerTask === 0 || isRegular) return [];
+  const hasOtherThreshold = config.requestsPerTarget > 0 || config.cpuPercent > 0;
+  return [
+    {
+      key: keyOf("metricsLogSeconds"),
+      got: String(metricsLogSeconds),
+      expected:
+        `1 to ${ALARM_PERIOD_SECONDS}, because ${keyOf("connectionsPerTask")} (${config.connectionsPerTask}) requires the ` +
+        "number of connections of each task every minute",
+      fix: [{ set: keyOf("metricsLogSeconds"), to: String(ALARM_PERIOD_SECONDS) }],
+      ...(hasOtherThreshold && { alternative: [{ set: keyOf("connectionsPerTask"), to: "0" }] }),
+    },
+  ];
+}
+
+/** Warnings about legal thresholds that have no effect, as sentences. */
+export function scalingWarnings(config: ScalingConfig, keyOf: KeyOf): readonly string[] {
+  const { connectionsPerTask, settings } = config;
+  if (connectionsPerTask <= settings.maxConnections) return [];
+  return [
+    `${keyOf("connectionsPerTask")} is ${connectionsPerTask}, and a task refuses connections above ` +
+      `${keyOf("maxConnections")} (${settings.maxConnections}): the connections never add a task. Set ` +
+      `${keyOf("connectionsPerTask")} to at most ${settings.maxConnections}.`,
+  ];
+}
