@@ -3,6 +3,7 @@
  * docs/decisions/0031-the-autoscaler-model-follows-aws-documents.md lists what AWS documents and what this model assumes.
  */
 import { type Datapoint, highAlarm, lowAlarm, MAX_DATAPOINTS } from "./alarm.ts";
+import { describeChange } from "./change.ts";
 import type { DeclaredPolicy, DeclaredScaling } from "./declaredScaling.ts";
 import { runScheduledActions } from "./scheduledActions.ts";
 import type { Time } from "./schedule.ts";
@@ -38,7 +39,7 @@ export interface ScalingStep {
   readonly state: ScalingState;
   /** Contains the desired count after this step. */
   readonly status: ScalingStatus;
-  /** Why the desired count changed, such as `connections per task 12.4 > 5 for 3 min`; `undefined` if it did not. */
+  /** Why the desired count changed, such as `connections per task 12.4 > 5 for 3 min: 1 → 3 tasks`; `undefined` if it did not. */
   readonly reason: string | undefined;
 }
 
@@ -62,15 +63,16 @@ export function stepScaling(
   const policies = scaling.policies.map((policy) => statusOf(policy, datapoints.get(policy.name) ?? []));
   const state = { ...previous, at: input.at, min, max, datapoints };
   const status = { desired, min, max, policies };
-  if (scheduled.reason !== undefined) return { state, status, reason: scheduled.reason };
-
+  if (scheduled.reason !== undefined) {
+    return { state, status, reason: describeChange(scheduled.reason, input.desired, desired) };
+  }
   const situation = { ...input, min, max, cooldown: previous.cooldown, policies };
   const change = scaleOut(scaling.policies, situation) ?? scaleIn(scaling.policies, situation);
   if (change === undefined) return { state, status, reason: undefined };
   return {
     state: { ...state, cooldown: change.cooldown },
     status: { ...status, desired: change.desired },
-    reason: change.reason,
+    reason: describeChange(change.reason, desired, change.desired),
   };
 }
 

@@ -5,7 +5,6 @@ import {
   type ScalingState,
   stepScaling,
 } from "../../../../local/model/scaling/autoscaler.ts";
-import { describeChange } from "../../../../local/model/scaling/change.ts";
 import type { DeclaredPolicy, DeclaredScaling } from "../../../../local/model/scaling/declaredScaling.ts";
 import type { ScalingStatus } from "../../../../local/model/scaling/status.ts";
 
@@ -69,9 +68,7 @@ export function run(
     const step = stepScaling(declared, state, input);
     state = step.state;
     statuses.push(step.status);
-    if (step.reason !== undefined) {
-      reasons.push(`${minute}: ${describeChange(step.reason, tasks, step.status.desired)}`);
-    }
+    if (step.reason !== undefined) reasons.push(`${minute}: ${step.reason}`);
     tasks = step.status.desired;
   }
   return { counts: statuses.map((status) => status.desired), reasons, statuses };
