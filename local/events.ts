@@ -23,6 +23,8 @@ export interface TaskStatus {
   readonly id: string;
   readonly pid: number | undefined;
   readonly port: number | undefined;
+  /** 1 for the first deployment of the stack. */
+  readonly revision: number;
   readonly health: "starting" | "healthy" | "unhealthy" | "stopping";
   /** Open requests and connections. */
   readonly open: number;
@@ -98,6 +100,16 @@ export type StackEvent =
       readonly output: readonly string[];
     } & TaskEvent)
   | ({ readonly event: "task-restarting"; readonly afterMs: number } & TaskEvent)
+  | { readonly event: "deployment-started"; readonly revision: number }
+  /** Every desired task has this revision and is healthy. Old tasks may still be stopping. */
+  | { readonly event: "deployment-completed"; readonly revision: number }
+  | {
+      readonly event: "deployment-failed";
+      readonly revision: number;
+      readonly reason: string;
+      /** The revision of the last completed deployment, which is deployed again; absent if there is none, or no rollback is declared. */
+      readonly returnsTo?: number;
+    }
   /** A line of a task's output. */
   | ({ readonly event: "task-output"; readonly line: string } & TaskEvent)
   /** A data point of a policy's metric, for one minute of the time that `--speed` accelerates. */

@@ -10,6 +10,7 @@ import { summarizeStack } from "./model/summary.ts";
 import { readParts } from "./model/parts.ts";
 import { watchOpenFiles } from "./runtime/network/openFiles.ts";
 import { startServicePath } from "./runtime/servicePath.ts";
+import type { Tasks } from "./runtime/tasks/tasks.ts";
 
 /** Time for open connections to write their last bytes, such as close frames, after the tasks have ended. */
 const FLUSH_MS = 1000;
@@ -35,6 +36,8 @@ export interface StackOptions {
 }
 
 export interface RunningStack extends ObservedStack {
+  /** `undefined` if the stack has no service. */
+  readonly tasks: Tasks | undefined;
   /** Resolves when every task is healthy; rejects if the deployment circuit breaker is triggered before. */
   readonly ready: Promise<void>;
   /** Stops the tasks, then the load balancer, the edge and the backplane. Idempotent. */
@@ -119,6 +122,7 @@ export async function startStack(
 
   return {
     urls,
+    tasks: service?.tasks,
     ready,
     status: () => service?.tasks.status() ?? [],
     scaling: () => undefined,

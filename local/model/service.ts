@@ -1,6 +1,8 @@
-/** The declared service: its container, the number of its tasks, and its deployment circuit breaker. */
+/** The declared service: its container, the number of its tasks, and how it deploys. */
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { type DeclaredGraph, findResources, findResource } from "../../infra/evaluation/graph.ts";
+import type { CircuitBreaker } from "./deployment/rollout.ts";
+import type { DeploymentPercentages } from "./deployment/schedule.ts";
 import { FieldReader } from "./fieldReader.ts";
 import type { HealthThresholds } from "./health.ts";
 
@@ -15,14 +17,9 @@ const AWS_DEFAULTS = {
   healthCheckIntervalSeconds: 30,
   healthCheckTimeoutSeconds: 5,
   healthCheckRetries: 3,
-  deploymentMaximumPercent: 200,
+  minimumHealthyPercent: 100,
+  maximumPercent: 200,
 } as const;
-
-/**
- * The threshold of the deployment circuit breaker: half the desired count, within these bounds.
- * @see https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
- */
-const CIRCUIT_BREAKER = { share: 0.5, min: 3, max: 200 } as const;
 
 /** The command that starts the server in the image. The local stack runs the sources instead of the bundle. */
 const BUNDLE = ["node", "server.mjs"] as const;
@@ -34,14 +31,14 @@ export interface DeclaredService {
   readonly desiredCount: number;
   /** CPU units of a task; 1024 units are one vCPU. */
   readonly cpuUnits: number;
-  /** Whether a task may start before the one that it replaces stops. */
-  readonly canOverlap: boolean;
+  readonly percentages: DeploymentPercentages;
   /** Maximum count of the autoscaler; `undefined` without autoscaling. */
   readonly maxCount: number | undefined;
   /** Time after the start of a task in which failed health checks do not stop it. */
   readonly healthCheckGraceSeconds: number;
-  /** Consecutive failed tasks after which the deployment fails; Infinity without a circuit breaker. */
-  readonly circuitBreakerThreshold: number;
+  readonly circuitBreaker: CircuitBreaker | undefined;
+  /** Number of availability zones over which the tasks are spread, which is that of the subnets. */
+  readonly zones: number;
 }
 
 export interface DeclaredContainer {
@@ -86,19 +83,24 @@ export function readService(graph: DeclaredGraph, tasks?: number): DeclaredServi
     );
   }
   const desiredCount = tasks ?? scaling?.min ?? inputs.number("desiredCount", AWS_DEFAULTS.desiredCount);
-  const maximumPercent = inputs.number("deploymentMaximumPercent", AWS_DEFAULTS.deploymentMaximumPercent);
+  const breaker = inputs.objectOrEmpty("deploymentCircuitBreaker");
   return {
     name: resource.name,
     container,
     targetGroupArn: attachment.text("targetGroupArn"),
     desiredCount,
     cpuUnits: inputs.object("taskDefinitionArgs").number("cpu", AWS_DEFAULTS.cpuUnits),
-    canOverlap: Math.floor((desiredCount * maximumPercent) / 100) > desiredCount,
+    percentages: {
+      minimumHealthyPercent: inputs.number(
+        "deploymentMinimumHealthyPercent",
+        AWS_DEFAULTS.minimumHealthyPercent,
+      ),
+      maximumPercent: inputs.number("deploymentMaximumPercent", AWS_DEFAULTS.maximumPercent),
+    },
     maxCount: scaling?.max,
     healthCheckGraceSeconds: inputs.number("healthCheckGracePeriodSeconds", 0),
-    circuitBreakerThreshold: inputs.objectOrEmpty("deploymentCircuitBreaker").flag("enable", false)
-      ? clamp(Math.ceil(desiredCount * CIRCUIT_BREAKER.share), CIRCUIT_BREAKER.min, CIRCUIT_BREAKER.max)
-      : Infinity,
+    circuitBreaker: breaker.flag("enable", false) ? { rollback: breaker.flag("rollback", false) } : undefined,
+    zones: Math.max(1, inputs.objectOrEmpty("networkConfiguration").texts("subnets").length),
   };
 }
 
@@ -169,8 +171,4 @@ function readHealthCheck(check: FieldReader): ContainerHealthCheck {
     startPeriodSeconds: check.number("startPeriod", 0),
     thresholds: { healthy: 1, unhealthy: check.number("retries", AWS_DEFAULTS.healthCheckRetries) },
   };
-}
-
-function clamp(value: number, min: number, max: number): number {
-  return Math.min(Math.max(value, min), max);
 }

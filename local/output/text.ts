@@ -61,6 +61,16 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
     }
     case "task-restarting":
       return [about(event.id, `is replaced after ${event.afterMs / 1000} s`)];
+    case "deployment-started":
+      return event.revision === 1 ? [] : [`deployment of revision ${event.revision} started`];
+    case "deployment-completed":
+      return event.revision === 1
+        ? []
+        : [`${paint("good", "deployed")}: every task runs revision ${event.revision}`];
+    case "deployment-failed": {
+      const outcome = event.returnsTo === undefined ? "" : `, returns to revision ${event.returnsTo}`;
+      return [`${paint("bad", "deployment failed")}: revision ${event.revision}${outcome}: ${event.reason}`];
+    }
     case "task-output":
       return verbose ? [about(event.id, paint("dim", `| ${event.line}`))] : [];
     case "metric":

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
-import { restartDelayMs } from "../../local/runtime/tasks/tasks.ts";
 import { waitUntil } from "../support/waitUntil.ts";
 import { ask, connect } from "./support/clients.ts";
 import { SECRET, SECRET_HEADER, WITH_SECRET, wholePath } from "./support/graph.ts";
@@ -98,12 +97,6 @@ describe("emulated tasks", () => {
     const { reason } = await fixture.next("task-unhealthy");
     assert.equal(reason, 'the health check "nonsense" exited with 1');
     assert.ok(!fixture.events.some(({ event }) => event === "task-healthy"));
-  });
-});
-
-describe("the delay before a restart", () => {
-  it("is zero after a healthy task, and doubles with each failure up to a limit", () => {
-    assert.deepEqual([0, 1, 2, 3, 10].map(restartDelayMs), [0, 1000, 2000, 4000, 30_000]);
   });
 });
 

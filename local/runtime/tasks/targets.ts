@@ -13,6 +13,8 @@ import {
 /** While the health is unknown, checks run more often, so that a healthy target gets requests soon. */
 const INITIAL_CHECK_INTERVAL_MS = 100;
 
+const FAILS_ON_PURPOSE = "the health check fails on purpose";
+
 export interface RegisteredTarget {
   readonly port: number;
   readonly healthy: boolean;
@@ -32,6 +34,8 @@ export interface Registration {
    * @see https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay
    */
   deregister(): Promise<void>;
+  /** Every health check fails from now on. */
+  failHealthChecks(): void;
   /** Removes the target, and completes a deregistration at once. Idempotent. */
   drop(): void;
 }
@@ -59,6 +63,7 @@ export function createTargets(group: DeclaredTargetGroup): Targets {
     let state = INITIAL_HEALTH;
     let outstanding = 0;
     let requests = 0;
+    let failsOnPurpose = false;
     let deregistering: Promise<void> | undefined;
     const gone = new AbortController();
     const released = Promise.withResolvers<undefined>();
@@ -95,7 +100,7 @@ export function createTargets(group: DeclaredTargetGroup): Targets {
       let failsFrom = performance.now() + intervalMs;
       let reason = "";
       for (;;) {
-        const failure = await runCheck(group.healthCheck, port, signal);
+        const failure = failsOnPurpose ? FAILS_ON_PURPOSE : await runCheck(group.healthCheck, port, signal);
         if (signal.aborted) return;
         reason = failure ?? reason;
         const passed = failure === undefined;
@@ -133,6 +138,9 @@ export function createTargets(group: DeclaredTargetGroup): Targets {
       deregister() {
         deregistering ??= deregister();
         return deregistering;
+      },
+      failHealthChecks() {
+        failsOnPurpose = true;
       },
       drop,
     };

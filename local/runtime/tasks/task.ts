@@ -43,7 +43,15 @@ export interface TaskEnd {
   readonly output: readonly string[];
 }
 
-export interface RunningTask {
+/** Faults on purpose. */
+export interface TaskFaults {
+  /** Sends a signal to the process, such as SIGKILL, SIGSTOP or SIGCONT. */
+  signal(signal: NodeJS.Signals): void;
+  /** Every health check of the target fails from now on, so the service replaces the task. No effect before the server listens. */
+  failHealthChecks(): void;
+}
+
+export interface RunningTask extends TaskFaults {
   readonly id: string;
   /** `undefined` if the process did not start. */
   readonly pid: number | undefined;
@@ -172,6 +180,12 @@ export function startTask(options: TaskOptions): RunningTask {
     },
     kill() {
       child.kill("SIGKILL");
+    },
+    signal(signal) {
+      child.kill(signal);
+    },
+    failHealthChecks() {
+      registration?.failHealthChecks();
     },
   };
 }

@@ -18,7 +18,7 @@ describe("the declared service", () => {
         thresholds: { healthy: 1, unhealthy: 2 },
       },
     });
-    assert.equal(service.circuitBreakerThreshold, 3);
+    assert.deepEqual(service.circuitBreaker, { rollback: true });
     assert.equal(service.healthCheckGraceSeconds, 0);
   });
 
@@ -27,19 +27,22 @@ describe("the declared service", () => {
     assert.equal(environment["BACKPLANE_PASSWORD"], BACKPLANE_USER.password);
   });
 
-  it("may overlap tasks only if the declared percentage allows it", () => {
-    const canOverlap = (deploymentMaximumPercent: number | undefined, tasks: number): boolean =>
-      readService(wholePath({ service: { deploymentMaximumPercent } }), tasks).canOverlap;
-    assert.deepEqual(
-      [
-        canOverlap(undefined, 1),
-        canOverlap(200, 1),
-        canOverlap(100, 1),
-        canOverlap(150, 1),
-        canOverlap(150, 2),
-      ],
-      [true, true, false, false, true],
-    );
+  it("has the declared percentages, or the defaults of ECS", () => {
+    assert.deepEqual(readService(wholePath()).percentages, {
+      minimumHealthyPercent: 100,
+      maximumPercent: 200,
+    });
+    const declared = { deploymentMinimumHealthyPercent: 50, deploymentMaximumPercent: 150 };
+    assert.deepEqual(readService(wholePath({ service: declared })).percentages, {
+      minimumHealthyPercent: 50,
+      maximumPercent: 150,
+    });
+  });
+
+  it("spreads its tasks over the zones of its subnets", () => {
+    assert.equal(readService(wholePath()).zones, 1);
+    const service = { networkConfiguration: { subnets: ["subnet-a", "subnet-b"] } };
+    assert.equal(readService(wholePath({ service })).zones, 2);
   });
 
   it("has the number of tasks of --tasks, or else of the scalable target", () => {

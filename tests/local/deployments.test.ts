@@ -1,0 +1,111 @@
+/** The desired count and rolling deployments, with real tasks. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readService } from "../../local/model/service.ts";
+import type { Tasks } from "../../local/runtime/tasks/tasks.ts";
+import { waitUntil } from "../support/waitUntil.ts";
+import { ask, connect } from "./support/clients.ts";
+import { type Changes, WITH_SECRET, wholePath } from "./support/graph.ts";
+import { running, type StackFixture } from "./support/stack.ts";
+
+function tasksOf({ stack }: StackFixture): Tasks {
+  assert.ok(stack.tasks);
+  return stack.tasks;
+}
+
+const containerOf = (changes: Changes) => readService(wholePath(changes)).container;
+
+async function greeting({ urls }: StackFixture): Promise<unknown> {
+  const { body } = await ask(urls.loadBalancer, { headers: WITH_SECRET });
+  return (JSON.parse(body) as { greeting: unknown }).greeting;
+}
+
+describe("the desired count", () => {
+  it("grows to the declared maximum and shrinks, while the removed tasks keep their connections for the delay", async () => {
+    await using fixture = await running(wholePath());
+    const tasks = tasksOf(fixture);
+    tasks.setDesiredCount(5);
+    assert.equal(tasks.desiredCount, 3);
+    await waitUntil(() => tasks.status().filter(({ health }) => health === "healthy").length === 3);
+    const clients = [
+      await connect(fixture.urls.websocket),
+      await connect(fixture.urls.websocket),
+      await connect(fixture.urls.websocket),
+    ];
+    assert.equal(new Set(clients.map(({ pid }) => pid)).size, 3);
+    const remaining = tasks.status().at(-1)?.pid;
+    const closed = clients
+      .filter(({ pid }) => pid !== remaining)
+      .map(async ({ socket }) => (await once(socket, "close"))[0] as number);
+
+    tasks.setDesiredCount(1);
+    await waitUntil(() => tasks.status().filter(({ health }) => health === "stopping").length === 2);
+    assert.ok(clients.every(({ socket }) => socket.readyState === socket.OPEN));
+    using next = await connect(fixture.urls.websocket);
+    assert.equal(next.pid, remaining);
+    assert.deepEqual(await Promise.all(closed), [1001, 1001]);
+    await waitUntil(() => tasks.status().length === 1);
+    const expected = fixture.events.flatMap((event) =>
+      event.event === "task-stopped" ? [event.expected] : [],
+    );
+    assert.deepEqual(expected, [true, true]);
+    for (const { socket } of clients) socket.terminate();
+  });
+});
+
+describe("a deployment", () => {
+  it("serves the new revision, and no request fails meanwhile", async () => {
+    await using fixture = await running(wholePath(), { tasks: 2 });
+    const tasks = tasksOf(fixture);
+    const revision = tasks.deploy({ container: containerOf({ environment: { GREETING: "new" } }) });
+    assert.equal(revision, 2);
+    const completed = fixture.next("deployment-completed", (event) => event.revision === 2);
+    let isComplete = false;
+    void completed.then(() => (isComplete = true));
+    while (!isComplete) assert.ok(["declared", "new"].includes(String(await greeting(fixture))));
+    assert.equal(await greeting(fixture), "new");
+    assert.deepEqual(tasks.deployments(), [
+      { revision: 1, state: "completed", desired: 0, running: 0, healthy: 0 },
+      { revision: 2, state: "completed", desired: 2, running: 2, healthy: 2 },
+    ]);
+  });
+
+  it("whose tasks fail returns to the last completed revision, which serves all the time", async () => {
+    const check = { command: ["CMD", "node", "server.mjs", "health"], interval: 0.1, retries: 1 };
+    const changes = { service: { healthCheckGracePeriodSeconds: 0.1 }, container: { healthCheck: check } };
+    await using fixture = await running(wholePath(changes));
+    const tasks = tasksOf(fixture);
+    tasks.deploy({ container: containerOf({ ...changes, environment: { MODE: "mute" } }) });
+    const failed = fixture.next("deployment-failed");
+    let hasFailed = false;
+    void failed.then(() => (hasFailed = true));
+    while (!hasFailed) assert.equal(await greeting(fixture), "declared");
+    const { revision, returnsTo, reason } = await failed;
+    assert.deepEqual([revision, returnsTo], [2, 1]);
+    assert.match(reason, /^3 consecutive tasks .*; the last one is task-\d: the server does not listen$/);
+    await waitUntil(() => tasks.deployments().at(-1)?.state === "completed");
+    await waitUntil(() => tasks.status().length === 1);
+    assert.deepEqual(
+      tasks.status().map((task) => [task.id, task.revision, task.health]),
+      [["task-1", 1, "healthy"]],
+    );
+  });
+});
+
+describe("a fault of a task", () => {
+  it("makes its health checks fail, so that the service replaces it", async () => {
+    await using fixture = await running(wholePath());
+    const tasks = tasksOf(fixture);
+    tasks.task("task-1")?.failHealthChecks();
+    const { id, reason } = await fixture.next("task-replaced");
+    assert.deepEqual([id, reason], ["task-1", "the health check fails on purpose"]);
+    await fixture.next("task-healthy", (event) => event.id === "task-2");
+  });
+
+  it("is a signal to its process", async () => {
+    await using fixture = await running(wholePath());
+    tasksOf(fixture).task("task-1")?.signal("SIGKILL");
+    const { signal } = await fixture.next("task-stopped");
+    assert.equal(signal, "SIGKILL");
+  });
+});
