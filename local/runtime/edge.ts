@@ -2,7 +2,14 @@
 import { randomUUID } from "node:crypto";
 import { TLSSocket } from "node:tls";
 import type { LocalCertificate } from "./network/certificate.ts";
-import { createExchanges, type Exchange, respond } from "./network/exchange.ts";
+import {
+  createExchanges,
+  type Exchange,
+  type ExchangeResponse,
+  type HeadProblem,
+  MAX_LINGER_MS,
+  respond,
+} from "./network/exchange.ts";
 import {
   type ListenPort,
   listenOnLocalhost,
@@ -15,11 +22,22 @@ import {
   routeViewerRequest,
   WEBSOCKET_IDLE_SECONDS,
 } from "../model/edge/distribution.ts";
+import { type Refusal, refuseViewerRequest, REQUEST_LIMITS } from "../model/edge/viewerRequest.ts";
 import { type Headers, valuesOf } from "../model/headers.ts";
 import type { DeclaredOrigin } from "../model/edge/origin.ts";
 import { applyResponseHeaders } from "../model/edge/responseHeadersPolicy.ts";
 import { forward, type Upstream } from "./network/proxy.ts";
 import { tlsServers } from "./network/tlsPort.ts";
+
+/** Maximum time for the whole head of a request. AWS does not document that of CloudFront. */
+const MAX_REQUEST_HEAD_MS = 30_000;
+
+const HEAD_PROBLEM_STATUS: Readonly<Record<HeadProblem, number>> = {
+  malformed: 400,
+  "unknown-transfer-coding": 400,
+  "too-large": 413,
+  timeout: 408,
+};
 
 export interface EdgeOptions {
   readonly distribution: DeclaredDistribution;
@@ -43,13 +61,13 @@ export async function startEdge(options: EdgeOptions): Promise<ListeningServer<P
     ];
   }
 
-  function refuse(exchange: Exchange, status: number, body: string): void {
+  function refusal({ status, reason }: Refusal): ExchangeResponse {
     const headers: Headers = [
       ["Server", "CloudFront"],
       ["Content-Type", "text/plain"],
       ...cloudFrontHeaders("Error"),
     ];
-    respond(exchange, { status, headers, body: `${body}\n` });
+    return { status, headers, body: `${reason}\n` };
   }
 
   function upstreamOf({ id }: DeclaredOrigin): Upstream {
@@ -60,11 +78,18 @@ export async function startEdge(options: EdgeOptions): Promise<ListeningServer<P
 
   function handle(exchange: Exchange): void {
     const { request, headers, method, target } = exchange;
+    const viewerAddress = request.socket.remoteAddress ?? "";
     const secure = request.socket instanceof TLSSocket;
+    const refused = refuseViewerRequest({ secure, method, target, headers });
+    if (refused !== undefined) {
+      exchange.response.shouldKeepAlive = false;
+      respond(exchange, refusal(refused));
+      return;
+    }
     const decision = routeViewerRequest(distribution, { secure, method, target });
     switch (decision.type) {
       case "refuse":
-        refuse(exchange, decision.status, decision.reason);
+        respond(exchange, refusal(decision));
         return;
       case "redirect": {
         const location = `https://${valuesOf(headers, "host")[0] ?? ""}${target}`;
@@ -79,7 +104,7 @@ export async function startEdge(options: EdgeOptions): Promise<ListeningServer<P
         forward(exchange, {
           to: upstreamOf(origin),
           target: decision.target,
-          headers: originRequestHeaders(distribution, decision, headers, request.socket.remoteAddress ?? ""),
+          headers: originRequestHeaders(distribution, decision, headers, viewerAddress, randomUUID()),
           responseTimeoutMs: origin.readTimeoutSeconds * 1000,
           tunnelIdle: { ms: WEBSOCKET_IDLE_SECONDS * 1000, countsBytes: "from-server" },
           mapResponseHeaders: (fields) => [
@@ -87,14 +112,24 @@ export async function startEdge(options: EdgeOptions): Promise<ListeningServer<P
             ...cloudFrontHeaders("Miss"),
           ],
           onFailed(reason) {
-            refuse(exchange, reason === "timeout" ? 504 : 502, "The origin did not respond.");
+            const status = reason === "timeout" ? 504 : 502;
+            respond(exchange, refusal({ status, reason: "The origin did not respond." }));
           },
         });
       }
     }
   }
 
-  const exchanges = createExchanges(handle);
+  const exchanges = createExchanges(handle, {
+    limits: {
+      maxSilenceMs: MAX_REQUEST_HEAD_MS,
+      maxRequestHeadMs: MAX_REQUEST_HEAD_MS,
+      maxRequestHeadBytes: REQUEST_LIMITS.maxRequestBytes,
+      maxLingerMs: MAX_LINGER_MS,
+    },
+    refuseHead: (problem) =>
+      refusal({ status: HEAD_PROBLEM_STATUS[problem], reason: "The request could not be satisfied." }),
+  });
   const listening = await listenOnLocalhost(tlsServers(exchanges.createServer(), certificate), listenPort);
   return {
     address: listening.address,

@@ -1,24 +1,49 @@
 /** One emulated listener of a load balancer. */
+import { randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { LOOPBACK } from "../../cli/loopback.ts";
 import type { LocalCertificate } from "./network/certificate.ts";
-import { createExchanges, type Exchange, respond } from "./network/exchange.ts";
+import {
+  createExchanges,
+  type Exchange,
+  type HeadProblem,
+  MAX_LINGER_MS,
+  respond,
+} from "./network/exchange.ts";
 import {
   type ListenPort,
   listenOnLocalhost,
   type ListeningServer,
   listenPrivately,
 } from "./network/listen.ts";
-import { redirectLocation } from "../model/loadBalancer/action.ts";
-import { endToEnd, type Headers } from "../model/headers.ts";
+import { type ForwardAction, redirectLocation } from "../model/loadBalancer/action.ts";
+import { errorPage, SERVER } from "../model/loadBalancer/errorPage.ts";
+import { forwardedHeaders, validHeaders } from "../model/loadBalancer/forwardedHeaders.ts";
+import { endToEnd } from "../model/headers.ts";
 import { chooseAction, type DeclaredListener } from "../model/loadBalancer/listener.ts";
-import { forwardedHeaders, type DeclaredLoadBalancer } from "../model/loadBalancer/loadBalancer.ts";
+import type { DeclaredLoadBalancer } from "../model/loadBalancer/loadBalancer.ts";
+import { HEADER_LIMITS, refusalStatus } from "../model/loadBalancer/requestLimits.ts";
+import { chooseTargetGroup } from "../model/loadBalancer/targetGroupChoice.ts";
 import { forward } from "./network/proxy.ts";
 import type { Targets } from "./tasks/targets.ts";
 import { tlsServers } from "./network/tlsPort.ts";
 
-/** The Server header of an Application Load Balancer's own responses. */
-const SERVER: Headers = [["Server", "awselb/2.0"]];
+/**
+ * Maximum time for the whole head of a request. AWS documents only the maximum silence, which is the idle timeout. This limit bounds
+ * clients that send one byte after the other.
+ */
+const MAX_REQUEST_HEAD_MS = 60_000;
+
+const HEAD_PROBLEM_STATUS: Readonly<Record<HeadProblem, number>> = {
+  malformed: 400,
+  "too-large": 400,
+  "unknown-transfer-coding": 501,
+  timeout: 408,
+};
+
+/** Length of a trace identifier. */
+const TRACE_ID_BYTES = 12;
 
 export interface ListenerOptions {
   readonly loadBalancer: DeclaredLoadBalancer;
@@ -38,18 +63,30 @@ export interface ListenerOptions {
 export async function startListener(options: ListenerOptions): Promise<ListeningServer> {
   const { loadBalancer, listener, targets, certificate, listenPort, localPort, flushMs } = options;
   const idleMs = loadBalancer.idleTimeoutSeconds * 1000;
+  const clientKeepAliveMs = loadBalancer.clientKeepAliveSeconds * 1000;
+  const acceptedAtMs = new WeakMap<Socket, number>();
+
+  function acceptedAt(socket: Socket): number {
+    return acceptedAtMs.get(socket) ?? performance.now();
+  }
 
   function handle(exchange: Exchange): void {
-    const { request, target, method } = exchange;
-    if (listener.protocol === "HTTPS" && !(request.socket instanceof TLSSocket)) {
-      const body = "The plain HTTP request was sent to HTTPS port\n";
-      respond(exchange, { status: 400, headers: SERVER, body });
+    const { request, response, target, method, headers } = exchange;
+    const { socket } = request;
+    if (performance.now() - acceptedAt(socket) > clientKeepAliveMs) response.shouldKeepAlive = false;
+    if (listener.protocol === "HTTPS" && !(socket instanceof TLSSocket)) {
+      respond(exchange, errorPage(400, "The plain HTTP request was sent to HTTPS port"));
+      return;
+    }
+    const refusal = refusalStatus(exchange);
+    if (refusal !== undefined) {
+      response.shouldKeepAlive = false;
+      respond(exchange, errorPage(refusal));
       return;
     }
     // A private socket has no address.
-    const peerAddress = request.socket.remoteAddress ?? LOOPBACK;
-    const headers = forwardedHeaders(loadBalancer, listener, endToEnd(exchange.headers), peerAddress);
-    const head = { method, target, headers };
+    const peerAddress = socket.remoteAddress ?? LOOPBACK;
+    const head = { method, target, headers: validHeaders(loadBalancer, headers), peerAddress };
     const action = chooseAction(listener, head);
     switch (action.type) {
       case "fixed-response":
@@ -60,40 +97,56 @@ export async function startListener(options: ListenerOptions): Promise<Listening
         });
         return;
       case "redirect": {
+        const page = errorPage(action.status);
         const location = redirectLocation(action.location, head, listener, localPort);
-        respond(exchange, { status: action.status, headers: [...SERVER, ["Location", location]] });
+        respond(exchange, { ...page, headers: [...page.headers, ["Location", location]] });
         return;
       }
       case "forward":
-        forwardToTarget(exchange, headers, action.targetGroupArn);
+        forwardToTarget(exchange, action, peerAddress);
     }
   }
 
-  function forwardToTarget(exchange: Exchange, headers: Headers, targetGroupArn: string): void {
-    const target = targets.get(targetGroupArn)?.choose();
-    if (target === undefined) {
-      respond(exchange, { status: 503, headers: SERVER, body: "No target is registered.\n" });
+  function forwardToTarget(exchange: Exchange, action: ForwardAction, peerAddress: string): void {
+    const group = chooseTargetGroup(action, exchange.headers, Math.random(), Date.now());
+    const target = group && targets.get(group.arn)?.choose();
+    if (group === undefined || target === undefined) {
+      respond(exchange, errorPage(503));
       return;
     }
     exchange.response.once("close", target.beginRequest());
     forward(exchange, {
       to: { address: { host: LOOPBACK, port: target.port }, tls: undefined },
       target: exchange.target,
-      headers,
+      headers: forwardedHeaders(loadBalancer, listener, endToEnd(exchange.headers), {
+        peerAddress,
+        peerPort: exchange.request.socket.remotePort ?? 0,
+        receivedAtSeconds: Math.floor(Date.now() / 1000),
+        traceId: randomBytes(TRACE_ID_BYTES).toString("hex"),
+      }),
       responseTimeoutMs: idleMs,
+      maxResponseHeadBytes: HEADER_LIMITS.maxResponseHeadBytes,
       tunnelIdle: { ms: idleMs, countsBytes: "both" },
-      mapResponseHeaders: (fields) => fields,
+      mapResponseHeaders: (fields) => [...fields, ...group.responseHeaders],
       onFailed(reason) {
-        const status = reason === "timeout" ? 504 : 502;
-        respond(exchange, { status, headers: SERVER, body: "The target did not respond.\n" });
+        respond(exchange, errorPage(reason === "timeout" ? 504 : 502));
       },
     });
   }
 
-  const exchanges = createExchanges(handle);
+  const exchanges = createExchanges(handle, {
+    limits: {
+      maxSilenceMs: idleMs,
+      maxRequestHeadMs: MAX_REQUEST_HEAD_MS,
+      maxRequestHeadBytes: HEADER_LIMITS.maxRequestHeadBytes,
+      maxLingerMs: MAX_LINGER_MS,
+    },
+    refuseHead: (problem) => errorPage(HEAD_PROBLEM_STATUS[problem]),
+  });
   function createHttpServer() {
     const server = exchanges.createServer();
     server.keepAliveTimeout = idleMs;
+    server.on("connection", (socket) => acceptedAtMs.set(socket, performance.now()));
     return server;
   }
   const createServer =

@@ -1,6 +1,9 @@
 /** HTTP and WebSocket through the emulated edge and load balancer. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { Agent, type RequestOptions } from "node:http";
+import { connect as connectTcp } from "node:net";
+import { text } from "node:stream/consumers";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { waitUntil } from "../support/waitUntil.ts";
 import { ask, connect, hasIpv6, refusedUpgrade } from "./support/clients.ts";
@@ -62,7 +65,9 @@ describe("requests through the local stack", () => {
     const seen = JSON.parse(reply.body) as { url: string; headers: Record<string, string> };
     assert.equal(seen.url, "/start.html?q=1");
     assert.equal(seen.headers[SECRET_HEADER.toLowerCase()], SECRET);
-    assert.equal(seen.headers["host"], "app.example");
+    assert.equal(seen.headers["host"], "app.example:8000");
+    assert.match(seen.headers["x-amz-cf-id"] ?? "", /^[\w-]+$/);
+    assert.match(seen.headers["x-amzn-trace-id"] ?? "", /^Root=1-[0-9a-f]{8}-[0-9a-f]{24}$/);
     assert.equal(seen.headers["via"], "1.1 edge.example (CloudFront)");
     assert.equal(seen.headers["x-forwarded-for"], "127.0.0.1, 127.0.0.1");
   });
@@ -78,22 +83,46 @@ describe("requests through the local stack", () => {
 
   it("keep the framing of their bodies, whatever the method and the Connection header are", async () => {
     const smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
-    for (const [url, extra] of [
-      [loadBalancer, WITH_SECRET],
-      [edge, {}],
+    for (const [url, method, extra, port] of [
+      [loadBalancer, "GET", WITH_SECRET, 8000],
+      [edge, "POST", {}, 8000],
     ] as const) {
       for (const framing of [
         { "Content-Length": String(smuggled.length), Connection: "content-length, host, close" },
         { "Transfer-Encoding": "chunked", Connection: "transfer-encoding, host, close" },
       ]) {
-        const headers = { ...extra, ...framing };
-        assert.equal((await ask(`${url}/echo`, { headers }, smuggled)).body, smuggled);
-        const seen = JSON.parse((await ask(`${url}/x`, { headers }, smuggled)).body) as {
+        const headers = { ...extra, ...framing, Host: "app.example" };
+        assert.equal((await ask(`${url}/echo`, { method, headers }, smuggled)).body, smuggled);
+        const seen = JSON.parse((await ask(`${url}/x`, { method, headers }, smuggled)).body) as {
           headers: Record<string, string>;
         };
-        assert.equal(seen.headers["host"], new URL(url).host.replace("localhost", "127.0.0.1"));
+        // The declared port is not a default one.
+        assert.equal(seen.headers["host"], `app.example:${port}`);
         assert.equal(seen.headers["content-length"], headers["Content-Length" as keyof typeof headers]);
       }
+    }
+  });
+
+  it("of the method GET have no body at the edge, and URLs have a limit", async () => {
+    const withBody = await ask(`${edge}/echo`, { headers: { "Content-Length": "1" } }, "x");
+    assert.equal(withBody.status, 403);
+    assert.equal((await ask(`${edge}/${"x".repeat(8192)}`)).status, 413);
+  });
+
+  it("that the load balancer refuses, or cannot answer, get its own pages", async () => {
+    const forwardedFor = Array.from({ length: 31 }, () => "10.0.0.1").join(", ");
+    const cases: readonly (readonly [string, RequestOptions, number, string])[] = [
+      [loadBalancer, { method: "TRACE" }, 405, "405 Not Allowed"],
+      [`${loadBalancer}/${"x".repeat(17_000)}`, {}, 414, "414 Request-URI Too Large"],
+      [loadBalancer, { headers: { "X-A": "x".repeat(17_000) } }, 400, "400 Bad Request"],
+      [loadBalancer, { headers: { "X-Forwarded-For": forwardedFor } }, 463, "463"],
+      [`${loadBalancer}/cut`, { headers: WITH_SECRET }, 502, "502 Bad Gateway"],
+    ];
+    for (const [url, options, status, title] of cases) {
+      const reply = await ask(url, options);
+      assert.equal(reply.status, status, title);
+      assert.equal(reply.headers["server"], "awselb/2.0");
+      assert.match(reply.body, new RegExp(`<center><h1>${title}</h1></center>`));
     }
   });
 
@@ -111,10 +140,6 @@ describe("requests through the local stack", () => {
     const reply = await ask(`${edge}/x`, { method: "HEAD" });
     assert.equal(reply.status, 200);
     assert.equal(reply.body, "");
-  });
-
-  it("get 502 if the target closes the connection", async () => {
-    assert.equal((await ask(`${loadBalancer}/cut`, { headers: WITH_SECRET })).status, 502);
   });
 
   it("and upgrades over plain HTTP are refused at the edge", async () => {
@@ -155,6 +180,24 @@ describe("requests through the local stack", () => {
 });
 
 describe("timeouts and policies of the local stack", () => {
+  it("close a client's connection after one more request when its keepalive duration has passed", async () => {
+    await using fixture = await running(wholePath({ loadBalancer: { clientKeepAlive: 0.3 } }));
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const connectionOf = async (): Promise<string | undefined> =>
+      (await ask(fixture.urls.loadBalancer, { agent })).headers.connection;
+    assert.equal(await connectionOf(), "keep-alive");
+    await waitUntil(async () => (await connectionOf()) === "close");
+    assert.equal(await connectionOf(), "keep-alive", "the next request uses a new connection");
+    agent.destroy();
+  });
+
+  it("return 408 to a client that is silent within the head of a request for the idle timeout", async () => {
+    await using fixture = await running(wholePath({ loadBalancer: { idleTimeout: 0.2 } }));
+    const client = connectTcp(Number(new URL(fixture.urls.loadBalancer).port), "127.0.0.1");
+    client.write("GET / HTTP/1.1\r\nHost: here\r\n");
+    assert.match(await text(client), /^HTTP\/1\.1 408 [^]*408 Request Time-out/);
+  });
+
   it("return 504 if the target sends nothing for the declared idle timeout", async () => {
     await using fixture = await running(wholePath({ loadBalancer: { idleTimeout: 0.2 } }));
     const reply = await ask(`${fixture.urls.loadBalancer}/hang`, { headers: WITH_SECRET });

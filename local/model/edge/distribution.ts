@@ -139,22 +139,37 @@ export function routeViewerRequest(
   };
 }
 
-/** The end-to-end headers of a viewer request, as the origin receives them. */
+/** Headers of a viewer that CloudFront does not forward to a custom origin, whatever the policy is. */
+const REMOVED_HEADERS = ["Expect", "X-Forwarded-Proto", "X-Real-IP"];
+const REMOVED_PREFIX = "x-edge-";
+
+/**
+ * The end-to-end headers of a viewer request, as the origin receives them.
+ * @param requestId the value of X-Amz-Cf-Id, which identifies the request.
+ * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#request-custom-headers-behavior
+ */
 export function originRequestHeaders(
   distribution: DeclaredDistribution,
   { behavior, origin }: { readonly behavior: CacheBehavior; readonly origin: DeclaredOrigin },
   headers: Headers,
   viewerAddress: string,
+  requestId: string,
 ): Headers {
-  const viewers = endToEnd(headers);
+  const viewers = without(endToEnd(headers), ...REMOVED_HEADERS).filter(
+    ([name]) => !name.toLowerCase().startsWith(REMOVED_PREFIX),
+  );
   const passed = selectHeaders(behavior.originRequestPolicy, viewers);
   const complete = withDefault(withDefault(passed, "Host", origin.domainName), "User-Agent", USER_AGENT);
   // CloudFront forwards the viewer's list, whatever the policy is.
   const addresses = [...valuesOf(viewers, "X-Forwarded-For"), viewerAddress].join(", ");
-  const traced = withAppended(
-    withHeader(complete, "X-Forwarded-For", addresses),
-    "Via",
-    `1.1 ${distribution.domainName} (CloudFront)`,
+  const traced = withHeader(
+    withAppended(
+      withHeader(complete, "X-Forwarded-For", addresses),
+      "Via",
+      `1.1 ${distribution.domainName} (CloudFront)`,
+    ),
+    "X-Amz-Cf-Id",
+    requestId,
   );
   // CloudFront replaces a viewer's headers that have these names.
   return [...without(traced, ...origin.customHeaders.map(([name]) => name)), ...origin.customHeaders];

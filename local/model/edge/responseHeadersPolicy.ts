@@ -16,10 +16,9 @@ export type DeclaredResponseHeadersPolicy = readonly PolicyHeader[];
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-response-headers-policies.html
  */
 const MANAGED: Readonly<Record<string, DeclaredResponseHeadersPolicy>> = {
-  // SecurityHeadersPolicy
+  // SecurityHeadersPolicy, without Strict-Transport-Security: it would apply to every port of localhost, for a year.
   "67f7725c-6f97-4210-82d7-5512b31e9d03": [
     { name: "Referrer-Policy", value: "strict-origin-when-cross-origin", override: false },
-    { name: "Strict-Transport-Security", value: "max-age=31536000", override: false },
     { name: "X-Content-Type-Options", value: "nosniff", override: true },
     { name: "X-Frame-Options", value: "SAMEORIGIN", override: false },
     { name: "X-XSS-Protection", value: "1; mode=block", override: false },

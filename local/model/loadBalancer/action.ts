@@ -4,8 +4,11 @@ import type { FieldReader } from "../fieldReader.ts";
 import { valuesOf } from "../headers.ts";
 import { hostName, splitTarget } from "../requestTarget.ts";
 
+/** The weight of a target group without one. */
+const DEFAULT_WEIGHT = 1;
+
 export type ListenerAction =
-  | { readonly type: "forward"; readonly targetGroupArn: string }
+  | ForwardAction
   | {
       readonly type: "fixed-response";
       readonly status: number;
@@ -13,6 +16,18 @@ export type ListenerAction =
       readonly body: string;
     }
   | { readonly type: "redirect"; readonly status: number; readonly location: RedirectParts };
+
+export interface ForwardAction {
+  readonly type: "forward";
+  readonly targetGroups: readonly WeightedTargetGroup[];
+  /** Time for which a client stays with a target group; `undefined` without stickiness. */
+  readonly stickySeconds: number | undefined;
+}
+
+export interface WeightedTargetGroup {
+  readonly arn: string;
+  readonly weight: number;
+}
 
 export interface RedirectParts {
   readonly protocol: string;
@@ -28,7 +43,7 @@ export function readAction(owner: FieldReader, key: string): ListenerAction {
   const type = action.choice("type", ["forward", "fixed-response", "redirect"]);
   switch (type) {
     case "forward":
-      return { type, targetGroupArn: readTargetGroupArn(action) };
+      return readForward(action);
     case "fixed-response": {
       const response = action.object("fixedResponse");
       return {
@@ -55,9 +70,23 @@ export function readAction(owner: FieldReader, key: string): ListenerAction {
   }
 }
 
-function readTargetGroupArn(action: FieldReader): string {
-  if (action.has("targetGroupArn")) return action.text("targetGroupArn");
-  return action.object("forward").onlyItem("targetGroups", "target group").text("arn");
+/** @see https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-action-types.html#forward-actions */
+function readForward(action: FieldReader): ForwardAction {
+  if (!action.has("forward")) {
+    const targetGroups = [{ arn: action.text("targetGroupArn"), weight: DEFAULT_WEIGHT }];
+    return { type: "forward", targetGroups, stickySeconds: undefined };
+  }
+  const forward = action.object("forward");
+  const stickiness = forward.objectOrEmpty("stickiness");
+  const targetGroups = forward
+    .list("targetGroups")
+    .map((group) => ({ arn: group.text("arn"), weight: group.number("weight", DEFAULT_WEIGHT) }));
+  if (targetGroups.length === 0) throw forward.unsupportedError("targetGroups", "a target group");
+  return {
+    type: "forward",
+    targetGroups,
+    stickySeconds: stickiness.flag("enabled", false) ? stickiness.number("duration") : undefined,
+  };
 }
 
 /** The listener that has received a request. */

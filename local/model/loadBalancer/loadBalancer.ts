@@ -1,11 +1,10 @@
-/** Declared load balancers, and the headers that they forward. */
+/** Declared load balancers. */
 import { type DeclaredGraph, findResources } from "../../../infra/evaluation/graph.ts";
 import { FieldReader } from "../fieldReader.ts";
-import { type Headers, withAppended, withHeader, without } from "../headers.ts";
 import { type DeclaredListener, listenersOf } from "./listener.ts";
 
 /** @see https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html */
-const DEFAULT_IDLE_TIMEOUT_SECONDS = 60;
+const AWS_DEFAULTS = { idleTimeoutSeconds: 60, clientKeepAliveSeconds: 3600 } as const;
 
 export interface DeclaredLoadBalancer {
   readonly name: string;
@@ -13,9 +12,15 @@ export interface DeclaredLoadBalancer {
   readonly dnsName: string;
   /** Whether it has private addresses only. */
   readonly internal: boolean;
+  /** Maximum silence of a connection to a client or a target. */
   readonly idleTimeoutSeconds: number;
+  /** The age of a client's connection after which the load balancer answers one more request, and closes it. */
+  readonly clientKeepAliveSeconds: number;
   readonly dropInvalidHeaderFields: boolean;
+  readonly preserveHostHeader: boolean;
   readonly xffHeaderProcessingMode: "append" | "preserve" | "remove";
+  /** Whether an address that the load balancer appends to X-Forwarded-For has its port. */
+  readonly xffClientPort: boolean;
   readonly listeners: readonly DeclaredListener[];
 }
 
@@ -31,8 +36,11 @@ export function readLoadBalancers(graph: DeclaredGraph): readonly DeclaredLoadBa
       arn,
       dnsName: outputs.text("dnsName"),
       internal: inputs.flag("internal", false),
-      idleTimeoutSeconds: inputs.number("idleTimeout", DEFAULT_IDLE_TIMEOUT_SECONDS),
+      idleTimeoutSeconds: inputs.number("idleTimeout", AWS_DEFAULTS.idleTimeoutSeconds),
+      clientKeepAliveSeconds: inputs.number("clientKeepAlive", AWS_DEFAULTS.clientKeepAliveSeconds),
       dropInvalidHeaderFields: inputs.flag("dropInvalidHeaderFields", false),
+      preserveHostHeader: inputs.flag("preserveHostHeader", false),
+      xffClientPort: inputs.flag("enableXffClientPort", false),
       xffHeaderProcessingMode: inputs.choice(
         "xffHeaderProcessingMode",
         ["append", "preserve", "remove"],
@@ -41,35 +49,4 @@ export function readLoadBalancers(graph: DeclaredGraph): readonly DeclaredLoadBa
       listeners: listenersOf(graph, arn),
     };
   });
-}
-
-/** "Only alphanumeric characters and hyphens" (routing.http.drop_invalid_header_fields.enabled). */
-const VALID_HEADER_NAME = /^[A-Za-z0-9-]+$/;
-
-/**
- * The headers that the target receives.
- * @param headers the end-to-end headers of the request.
- */
-export function forwardedHeaders(
-  loadBalancer: DeclaredLoadBalancer,
-  listener: Pick<DeclaredListener, "protocol" | "port">,
-  headers: Headers,
-  peerAddress: string,
-): Headers {
-  const valid = loadBalancer.dropInvalidHeaderFields
-    ? headers.filter(([name]) => VALID_HEADER_NAME.test(name))
-    : headers;
-  const stated = withHeader(
-    withHeader(valid, "X-Forwarded-Proto", listener.protocol.toLowerCase()),
-    "X-Forwarded-Port",
-    String(listener.port),
-  );
-  switch (loadBalancer.xffHeaderProcessingMode) {
-    case "append":
-      return withAppended(stated, "X-Forwarded-For", peerAddress);
-    case "preserve":
-      return stated;
-    case "remove":
-      return without(stated, "X-Forwarded-For");
-  }
 }

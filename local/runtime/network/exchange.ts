@@ -1,22 +1,35 @@
 /**
  * One HTTP request or upgrade with its response. Both have one interface, so the same rules apply to requests and upgrades.
  */
-import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from "node:http";
 import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fromRaw, type Headers } from "../../model/headers.ts";
+
+/** Maximum time between two checks of the time that a client takes for the head of its request. */
+const HEAD_CHECK_INTERVAL_MS = 1000;
 
 /** Maximum silence of one side of a connection after the other side has closed in order. */
 export const MAX_LINGER_MS = 5000;
 
 export interface ExchangeLimits {
   /** Maximum silence of a client that has not sent the whole head of its request. */
+  readonly maxSilenceMs: number;
+  /** Maximum time for the whole head of a request. */
   readonly maxRequestHeadMs: number;
+  readonly maxRequestHeadBytes: number;
   /** Maximum time for a client to close its side after a refused upgrade. */
   readonly maxLingerMs: number;
 }
 
-const LIMITS: ExchangeLimits = { maxRequestHeadMs: 10_000, maxLingerMs: MAX_LINGER_MS };
+/** Why the head of a request is refused. */
+export type HeadProblem = "malformed" | "unknown-transfer-coding" | "too-large" | "timeout";
+
+export interface ExchangesOptions {
+  readonly limits: ExchangeLimits;
+  /** The response to a request whose head is refused. The connection is closed after it. */
+  readonly refuseHead: (problem: HeadProblem) => ExchangeResponse;
+}
 
 export interface Exchange {
   readonly request: IncomingMessage;
@@ -46,9 +59,12 @@ export interface Exchanges {
 
 export function createExchanges(
   handle: (exchange: Exchange) => void,
-  { maxRequestHeadMs, maxLingerMs }: ExchangeLimits = LIMITS,
+  { limits, refuseHead }: ExchangesOptions,
 ): Exchanges {
+  const { maxSilenceMs, maxRequestHeadMs, maxRequestHeadBytes, maxLingerMs } = limits;
   const open = new Set<Exchange>();
+  /** The bytes that a connection had received when its last request was answered. */
+  const answeredAtBytes = new WeakMap<Socket, number>();
   let onEmpty = (): void => undefined;
 
   function begin(request: IncomingMessage, response: ServerResponse, upgrade?: Exchange["upgrade"]): void {
@@ -67,14 +83,40 @@ export function createExchanges(
       open.delete(exchange);
       if (open.size === 0) onEmpty();
     });
+    response.once("finish", () => answeredAtBytes.set(request.socket, request.socket.bytesRead));
     handle(exchange);
+  }
+
+  function refuse(socket: Socket, problem: HeadProblem): void {
+    if (!socket.writable) {
+      socket.destroy();
+      return;
+    }
+    socket.end(rawResponse(refuseHead(problem)));
+    socket.resume();
+    socket.setTimeout(maxLingerMs, () => socket.destroy());
   }
 
   return {
     createServer() {
-      const server = createServer(begin);
-      // Node applies its timeouts for a request's head only if the server itself listens.
-      server.timeout = maxRequestHeadMs;
+      const server = createServer(
+        {
+          maxHeaderSize: maxRequestHeadBytes,
+          headersTimeout: maxRequestHeadMs,
+          requestTimeout: 0,
+          connectionsCheckingInterval: Math.min(HEAD_CHECK_INTERVAL_MS, maxRequestHeadMs),
+        },
+        begin,
+      );
+      server.setTimeout(maxSilenceMs, (socket) => {
+        const isBetweenRequests = socket.bytesRead === answeredAtBytes.get(socket);
+        if (isBetweenRequests) socket.destroy();
+        else refuse(socket, "timeout");
+      });
+      server.on("clientError", (error: NodeJS.ErrnoException, stream) => {
+        if (stream instanceof Socket) refuse(stream, HEAD_PROBLEMS[error.code ?? ""] ?? "malformed");
+        else stream.destroy();
+      });
       server.on("upgrade", (request, stream, head) => {
         if (!(stream instanceof Socket)) throw new TypeError("The socket of an upgrade is no net.Socket.");
         begin(request, createUpgradeResponse(stream, request, maxLingerMs), { socket: stream, head });
@@ -92,6 +134,27 @@ export function createExchanges(
       deadline.abort();
     },
   };
+}
+
+/** Problems by the code of Node's error. */
+const HEAD_PROBLEMS: Readonly<Record<string, HeadProblem>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: "timeout",
+  HPE_HEADER_OVERFLOW: "too-large",
+  HPE_INVALID_TRANSFER_ENCODING: "unknown-transfer-coding",
+};
+
+/** A response without a request that it belongs to. */
+function rawResponse({ status, headers = [], body = "" }: ExchangeResponse): string {
+  const fields: Headers = [
+    ...headers,
+    ["Content-Length", String(Buffer.byteLength(body))],
+    ["Connection", "close"],
+  ];
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
+    ...fields.map((field) => field.join(": ")),
+  ];
+  return [...head, "", body].join("\r\n");
 }
 
 /** Creates a response on the socket of an upgrade. Node provides only the socket. */

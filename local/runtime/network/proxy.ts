@@ -26,6 +26,8 @@ export interface Hop {
   readonly headers: Headers;
   /** Maximum silence of the server before its response is complete. */
   readonly responseTimeoutMs: number;
+  /** Maximum length of the response's head. @default that of Node.js */
+  readonly maxResponseHeadBytes?: number;
   /** Maximum silence of an upgraded connection, and the direction whose bytes end a silence. */
   readonly tunnelIdle: { readonly ms: number; readonly countsBytes: "both" | "from-server" };
   /** Returns the headers that the client receives for the end-to-end headers of the server. */
@@ -44,6 +46,7 @@ export function forward(exchange: Exchange, hop: Hop): void {
     ...("socketPath" in address
       ? connectingTo(address.socketPath, tls, response)
       : { ...address, ...tls, agent: false }),
+    ...(hop.maxResponseHeadBytes !== undefined && { maxHeaderSize: hop.maxResponseHeadBytes }),
     method: exchange.method,
     path: hop.target,
     headers: [...without(hop.headers, "content-length"), ...body, ...upgradeHeaders(exchange)].flat(),

@@ -27,7 +27,9 @@ export function tlsServers(http: HttpServer, certificate: LocalCertificate): () 
       passOn(socket, first, first[0] === TLS_HANDSHAKE ? tls : http);
     });
   }
-  return () => createTcpServer(accept);
+  // Node starts the timeouts of a server's requests when it listens. This server gets its connections from another one.
+  http.emit("listening");
+  return () => createTcpServer(accept).once("close", () => http.close());
 }
 
 /** Passes a connection on to another server, with the bytes that were read from it. */

@@ -37,9 +37,10 @@ describe("an API Gateway", () => {
       "sec-websocket-version": version,
       "sec-websocket-protocol": protocol,
       "sec-websocket-extensions": extensions,
+      "x-amz-cf-id": requestId,
       ...others
     } = asked.headers;
-    assert.ok(key !== undefined && extensions !== undefined);
+    assert.ok(key !== undefined && extensions !== undefined && requestId !== undefined);
     assert.deepEqual([version, protocol], ["13", "chat.v1"]);
     assert.deepEqual(others, {
       host: API_GATEWAY_HOST,

@@ -38,7 +38,7 @@ describe("a load balancer that is the edge", () => {
     assert.equal(reply.headers["x-cache"], undefined);
     const seen = JSON.parse(reply.body) as ServerReport;
     assert.equal(seen.url, "/x?y=1");
-    assert.equal(seen.headers["host"], "ws.example.com");
+    assert.equal(seen.headers["host"], `ws.example.com:${DECLARED_PORTS.https}`);
     assert.equal(seen.headers["via"], undefined);
     assert.equal(seen.headers["x-forwarded-for"], "127.0.0.1");
     assert.equal(seen.headers["x-forwarded-proto"], "https");

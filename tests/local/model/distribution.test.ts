@@ -20,7 +20,7 @@ function onlyDistribution(changes: Changes = {}): DeclaredDistribution {
 function headersAtOrigin(edge: DeclaredDistribution, headers: Headers): Headers {
   const decision = routeViewerRequest(edge, secureGet);
   assert.equal(decision.type, "forward");
-  return originRequestHeaders(edge, decision, headers, "::1");
+  return originRequestHeaders(edge, decision, headers, "::1", "request-1");
 }
 
 describe("the declared distribution", () => {
@@ -73,6 +73,7 @@ describe("the declared distribution", () => {
       ["User-Agent", "Amazon CloudFront"],
       ["X-Forwarded-For", "::1"],
       ["Via", "1.1 edge.example (CloudFront)"],
+      ["X-Amz-Cf-Id", "request-1"],
       [SECRET_HEADER, SECRET],
     ]);
   });
@@ -90,7 +91,6 @@ describe("the declared distribution", () => {
     assert.deepEqual(added, [
       ["x-frame-options", "DENY"],
       ["Referrer-Policy", "strict-origin-when-cross-origin"],
-      ["Strict-Transport-Security", "max-age=31536000"],
       ["X-Content-Type-Options", "nosniff"],
       ["X-XSS-Protection", "1; mode=block"],
     ]);
@@ -100,7 +100,7 @@ describe("the declared distribution", () => {
     const edge = onlyDistribution({ behavior: { originRequestPolicyId: undefined } });
     assert.deepEqual(
       headersAtOrigin(edge, [["Sec-WebSocket-Key", "k"]]).map(([name]) => name),
-      ["Host", "User-Agent", "X-Forwarded-For", "Via", SECRET_HEADER],
+      ["Host", "User-Agent", "X-Forwarded-For", "Via", "X-Amz-Cf-Id", SECRET_HEADER],
     );
   });
 });

@@ -6,6 +6,12 @@ import { createExchanges, type ExchangeLimits, respond } from "../../../local/ru
 const SHORT_MS = 50;
 /** Longer than the test's timeout. */
 const LONG_MS = 60_000;
+const LIMITS: ExchangeLimits = {
+  maxSilenceMs: LONG_MS,
+  maxRequestHeadMs: LONG_MS,
+  maxRequestHeadBytes: 1024,
+  maxLingerMs: SHORT_MS,
+};
 const HEAD = "GET / HTTP/1.1\r\nHost: here\r\n";
 
 describe("exchanges", () => {
@@ -14,10 +20,14 @@ describe("exchanges", () => {
   let accepted: Socket;
 
   /** Passes connections to a server that does not listen itself, as the edge does. */
-  async function connectWith(limits: ExchangeLimits): Promise<void> {
-    const http = createExchanges((exchange) => {
-      respond(exchange, { status: 403, body: "no" });
-    }, limits).createServer();
+  async function connectWith(changed: Partial<ExchangeLimits>): Promise<void> {
+    const http = createExchanges(
+      (exchange) => {
+        respond(exchange, { status: 403, body: "no" });
+      },
+      { limits: { ...LIMITS, ...changed }, refuseHead: (problem) => ({ status: 400, body: problem }) },
+    ).createServer();
+    http.emit("listening");
     front = createServer({ allowHalfOpen: true }, (socket) => http.emit("connection", socket));
     await once(front.listen(0, "127.0.0.1"), "listening");
     const address = front.address();
@@ -33,14 +43,55 @@ describe("exchanges", () => {
     front.close();
   });
 
-  it("close a connection whose request head is incomplete after the limit", async () => {
-    await connectWith({ maxRequestHeadMs: SHORT_MS, maxLingerMs: LONG_MS });
+  /** Everything that the client receives until the server closes its side. */
+  async function received(): Promise<string> {
+    let reply = "";
+    client.on("data", (chunk: Buffer) => (reply += chunk.toString()));
+    await once(client, "end");
+    return reply;
+  }
+
+  it("refuse a client that is silent within the head of a request", async () => {
+    await connectWith({ maxSilenceMs: SHORT_MS });
     client.write(HEAD);
-    await once(accepted, "close");
+    assert.match(await received(), /^HTTP\/1\.1 400 [^]*timeout$/);
+    if (!accepted.destroyed) await once(accepted, "close");
+  });
+
+  it("refuse a client that sends the head of a request one byte after the other", async () => {
+    await connectWith({ maxRequestHeadMs: 4 * SHORT_MS });
+    client.write(HEAD);
+    const trickle = setInterval(() => client.write("x"), SHORT_MS / 2);
+    try {
+      assert.match(await received(), /timeout$/);
+    } finally {
+      clearInterval(trickle);
+    }
+  });
+
+  it("refuse a head that is malformed, too large, or has an unknown transfer coding", async () => {
+    for (const [sent, problem] of [
+      ["no request\r\n\r\n", "malformed"],
+      [`${HEAD}X-Long: ${"x".repeat(2000)}\r\n\r\n`, "too-large"],
+      [`POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: gzip\r\n\r\n`, "unknown-transfer-coding"],
+    ] as const) {
+      await connectWith({});
+      client.write(sent);
+      assert.ok((await received()).endsWith(problem), problem);
+      client.destroy();
+      front.close();
+    }
+  });
+
+  it("close a connection between two requests without a response", async () => {
+    await connectWith({ maxSilenceMs: SHORT_MS });
+    client.write(`${HEAD}\r\n`);
+    const reply = await received();
+    assert.equal(reply.split("HTTP/1.1").length, 2, reply);
   });
 
   it("close a refused upgrade after the limit, even if its client continues to send", async () => {
-    await connectWith({ maxRequestHeadMs: LONG_MS, maxLingerMs: SHORT_MS });
+    await connectWith({});
     client.write(`${HEAD}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\nearly`);
     let reply = "";
     client.on("data", (chunk: Buffer) => {

@@ -18,7 +18,7 @@ describe("forwarding", () => {
     await once(upstream.listen({ path: socketPath, backlog: 1 }), "listening");
 
     const exchanges: Exchange[] = [];
-    const front = createExchanges((exchange) => {
+    const handle = (exchange: Exchange): void => {
       exchanges.push(exchange);
       if (exchanges.length < BURST) return;
       // All requests are forwarded in one turn of the event loop, in which the server accepts no connection.
@@ -33,6 +33,15 @@ describe("forwarding", () => {
           onFailed: (reason) => each.response.writeHead(502).end(reason),
         });
       }
+    };
+    const front = createExchanges(handle, {
+      limits: {
+        maxSilenceMs: LONG_MS,
+        maxRequestHeadMs: LONG_MS,
+        maxRequestHeadBytes: 1024,
+        maxLingerMs: LONG_MS,
+      },
+      refuseHead: () => ({ status: 400 }),
     }).createServer();
     await once(front.listen(0, "127.0.0.1"), "listening");
     try {
