@@ -13,7 +13,7 @@ const DEFAULT_PORTS: readonly number[] = [80, 443];
 /** If the headers are longer, the load balancer replaces X-Amzn-Trace-Id. */
 const MAX_TRACED_HEADERS_BYTES = 7 * 1024;
 
-/** What a load balancer knows about a request, besides its headers. */
+/** What a load balancer has seen of a request, besides its headers. */
 export interface RequestOrigin {
   readonly peerAddress: string;
   readonly peerPort: number;
