@@ -86,6 +86,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       logger,
     }),
     settings.maxConnections,
+    limits.requestTimeoutMs,
   );
   const httpConnections = handUpgradesTo(upgrades, http, limits.writeTimeoutMs);
 

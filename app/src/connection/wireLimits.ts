@@ -7,6 +7,8 @@ export interface WireLimits extends HeldBytesLimits, UntakenBytesLimits {
   readonly maxUnansweredBytes: number;
   /** Time in which a client must read the bytes that wait in its socket: about 64 KiB, or one message. */
   readonly writeTimeoutMs: number;
+  /** Time in which an HTTP request must arrive. No request needs a body. */
+  readonly requestTimeoutMs: number;
 }
 
 const MIB = 1024 * 1024;
@@ -17,6 +19,7 @@ export const WIRE_LIMITS: WireLimits = {
   maxUnansweredBytes: 32 * MIB,
   maxUntakenBytes: 32 * MIB,
   writeTimeoutMs: 60_000,
+  requestTimeoutMs: 10_000,
 };
 
 /** Minimum rate at which a large message must arrive, or be read. */

@@ -7,14 +7,8 @@ import type { AddressInfo } from "node:net";
 import type { Settings } from "../settings/settings.ts";
 import { explainListenError } from "./listenError.ts";
 
-/** Time in which the headers of a request must arrive, an upgrade's too. */
-const HEADERS_TIMEOUT_MS = 10_000;
-
-/** Time in which a whole request must arrive. No request needs a body. */
-const REQUEST_TIMEOUT_MS = 20_000;
-
-/** Interval at which Node.js checks the two timeouts above: a request may take that much longer. */
-const TIMEOUT_CHECK_INTERVAL_MS = 2_000;
+/** Interval at which Node.js checks the time of requests, as a share of the limit: a request may take that much longer. */
+const TIMEOUT_CHECK_SHARE = 0.2;
 
 /**
  * Time for which an idle HTTP connection stays open. The load balancer must close it first: if the server closes it while
@@ -36,13 +30,17 @@ const LISTEN_BACKLOG = 4096;
  * Creates the server without listening.
  * @param onRequest answers the requests that are not upgrades.
  * @param maxWebSockets number of connections that may become WebSockets.
+ * @param requestTimeoutMs time in which a request must arrive, an upgrade request too.
  */
-export function createHttpServer(onRequest: RequestListener, maxWebSockets: number): Server {
+export function createHttpServer(
+  onRequest: RequestListener,
+  maxWebSockets: number,
+  requestTimeoutMs: number,
+): Server {
   const http = createServer(
     {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: requestTimeoutMs * TIMEOUT_CHECK_SHARE,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
       // Some clients offer h2c on every request, health checks included. Those requests get an ordinary answer.

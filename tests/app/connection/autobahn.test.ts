@@ -63,7 +63,7 @@ describe("a WebSocket of the server in the cases of the Autobahn test suite", ()
 
   for (const [group, cases] of Object.entries(GROUPS)) {
     describe(group, () => {
-      for (const { id, what, sends, receives, deviation } of cases) {
+      for (const [id, what, sends, receives, deviation] of cases) {
         it(`${id}: ${what}${deviation === undefined ? "" : ` (deviation: ${deviation})`}`, async () => {
           const isClosed = receives.some((frame) => frame.startsWith("close"));
           const frames = isClosed ? sends : [...sends, send.close(1000)];
@@ -87,7 +87,7 @@ describe("a WebSocket of the server in the cases of the Autobahn test suite", ()
   });
 });
 
-function cutsOf(frames: AutobahnCase["sends"]): readonly Cut[] {
+function cutsOf(frames: readonly Buffer[]): readonly Cut[] {
   const bytes = frames.reduce((sum, { length }) => sum + length, 0);
   return bytes > MAX_SINGLE_BYTES
     ? ["in one piece", "frame by frame"]

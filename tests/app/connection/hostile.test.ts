@@ -9,14 +9,7 @@ import fc from "fast-check";
 import { defaultSettings } from "../../../app/src/settings/settings.ts";
 import { connect, connectResuming } from "../support/client.ts";
 import { growsByLessThan, memoryInUse } from "../support/memory.ts";
-import {
-  clientFrame,
-  closeFrameStart,
-  connectRaw,
-  openSocket,
-  RESUMING,
-  upgradeRequest,
-} from "../support/rawClient.ts";
+import { clientFrame, closeFrameStart, connectRaw, RESUMING, upgradeRequest } from "../support/rawClient.ts";
 import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
@@ -28,34 +21,8 @@ const MIB = 1024 * 1024;
 /** What memory may differ by chance. */
 const SLACK_BYTES = 12 * MIB;
 
-/** The server gives headers 10 seconds, and looks every 2; it would give a whole request 20. */
-const SLOWLORIS_DEADLINE_MS = 19_000;
-const SLOWLORIS_INTERVAL_MS = 1000;
-
-/** Frames, of which each breaks the rules; what follows is not read. */
+/** Frames beyond the limits, and the close code. The Autobahn cases have the frames that break RFC 6455. */
 const broken = {
-  "no mask": [Buffer.from([0x81, 0x01, 0x31]), 1002],
-  "the first reserved bit": [Buffer.from([0xc1, 0x81, 0, 0, 0, 0, 0x31]), 1002],
-  "the second reserved bit": [Buffer.from([0xa1, 0x81, 0, 0, 0, 0, 0x31]), 1002],
-  "the third reserved bit": [Buffer.from([0x91, 0x81, 0, 0, 0, 0, 0x31]), 1002],
-  "a reserved opcode": [clientFrame(0x3, ""), 1002],
-  "a reserved control opcode": [clientFrame(0xb, ""), 1002],
-  "a continuation of nothing": [clientFrame(0x0, "1"), 1002],
-  "a message within a message": [Buffer.concat([fragment(0x1, "1"), clientFrame(0x1, "2")]), 1002],
-  "a ping in fragments": [fragment(0x9, ""), 1002],
-  "a ping with a long payload": [clientFrame(0x9, "x".repeat(126)), 1002],
-  "a Close frame of one byte": [clientFrame(0x8, "x"), 1002],
-  "a Close frame with a code that must not be sent": [clientFrame(0x8, closeFrameStart(1006)), 1002],
-  "a Close frame whose reason is not UTF-8": [clientFrame(0x8, Buffer.from([0x03, 0xe8, 0xff])), 1007],
-  "text that is not UTF-8": [clientFrame(0x1, Buffer.from([0x22, 0xc3, 0x22])), 1007],
-  "text that is not UTF-8 across fragments": [
-    Buffer.concat([
-      fragment(0x1, Buffer.from([0x22, 0xe2])),
-      fragment(0x0, Buffer.from([0x82])),
-      clientFrame(0x0, '"'),
-    ]),
-    1007,
-  ],
   "a length that alone is too large": [
     Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3, 4]),
     1009,
@@ -94,16 +61,12 @@ describe("hostile clients", () => {
   let server: TestServer;
   let good: Client;
   let memoryBefore: number;
-  /** How many milliseconds each lived that sent its upgrade byte by byte. */
-  let slowlorises: Promise<number>[];
   let served = 0;
 
   before(async () => {
     server = await startServer();
     good = await connect(server.url);
     memoryBefore = memoryInUse();
-    // The other tests run while these go on.
-    slowlorises = Array.from({ length: 50 }, () => slowloris(server.address.port));
   });
 
   afterEach(async () => {
@@ -126,20 +89,6 @@ describe("hostile clients", () => {
       await closed;
     });
   }
-
-  it("may send their frames in any pieces", async () => {
-    const kinds = Object.values(broken).filter(([bytes]) => bytes.length < 100);
-    for (const [bytes, code] of kinds) {
-      const raw = await connectRaw(server.address.port);
-      raw.socket.setNoDelay();
-      for (const byte of bytes) {
-        raw.socket.write(Buffer.of(byte));
-        await nextTurn();
-      }
-      await raw.seen(closeFrameStart(code));
-      raw.socket.destroy();
-    }
-  });
 
   it("may send any bytes at all", async () => {
     await fc.assert(
@@ -195,21 +144,21 @@ describe("hostile clients", () => {
     const piece = fc.oneof(
       visible,
       fc.constantFrom(
-        "..",
-        "%2e%2e",
-        "%00",
-        "%ff",
-        "//",
         "?",
         "#",
         "&",
         "=",
-        "epoch=",
-        "offset=1",
         "@",
         ":",
         "\\",
         "\xff",
+        "..",
+        "//",
+        "%2e%2e",
+        "%00",
+        "%ff",
+        "epoch=",
+        "offset=1",
       ),
     );
     const target = fc
@@ -230,17 +179,6 @@ describe("hostile clients", () => {
       { numRuns: 400 },
     );
   });
-
-  for (const [what, headers] of [
-    ["one huge header", [`X-Huge: ${"x".repeat(64 * 1024)}`]],
-    ["many headers", Array.from({ length: 5000 }, (_, n) => `X-${n}: ${n}`)],
-    ["a huge query", []],
-  ] as const) {
-    it(`are refused for ${what}`, async () => {
-      const target = headers.length === 0 ? `/wss?${"x".repeat(64 * 1024)}` : "/wss";
-      assert.equal(await statusOf(server.address.port, upgradeRequest(target, headers)), 431);
-    });
-  }
 
   it("may upgrade twice, or pipeline after an upgrade", async () => {
     const twice = upgradeRequest() + upgradeRequest();
@@ -298,12 +236,6 @@ describe("hostile clients", () => {
     for (const { socket } of readers) socket.destroy();
   });
 
-  it("are disconnected if they send their upgrade byte by byte", async function () {
-    this.timeout(2 * SLOWLORIS_DEADLINE_MS);
-    for (const lived of await Promise.all(slowlorises))
-      assert.ok(lived > SLOWLORIS_INTERVAL_MS && lived < SLOWLORIS_DEADLINE_MS, `${lived} ms`);
-  });
-
   it("leave no memory behind", async () => {
     for (let turn = 0; turn < 10; turn++) await nextTurn();
     await growsByLessThan(2 * defaultSettings().retainedBytes + SLACK_BYTES, memoryBefore);
@@ -325,21 +257,4 @@ async function statusOf(port: number, request: string): Promise<number> {
   return Number(
     /^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? assert.fail(`no answer to ${request.slice(0, 200)}`),
   );
-}
-
-/** @returns how long the server let it live, in milliseconds. */
-async function slowloris(port: number): Promise<number> {
-  const socket = openSocket(port);
-  const closed = once(socket, "close");
-  const since = performance.now();
-  let at = 0;
-  const request = upgradeRequest();
-  const timer = setInterval(
-    () => socket.write(request.charAt(at++ % (request.length - 2))),
-    SLOWLORIS_INTERVAL_MS,
-  );
-  socket.resume();
-  await closed;
-  clearInterval(timer);
-  return performance.now() - since;
 }

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { MessageLog } from "../../../app/src/log/log.ts";
 import { connect, connectResuming } from "../support/client.ts";
-import { memoryLog } from "../support/logs.ts";
 import { clientFrame, closeFrameStart, connectRaw } from "../support/rawClient.ts";
 import { startServer } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
@@ -25,38 +23,6 @@ describe("limits", () => {
     assert.equal(await client.nextMessage(), "12345678");
     client.webSocket.send('"123456789"');
     assert.deepEqual(await client.closed, { code: 1009, reason: "more than 10 bytes" });
-  });
-
-  it("closes with 1009 if the fragments of a message are too large together", async () => {
-    const { url } = await startServer({ maxPayloadBytes: 10 });
-    const client = await connect(url);
-    client.webSocket.send('"12345', { fin: false });
-    client.webSocket.send('67890"', { fin: true });
-    assert.deepEqual(await client.closed, { code: 1009, reason: "more than 10 bytes" });
-  });
-
-  it("answers too_large if the canonical text is too long, and accepts the maximum size", async () => {
-    const maxPayloadBytes = 21;
-    const { url } = await startServer({ maxPayloadBytes });
-    const [sender, other] = [await connect(url), await connect(url)];
-    // Of 22 and 21 bytes.
-    for (const text of ["[1e19]", "1e20"]) sender.webSocket.send(text);
-    assert.match(
-      await sender.next(),
-      /^\{"error":\{"code":"too_large","message":"[^"]+ 21 bytes [^"]+"\}\}$/,
-    );
-    assert.equal(await sender.next(), '{"message":100000000000000000000}');
-    other.send("barrier");
-    assert.equal(await other.nextMessage(), 1e20);
-    assert.equal(await other.nextMessage(), "barrier");
-  });
-
-  it("measures the canonical text in bytes, and not in characters", async () => {
-    const { url } = await startServer({ maxPayloadBytes: 50 });
-    const client = await connect(url);
-    // 39 bytes as it is sent; its canonical text has 41 characters, and 56 bytes.
-    client.webSocket.send(`["${"é".repeat(15)}",1e20]`);
-    assert.match(await client.next(), /^\{"error":\{"code":"too_large",/);
   });
 
   it("closes with 1008 above the rate, and publishes no message above it", async () => {
@@ -134,23 +100,6 @@ describe("limits", () => {
     assert.equal(server.metrics.counts.received, 1);
   });
 
-  it("counts pings as messages", async () => {
-    const { url } = await startServer({ messagesPerSecond: 1, messageBurst: 3 });
-    const client = await connect(url);
-    for (let n = 0; n < 5; n++) client.webSocket.ping();
-    assert.equal((await client.closed).code, 1008);
-  });
-
-  it("closes with 1007 on text that is not UTF-8, and with 1002 on a frame without a mask", async () => {
-    const { url } = await startServer();
-    const [badText, unmasked] = [await connect(url), await connect(url)];
-    badText.webSocket.send(Buffer.from([0xff]), { binary: false });
-    assert.deepEqual(await badText.closed, { code: 1007, reason: "not UTF-8" });
-    unmasked.webSocket.send("1", { mask: false });
-    const reason = "Invalid WebSocket frame: MASK must be set";
-    assert.deepEqual(await unmasked.closed, { code: 1002, reason });
-  });
-
   it("sends a heartbeat message with each ping to clients of resume.v1", async () => {
     const { url } = await startServer({ heartbeatSeconds: 0.05 });
     const { client } = await connectResuming(url);
@@ -171,14 +120,5 @@ describe("limits", () => {
     alive.send("barrier");
     assert.equal(await alive.nextMessage(), "barrier");
     assert.ok(pings.length > 0);
-  });
-
-  it("answers an error if a message could not be stored", async () => {
-    const memory = memoryLog(1024);
-    const failing: MessageLog = { ...memory, append: () => Promise.reject(new Error("out of order")) };
-    const { url } = await startServer({}, { log: failing });
-    const client = await connect(url);
-    client.send(1);
-    assert.match(await client.next(), /^\{"error":\{"code":"unavailable",/);
   });
 });

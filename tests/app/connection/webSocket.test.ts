@@ -5,6 +5,7 @@ import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { duplexPair } from "node:stream";
 import type { Duplex } from "node:stream";
+import { mock } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 import fc from "fast-check";
@@ -99,7 +100,7 @@ async function exchangeChunks(
   const output: Buffer[] = [];
   client.on("data", (chunk: Buffer) => output.push(chunk));
   for (const side of [client, socket]) side.on("error", () => undefined);
-  const closed = once(socket, "close");
+  const closed = passTimeUntilClosed(socket);
   const events: string[] = [];
   serve(socket, maxPayloadBytes, events);
   // Each server reads in place, so each needs bytes of its own.
@@ -112,6 +113,14 @@ async function exchangeChunks(
   const bytes = Buffer.concat(output);
   const answer = serve === theirs ? bytes.indexOf("\r\n\r\n") + 4 : 0;
   return { events, written: writtenIn(bytes.subarray(answer)) };
+}
+
+/** The server reads nothing from a socket that sends much after its Close frame, and destroys it after a while. */
+async function passTimeUntilClosed(socket: Duplex): Promise<void> {
+  while (!socket.closed) {
+    await nextTurn();
+    mock.timers.tick(10);
+  }
 }
 
 /** Pongs and Close frames are short. */
@@ -129,6 +138,14 @@ function writtenIn(bytes: Buffer): string[] {
 }
 
 describe("the server's end of a WebSocket", () => {
+  before(() => {
+    mock.timers.enable({ apis: ["setTimeout"] });
+  });
+
+  after(() => {
+    mock.timers.reset();
+  });
+
   /*
    * By design it differs from the library in two things, which are not compared: it does not send the reason of a
    * client's Close frame back, and it reports the code of a Close frame that it sent itself too.
@@ -254,6 +271,7 @@ describe("a failed connection", () => {
     new ServerWebSocket(socket as unknown as Socket, 1000, events, memory).start(head);
     // It reads in place: what it has read has no mask any more.
     assert.deepEqual(head.subarray(broken.length), ping);
+    socket.destroy();
   });
 });
 

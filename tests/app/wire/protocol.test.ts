@@ -89,6 +89,11 @@ describe("PROTOCOL.md", () => {
     });
   }
 
+  it("states the time for the headers of a request", () => {
+    const { requestTimeoutMs } = WIRE_LIMITS;
+    assert.ok(PROTOCOL.includes(`The headers did not arrive within ${requestTimeoutMs / 1000} seconds`));
+  });
+
   it("states the size that a client must be able to read", () => {
     const { maxPayloadBytes } = defaultSettings();
     const envelope = encodeBroadcast("resume", "", Number.MAX_SAFE_INTEGER).length;
@@ -110,6 +115,7 @@ describe("a client's message", () => {
     [`{"publish":1,"id":"${"é".repeat(MAX_ID_BYTES / 2)}"}`, "1", "é".repeat(MAX_ID_BYTES / 2)],
     ['{"publish":1,"id":"\\ud83d\\ude00"}', "1", "😀"],
     ['{"publish": 9007199254740992}', "9007199254740992", undefined],
+    [`{"publish":"${"x".repeat(MAX_BYTES - 2)}"}`, `"${"x".repeat(MAX_BYTES - 2)}"`, undefined],
   ] as const) {
     it(`is published: ${text.slice(0, 60)}`, () => {
       assert.deepEqual(parsed(text), { kind: "publish", json, ...(id === undefined ? {} : { id }) });
@@ -130,7 +136,9 @@ describe("a client's message", () => {
     [`{"publish":1,"id":"${"é".repeat(MAX_ID_BYTES / 2)}x"}`, "invalid_message", undefined],
     // A store replaces ill-formed Unicode, which could make two ids equal.
     ['{"publish":1,"id":"\\ud800"}', "invalid_message", undefined],
-    [`{"publish":"${"x".repeat(MAX_BYTES)}","id":"a"}`, "too_large", "a"],
+    [`{"publish":"${"x".repeat(MAX_BYTES - 1)}","id":"a"}`, "too_large", "a"],
+    // Of fewer bytes as it is sent, and of fewer characters in canonical form.
+    [`{"publish":["${"é".repeat(40)}",1e20]}`, "too_large", undefined],
     [`{"publish":${nested(MAX_DEPTH + 1)},"id":"a"}`, "too_deep", "a"],
     [`{"publish":${nested(20_000)}, "id": "\\u0061" }\n`, "too_deep", "a"],
     [`{"id":"a","publish":${nested(20_000)}}`, "too_deep", undefined],

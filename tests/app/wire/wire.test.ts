@@ -54,14 +54,6 @@ describe("messages of plain clients", () => {
     assert.equal(await client.next(), '{"message":{"binary":true}}');
   });
 
-  it("can be fragmented", async () => {
-    const { url } = await startServer();
-    const client = await connect(url);
-    client.webSocket.send('{"frag', { fin: false });
-    client.webSocket.send('ments":2}', { fin: true });
-    assert.equal(await client.next(), '{"message":{"fragments":2}}');
-  });
-
   for (const [name, payload, code] of [
     ["text", "no json", "invalid_json"],
     ["an empty message", "", "invalid_json"],
@@ -148,11 +140,6 @@ describe("messages of plain clients", () => {
       assert.equal(await sender.nextMessage(), text);
       assert.equal(await other.nextMessage(), text);
     }
-  });
-
-  it("are independent of a query string", async () => {
-    const { url } = await startServer();
-    await connect(`${url}?epoch=1`);
   });
 
   it("use resume.v1 if the client offers it, and no other subprotocol", async () => {

@@ -11,15 +11,15 @@ const NOT_FINAL = 0x7f;
 const MAX_SHOWN_CHARACTERS = 80;
 
 /** One case of the suite, or the same case with other values. */
-export interface AutobahnCase {
-  readonly id: string;
-  readonly what: string;
-  readonly sends: readonly Buffer[];
+export type AutobahnCase = readonly [
+  id: string,
+  what: string,
+  sends: readonly Buffer[],
   /** The server's frames. If they include no Close frame, the client closes with 1000 at the end. */
-  readonly receives: readonly string[];
+  receives: readonly string[],
   /** The reason for a result that differs from the suite's. */
-  readonly deviation?: string;
-}
+  deviation?: string,
+];
 
 export const HELLO = "Hello, world!";
 
