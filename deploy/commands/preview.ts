@@ -1,9 +1,11 @@
 /** `preview` and `refresh`. */
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { EXIT, type Context } from "../context.ts";
+import type { EngineReport } from "../engine/engineReport.ts";
 import { operate, programOptions, REFRESH_OPTIONS } from "../engine/operate.ts";
 import { OperationFailed } from "../errors.ts";
 import { stackFileName } from "../stack/stackName.ts";
@@ -13,19 +15,29 @@ import { previewMarkdown } from "./markdown.ts";
 export async function preview(context: Context): Promise<number> {
   const { options, print } = context;
   const { stack, close } = await openForPreview(context);
+  let output = "";
+  const write = (text: string): void => {
+    output += stripVTControlCharacters(text);
+    context.write(text);
+  };
+  const writeMarkdown = (report: EngineReport, failure?: string): void => {
+    const { markdown } = options;
+    if (markdown !== undefined) writeFileSync(markdown, previewMarkdown(stack.name, report, output, failure));
+  };
   try {
-    const { report } = await operate(context, stack, {
+    const { report } = await operate({ ...context, write }, stack, {
       name: "preview",
       isPreview: true,
-      run: (engine) => stack.preview({ ...engine, ...programOptions(options) }),
+      // The comment shows the values of changed properties.
+      run: (engine) =>
+        stack.preview({ ...engine, ...programOptions(options), diff: options.markdown !== undefined }),
     });
-    if (options.markdown !== undefined) writeFileSync(options.markdown, previewMarkdown(stack.name, report));
+    writeMarkdown(report);
     if (!options.expectNoChanges || report.changed.length === 0) return EXIT.done;
     print(`${stack.name} has changes, and --expect-no-changes is set.`);
     return EXIT.failed;
   } catch (error) {
-    if (error instanceof OperationFailed && options.markdown !== undefined)
-      writeFileSync(options.markdown, previewMarkdown(stack.name, error.report, error.message));
+    if (error instanceof OperationFailed) writeMarkdown(error.report, error.message);
     throw error;
   } finally {
     await close();

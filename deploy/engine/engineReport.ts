@@ -1,6 +1,5 @@
 /** What the engine has reported of one operation, as data: the resources with their changes, and the errors. */
 import type { EngineEvent, OpType, StepEventMetadata } from "@pulumi/pulumi/automation/index.js";
-import { changedProperties } from "./propertyChanges.ts";
 
 /** The change of one resource, all steps of the operation taken together. */
 export type Change = "create" | "update" | "replace" | "delete" | "same";
@@ -16,8 +15,6 @@ export interface Resource {
   readonly isRetained: boolean;
   readonly change: Change;
   readonly hasFailed: boolean;
-  /** Properties that an update or a replacement changes, for example `minTasks: 1 → 2`. */
-  readonly properties: readonly string[];
 }
 
 /** An error that the engine, the program, a provider or a policy reported. */
@@ -88,7 +85,6 @@ export class EngineReport {
   #addStep(metadata: StepEventMetadata, hasFailed: boolean): void {
     const { urn, op } = metadata;
     const known = this.#resources.get(urn);
-    const properties = changedProperties(metadata);
     this.#resources.set(urn, {
       urn,
       ...parseUrn(urn),
@@ -98,7 +94,6 @@ export class EngineReport {
       // Some steps of a replacement are reported as another change.
       change: known?.change === "replace" ? "replace" : CHANGES[op],
       hasFailed: hasFailed || known?.hasFailed === true,
-      properties: properties.length > 0 ? properties : (known?.properties ?? []),
     });
   }
 

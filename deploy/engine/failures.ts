@@ -47,7 +47,7 @@ function describeError({ resource, message }: EngineError, report: EngineReport)
 
 function headingOf(resource: Resource | undefined): string {
   return resource?.hasFailed === true && resource.change !== "same"
-    ? `could not be ${CHANGES[resource.change].done}:`
+    ? `could not be ${CHANGES[resource.change]}:`
     : "has a problem:";
 }
 

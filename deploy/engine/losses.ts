@@ -27,5 +27,5 @@ export function lossesOf(preview: EngineReport): readonly Loss[] {
 }
 
 export function describeLoss({ resource, what }: Loss): string {
-  return `${nameAndType(resource)} would be ${CHANGES[resource.change].done}: ${what} would be lost`;
+  return `${nameAndType(resource)} would be ${CHANGES[resource.change]}: ${what} would be lost`;
 }

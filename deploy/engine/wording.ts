@@ -6,12 +6,12 @@ const SECONDS_PER_MINUTE = 60;
 
 /** In the order of {@link describeCounts}. */
 export const CHANGES = {
-  create: { symbol: "+", done: "created" },
-  update: { symbol: "~", done: "updated" },
-  replace: { symbol: "±", done: "replaced" },
-  delete: { symbol: "-", done: "deleted" },
-  same: { symbol: " ", done: "unchanged" },
-} as const satisfies Record<Change, { symbol: string; done: string }>;
+  create: "created",
+  update: "updated",
+  replace: "replaced",
+  delete: "deleted",
+  same: "unchanged",
+} as const satisfies Record<Change, string>;
 
 /** `aws:ecs/service:Service` in the short form of Pulumi's documentation: `aws:ecs:Service`. */
 export function shortType(type: string): string {
@@ -34,7 +34,7 @@ export function describeCounts(
   { inCloud }: Pick<EngineReport, "inCloud">,
   tense: "planned" | "done",
 ): string {
-  const counts = Object.entries(CHANGES).flatMap(([change, { done }]) => {
+  const counts = Object.entries(CHANGES).flatMap(([change, done]) => {
     const count = inCloud.filter((resource) => resource.change === change).length;
     if (count === 0) return [];
     return [change === "same" || tense === "done" ? `${count} ${done}` : `${count} to ${change}`];

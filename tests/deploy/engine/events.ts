@@ -12,15 +12,13 @@ export interface StepOptions {
   readonly old?: Record<string, unknown>;
   /** `retainOnDelete` of the old state. */
   readonly retained?: boolean;
-  readonly inputs?: Record<string, unknown>;
-  readonly diffs?: string[];
 }
 
 export function step(
   kind: "resourcePreEvent" | "resOutputsEvent" | "resOpFailedEvent",
   op: OpType,
   of: string,
-  { custom = true, old, retained, inputs = {}, diffs = [] }: StepOptions = {},
+  { custom = true, old, retained }: StepOptions = {},
 ): EngineEvent {
   const type = of.split("::")[2] ?? "";
   const state = (values: Record<string, unknown>): StepEventStateMetadata => ({
@@ -36,6 +34,6 @@ export function step(
   // The engine sends null for an absent state.
   const before =
     old === undefined ? null : { ...state(old), ...(retained !== undefined && { retainOnDelete: retained }) };
-  const metadata = { op, urn: of, type, provider: "", diffs, old: before, new: state(inputs) };
+  const metadata = { op, urn: of, type, provider: "", old: before, new: state({}) };
   return { sequence: 0, timestamp: 0, [kind]: { metadata, status: 0, steps: 0 } };
 }
