@@ -1,0 +1,128 @@
+/** The way of a request to the targets: the edge, and the load balancer. */
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
+import { PATHS } from "../../app/src/settings/contract.ts";
+import { type LocalCertificate, CERTIFICATE_NAME } from "./network/certificate.ts";
+import { startEdge } from "./edge.ts";
+import type { StackUrls } from "../events.ts";
+import type { ListenPort, PortAddress } from "./network/listen.ts";
+import { type RunningListener, type RunningListeners, startListeners } from "./listeners.ts";
+import type { DeclaredDistribution } from "../model/edge/distribution.ts";
+import type { DeclaredOrigin } from "../model/edge/origin.ts";
+import type { ServicePath } from "../model/parts.ts";
+import type { Upstream } from "./network/proxy.ts";
+import type { Targets } from "./tasks/targets.ts";
+
+export interface IngressOptions {
+  readonly edgePort: ListenPort;
+  /** The port of the first declared listener that is not the edge. */
+  readonly loadBalancerPort: ListenPort;
+  readonly certificate: LocalCertificate;
+  /** Time for open connections to write their last bytes before everything closes. */
+  readonly flushMs: number;
+}
+
+export interface RunningIngress {
+  readonly urls: StackUrls;
+  close(): Promise<void>;
+}
+
+/**
+ * @param targets target groups by ARN.
+ * @throws {ExpectedError} if a port is taken, or a part refers to a missing one. Nothing is left running then.
+ */
+export async function startIngress(
+  path: ServicePath,
+  targets: ReadonlyMap<string, Targets>,
+  { edgePort, loadBalancerPort, certificate, flushMs }: IngressOptions,
+): Promise<RunningIngress> {
+  await using starting = new AsyncDisposableStack();
+  const listeners = await startListeners({
+    loadBalancers: path.loadBalancers,
+    targets,
+    certificate,
+    edgePort: path.edge === undefined ? edgePort : undefined,
+    listenPort: loadBalancerPort,
+    flushMs,
+  });
+  starting.defer(() => listeners.close());
+  if (path.edge === undefined) {
+    const urls = urlsOfLoadBalancer(path, listeners);
+    const running = starting.move();
+    return { urls, close: () => running.disposeAsync() };
+  }
+  const edge = await startEdge({
+    distribution: path.edge,
+    origins: upstreamsOf(path.edge, listeners, certificate),
+    certificate,
+    listenPort: edgePort,
+    flushMs,
+  });
+  starting.defer(() => edge.close());
+  const running = starting.move();
+  return {
+    urls: urlsOfEdge(path, path.edge, edge.address, listeners),
+    close: () => running.disposeAsync(),
+  };
+}
+
+function upstreamsOf(
+  distribution: DeclaredDistribution,
+  { running }: RunningListeners,
+  certificate: LocalCertificate,
+): ReadonlyMap<string, Upstream> {
+  function upstreamOf({ id, domainName, port, protocol, server }: DeclaredOrigin): Upstream {
+    const found = running.find(
+      ({ loadBalancer, listener }) =>
+        server.type === "load-balancer" && loadBalancer.arn === server.arn && listener.port === port,
+    );
+    if (found === undefined) {
+      throw new ExpectedError(
+        `${distribution.name}: no listener has port ${port} of ${domainName}, the origin ${id}.`,
+      );
+    }
+    const tls = protocol === "https" ? { ca: certificate.cert, servername: CERTIFICATE_NAME } : undefined;
+    return { address: found.address, tls };
+  }
+  return new Map(distribution.origins.map((origin) => [origin.id, upstreamOf(origin)]));
+}
+
+function urlsOfEdge(
+  { webSocketPath }: ServicePath,
+  { defaultRootObject }: DeclaredDistribution,
+  edge: PortAddress,
+  { running: [first] }: RunningListeners,
+): StackUrls {
+  return {
+    websocket: urlAt("wss", edge, webSocketPath),
+    page: urlAt("https", edge, `/${defaultRootObject}`),
+    loadBalancer: first && urlOf(first),
+  };
+}
+
+/** @throws {ExpectedError} if the load balancer has no public HTTPS listener. */
+function urlsOfLoadBalancer(
+  { webSocketPath, service }: ServicePath,
+  { running }: RunningListeners,
+): StackUrls {
+  const edge = running.find(({ listener }) => listener.protocol === "HTTPS")?.address;
+  if (edge === undefined || !("port" in edge)) {
+    throw new ExpectedError(
+      `${service.name}: the program declares neither a distribution nor a public HTTPS listener for it.`,
+    );
+  }
+  const plain = running.find(({ listener }) => listener.protocol === "HTTP");
+  return {
+    websocket: urlAt("wss", edge, webSocketPath),
+    page: urlAt("https", edge, PATHS.console),
+    plainHttp: plain && urlOf(plain),
+  };
+}
+
+/** `undefined` if the listener has no port. */
+function urlOf({ listener, address }: RunningListener): string | undefined {
+  return "port" in address ? urlAt(listener.protocol.toLowerCase(), address, "") : undefined;
+}
+
+function urlAt(scheme: string, { port }: PortAddress, path: string): string {
+  return `${scheme}://localhost:${port}${path}`;
+}
