@@ -160,9 +160,14 @@ export class Upgrades {
     const { channel, dialect, resume } = handshake;
     const { socket } = upgrade.request;
     const connection = new Connection(socket, channel, dialect, client, context);
-    // A client that may not read has nothing to resume.
-    const from = client.rights.canSubscribe ? resume : undefined;
-    const joined = await context.hub.join(channel, dialect, from, connection, rejection.signal);
+    const joined = await context.hub.join({
+      channel,
+      dialect,
+      // A client that may not read has nothing to resume.
+      resume: client.rights.canSubscribe ? resume : undefined,
+      listener: connection,
+      signal: rejection.signal,
+    });
 
     const isPending = this.#pending.remove(upgrade);
     if (!isPending || socket.destroyed) {

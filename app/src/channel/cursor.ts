@@ -1,4 +1,4 @@
-import type { Gap } from "../wire/messages.ts";
+import type { Dialect, Gap } from "../wire/messages.ts";
 import type { FramesInDialect } from "./dialectFrames.ts";
 import type { FramePlace } from "./framePlace.ts";
 import type { Slice } from "./frameSlices.ts";
@@ -13,6 +13,16 @@ export interface ResumePoint {
 export interface Listener {
   /** Called if the cursor has more frames, or is lost; usually at most once per turn of the event loop. It must not throw. */
   onReadable(): void;
+}
+
+export interface JoinRequest {
+  readonly channel: string;
+  readonly dialect: Dialect;
+  /** The last message that the client has received, if any. */
+  readonly resume?: ResumePoint | undefined;
+  readonly listener: Listener;
+  /** Aborts the join. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The position at which a client has joined a channel. */

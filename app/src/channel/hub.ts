@@ -1,10 +1,10 @@
-import { Channel } from "./channel.ts";
-import type { ChannelParts } from "./channel.ts";
-import type { Joined, Listener, ResumePoint } from "./cursor.ts";
+import { HubChannel } from "./hubChannel.ts";
+import type { HubChannelParts } from "./hubChannel.ts";
+import type { Joined, JoinRequest } from "./cursor.ts";
 import type { Appended, NewMessage } from "../log/log.ts";
 import type { Dialect } from "../wire/messages.ts";
 
-export interface HubParts extends ChannelParts {
+export interface HubParts extends HubChannelParts {
   /** Maximum number of channels at a time. */
   readonly maxChannels: number;
 }
@@ -20,7 +20,7 @@ export class TooManyChannelsError extends Error {
  */
 export class Hub {
   readonly #parts: HubParts;
-  readonly #channels = new Map<string, Channel>();
+  readonly #channels = new Map<string, HubChannel>();
   /** Publishes since the last flush. */
   #round: Round = { pending: 0 };
   /** Resolves when the publishes of all earlier rounds have a result. */
@@ -68,20 +68,14 @@ export class Hub {
   /**
    * Joins a channel. The cursor reads all messages that are published after the promise has resolved, and no earlier messages
    * except those that this task has not read yet. With a resume point, it reads the messages after that.
-   * @param resume the last message that the client has received, if any.
    * @throws {TooManyChannelsError} if the task has the maximum number of channels, and all of them have readers.
    * @throws the reason of the signal, if it is aborted first.
    * @throws if the log cannot be read.
    */
-  async join(
-    name: string,
-    dialect: Dialect,
-    resume: ResumePoint | undefined,
-    listener: Listener,
-    signal?: AbortSignal,
-  ): Promise<Joined> {
+  async join(request: JoinRequest): Promise<Joined> {
+    const { channel: name, dialect } = request;
     const channel = this.#channels.get(name) ?? this.#open(name, dialect);
-    return channel.join(dialect, resume, listener, signal);
+    return channel.join(request);
   }
 
   /** Resolves when every earlier publish can be read by the cursors, or has failed. */
@@ -102,9 +96,9 @@ export class Hub {
     this.#channels.clear();
   }
 
-  #open(name: string, dialect: Dialect): Channel {
+  #open(name: string, dialect: Dialect): HubChannel {
     this.#makeRoom();
-    const channel = new Channel(name, dialect, this.#parts, () => {
+    const channel = new HubChannel(name, dialect, this.#parts, () => {
       this.#end(name, channel);
     });
     channel.follow();
@@ -112,7 +106,7 @@ export class Hub {
     return channel;
   }
 
-  #end(name: string, channel: Channel): void {
+  #end(name: string, channel: HubChannel): void {
     channel.stop();
     if (this.#channels.get(name) === channel) this.#channels.delete(name);
   }
@@ -120,7 +114,7 @@ export class Hub {
   /** Ends the channel that has been without readers for the longest time, if there are as many as possible. */
   #makeRoom(): void {
     if (this.#channels.size < this.#parts.maxChannels) return;
-    let longest: readonly [name: string, channel: Channel] | undefined;
+    let longest: readonly [name: string, channel: HubChannel] | undefined;
     let since = Infinity;
     for (const entry of this.#channels) {
       const { unusedSince } = entry[1];

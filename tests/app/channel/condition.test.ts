@@ -4,25 +4,6 @@ import { getEventListeners } from "node:events";
 import { Condition } from "../../../app/src/channel/condition.ts";
 
 describe("a condition", () => {
-  it("resolves for the callers whose condition is met", async () => {
-    const changed = new Condition();
-    let value = 0;
-    const passed: number[] = [];
-    const waiting = [2, 1, 2, 0].map((least) =>
-      changed.until(() => value >= least).then(() => passed.push(least)),
-    );
-    for (const [next, expected] of [
-      [0, [0]],
-      [1, [0, 1]],
-      [2, [0, 1, 2, 2]],
-    ] as const) {
-      value = next;
-      changed.notify();
-      await Promise.all(waiting.filter((_, n) => [2, 1, 2, 0][n] === next));
-      assert.deepEqual(passed, expected);
-    }
-  });
-
   it("rejects with the reason of an aborted signal, and keeps no listener", async () => {
     const changed = new Condition();
     const controller = new AbortController();

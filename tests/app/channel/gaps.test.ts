@@ -4,12 +4,12 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { encodeBroadcast } from "../../../app/src/wire/encode.ts";
 import { ManualLog } from "../support/logs.ts";
 import { textsOf } from "../support/rawClient.ts";
-import { CHANNEL, ignore, hubOn, followed, framesOf, noticesOf, readAll, entriesFrom } from "./hubFixture.ts";
+import { CHANNEL, hubOn, join, followed, framesOf, noticesOf, readAll, entriesFrom } from "./hubFixture.ts";
 
 describe("a channel whose log does not continue at the next offset", () => {
   it("delivers a gap in the same epoch after the unread messages, and continues", async () => {
     const { hub, reader, first: plain } = await followed(5);
-    const { cursor } = await hub.join(CHANNEL, "resume", undefined, ignore);
+    const { cursor } = await join(hub, { dialect: "resume" });
     reader.entries(entriesFrom(5, "5"));
     reader.started({ epoch: "e", next: 9 }, 10);
     reader.entries(entriesFrom(9, "9"));
@@ -24,7 +24,7 @@ describe("a channel whose log does not continue at the next offset", () => {
   it("notifies readers of a gap in another epoch, even if no message follows", async () => {
     const { hub, reader } = await followed(5);
     let notified = 0;
-    const { cursor } = await hub.join(CHANNEL, "resume", undefined, { onReadable: () => notified++ });
+    const { cursor } = await join(hub, { dialect: "resume", listener: { onReadable: () => notified++ } });
     reader.started({ epoch: "f", next: 1 }, 1);
     await nextTurn();
     assert.equal(notified, 1);
@@ -48,7 +48,7 @@ describe("a channel whose log does not continue at the next offset", () => {
         [8, 8, undefined, [nine]],
         [9, 9, undefined, []],
       ] as const) {
-        const joined = await hub.join(CHANNEL, "resume", { epoch: "e", offset }, ignore);
+        const joined = await join(hub, { dialect: "resume", resume: { epoch: "e", offset } });
         assert.deepEqual([joined.offset, joined.gap], [startsAt, gap], `${first}, ${offset}`);
         assert.deepEqual(textsOf(readAll(joined.cursor)), texts, `${first}, ${offset}`);
       }
@@ -62,10 +62,10 @@ describe("a channel whose log does not continue at the next offset", () => {
     reader.started({ epoch: "f", next: 1 }, 2);
     reader.entries(entriesFrom(1, "1"));
     for (const dialect of ["resume", "plain"] as const) {
-      const level = await hub.join(CHANNEL, dialect, { epoch: "f", offset: 0 }, ignore);
+      const level = await join(hub, { dialect, resume: { epoch: "f", offset: 0 } });
       assert.deepEqual([level.offset, level.gap], [0, undefined]);
       assert.deepEqual(readAll(level.cursor), framesOf(dialect, 1, "1"));
-      const behind = await hub.join(CHANNEL, dialect, { epoch: "e", offset: 4 }, ignore);
+      const behind = await join(hub, { dialect, resume: { epoch: "e", offset: 4 } });
       assert.deepEqual([behind.offset, behind.gap], [0, { epoch: "e", from: 5 }]);
     }
   });
@@ -77,7 +77,7 @@ describe("a channel whose log does not continue at the next offset", () => {
       ["f", 1],
     ] as const) {
       reader.started({ epoch, next: from }, from + 3);
-      const joining = hub.join(CHANNEL, "resume", undefined, ignore);
+      const joining = join(hub, { dialect: "resume" });
       await nextTurn();
       reader.entries(entriesFrom(from, "1", "2", "3"));
       reader.entries(entriesFrom(from + 3, "new"));
@@ -90,7 +90,7 @@ describe("a channel whose log does not continue at the next offset", () => {
   it("delivers no gap to clients that wait for the first epoch", async () => {
     const log = new ManualLog();
     const hub = hubOn({ log });
-    const joining = hub.join(CHANNEL, "resume", undefined, ignore);
+    const joining = join(hub, { dialect: "resume" });
     const reader = log.reader(CHANNEL);
     reader.started({ epoch: "e", next: 1 }, 9);
     reader.entries(entriesFrom(1, "1"));

@@ -5,11 +5,10 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 
 import type { Cursor } from "../../../app/src/channel/cursor.ts";
-import type { Dialect } from "../../../app/src/wire/messages.ts";
 import { ManualLog, memoryLog } from "../support/logs.ts";
 import { growsByLessThan, memoryInUse } from "../support/memory.ts";
 import { afterwards, tearDown } from "../support/teardown.ts";
-import { CHANNEL, ignore, hubOn, followed, framesOf, readAll, entriesFrom } from "./hubFixture.ts";
+import { CHANNEL, hubOn, join, followed, framesOf, readAll, entriesFrom } from "./hubFixture.ts";
 
 function mockTimeouts(): void {
   mock.timers.enable({ apis: ["setTimeout"] });
@@ -23,9 +22,11 @@ describe("the hub", () => {
 
   it("encodes the messages of one turn once per dialect for all readers", async () => {
     const hub = hubOn({ log: memoryLog() });
-    const join = async (dialect: Dialect): Promise<Cursor> =>
-      (await hub.join(CHANNEL, dialect, undefined, ignore)).cursor;
-    const [a, b, c] = [await join("plain"), await join("plain"), await join("resume")];
+    const joined = await Promise.all(
+      (["plain", "plain", "resume"] as const).map((dialect) => join(hub, { dialect })),
+    );
+    const [a, b, c] = joined.map(({ cursor }) => cursor);
+    assert.ok(a !== undefined && b !== undefined && c !== undefined);
     for (const json of ["1", '"two"', "[3]"]) await hub.publish({ channel: CHANNEL, payload: json });
     const slice = a.read();
     assert.deepEqual(slice?.bytes, framesOf("plain", 1, "1", '"two"', "[3]"));
@@ -38,7 +39,7 @@ describe("the hub", () => {
   it("notifies each reader once of all messages of one turn", async () => {
     const hub = hubOn({ log: memoryLog() });
     let notified = 0;
-    const { cursor } = await hub.join(CHANNEL, "plain", undefined, { onReadable: () => notified++ });
+    const { cursor } = await join(hub, { listener: { onReadable: () => notified++ } });
     for (let n = 0; n < 5; n++) void hub.publish({ channel: CHANNEL, payload: String(n) });
     assert.equal(notified, 0);
     await nextTurn();
@@ -53,8 +54,11 @@ describe("the hub", () => {
       const readers = await Promise.all(
         dialects.map(async (dialect) => {
           const read: Buffer[] = [];
-          const { cursor } = await hub.join(CHANNEL, dialect, undefined, {
-            onReadable: () => read.push(readAll(cursor)),
+          const { cursor } = await join(hub, {
+            dialect,
+            listener: {
+              onReadable: () => read.push(readAll(cursor)),
+            },
           });
           return { dialect, read, cursor };
         }),
@@ -71,26 +75,17 @@ describe("the hub", () => {
     });
   }
 
-  it("reports a cursor whose next frame is evicted as lost, permanently", async () => {
-    const { reader, first } = await followed(1, { retainedBytes: 1024 });
-    const payload = "1".repeat(100);
-    reader.entries(entriesFrom(1, payload));
-    assert.equal(first.cursor.isLost, false);
-    for (let offset = 2; offset < 50; offset++) reader.entries(entriesFrom(offset, payload));
-    assert.equal(first.cursor.isLost, true);
-    assert.equal(first.cursor.read(), undefined);
-    assert.equal(first.cursor.isLost, true);
-  });
-
   it("keeps no frames in memory for lost cursors", async () => {
     const cursors: Cursor[] = [];
     const log = memoryLog();
     const busy = hubOn({ log, retainedBytes: 64 * 1024 });
     const before = memoryInUse();
     for (let n = 0; n < 100; n++) {
-      const { cursor } = await busy.join(CHANNEL, "plain", undefined, {
-        // As a connection that cannot write.
-        onReadable: () => cursor.isLost,
+      const { cursor } = await join(busy, {
+        listener: {
+          // As a connection that cannot write.
+          onReadable: () => cursor.isLost,
+        },
       });
       cursors.push(cursor);
       for (let m = 0; m < 5; m++)
@@ -107,7 +102,7 @@ describe("the hub", () => {
   it("reports the lag of the slowest reader of all channels", async () => {
     const hub = hubOn({ log: memoryLog() });
     assert.equal(hub.slowestLagBytes, 0);
-    const joined = await Promise.all(["a", "b"].map((name) => hub.join(name, "plain", undefined, ignore)));
+    const joined = await Promise.all(["a", "b"].map((name) => join(hub, { channel: name })));
     await hub.publish({ channel: "a", payload: "1" });
     await hub.publish({ channel: "b", payload: "22" });
     assert.equal(hub.slowestLagBytes, framesOf("plain", 1, "22").length);
@@ -141,12 +136,14 @@ describe("the hub", () => {
   describe("flush", () => {
     it("resolves when the log has delivered the acknowledged messages", async () => {
       const { log, hub, reader } = await followed(1);
-      void hub.publish({ channel: CHANNEL, payload: "1" });
+      const publishing = hub.publish({ channel: CHANNEL, payload: "1" });
       let flushed = false;
       const flushing = hub.flush().then(() => (flushed = true));
       await nextTurn();
       assert.equal(flushed, false, "resolved before the acknowledgement");
-      log.appends[0]?.answer.resolve({ epoch: "e", offset: 1, duplicate: false });
+      const appended = { epoch: "e", offset: 1, duplicate: true };
+      log.appends[0]?.answer.resolve(appended);
+      assert.deepEqual(await publishing, appended);
       await nextTurn();
       assert.equal(flushed, false, "resolved before the delivery");
       reader.entries(entriesFrom(1, "1"));
@@ -178,7 +175,7 @@ describe("the hub", () => {
 
     it("resolves at once for a channel that is not read yet", async () => {
       const hub = hubOn({ log: new ManualLog() });
-      void hub.join(CHANNEL, "plain", undefined, ignore);
+      void join(hub);
       await hub.flush();
     });
 
@@ -215,13 +212,13 @@ describe("the hub", () => {
             must += 1;
           }
           const resume = { epoch: "e", offset: count - must };
-          const { cursor, gap } = await hub.join(CHANNEL, "resume", resume, ignore);
+          const { cursor, gap } = await join(hub, { dialect: "resume", resume });
           assert.equal(gap, undefined, `${must} must be retained`);
           assert.deepEqual(
             readAll(cursor),
             framesOf("resume", count + 1 - must, ...payloads.slice(count - must)),
           );
-          const oldest = await hub.join(CHANNEL, "resume", { epoch: "e", offset: 0 }, ignore);
+          const oldest = await join(hub, { dialect: "resume", resume: { epoch: "e", offset: 0 } });
           assert.notEqual(oldest.gap, undefined);
           hub.close();
         },
@@ -234,7 +231,7 @@ describe("the hub", () => {
     mockTimeouts();
     const { hub, reader, first } = await followed(1, { lingerMs: 20 }, "plain");
     const resume = async (): Promise<Cursor> =>
-      (await hub.join(CHANNEL, "resume", { epoch: "e", offset: 0 }, ignore)).cursor;
+      (await join(hub, { dialect: "resume", resume: { epoch: "e", offset: 0 } })).cursor;
     reader.entries(entriesFrom(1, "1"));
     const one = await resume();
     const slice = one.read();
@@ -257,7 +254,7 @@ describe("the hub", () => {
     first.cursor.close();
     first.cursor.close();
     reader.entries(entriesFrom(1, "1"));
-    const again = await hub.join(CHANNEL, "resume", { epoch: "e", offset: 0 }, ignore);
+    const again = await join(hub, { dialect: "resume", resume: { epoch: "e", offset: 0 } });
     assert.deepEqual(readAll(again.cursor), framesOf("resume", 1, "1"));
     mock.timers.tick(20);
     assert.deepEqual([hub.channels, log.readers.size], [1, 1], "ended with a reader");
@@ -273,26 +270,5 @@ describe("the hub", () => {
     hub.close();
     hub.close();
     assert.deepEqual([hub.channels, log.readers.size], [0, 0]);
-  });
-
-  it("publishes in order, and returns the positions and errors of the log", async () => {
-    const log = new ManualLog();
-    const hub = hubOn({ log });
-    const [first, second] = [
-      hub.publish({ channel: "a", payload: "1", id: "id", publisher: "user" }),
-      hub.publish({ channel: "a", payload: "2" }),
-    ];
-    assert.deepEqual(
-      log.appends.map(({ message }) => message),
-      [
-        { channel: "a", payload: "1", id: "id", publisher: "user" },
-        { channel: "a", payload: "2" },
-      ],
-    );
-    const appended = { epoch: "e", offset: 1, duplicate: true };
-    log.appends[0]?.answer.resolve(appended);
-    assert.deepEqual(await first, appended);
-    log.appends[1]?.answer.reject(new Error("full"));
-    await assert.rejects(async () => second, /full/);
   });
 });

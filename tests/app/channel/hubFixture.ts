@@ -1,6 +1,6 @@
 import { Hub } from "../../../app/src/channel/hub.ts";
 import type { HubParts } from "../../../app/src/channel/hub.ts";
-import type { Cursor, Joined, Listener } from "../../../app/src/channel/cursor.ts";
+import type { Cursor, Joined, JoinRequest, Listener } from "../../../app/src/channel/cursor.ts";
 import type { LogEntry, LogReader } from "../../../app/src/log/log.ts";
 import { encode, encodeBroadcast } from "../../../app/src/wire/encode.ts";
 import { textFrame } from "../../../app/src/wire/frame.ts";
@@ -10,7 +10,7 @@ import { ManualLog } from "../support/logs.ts";
 export const CHANNEL = "c";
 const HEARTBEAT_SECONDS = 30;
 
-export const ignore: Listener = { onReadable: () => undefined };
+const ignore: Listener = { onReadable: () => undefined };
 
 export function hubOn(parts: Pick<HubParts, "log"> & Partial<HubParts>): Hub {
   return new Hub({
@@ -23,6 +23,10 @@ export function hubOn(parts: Pick<HubParts, "log"> & Partial<HubParts>): Hub {
   });
 }
 
+export function join(hub: Hub, request: Partial<JoinRequest> = {}): Promise<Joined> {
+  return hub.join({ channel: CHANNEL, dialect: "plain", listener: ignore, ...request });
+}
+
 /** A hub whose channel has been read up to an offset, with one reader. */
 export async function followed(
   next: number,
@@ -31,7 +35,7 @@ export async function followed(
 ): Promise<{ log: ManualLog; hub: Hub; reader: LogReader; first: Joined }> {
   const log = new ManualLog();
   const hub = hubOn({ log, ...parts });
-  const joining = hub.join(CHANNEL, dialect, undefined, ignore);
+  const joining = join(hub, { dialect });
   const reader = log.reader(CHANNEL);
   reader.started({ epoch: "e", next }, next);
   return { log, hub, reader, first: await joining };

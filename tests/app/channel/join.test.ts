@@ -8,14 +8,14 @@ import { TooManyChannelsError } from "../../../app/src/channel/hub.ts";
 import type { Dialect, Gap } from "../../../app/src/wire/messages.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 import { ManualLog, memoryLog } from "../support/logs.ts";
-import { CHANNEL, ignore, hubOn, followed, framesOf, readAll, entriesFrom } from "./hubFixture.ts";
+import { CHANNEL, hubOn, join, followed, framesOf, readAll, entriesFrom } from "./hubFixture.ts";
 
 describe("joining a channel", () => {
   it("waits until the retained messages are read, and delivers none of them", async () => {
     const log = new ManualLog();
     const hub = hubOn({ log });
     let joined = false;
-    const joining = hub.join(CHANNEL, "resume", undefined, ignore).then((result) => {
+    const joining = join(hub, { dialect: "resume" }).then((result) => {
       joined = true;
       return result;
     });
@@ -30,14 +30,6 @@ describe("joining a channel", () => {
     assert.equal(cursor.read(), undefined);
     reader.entries(entriesFrom(9, "9"));
     assert.deepEqual(readAll(cursor), framesOf("resume", 9, "9"));
-  });
-
-  it("reads the log once for several joins", async () => {
-    const log = new ManualLog();
-    const hub = hubOn({ log });
-    const joining = [1, 2, 3].map((n) => hub.join(CHANNEL, n === 2 ? "resume" : "plain", undefined, ignore));
-    log.reader(CHANNEL).started({ epoch: "e", next: 1 }, 1);
-    for (const { offset } of await Promise.all(joining)) assert.equal(offset, 0);
   });
 
   it("resumes at every retained offset in both dialects, in either order", async () => {
@@ -60,7 +52,7 @@ describe("joining a channel", () => {
           assert.ok(original !== undefined && other !== undefined);
           const log = new ManualLog();
           const hub = hubOn({ log, retainedBytes: 1 << 20 });
-          const joining = hub.join(CHANNEL, original, undefined, ignore);
+          const joining = join(hub, { dialect: original });
           const reader = log.reader(CHANNEL);
           const end = first + before.length;
           reader.started({ epoch: "e", next: first }, end);
@@ -70,7 +62,7 @@ describe("joining a channel", () => {
           for (let from = first; from <= end; from++) {
             for (const dialect of [other, original]) {
               const resume = { epoch: "e", offset: from - 1 };
-              const { cursor, offset, gap } = await hub.join(CHANNEL, dialect, resume, ignore);
+              const { cursor, offset, gap } = await join(hub, { dialect, resume });
               assert.deepEqual([offset, gap], [from - 1, undefined]);
               cursors.push({ from, dialect, cursor });
             }
@@ -104,7 +96,7 @@ describe("joining a channel", () => {
       const { log, hub, reader } = await followed(10);
       reader.entries(entriesFrom(10, ...Array<string>(10).fill("1")));
       log.onEnd = () => Promise.resolve({ epoch: "e", next: 20 });
-      const joined = await hub.join(CHANNEL, "resume", { epoch: "e", offset }, ignore);
+      const joined = await join(hub, { dialect: "resume", resume: { epoch: "e", offset } });
       assert.deepEqual([joined.offset, joined.gap], [joinsAt, gap]);
       assert.deepEqual(
         readAll(joined.cursor),
@@ -117,7 +109,7 @@ describe("joining a channel", () => {
     const { log, hub, reader } = await followed(5);
     log.onEnd = () => Promise.resolve({ epoch: "e", next: 7 });
     reader.entries(entriesFrom(5, "5", "6"));
-    const joined = await hub.join(CHANNEL, "resume", { epoch: "older", offset: 41 }, ignore);
+    const joined = await join(hub, { dialect: "resume", resume: { epoch: "older", offset: 41 } });
     assert.deepEqual([joined.epoch, joined.offset, joined.gap], ["e", 4, { epoch: "older", from: 42 }]);
     assert.deepEqual(readAll(joined.cursor), framesOf("resume", 5, "5", "6"));
   });
@@ -126,7 +118,7 @@ describe("joining a channel", () => {
     const { log, hub, reader } = await followed(5);
     log.onEnd = () => Promise.resolve({ epoch: "e", next: 9 });
     let joined = false;
-    const joining = hub.join(CHANNEL, "resume", { epoch: "e", offset: 7 }, ignore).then((result) => {
+    const joining = join(hub, { dialect: "resume", resume: { epoch: "e", offset: 7 } }).then((result) => {
       joined = true;
       return result;
     });
@@ -142,7 +134,7 @@ describe("joining a channel", () => {
   it("does not wait for these messages if the log begins a new epoch", async () => {
     const { log, hub, reader } = await followed(5);
     log.onEnd = () => Promise.resolve({ epoch: "e", next: 9 });
-    const joining = hub.join(CHANNEL, "resume", { epoch: "e", offset: 7 }, ignore);
+    const joining = join(hub, { dialect: "resume", resume: { epoch: "e", offset: 7 } });
     await nextTurn();
     reader.started({ epoch: "f", next: 1 }, 1);
     const { epoch, offset, gap } = await joining;
@@ -156,7 +148,7 @@ describe("joining a channel", () => {
     it(`waits for an epoch that this task has not read, and that the client ${what}`, async () => {
       const { log, hub, reader } = await followed(5);
       log.onEnd = () => Promise.resolve({ epoch: "f", next: 4 });
-      const joining = hub.join(CHANNEL, "resume", resume, ignore);
+      const joining = join(hub, { dialect: "resume", resume });
       await nextTurn();
       reader.started({ epoch: "f", next: 1 }, 4);
       reader.entries(entriesFrom(1, "1", "2", "3"));
@@ -171,7 +163,7 @@ describe("joining a channel", () => {
 
   it("rejects if the log does not return its end, and keeps other readers", async () => {
     const { hub, reader, first } = await followed(5);
-    await assert.rejects(hub.join(CHANNEL, "resume", { epoch: "e", offset: 7 }, ignore), /away/);
+    await assert.rejects(join(hub, { dialect: "resume", resume: { epoch: "e", offset: 7 } }), /away/);
     reader.entries(entriesFrom(5, "5"));
     assert.deepEqual(readAll(first.cursor), framesOf("plain", 5, "5"));
   });
@@ -180,7 +172,7 @@ describe("joining a channel", () => {
     const log = memoryLog();
     const hub = hubOn({ log });
     await log.close();
-    await assert.rejects(hub.join(CHANNEL, "plain", undefined, ignore), /closed/);
+    await assert.rejects(join(hub), /closed/);
     assert.equal(hub.channels, 0);
   });
 
@@ -188,19 +180,18 @@ describe("joining a channel", () => {
     const log = new ManualLog();
     const hub = hubOn({ log });
     const controller = new AbortController();
-    const join = (resume?: ResumePoint): Promise<Joined> =>
-      hub.join(CHANNEL, "resume", resume, ignore, controller.signal);
-    const [waiting, staying] = [join(), hub.join(CHANNEL, "resume", undefined, ignore)];
+    const { signal } = controller;
+    const [waiting, staying] = [join(hub, { dialect: "resume", signal }), join(hub, { dialect: "resume" })];
     controller.abort(new Error("aborted"));
     await assert.rejects(waiting, /aborted/, "the log has not begun to deliver");
-    await assert.rejects(join(), /aborted/, "aborted before the join");
+    await assert.rejects(join(hub, { signal }), /aborted/, "aborted before the join");
 
     const reader = log.reader(CHANNEL);
     reader.started({ epoch: "e", next: 5 }, 5);
     const { cursor } = await staying;
     log.onEnd = () => Promise.resolve({ epoch: "e", next: 9 });
     const later = new AbortController();
-    const ahead = hub.join(CHANNEL, "resume", { epoch: "e", offset: 7 }, ignore, later.signal);
+    const ahead = join(hub, { dialect: "resume", resume: { epoch: "e", offset: 7 }, signal: later.signal });
     await nextTurn();
     later.abort(new Error("aborted, too"));
     await assert.rejects(ahead, /aborted, too/, "the messages did not arrive");
@@ -211,24 +202,24 @@ describe("joining a channel", () => {
 
   it("rejects beyond the maximum number of channels, and first ends those without readers, the oldest first", async () => {
     const { log, hub, first } = await followed(1, { maxChannels: 4, lingerMs: 60_000 });
-    const join = async (name: string): Promise<Joined> => {
-      const joining = hub.join(name, "plain", undefined, ignore);
+    const open = async (name: string): Promise<Joined> => {
+      const joining = join(hub, { channel: name });
       // A rejected join has no reader.
       log.readers.get(name)?.started({ epoch: "e", next: 1 }, 1);
       return joining;
     };
-    const [d, e] = [await join("d"), await join("e"), await join("f")];
-    await assert.rejects(join("g"), TooManyChannelsError);
+    const [d, e] = [await open("d"), await open("e"), await open("f")];
+    await assert.rejects(open("g"), TooManyChannelsError);
     // Neither the order in which the channels were opened, nor its reverse.
     for (const { cursor } of [d, e, first]) cursor.close();
     const left: string[] = [];
     for (const name of ["g", "h", "i"]) {
       const before = [...log.readers.keys()];
-      await join(name);
+      await open(name);
       left.push(...before.filter((each) => !log.readers.has(each)));
     }
     assert.deepEqual(left, ["d", "e", CHANNEL]);
-    await assert.rejects(join("j"), TooManyChannelsError);
+    await assert.rejects(open("j"), TooManyChannelsError);
     assert.equal(hub.channels, 4);
   });
 });

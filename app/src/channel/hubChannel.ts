@@ -3,7 +3,7 @@ import { MAX_ENVELOPE_BYTES } from "../wire/encode.ts";
 import type { Dialect, Gap } from "../wire/messages.ts";
 import { Condition } from "./condition.ts";
 import { ChannelCursor } from "./cursor.ts";
-import type { Joined, Listener, ResumePoint } from "./cursor.ts";
+import type { Joined, JoinRequest, Listener, ResumePoint } from "./cursor.ts";
 import { DialectFrames } from "./dialectFrames.ts";
 
 /** Share of the retained frames after which readers are notified in the middle of a turn: they must not lose frames. */
@@ -15,7 +15,7 @@ const LINGER_MS = 10_000;
 /** The epoch of a channel that was not read yet. */
 const UNKNOWN = "";
 
-export interface ChannelParts {
+export interface HubChannelParts {
   readonly log: MessageLog;
   /** Messages per channel that readers can resume from, and the bytes of their payloads: up to the first of these limits. */
   readonly retainedMessages: number;
@@ -32,9 +32,9 @@ export interface ChannelParts {
  * One channel of a task. It reads the channel's log, encodes each message once per dialect, and keeps the recent frames for all
  * readers. A reader has a {@link Cursor}.
  */
-export class Channel implements LogReader {
+export class HubChannel implements LogReader {
   readonly #name: string;
-  readonly #parts: ChannelParts;
+  readonly #parts: HubChannelParts;
   readonly #onUnused: () => void;
   readonly #frames: DialectFrames;
   /** Minimum size of the retained frames per dialect, in bytes. */
@@ -64,7 +64,7 @@ export class Channel implements LogReader {
    * @param dialect dialect of the first reader.
    * @param onUnused called when the channel has been without readers for `lingerMs`.
    */
-  constructor(name: string, dialect: Dialect, parts: ChannelParts, onUnused: () => void) {
+  constructor(name: string, dialect: Dialect, parts: HubChannelParts, onUnused: () => void) {
     this.#name = name;
     this.#parts = parts;
     this.#onUnused = onUnused;
@@ -102,12 +102,7 @@ export class Channel implements LogReader {
   }
 
   /** See `Hub.join`. */
-  async join(
-    dialect: Dialect,
-    resume: ResumePoint | undefined,
-    listener: Listener,
-    signal: AbortSignal | undefined,
-  ): Promise<Joined> {
+  async join({ dialect, resume, listener, signal }: JoinRequest): Promise<Joined> {
     this.#joining += 1;
     try {
       await this.#moved.until(this.#isLive, signal);
