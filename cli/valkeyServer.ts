@@ -56,6 +56,8 @@ export interface ValkeyServer {
   readonly pid: number;
   /** Resolves when the process has ended, for whatever reason. */
   readonly ended: Promise<void>;
+  /** Sends SIGKILL. */
+  kill(): void;
   /** Sends SIGTERM, and SIGKILL if the process does not end. Idempotent. */
   close(): Promise<void>;
 }
@@ -148,6 +150,9 @@ async function start(
     // A child that has written a line has an id.
     pid: child.pid ?? 0,
     ended,
+    kill() {
+      child.kill("SIGKILL");
+    },
     async close() {
       child.kill("SIGTERM");
       const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);

@@ -42,6 +42,14 @@ export interface DeploymentStatus {
   readonly healthy: number;
 }
 
+/** A fault that is applied now. */
+export interface ActiveFault {
+  /** Such as `freeze-task`. */
+  readonly fault: string;
+  /** Absent if the fault is not that of one task. */
+  readonly task?: string | undefined;
+}
+
 /** The state of a running stack that an output shows. */
 export interface ObservedStack {
   readonly urls: StackUrls;
@@ -65,6 +73,11 @@ interface ScalingEvent {
   readonly policy: string;
   readonly metric: ScalingMetric;
   readonly target: number;
+}
+
+interface FaultEvent extends ActiveFault {
+  /** Such as `Freeze`. */
+  readonly name: string;
 }
 
 export type StackEvent =
@@ -138,7 +151,11 @@ export type StackEvent =
       readonly stopTimeoutSeconds: number;
       readonly secondSignal: "kills";
     }
-  | { readonly event: "stopped" };
+  | { readonly event: "stopped" }
+  /** The user has applied a fault, by the keyboard or by the dashboard. */
+  | ({ readonly event: "fault-applied" } & FaultEvent)
+  /** The fault is undone, or has done its work, or its task has ended. */
+  | ({ readonly event: "fault-ended" } & FaultEvent);
 
 export type EventOf<Name extends StackEvent["event"]> = Extract<StackEvent, { event: Name }>;
 

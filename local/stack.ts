@@ -1,7 +1,9 @@
 /** Runs a declared graph on this machine: the path to its service, and the edge of its API Gateway. */
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
 import { startApiGatewayEdge } from "./runtime/apiGatewayEdge.ts";
+import { createImpairment } from "./runtime/network/impairment.ts";
 import { localCertificate } from "./runtime/network/certificate.ts";
+import { createFaultControl, type FaultControl } from "./control/faultControl.ts";
 import type { EmitEvent, ObservedStack, StackUrls } from "./events.ts";
 import { coverageOf, limitationsOf } from "./model/coverage.ts";
 import { ignoredInputs } from "./model/ignoredInputs.ts";
@@ -40,6 +42,7 @@ export interface RunningStack extends ObservedStack {
   readonly tasks: Tasks | undefined;
   /** Resolves when every task is healthy; rejects if the deployment circuit breaker is triggered before. */
   readonly ready: Promise<void>;
+  readonly faults: FaultControl;
   /** Stops the tasks, then the load balancer, the edge and the backplane. Idempotent. */
   close(): Promise<void>;
   /** Sends SIGKILL to every task, which ends a `close` that waits for them. */
@@ -53,8 +56,13 @@ export interface RunningStack extends ObservedStack {
 export async function startStack(
   graph: DeclaredGraph,
   options: StackOptions,
-  emit: EmitEvent,
+  emitEvent: EmitEvent,
 ): Promise<RunningStack> {
+  let onEvent: FaultControl["onEvent"] = () => undefined;
+  const emit: EmitEvent = (event) => {
+    emitEvent(event);
+    onEvent(event);
+  };
   const reads = recordReads(graph);
   const parts = readParts(reads.graph, options);
   const covered = coverageOf(graph, parts.unsupported);
@@ -70,6 +78,7 @@ export async function startStack(
     certificate: await localCertificate(options.cacheDirectory, (message) => {
       emit({ event: "warning", message });
     }),
+    impairment: createImpairment(),
     flushMs: FLUSH_MS,
     emit,
   };
@@ -106,6 +115,16 @@ export async function startStack(
   });
   // A caller that does not wait for `ready` must not get an unhandled rejection.
   ready.catch(() => undefined);
+  const faults = createFaultControl(
+    {
+      taskFaults: (id) => service?.tasks.task(id),
+      impairment: common.impairment,
+      backplane: service?.backplane,
+      rotateSecret: service?.rotateSecret,
+    },
+    emit,
+  );
+  onEvent = faults.onEvent;
   const running = starting.move();
   let closing: Promise<void> | undefined;
 
@@ -116,6 +135,7 @@ export async function startStack(
       stopTimeoutSeconds: parts.servicePath?.service.container.stopTimeoutSeconds ?? 0,
       secondSignal: "kills",
     });
+    faults.endAll();
     await running.disposeAsync();
     emit({ event: "stopped" });
   }
@@ -124,6 +144,7 @@ export async function startStack(
     urls,
     tasks: service?.tasks,
     ready,
+    faults,
     status: () => service?.tasks.status() ?? [],
     scaling: () => undefined,
     close() {

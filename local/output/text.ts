@@ -90,6 +90,10 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
       return [describeStopping(event)];
     case "stopped":
       return ["stopped"];
+    case "fault-applied":
+      return [about(event.task ?? "stack", `${paint("warn", "fault applied")}: ${event.name}`)];
+    case "fault-ended":
+      return [about(event.task ?? "stack", `fault ended: ${event.name}`)];
   }
 }
 

@@ -1,6 +1,7 @@
 /** The distribution in front of an API Gateway, which a WebSocket server of this machine emulates. */
 import type { LocalCertificate } from "./network/certificate.ts";
 import { startEdge } from "./edge.ts";
+import type { Impairment } from "./network/impairment.ts";
 import type { ListenPort, ListeningServer, PortAddress } from "./network/listen.ts";
 import type { DeclaredDistribution } from "../model/edge/distribution.ts";
 import type { Upstream } from "./network/proxy.ts";
@@ -18,6 +19,8 @@ export interface ApiGatewayEdgeOptions {
   readonly origin: URL;
   readonly certificate: LocalCertificate;
   readonly listenPort: ListenPort;
+  /** Faults of the clients' connections. */
+  readonly impairment: Impairment;
   readonly flushMs: number;
 }
 

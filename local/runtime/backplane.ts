@@ -3,11 +3,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { EmitEvent } from "../events.ts";
 import { LOOPBACK } from "../../cli/loopback.ts";
 import type { DeclaredBackplane, BackplaneAddress } from "../model/backplane.ts";
-import { startStandIn } from "../stand-in-valkey/server.ts";
+import { startStandIn, type StandInUser, type ValkeyStandIn } from "../stand-in-valkey/server.ts";
 import { startValkeyServer, type ValkeyServer, type ValkeyServerOptions } from "../../cli/valkeyServer.ts";
 
 export interface RunningBackplane {
   readonly address: BackplaneAddress;
+  /** Ends the server, whose data is lost, until `start`. Idempotent. */
+  stop(): Promise<void>;
+  /** Starts the server again at its address, without data. Idempotent. */
+  start(): Promise<void>;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -31,13 +35,7 @@ export async function startBackplane(
   binary: string | undefined,
   emit: EmitEvent,
 ): Promise<RunningBackplane> {
-  if (binary === undefined) {
-    const standIn = await startStandIn(user);
-    return {
-      address: { host: LOOPBACK, port: standIn.port, cluster: true },
-      close: () => standIn.close(),
-    };
-  }
+  if (binary === undefined) return restartableStandIn(user);
   const options: ValkeyServerOptions = {
     binary,
     directives: [
@@ -56,46 +54,70 @@ export async function startBackplane(
   return {
     // A real cluster needs seconds to form.
     address: { host: LOOPBACK, port: server.port, cluster: false },
-    close: keepRunning(server, { ...options, port: server.port }, emit),
+    ...keepRunning(server, { ...options, port: server.port }, emit),
   };
 }
 
-/**
- * Restarts the server whenever it ends. Its data is lost.
- * @returns a function that stops the server.
- */
+async function restartableStandIn(user: StandInUser): Promise<RunningBackplane> {
+  let standIn: ValkeyStandIn | undefined = await startStandIn(user);
+  const { port } = standIn;
+  async function stop(): Promise<void> {
+    const running = standIn;
+    standIn = undefined;
+    await running?.close();
+  }
+  return {
+    address: { host: LOOPBACK, port, cluster: true },
+    stop,
+    async start() {
+      standIn ??= await startStandIn(user, port);
+    },
+    close: stop,
+  };
+}
+
+/** Restarts the server whenever it ends, except while it is stopped. Its data is lost. */
 function keepRunning(
   first: ValkeyServer,
   options: ValkeyServerOptions,
   emit: EmitEvent,
-): () => Promise<void> {
+): Omit<RunningBackplane, "address"> {
   const closing = new AbortController();
   const isClosing = (): boolean => closing.signal.aborted;
   let server = first;
+  /** While the server is stopped; resolves when it may start. */
+  let stopped: PromiseWithResolvers<undefined> | undefined;
+  let started = Promise.withResolvers<undefined>();
 
   const watch = async (): Promise<void> => {
     for (;;) {
       await server.ended;
       if (isClosing()) return;
-      emit({ event: "backplane-ended", afterMs: RESTART_DELAY_MS });
+      if (stopped === undefined) {
+        emit({ event: "backplane-ended", afterMs: RESTART_DELAY_MS });
+        await delay(RESTART_DELAY_MS, undefined, { signal: closing.signal });
+      }
+      await stopped?.promise;
       server = await restart();
-      if (isClosing()) {
+      if (isClosing() || stopped !== undefined) {
         await server.close();
-        return;
+        continue;
       }
       emit({ event: "backplane-started", pid: server.pid, port: server.port });
+      started.resolve(undefined);
     }
   };
 
   const restart = async (): Promise<ValkeyServer> => {
     for (;;) {
-      await delay(RESTART_DELAY_MS, undefined, { signal: closing.signal });
+      if (isClosing()) throw new Error("The backplane is closed.");
       try {
         return await startValkeyServer(options);
       } catch (error) {
         // Another process may use the port at the moment.
         const reason = error instanceof Error ? error.message : String(error);
         emit({ event: "backplane-ended", afterMs: RESTART_DELAY_MS, reason });
+        await delay(RESTART_DELAY_MS, undefined, { signal: closing.signal });
       }
     }
   };
@@ -103,9 +125,24 @@ function keepRunning(
   const watching = watch().catch((error: unknown) => {
     if (!isClosing()) throw error;
   });
-  return async () => {
-    closing.abort();
-    await server.close();
-    await watching;
+  return {
+    async stop() {
+      stopped ??= Promise.withResolvers();
+      server.kill();
+      await server.ended;
+    },
+    async start() {
+      if (stopped === undefined) return;
+      started = Promise.withResolvers();
+      stopped.resolve(undefined);
+      stopped = undefined;
+      await Promise.race([started.promise, watching]);
+    },
+    async close() {
+      closing.abort();
+      stopped?.resolve(undefined);
+      await server.close();
+      await watching;
+    },
   };
 }

@@ -10,6 +10,7 @@ import {
   MAX_LINGER_MS,
   respond,
 } from "./network/exchange.ts";
+import { createImpairment, type Impairment } from "./network/impairment.ts";
 import {
   type ListenPort,
   listenOnLocalhost,
@@ -45,12 +46,20 @@ export interface EdgeOptions {
   readonly origins: ReadonlyMap<string, Upstream>;
   readonly certificate: LocalCertificate;
   readonly listenPort: ListenPort;
+  /** Faults of the clients' connections. @default none */
+  readonly impairment?: Impairment | undefined;
   /** Time for open connections to write their last bytes before the edge closes. */
   readonly flushMs: number;
 }
 
-export async function startEdge(options: EdgeOptions): Promise<ListeningServer<PortAddress>> {
-  const { distribution, origins, certificate, listenPort, flushMs } = options;
+export interface RunningEdge extends ListeningServer<PortAddress> {
+  /** Applies to later requests. The origins and the domain name stay. */
+  update(distribution: DeclaredDistribution): void;
+}
+
+export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
+  const { origins, certificate, listenPort, impairment = createImpairment(), flushMs } = options;
+  let { distribution } = options;
   const via = `1.1 ${distribution.domainName} (CloudFront)`;
 
   function cloudFrontHeaders(xCache: string): Headers {
@@ -106,6 +115,7 @@ export async function startEdge(options: EdgeOptions): Promise<ListeningServer<P
           target: decision.target,
           headers: originRequestHeaders(distribution, decision, headers, viewerAddress, randomUUID()),
           responseTimeoutMs: origin.readTimeoutSeconds * 1000,
+          pipe: impairment.pipe,
           tunnelIdle: { ms: WEBSOCKET_IDLE_SECONDS * 1000, countsBytes: "from-server" },
           mapResponseHeaders: (fields) => [
             ...applyResponseHeaders(behavior.responseHeadersPolicy, fields),
@@ -120,19 +130,27 @@ export async function startEdge(options: EdgeOptions): Promise<ListeningServer<P
     }
   }
 
-  const exchanges = createExchanges(handle, {
-    limits: {
-      maxSilenceMs: MAX_REQUEST_HEAD_MS,
-      maxRequestHeadMs: MAX_REQUEST_HEAD_MS,
-      maxRequestHeadBytes: REQUEST_LIMITS.maxRequestBytes,
-      maxLingerMs: MAX_LINGER_MS,
+  const exchanges = createExchanges(
+    (exchange) => {
+      impairment.admit(exchange, handle);
     },
-    refuseHead: (problem) =>
-      refusal({ status: HEAD_PROBLEM_STATUS[problem], reason: "The request could not be satisfied." }),
-  });
+    {
+      limits: {
+        maxSilenceMs: MAX_REQUEST_HEAD_MS,
+        maxRequestHeadMs: MAX_REQUEST_HEAD_MS,
+        maxRequestHeadBytes: REQUEST_LIMITS.maxRequestBytes,
+        maxLingerMs: MAX_LINGER_MS,
+      },
+      refuseHead: (problem) =>
+        refusal({ status: HEAD_PROBLEM_STATUS[problem], reason: "The request could not be satisfied." }),
+    },
+  );
   const listening = await listenOnLocalhost(tlsServers(exchanges.createServer(), certificate), listenPort);
   return {
     address: listening.address,
+    update(updated) {
+      distribution = updated;
+    },
     async close() {
       await exchanges.waitUntilIdle(flushMs);
       await listening.close();

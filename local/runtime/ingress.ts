@@ -4,12 +4,14 @@ import { PATHS } from "../../app/src/settings/contract.ts";
 import { type LocalCertificate, CERTIFICATE_NAME } from "./network/certificate.ts";
 import { startEdge } from "./edge.ts";
 import type { StackUrls } from "../events.ts";
+import type { Impairment } from "./network/impairment.ts";
 import type { ListenPort, PortAddress } from "./network/listen.ts";
 import { type RunningListener, type RunningListeners, startListeners } from "./listeners.ts";
 import type { DeclaredDistribution } from "../model/edge/distribution.ts";
 import type { DeclaredOrigin } from "../model/edge/origin.ts";
 import type { ServicePath } from "../model/parts.ts";
 import type { Upstream } from "./network/proxy.ts";
+import { createSecretRotation } from "./secretRotation.ts";
 import type { Targets } from "./tasks/targets.ts";
 
 export interface IngressOptions {
@@ -17,12 +19,16 @@ export interface IngressOptions {
   /** The port of the first declared listener that is not the edge. */
   readonly loadBalancerPort: ListenPort;
   readonly certificate: LocalCertificate;
+  /** Faults of the clients' connections. */
+  readonly impairment: Impairment;
   /** Time for open connections to write their last bytes before everything closes. */
   readonly flushMs: number;
 }
 
 export interface RunningIngress {
   readonly urls: StackUrls;
+  /** Deploys the next generation of the origin secret; `undefined` if the stack has none. */
+  readonly rotateSecret: (() => Promise<void>) | undefined;
   close(): Promise<void>;
 }
 
@@ -33,7 +39,7 @@ export interface RunningIngress {
 export async function startIngress(
   path: ServicePath,
   targets: ReadonlyMap<string, Targets>,
-  { edgePort, loadBalancerPort, certificate, flushMs }: IngressOptions,
+  { edgePort, loadBalancerPort, certificate, impairment, flushMs }: IngressOptions,
 ): Promise<RunningIngress> {
   await using starting = new AsyncDisposableStack();
   const listeners = await startListeners({
@@ -42,25 +48,32 @@ export async function startIngress(
     certificate,
     edgePort: path.edge === undefined ? edgePort : undefined,
     listenPort: loadBalancerPort,
+    impairment,
     flushMs,
   });
   starting.defer(() => listeners.close());
   if (path.edge === undefined) {
     const urls = urlsOfLoadBalancer(path, listeners);
     const running = starting.move();
-    return { urls, close: () => running.disposeAsync() };
+    return { urls, rotateSecret: undefined, close: () => running.disposeAsync() };
   }
   const edge = await startEdge({
     distribution: path.edge,
     origins: upstreamsOf(path.edge, listeners, certificate),
     certificate,
     listenPort: edgePort,
+    impairment,
     flushMs,
   });
   starting.defer(() => edge.close());
   const running = starting.move();
   return {
     urls: urlsOfEdge(path, path.edge, edge.address, listeners),
+    rotateSecret: createSecretRotation(
+      { edge: path.edge, loadBalancers: path.loadBalancers },
+      edge,
+      listeners,
+    ),
     close: () => running.disposeAsync(),
   };
 }

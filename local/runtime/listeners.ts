@@ -1,6 +1,7 @@
 /** All emulated listeners, with their local ports. */
 import type { LocalCertificate } from "./network/certificate.ts";
 import type { ListenPort, ServerAddress } from "./network/listen.ts";
+import type { Impairment } from "./network/impairment.ts";
 import { startListener } from "./loadBalancer.ts";
 import type { DeclaredListener } from "../model/loadBalancer/listener.ts";
 import type { DeclaredLoadBalancer } from "../model/loadBalancer/loadBalancer.ts";
@@ -15,6 +16,8 @@ export interface ListenersOptions {
   readonly edgePort: ListenPort | undefined;
   /** The port of the first other listener. The next listeners have the next ports. */
   readonly listenPort: ListenPort;
+  /** Faults of the clients' connections, if the load balancer is the edge. */
+  readonly impairment: Impairment;
   readonly flushMs: number;
 }
 
@@ -26,14 +29,17 @@ export interface RunningListener {
 
 export interface RunningListeners {
   readonly running: readonly RunningListener[];
+  /** Applies the rules of the same load balancers to later requests. */
+  update(loadBalancers: readonly DeclaredLoadBalancer[]): void;
   close(): Promise<void>;
 }
 
 /** @throws {ExpectedError} if a port is taken. No listener is left open then. */
 export async function startListeners(options: ListenersOptions): Promise<RunningListeners> {
-  const { loadBalancers, targets, certificate, edgePort, listenPort, flushMs } = options;
+  const { loadBalancers, targets, certificate, edgePort, listenPort, impairment, flushMs } = options;
   await using starting = new AsyncDisposableStack();
   const running: RunningListener[] = [];
+  const updates: RunningListeners["update"][] = [];
   let { port } = listenPort;
 
   function listenPortOf(
@@ -59,12 +65,25 @@ export async function startListeners(options: ListenersOptions): Promise<Running
           )?.address;
           return address !== undefined && "port" in address ? address.port : declared;
         },
+        impairment: edgePort === undefined ? undefined : impairment,
         flushMs,
+      });
+      updates.push((updated) => {
+        const same = updated
+          .find(({ arn }) => arn === loadBalancer.arn)
+          ?.listeners.find(({ name }) => name === listener.name);
+        if (same !== undefined) started.update(same);
       });
       starting.defer(() => started.close());
       running.push({ loadBalancer, listener, address: started.address });
     }
   }
   const listening = starting.move();
-  return { running, close: () => listening.disposeAsync() };
+  return {
+    running,
+    update(updated) {
+      for (const update of updates) update(updated);
+    },
+    close: () => listening.disposeAsync(),
+  };
 }

@@ -11,6 +11,7 @@ import {
   MAX_LINGER_MS,
   respond,
 } from "./network/exchange.ts";
+import { createImpairment, type Impairment } from "./network/impairment.ts";
 import {
   type ListenPort,
   listenOnLocalhost,
@@ -56,12 +57,21 @@ export interface ListenerOptions {
   readonly listenPort: ListenPort | "private";
   /** Returns the local port of a declared one of this load balancer, or the declared one if no local port stands for it. */
   readonly localPort: (declared: number) => number;
+  /** Faults of the clients' connections. @default none */
+  readonly impairment?: Impairment | undefined;
   /** Time for open connections to write their last bytes before the listener closes. */
   readonly flushMs: number;
 }
 
-export async function startListener(options: ListenerOptions): Promise<ListeningServer> {
-  const { loadBalancer, listener, targets, certificate, listenPort, localPort, flushMs } = options;
+export interface RunningListener extends ListeningServer {
+  /** Applies to later requests. The protocol and the port stay. */
+  update(listener: DeclaredListener): void;
+}
+
+export async function startListener(options: ListenerOptions): Promise<RunningListener> {
+  const { loadBalancer, targets, certificate, listenPort, localPort, flushMs } = options;
+  const { impairment = createImpairment() } = options;
+  let { listener } = options;
   const idleMs = loadBalancer.idleTimeoutSeconds * 1000;
   const clientKeepAliveMs = loadBalancer.clientKeepAliveSeconds * 1000;
   const acceptedAtMs = new WeakMap<Socket, number>();
@@ -126,6 +136,7 @@ export async function startListener(options: ListenerOptions): Promise<Listening
       }),
       responseTimeoutMs: idleMs,
       maxResponseHeadBytes: HEADER_LIMITS.maxResponseHeadBytes,
+      pipe: impairment.pipe,
       tunnelIdle: { ms: idleMs, countsBytes: "both" },
       mapResponseHeaders: (fields) => [...fields, ...group.responseHeaders],
       onFailed(reason) {
@@ -134,15 +145,20 @@ export async function startListener(options: ListenerOptions): Promise<Listening
     });
   }
 
-  const exchanges = createExchanges(handle, {
-    limits: {
-      maxSilenceMs: idleMs,
-      maxRequestHeadMs: MAX_REQUEST_HEAD_MS,
-      maxRequestHeadBytes: HEADER_LIMITS.maxRequestHeadBytes,
-      maxLingerMs: MAX_LINGER_MS,
+  const exchanges = createExchanges(
+    (exchange) => {
+      impairment.admit(exchange, handle);
     },
-    refuseHead: (problem) => errorPage(HEAD_PROBLEM_STATUS[problem]),
-  });
+    {
+      limits: {
+        maxSilenceMs: idleMs,
+        maxRequestHeadMs: MAX_REQUEST_HEAD_MS,
+        maxRequestHeadBytes: HEADER_LIMITS.maxRequestHeadBytes,
+        maxLingerMs: MAX_LINGER_MS,
+      },
+      refuseHead: (problem) => errorPage(HEAD_PROBLEM_STATUS[problem]),
+    },
+  );
   function createHttpServer() {
     const server = exchanges.createServer();
     server.keepAliveTimeout = idleMs;
@@ -156,6 +172,9 @@ export async function startListener(options: ListenerOptions): Promise<Listening
     : listenOnLocalhost(createServer, listenPort));
   return {
     address: listening.address,
+    update(updated) {
+      listener = updated;
+    },
     async close() {
       await exchanges.waitUntilIdle(flushMs);
       await listening.close();

@@ -1,6 +1,6 @@
 /** The path to the service: edge, load balancer, tasks, and their backplane. */
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
-import { startBackplane } from "./backplane.ts";
+import { type RunningBackplane, startBackplane } from "./backplane.ts";
 import type { EmitEvent, StackUrls } from "../events.ts";
 import { type IngressOptions, startIngress } from "./ingress.ts";
 import { redirectToBackplane } from "../model/backplane.ts";
@@ -23,6 +23,10 @@ export interface ServicePathOptions extends IngressOptions {
 export interface RunningServicePath {
   readonly urls: StackUrls;
   readonly tasks: Tasks;
+  /** `undefined` if the stack declares none. */
+  readonly backplane: RunningBackplane | undefined;
+  /** Deploys the next generation of the origin secret; `undefined` if the stack has none. */
+  readonly rotateSecret: (() => Promise<void>) | undefined;
   /** Stops the tasks, then the load balancer, the edge and the backplane. */
   close(): Promise<void>;
 }
@@ -42,10 +46,12 @@ export async function startServicePath(
   }
 
   await using starting = new AsyncDisposableStack();
-  const service = await connectBackplane(path, options.valkeyServer, emit, starting);
+  const backplane = path.backplane && (await startBackplane(path.backplane, options.valkeyServer, emit));
+  if (backplane !== undefined) starting.defer(() => backplane.close());
   const ingress = await startIngress(path, targets, options);
   starting.defer(() => ingress.close());
 
+  const service = connectTo(backplane, path);
   const metrics = createTaskMetrics();
   const tasks = startTasks({
     service,
@@ -59,6 +65,8 @@ export async function startServicePath(
   return {
     urls: ingress.urls,
     tasks,
+    backplane,
+    rotateSecret: ingress.rotateSecret,
     async close() {
       // The tasks stop first: their last messages pass the backplane, the load balancer and the edge.
       await tasks.close();
@@ -67,16 +75,12 @@ export async function startServicePath(
   };
 }
 
-/** Starts the backplane, and replaces its endpoint in the environment of the service. */
-async function connectBackplane(
+/** The service with the address of the running backplane in its environment. */
+function connectTo(
+  running: RunningBackplane | undefined,
   { service, backplane }: ServicePath,
-  valkeyServer: string | undefined,
-  emit: EmitEvent,
-  starting: AsyncDisposableStack,
-): Promise<DeclaredService> {
-  if (backplane === undefined) return service;
-  const running = await startBackplane(backplane, valkeyServer, emit);
-  starting.defer(() => running.close());
+): DeclaredService {
+  if (running === undefined || backplane === undefined) return service;
   const { container } = service;
   const environment = redirectToBackplane(container.environment, backplane, running.address);
   return { ...service, container: { ...container, environment } };

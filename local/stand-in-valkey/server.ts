@@ -40,7 +40,8 @@ interface WaitingClient {
   readonly respond: (reply: Reply) => void;
 }
 
-export async function startStandIn(user: StandInUser): Promise<ValkeyStandIn> {
+/** @param listenPort 0 for any free port. */
+export async function startStandIn(user: StandInUser, listenPort = 0): Promise<ValkeyStandIn> {
   const store = new KeyStore();
   const scripts = await createScripts();
   const sockets = new Set<Socket>();
@@ -183,7 +184,7 @@ export async function startStandIn(user: StandInUser): Promise<ValkeyStandIn> {
   }
 
   const server = createServer(serve);
-  server.listen(0, LOOPBACK);
+  server.listen(listenPort, LOOPBACK);
   await once(server, "listening");
   const address = server.address();
   if (typeof address === "object" && address !== null) ({ port } = address);

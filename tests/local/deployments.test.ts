@@ -92,7 +92,7 @@ describe("a fault of a task", () => {
   it("makes its health checks fail, so that the service replaces it", async () => {
     await using fixture = await running(wholePath());
     const tasks = tasksOf(fixture);
-    tasks.task("task-1")?.failHealthChecks();
+    tasks.task("task-1")?.setFailing(true);
     const { id, reason } = await fixture.next("task-replaced");
     assert.deepEqual([id, reason], ["task-1", "the health check fails on purpose"]);
     await fixture.next("task-healthy", (event) => event.id === "task-2");

@@ -28,6 +28,8 @@ export interface Hop {
   readonly responseTimeoutMs: number;
   /** Maximum length of the response's head. @default that of Node.js */
   readonly maxResponseHeadBytes?: number;
+  /** Copies the bytes of an upgraded connection in one direction. @default `from.pipe(to)` */
+  readonly pipe?: (from: Socket, to: Socket) => void;
   /** Maximum silence of an upgraded connection, and the direction whose bytes end a silence. */
   readonly tunnelIdle: { readonly ms: number; readonly countsBytes: "both" | "from-server" };
   /** Returns the headers that the client receives for the end-to-end headers of the server. */
@@ -77,7 +79,7 @@ export function forward(exchange: Exchange, hop: Hop): void {
     client.write(switchingProtocols(incoming, hop));
     if (head.length > 0) client.write(head);
     if (upgrade.head.length > 0) server.write(upgrade.head);
-    tunnel(client, server, hop.tunnelIdle);
+    tunnel(client, server, hop);
   });
 }
 
@@ -145,7 +147,11 @@ function switchingProtocols(incoming: IncomingMessage, hop: Hop): string {
 }
 
 /** Copies bytes in both directions until both sides are closed. If one side ends in order, the other one does too. */
-function tunnel(client: Socket, server: Socket, idle: Hop["tunnelIdle"]): void {
+function tunnel(
+  client: Socket,
+  server: Socket,
+  { tunnelIdle: idle, pipe = (from, to) => from.pipe(to) }: Hop,
+): void {
   for (const [from, to] of [
     [client, server],
     [server, client],
@@ -153,7 +159,7 @@ function tunnel(client: Socket, server: Socket, idle: Hop["tunnelIdle"]): void {
     from.setTimeout(0);
     from.setNoDelay(true);
     from.on("error", () => undefined);
-    from.pipe(to);
+    pipe(from, to);
     from.once("close", () => {
       if (!from.readableEnded) {
         to.destroy();

@@ -34,10 +34,10 @@ export interface Registration {
    * @see https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay
    */
   deregister(): Promise<void>;
-  /** Every health check fails from now on. */
-  failHealthChecks(): void;
   /** Removes the target, and completes a deregistration at once. Idempotent. */
   drop(): void;
+  /** Whether every health check fails on purpose from now on. */
+  setFailing(isFailing: boolean): void;
 }
 
 type OnTargetHealth = (health: Health, reason: string) => void;
@@ -63,7 +63,7 @@ export function createTargets(group: DeclaredTargetGroup): Targets {
     let state = INITIAL_HEALTH;
     let outstanding = 0;
     let requests = 0;
-    let failsOnPurpose = false;
+    let isFailing = false;
     let deregistering: Promise<void> | undefined;
     const gone = new AbortController();
     const released = Promise.withResolvers<undefined>();
@@ -100,7 +100,7 @@ export function createTargets(group: DeclaredTargetGroup): Targets {
       let failsFrom = performance.now() + intervalMs;
       let reason = "";
       for (;;) {
-        const failure = failsOnPurpose ? FAILS_ON_PURPOSE : await runCheck(group.healthCheck, port, signal);
+        const failure = isFailing ? FAILS_ON_PURPOSE : await runCheck(group.healthCheck, port, signal);
         if (signal.aborted) return;
         reason = failure ?? reason;
         const passed = failure === undefined;
@@ -139,10 +139,10 @@ export function createTargets(group: DeclaredTargetGroup): Targets {
         deregistering ??= deregister();
         return deregistering;
       },
-      failHealthChecks() {
-        failsOnPurpose = true;
-      },
       drop,
+      setFailing(fails) {
+        isFailing = fails;
+      },
     };
   }
 

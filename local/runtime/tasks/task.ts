@@ -43,12 +43,12 @@ export interface TaskEnd {
   readonly output: readonly string[];
 }
 
-/** Faults on purpose. */
+/** The faults of a task. */
 export interface TaskFaults {
-  /** Sends a signal to the process, such as SIGKILL, SIGSTOP or SIGCONT. */
+  /** Sends a signal to the process, such as SIGKILL. */
   signal(signal: NodeJS.Signals): void;
-  /** Every health check of the target fails from now on, so the service replaces the task. No effect before the server listens. */
-  failHealthChecks(): void;
+  /** Whether the health checks of the target group fail from now on. */
+  setFailing(isFailing: boolean): void;
 }
 
 export interface RunningTask extends TaskFaults {
@@ -184,8 +184,8 @@ export function startTask(options: TaskOptions): RunningTask {
     signal(signal) {
       child.kill(signal);
     },
-    failHealthChecks() {
-      registration?.failHealthChecks();
+    setFailing(isFailing) {
+      registration?.setFailing(isFailing);
     },
   };
 }

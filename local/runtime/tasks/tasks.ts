@@ -44,7 +44,7 @@ export interface Tasks {
   setDesiredCount(count: number): void;
   /**
    * Starts a rolling deployment. It replaces one that is in progress.
-   * @param changes values that differ from the last deployed revision.
+   * @param changes values that differ from those of the current deployment, which after a rollback is the one before.
    * @returns the number of the new revision.
    */
   deploy(changes?: Partial<Revision>): number;
@@ -289,7 +289,7 @@ export function startTasks({ service, targets, entry, baseEnvironment, meter, em
     },
     deploy(changes = {}) {
       const revision = lastRevision + 1;
-      revisions.set(revision, { ...revisionOf(lastRevision), ...changes });
+      revisions.set(revision, { ...revisionOf(currentDeployment(rollout).revision), ...changes });
       lastRevision = revision;
       rollout = deployRevision(rollout, revision);
       startsAt = 0;
