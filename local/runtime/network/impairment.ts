@@ -2,6 +2,7 @@
  * Latency and lost connections between the clients and the edge, which a fault adds on purpose. The bytes of a connection pass this
  * module only after there was a latency during the connection.
  */
+import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { DelayLine } from "./delayLine.ts";
 import type { Exchange } from "./exchange.ts";
@@ -29,7 +30,7 @@ interface Link {
 /** @param random returns numbers from 0 up to 1. */
 export function createImpairment(random: () => number = Math.random): Impairment {
   const links = new Set<Link>();
-  const upgraded = new Set<Exchange>();
+  const upgraded = new Set<Socket>();
   let latencyMs = 0;
   let dropShare = 0;
 
@@ -47,12 +48,13 @@ export function createImpairment(random: () => number = Math.random): Impairment
     admit(exchange, handle) {
       const { upgrade, response } = exchange;
       if (upgrade !== undefined) {
+        const { socket } = upgrade;
         if (random() < dropShare) {
-          upgrade.socket.destroy();
+          socket.destroy();
           return;
         }
-        upgraded.add(exchange);
-        response.once("close", () => upgraded.delete(exchange));
+        upgraded.add(socket);
+        socket.once("close", () => upgraded.delete(socket));
       }
       if (latencyMs === 0) {
         handle(exchange);
@@ -81,8 +83,8 @@ export function createImpairment(random: () => number = Math.random): Impairment
       dropShare = share;
       const open = [...upgraded];
       for (let count = Math.ceil(share * open.length); count > 0; count--) {
-        const [exchange] = open.splice(Math.floor(random() * open.length), 1);
-        exchange?.upgrade?.socket.destroy();
+        const [socket] = open.splice(Math.floor(random() * open.length), 1);
+        socket?.destroy();
       }
     },
   };
