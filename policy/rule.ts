@@ -50,7 +50,7 @@ export interface StackRule extends RuleBase {
 export type Rule = ResourceRule | StackRule;
 
 /** Outputs with which other resources refer to a resource. */
-const REFERENCE_OUTPUTS = ["id", "arn", "bucket", "name"] as const;
+const REFERENCE_OUTPUTS = ["id", "arn", "bucket", "name", "resourceId"] as const;
 
 /**
  * Returns the resources of a type whose property refers to a target: by its value or by its source. If both are unknown, the

@@ -11,6 +11,7 @@ import { containerRules } from "./rules/containers.ts";
 import { edgeRules } from "./rules/edge.ts";
 import { limitRules } from "./rules/limits.ts";
 import { networkRules } from "./rules/network.ts";
+import { scalingRules } from "./rules/scaling.ts";
 import { serviceRules } from "./rules/services.ts";
 import { storageRules } from "./rules/storage.ts";
 import { timeoutRules } from "./rules/timeouts.ts";
@@ -20,6 +21,7 @@ export const rules: readonly Rule[] = [
   ...networkRules,
   ...containerRules,
   ...serviceRules,
+  ...scalingRules,
   ...accessRules,
   ...storageRules,
   ...cacheRules,

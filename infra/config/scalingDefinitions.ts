@@ -1,5 +1,6 @@
 /** The keys of autoscaling, with their types, ranges, defaults and descriptions. */
 import type { Definition } from "../../app/src/settings/definition.ts";
+import { SCHEDULED_ACTION } from "./schedule.ts";
 
 export const scalingDefinitions = {
   minTasks: {
@@ -61,5 +62,14 @@ export const scalingDefinitions = {
     min: 0,
     max: 3600,
     description: "Time after removing tasks before the autoscaler can remove more",
+  },
+  scheduledScaling: {
+    kind: "list",
+    default: [],
+    pattern: SCHEDULED_ACTION,
+    allowed:
+      "schedules such as cron(0 8 ? * MON-FRI *) 4-20 Europe/Berlin: an AWS cron expression, minimum and maximum of tasks, and a time zone if it is not UTC",
+    description:
+      "Times at which other numbers replace minTasks and maxTasks, which apply only before the first of these times",
   },
 } as const satisfies Record<string, Definition>;

@@ -9,6 +9,7 @@ import type { Clients } from "../components/network/listeners.ts";
 import { LoadBalancer } from "../components/network/loadBalancer.ts";
 import { Network } from "../components/network/network.ts";
 import type { StackOutputs } from "./outputs.ts";
+import { parseScheduledAction } from "../config/schedule.ts";
 import { Service } from "../components/tasks/service.ts";
 
 /** Inputs of the workload besides the configuration. */
@@ -123,6 +124,7 @@ export function declareWorkload(
       cpuPercent: config.cpuPercent,
       scaleOutCooldownSeconds: config.scaleOutCooldownSeconds,
       scaleInCooldownSeconds: config.scaleInCooldownSeconds,
+      scheduledActions: config.scheduledScaling.flatMap((text) => parseScheduledAction(text) ?? []),
       metricsServiceName: config.settings.serviceName,
       loadBalancerArnSuffix: loadBalancer.arnSuffix,
       targetGroupArnSuffix: loadBalancer.targetGroupArnSuffix,

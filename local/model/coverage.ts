@@ -23,7 +23,10 @@ const EMULATED = [
 
 /** Behavior in AWS that is missing here, by the reason. */
 const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
-  "the number of tasks does not change": ["aws:appautoscaling/policy:Policy"],
+  "the number of tasks does not change": [
+    "aws:appautoscaling/policy:Policy",
+    "aws:appautoscaling/scheduledAction:ScheduledAction",
+  ],
   "localhost and a self-signed certificate replace custom domains": [
     "aws:acm/certificate:Certificate",
     "aws:acm/certificateValidation:CertificateValidation",

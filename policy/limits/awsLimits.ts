@@ -66,8 +66,37 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
       AUTOSCALING,
       TARGET_TRACKING,
     ],
+    "targetTrackingScalingPolicyConfiguration.customizedMetricSpecification.statistic": [
+      oneOf("Average", "Minimum", "Maximum", "SampleCount", "Sum"),
+      AUTOSCALING,
+      "CustomizedMetricSpecification",
+    ],
     "targetTrackingScalingPolicyConfiguration.scaleInCooldown": [range(0), AUTOSCALING, TARGET_TRACKING],
     "targetTrackingScalingPolicyConfiguration.scaleOutCooldown": [range(0), AUTOSCALING, TARGET_TRACKING],
+  },
+  "aws:appautoscaling/scheduledAction:ScheduledAction": {
+    schedule: [
+      pattern(
+        /^(at|rate|cron)\(.{1,1590}\)$/,
+        "an expression at(…), rate(…) or cron(…) of at most 1600 characters",
+        "0 8 * * MON",
+      ),
+      AUTOSCALING,
+      "PutScheduledAction",
+    ],
+    "scalableTargetAction.minCapacity": [
+      custom(
+        "a whole number from 0 to maxCapacity",
+        (value, action) =>
+          Number(value) >= 0 &&
+          Number(value) <= Number(valueAt(action, "scalableTargetAction.maxCapacity") ?? Infinity),
+        -1,
+        100_000,
+      ),
+      AUTOSCALING,
+      "ScalableTargetAction",
+    ],
+    timezone: [length(1, 1600), AUTOSCALING, "PutScheduledAction"],
   },
   "aws:appautoscaling/target:Target": {
     minCapacity: [

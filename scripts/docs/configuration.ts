@@ -41,6 +41,7 @@ const SECTIONS: Readonly<Record<string, readonly Key[]>> = {
     "cpuPercent",
     "scaleOutCooldownSeconds",
     "scaleInCooldownSeconds",
+    "scheduledScaling",
     "cpu",
     "memoryMiB",
   ],

@@ -34,6 +34,7 @@ const REPOSITORY = "aws:ecr/repository:Repository";
 const REPOSITORY_POLICY = "aws:ecr/repositoryPolicy:RepositoryPolicy";
 const ROLE = "aws:iam/role:Role";
 const ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy";
+const SCALING_POLICY = "aws:appautoscaling/policy:Policy";
 const SECURITY_GROUP = "aws:ec2/securityGroup:SecurityGroup";
 const SERVICE = "aws:ecs/service:Service";
 const TARGET_GROUP = "aws:lb/targetGroup:TargetGroup";
@@ -229,6 +230,10 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
       ),
     ],
   },
+  SCALING: {
+    "no policy scales it": [remove(SCALING_POLICY), set(SCALING_POLICY, { resourceId: "service/other/one" })],
+    valid: [unchanged, set(SCALING_POLICY, { resourceId: UNKNOWN })],
+  },
   IAM4: {
     "it has the managed policy AdministratorAccess": [
       add(POLICY_ATTACHMENT, { policyArn: "arn:aws-cn:iam::aws:policy/AdministratorAccess" }),
@@ -413,8 +418,7 @@ const EXAMPLES: Readonly<Record<string, Examples>> = {
 
 /** Declared types without a rule of their own. LIMITS is not counted, because it only compares values that are declared. */
 const TYPES_WITHOUT_RULE = [
-  "aws:appautoscaling/policy:Policy",
-  "aws:appautoscaling/target:Target",
+  SCALING_POLICY, // SCALING
   LOG_DELIVERY, // CFR3
   "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination",
   LOG_SOURCE, // CFR3

@@ -5,6 +5,7 @@ import {
   metricDefinitions,
   SERVICE_DIMENSION,
 } from "../../../app/src/settings/metricDefinitions.ts";
+import type { ScheduledAction } from "../../config/schedule.ts";
 
 export interface AutoscalingArgs {
   /** Name of the ECS cluster. */
@@ -28,6 +29,8 @@ export interface AutoscalingArgs {
   readonly scaleOutCooldownSeconds: number;
   /** Seconds after a scale-in before the next one. */
   readonly scaleInCooldownSeconds: number;
+  /** Times at which other numbers replace `minTasks` and `maxTasks`. */
+  readonly scheduledActions: readonly ScheduledAction[];
   /** Value of the dimension of the metrics that the tasks log: their setting `serviceName`. */
   readonly metricsServiceName: string;
   /** ARN suffix of the load balancer for CloudWatch: `app/NAME/ID`. */
@@ -43,7 +46,7 @@ type TrackedMetric = Pick<Tracking, "predefinedMetricSpecification" | "customize
 
 /**
  * Target tracking of the service's task count, with one policy per threshold. Each policy can add tasks. Tasks are removed
- * only if all policies agree.
+ * only if all policies agree. Scheduled actions change the range of the task count.
  * @see https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-autoscaling-targettracking.html
  */
 export class Autoscaling extends pulumi.ComponentResource {
@@ -60,8 +63,11 @@ export class Autoscaling extends pulumi.ComponentResource {
         minCapacity: args.minTasks,
         maxCapacity: args.maxTasks,
       },
-      child,
+      // A scheduled action replaces both in AWS. An update must not undo it.
+      { ...child, ignoreChanges: args.scheduledActions.length > 0 ? ["minCapacity", "maxCapacity"] : [] },
     );
+    const { serviceNamespace, scalableDimension, resourceId } = target;
+    const tasks = { serviceNamespace, scalableDimension, resourceId };
 
     const track = (suffix: string, targetValue: number, metric: TrackedMetric): void => {
       if (targetValue === 0) return;
@@ -69,9 +75,7 @@ export class Autoscaling extends pulumi.ComponentResource {
         `${name}-${suffix}`,
         {
           policyType: "TargetTrackingScaling",
-          serviceNamespace: target.serviceNamespace,
-          scalableDimension: target.scalableDimension,
-          resourceId: target.resourceId,
+          ...tasks,
           targetTrackingScalingPolicyConfiguration: {
             ...metric,
             targetValue,
@@ -92,6 +96,19 @@ export class Autoscaling extends pulumi.ComponentResource {
     track("cpu", args.cpuPercent, {
       predefinedMetricSpecification: { predefinedMetricType: "ECSServiceAverageCPUUtilization" },
     });
+
+    for (const [index, { cron, min, max, timeZone }] of args.scheduledActions.entries()) {
+      new aws.appautoscaling.ScheduledAction(
+        `${name}-schedule-${index + 1}`,
+        {
+          ...tasks,
+          schedule: `cron(${cron})`,
+          ...(timeZone !== undefined && { timezone: timeZone }),
+          scalableTargetAction: { minCapacity: min, maxCapacity: max },
+        },
+        child,
+      );
+    }
 
     this.registerOutputs({});
   }

@@ -8,6 +8,7 @@ import type { StackConfig } from "../stackConfig.ts";
 import { CONNECTION_BYTES, connectionsThatFit, serverBytes } from "./connectionMemory.ts";
 import { memoryChoices } from "../data/fargateSizes.ts";
 import { checkScaling } from "./scalingRules.ts";
+import { checkSchedules } from "./scheduleRules.ts";
 import { checkTimeouts } from "./timeouts.ts";
 
 type KeyOf = (name: string) => string;
@@ -29,6 +30,7 @@ export function checkWorkload(
     | "connectionsPerTask"
     | "requestsPerTarget"
     | "cpuPercent"
+    | "scheduledScaling"
     | "settings"
   >,
   keyOf: KeyOf,
@@ -37,6 +39,7 @@ export function checkWorkload(
   return [
     ...checkTasks(config, keyOf),
     ...checkScaling(config, keyOf),
+    ...checkSchedules(config, keyOf),
     ...checkMemory(config, keyOf),
     ...checkKeySet(settings, keyOf),
     ...contradictions(settings, keyOf),

@@ -36,6 +36,9 @@ export interface Run {
   readonly stderr: string;
 }
 
+/** A value in a stack file. */
+export type ConfigValue = string | readonly string[];
+
 export class Project {
   readonly cloud: Cloud;
   /** Environment variables for a program that runs Pulumi with the state, secrets and providers of the test. */
@@ -141,7 +144,7 @@ export class Project {
   }
 
   /** Writes values of the project's namespace into a stack file. */
-  configure(stack: string, values: Readonly<Record<string, string>>): void {
+  configure(stack: string, values: Readonly<Record<string, ConfigValue>>): void {
     const file = join(this.folder, `Pulumi.${stack}.yaml`);
     // Stack files of this repository have a mapping under `config`.
     const { config, ...rest } = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };

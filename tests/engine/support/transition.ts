@@ -1,14 +1,14 @@
 /** A change of a stack and the calls to the providers that it causes. */
 import assert from "node:assert/strict";
 import type { Call } from "./cloud.ts";
-import type { Project } from "./project.ts";
+import type { ConfigValue, Project } from "./project.ts";
 import type { Traffic } from "./traffic.ts";
 
 export interface Transition {
   /** The change, as a clause: `the content of the image changes`. */
   readonly when: string;
   /** Values that are set in the stack file. */
-  readonly config?: Readonly<Record<string, string>>;
+  readonly config?: Readonly<Record<string, ConfigValue>>;
   /** Runs before the update. */
   readonly before?: (project: Project) => void;
   /** Runs one or more commands. @default an update */

@@ -89,6 +89,19 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
     calls: ["update Target scaling-tasks minCapacity"],
   },
   {
+    when: "scheduled actions are added, which then set the range of the tasks",
+    config: {
+      minTasks: "3",
+      scheduledScaling: ["cron(0 8 ? * MON-FRI *) 2-5 Europe/Berlin", "cron(0 18 ? * MON-FRI *) 1-2"],
+    },
+    calls: [["create ScheduledAction scaling-schedule-1", "create ScheduledAction scaling-schedule-2"]],
+  },
+  {
+    when: "the scheduled actions are removed: the range is that of the configuration again",
+    config: { minTasks: "2", scheduledScaling: [] },
+    calls: [["delete ScheduledAction scaling-schedule-1", "delete ScheduledAction scaling-schedule-2"]],
+  },
+  {
     when: "CPU and memory of a task are raised",
     config: { cpu: "2048", memoryMiB: "4096" },
     calls: NEW_TASKS,

@@ -6,6 +6,12 @@ const REPLACING: Readonly<Record<string, readonly string[]>> = {
   "aws:acm/certificate:Certificate": ["domainName", "validationMethod"],
   "aws:acm/certificateValidation:CertificateValidation": ["certificateArn", "validationRecordFqdns"],
   "aws:appautoscaling/policy:Policy": ["name", "resourceId", "scalableDimension", "serviceNamespace"],
+  "aws:appautoscaling/scheduledAction:ScheduledAction": [
+    "name",
+    "resourceId",
+    "scalableDimension",
+    "serviceNamespace",
+  ],
   "aws:appautoscaling/target:Target": ["resourceId", "scalableDimension", "serviceNamespace"],
   "aws:cloudfront/originRequestPolicy:OriginRequestPolicy": ["name"],
   "aws:cloudwatch/logGroup:LogGroup": ["name"],
