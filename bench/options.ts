@@ -1,10 +1,12 @@
 /** The command line of the benchmark. */
-import { suggest } from "../app/src/settings/nearest.ts";
+import type { Problem } from "../app/src/settings/problem.ts";
 import {
   describeOptions,
-  describeStrayArgument,
+  expectedName,
+  problemWithArgument,
   parseCommandLine,
   parseWholeNumber,
+  problemWithValue,
   assertNoProblems,
 } from "../cli/options.ts";
 import { FULL_EFFORT, GROUPS, QUICK_EFFORT } from "./case.ts";
@@ -66,7 +68,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   const commandLine = parseCommandLine(args, OPTIONS);
   if (commandLine === undefined) return undefined;
   const { values, positionals } = commandLine;
-  const problems = positionals.map((word) => describeStrayArgument(word, OPTIONS));
+  const problems = positionals.map((word) => problemWithArgument(word, OPTIONS));
   const effort = values.quick ? QUICK_EFFORT : FULL_EFFORT;
   const range = { min: 1, max: MAX_REPETITIONS };
   const options: BenchOptions = {
@@ -85,12 +87,13 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   return options;
 }
 
-function selectCases(text: string | undefined, problems: string[]): readonly Case[] {
+function selectCases(text: string | undefined, problems: Problem[]): readonly Case[] {
   if (text === undefined) return CASES;
   const words = text.split(",");
   const names = [...CASES.map(({ name }) => name), ...GROUPS];
   for (const word of words) {
-    if (!names.includes(word)) problems.push(`${JSON.stringify(word)} is not a case${suggest(word, names)}`);
+    if (names.includes(word)) continue;
+    problems.push(problemWithValue("cases", JSON.stringify(word), expectedName("case", word, names)));
   }
   return CASES.filter(({ name, group }) => words.includes(name) || words.includes(group));
 }

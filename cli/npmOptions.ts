@@ -1,6 +1,6 @@
 /** Options that npm consumed because no `--` precedes them, as in `npm run deploy preview dev --refresh`. */
 import { readFileSync } from "node:fs";
-import { dashed, type OptionTypes, UsageError } from "./options.ts";
+import { dashed, problem, type OptionTypes, UsageError } from "./options.ts";
 
 /** The part of a process that is read here. */
 export interface NpmProcess {
@@ -37,10 +37,10 @@ export function refuseSwallowedOptions(
 
   // The value of `--name VALUE` is one of the other arguments, and nothing shows which one.
   const words = swallowed.some((option) => option.endsWith(VALUE)) ? [] : args;
-  throw new UsageError([
-    `npm consumed ${swallowed.join(", ")}; the options of this command come after "--". ` +
-      `Fix: \`${[commandOf(script), "--", ...words, ...swallowed].join(" ")}\``,
-  ]);
+  throw new UsageError(
+    swallowed.map((key) => problem(key, "an option that npm consumed", "it after --")),
+    () => `\`${[commandOf(script), "--", ...words, ...swallowed].join(" ")}\``,
+  );
 }
 
 /** The command that runs a script of package.json. */

@@ -1,8 +1,8 @@
 /** Command-line options: each command has one table of them, which is parsed and described here. */
 import { parseArgs } from "node:util";
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
-import { nearest, suggest } from "../app/src/settings/nearest.ts";
-import { describeProblem } from "../app/src/settings/problem.ts";
+import { nearest } from "../app/src/settings/nearest.ts";
+import { formatProblems, type Problem } from "../app/src/settings/problem.ts";
 
 /** One option of a command. Its long name, without dashes, is the key of the command's table. */
 export interface OptionDefinition {
@@ -98,28 +98,26 @@ export function parseCommandLine<const Definitions extends OptionDefinitions>(
 /** A wrong command line. The message has one line for each problem. */
 export class UsageError extends ExpectedError {
   override readonly name = "UsageError";
-  readonly problems: readonly string[];
+  readonly problems: readonly Problem[];
 
-  constructor(problems: readonly string[]) {
-    super(problems.join("\n"));
+  /** @param describeFix returns the command that fixes a problem, in backticks. @default no fix */
+  constructor(problems: readonly Problem[], describeFix?: (problem: Problem) => string) {
+    super(formatProblems(problems, describeFix).join("\n"));
     this.problems = problems;
   }
 }
 
 /** @throws {UsageError} if there is any problem. */
-export function assertNoProblems(problems: readonly string[]): void {
+export function assertNoProblems(problems: readonly Problem[]): void {
   if (problems.length > 0) throw new UsageError(problems);
 }
 
-/**
- * @param candidates names that may replace a misspelt one. @default all
- * @returns one sentence for each option that is wrong.
- */
+/** @param candidates names that may replace a misspelt one. */
 function problemsOf(
   tokens: readonly Token[],
   options: OptionTypes,
-  candidates: readonly string[] = Object.keys(options),
-): readonly string[] {
+  candidates: readonly string[],
+): readonly Problem[] {
   return tokens.flatMap((token) =>
     token.kind === "option" ? (problemOf(token, options, candidates) ?? []) : [],
   );
@@ -129,22 +127,39 @@ function problemOf(
   token: OptionToken,
   options: OptionTypes,
   candidates: readonly string[],
-): string | undefined {
-  const type = Object.hasOwn(options, token.name) ? options[token.name]?.type : undefined;
+): Problem | undefined {
+  const { name, rawName: key, value } = token;
+  const type = Object.hasOwn(options, name) ? options[name]?.type : undefined;
   if (type === undefined)
-    return `${token.rawName} is not an option${suggest(token.name, candidates, dashed)}`;
-  if (type === "boolean") return token.value === undefined ? undefined : `${token.rawName} takes no value.`;
-  const isNextOption = token.inlineValue !== true && LOOKS_LIKE_OPTION.test(token.value ?? "");
-  return !token.value || isNextOption ? `${token.rawName} needs a value.` : undefined;
+    return problem(key, "an unknown option", expectedName("option", name, candidates, dashed));
+  if (type === "boolean")
+    return value === undefined ? undefined : problem(key, JSON.stringify(value), "no value");
+  const isNextOption = token.inlineValue !== true && LOOKS_LIKE_OPTION.test(value ?? "");
+  return !value || isNextOption ? problem(key, "nothing", "a value") : undefined;
+}
+
+/** What is expected instead of a name that does not exist: the name that was probably meant, or else all names. */
+export function expectedName(
+  kind: string,
+  name: string,
+  candidates: readonly string[],
+  write: (candidate: string) => string = (candidate) => candidate,
+): string {
+  const meant = nearest(name, candidates);
+  return meant === undefined
+    ? `one of ${candidates.map((candidate) => write(candidate)).join(", ")}`
+    : `a known ${kind} (did you mean ${write(meant)}?)`;
 }
 
 /** The problem of a positional argument of a command that takes none. It may be a name for `--stack`, if there is such an option. */
-export function describeStrayArgument(argument: string, options: OptionTypes): string {
+export function problemWithArgument(argument: string, options: OptionTypes): Problem {
   const names = Object.keys(options);
   const isStack =
     names.includes("stack") && nearest(argument, names) === undefined && STACK_NAME.test(argument);
-  const suggestion = isStack ? `; did you mean --stack ${argument}?` : suggest(argument, names, dashed);
-  return `${JSON.stringify(argument)} is not an option${suggestion}`;
+  const expected = isStack
+    ? `an option (did you mean --stack ${argument}?)`
+    : expectedName("option", argument, names, dashed);
+  return problem(argument, "an unknown argument", expected);
 }
 
 export interface NumberRange {
@@ -165,7 +180,7 @@ export function parseWholeNumber(
   name: string,
   text: string,
   { min, max = Infinity, unit }: NumberRange,
-  problems: string[],
+  problems: Problem[],
 ): number {
   const value = /^\d+$/.test(text) ? Number(text) : NaN;
   if (value >= min && value <= max) return value;
@@ -175,9 +190,14 @@ export function parseWholeNumber(
   return NaN;
 }
 
-/** @param got the value as it is shown, in quotes and without secrets. */
-export function problemWithValue(name: string, got: string, expected: string): string {
-  return `${describeProblem({ key: dashed(name), got, expected, fix: [] })}.`;
+/** The problem of an option's value. @param got the value as it is shown, in quotes and without secrets. */
+export function problemWithValue(name: string, got: string, expected: string): Problem {
+  return problem(dashed(name), got, expected);
+}
+
+/** A problem that no command fixes. */
+export function problem(key: string, got: string, expected: string): Problem {
+  return { key, got, expected, fix: [] };
 }
 
 /** The lines of the help that describe a command's options, without a final line break. */

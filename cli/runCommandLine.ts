@@ -45,7 +45,9 @@ export async function runCommandLine<Options>(command: CommandDefinition<Options
   } catch (error) {
     if (!(error instanceof ExpectedError)) throw error;
     const isUsageError = error instanceof UsageError;
-    const hint = isUsageError ? `\nAll options: \`${commandOf(command.script)} -- --help\`` : "";
+    const hint = isUsageError
+      ? `\nAll options: \`${commandOf(command.script)} -- --help\`; npm consumes options that are not after " -- ".`
+      : "";
     process.stderr.write(`${error.message}${hint}\n`);
     process.exitCode = isUsageError ? EXIT_CODES.usage : EXIT_CODES.failed;
   }

@@ -1,10 +1,12 @@
 /** The command line. */
-import { suggest } from "../app/src/settings/nearest.ts";
+import type { Problem } from "../app/src/settings/problem.ts";
 import {
   dashed,
   describeOptions,
+  expectedName,
   parseCommandLine,
   parseWholeNumber,
+  problem,
   problemWithValue,
   assertNoProblems,
   UsageError,
@@ -121,26 +123,30 @@ export function parseOptions(args: readonly string[]): DeployOptions | undefined
   const command = commandNamed(word);
   if (command === undefined)
     throw new UsageError([
-      word === undefined
-        ? `The command is missing; expected ${COMMAND_NAMES.join(", ")}.`
-        : `${JSON.stringify(word)} is not a command${suggest(word, COMMAND_NAMES)}`,
+      problem(
+        "COMMAND",
+        word === undefined ? "nothing" : JSON.stringify(word),
+        expectedName("command", word ?? "", COMMAND_NAMES),
+      ),
     ]);
   const allowed = allowedOptions(command);
+  const options = `one of ${allowed.map(dashed).join(", ")}`;
   const problems = [...given]
     .filter((name) => !allowed.includes(name))
-    .map(
-      (name) => `${dashed(name)} is not an option of ${command}; expected ${allowed.map(dashed).join(", ")}.`,
-    );
-  problems.push(...rest.map((extra) => `${JSON.stringify(extra)} is one word too many.`));
+    .map((name) => problemWithValue(name, `an option that ${command} does not have`, options));
+  const expectStack = (expected: string): void => {
+    problems.push(problem("STACK", stack === "" ? "nothing" : JSON.stringify(stack), expected));
+  };
   if (command === "sweep") {
-    if (stack !== "") problems.push("sweep takes no stack: it processes all stacks.");
+    if (stack !== "") expectStack("no stack, because sweep processes all stacks");
   } else if (stack === "") {
-    problems.push(`The stack is missing; for example \`npm run deploy -- ${command} dev\``);
+    expectStack(`a stack, such as \`npm run deploy -- ${command} dev\``);
   } else if (!isStackName(stack)) {
-    problems.push(
-      `\`STACK\`: got ${JSON.stringify(stack)}; expected STACK, ORG/STACK or ORG/PROJECT/STACK, each of 1 to 100 letters, digits, hyphens, dots and underscores.`,
+    expectStack(
+      "STACK, ORG/STACK or ORG/PROJECT/STACK, each of 1 to 100 letters, digits, hyphens, dots and underscores",
     );
   }
+  problems.push(...rest.map((extra) => problem(extra, "another argument", "one stack")));
   // The values depend on the command and its options.
   assertNoProblems(problems);
 
@@ -176,11 +182,15 @@ function parseEphemeral(
   stack: string,
   from: string | undefined,
   expires: string | undefined,
-  problems: string[],
+  problems: Problem[],
 ): DeployOptions["ephemeral"] {
   if (from === undefined && expires === undefined) return undefined;
   if (from === undefined || expires === undefined) {
-    problems.push("--from and --expires require each other; for example --from dev --expires 24h.");
+    const [missing, given, example] =
+      from === undefined ? (["from", "expires", "dev"] as const) : (["expires", "from", "24h"] as const);
+    problems.push(
+      problemWithValue(missing, "nothing", `a value such as ${example}, which --${given} requires`),
+    );
     return undefined;
   }
   if (shortName(from) === shortName(stack)) problems.push(problemWithValue("from", from, "another stack"));

@@ -1,11 +1,15 @@
 /** The command line of the load test: each option once, with its unit, range and default. */
-import { nearest, suggest } from "../app/src/settings/nearest.ts";
+import { nearest } from "../app/src/settings/nearest.ts";
+import type { Problem } from "../app/src/settings/problem.ts";
 import {
   describeOptions,
+  expectedName,
   type OptionDefinition,
   type OptionDefinitions,
   parseCommandLine,
   parseWholeNumber,
+  problem,
+  problemWithValue,
   UsageError,
 } from "../cli/options.ts";
 
@@ -115,7 +119,7 @@ export function parseOptions(args: readonly string[]): LoadTestOptions | undefin
   const { values, given, positionals } = commandLine;
   const byName: Readonly<Record<string, unknown>> = values;
 
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   const read = <D extends NumberOptions>(definitions: D): ValuesOf<D> => {
     const numbers = Object.entries(definitions).map(([name, definition]) => {
       // The table's default is that of one mode.
@@ -134,7 +138,7 @@ export function parseOptions(args: readonly string[]): LoadTestOptions | undefin
   if (mode !== undefined) {
     for (const name of given) {
       if (!(name in GENERAL) && !(name in common) && !(name in own))
-        problems.push(`--${name} is not an option of --mode ${mode}.`);
+        problems.push(problemWithValue(name, "an option of another mode", `an option of --mode ${mode}`));
     }
   }
   const url = parseUrl(positionals, problems);
@@ -161,30 +165,32 @@ function definitionsOf(numbers: NumberOptions): OptionDefinitions {
   );
 }
 
-function parseMode(text: string, problems: string[]): Mode | undefined {
+function parseMode(text: string, problems: Problem[]): Mode | undefined {
   if (text === "churn" || text === "sustained") return text;
-  problems.push(`\`--mode\`: got ${JSON.stringify(text)}${suggest(text, MODE_NAMES)}`);
+  problems.push(problemWithValue("mode", JSON.stringify(text), expectedName("mode", text, MODE_NAMES)));
   return undefined;
 }
 
-function parseUrl(positionals: readonly string[], problems: string[]): URL | undefined {
+function parseUrl(positionals: readonly string[], problems: Problem[]): URL | undefined {
   const [text, ...rest] = positionals;
+  const report = (got: string, expected: string): void => {
+    problems.push(problem("URL", got, expected));
+  };
   if (text === undefined) {
-    problems.push("The URL is missing; for example wss://localhost:8443/wss for the local stack.");
+    report("nothing", "a WebSocket URL, such as wss://localhost:8443/wss for the local stack");
     return undefined;
   }
-  if (rest.length > 0) problems.push(`${JSON.stringify(rest[0])} is not expected: one URL is enough.`);
+  if (rest.length > 0) report(`${positionals.length} of them`, "one");
 
   const [, scheme = "", address = text] = /^([^:/]*):\/\/(.*)$/s.exec(text) ?? [];
   if (scheme !== "ws" && scheme !== "wss") {
     const meant = scheme === "http" ? "ws" : (nearest(scheme, ["ws", "wss"]) ?? "wss");
-    problems.push(`${JSON.stringify(text)} is not a WebSocket URL; did you mean ${meant}://${address}?`);
+    report(JSON.stringify(text), `a WebSocket URL (did you mean ${meant}://${address}?)`);
     return undefined;
   }
   const url = URL.parse(text);
-  if (url === null) problems.push(`${JSON.stringify(text)} is not a URL.`);
+  if (url === null) report(JSON.stringify(text), "a URL");
   // RFC 6455, section 3.
-  if (text.includes("#"))
-    problems.push(`${JSON.stringify(text)} has a fragment (#), which a WebSocket URL must not have.`);
+  if (text.includes("#")) report(JSON.stringify(text), "a URL without a fragment (#)");
   return url ?? undefined;
 }

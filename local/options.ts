@@ -1,8 +1,9 @@
 /** The command line of `npm start`. */
 import { quoteValue } from "../app/src/settings/definition.ts";
+import type { Problem } from "../app/src/settings/problem.ts";
 import {
   describeOptions,
-  describeStrayArgument,
+  problemWithArgument,
   type OptionDefinitions,
   parseCommandLine,
   parseWholeNumber,
@@ -97,7 +98,7 @@ export function parseOptions(args: readonly string[]): LocalOptions | undefined 
   const commandLine = parseCommandLine(args, OPTIONS);
   if (commandLine === undefined) return undefined;
   const { values, positionals } = commandLine;
-  const problems = positionals.map((argument) => describeStrayArgument(argument, OPTIONS));
+  const problems = positionals.map((argument) => problemWithArgument(argument, OPTIONS));
 
   const parsePort = (name: (typeof PORT_OPTIONS)[number]): number =>
     parseWholeNumber(name, values[name], { min: 0, max: MAX_PORT }, problems);
@@ -128,19 +129,16 @@ export function parseOptions(args: readonly string[]): LocalOptions | undefined 
     json: values.json,
     verbose: values.verbose,
   };
-  problems.push(...describeEqualPorts(options));
+  problems.push(...findEqualPorts(options));
   assertNoProblems(problems);
   return options;
 }
 
-function describeEqualPorts({ edgePort, loadBalancerPort, apiGatewayPort }: LocalOptions): readonly string[] {
+function findEqualPorts({ edgePort, loadBalancerPort, apiGatewayPort }: LocalOptions): readonly Problem[] {
   const ports = [edgePort, loadBalancerPort, apiGatewayPort];
   return PORT_OPTIONS.flatMap((name, at) =>
     PORT_OPTIONS.slice(0, at)
       .filter((_, other) => ports[at] !== 0 && ports[other] === ports[at])
-      .map(
-        (other) =>
-          `\`--${other}\` and \`--${name}\`: got ${ports[at] ?? ""} for both; expected different ports.`,
-      ),
+      .map((other) => problemWithValue(name, `${ports[at] ?? ""}, as --${other}`, "another port")),
   );
 }

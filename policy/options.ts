@@ -1,7 +1,7 @@
 /** The command line of `npm run policy`. */
 import {
   describeOptions,
-  describeStrayArgument,
+  problemWithArgument,
   type OptionDefinitions,
   parseCommandLine,
   assertNoProblems,
@@ -37,6 +37,6 @@ ${describeOptions(OPTIONS)}
 export function parseOptions(args: readonly string[]): PolicyOptions | undefined {
   const commandLine = parseCommandLine(args, OPTIONS);
   if (commandLine === undefined) return undefined;
-  assertNoProblems(commandLine.positionals.map((argument) => describeStrayArgument(argument, OPTIONS)));
+  assertNoProblems(commandLine.positionals.map((argument) => problemWithArgument(argument, OPTIONS)));
   return { stack: commandLine.values.stack };
 }

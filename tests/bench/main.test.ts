@@ -28,13 +28,6 @@ describe("npm run bench", function () {
     return spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   }
 
-  it("exits with 2 for a wrong command line", async () => {
-    const child = bench("--quik");
-    const [errors, ended] = await Promise.all([text(child.stderr), once(child, "close")]);
-    assert.deepEqual(ended, [2, null]);
-    assert.match(errors, /^--quik is not an option; did you mean --quick\?$/m);
-  });
-
   it("measures, prints a table and writes the figures", async () => {
     const file = path.join(folder, "figures.json");
     const child = bench("--quick", "--cases", "echo64", "--json", file);

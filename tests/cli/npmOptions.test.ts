@@ -61,6 +61,6 @@ describe("options without a preceding --", function () {
     run({ npm_config_json: "true" }, "outputs", "dev", "--json");
     assert.throws(() => {
       run({ npm_config_json: "true" }, "outputs", "dev");
-    }, /npm consumed --json; .*Fix: `npm run deploy -- outputs dev --json`/);
+    }, /`--json`: got an option that npm consumed; .*Fix: `npm run deploy -- outputs dev --json`/);
   });
 });

@@ -49,7 +49,7 @@ describe("the command line of npm start", () => {
   it("exits with 2 for a misspelt option", async () => {
     const { code, stderr } = await main("--edgeport=1");
     assert.equal(code, 2);
-    assert.match(stderr, /^--edgeport is not an option; did you mean --edge-port\?\n/);
+    assert.match(stderr, /^`--edgeport`: got an unknown option; .*--edge-port\?\)\.\n.*npm consumes options/);
   });
 });
 

@@ -39,23 +39,23 @@ describe("the options of npm start", () => {
 
   it("are refused with the expected values", () => {
     const cases: readonly (readonly [string, string])[] = [
-      ["prod", '"prod" is not an option; did you mean --stack prod?'],
-      ["tasks", '"tasks" is not an option; did you mean --tasks?'],
-      ["3", '"3" is not an option; there are --stack, '],
+      ["prod", "`prod`: got an unknown argument; expected an option (did you mean --stack prod?)."],
+      ["tasks", "`tasks`: got an unknown argument; expected a known option (did you mean --tasks?)."],
+      ["3", "`3`: got an unknown argument; expected one of --stack, "],
       ["--tasks 0", '`--tasks`: got "0"; expected a whole number, 1 or more.'],
       ["--tasks 1.5", '`--tasks`: got "1.5"; expected'],
-      ["--tasks", "--tasks needs a value."],
-      ["--tasks --json", "--tasks needs a value."],
+      ["--tasks", "`--tasks`: got nothing; expected a value."],
+      ["--tasks --json", "`--tasks`: got nothing; expected a value."],
       ["--tasks -1", '`--tasks`: got "-1"; expected a whole number, 1 or more.'],
       ["--edge-port 65536", '`--edge-port`: got "65536"; expected a whole number from 0 to 65535.'],
-      ["--json=yes", "--json takes no value."],
+      ["--json=yes", '`--json`: got "yes"; expected no value.'],
       [
         "--edge-port 9 --load-balancer-port 9",
-        "`--edge-port` and `--load-balancer-port`: got 9 for both; expected different ports.",
+        "`--load-balancer-port`: got 9, as --edge-port; expected another port.",
       ],
       [
         "--api-gateway-port 9 --edge-port 9",
-        "`--edge-port` and `--api-gateway-port`: got 9 for both; expected different ports.",
+        "`--api-gateway-port`: got 9, as --edge-port; expected another port.",
       ],
       [
         "--api-gateway-origin wss://abcdef1234.example/prod",
@@ -66,10 +66,10 @@ describe("the options of npm start", () => {
         '`--api-gateway-origin`: got "127.0.0.1:9000"; expected the URL of',
       ],
       ["--config edge", '`--config`: got "edge"; expected KEY=VALUE.'],
-      ["-x", "-x is not an option"],
+      ["-x", "`-x`: got an unknown option; expected "],
     ];
     assert.throws(() => parseOptions(["--taks", "3"]), {
-      message: "--taks is not an option; did you mean --tasks?",
+      message: "`--taks`: got an unknown option; expected a known option (did you mean --tasks?).",
     });
     assert.equal(parseOptions(["--help", "--taks"]), undefined);
     for (const [line, message] of cases) {
