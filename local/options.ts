@@ -10,11 +10,14 @@ import {
   problemWithValue,
   assertNoProblems,
 } from "../cli/options.ts";
+import { MAX_SPEED } from "./model/metrics/clock.ts";
 
 export interface LocalOptions {
   readonly stack: string;
   /** `undefined`: as many as the stack declares. */
   readonly tasks: number | undefined;
+  /** Speed of the autoscaler's clock. */
+  readonly speed: number;
   readonly edgePort: number;
   readonly loadBalancerPort: number;
   readonly apiGatewayPort: number;
@@ -49,7 +52,14 @@ export const OPTIONS = {
   tasks: {
     type: "string",
     value: "N",
-    description: "Tasks to run, up to the declared maximum (default the declared minimum)",
+    description:
+      "Tasks to start, up to the declared maximum (default the declared minimum);\nthe autoscaler changes their number",
+  },
+  speed: {
+    type: "string",
+    value: "N",
+    default: "1",
+    description: `Speed of the autoscaler's clock, 1 to ${MAX_SPEED}: with 60, a minute of its metrics,\nalarms, cooldowns and scheduled actions takes a second`,
   },
   "edge-port": {
     type: "string",
@@ -121,6 +131,7 @@ export function parseOptions(args: readonly string[]): LocalOptions | undefined 
   const options: LocalOptions = {
     stack: values.stack,
     tasks: tasks === undefined ? undefined : parseWholeNumber("tasks", tasks, { min: 1 }, problems),
+    speed: parseWholeNumber("speed", values.speed, { min: 1, max: MAX_SPEED }, problems),
     edgePort: parsePort("edge-port"),
     loadBalancerPort: parsePort("load-balancer-port"),
     apiGatewayPort: parsePort("api-gateway-port"),

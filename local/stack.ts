@@ -28,6 +28,8 @@ export interface StackOptions {
   readonly apiGatewayOrigin?: URL | undefined;
   /** Number of tasks. @default what the stack declares */
   readonly tasks?: number | undefined;
+  /** Minutes of the autoscaler in a real minute, from 1 to `MAX_SPEED`. */
+  readonly speed: number;
   /** Path of the program that emulates the backplane, from `findValkeyServer`. @default the stand-in for Valkey */
   readonly valkeyServer?: string | undefined;
   /** The server's source file. */

@@ -7,6 +7,8 @@ import type { UnsupportedResource } from "./parts.ts";
 
 /** Emulated with their declared values. */
 const EMULATED = [
+  "aws:appautoscaling/policy:Policy",
+  "aws:appautoscaling/scheduledAction:ScheduledAction",
   "aws:appautoscaling/target:Target",
   "aws:cloudfront/distribution:Distribution",
   "aws:cloudfront/originRequestPolicy:OriginRequestPolicy",
@@ -23,10 +25,6 @@ const EMULATED = [
 
 /** Behavior in AWS that is missing here, by the reason. */
 const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
-  "the number of tasks does not change": [
-    "aws:appautoscaling/policy:Policy",
-    "aws:appautoscaling/scheduledAction:ScheduledAction",
-  ],
   "localhost and a self-signed certificate replace custom domains": [
     "aws:acm/certificate:Certificate",
     "aws:acm/certificateValidation:CertificateValidation",

@@ -15,14 +15,23 @@ const DEPLOYMENT = "it describes the resource or configures the deployment";
 const IMPLIED = "the type of the resource implies it";
 const HTTP1 = "clients use HTTP/1.1, which WebSockets need";
 
+/** The service whose number of tasks an autoscaler changes. A stack has one service. */
+const SCALED_SERVICE = ["resourceId", "scalableDimension=ecs:service:DesiredCount", "serviceNamespace=ecs"];
+
 /**
  * Inputs without an effect that a client of the local stack could observe: by type, the reasons and the paths. A path includes
  * everything below it. `PATH=VALUE` applies to this value only.
  */
 const WITHOUT_EFFECT: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
-  "aws:appautoscaling/target:Target": {
-    [IMPLIED]: ["resourceId", "scalableDimension=ecs:service:DesiredCount", "serviceNamespace=ecs"],
+  "aws:appautoscaling/policy:Policy": {
+    [IMPLIED]: [
+      ...SCALED_SERVICE,
+      "targetTrackingScalingPolicyConfiguration.customizedMetricSpecification.unit",
+      "targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification.resourceLabel",
+    ],
   },
+  "aws:appautoscaling/scheduledAction:ScheduledAction": { [DEPLOYMENT]: ["name"], [IMPLIED]: SCALED_SERVICE },
+  "aws:appautoscaling/target:Target": { [IMPLIED]: SCALED_SERVICE },
   "aws:cloudfront/distribution:Distribution": {
     [NETWORK]: ["isIpv6Enabled", "priceClass", "restrictions.geoRestriction.restrictionType=none"],
     [CERTIFICATES]: ["viewerCertificate", "origins[].customOriginConfig.originSslProtocols"],
@@ -71,7 +80,6 @@ const WITHOUT_EFFECT: Readonly<Record<string, Readonly<Record<string, readonly s
   "awsx:ecs:FargateService": {
     [NETWORK]: ["networkConfiguration", "availabilityZoneRebalancing"],
     [MACHINE]: [
-      "taskDefinitionArgs.cpu",
       "taskDefinitionArgs.memory",
       "taskDefinitionArgs.runtimePlatform",
       "taskDefinitionArgs.container.image",

@@ -6,6 +6,7 @@ import { type DeclaredDistribution, DISTRIBUTION, readDistributions } from "./ed
 import { FieldReader } from "./fieldReader.ts";
 import { type DeclaredLoadBalancer, readLoadBalancers } from "./loadBalancer/loadBalancer.ts";
 import { type DeclaredTargetGroup, readTargetGroups } from "./loadBalancer/targetGroup.ts";
+import { type DeclaredScaling, readScaling } from "./scaling/declaredScaling.ts";
 import { type DeclaredService, readService, SERVICE_TYPE } from "./service.ts";
 
 export interface StackParts {
@@ -23,6 +24,8 @@ export interface ServicePath {
   readonly loadBalancers: readonly DeclaredLoadBalancer[];
   readonly targetGroups: readonly DeclaredTargetGroup[];
   readonly service: DeclaredService;
+  /** `undefined` if the stack does not declare autoscaling. */
+  readonly scaling: DeclaredScaling | undefined;
   readonly backplane: DeclaredBackplane | undefined;
   /** The path at which clients connect. */
   readonly webSocketPath: string;
@@ -75,6 +78,7 @@ export function readParts(graph: DeclaredGraph, { tasks, apiGatewayOrigin }: Par
           loadBalancers: readLoadBalancers(graph),
           targetGroups: readTargetGroups(graph),
           service: readService(graph, tasks),
+          scaling: readScaling(graph),
           backplane: readBackplane(graph),
           webSocketPath: readWebSocketPath(graph),
         }

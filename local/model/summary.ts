@@ -11,6 +11,7 @@ import type { DeclaredListener } from "./loadBalancer/listener.ts";
 import type { DeclaredLoadBalancer } from "./loadBalancer/loadBalancer.ts";
 import type { DeclaredTargetGroup } from "./loadBalancer/targetGroup.ts";
 import type { ServicePath, StackParts } from "./parts.ts";
+import type { DeclaredScaling } from "./scaling/declaredScaling.ts";
 import type { DeclaredService } from "./service.ts";
 
 export interface StackSummary {
@@ -29,12 +30,14 @@ interface SummaryEntry {
   readonly text: string;
 }
 
-/** Programs of this machine that emulate a part. */
+/** How this machine emulates the parts. */
 export interface Emulators {
   /** Path of the program that emulates the backplane. @default the stand-in for Valkey */
   readonly valkeyServer?: string | undefined;
   /** URL of the WebSocket server that emulates the API Gateway. */
   readonly apiGatewayOrigin?: URL | undefined;
+  /** Speed of the autoscaler's clock. */
+  readonly speed: number;
 }
 
 export function summarizeStack(
@@ -55,7 +58,7 @@ export function summarizeStack(
 }
 
 function describeServicePath(
-  { edge, loadBalancers, targetGroups, service, backplane }: ServicePath,
+  { edge, loadBalancers, targetGroups, service, scaling, backplane }: ServicePath,
   emulators: Emulators,
 ): readonly SummaryEntry[] {
   return [
@@ -68,6 +71,7 @@ function describeServicePath(
     ),
     ...targetGroups.map((group) => ({ part: "targets", text: describeTargets(group) })),
     { part: "tasks", text: describeTasks(service) },
+    ...(scaling === undefined ? [] : [{ part: "autoscaling", text: describeScaling(scaling, emulators) }]),
     ...(backplane === undefined
       ? []
       : [{ part: "backplane", text: describeBackplane(backplane, emulators) }]),
@@ -135,6 +139,15 @@ function describeTasks({ desiredCount, maxCount, container }: DeclaredService): 
     `${desiredCount}${maxCount === undefined ? "" : ` of at most ${maxCount}`}`,
     `port ${container.port}`,
     `SIGKILL ${container.stopTimeoutSeconds} s after SIGTERM`,
+  ].join(", ");
+}
+
+function describeScaling({ min, max, policies, schedules }: DeclaredScaling, { speed }: Emulators): string {
+  return [
+    `${min} to ${max} tasks`,
+    ...policies.map(({ metric, target }) => `${metric} ${target}${metric === "CPU" ? " %" : ""}`),
+    ...(schedules.length > 0 ? [`scheduled ${schedules.map(({ name }) => name).join(" and ")}`] : []),
+    ...(speed === 1 ? [] : [`a minute takes ${Number((60 / speed).toFixed(1))} s`]),
   ].join(", ");
 }
 

@@ -6,6 +6,7 @@ describe("the options of npm start", () => {
     assert.deepEqual(parseOptions([]), {
       stack: "dev",
       tasks: undefined,
+      speed: 1,
       edgePort: 8443,
       loadBalancerPort: 8081,
       apiGatewayPort: 8444,
@@ -18,7 +19,7 @@ describe("the options of npm start", () => {
 
   it("are parsed", () => {
     const args = [
-      "--stack prod --tasks 3 --edge-port=0 --load-balancer-port 90 --json --verbose",
+      "--stack prod --tasks 3 --speed 60 --edge-port=0 --load-balancer-port 90 --json --verbose",
       "--api-gateway-port 91 --api-gateway-origin ws://[::1]:9000/prod",
       "-c edge=load-balancer --config aws:profile=a=b --config domain=",
     ]
@@ -27,6 +28,7 @@ describe("the options of npm start", () => {
     assert.deepEqual(parseOptions(args), {
       stack: "prod",
       tasks: 3,
+      speed: 60,
       edgePort: 0,
       loadBalancerPort: 90,
       apiGatewayPort: 91,
@@ -43,6 +45,7 @@ describe("the options of npm start", () => {
       ["tasks", "`tasks`: got an unknown argument; expected a known option (did you mean --tasks?)."],
       ["3", "`3`: got an unknown argument; expected one of --stack, "],
       ["--tasks 0", '`--tasks`: got "0"; expected a whole number, 1 or more.'],
+      ["--speed 61", '`--speed`: got "61"; expected a whole number from 1 to 60.'],
       ["--tasks 1.5", '`--tasks`: got "1.5"; expected'],
       ["--tasks", "`--tasks`: got nothing; expected a value."],
       ["--tasks --json", "`--tasks`: got nothing; expected a value."],

@@ -3,6 +3,7 @@ import { metricDefinitions } from "../../../app/src/settings/metricDefinitions.t
 import { type DeclaredGraph, findResources } from "../../../infra/evaluation/graph.ts";
 import { FieldReader } from "../fieldReader.ts";
 import { readSchedule, type Schedule } from "./schedule.ts";
+import type { MetricIdentity } from "../metrics/embeddedMetrics.ts";
 import type { ScalingMetric } from "./status.ts";
 
 const TARGET = "aws:appautoscaling/target:Target";
@@ -37,6 +38,8 @@ export interface DeclaredScaling {
 export interface DeclaredPolicy {
   readonly name: string;
   readonly metric: ScalingMetric;
+  /** Where CloudWatch finds the metric if the tasks log it; absent for the metrics of AWS. */
+  readonly logged?: MetricIdentity;
   readonly target: number;
   readonly scaleOutCooldownSeconds: number;
   readonly scaleInCooldownSeconds: number;
@@ -78,7 +81,7 @@ function readPolicy(name: string, inputs: FieldReader): DeclaredPolicy {
   const tracking = inputs.object("targetTrackingScalingPolicyConfiguration");
   return {
     name,
-    metric: readMetric(tracking),
+    ...readMetric(tracking),
     target: tracking.number("targetValue"),
     scaleOutCooldownSeconds: tracking.number("scaleOutCooldown", AWS_DEFAULTS.scaleOutCooldownSeconds),
     scaleInCooldownSeconds: tracking.number("scaleInCooldown", AWS_DEFAULTS.scaleInCooldownSeconds),
@@ -86,20 +89,25 @@ function readPolicy(name: string, inputs: FieldReader): DeclaredPolicy {
   };
 }
 
-function readMetric(tracking: FieldReader): ScalingMetric {
+function readMetric(tracking: FieldReader): Pick<DeclaredPolicy, "metric" | "logged"> {
   if (!tracking.has("customizedMetricSpecification")) {
     const predefined = tracking.object("predefinedMetricSpecification");
-    return PREDEFINED_METRICS[
-      predefined.choice("predefinedMetricType", [
-        "ALBRequestCountPerTarget",
-        "ECSServiceAverageCPUUtilization",
-      ])
-    ];
+    const type = predefined.choice("predefinedMetricType", [
+      "ALBRequestCountPerTarget",
+      "ECSServiceAverageCPUUtilization",
+    ]);
+    return { metric: PREDEFINED_METRICS[type] };
   }
   const custom = tracking.object("customizedMetricSpecification");
-  custom.choice("metricName", [metricDefinitions.connections.cloudWatch.name]);
+  const name = custom.choice("metricName", [metricDefinitions.connections.cloudWatch.name]);
   custom.choice("statistic", ["Average"]);
-  return "connections per task";
+  const dimensions = custom
+    .list("dimensions")
+    .map((dimension) => [dimension.text("name"), dimension.text("value")] as const);
+  return {
+    metric: "connections per task",
+    logged: { namespace: custom.text("namespace"), name, dimensions: Object.fromEntries(dimensions) },
+  };
 }
 
 function readScheduledAction(name: string, inputs: FieldReader): DeclaredSchedule {

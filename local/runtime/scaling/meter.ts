@@ -6,10 +6,10 @@ import type { TaskMeter } from "../tasks/task.ts";
 export function meterFor(metrics: TaskMetrics): TaskMeter {
   return {
     onMetrics(id, line) {
-      metrics.addLine(id, readEmbeddedMetrics(line), performance.now());
+      metrics.addLine(id, readEmbeddedMetrics(line));
     },
     onCpuTime(id, microseconds, atMs) {
-      metrics.addCpuTime(id, { microseconds, atMs }, performance.now());
+      metrics.addCpuTime(id, { microseconds, atMs });
     },
   };
 }

@@ -48,7 +48,7 @@ describe("the declared backplane", () => {
   it("has a line in the summary, which names the program that emulates it", () => {
     const graph = wholePath({ backplane: {} });
     const lineFor = (valkeyServer?: string): string | undefined =>
-      summarizeStack(graph, coverageOf(graph), readParts(graph, {}), { valkeyServer }).path.find(
+      summarizeStack(graph, coverageOf(graph), readParts(graph, {}), { valkeyServer, speed: 1 }).path.find(
         ({ part }) => part === "backplane",
       )?.text;
     assert.equal(lineFor("/opt/bin/valkey-server"), "valkey 9, at most 4 GB, emulated by valkey-server");

@@ -91,14 +91,14 @@ describe("the coverage", () => {
   it("is reported at the start: unsupported and unknown resources, and the program's warnings", async () => {
     const graph = wholePath({ warnings: ["a warning"] });
     const queue = resource("aws:sqs/queue:Queue", "jobs", {});
-    const policy = resource("aws:appautoscaling/policy:Policy", "scale", {});
-    await using fixture = await launch({ ...graph, resources: [...graph.resources, queue, policy] });
+    const record = resource("aws:route53/record:Record", "alias", {});
+    await using fixture = await launch({ ...graph, resources: [...graph.resources, queue, record] });
     const reported = fixture.events.flatMap((event) =>
       event.event === "unsupported" ? [[...event.types, ...event.names]] : [],
     );
     assert.deepEqual(reported, [
       ["aws:sqs/queue:Queue", "jobs"],
-      ["aws:appautoscaling/policy:Policy", "scale"],
+      ["aws:route53/record:Record", "alias"],
     ]);
     assert.ok(fixture.events.some((event) => event.event === "warning" && event.message === "a warning"));
   });

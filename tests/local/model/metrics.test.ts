@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isSameMetric, readEmbeddedMetrics } from "../../../local/model/metrics/embeddedMetrics.ts";
+import { acceleratedTime, accelerateMetricsLog, minuteMs } from "../../../local/model/metrics/clock.ts";
 import { requestsPerTarget } from "../../../local/model/metrics/requestsPerTarget.ts";
 import { createTaskMetrics } from "../../../local/model/metrics/taskMetrics.ts";
 
@@ -75,56 +76,78 @@ describe("the embedded metric format", () => {
 describe("the metrics of the tasks", () => {
   const connections = (value: number) => [{ ...CONNECTIONS, value }];
 
-  it("are statistics over the lines of all tasks in a minute", () => {
+  it("are the average over the lines of all tasks in a minute", () => {
     const metrics = createTaskMetrics();
-    metrics.addLine("task-1", connections(4), 0);
-    metrics.addLine("task-1", connections(6), 500);
-    metrics.addLine("task-2", connections(11), 600);
-    const minute = metrics.endMinute(1000);
-    const statistics = (["Average", "Maximum", "Minimum", "Sum", "SampleCount"] as const).map((statistic) =>
-      minute.statisticOf(CONNECTIONS, statistic),
-    );
-    assert.deepEqual(statistics, [7, 11, 4, 21, 3]);
-    assert.equal(minute.statisticOf({ ...CONNECTIONS, name: "Channels" }, "Average"), undefined);
+    metrics.addLine("task-1", connections(4));
+    metrics.addLine("task-1", connections(6));
+    metrics.addLine("task-2", connections(11));
+    const minute = metrics.endMinute();
+    assert.equal(minute.average(CONNECTIONS), 7);
+    assert.equal(minute.tasks, 2);
+    assert.equal(minute.average({ ...CONNECTIONS, name: "Channels" }), undefined);
   });
 
-  it("have the last line of a task that is late, but none of a task that has ended", () => {
+  it("have the last line of a task that is late, once", () => {
     const metrics = createTaskMetrics();
-    metrics.addLine("late", connections(10), 900);
-    metrics.addLine("ended", connections(2), 900);
-    assert.equal(metrics.endMinute(1000).statisticOf(CONNECTIONS, "Average"), 6);
-    metrics.addCpuTime("late", { microseconds: 0, atMs: 0 }, 3900);
-    assert.equal(metrics.endMinute(4000).statisticOf(CONNECTIONS, "Average"), 10);
-    assert.equal(metrics.endMinute(7000).statisticOf(CONNECTIONS, "Average"), undefined);
+    metrics.addLine("late", connections(8));
+    metrics.addLine("late", connections(10));
+    metrics.addLine("other", connections(3));
+    assert.equal(metrics.endMinute().average(CONNECTIONS), 7);
+    metrics.addLine("other", connections(4));
+    const next = metrics.endMinute();
+    assert.deepEqual([next.average(CONNECTIONS), next.tasks], [7, 2]);
+    metrics.addLine("other", connections(5));
+    const last = metrics.endMinute();
+    assert.deepEqual([last.average(CONNECTIONS), last.tasks], [5, 1]);
   });
 
   it("have a bounded number of lines per task and minute", () => {
     const metrics = createTaskMetrics();
-    for (let n = 0; n < 1000; n++) metrics.addLine("task-1", connections(n), n);
-    assert.equal(metrics.endMinute(1000).statisticOf(CONNECTIONS, "SampleCount"), 120);
+    for (let n = 0; n < 1000; n++) metrics.addLine("task-1", connections(n));
+    // The average of 0 to 119.
+    assert.equal(metrics.endMinute().average(CONNECTIONS), 59.5);
   });
 
   it("have the CPU time in percent of the CPU units: a core of this machine is a vCPU", () => {
     const metrics = createTaskMetrics();
-    assert.equal(metrics.endMinute(0).cpuPercent(1024), undefined);
-    metrics.addCpuTime("task-1", { microseconds: 1_000_000, atMs: 5000 }, 100);
-    assert.equal(metrics.endMinute(1000).cpuPercent(1024), undefined);
-    // 0.5 s of CPU time in 1 s.
-    metrics.addCpuTime("task-1", { microseconds: 1_500_000, atMs: 6000 }, 1100);
-    assert.equal(metrics.endMinute(2000).cpuPercent(1024), 50);
-    metrics.addCpuTime("task-1", { microseconds: 1_700_000, atMs: 7000 }, 2100);
-    metrics.addCpuTime("task-1", { microseconds: 2_500_000, atMs: 8000 }, 2900);
-    metrics.addCpuTime("task-2", { microseconds: 0, atMs: 0 }, 2100);
-    metrics.addCpuTime("task-2", { microseconds: 0, atMs: 800 }, 2900);
-    // One task uses half a core, the other one none. Each has half a vCPU.
-    assert.equal(metrics.endMinute(3000).cpuPercent(512), 50);
+    assert.equal(metrics.endMinute().cpuPercent(1024), undefined);
+    metrics.addCpuTime("task-1", { microseconds: 1_000_000, atMs: 5000 });
+    assert.equal(metrics.endMinute().cpuPercent(1024), undefined);
+    // Half a second of CPU time in one second.
+    metrics.addCpuTime("task-1", { microseconds: 1_500_000, atMs: 6000 });
+    const minute = metrics.endMinute();
+    assert.deepEqual([minute.cpuPercent(1024), minute.cpuPercent(512), minute.tasks], [50, 100, 1]);
+    metrics.addCpuTime("task-1", { microseconds: 1_700_000, atMs: 7000 });
+    metrics.addCpuTime("task-1", { microseconds: 2_500_000, atMs: 8000 });
+    metrics.addCpuTime("task-2", { microseconds: 0, atMs: 0 });
+    metrics.addCpuTime("task-2", { microseconds: 0, atMs: 1000 });
+    assert.equal(metrics.endMinute().cpuPercent(1024), 25);
   });
 });
 
 describe("requests per target", () => {
-  it("are the requests of the minute divided by the usable targets", () => {
-    assert.equal(requestsPerTarget({ requests: 4 }, { requests: 10, usable: 3 }), 2);
-    assert.equal(requestsPerTarget({ requests: 4 }, { requests: 4, usable: 1 }), 0);
-    assert.equal(requestsPerTarget({ requests: 0 }, { requests: 4, usable: 0 }), undefined);
+  it("are the requests of the minute divided by the targets that get requests", () => {
+    assert.equal(requestsPerTarget(4, { requests: 10, usable: 3 }), 2);
+    assert.equal(requestsPerTarget(4, { requests: 4, usable: 1 }), 0);
+    assert.equal(requestsPerTarget(0, { requests: 4, usable: 0 }), undefined);
+  });
+});
+
+describe("the clock of the autoscaler", () => {
+  it("has minutes of 60 s divided by the speed", () => {
+    assert.deepEqual([minuteMs(1), minuteMs(6), minuteMs(60)], [60_000, 10_000, 1000]);
+    assert.equal(acceleratedTime(60, 5000, 6000), 65_000);
+  });
+
+  it("gives every task at least one line per minute that it has on AWS, and no fraction of a second", () => {
+    const name = "WEBSOCKET_METRICS_LOG_SECONDS";
+    const seconds = (declared: number | undefined, speed: number): string | undefined =>
+      accelerateMetricsLog(declared === undefined ? {} : { [name]: String(declared) }, speed)[name];
+    assert.equal(seconds(undefined, 60), "1");
+    assert.equal(seconds(undefined, 7), "8");
+    assert.equal(seconds(30, 60), "1");
+    assert.equal(seconds(300, 60), "5");
+    assert.equal(seconds(0, 60), "0");
+    assert.equal(seconds(20, 1), "20");
   });
 });

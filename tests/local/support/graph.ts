@@ -141,6 +141,7 @@ export function wholePath(changes: Changes = {}): DeclaredGraph {
         ...changes.service,
       }),
       resource("aws:appautoscaling/target:Target", "scaling", {
+        scalableDimension: "ecs:service:DesiredCount",
         minCapacity: 1,
         maxCapacity: 3,
         ...changes.scaling,

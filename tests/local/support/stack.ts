@@ -25,6 +25,7 @@ export const FIXTURE_OPTIONS: StackOptions = {
   edgePort: 0,
   loadBalancerPort: 0,
   apiGatewayPort: 0,
+  speed: 1,
   entry: path.join(import.meta.dirname, "server.ts"),
   cacheDirectory: path.join(ROOT, "node_modules", ".cache", "local-stack-tests"),
   baseEnvironment: {},

@@ -17,7 +17,13 @@ describe("the declared autoscaling", () => {
     predefinedMetricSpecification: { predefinedMetricType },
   });
   const custom = (changes: object = {}) => ({
-    customizedMetricSpecification: { metricName: "Connections", statistic: "Average", ...changes },
+    customizedMetricSpecification: {
+      namespace: "WebSocket",
+      metricName: "Connections",
+      dimensions: [{ name: "ServiceName", value: "web" }],
+      statistic: "Average",
+      ...changes,
+    },
   });
   const action = (schedule: string, timezone?: string) =>
     resource("aws:appautoscaling/scheduledAction:ScheduledAction", "morning", {
@@ -49,6 +55,7 @@ describe("the declared autoscaling", () => {
           {
             name: "connections",
             metric: "connections per task",
+            logged: { namespace: "WebSocket", name: "Connections", dimensions: { ServiceName: "web" } },
             target: 5,
             scaleOutCooldownSeconds: 60,
             scaleInCooldownSeconds: 0,
