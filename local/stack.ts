@@ -11,6 +11,7 @@ import { recordReads } from "./model/inputs.ts";
 import { summarizeStack } from "./model/summary.ts";
 import { readParts } from "./model/parts.ts";
 import { watchOpenFiles } from "./runtime/network/openFiles.ts";
+import type { Autoscaler } from "./runtime/scaling/autoscaler.ts";
 import { startServicePath } from "./runtime/servicePath.ts";
 import type { Tasks } from "./runtime/tasks/tasks.ts";
 
@@ -42,6 +43,8 @@ export interface StackOptions {
 export interface RunningStack extends ObservedStack {
   /** `undefined` if the stack has no service. */
   readonly tasks: Tasks | undefined;
+  /** `undefined` if the stack does not declare autoscaling. */
+  readonly autoscaler: Autoscaler | undefined;
   /** Resolves when every task is healthy; rejects if the deployment circuit breaker is triggered before. */
   readonly ready: Promise<void>;
   readonly faults: FaultControl;
@@ -148,7 +151,8 @@ export async function startStack(
     ready,
     faults,
     status: () => service?.tasks.status() ?? [],
-    scaling: () => undefined,
+    autoscaler: service?.autoscaler,
+    scaling: () => service?.autoscaler?.status(),
     close() {
       closing ??= close();
       return closing;

@@ -76,9 +76,9 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
     case "metric":
       return [];
     case "alarm":
-      // The other changes of three policies with two alarms each would hide what matters.
-      if (event.state !== "alarm") return [];
-      return [about("scaling", `${event.metric}: ${paint("warn", `the ${event.alarm} alarm is in ALARM`)}`)];
+      // An idle stack at its minimum is in the low alarm of every policy.
+      if (event.alarm === "low" || event.state !== "alarm") return [];
+      return [about("scaling", `${event.metric} above ${event.target}: ${paint("warn", "ALARM")}`)];
     case "scaled":
       return [about("scaling", paint("strong", event.reason))];
     case "ready":

@@ -5,8 +5,10 @@ import type { EmitEvent, StackUrls } from "../events.ts";
 import { type IngressOptions, startIngress } from "./ingress.ts";
 import { redirectToBackplane } from "../model/backplane.ts";
 import type { ServicePath } from "../model/parts.ts";
+import { accelerateMetricsLog } from "../model/metrics/clock.ts";
 import { createTaskMetrics } from "../model/metrics/taskMetrics.ts";
 import type { DeclaredService } from "../model/service.ts";
+import { type Autoscaler, createAutoscaler, startClock } from "./scaling/autoscaler.ts";
 import { meterFor } from "./scaling/meter.ts";
 import { createTargets } from "./tasks/targets.ts";
 import { startTasks, type Tasks } from "./tasks/tasks.ts";
@@ -17,6 +19,8 @@ export interface ServicePathOptions extends IngressOptions {
   /** The server's source file. */
   readonly entry: string;
   readonly baseEnvironment: Readonly<Record<string, string>>;
+  /** Minutes of the autoscaler in a real minute. */
+  readonly speed: number;
   readonly emit: EmitEvent;
 }
 
@@ -27,6 +31,8 @@ export interface RunningServicePath {
   readonly backplane: RunningBackplane | undefined;
   /** Deploys the next generation of the origin secret; `undefined` if the stack has none. */
   readonly rotateSecret: (() => Promise<void>) | undefined;
+  /** `undefined` if the stack does not declare autoscaling. */
+  readonly autoscaler: Autoscaler | undefined;
   /** Stops the tasks, then the load balancer, the edge and the backplane. */
   close(): Promise<void>;
 }
@@ -51,7 +57,7 @@ export async function startServicePath(
   const ingress = await startIngress(path, targets, options);
   starting.defer(() => ingress.close());
 
-  const service = connectTo(backplane, path);
+  const service = adaptService(path, backplane, options.speed);
   const metrics = createTaskMetrics();
   const tasks = startTasks({
     service,
@@ -61,13 +67,29 @@ export async function startServicePath(
     meter: meterFor(metrics),
     emit,
   });
+  const autoscaler =
+    path.scaling &&
+    createAutoscaler(
+      {
+        scaling: path.scaling,
+        cpuUnits: service.cpuUnits,
+        metrics,
+        targets: serviceTargets,
+        tasks,
+        emit,
+      },
+      Date.now(),
+    );
+  const stopClock = autoscaler && startClock(autoscaler, options.speed);
   const others = starting.move();
   return {
     urls: ingress.urls,
     tasks,
     backplane,
     rotateSecret: ingress.rotateSecret,
+    autoscaler,
     async close() {
+      stopClock?.();
       // The tasks stop first: their last messages pass the backplane, the load balancer and the edge.
       await tasks.close();
       await others.disposeAsync();
@@ -75,13 +97,17 @@ export async function startServicePath(
   };
 }
 
-/** The service with the address of the running backplane in its environment. */
-function connectTo(
-  running: RunningBackplane | undefined,
+/** The service with the address of the running backplane, and the interval of the metrics, in its environment. */
+function adaptService(
   { service, backplane }: ServicePath,
+  running: RunningBackplane | undefined,
+  speed: number,
 ): DeclaredService {
-  if (running === undefined || backplane === undefined) return service;
   const { container } = service;
-  const environment = redirectToBackplane(container.environment, backplane, running.address);
+  const accelerated = accelerateMetricsLog(container.environment, speed);
+  const environment =
+    running === undefined || backplane === undefined
+      ? accelerated
+      : redirectToBackplane(accelerated, backplane, running.address);
   return { ...service, container: { ...container, environment } };
 }

@@ -1,5 +1,5 @@
 /** The emulated autoscaler: it steps the model once a minute, with the metrics of that minute, and sets the number of tasks. */
-import type { DeploymentStatus, EmitEvent, PolicyStatus, ScalingStatus } from "../../events.ts";
+import type { EmitEvent, PolicyStatus, ScalingStatus } from "../../events.ts";
 import { acceleratedTime, minuteMs } from "../../model/metrics/clock.ts";
 import { requestsPerTarget } from "../../model/metrics/requestsPerTarget.ts";
 import type { MinuteOfTasks, TaskMetrics } from "../../model/metrics/taskMetrics.ts";
@@ -9,13 +9,7 @@ import { clamp, describeChange } from "../../model/scaling/change.ts";
 import type { DeclaredPolicy, DeclaredScaling } from "../../model/scaling/declaredScaling.ts";
 import type { Time } from "../../model/scaling/schedule.ts";
 import type { Targets } from "../tasks/targets.ts";
-
-/** The service whose number of tasks changes. */
-export interface ScaledService {
-  readonly desiredCount: number;
-  setDesiredCount(count: number): void;
-  deployments(): readonly DeploymentStatus[];
-}
+import type { Tasks } from "../tasks/tasks.ts";
 
 export interface AutoscalerOptions {
   readonly scaling: DeclaredScaling;
@@ -23,7 +17,7 @@ export interface AutoscalerOptions {
   readonly cpuUnits: number;
   readonly metrics: TaskMetrics;
   readonly targets: Pick<Targets, "requests" | "usable">;
-  readonly tasks: ScaledService;
+  readonly tasks: Pick<Tasks, "desiredCount" | "setDesiredCount" | "deployments">;
   readonly emit: EmitEvent;
 }
 
