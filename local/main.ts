@@ -7,7 +7,7 @@ import { watchInterrupts } from "../cli/interrupts.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import { findValkeyServer } from "../cli/valkeyServer.ts";
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
-import { readStackFiles } from "../infra/evaluation/stackFiles.ts";
+import { evaluateWithOverrides } from "./evaluation.ts";
 import { HELP, type LocalOptions, OPTIONS, parseOptions } from "./options.ts";
 import { jsonOutput } from "./output/json.ts";
 import { linesOutput } from "./output/lines.ts";
@@ -27,16 +27,8 @@ function chooseOutput({ json, verbose }: LocalOptions): Output {
 }
 
 async function evaluate({ stack, config }: LocalOptions): Promise<DeclaredGraph> {
-  const { evaluateStack, findConfigProblems } = await import("../infra/evaluation/evaluate.ts");
-  const { overriddenSource, withNamespaces } = await import("./overrides.ts");
-  const { ConfigError, stackFile } = await import("../infra/config/configError.ts");
-  const overrides = withNamespaces(config, readStackFiles(ROOT, stack).project);
   try {
-    return await evaluateStack({ stack, config: overrides });
-  } catch (error) {
-    if (!(error instanceof ConfigError) || Object.keys(overrides).length === 0) throw error;
-    const fileProblems = await findConfigProblems({ stack });
-    throw new ConfigError(error.problems, overriddenSource(overrides, stackFile(stack), fileProblems));
+    return await evaluateWithOverrides(stack, config);
   } finally {
     // The evaluation blocks the event loop; this turn handles the signals that arrived meanwhile.
     await setImmediate();

@@ -32,7 +32,7 @@ describe("every command", function () {
   it("is in this list", () => {
     assert.deepEqual(
       commands.toSorted(),
-      ["bench", "deploy", "load-test", "local", "policy"].map((folder) => `${folder}/main.ts`),
+      ["bench", "deploy", "load-test", "local", "policy", "simulate"].map((folder) => `${folder}/main.ts`),
     );
   });
 

@@ -2,7 +2,8 @@
 import { HIGH_ALARM_MINUTES, LOW_ALARM_MINUTES, LOW_ALARM_SHARE } from "./alarm.ts";
 import type { ScalingMetric } from "./status.ts";
 
-const UNITS: Readonly<Record<ScalingMetric, string>> = {
+/** What follows a value of a metric. */
+export const UNITS: Readonly<Record<ScalingMetric, string>> = {
   "connections per task": "",
   "requests per target": "",
   CPU: "%",

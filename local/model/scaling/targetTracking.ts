@@ -103,5 +103,5 @@ function wantedCapacities(
       const capacity = Math.ceil(((running * value) / target) * (1 - ROUNDING_ERROR));
       return { policy, metric, value, target, capacity };
     })
-    .sort((a, b) => b.capacity - a.capacity);
+    .sort((a, b) => b.value / b.target - a.value / a.target);
 }

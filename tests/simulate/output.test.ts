@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { loadOf } from "../../simulate/load/profiles.ts";
+import { renderChart } from "../../simulate/output/chart.ts";
+import { renderJson } from "../../simulate/output/json.ts";
+import { axisEnd, peaks } from "../../simulate/output/series.ts";
+import { renderSvg } from "../../simulate/output/svg.ts";
+import { renderText } from "../../simulate/output/text.ts";
+import { resultOf, stackWith } from "./support.ts";
+
+describe("the output of a simulation", () => {
+  const load = loadOf("launch-spike", 700);
+  const one = [resultOf(load)];
+  const two = [...one, resultOf(load, stackWith({ name: "<other> & more" }))];
+
+  it("draws a chart of text", () => {
+    const values = [0, 1, 2, 3, 4, 5, 6, 8];
+    const mark = { label: "target", value: 4 };
+    assert.deepEqual(renderChart({ title: "tasks", values, mark }, { width: 26, height: 4 }), [
+      "tasks (┄ target)",
+      "       8 │              ██",
+      "         │          ▄▄████",
+      "       4 │┄┄┄┄┄┄▄▄████████",
+      "         │  ▄▄████████████",
+      "       0 └────────────────",
+      "          0 h  4 min 8 min",
+    ]);
+  });
+
+  it("keeps the peaks, whatever the width", () => {
+    assert.deepEqual(peaks([1, 9, 1, 1, 2, 1, 1], 3), [9, 1, 2]);
+    assert.deepEqual(peaks([1, 9], 3), [1, 9]);
+  });
+
+  it("ends axes at round numbers that show every value", () => {
+    const ends = [0, 1, 3, 21, 26, 99, 100, 20_000].map((value) =>
+      axisEnd([{ title: "", values: [value], mark: undefined }]),
+    );
+    assert.deepEqual(ends, [1, 1, 5, 25, 50, 100, 100, 20_000]);
+  });
+
+  it("has at most 80 columns, for one stack and for two", () => {
+    for (const results of [one, two]) {
+      const text = renderText(load, results);
+      const long = text.split("\n").filter((line) => line.length > 80);
+      assert.deepEqual(long, []);
+      assert.match(text, /launch-spike, 6 h, at most 699 clients/);
+      assert.match(text, /01:\d\d {2}connections per task .* > 100 for 3 min: 1 → \d tasks/);
+    }
+  });
+
+  it("is complete as JSON", () => {
+    const { stacks } = JSON.parse(renderJson(load, two)) as {
+      readonly stacks: readonly { readonly name: string; readonly minutes: readonly object[] }[];
+    };
+    assert.deepEqual(
+      stacks.map(({ name, minutes }) => [name, minutes.length]),
+      [
+        ["test", 360],
+        ["<other> & more", 360],
+      ],
+    );
+  });
+
+  it("has a line for each stack as SVG, and escapes names", () => {
+    const svg = renderSvg(load, two);
+    assert.equal(svg.match(/class="line (?:first|second)" d="M70 [\d.]+[HV]/g)?.length, 4);
+    assert.match(svg, /<text [^>]*>&#60;other&#62; &#38; more<\/text>/);
+    assert.doesNotMatch(svg, /NaN|undefined|<other>/);
+  });
+});
