@@ -24,7 +24,10 @@ describe("the command line of npm run simulate", () => {
 
   it("is refused with everything that is wrong", () => {
     const problems = [
-      [["--load", "ofice-day"], '`--load`: got "ofice-day"; expected a known load (did you mean office-day?).'],
+      [
+        ["--load", "ofice-day"],
+        '`--load`: got "ofice-day"; expected a known load (did you mean office-day?).',
+      ],
       [
         ["--load", "a.csv", "--peak", "5"],
         "`--peak`: got 5; expected no value, because the file has its own counts.",
