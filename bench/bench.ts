@@ -1,7 +1,7 @@
 /** Runs the cases. The contestants alternate (A B C A B C), so that a disturbance of the machine affects all of them. */
 import { calibration } from "./cases.ts";
 import type { Case, CaseRunner, Effort, Row } from "./case.ts";
-import type { Contestant } from "./contestants.ts";
+import { type Contestant, SERVERS } from "./contestants.ts";
 import { waitUntilIdle } from "./generator/processes.ts";
 import type { FiguresOf, Run, RunOutcome, RunTarget } from "./generator/runs.ts";
 import type { Pinning } from "./pinning.ts";
@@ -47,10 +47,17 @@ export async function runBench(setup: BenchSetup): Promise<void> {
   let maximum: Promise<number> | undefined;
   const naiveMaximum = (): Promise<number> => (maximum ??= findNaiveMaximum(setup));
   for (const each of setup.cases) {
-    if (each.tasks !== undefined && setup.startStore === undefined)
-      setup.onSkipped(each, "this machine has no valkey-server");
+    const missing = missingFor(each, setup);
+    if (missing !== undefined) setup.onSkipped(each, `this machine has no ${missing}`);
     else setup.onCase(await runCase(each, naiveMaximum, setup));
   }
+}
+
+/** The program that a case needs and the machine does not have. */
+function missingFor({ tasks, only }: Case, { startStore, contestants }: BenchSetup): string | undefined {
+  if (tasks !== undefined && startStore === undefined) return "valkey-server";
+  const hasHaproxy = contestants.some(({ name }) => name === "haproxy");
+  return only?.includes("haproxy") === true && !hasHaproxy ? "haproxy" : undefined;
 }
 
 async function runCase(
@@ -60,7 +67,7 @@ async function runCase(
 ): Promise<CaseResult> {
   const { repetitions } = setup.effort;
   const all = setup.contestants
-    .filter(({ name }) => each.only?.includes(name) ?? true)
+    .filter(({ name }) => (each.only ?? SERVERS).some((measured) => measured === name))
     .map((contestant) => ({
       servers: new ContestantServers(contestant, each, setup),
       name: contestant.name,
@@ -125,7 +132,7 @@ class ContestantServers {
 
   async #start(): Promise<RunTarget> {
     const { pinning, folder, signal, environment, startStore } = this.#setup;
-    const { name, entry, protocol } = this.#contestant;
+    const { name, entry, protocol, startFront } = this.#contestant;
     try {
       const store = this.#tasks === undefined ? undefined : await startStore?.();
       if (store !== undefined) this.#processes.push(store);
@@ -142,10 +149,19 @@ class ContestantServers {
         servers.push(server);
         this.#processes.push(server);
       }
+      const front = await startFront?.({
+        upstreamPort: servers[0]?.port ?? 0,
+        environment,
+        cpu: pinning?.server,
+        folder,
+        signal,
+      });
+      if (front !== undefined) this.#processes.push(front);
       return {
         host: LOOPBACK,
-        ports: servers.map(({ port }) => port),
-        pids: servers.map(({ pid }) => pid),
+        ports: front === undefined ? servers.map(({ port }) => port) : [front.port],
+        hasTls: front !== undefined,
+        pids: [...servers, ...(front === undefined ? [] : [front])].map(({ pid }) => pid),
         ...(store !== undefined && { storePid: store.pid }),
         protocol,
       };

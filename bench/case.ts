@@ -39,6 +39,8 @@ export interface Column {
   readonly title: string;
   /** Whether the table also contains the ratio to the base. */
   readonly ratio: boolean;
+  /** Whether the table also contains the difference to the base. */
+  readonly difference?: boolean;
   /** Whether the values are 1 (yes) and 0 (no). */
   readonly isFlag?: boolean;
 }
@@ -58,7 +60,7 @@ export interface Case {
   readonly group: Group;
   readonly title: string;
   readonly columns: readonly Column[];
-  /** Contestants that support the case. @default all */
+  /** Contestants that the case measures. @default all servers */
   readonly only?: readonly ContestantName[];
   /** Base of the ratios. @default the first contestant */
   readonly base?: ContestantName;
@@ -69,5 +71,5 @@ export interface Case {
   readonly measure: (conduct: CaseRunner) => Promise<RunOutcome<Row>>;
 }
 
-export const GROUPS = ["fan-out", "latency", "connections", "slow", "resume", "tasks"] as const;
+export const GROUPS = ["fan-out", "latency", "connections", "slow", "resume", "tasks", "edge"] as const;
 export type Group = (typeof GROUPS)[number];

@@ -1,5 +1,6 @@
 /** The cases: each with its load and its columns. */
 import type { Case, Column, Effort, Row } from "./case.ts";
+import { PATHS } from "./contestants.ts";
 import type { LoadFigures, LoadRun, RunOutcome } from "./generator/runs.ts";
 
 const KIB = 1024;
@@ -44,6 +45,8 @@ export const CASES: readonly Case[] = [
   fanOut("tasks-f1000p10", TEN, TASKS),
   fanOut("tasks-sat1000", SATURATED, TASKS),
   tasksLatency("tasks-latency"),
+  pathLatency("edge-latency"),
+  pathMaximum("edge-maximum"),
 ];
 
 /** The load that measures {@link CaseRunner.naiveMaximum}. */
@@ -101,6 +104,42 @@ function tasksLatency(name: string): Case {
     tasks: TASKS,
     base: TASKS_BASE,
     measure: async ({ run, effort }) => latencyRow(await run(openLoop(rate, effort))),
+  };
+}
+
+/** The latency that a proxy adds is the difference to the same load without one. */
+function pathLatency(name: string): Case {
+  const rate = 5;
+  return {
+    name,
+    group: "edge",
+    title: `1000 clients, 64 bytes, open loop, ${rate} messages a second, behind a proxy with TLS and a header rule`,
+    columns: [
+      ...LATENCY_COLUMNS.map((column) => ({ ...column, ratio: false, difference: true })),
+      ...cpuColumns(),
+    ],
+    only: PATHS,
+    measure: async ({ run, effort }) => latencyRow(await run(openLoop(rate, effort))),
+  };
+}
+
+function pathMaximum(name: string): Case {
+  return {
+    name,
+    group: "edge",
+    title: "1000 clients, 10 publishers with 1 message of 64 bytes in flight each, behind the same proxies",
+    columns: [
+      { key: "messagesPerSecond", title: "messages/s", ratio: true },
+      { key: "deliveriesPerSecond", title: "deliveries/s", ratio: false },
+      ...cpuColumns(),
+    ],
+    only: PATHS,
+    measure: async ({ run, effort }) =>
+      rowOf(await run(closedLoop(TEN, effort)), (figures) => ({
+        messagesPerSecond: figures.messages / figures.seconds,
+        deliveriesPerSecond: figures.deliveries / figures.seconds,
+        ...cpuRow(figures),
+      })),
   };
 }
 

@@ -13,6 +13,7 @@ import { runBench } from "./bench.ts";
 import { QUICK_EFFORT } from "./case.ts";
 import { contestants } from "./contestants.ts";
 import { type BenchOptions, HELP, OPTIONS, parseOptions } from "./options.ts";
+import { findHaproxy } from "./paths/haproxy.ts";
 import { installPeers } from "./peers/install.ts";
 import { choosePinning } from "./pinning.ts";
 import { documentOf, failureOf } from "./results.ts";
@@ -47,7 +48,7 @@ async function run(options: BenchOptions, orphaned: AbortSignal): Promise<number
     print(renderMachine(machine));
     await runBench({
       ...options,
-      contestants: contestants(peersFolder),
+      contestants: contestants({ peersFolder, haproxy: findHaproxy(process.env["PATH"]) }),
       pinning,
       folder,
       environment: inheritedEnvironment(process.env),

@@ -2,7 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
@@ -15,6 +17,7 @@ const UNDER_BENCH = new URL("./underBench.ts", import.meta.url).href;
 const GENERATOR = fileURLToPath(new URL("./generator/main.ts", import.meta.url));
 
 const START_TIMEOUT_MS = 20_000;
+const LISTEN_POLL_MS = 20;
 /** Characters of the output of a server that does not start. */
 const OUTPUT_EXCERPT_CHARACTERS = 2000;
 
@@ -23,6 +26,16 @@ export interface ServerProcess {
   readonly port: number;
   /** Sends SIGKILL, and resolves when the process has ended. Idempotent. */
   stop(): Promise<void>;
+}
+
+/** What a process in front of a server needs. */
+export interface FrontOptions {
+  /** The port of the server. */
+  readonly upstreamPort: number;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly cpu: number | undefined;
+  readonly folder: string;
+  readonly signal: AbortSignal;
 }
 
 export interface ServerOptions {
@@ -97,7 +110,38 @@ export async function generate<R extends Run>(
   }
 }
 
-function stopOf(child: ChildProcess): () => Promise<void> {
+/**
+ * Waits until a program that is no Node.js program accepts connections.
+ * @throws {ExpectedError} if it ends, or does not listen in time.
+ */
+export async function untilListening(
+  name: string,
+  child: ChildProcess,
+  port: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (!(await accepts(port))) {
+    if (child.pid === undefined || child.exitCode !== null || performance.now() > deadline) {
+      throw new ExpectedError(`${name} does not listen (exit code ${String(child.exitCode)}).`);
+    }
+    await sleep(LISTEN_POLL_MS, undefined, { signal });
+  }
+}
+
+async function accepts(port: number): Promise<boolean> {
+  const socket = connect(port, LOOPBACK);
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+export function stopOf(child: ChildProcess): () => Promise<void> {
   const ended = new Promise<void>((resolve) => {
     child.once("close", () => {
       resolve();

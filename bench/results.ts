@@ -3,7 +3,7 @@ import type { Case, Row } from "./case.ts";
 import type { ContestantName } from "./contestants.ts";
 import type { RunOutcome } from "./generator/runs.ts";
 import type { Pinning } from "./pinning.ts";
-import { ratios, spread } from "./statistics.ts";
+import { differences, ratios, spread } from "./statistics.ts";
 import type { Spread } from "./statistics.ts";
 
 export interface Machine {
@@ -34,6 +34,8 @@ export interface Summary {
   readonly values: Spread | undefined;
   /** Ratios to the base by repetition; `undefined` for a column without ratios. */
   readonly ratio: Spread | undefined;
+  /** Differences to the base by repetition; `undefined` for a column without differences. */
+  readonly difference: Spread | undefined;
 }
 
 /** The contestant that the ratios refer to. */
@@ -48,12 +50,13 @@ export function summarize(result: CaseResult, index: number): readonly Summary[]
   } = result;
   const base = baseOf(result);
   const own = results[index];
-  return columns.map(({ key, ratio }) => {
+  return columns.map(({ key, ratio, difference }) => {
     const values = valuesOf(own, key);
     return {
       key,
       values: spread(values.filter((value) => value !== undefined)),
       ratio: ratio ? spread(ratios(values, valuesOf(base, key))) : undefined,
+      difference: difference === true ? spread(differences(values, valuesOf(base, key))) : undefined,
     };
   });
 }

@@ -22,12 +22,25 @@ export function spread(values: readonly number[]): Spread | undefined {
  * machine affects both.
  * @param values by repetition.
  */
-export function ratios(
-  values: readonly (number | undefined)[],
-  base: readonly (number | undefined)[],
+export function ratios(values: Values, base: Values): readonly number[] {
+  return compare(values, base, (value, other) => (other === 0 ? undefined : value / other));
+}
+
+/** Differences of values to those of a base by repetition. */
+export function differences(values: Values, base: Values): readonly number[] {
+  return compare(values, base, (value, other) => value - other);
+}
+
+type Values = readonly (number | undefined)[];
+
+function compare(
+  values: Values,
+  base: Values,
+  by: (value: number, other: number) => number | undefined,
 ): readonly number[] {
   return values.flatMap((value, repetition) => {
-    const divisor = base[repetition];
-    return value === undefined || divisor === undefined || divisor === 0 ? [] : [value / divisor];
+    const other = base[repetition];
+    const compared = value === undefined || other === undefined ? undefined : by(value, other);
+    return compared === undefined ? [] : [compared];
   });
 }

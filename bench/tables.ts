@@ -16,7 +16,10 @@ export function renderMachine({ cpu, cpus, memoryBytes, system, node, pinned }: 
 
 /** Explains the names of the rows. */
 export function renderLegend(): string {
-  return "naive: `ws` and `express` as most examples use them; socket.io: Socket.IO by WebSocket alone; this: this project's server.\n";
+  return (
+    "naive: `ws` and `express` as most examples use them; socket.io: Socket.IO by WebSocket alone; this: this project's server; " +
+    "direct, haproxy, local: this project's server without a proxy, behind HAProxy, behind the local edge and load balancer.\n"
+  );
 }
 
 /** A table of one case: the median, and in parentheses the smallest and the largest value. */
@@ -25,14 +28,26 @@ export function renderCase(result: CaseResult): string {
   const base = baseOf(result)?.contestant ?? "";
   // A single contestant has no ratios. A figure that the system does not report has no column.
   const shown = columns
-    .map((column, index) => ({ ...column, index, ratio: column.ratio && result.results.length > 1 }))
+    .map((column, index) => ({
+      ...column,
+      index,
+      ratio: column.ratio && result.results.length > 1,
+      difference: column.difference === true && result.results.length > 1,
+    }))
     .filter(({ index }) =>
       result.results.some((_, row) => summarize(result, row)[index]?.values !== undefined),
     );
   const head =
     shown.length === 0
       ? ["", "result"]
-      : ["", ...shown.flatMap((column) => [column.title, ...(column.ratio ? [`÷ ${base}`] : [])])];
+      : [
+          "",
+          ...shown.flatMap((column) => [
+            column.title,
+            ...(column.ratio ? [`÷ ${base}`] : []),
+            ...(column.difference ? [`− ${base}`] : []),
+          ]),
+        ];
   const rows = result.results.map((each, row) => {
     const failure = failureOf(each);
     if (failure !== undefined) {
@@ -42,10 +57,14 @@ export function renderCase(result: CaseResult): string {
     const summaries = summarize(result, row);
     return [
       each.contestant,
-      ...shown.flatMap(({ index, ratio, isFlag }) => {
+      ...shown.flatMap(({ index, ratio, difference, isFlag }) => {
         const summary = summaries[index];
         const render = isFlag === true ? renderFlag : renderSpread;
-        return [render(summary?.values), ...(ratio ? [renderSpread(summary?.ratio)] : [])];
+        return [
+          render(summary?.values),
+          ...(ratio ? [renderSpread(summary?.ratio)] : []),
+          ...(difference ? [renderSpread(summary?.difference)] : []),
+        ];
       }),
     ];
   });

@@ -1,6 +1,7 @@
 /** A WebSocket client on a bare socket: with thousands of clients, a library would dominate the measurement. */
 import { connect } from "node:net";
-import type { Socket } from "node:net";
+import type { Socket, NetConnectOpts } from "node:net";
+import { connect as connectTls } from "node:tls";
 
 import { Failure, toFailure } from "../../load-test/parts/failures.ts";
 import { clientFrame, OPCODES, readFrame } from "./frames.ts";
@@ -18,6 +19,8 @@ const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 export interface ClientOptions {
   readonly host: string;
   readonly port: number;
+  /** Whether the server has TLS, with any certificate. */
+  readonly hasTls: boolean;
   readonly protocol: Protocol;
   /** Appended to the protocol's path. */
   readonly query?: string;
@@ -38,15 +41,14 @@ export interface Client {
 }
 
 export function openClient(options: ClientOptions): Client {
-  const { host, port, protocol, query = "" } = options;
+  const { host, port, hasTls, protocol, query = "" } = options;
   let state: "handshake" | "greeting" | "ready" | "closed" = "handshake";
   let rest: Buffer = Buffer.alloc(0);
   let greeted = 0;
 
-  const socket: Socket = connect({
+  const address = {
     host,
     port,
-    noDelay: true,
     onread: {
       buffer: readBuffer,
       callback(length) {
@@ -58,8 +60,10 @@ export function openClient(options: ClientOptions): Client {
         return true;
       },
     },
-  });
-  socket.on("connect", () => {
+  } satisfies NetConnectOpts;
+  const socket: Socket = hasTls ? connectTls({ ...address, rejectUnauthorized: false }) : connect(address);
+  socket.setNoDelay(true);
+  socket.on(hasTls ? "secureConnect" : "connect", () => {
     socket.write(
       [
         `GET ${protocol.path}${query} HTTP/1.1`,
@@ -84,7 +88,9 @@ export function openClient(options: ClientOptions): Client {
     stopReading: () => void socket.pause(),
     destroy() {
       state = "closed";
-      socket.resetAndDestroy();
+      // Node cannot reset a connection with TLS.
+      if (hasTls) socket.destroy();
+      else socket.resetAndDestroy();
     },
   };
 

@@ -44,6 +44,7 @@ export function openClients(group: ClientGroupOptions): ClientGroup {
     const client = openClient({
       host: target.host,
       port: target.ports[index % target.ports.length] ?? 0,
+      hasTls: target.hasTls,
       protocol,
       ...(query === undefined ? {} : { query }),
       onReady(greeting) {

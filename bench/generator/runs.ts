@@ -6,6 +6,8 @@ export interface RunTarget {
   readonly host: string;
   /** Client i connects to port i modulo their number. */
   readonly ports: readonly number[];
+  /** Whether the ports have TLS, with any certificate. */
+  readonly hasTls: boolean;
   /** Their processes; CPU and memory are added. */
   readonly pids: readonly number[];
   /** The process of the store, counted separately. */

@@ -32,7 +32,13 @@ async function load(deliver: Deliver, run: Partial<LoadRun> = {}): Promise<LoadF
 }
 
 function targetOf({ url }: TestServer) {
-  return { host: url.hostname, ports: [Number(url.port)], pids: [process.pid], protocol: "plain" } as const;
+  return {
+    host: url.hostname,
+    ports: [Number(url.port)],
+    hasTls: false,
+    pids: [process.pid],
+    protocol: "plain",
+  } as const;
 }
 
 /** Calls `fault` for one message to one client, and delivers all other messages. */

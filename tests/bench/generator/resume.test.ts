@@ -34,6 +34,7 @@ async function resume(history: (missed: readonly string[]) => readonly string[])
     return await runResume(RUN, {
       host: "localhost",
       ports: [port],
+      hasTls: false,
       pids: [process.pid],
       protocol: "plain",
     });
