@@ -6,6 +6,7 @@ import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { readParts } from "../../local/model/parts.ts";
 import { startIngress } from "../../local/runtime/ingress.ts";
 import { localCertificate } from "../../local/runtime/network/certificate.ts";
+import { createImpairment } from "../../local/runtime/network/impairment.ts";
 import { createTargets } from "../../local/runtime/tasks/targets.ts";
 
 const { PORT, UPSTREAM_PORT, CERTIFICATE_FOLDER = "" } = process.env;
@@ -18,5 +19,6 @@ await startIngress(servicePath, targets, {
   edgePort: { name: "edge", port: Number(PORT), option: "PORT" },
   loadBalancerPort: { name: "load balancer", port: 0, option: "PORT" },
   certificate: await localCertificate(CERTIFICATE_FOLDER),
+  impairment: createImpairment(),
   flushMs: 0,
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Case, Row } from "../../bench/case.ts";
 import type { RunOutcome } from "../../bench/generator/runs.ts";
 import { cpusOf } from "../../bench/pinning.ts";
-import { ratios, spread } from "../../bench/statistics.ts";
+import { differences, ratios, spread } from "../../bench/statistics.ts";
 import { renderCase, renderNumber } from "../../bench/tables.ts";
 
 describe("the benchmark's figures", () => {
@@ -14,8 +14,10 @@ describe("the benchmark's figures", () => {
     assert.deepEqual(spread([9, 1, 2, 3]), { median: 2.5, min: 1, max: 9 });
   });
 
-  it("have ratios by repetition", () => {
+  it("have ratios and differences by repetition", () => {
     assert.deepEqual(ratios([10, 40, 5], [5, 10, undefined]), [2, 4]);
+    assert.deepEqual(ratios([1], [0]), []);
+    assert.deepEqual(differences([10, 40, 5], [5, 0, undefined]), [5, 40]);
   });
 
   it("have three digits", () => {
