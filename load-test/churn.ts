@@ -61,5 +61,6 @@ export async function churn(
     messages: null,
     deliveries: null,
     failures: opener.failures.list(),
+    load: opener.load,
   };
 }

@@ -1,7 +1,10 @@
 /** `npm run load-test -- wss://HOST/wss` */
+import { writeFile } from "node:fs/promises";
+import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { watchInterrupts } from "../cli/interrupts.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import { HELP, type LoadTestOptions, OPTIONS, parseOptions } from "./options.ts";
+import { toCsv } from "./loadRecord.ts";
 import { statusLineOn } from "./parts/statusLine.ts";
 import { hasSucceeded, type OnProgress, render, shortfalls } from "./report.ts";
 import { runLoadTest } from "./run.ts";
@@ -30,7 +33,17 @@ async function run(options: LoadTestOptions, orphaned: AbortSignal): Promise<num
       ? `${JSON.stringify({ ...report, shortfalls: shortfalls(report) }, undefined, 2)}\n`
       : render(report),
   );
+  if (options.record !== undefined) await writeRecord(options.record, toCsv(report.load));
   return hasSucceeded(report) ? EXIT_CODES.done : EXIT_CODES.failed;
+}
+
+async function writeRecord(file: string, csv: string): Promise<void> {
+  try {
+    await writeFile(file, csv);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new ExpectedError(`\`--record\`: ${error.message}.`, { cause: error });
+  }
 }
 
 await runCommandLine({ script: "load-test", options: OPTIONS, help: HELP, parse: parseOptions, run });

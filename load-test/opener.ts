@@ -1,4 +1,5 @@
 import { connect, type Connection, type ConnectionCallbacks, type Endpoint } from "./connection.ts";
+import { LoadRecord, type RecordedMinute } from "./loadRecord.ts";
 import { FailureTally, toFailure } from "./parts/failures.ts";
 import { LatencyHistogram } from "./parts/histogram.ts";
 import type { ModeResult } from "./report.ts";
@@ -6,6 +7,7 @@ import type { ModeResult } from "./report.ts";
 /** Opens and closes the connections of one run, and counts the results. */
 export class Opener {
   readonly failures = new FailureTally();
+  readonly #load = new LoadRecord();
   readonly #endpoint: Endpoint;
   readonly #signal: AbortSignal;
   readonly #connectTimes = new LatencyHistogram();
@@ -22,16 +24,22 @@ export class Opener {
     return this.#attempted;
   }
 
+  /** What the connections did in each minute since the start. */
+  get load(): readonly RecordedMinute[] {
+    return this.#load.minutes;
+  }
+
   /** @returns `undefined` if the connection failed or was cancelled. */
   async open(callbacks: ConnectionCallbacks): Promise<Connection | undefined> {
     this.#attempted++;
     try {
-      const connection = await connect(this.#endpoint, callbacks, this.#signal);
+      const connection = await connect(this.#endpoint, this.#counting(callbacks), this.#signal);
       if (connection === undefined) {
         this.#attempted--;
         return undefined;
       }
       this.#connected++;
+      this.#load.count("connects");
       this.#connectTimes.record(connection.connectMs);
       return connection;
     } catch (error) {
@@ -45,7 +53,22 @@ export class Opener {
       await connection.close();
     } catch (error) {
       this.failures.add(toFailure(error));
+    } finally {
+      this.#load.count("disconnects");
     }
+  }
+
+  #counting(callbacks: ConnectionCallbacks): ConnectionCallbacks {
+    return {
+      onMessage: (text) => {
+        this.#load.count("messages");
+        callbacks.onMessage(text);
+      },
+      onLost: (failure) => {
+        this.#load.count("disconnects");
+        callbacks.onLost(failure);
+      },
+    };
   }
 
   count(planned: number): ModeResult["connections"] {

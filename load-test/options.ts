@@ -67,6 +67,11 @@ const GENERAL = {
   },
   insecure: { type: "boolean", description: "Accept any certificate (always for loopback hosts)" },
   json: { type: "boolean", description: "Print one JSON document instead of tables" },
+  record: {
+    type: "string",
+    value: "FILE",
+    description: "Write the load of each minute to a CSV file for npm run simulate",
+  },
   help: { type: "boolean", description: "Print this text" },
 } as const satisfies OptionDefinitions;
 
@@ -94,6 +99,8 @@ interface CommonOptions extends ValuesOf<typeof COMMON> {
   readonly url: URL;
   readonly insecure: boolean;
   readonly json: boolean;
+  /** CSV file for the load of each minute. */
+  readonly record: string | undefined;
 }
 
 /** See {@link CHURN} for units, ranges and defaults. */
@@ -133,6 +140,7 @@ export function parseOptions(args: readonly string[]): LoadTestOptions | undefin
     ...read(COMMON),
     insecure: values.insecure,
     json: values.json,
+    record: values.record,
   };
   const own = mode === "sustained" ? { mode, ...read(SUSTAINED) } : { mode: DEFAULT_MODE, ...read(CHURN) };
   if (mode !== undefined) {

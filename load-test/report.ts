@@ -1,5 +1,6 @@
 /** The summary of a run: as data, and as text. */
 import type { DeliveryCount } from "./deliveries.ts";
+import type { RecordedMinute } from "./loadRecord.ts";
 import type { Mode } from "./options.ts";
 import { explain, type FailureCount } from "./parts/failures.ts";
 import type { LatencyPercentiles } from "./parts/histogram.ts";
@@ -30,6 +31,8 @@ export interface ModeResult {
   } | null;
   readonly deliveries: DeliveryCount | null;
   readonly failures: readonly FailureCount[];
+  /** What the clients did in each minute of the run. */
+  readonly load: readonly RecordedMinute[];
 }
 
 /** The document of `--json`, without {@link shortfalls}. */

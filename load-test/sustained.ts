@@ -105,6 +105,7 @@ export async function sustained(
     messages: { planned, sent, lagMs: lags.percentiles() },
     deliveries: deliveries.count(),
     failures: failures.list(),
+    load: opener.load,
   };
 }
 

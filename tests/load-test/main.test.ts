@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempDisposable, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
+import { parseCsv } from "../../simulate/load/csv.ts";
 import { broadcast, startServer } from "./server.ts";
 
 const MAIN = fileURLToPath(new URL("../../load-test/main.ts", import.meta.url));
@@ -25,6 +29,7 @@ describe("npm run load-test", () => {
       "messages",
       "deliveries",
       "failures",
+      "load",
       "shortfalls",
     ]);
     assert.deepEqual(report["shortfalls"], []);
@@ -38,6 +43,24 @@ describe("npm run load-test", () => {
     assert.equal(stderr, "");
     assert.match(stdout, /^churn against ws:/);
     assert.match(stdout, /3 of 3 attempted, 3 connected, 0 failed/);
+  });
+
+  it("records the load of each minute in a file that the simulation reads", async () => {
+    await using folder = await mkdtempDisposable(path.join(tmpdir(), "load-test-"));
+    await using server = await startServer();
+    const file = path.join(folder.path, "load.csv");
+    const { code } = await start(server.url.href, "--total", "3", "--record", file).ended;
+    assert.equal(code, 0);
+    const { minutes } = parseCsv(file, await readFile(file, "utf8"));
+    assert.deepEqual(minutes, [{ connects: 3, disconnects: 3, messages: 0 }]);
+  });
+
+  it("names the file that it cannot write", async () => {
+    await using server = await startServer();
+    const { code, stderr } = await start(server.url.href, "--total", "1", "--record", "/missing/load.csv")
+      .ended;
+    assert.equal(code, 1);
+    assert.match(stderr, /^`--record`: ENOENT: .*\/missing\/load\.csv/);
   });
 
   it("exits with 1 if something failed", async () => {

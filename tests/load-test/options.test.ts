@@ -17,6 +17,7 @@ describe("the options of the load test", () => {
       total: 10_000_000,
       insecure: false,
       json: false,
+      record: undefined,
     });
   });
 

@@ -26,6 +26,7 @@ describe("the summary of the load test", () => {
         { reason: "http", detail: "503", count: 2 },
         { reason: "closed", detail: "1013", count: 1 },
       ],
+      load: [],
     };
     assert.equal(
       render(report),
