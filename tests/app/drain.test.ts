@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import type { MessageLog } from "../../app/src/log/log.ts";
 import { connect, connectResuming, refusal } from "./support/client.ts";
 import { createRemoteLog, ManualLog, memoryLog } from "./support/logs.ts";
+import { startManualServer, store } from "./support/manualServer.ts";
 import { clientFrame, closeFrameStart, connectRaw, RESUMING, upgradeRequest } from "./support/rawClient.ts";
-import { DEFAULT_CHANNEL, startServer } from "./support/server.ts";
+import { DEFAULT_CHANNEL, startServer, UNLIMITED } from "./support/server.ts";
 import { tearDown } from "./support/teardown.ts";
 import { waitUntil } from "../support/waitUntil.ts";
 
@@ -41,12 +42,7 @@ describe("the drain", () => {
   });
 
   it("delivers the backlog of a paused reader before it closes the reader", async () => {
-    const server = await startServer({
-      messagesPerSecond: 1_000_000,
-      messageBurst: 1_000_000,
-      bytesPerSecond: 1 << 30,
-      retainedBytes: 1 << 24,
-    });
+    const server = await startServer({ ...UNLIMITED, retainedBytes: 1 << 24 });
     const [paused, sender] = [await connect(server.url), await connect(server.url)];
     paused.webSocket.pause();
     const text = "x".repeat(60_000);
@@ -126,7 +122,7 @@ describe("the drain", () => {
     const drained = server.drain();
     await waitUntil(() => {
       // The flush waits for what is on its way, for its share of the drain time.
-      log.appends[0]?.answer.resolve({ epoch: "e", offset: 1, duplicate: false });
+      store(log, 0);
       log.readers.get(DEFAULT_CHANNEL)?.entries([{ offset: 1, payload: "1" }]);
       return server.drainProgress() > 0;
     });
@@ -209,12 +205,7 @@ describe("a release", () => {
   afterEach(tearDown);
 
   it("asks a client to leave after its publish is answered, and refuses later publishes", async () => {
-    const log = new ManualLog();
-    const server = await startServer({}, { log });
-    const connecting = connectResuming(server.url);
-    await waitUntil(() => log.readers.has(DEFAULT_CHANNEL));
-    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
-    const { client } = await connecting;
+    const { log, server, client } = await startManualServer();
     client.send({ publish: 1, id: "before" });
     await waitUntil(() => log.appends.length === 1);
 
@@ -223,7 +214,7 @@ describe("a release", () => {
     assert.match(await client.next(), /^\{"error":\{"code":"unavailable",.*"id":"behind"\}\}$/);
     assert.equal(log.appends.length, 1);
 
-    log.appends[0]?.answer.resolve({ epoch: "e", offset: 1, duplicate: false });
+    store(log, 0);
     assert.deepEqual(await client.nextValue(), { ack: "before", epoch: "e", offset: 1 });
     assert.equal((await client.closed).code, 1012);
   });

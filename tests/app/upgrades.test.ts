@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { pino } from "pino";
 import type { Joined } from "../../app/src/channel/cursor.ts";
 import { connect, refusal } from "./support/client.ts";
+import { recordLog } from "./support/logLines.ts";
 import { ManualLog, memoryLog } from "./support/logs.ts";
 import { nextServerSocket, openSocket, upgradeRequest } from "./support/rawClient.ts";
 import { DEFAULT_CHANNEL, startServer } from "./support/server.ts";
@@ -63,8 +63,7 @@ describe("upgrades", () => {
   });
 
   it("leave nothing behind, and log nothing, if the log does not answer", async () => {
-    const lines: string[] = [];
-    const logger = pino({ level: "info" }, { write: (line) => void lines.push(line) });
+    const { logger, messages } = recordLog();
     const log = new ManualLog();
     const server = await startServer({}, { log, logger });
     const joins: Promise<Joined>[] = [];
@@ -81,20 +80,16 @@ describe("upgrades", () => {
     for (const { status } of await Promise.allSettled(joins)) assert.equal(status, "rejected");
     await waitUntil(() => server.hub.channels === 0);
     await draining;
-    assert.deepEqual(
-      lines.map((line) => (JSON.parse(line) as { msg: string }).msg),
-      ["draining", "drained"],
-    );
+    assert.deepEqual(messages(), ["draining", "drained"]);
   });
 
   it("log nothing at the level info if they fail", async () => {
-    const lines: string[] = [];
-    const logger = pino({ level: "info" }, { write: (line) => void lines.push(line) });
+    const { logger, messages } = recordLog();
     const log = memoryLog();
     const { url } = await startServer({}, { log, logger });
     await log.close();
     assert.deepEqual(await refusal(url), { status: 503, retryAfter: "5" });
-    assert.deepEqual(lines, []);
+    assert.deepEqual(messages(), []);
   });
 
   it("to too many channels are refused with 503, until another channel is unused", async () => {

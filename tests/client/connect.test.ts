@@ -6,7 +6,7 @@ import { WebSocket } from "ws";
 import { connect } from "../../client/src/index.ts";
 import { open, retry, untilState } from "./support/channel.ts";
 import { startServer } from "./support/scriptedServer.ts";
-import { afterwards, tearDown } from "./support/teardown.ts";
+import { afterwards, tearDown } from "../app/support/teardown.ts";
 
 describe("a client's connection", () => {
   afterEach(tearDown);

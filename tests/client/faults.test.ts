@@ -6,7 +6,7 @@ import { connect } from "../../client/src/index.ts";
 import type { Clock, Position } from "../../client/src/index.ts";
 import { startServer } from "./support/scriptedServer.ts";
 import type { PublishFrame, ServerConnection } from "./support/scriptedServer.ts";
-import { tearDown } from "./support/teardown.ts";
+import { tearDown } from "../app/support/teardown.ts";
 
 /** The faults of one publish. */
 const FAULTS = [

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Channel, Delivery, Gap } from "../../client/src/index.ts";
 import { open, retry, untilState } from "./support/channel.ts";
 import { startServer } from "./support/scriptedServer.ts";
-import { tearDown } from "./support/teardown.ts";
+import { tearDown } from "../app/support/teardown.ts";
 
 /** Reads messages and gaps, as one text each. */
 async function read(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 
 import { openGreeted, retry, untilState } from "./support/channel.ts";
-import { tearDown } from "./support/teardown.ts";
+import { tearDown } from "../app/support/teardown.ts";
 
 describe("a client's publish limits", () => {
   afterEach(tearDown);

@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { WebSocket, WebSocketServer } from "ws";
 
 import { open, retry, untilState } from "./support/channel.ts";
-import { afterwards, tearDown } from "./support/teardown.ts";
+import { afterwards, tearDown } from "../app/support/teardown.ts";
 
 /** Answers each upgrade with the next status, or the last one, and plain requests with another status. */
 async function startRefusing(

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { connect } from "../../client/src/index.ts";
 import { open, openGreeted, retry, untilState } from "./support/channel.ts";
 import { startServer } from "./support/scriptedServer.ts";
-import { afterwards, tearDown } from "./support/teardown.ts";
+import { afterwards, tearDown } from "../app/support/teardown.ts";
 
 describe("a client that receives no frames", () => {
   afterEach(tearDown);

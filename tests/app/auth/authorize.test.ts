@@ -18,10 +18,10 @@ import {
   startKeyServer,
   authorizer,
   bearer,
-  recorder,
   statusOf,
   rightsIn,
 } from "../support/tokens.ts";
+import { recordLog } from "../support/logLines.ts";
 import type { Key, KeyServer } from "../support/tokens.ts";
 
 describe("a token", () => {
@@ -183,7 +183,7 @@ describe("a token", () => {
   });
 
   it("is refused if it is any other text", async () => {
-    const { logger, lines } = recorder("warn");
+    const { logger, lines } = recordLog("warn");
     const authorize = authorizer(keyServer.url, {}, CALM, logger);
     const part = fc.oneof(
       fc.string(),
@@ -290,7 +290,7 @@ describe("a token", () => {
   });
 
   it("is never in a log or a reason", async () => {
-    const { logger, lines } = recorder("trace");
+    const { logger, lines } = recordLog("trace");
     const secret = randomBytes(12).toString("hex");
     const other = await createKey(secret);
     const tokens = [
@@ -315,7 +315,7 @@ describe("a token", () => {
       }
     }
     assert.ok(lines.length > 0);
-    const output = [...lines, ...reasons].join("\n");
+    const output = [JSON.stringify(lines), ...reasons].join("\n");
     for (const token of tokens) {
       for (const part of token.split(".")) assert.ok(part === "" || !output.includes(part), output);
     }

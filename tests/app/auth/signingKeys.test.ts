@@ -11,9 +11,9 @@ import {
   startKeyServer,
   authorizer,
   bearer,
-  recorder,
   statusOf,
 } from "../support/tokens.ts";
+import { recordLog } from "../support/logLines.ts";
 import type { Key, KeyServer } from "../support/tokens.ts";
 
 describe("the keys that verify tokens", () => {
@@ -112,7 +112,7 @@ describe("the keys that verify tokens", () => {
 
     it("are neither fetched nor logged again and again", async () => {
       keyServer.answer = (response) => response.writeHead(500).end();
-      const { logger, lines } = recorder("trace");
+      const { logger, lines } = recordLog("trace");
       const authorize = authorizer(keyServer.url, {}, CALM, logger);
       const token = bearer(await sign(key));
       const grants = await Promise.all(Array.from({ length: 20 }, () => authorize(token, "")));

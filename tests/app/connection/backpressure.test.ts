@@ -3,19 +3,11 @@ import { once } from "node:events";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { MAX_SLICE_BYTES } from "../../../app/src/channel/frameSlices.ts";
 import { connect, connectResuming } from "../support/client.ts";
-import { ManualLog } from "../support/logs.ts";
+import { startManualServer, store } from "../support/manualServer.ts";
 import { clientFrame, closeFrameStart, connectRaw, nextServerSocket } from "../support/rawClient.ts";
-import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
+import { DEFAULT_CHANNEL, startServer, UNLIMITED } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
-
-/** Rates that no test reaches. */
-const UNLIMITED = {
-  messagesPerSecond: 1_000_000,
-  messageBurst: 1_000_000,
-  bytesPerSecond: 1 << 30,
-  bytesPerSecondPerUser: 1 << 30,
-};
 
 describe("backpressure", () => {
   afterEach(tearDown);
@@ -49,12 +41,9 @@ describe("backpressure", () => {
   });
 
   it("refuses publishes while too many bytes of all clients wait for the log", async () => {
-    const log = new ManualLog();
-    const server = await startServer(UNLIMITED, { log, limits: { maxUnansweredBytes: 1000 } });
-    const connecting = [connectResuming(server.url), connectResuming(server.url)] as const;
-    await waitUntil(() => log.readers.size > 0);
-    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
-    const [{ client }, { client: another }] = await Promise.all(connecting);
+    const limits = { maxUnansweredBytes: 1000 };
+    const { log, server, client } = await startManualServer(UNLIMITED, { limits });
+    const { client: another } = await connectResuming(server.url);
     client.send({ publish: "x".repeat(1000), id: "1" });
     await waitUntil(() => log.appends.length === 1);
     another.send({ publish: 2, id: "2" });
@@ -63,7 +52,7 @@ describe("backpressure", () => {
     const { code, id } = refused.error as { readonly code: string; readonly id: string };
     assert.deepEqual({ code, id }, { code: "unavailable", id: "2" });
 
-    log.appends[0]?.answer.resolve({ epoch: "e", offset: 1, duplicate: false });
+    store(log, 0);
     assert.deepEqual(await client.nextValue(), { ack: "1", epoch: "e", offset: 1 });
     another.send({ publish: 2, id: "2" });
     await waitUntil(() => log.appends.length === 2);
@@ -162,12 +151,7 @@ describe("backpressure", () => {
     ["bytes", 60_000, 60, 5],
   ] as const) {
     it(`stops reading while too many ${what} of a client are unanswered, and continues then`, async () => {
-      const log = new ManualLog();
-      const server = await startServer(UNLIMITED, { log });
-      const connecting = connectResuming(server.url);
-      await waitUntil(() => log.readers.size > 0);
-      log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
-      const { client } = await connecting;
+      const { log, client } = await startManualServer(UNLIMITED);
 
       const value = "x".repeat(bytes);
       for (let n = 0; n < total; n++) client.send({ publish: value, id: String(n) });
@@ -178,7 +162,7 @@ describe("backpressure", () => {
 
       for (let n = 0; n < total; n++) {
         await waitUntil(() => log.appends.length > n);
-        log.appends[n]?.answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
+        store(log, n);
       }
       for (let n = 0; n < total; n++) {
         assert.deepEqual(await client.nextValue(), { ack: String(n), epoch: "e", offset: n + 1 });
@@ -187,13 +171,8 @@ describe("backpressure", () => {
   }
 
   it("accepts a burst that it has caused by not reading", async () => {
-    const log = new ManualLog();
     const [messagesPerSecond, messageBurst] = [1000, 300];
-    const server = await startServer({ messagesPerSecond, messageBurst }, { log });
-    const connecting = connectResuming(server.url);
-    await waitUntil(() => log.readers.size > 0);
-    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
-    const { client } = await connecting;
+    const { log, client } = await startManualServer({ messagesPerSecond, messageBurst });
     const since = performance.now();
     const total = 3 * messageBurst;
     for (let sent = 0; sent < total;) {
@@ -204,7 +183,7 @@ describe("backpressure", () => {
     assert.ok(log.appends.length < total - messageBurst);
     for (let n = 0; n < total; n++) {
       await waitUntil(() => log.appends.length > n);
-      log.appends[n]?.answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
+      store(log, n);
     }
     for (let n = 1; n <= total; n++) {
       assert.deepEqual(await client.nextValue(), { ack: String(n), epoch: "e", offset: n });
@@ -212,12 +191,7 @@ describe("backpressure", () => {
   });
 
   it("does not drop a silent client whose publishes wait for the log", async () => {
-    const log = new ManualLog();
-    const server = await startServer({ heartbeatSeconds: 0.05, ...UNLIMITED }, { log });
-    const connecting = connectResuming(server.url);
-    await waitUntil(() => log.readers.size > 0);
-    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
-    const { client } = await connecting;
+    const { log, server, client } = await startManualServer({ heartbeatSeconds: 0.05, ...UNLIMITED });
     // Much more than the server reads ahead, so that the pongs behind it are not read.
     const value = "x".repeat(10_000);
     for (let n = 0; n < 300; n++) client.send({ publish: value, id: String(n) });
@@ -226,9 +200,7 @@ describe("backpressure", () => {
     const other = await connect(server.url);
     for (let pings = 0; pings < 8; pings++) await once(other.webSocket, "ping");
     assert.equal(server.connections(), 2);
-    for (const [n, { answer }] of log.appends.entries()) {
-      answer.resolve({ epoch: "e", offset: n + 1, duplicate: false });
-    }
+    for (const n of log.appends.keys()) store(log, n);
     let answer = await client.nextValue();
     while (typeof answer === "object" && answer !== null && "heartbeat" in answer)
       answer = await client.nextValue();

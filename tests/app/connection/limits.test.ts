@@ -2,16 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, connectResuming } from "../support/client.ts";
 import { clientFrame, closeFrameStart, connectRaw } from "../support/rawClient.ts";
-import { startServer } from "../support/server.ts";
+import { startServer, UNLIMITED } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
-
-/** Rates that no test reaches. */
-const UNLIMITED = {
-  messagesPerSecond: 1_000_000,
-  messageBurst: 1_000_000,
-  bytesPerSecond: 1 << 30,
-  bytesPerSecondPerUser: 1 << 30,
-};
 
 describe("limits", () => {
   afterEach(tearDown);

@@ -2,17 +2,9 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { deriveWireLimits } from "../../../app/src/connection/wireLimits.ts";
 import { clientFrame, closeFrameStart, connectRaw, upgradeRequest } from "../support/rawClient.ts";
-import { startServer } from "../support/server.ts";
+import { startServer, UNLIMITED } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
 import type { RawClient } from "../support/rawClient.ts";
-
-/** Rates that no test reaches. */
-const UNLIMITED = {
-  messagesPerSecond: 1_000_000,
-  messageBurst: 1_000_000,
-  bytesPerSecond: 1 << 30,
-  bytesPerSecondPerUser: 1 << 30,
-};
 
 describe("unfinished messages", () => {
   afterEach(tearDown);

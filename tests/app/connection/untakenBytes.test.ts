@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 
 import { UntakenBytes } from "../../../app/src/connection/untakenBytes.ts";
 import { connect, connectResuming } from "../support/client.ts";
-import { ManualLog } from "../support/logs.ts";
+import { startManualServer } from "../support/manualServer.ts";
 import { memoryInUse } from "../support/memory.ts";
 import { clientFrame, connectRaw, nextServerSocket, RESUMING, upgradeRequest } from "../support/rawClient.ts";
 import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
@@ -86,13 +86,8 @@ describe("the memory of unread frames", () => {
 
   it("keeps no connection that has closed before its publish is stored", async () => {
     const COUNT = 20;
-    const log = new ManualLog();
-    const server = await startServer({}, { log });
-    // It keeps the channel open.
-    const witness = connectResuming(server.url);
-    await waitUntil(() => log.readers.size > 0);
-    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
-    await witness;
+    // Its client keeps the channel open.
+    const { log, server } = await startManualServer();
     const sockets: WeakRef<Socket>[] = [];
     const onSocket = (message: unknown): void => {
       sockets.push(new WeakRef((message as { readonly socket: Socket }).socket));

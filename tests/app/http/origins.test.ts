@@ -1,26 +1,16 @@
 import assert from "node:assert/strict";
 
 import fc from "fast-check";
-import { pino } from "pino";
-import type { Logger } from "pino";
 
 import { OriginCheck } from "../../../app/src/http/origins.ts";
 import { canonicalOrigin } from "../../../app/src/settings/urls.ts";
+import { recordLog } from "../support/logLines.ts";
 import { exchange, upgradeRequest } from "../support/rawClient.ts";
 import { startServer } from "../support/server.ts";
 import { silent, tearDown } from "../support/teardown.ts";
 
 function isAllowed(origin: string, ...patterns: readonly string[]): boolean {
   return new OriginCheck(patterns, silent).refusalOf(origin) === undefined;
-}
-
-/** A logger, and what it has logged. */
-function recorder(): { readonly logger: Logger; readonly lines: Readonly<Record<string, unknown>>[] } {
-  const lines: Readonly<Record<string, unknown>>[] = [];
-  const write = (line: string): void => {
-    lines.push(JSON.parse(line) as Record<string, unknown>);
-  };
-  return { logger: pino({ level: "warn", base: null, timestamp: false }, { write }), lines };
 }
 
 describe("an allowed origin", () => {
@@ -110,7 +100,7 @@ describe("a refused origin", () => {
   });
 
   it("is logged once, and truncated", () => {
-    const { logger, lines } = recorder();
+    const { logger, lines } = recordLog("warn");
     const check = new OriginCheck(["https://a.example"], logger);
     for (let n = 0; n < 3; n++) check.refusalOf("https://b.example");
     check.refusalOf(`https://${"c".repeat(10_000)}`);
@@ -121,7 +111,7 @@ describe("a refused origin", () => {
   });
 
   it("is counted instead of logged if there are many different ones", () => {
-    const { logger, lines } = recorder();
+    const { logger, lines } = recordLog("warn");
     let time = 0;
     const check = new OriginCheck(["https://a.example"], logger, () => time);
     for (let n = 0; n < 1000; n++) check.refusalOf(`https://b${n}.example`);

@@ -1,24 +1,23 @@
 import assert from "node:assert/strict";
 
-import { pino } from "pino";
-
 import { RecurringProblem } from "../../../app/src/metrics/recurringProblem.ts";
+import { recordLog } from "../support/logLines.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 
 describe("a recurring problem", () => {
-  let lines: Record<string, unknown>[];
-  let problem: RecurringProblem;
-
-  const start = (quietMs?: number): void => {
-    lines = [];
-    const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>);
-    const logger = pino({ base: null, timestamp: false }, { write });
-    const messages = { begun: "it rains", ended: "it is dry" };
-    problem = new RecurringProblem({ logger, ...messages, ...(quietMs === undefined ? {} : { quietMs }) });
+  const start = (quietMs?: number) => {
+    const { logger, ...recorded } = recordLog();
+    const parts = {
+      logger,
+      begun: "it rains",
+      ended: "it is dry",
+      ...(quietMs !== undefined && { quietMs }),
+    };
+    return { problem: new RecurringProblem(parts), ...recorded };
   };
 
   it("is logged when it begins, with the reason, and when it ends, with the count", () => {
-    start();
+    const { problem, lines } = start();
     problem.note(new Error("clouds", { cause: new Error("a low") }));
     for (let n = 0; n < 99; n++) problem.note("more clouds");
     assert.deepEqual(lines, [{ level: 40, reason: "clouds: a low", msg: "it rains" }]);
@@ -28,21 +27,18 @@ describe("a recurring problem", () => {
   });
 
   it("can begin again after its end", () => {
-    start();
+    const { problem, messages } = start();
     problem.end();
     for (let n = 0; n < 2; n++) {
       problem.note("clouds");
       problem.end();
     }
     const expected = ["it rains", "it is dry"];
-    assert.deepEqual(
-      lines.map(({ msg }) => msg),
-      [...expected, ...expected],
-    );
+    assert.deepEqual(messages(), [...expected, ...expected]);
   });
 
   it("ends after a time without an occurrence", async () => {
-    start(20);
+    const { problem, lines } = start(20);
     problem.note("clouds");
     problem.note("clouds");
     await waitUntil(() => lines.length === 2);

@@ -18,6 +18,14 @@ import { afterwards, silent } from "./teardown.ts";
 /** The channel of `/wss` itself. */
 export const DEFAULT_CHANNEL = "";
 
+/** Rates that no test reaches. */
+export const UNLIMITED = {
+  messagesPerSecond: 1_000_000,
+  messageBurst: 1_000_000,
+  bytesPerSecond: 1 << 30,
+  bytesPerSecondPerUser: 1 << 30,
+};
+
 const CONSOLE_FOLDER = fileURLToPath(new URL("../../../console", import.meta.url));
 
 export interface TestServer extends Server {

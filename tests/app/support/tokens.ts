@@ -4,11 +4,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Writable } from "node:stream";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import type { CryptoKey, JWK } from "jose";
-import { pino } from "pino";
-import type { Logger } from "pino";
 import { createAuthorizer } from "../../../app/src/auth/authorize.ts";
 import type { AccessSettings, Authorizer, Grant } from "../../../app/src/auth/authorize.ts";
 import type { KeyTiming } from "../../../app/src/auth/signingKeys.ts";
@@ -103,18 +100,6 @@ export function authorizer(
 }
 
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}`, protocols: [] });
-
-/** A logger, and the lines that it has written. */
-export function recorder(level: string): { readonly logger: Logger; readonly lines: readonly string[] } {
-  const lines: string[] = [];
-  const stream = new Writable({
-    write(chunk, _, done) {
-      lines.push(String(chunk));
-      done();
-    },
-  });
-  return { logger: pino({ level }, stream), lines };
-}
 
 export function statusOf(grant: Grant): number {
   return grant.granted ? 101 : grant.status;

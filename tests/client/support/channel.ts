@@ -5,7 +5,7 @@ import { due } from "../../support/waitUntil.ts";
 import { FakePage, ManualClock } from "./fakes.ts";
 import { startServer } from "./scriptedServer.ts";
 import type { ScriptedServer, ServerConnection } from "./scriptedServer.ts";
-import { afterwards } from "./teardown.ts";
+import { afterwards } from "../../app/support/teardown.ts";
 
 interface Opened<Message> {
   readonly channel: Channel<Message>;

@@ -8,7 +8,7 @@ import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
 
 import { due } from "../../support/waitUntil.ts";
-import { afterwards } from "./teardown.ts";
+import { afterwards } from "../../app/support/teardown.ts";
 
 /** Items that are taken in order; a taker may wait for the next one. */
 class Queue<Item> {
