@@ -64,21 +64,6 @@ describe("the process", () => {
     assert.match(errors, /^`\w+`: got \d+, which is in use on 127\.0\.0\.1;[^\n]+\n$/);
   });
 
-  it("delivers messages that reached it before the signal", async () => {
-    const child = await runServer();
-    const url = `ws://127.0.0.1:${child.port}/wss`;
-    const [sender, other] = [await connect(url), await connect(url)];
-    for (let n = 0; n < 50; n++) sender.send(n);
-    // The answer to a ping behind them: the server has read them all.
-    const pong = new Promise((resolve) => sender.webSocket.once("pong", resolve));
-    sender.webSocket.ping();
-    await pong;
-    child.kill("SIGTERM");
-    for (let n = 0; n < 50; n++) assert.equal(await other.nextMessage(), n);
-    assert.equal((await other.closed).code, 1001);
-    assert.equal((await child.ended).code, 0);
-  });
-
   it("terminates a client that never closes, in time, and still exits with 0", async () => {
     const child = await runServer({ WEBSOCKET_DRAIN_SECONDS: "1" });
     const stubborn = await connectRaw(child.port);
@@ -166,16 +151,6 @@ describe("the process", () => {
         '  `PORT`: got "http"; expected a whole number from 0 to 65535 (TCP port).\n' +
         "  `WEBSOCKET_DRAIN_SECOND`: got an unknown variable; expected a known one (did you mean WEBSOCKET_DRAIN_SECONDS?).\n",
     );
-  });
-
-  it("reports the variable of a malformed URL without a stack trace", async () => {
-    const { code, errors } = await run(MAIN, [], {
-      HOST: "127.0.0.1",
-      WEBSOCKET_ACCESS: "token",
-      WEBSOCKET_JWKS_URL: "https://auth.example.com:99999/",
-    }).ended;
-    assert.equal(code, 1);
-    assert.match(errors, /^The environment is not usable:\n {2}`WEBSOCKET_JWKS_URL`: got "https:[^\n]+\n$/);
   });
 
   it("rejects an unknown argument", async () => {

@@ -156,14 +156,6 @@ describe("rebalancing", () => {
     await waitUntil(() => rounds() > 1);
   });
 
-  it("asks no client if the tasks are balanced", async () => {
-    const { rounds } = balance({
-      registry: { report: (own) => Promise.resolve([own, own]) },
-      release: () => assert.fail("a client was asked to leave"),
-    });
-    await waitUntil(() => rounds() > 3);
-  });
-
   it("continues after the registry has failed for a while", async () => {
     let released = 0;
     let fails = 3;

@@ -10,7 +10,6 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 
 import { due } from "../../support/waitUntil.ts";
 import { openSocket, upgradeRequest } from "../support/rawClient.ts";
-import { startServer } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
 import { CLOSING } from "./autobahn/closing.ts";
 import { startEchoServer } from "./autobahn/echoServer.ts";
@@ -75,16 +74,6 @@ describe("a WebSocket of the server in the cases of the Autobahn test suite", ()
       }
     });
   }
-
-  // Compression: the groups 12 and 13.
-  it("accepts no extension that a client offers", async () => {
-    const { address } = await startServer();
-    const socket = openSocket(address.port);
-    socket.write(upgradeRequest("/wss", ["Sec-WebSocket-Extensions: permessage-deflate"]));
-    const headers = await readUntil(socket, HEADERS_END);
-    assert.match(headers, /^HTTP\/1\.1 101 /);
-    assert.doesNotMatch(headers, /^Sec-WebSocket-Extensions:/im);
-  });
 });
 
 function cutsOf(frames: readonly Buffer[]): readonly Cut[] {

@@ -52,19 +52,6 @@ export function describeReading(logs: ContractLogs): void {
       }
     });
 
-    it("delivers the retained entries to a second reader only", async () => {
-      const first = await follow();
-      await appendAll(["1", "2"]);
-      await first.length(2);
-      const second = await follow();
-      await log.append("3");
-      for (const reader of [first, second]) {
-        await reader.length(3);
-        assert.deepEqual(reader.payloads, ["1", "2", "3"]);
-        assert.equal(reader.starts, 1);
-      }
-    });
-
     it("delivers every entry once while other subscriptions begin and end", async () => {
       const total = 1500;
       const lasting = await follow();
