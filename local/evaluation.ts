@@ -17,12 +17,16 @@ export async function evaluateWithOverrides(
   const { evaluateStack, findConfigProblems } = await import("../infra/evaluation/evaluate.ts");
   const { overriddenSource, withNamespaces } = await import("./overrides.ts");
   const { ConfigError, stackFile } = await import("../infra/config/configError.ts");
-  const overrides = withNamespaces(config, readStackFiles(ROOT, stack).project);
+  const { project } = readStackFiles(ROOT, stack);
+  const overrides = withNamespaces(config, project);
   try {
     return await evaluateStack({ stack, config: overrides });
   } catch (error) {
     if (!(error instanceof ConfigError) || Object.keys(overrides).length === 0) throw error;
     const fileProblems = await findConfigProblems({ stack });
-    throw new ConfigError(error.problems, overriddenSource(overrides, stackFile(stack), fileProblems));
+    throw new ConfigError(
+      error.problems,
+      overriddenSource(overrides, project, stackFile(stack), fileProblems),
+    );
   }
 }

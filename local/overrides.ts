@@ -18,13 +18,18 @@ export function withNamespaces(
 /**
  * The source of a configuration with overrides. Its fixes change the command line. If the stack's file has a problem without the
  * overrides, too, and no override has the problem's key, the fix changes the file.
+ * @param project the namespace of keys that have none on the command line.
  * @param fileProblems the problems of the stack's file alone.
  */
 export function overriddenSource(
   overrides: Readonly<Record<string, string>>,
+  project: string,
   file: ConfigSource,
   fileProblems: readonly Problem[],
 ): ConfigSource {
+  const shorten = (key: string): string => key.replace(`${project}:`, "");
+  const describeOverride = (key: string, value: string): string =>
+    `pass \`-c ${quoteForShell(`${shorten(key)}=${value}`)}\``;
   const isOverridden = (key: string): boolean => Object.hasOwn(overrides, key);
   const isInFile = (problem: Problem): boolean =>
     !isOverridden(problem.key) &&
@@ -36,20 +41,16 @@ export function overriddenSource(
       return describeOverride(set, typeof to === "string" ? to : JSON.stringify(to));
     }
     // An override cannot remove a key from the file, but can give it the default.
-    if (isOverridden(change.remove)) return `remove \`-c ${quoteForShell(change.remove)}\``;
+    if (isOverridden(change.remove)) return `remove \`-c ${quoteForShell(shorten(change.remove))}\``;
     return describeOverride(change.remove, change.default ?? "");
   };
   return {
     name: `${file.name} with ${Object.keys(overrides)
-      .map((key) => `-c ${key}`)
+      .map((key) => `-c ${shorten(key)}`)
       .join(", ")}`,
     describeFix: (problem) =>
       isInFile(problem)
         ? file.describeFix(problem)
         : eachFix(problem, (changes) => changes.map(describeChange).join(" and ")),
   };
-}
-
-function describeOverride(key: string, value: string): string {
-  return `pass \`-c ${quoteForShell(`${key}=${value}`)}\``;
 }

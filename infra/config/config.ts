@@ -28,8 +28,8 @@ const TRUSTED_PROXIES: Readonly<Record<EdgeConfig["kind"], number>> = {
 
 /**
  * Reads and checks the configuration of the current stack.
- * @throws {ConfigError} listing every wrong, missing and unknown key; or, if each value is legal by itself, every
- * contradiction between them. Each problem comes with its fix.
+ * @throws {ConfigError} listing every wrong, missing and unknown key, and every contradiction between the other keys. Each
+ * problem comes with its fix.
  */
 export function readConfig(): StackConfig {
   const project = pulumi.getProject();
@@ -41,27 +41,35 @@ export function readConfig(): StackConfig {
   };
 
   const values = readValues(keyOf, problems);
-  problems.push(...findUnknownKeys(project));
-  const { region, ...provider } = readProviderConfig(problems);
-  // Rules between values require that each of them is legal.
-  if (region === undefined || problems.length > 0) return refuse();
-
-  const infrastructure = pick(values, infrastructureDefinitions);
-  const settings: Settings = {
+  const providerProblems: Problem[] = [];
+  const { region, ...provider } = readProviderConfig(providerProblems);
+  const settingsOf = (all: ConfigValues): Settings => ({
     ...defaultSettings(),
-    ...pick(values, configurableSettings),
+    ...pick(all, configurableSettings),
     // The load balancer reaches a task at its address in the subnet.
     host: "0.0.0.0",
     serviceName: `${project}-${stack}`,
+  });
+  const check = (all: ConfigValues): readonly Problem[] => {
+    const edge = region === undefined ? undefined : readEdge(pick(all, edgeDefinitions), region, keyOf);
+    const workload = { ...pick(all, infrastructureDefinitions), settings: settingsOf(all) };
+    return [
+      ...(edge !== undefined && "problems" in edge ? edge.problems : []),
+      ...(all.edge === "api-gateway" ? [] : checkWorkload(workload, keyOf)),
+    ];
   };
-  const read = readEdge(pick(values, edgeDefinitions), region, keyOf);
-  if ("problems" in read) problems.push(...read.problems);
-  if (values.edge !== "api-gateway") problems.push(...checkWorkload({ ...infrastructure, settings }, keyOf));
-  if ("problems" in read || problems.length > 0) return refuse();
+  problems.push(...findUnknownKeys(project, (name, value) => check({ ...values, [name]: value })));
+  problems.push(...providerProblems);
+  problems.push(...withoutWrongKeys(check(values), problems, keyOf));
+  const read = region === undefined ? undefined : readEdge(pick(values, edgeDefinitions), region, keyOf);
+  if (region === undefined || read === undefined || "problems" in read || problems.length > 0)
+    return refuse();
+
+  const settings = settingsOf(values);
 
   const { edge } = read;
   return {
-    ...infrastructure,
+    ...pick(values, infrastructureDefinitions),
     project,
     stack,
     region,
@@ -71,11 +79,37 @@ export function readConfig(): StackConfig {
   };
 }
 
-/** Reads the project's own keys. A key with a problem has its default. */
-function readValues(
+type ConfigValues = ValuesOf<typeof configDefinitions>;
+
+/** Keys on which rules depend without naming them. */
+const DECISIVE_KEYS = ["edge", "backplane"];
+
+/** Keys with a rule that depends on many others. */
+const DEPENDENT_KEYS = ["maxChannels", "maxConnections"];
+
+/** The contradictions between keys that have no problem of their own: a key with a problem has its default here. */
+function withoutWrongKeys(
+  contradictions: readonly Problem[],
+  problems: readonly Problem[],
   keyOf: (name: string) => string,
-  problems: Problem[],
-): ValuesOf<typeof configDefinitions> {
+): readonly Problem[] {
+  if (problems.length === 0) return contradictions;
+  const wrong = problems.flatMap(({ key, fix }) => [
+    key,
+    ...fix.map((change) => ("set" in change ? change.set : "ask" in change ? change.ask : change.remove)),
+  ]);
+  if (DECISIVE_KEYS.some((name) => wrong.includes(keyOf(name)))) return [];
+  return contradictions.filter((contradiction) => {
+    const words = JSON.stringify(contradiction).split(/[^\w:]+/);
+    return (
+      !DEPENDENT_KEYS.some((name) => contradiction.key === keyOf(name)) &&
+      !wrong.some((key) => words.includes(key))
+    );
+  });
+}
+
+/** Reads the project's own keys. A key with a problem has its default. */
+function readValues(keyOf: (name: string) => string, problems: Problem[]): ConfigValues {
   const config = new pulumi.Config();
   const values = collect(configDefinitions, (definition, name) => {
     const text = config.get(name);

@@ -1,15 +1,22 @@
 /** Keys of a stack that the program does not read: because of a typo, a setting would keep its default. */
 import * as pulumi from "@pulumi/pulumi";
+import { decode } from "../../app/src/settings/definition.ts";
 import type { Definition } from "../../app/src/settings/definition.ts";
 import { nearest } from "../../app/src/settings/nearest.ts";
 import type { Change, Problem } from "../../app/src/settings/problem.ts";
 import { configDefinitions } from "./definitions.ts";
 import { PROVIDER_KEYS } from "./providerConfig.ts";
 import { isEncrypted } from "./secrets.ts";
-import { setItems } from "./suggestedFixes.ts";
+import { setItems, suggestFix } from "./suggestedFixes.ts";
 
-/** Returns a problem for each unknown key. Keys in the namespaces of other providers are not checked. */
-export function findUnknownKeys(project: string): readonly Problem[] {
+/**
+ * Returns a problem for each unknown key. Keys in the namespaces of other providers are not checked.
+ * @param check returns the contradictions if a key of the project has a value.
+ */
+export function findUnknownKeys(
+  project: string,
+  check: (name: string, value: unknown) => readonly Problem[],
+): readonly Problem[] {
   const namesByNamespace: Readonly<Record<string, readonly string[]>> = {
     [project]: Object.keys(configDefinitions),
     aws: PROVIDER_KEYS,
@@ -33,7 +40,7 @@ export function findUnknownKeys(project: string): readonly Problem[] {
         meant === undefined
           ? `one of ${(names ?? known).join(", ")}`
           : `a known key (did you mean ${meant}?)`,
-      fix: [...(meant === undefined ? [] : [moveTo(meant, project, key, text)]), { remove: key }],
+      fix: [...(meant === undefined ? [] : [moveTo(meant, project, key, text, check)]), { remove: key }],
     };
   });
 }
@@ -49,10 +56,22 @@ function meantElsewhere(
   return namesake ?? (names === undefined ? nearest(key, known) : undefined);
 }
 
-/** Sets the value of an unknown key at the key that was meant. */
-function moveTo(meant: string, project: string, unknown: string, text: string): Change {
+/** Sets the value of an unknown key at the key that was meant, or the value that the program accepts instead. */
+function moveTo(
+  meant: string,
+  project: string,
+  unknown: string,
+  text: string,
+  check: (name: string, value: unknown) => readonly Problem[],
+): Change {
   if (isEncrypted(unknown)) return { ask: meant, as: "secret" };
   const definitions: Readonly<Record<string, Definition>> = configDefinitions;
-  const definition = definitions[meant.replace(`${project}:`, "")];
-  return definition?.kind === "list" ? setItems(definition, text, meant) : { set: meant, to: text };
+  const name = meant.replace(`${project}:`, "");
+  const definition = definitions[name];
+  if (definition === undefined) return { set: meant, to: text };
+  if (definition.kind === "list") return setItems(definition, text, meant);
+  const value = decode(definition, text);
+  if (value === undefined) return suggestFix(definition, name, text, meant);
+  const rejected = check(name, value).find(({ key }) => key === meant);
+  return rejected?.fix.find((change) => "set" in change && change.set === meant) ?? { set: meant, to: text };
 }

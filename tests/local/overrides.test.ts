@@ -57,18 +57,18 @@ describe("configuration overrides", () => {
       if (overrides["websocket:domain"] === "VALUE") overrides["websocket:domain"] = "ws.example.com";
     }
     assert.deepEqual(fixes, [
-      "pass `-c websocket:edge=load-balancer`",
-      `pass \`-c 'websocket:allowedOrigins=["VALUE"]'\``,
-      "pass `-c websocket:hostedZoneId=Z0123456789` and remove `-c websocket:hostedZoneI`",
-      "remove `-c websocket:originAccess`",
-      "pass `-c websocket:domain=VALUE`",
+      "pass `-c edge=load-balancer`",
+      `pass \`-c 'allowedOrigins=["VALUE"]'\``,
+      "pass `-c hostedZoneId=Z0123456789` and remove `-c hostedZoneI`",
+      "remove `-c originAccess`",
+      "pass `-c domain=VALUE`",
     ]);
   });
 
   it("are fixed on the command line even if another key has to change, which only the file has", async () => {
     const overrides: Record<string, string> = { "websocket:heartbeatSeconds": "200" };
     const [line = "", ...others] = await fixesOf(overrides);
-    assert.deepEqual([line, ...others], ["pass `-c websocket:idleTimeoutSeconds=400`"]);
+    assert.deepEqual([line, ...others], ["pass `-c idleTimeoutSeconds=400`"]);
     apply(line, overrides);
     assert.deepEqual(await fixesOf(overrides), []);
   });
@@ -78,9 +78,9 @@ describe("configuration overrides", () => {
     const overrides: Record<string, string> = { "websocket:edge": "load-balancer", ...CUSTOM_DOMAIN };
     const lines = await fixesOf(overrides);
     assert.deepEqual(lines, [
-      "pass `-c websocket:originAccess=public`",
-      "pass `-c websocket:apiGatewayUrl=`",
-      "pass `-c 'websocket:apiGatewayQueryStrings=[]'`",
+      "pass `-c originAccess=public`",
+      "pass `-c apiGatewayUrl=`",
+      "pass `-c 'apiGatewayQueryStrings=[]'`",
     ]);
     for (const line of lines) apply(line, overrides);
     assert.deepEqual(await fixesOf(overrides), []);
@@ -90,18 +90,18 @@ describe("configuration overrides", () => {
     root = stackFiles({ colour: "red", cpu: "1000" });
     assert.deepEqual(await fixesOf({ "websocket:logLevel": "loud" }), [
       "`npx pulumi config set websocket:cpu 1024 --stack dev`",
-      "pass `-c websocket:logLevel=info`",
+      "pass `-c logLevel=info`",
       "`npx pulumi config rm websocket:colour --stack dev`",
     ]);
     // A problem with an overridden key is fixed on the command line.
     assert.deepEqual(await fixesOf({ "websocket:cpu": "1000" }), [
-      "pass `-c websocket:cpu=1024`",
+      "pass `-c cpu=1024`",
       "`npx pulumi config rm websocket:colour --stack dev`",
     ]);
   });
 
   it("are quoted for a shell", async () => {
-    for (const text of ["a&b", "it's", '["https://a"]', "$(id)", "two  words"]) {
+    for (const text of ["a&b", "it's", '["https://a"]', "$(id)", "a;b"]) {
       const overrides: Record<string, string> = { "websocket:jwtIssue": text };
       for (const line of await fixesOf(overrides)) apply(line, overrides);
       assert.deepEqual(overrides, { "websocket:jwtIssuer": text });
@@ -111,16 +111,18 @@ describe("configuration overrides", () => {
   it("are listed after the stack's file", () => {
     const source = overriddenSource(
       { "websocket:edge": "cloudfront", "aws:region": "x" },
+      "websocket",
       stackFile("dev"),
       [],
     );
-    assert.equal(source.name, "stack dev (Pulumi.dev.yaml) with -c websocket:edge, -c aws:region");
+    assert.equal(source.name, "stack dev (Pulumi.dev.yaml) with -c edge, -c aws:region");
   });
 
   /** The fixes of a configuration with these overrides. */
   async function fixesOf(overrides: Readonly<Record<string, string>>): Promise<readonly string[]> {
     const { describeFix } = overriddenSource(
       overrides,
+      "websocket",
       stackFile("dev"),
       await findConfigProblems({ stack: "dev", root }),
     );
@@ -135,10 +137,10 @@ function apply(fix: string, overrides: Record<string, string>): void {
     const [flag, text = ""] = wordsOf(option);
     assert.equal(flag, "-c", fix);
     if (verb === "remove") {
-      assert.ok(Reflect.deleteProperty(overrides, text));
+      assert.ok(Reflect.deleteProperty(overrides, `websocket:${text}`));
     } else {
       assert.equal(verb, "pass");
-      Object.assign(overrides, parseOptions([flag, text])?.config);
+      Object.assign(overrides, withNamespaces(parseOptions([flag, text])?.config ?? {}, "websocket"));
     }
   }
 }

@@ -1,4 +1,5 @@
 /** The relations between settings: which values do not fit together, and what follows from several of them. */
+import { allowedValues } from "./definition.ts";
 import type { Problem } from "./problem.ts";
 import { settingDefinitions } from "./settings.ts";
 import type { SettingName, Settings } from "./settings.ts";
@@ -49,7 +50,7 @@ export function contradictions(settings: Settings, keyOf: (name: SettingName) =>
       contradictions.push({
         key: keyOf(name),
         got: "nothing",
-        expected: `a value, which ${keyOf("access")} token requires`,
+        expected: `${allowedValues(settingDefinitions[name]).replace(", or nothing", "")}, because ${keyOf("access")} is token`,
         fix: [{ ask: keyOf(name) }],
       });
     }

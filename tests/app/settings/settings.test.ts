@@ -274,7 +274,7 @@ describe("the settings", () => {
       );
       assert.deepEqual(others, []);
       assert.equal(contradiction?.key, name);
-      assert.equal(contradiction.expected, "a value, which access token requires");
+      assert.match(contradiction.expected, /^(?:the|an) .*(?<!or nothing), because access is token$/);
       assert.deepEqual(contradiction.fix, [{ ask: name }]);
     }
   });

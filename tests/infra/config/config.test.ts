@@ -122,15 +122,13 @@ describe("the configuration", () => {
 
     it("asks for the values that tokens require", async () => {
       const names = ["websocket:jwksUrl", "websocket:jwtIssuer", "websocket:jwtAudience"];
-      const problems = await problemsIn({ "websocket:access": "token" });
-      assert.deepEqual(
-        problems.map(lineOf),
-        names.map(
-          (name) =>
-            `\`${name}\`: got nothing; expected a value, which websocket:access token requires. ` +
-            `Fix: \`npx pulumi config set ${name} --stack dev\``,
-        ),
-      );
+      const lines = (await problemsIn({ "websocket:access": "token" })).map(lineOf);
+      assert.equal(lines.length, names.length);
+      for (const [index, name] of names.entries()) {
+        const [start, fix] = lines[index]?.split(", because websocket:access is token. ") ?? [];
+        assert.match(start ?? "", new RegExp(`^\`${name}\`: got nothing; expected (?:the|an) `));
+        assert.equal(fix, `Fix: \`npx pulumi config set ${name} --stack dev\``);
+      }
     });
 
     it("contradicts access open", async () => {
@@ -214,6 +212,45 @@ describe("the configuration", () => {
     );
   });
 
+  it("prints every kind of problem in one form", async () => {
+    // No key accepts this value as a text, a list, a number, a choice or a boolean.
+    const wrong = Object.keys(configDefinitions).map((name) => [`websocket:${name}`, "\u0000 @"]);
+    const contradictory = {
+      idelTimeoutSeconds: "10",
+      idleTimeoutSeconds: "10",
+      minTasks: "900",
+      access: "token",
+    };
+    for (const config of [Object.fromEntries(wrong) as Record<string, string>, contradictory]) {
+      const lines = (await problemsIn(config)).map(lineOf);
+      assert.ok(lines.length >= 4);
+      for (const line of lines)
+        assert.match(line, /^`[\w:]+`: got \S.*; expected \S.*\. Fix: `npx pulumi config .*`$/);
+    }
+  });
+
+  it("reports a contradiction beside a wrong value of another key", async () => {
+    const keysOf = async (config: Record<string, string>) => (await problemsIn(config)).map(({ key }) => key);
+    const [idle, tasks] = ["websocket:idleTimeoutSeconds", "websocket:minTasks"];
+    assert.deepEqual(await keysOf({ idleTimeoutSeconds: "10", minTasks: "many" }), [tasks, idle]);
+    // The rule compares the value with a wrong one, or may not apply.
+    assert.deepEqual(await keysOf({ idleTimeoutSeconds: "10", heartbeatSeconds: "many" }), [
+      "websocket:heartbeatSeconds",
+    ]);
+    assert.deepEqual(await keysOf({ idleTimeoutSeconds: "10", edge: "cloudfrnt" }), ["websocket:edge"]);
+  });
+
+  it("moves the value of a misspelt key, or the value that the program accepts instead", async () => {
+    for (const [text, value] of [
+      ["100", "100"],
+      ["10", "60"],
+      ["many", "120"],
+    ] as const) {
+      const { fix } = await onlyProblemIn({ idelTimeoutSeconds: text });
+      assert.deepEqual(fix[0], { set: "websocket:idleTimeoutSeconds", to: value });
+    }
+  });
+
   it("suggests commands that fix all problems", async () => {
     // Applies each suggested command until there are no problems.
     const config: Record<string, string | undefined> = {
@@ -232,14 +269,14 @@ describe("the configuration", () => {
       assert.ok(rounds.length < 4, "the commands fix the configuration");
       for (const problem of problems) apply(problem, config);
     }
-    assert.deepEqual(rounds, [3, 4]);
+    assert.deepEqual(rounds, [7]);
     assert.equal(config["websocket:allowedOrigins"], '["https://a.example","https://c.example"]');
     assert.equal(config["aws:allowedAccountIds"], '["210987654321"]');
     assert.equal(config["websocket:logLevel"], "warn");
   });
 
   it("quotes the suggested commands for a shell", async () => {
-    const texts = ["a&b", "it's", "$(id)", "two  words", "~", "*", "a;b|c>d", "`x`", '"', "\\"];
+    const texts = ["a&b", "it's", "$(id)", "~", "*", "a;b|c>d", "`x`", '"', "\\"];
     for (const text of texts) {
       const config: Record<string, string | undefined> = { "websocket:jwtIssue": text };
       const problem = await onlyProblemIn(config);
@@ -254,6 +291,7 @@ describe("the configuration", () => {
       "websocket:allowedOrigin": undefined,
       "websocket:allowedOrigins": origins,
     });
+    assert.equal(quoteForShell("two  words"), "'two  words'");
     assert.equal(quoteForShell("a=b,c"), "a=b,c");
     assert.equal(quoteForShell(""), "''");
   });
