@@ -109,7 +109,10 @@ function describeListener(
     `port ${port}${protocol === "HTTPS" ? " with TLS" : ""}`,
     ...(rules.length === 0
       ? [describeAction(defaultAction)]
-      : [`${rules.length} rule${rules.length === 1 ? "" : "s"}`, `${describeAction(defaultAction)} if no rule matches`]),
+      : [
+          `${rules.length} rule${rules.length === 1 ? "" : "s"}`,
+          `${describeAction(defaultAction)} if no rule matches`,
+        ]),
     `idle ${idleTimeoutSeconds} s`,
     ...(internal ? ["private: no local port"] : []),
   ].join(", ");
