@@ -1,12 +1,14 @@
 /** One emulated CloudFront distribution, on a local port for HTTPS and HTTP. */
 import { randomUUID } from "node:crypto";
 import { TLSSocket } from "node:tls";
+import { LOOPBACK } from "../../cli/loopback.ts";
 import type { LocalCertificate } from "./network/certificate.ts";
 import {
   createExchanges,
   type Exchange,
   type ExchangeResponse,
   type HeadProblem,
+  type HopRules,
   MAX_LINGER_MS,
   respond,
 } from "./network/exchange.ts";
@@ -33,6 +35,8 @@ import { tlsServers } from "./network/tlsPort.ts";
 /** Maximum time for the whole head of a request. AWS does not document that of CloudFront. */
 const MAX_REQUEST_HEAD_MS = 30_000;
 
+const MIN_ERROR_STATUS = 400;
+
 const HEAD_PROBLEM_STATUS: Readonly<Record<HeadProblem, number>> = {
   malformed: 400,
   "unknown-transfer-coding": 400,
@@ -40,10 +44,13 @@ const HEAD_PROBLEM_STATUS: Readonly<Record<HeadProblem, number>> = {
   timeout: 408,
 };
 
+/** A server, or a function that handles exchanges in this process. */
+export type OriginServer = Upstream | ((exchange: Exchange) => void);
+
 export interface EdgeOptions {
   readonly distribution: DeclaredDistribution;
   /** The servers of the origins, by origin id. */
-  readonly origins: ReadonlyMap<string, Upstream>;
+  readonly origins: ReadonlyMap<string, OriginServer>;
   readonly certificate: LocalCertificate;
   readonly listenPort: ListenPort;
   /** Faults of the clients' connections. @default none */
@@ -79,16 +86,15 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
     return { status, headers, body: `${reason}\n` };
   }
 
-  function upstreamOf({ id }: DeclaredOrigin): Upstream {
-    const upstream = origins.get(id);
-    if (upstream === undefined) throw new Error(`${distribution.name}: no server emulates origin ${id}.`);
-    return upstream;
+  function serverOf({ id }: DeclaredOrigin): OriginServer {
+    const server = origins.get(id);
+    if (server === undefined) throw new Error(`${distribution.name}: no server emulates origin ${id}.`);
+    return server;
   }
 
   function handle(exchange: Exchange): void {
-    const { request, headers, method, target } = exchange;
-    const viewerAddress = request.socket.remoteAddress ?? "";
-    const secure = request.socket instanceof TLSSocket;
+    const { headers, method, target, peer } = exchange;
+    const secure = exchange.request.socket instanceof TLSSocket;
     const refused = refuseViewerRequest({ secure, method, target, headers });
     if (refused !== undefined) {
       exchange.response.shouldKeepAlive = false;
@@ -110,22 +116,29 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
       }
       case "forward": {
         const { origin, behavior } = decision;
-        forward(exchange, {
-          to: upstreamOf(origin),
-          target: decision.target,
-          headers: originRequestHeaders(distribution, decision, headers, viewerAddress, randomUUID()),
+        const rules: HopRules = {
           responseTimeoutMs: origin.readTimeoutSeconds * 1000,
           pipe: impairment.pipe,
           tunnelIdle: { ms: WEBSOCKET_IDLE_SECONDS * 1000, countsBytes: "from-server" },
-          mapResponseHeaders: (fields) => [
+          mapResponseHeaders: (fields, status) => [
             ...applyResponseHeaders(behavior.responseHeadersPolicy, fields),
-            ...cloudFrontHeaders("Miss"),
+            ...cloudFrontHeaders(status >= MIN_ERROR_STATUS ? "Error" : "Miss"),
           ],
           onFailed(reason) {
             const status = reason === "timeout" ? 504 : 502;
             respond(exchange, refusal({ status, reason: "The origin did not respond." }));
           },
-        });
+        };
+        const request = {
+          target: decision.target,
+          headers: originRequestHeaders(distribution, decision, headers, peer.address, randomUUID()),
+        };
+        const server = serverOf(origin);
+        if (typeof server === "function") {
+          server({ ...exchange, ...request, peer: { address: LOOPBACK, port: 0 }, outer: rules });
+        } else {
+          forward(exchange, { to: server, ...request, ...rules });
+        }
       }
     }
   }

@@ -2,7 +2,7 @@
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { PATHS } from "../../app/src/settings/contract.ts";
 import { type LocalCertificate, CERTIFICATE_NAME } from "./network/certificate.ts";
-import { startEdge } from "./edge.ts";
+import { type OriginServer, startEdge } from "./edge.ts";
 import type { StackUrls } from "../events.ts";
 import type { Impairment } from "./network/impairment.ts";
 import type { ListenPort, PortAddress } from "./network/listen.ts";
@@ -10,7 +10,6 @@ import { type RunningListener, type RunningListeners, startListeners } from "./l
 import type { DeclaredDistribution } from "../model/edge/distribution.ts";
 import type { DeclaredOrigin } from "../model/edge/origin.ts";
 import type { ServicePath } from "../model/parts.ts";
-import type { Upstream } from "./network/proxy.ts";
 import { createSecretRotation } from "./secretRotation.ts";
 import type { Targets } from "./tasks/targets.ts";
 
@@ -59,7 +58,7 @@ export async function startIngress(
   }
   const edge = await startEdge({
     distribution: path.edge,
-    origins: upstreamsOf(path.edge, listeners, certificate),
+    origins: originServers(path.edge, listeners, certificate),
     certificate,
     listenPort: edgePort,
     impairment,
@@ -78,12 +77,13 @@ export async function startIngress(
   };
 }
 
-function upstreamsOf(
+/** The edge passes requests to a listener without TLS within this process. */
+function originServers(
   distribution: DeclaredDistribution,
   { running }: RunningListeners,
   certificate: LocalCertificate,
-): ReadonlyMap<string, Upstream> {
-  function upstreamOf({ id, domainName, port, protocol, server }: DeclaredOrigin): Upstream {
+): ReadonlyMap<string, OriginServer> {
+  function serverOf({ id, domainName, port, protocol, server }: DeclaredOrigin): OriginServer {
     const found = running.find(
       ({ loadBalancer, listener }) =>
         server.type === "load-balancer" && loadBalancer.arn === server.arn && listener.port === port,
@@ -93,10 +93,10 @@ function upstreamsOf(
         `${distribution.name}: no listener has port ${port} of ${domainName}, the origin ${id}.`,
       );
     }
-    const tls = protocol === "https" ? { ca: certificate.cert, servername: CERTIFICATE_NAME } : undefined;
-    return { address: found.address, tls };
+    if (protocol === "http") return found.handle;
+    return { address: found.address, tls: { ca: certificate.cert, servername: CERTIFICATE_NAME } };
   }
-  return new Map(distribution.origins.map((origin) => [origin.id, upstreamOf(origin)]));
+  return new Map(distribution.origins.map((origin) => [origin.id, serverOf(origin)]));
 }
 
 function urlsOfEdge(

@@ -1,5 +1,6 @@
 /** All emulated listeners, with their local ports. */
 import type { LocalCertificate } from "./network/certificate.ts";
+import type { Exchange } from "./network/exchange.ts";
 import type { ListenPort, ServerAddress } from "./network/listen.ts";
 import type { Impairment } from "./network/impairment.ts";
 import { startListener } from "./loadBalancer.ts";
@@ -25,6 +26,8 @@ export interface RunningListener {
   readonly loadBalancer: DeclaredLoadBalancer;
   readonly listener: DeclaredListener;
   readonly address: ServerAddress;
+  /** Handles an exchange that a proxy of this process passes on, as if it came by a connection without TLS. */
+  readonly handle: (exchange: Exchange) => void;
 }
 
 export interface RunningListeners {
@@ -75,7 +78,7 @@ export async function startListeners(options: ListenersOptions): Promise<Running
         if (same !== undefined) started.update(same);
       });
       starting.defer(() => started.close());
-      running.push({ loadBalancer, listener, address: started.address });
+      running.push({ loadBalancer, listener, address: started.address, handle: started.handle });
     }
   }
   const listening = starting.move();

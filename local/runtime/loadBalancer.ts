@@ -64,6 +64,8 @@ export interface ListenerOptions {
 }
 
 export interface RunningListener extends ListeningServer {
+  /** Handles an exchange that a proxy of this process passes on, as if it came by a connection without TLS. */
+  readonly handle: (exchange: Exchange) => void;
   /** Applies to later requests. The protocol and the port stay. */
   update(listener: DeclaredListener): void;
 }
@@ -81,7 +83,7 @@ export async function startListener(options: ListenerOptions): Promise<RunningLi
   }
 
   function handle(exchange: Exchange): void {
-    const { request, response, target, method, headers } = exchange;
+    const { request, response, target, method, headers, peer } = exchange;
     const { socket } = request;
     if (performance.now() - acceptedAt(socket) > clientKeepAliveMs) response.shouldKeepAlive = false;
     if (listener.protocol === "HTTPS" && !(socket instanceof TLSSocket)) {
@@ -94,9 +96,12 @@ export async function startListener(options: ListenerOptions): Promise<RunningLi
       respond(exchange, errorPage(refusal));
       return;
     }
-    // A private socket has no address.
-    const peerAddress = socket.remoteAddress ?? LOOPBACK;
-    const head = { method, target, headers: validHeaders(loadBalancer, headers), peerAddress };
+    const head = {
+      method,
+      target,
+      headers: validHeaders(loadBalancer, headers),
+      peerAddress: peer.address,
+    };
     const action = chooseAction(listener, head);
     switch (action.type) {
       case "fixed-response":
@@ -113,11 +118,12 @@ export async function startListener(options: ListenerOptions): Promise<RunningLi
         return;
       }
       case "forward":
-        forwardToTarget(exchange, action, peerAddress);
+        forwardToTarget(exchange, action);
     }
   }
 
-  function forwardToTarget(exchange: Exchange, action: ForwardAction, peerAddress: string): void {
+  function forwardToTarget(exchange: Exchange, action: ForwardAction): void {
+    const { peer } = exchange;
     const group = chooseTargetGroup(action, exchange.headers, Math.random(), Date.now());
     const target = group && targets.get(group.arn)?.choose();
     if (group === undefined || target === undefined) {
@@ -129,8 +135,8 @@ export async function startListener(options: ListenerOptions): Promise<RunningLi
       to: { address: { host: LOOPBACK, port: target.port }, tls: undefined },
       target: exchange.target,
       headers: forwardedHeaders(loadBalancer, listener, endToEnd(exchange.headers), {
-        peerAddress,
-        peerPort: exchange.request.socket.remotePort ?? 0,
+        peerAddress: peer.address,
+        peerPort: peer.port,
         receivedAtSeconds: Math.floor(Date.now() / 1000),
         traceId: randomBytes(TRACE_ID_BYTES).toString("hex"),
       }),
@@ -172,6 +178,7 @@ export async function startListener(options: ListenerOptions): Promise<RunningLi
     : listenOnLocalhost(createServer, listenPort));
   return {
     address: listening.address,
+    handle,
     update(updated) {
       listener = updated;
     },

@@ -4,6 +4,7 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from "node:http";
 import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { LOOPBACK } from "../../../cli/loopback.ts";
 import { fromRaw, type Headers } from "../../model/headers.ts";
 
 /** Maximum time between two checks of the time that a client takes for the head of its request. */
@@ -41,6 +42,31 @@ export interface Exchange {
   /** Path and query, as the client sent them. */
   readonly target: string;
   readonly headers: Headers;
+  readonly peer: Peer;
+  /** The rules of the proxy of this process that has passed the exchange on; `undefined` if it comes from the client. */
+  readonly outer: HopRules | undefined;
+}
+
+/** The other end of the connection. */
+interface Peer {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** How a proxy treats the exchange with the next server. */
+export interface HopRules {
+  /** Maximum silence of the server before its response is complete. */
+  readonly responseTimeoutMs: number;
+  /** Maximum length of the response's head. @default that of Node.js */
+  readonly maxResponseHeadBytes?: number;
+  /** Copies the bytes of an upgraded connection in one direction. @default `from.pipe(to)` */
+  readonly pipe?: (from: Socket, to: Socket) => void;
+  /** Maximum silence of an upgraded connection, and the direction whose bytes end a silence. */
+  readonly tunnelIdle: { readonly ms: number; readonly countsBytes: "both" | "from-server" };
+  /** Returns the headers that the client receives for the end-to-end headers of the server. */
+  readonly mapResponseHeaders: (headers: Headers, status: number) => Headers;
+  /** Called if the server does not respond. */
+  readonly onFailed: (reason: "unreachable" | "timeout") => void;
 }
 
 export interface ExchangeResponse {
@@ -75,6 +101,9 @@ export function createExchanges(
       method: request.method ?? "GET",
       target: request.url ?? "/",
       headers: fromRaw(request.rawHeaders),
+      // A private socket has no address.
+      peer: { address: request.socket.remoteAddress ?? LOOPBACK, port: request.socket.remotePort ?? 0 },
+      outer: undefined,
     };
     // From here on, the handler sets the timeouts.
     request.socket.setTimeout(0);
@@ -183,13 +212,11 @@ function createUpgradeResponse(
 
 /** Sends a response of the edge or the load balancer itself. */
 export function respond(
-  { request, response }: Exchange,
+  { request, response, outer }: Exchange,
   { status, headers = [], body = "" }: ExchangeResponse,
 ): void {
   request.resume();
-  response.writeHead(
-    status,
-    [...headers, ["Content-Length", String(Buffer.byteLength(body))] as const].flat(),
-  );
+  const sent = outer === undefined ? headers : outer.mapResponseHeaders(headers, status);
+  response.writeHead(status, [...sent, ["Content-Length", String(Buffer.byteLength(body))] as const].flat());
   response.end(request.method === "HEAD" ? undefined : body);
 }

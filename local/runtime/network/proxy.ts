@@ -4,12 +4,15 @@ import { request as httpsRequest, type RequestOptions } from "node:https";
 import { connect, type Socket } from "node:net";
 import { pipeline } from "node:stream";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
-import { type Exchange, MAX_LINGER_MS } from "./exchange.ts";
+import { type Exchange, type HopRules, MAX_LINGER_MS } from "./exchange.ts";
 import type { ServerAddress } from "./listen.ts";
 import { endToEnd, fromRaw, type Headers, without } from "../../model/headers.ts";
 
 /** Delay before another attempt to connect to a private socket whose queue is full. */
 const FULL_QUEUE_DELAY_MS = 10;
+
+/** Checks of a connection within its maximum silence. */
+const IDLE_CHECKS = 20;
 
 /** A server to which requests are forwarded. */
 export interface Upstream {
@@ -18,30 +21,21 @@ export interface Upstream {
   readonly tls: Pick<ConnectionOptions, "ca" | "servername" | "rejectUnauthorized"> | undefined;
 }
 
-export interface Hop {
+export interface Hop extends HopRules {
   readonly to: Upstream;
   /** Path and query. */
   readonly target: string;
   /** End-to-end fields only. */
   readonly headers: Headers;
-  /** Maximum silence of the server before its response is complete. */
-  readonly responseTimeoutMs: number;
-  /** Maximum length of the response's head. @default that of Node.js */
-  readonly maxResponseHeadBytes?: number;
-  /** Copies the bytes of an upgraded connection in one direction. @default `from.pipe(to)` */
-  readonly pipe?: (from: Socket, to: Socket) => void;
-  /** Maximum silence of an upgraded connection, and the direction whose bytes end a silence. */
-  readonly tunnelIdle: { readonly ms: number; readonly countsBytes: "both" | "from-server" };
-  /** Returns the headers that the client receives for the end-to-end headers of the server. */
-  mapResponseHeaders(headers: Headers): Headers;
-  /** Called if the server does not respond. */
-  onFailed(reason: "unreachable" | "timeout"): void;
 }
 
 /** Forwards a request to the server and its response to the client. Both are streamed. */
 export function forward(exchange: Exchange, hop: Hop): void {
-  const { request, response, upgrade } = exchange;
+  const { request, response, upgrade, outer } = exchange;
+  const timeoutRules = outer !== undefined && outer.responseTimeoutMs <= hop.responseTimeoutMs ? outer : hop;
   const body = upgrade === undefined ? bodyFraming(request) : [];
+  /** From the next server to the client. */
+  const rules = outer === undefined ? [hop] : [hop, outer];
   let timedOut = false;
   const { address, tls } = hop.to;
   const outgoing = (tls === undefined ? httpRequest : httpsRequest)({
@@ -53,16 +47,21 @@ export function forward(exchange: Exchange, hop: Hop): void {
     path: hop.target,
     headers: [...without(hop.headers, "content-length"), ...body, ...upgradeHeaders(exchange)].flat(),
   });
-  outgoing.setTimeout(hop.responseTimeoutMs, () => {
+  outgoing.setTimeout(timeoutRules.responseTimeoutMs, () => {
     timedOut = true;
     outgoing.destroy();
   });
   outgoing.on("error", () => {
     if (response.headersSent || response.destroyed) response.destroy();
-    else hop.onFailed(timedOut ? "timeout" : "unreachable");
+    else if (timedOut) timeoutRules.onFailed("timeout");
+    else hop.onFailed("unreachable");
   });
   outgoing.on("response", (incoming) => {
-    response.writeHead(incoming.statusCode ?? 0, incoming.statusMessage, clientHeaders(incoming, hop).flat());
+    response.writeHead(
+      incoming.statusCode ?? 0,
+      incoming.statusMessage,
+      clientHeaders(incoming, rules).flat(),
+    );
     // If one side fails, pipeline destroys both: the client sees an incomplete response.
     pipeline(incoming, response, () => undefined);
   });
@@ -76,10 +75,10 @@ export function forward(exchange: Exchange, hop: Hop): void {
   if (upgrade === undefined) return;
   outgoing.on("upgrade", (incoming, server: Socket, head) => {
     const { socket: client } = upgrade;
-    client.write(switchingProtocols(incoming, hop));
+    client.write(switchingProtocols(incoming, rules));
     if (head.length > 0) client.write(head);
     if (upgrade.head.length > 0) server.write(upgrade.head);
-    tunnel(client, server, hop);
+    tunnel(client, server, rules);
   });
 }
 
@@ -131,15 +130,19 @@ function upgradeHeaders({ request, upgrade }: Exchange): Headers {
   ];
 }
 
-function clientHeaders(incoming: IncomingMessage, hop: Hop): Headers {
-  return hop.mapResponseHeaders(endToEnd(fromRaw(incoming.rawHeaders)));
+function clientHeaders(incoming: IncomingMessage, rules: readonly HopRules[]): Headers {
+  const status = incoming.statusCode ?? 0;
+  return rules.reduce<Headers>(
+    (headers, { mapResponseHeaders }) => mapResponseHeaders(headers, status),
+    endToEnd(fromRaw(incoming.rawHeaders)),
+  );
 }
 
-function switchingProtocols(incoming: IncomingMessage, hop: Hop): string {
+function switchingProtocols(incoming: IncomingMessage, rules: readonly HopRules[]): string {
   const fields: Headers = [
     ["Connection", "Upgrade"],
     ["Upgrade", incoming.headers.upgrade ?? ""],
-    ...clientHeaders(incoming, hop),
+    ...clientHeaders(incoming, rules),
   ];
   return [`HTTP/1.1 101 ${STATUS_CODES[101] ?? ""}`, ...fields.map((field) => field.join(": ")), "", ""].join(
     "\r\n",
@@ -147,11 +150,8 @@ function switchingProtocols(incoming: IncomingMessage, hop: Hop): string {
 }
 
 /** Copies bytes in both directions until both sides are closed. If one side ends in order, the other one does too. */
-function tunnel(
-  client: Socket,
-  server: Socket,
-  { tunnelIdle: idle, pipe = (from, to) => from.pipe(to) }: Hop,
-): void {
+function tunnel(client: Socket, server: Socket, rules: readonly HopRules[]): void {
+  const pipe = rules.at(-1)?.pipe ?? ((from, to) => from.pipe(to));
   for (const [from, to] of [
     [client, server],
     [server, client],
@@ -175,14 +175,27 @@ function tunnel(
     client.destroy();
     server.destroy();
   };
-  if (idle.countsBytes === "both") {
-    // The server's bytes are written to this socket, so its timer covers both directions.
-    client.setTimeout(idle.ms, expire);
-    return;
+  for (const { tunnelIdle } of rules) {
+    if (tunnelIdle.countsBytes === "both") {
+      // The server's bytes are written to this socket, so its timer covers both directions.
+      client.setTimeout(tunnelIdle.ms, expire);
+    } else {
+      expireWithoutBytes(server, tunnelIdle.ms, expire);
+    }
   }
-  const timer = setTimeout(expire, idle.ms);
-  server.on("data", () => timer.refresh());
+}
+
+/** Compares the received bytes at intervals, which costs nothing for each chunk. A silence ends the connection up to one interval late. */
+function expireWithoutBytes(server: Socket, ms: number, expire: () => void): void {
+  let seen = server.bytesRead;
+  let silentMs = 0;
+  const intervalMs = ms / IDLE_CHECKS;
+  const timer = setInterval(() => {
+    silentMs = server.bytesRead === seen ? silentMs + intervalMs : 0;
+    seen = server.bytesRead;
+    if (silentMs >= ms) expire();
+  }, intervalMs);
   server.once("close", () => {
-    clearTimeout(timer);
+    clearInterval(timer);
   });
 }
