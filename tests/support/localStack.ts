@@ -48,6 +48,10 @@ export interface StackEvent {
   readonly code?: number | null;
   /** Whether the stack stopped the task. */
   readonly expected?: boolean;
+  /** Numbers of tasks before and after a decision of the autoscaler. */
+  readonly from?: number;
+  readonly to?: number;
+  readonly reason?: string;
   readonly urls?: StackUrls;
 }
 
@@ -55,8 +59,8 @@ export interface StackProcess {
   readonly urls: StackUrls;
   /** Every event so far, oldest first. */
   readonly events: readonly StackEvent[];
-  /** Waits for the first event, past or future, that matches. */
-  readonly event: (matches: (event: StackEvent) => boolean) => Promise<StackEvent>;
+  /** Waits for the first event, past or future, that matches. @param forMs timeout, of 30 s by default. */
+  readonly event: (matches: (event: StackEvent) => boolean, forMs?: number) => Promise<StackEvent>;
   /** Sends SIGINT to the process group, as Ctrl-C does. Resolves when all processes have ended. */
   readonly interrupt: () => Promise<void>;
   /** Interrupts the stack if it still runs. */
@@ -83,7 +87,7 @@ export async function startStack(...options: readonly string[]): Promise<StackPr
     for (const check of waiting) check();
   });
 
-  const event = (matches: (event: StackEvent) => boolean): Promise<StackEvent> => {
+  const event = (matches: (event: StackEvent) => boolean, forMs = EVENT_DUE_MS): Promise<StackEvent> => {
     const found = new Promise<StackEvent>((resolve, reject) => {
       const check = (): void => {
         const match = events.find(matches);
@@ -97,7 +101,7 @@ export async function startStack(...options: readonly string[]): Promise<StackPr
         reject(new Error(`The local stack ended with ${String(code)} before ${describe(matches, events)}.`));
       });
     });
-    return due(found, () => describe(matches, events), EVENT_DUE_MS);
+    return due(found, () => describe(matches, events), forMs);
   };
 
   const interrupt = async (): Promise<void> => {

@@ -102,6 +102,8 @@ class LightClient {
       perMessageDeflate: false,
       skipUTF8Validation: true,
       handshakeTimeout: this.#handshakeTimeout,
+      // The certificate of the local stack is self-signed.
+      rejectUnauthorized: false,
     });
     this.#webSocket = webSocket;
     webSocket.on("message", (data) => {
