@@ -1,10 +1,9 @@
 /** The message log that the settings choose, and the registry of tasks. */
 import type { Logger } from "pino";
 
-import type { MessageLog } from "./log/log.ts";
+import type { MessageLog, TaskRegistry } from "./log/log.ts";
 import { createMemoryLog } from "./log/memory/memoryLog.ts";
 import type { Metrics } from "./metrics/metrics.ts";
-import type { TaskRegistry } from "./rebalance.ts";
 import type { Settings } from "./settings/settings.ts";
 
 export interface Backplane {

@@ -4,6 +4,7 @@
  */
 import type { Logger } from "pino";
 
+import type { TaskRegistry } from "./log/log.ts";
 import { RecurringProblem } from "./metrics/recurringProblem.ts";
 
 /** Interval at which each task reports its connections to the others. */
@@ -27,12 +28,6 @@ const TOLERATED_CONNECTIONS = 10;
 
 /** Share of the surplus that is released per interval. The other tasks must report new connections before more are released. */
 const STEP_SHARE = 0.5;
-
-/** The numbers of connections of all tasks. */
-export interface TaskRegistry {
-  /** Reports the connections of this task. Returns those of every task, including this one. */
-  report(connections: number): Promise<readonly number[]>;
-}
 
 /**
  * Returns the number of clients that a task should ask to reconnect now.

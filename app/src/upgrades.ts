@@ -76,7 +76,7 @@ export class Upgrades {
       this.refuse(socket, handshake);
       return;
     }
-    const refusal = this.#refusalOf(request);
+    const refusal = this.#checkRequest(request);
     if (refusal !== undefined) {
       this.refuse(socket, refusal);
       return;
@@ -118,8 +118,8 @@ export class Upgrades {
   }
 
   /** Checks what does not depend on a token. */
-  #refusalOf({ headers }: IncomingMessage): Refusal | undefined {
-    const reason = this.#origins.refusalOf(headers.origin);
+  #checkRequest({ headers }: IncomingMessage): Refusal | undefined {
+    const reason = this.#origins.check(headers.origin);
     if (reason !== undefined) return { status: 403, reason };
     const { connections, settings } = this.#parts;
     const isFull = connections.size + this.#pending.size >= settings.maxConnections;

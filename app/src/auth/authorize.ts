@@ -100,7 +100,7 @@ export function createAuthorizer(
   };
 
   return async (credentials, channel) => {
-    const [token, another] = tokensOf(credentials);
+    const [token, another] = findTokens(credentials);
     if (token === undefined) return refused(401, "There is no token.");
     if (another !== undefined) return refused(401, "There are several tokens.");
 
@@ -108,17 +108,17 @@ export function createAuthorizer(
     try {
       ({ payload } = await jwtVerify(token, keys, options));
     } catch (error) {
-      return refusalOf(error, logger);
+      return explainRefusal(error, logger);
     }
-    const rights = rightsOf(payload, settings, channel);
+    const rights = readRights(payload, settings, channel);
     if (!rights.canSubscribe && !rights.canPublish)
       return refused(403, "The token does not grant this channel.");
-    return { granted: true, rights, ...subjectOf(payload), ...expiryOf(payload) };
+    return { granted: true, rights, ...readSubject(payload), ...readExpiry(payload) };
   };
 }
 
 /** Returns every different token. A browser can add an `Authorization` header of another scheme. */
-function tokensOf({ authorization = "", protocols }: Credentials): ReadonlySet<string> {
+function findTokens({ authorization = "", protocols }: Credentials): ReadonlySet<string> {
   const inHeader = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
   const inProtocols = protocols
     .filter((protocol) => protocol.startsWith(BEARER_SUBPROTOCOL_PREFIX))
@@ -126,7 +126,7 @@ function tokensOf({ authorization = "", protocols }: Credentials): ReadonlySet<s
   return new Set(inHeader === undefined ? inProtocols : [inHeader, ...inProtocols]);
 }
 
-function rightsOf(
+function readRights(
   payload: JWTPayload,
   { jwtChannelClaim, jwtSubscribeClaim, jwtPublishClaim }: AccessSettings,
   channel: string,
@@ -154,18 +154,18 @@ function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-function subjectOf({ sub }: { readonly sub?: unknown }): { readonly subject?: string } {
+function readSubject({ sub }: { readonly sub?: unknown }): { readonly subject?: string } {
   return typeof sub === "string" && sub !== "" ? { subject: sub } : {};
 }
 
-function expiryOf({ exp }: JWTPayload): { readonly expiresAt?: number } {
+function readExpiry({ exp }: JWTPayload): { readonly expiresAt?: number } {
   // 1e999 in JSON is infinite.
   if (exp === undefined || !Number.isFinite(exp)) return {};
   return { expiresAt: (exp + CLOCK_TOLERANCE_SECONDS) * 1000 };
 }
 
 /** The library's messages can quote the token. These messages do not. */
-function refusalOf(error: unknown, logger: Logger): Grant {
+function explainRefusal(error: unknown, logger: Logger): Grant {
   if (error instanceof KeysUnavailableError) return refused(503, error.message);
   if (error instanceof errors.JWTExpired) return refused(401, "The token has expired.");
   if (error instanceof errors.JWTClaimValidationFailed) {

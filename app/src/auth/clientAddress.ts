@@ -20,21 +20,21 @@ const NETWORK_GROUPS = 4;
  */
 export function clientAddress({ headers, socket }: IncomingMessage, trustedProxies: number): string {
   const peer = socket.remoteAddress ?? "";
-  if (trustedProxies === 0) return networkOf(peer);
+  if (trustedProxies === 0) return toNetwork(peer);
   const forwarded = [headers["x-forwarded-for"] ?? []].flat().join(",");
   const entries = forwarded.split(",").map((entry) => entry.trim());
   // A request with fewer entries came from the peer of its first proxy.
   const entry = entries.at(-trustedProxies) ?? entries[0] ?? "";
   const [, ipv6, ipv4] = WITH_PORT.exec(entry) ?? [];
   const address = ipv6 ?? ipv4 ?? entry;
-  return networkOf(isIP(address) === 0 ? peer : address);
+  return toNetwork(isIP(address) === 0 ? peer : address);
 }
 
-function networkOf(address: string): string {
+function toNetwork(address: string): string {
   if (!isIPv6(address)) return address;
   const [start = "", end] = address.split("%", 1).join().split("::");
-  const first = groupsOf(start);
-  const last = groupsOf(end ?? "");
+  const first = parseGroups(start);
+  const last = parseGroups(end ?? "");
   const zeros = Array<number>(end === undefined ? 0 : IPV6_GROUPS - first.length - last.length).fill(0);
   const groups = [...first, ...zeros, ...last];
   const network = groups.slice(0, NETWORK_GROUPS).map((group) => group.toString(16));
@@ -46,7 +46,7 @@ function networkOf(address: string): string {
 }
 
 /** The last 32 bits may be written as an IPv4 address. */
-function groupsOf(part: string): number[] {
+function parseGroups(part: string): number[] {
   if (part === "") return [];
   return part.split(":").flatMap((group) => {
     if (!group.includes(".")) return [Number.parseInt(group, 16)];

@@ -72,14 +72,14 @@ export function readHandshake(request: IncomingMessage): Handshake | Refusal {
       headers: { "Sec-WebSocket-Version": VERSION },
     };
   }
-  const subprotocols = elementsOf(headers["sec-websocket-protocol"]);
+  const subprotocols = parseList(headers["sec-websocket-protocol"]);
   if (!subprotocols.every((name) => SUBPROTOCOL.test(name)))
     return bad("Sec-WebSocket-Protocol is malformed.");
 
   if (!subprotocols.includes(RESUME_SUBPROTOCOL)) {
     return { channel, dialect: "plain", resume: undefined, subprotocols, key };
   }
-  const resume = resumePointOf(new URLSearchParams(query));
+  const resume = readResumePoint(new URLSearchParams(query));
   if (resume === "malformed") {
     return bad("epoch and offset belong together, and offset is a whole number from 0 to 9007199254740991.");
   }
@@ -123,14 +123,14 @@ function hasBody({ headers }: IncomingMessage): boolean {
 }
 
 /** Returns the elements of a list header without the empty ones (RFC 9110 §5.6.1.2). */
-function elementsOf(list = ""): string[] {
+function parseList(list = ""): string[] {
   return list
     .split(",")
     .map((element) => element.trim())
     .filter((element) => element !== "");
 }
 
-function resumePointOf(query: URLSearchParams): ResumePoint | undefined | "malformed" {
+function readResumePoint(query: URLSearchParams): ResumePoint | undefined | "malformed" {
   const [epoch, offset] = [query.get("epoch"), query.get("offset")];
   if (epoch === null && offset === null) return undefined;
   if (epoch === null || offset === null || !OFFSET.test(offset)) return "malformed";

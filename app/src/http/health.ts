@@ -25,14 +25,14 @@ export async function checkHealth(
   const url = new URL(`http://127.0.0.1:${port}${PATHS.health}`);
   if (!WILDCARDS.has(host)) url.hostname = host.includes(":") ? `[${host}]` : host;
 
-  const status = await statusOf(url, timeoutMs).catch((error: unknown) => {
+  const status = await requestStatus(url, timeoutMs).catch((error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`${url.href} does not answer: ${reason}`, { cause: error });
   });
   if (status !== 200) throw new Error(`${url.href} answers ${status ?? "nothing"}.`);
 }
 
-function statusOf(url: URL, timeoutMs: number): Promise<number | undefined> {
+function requestStatus(url: URL, timeoutMs: number): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const onResponse = (response: IncomingMessage): void => {
       response.destroy();

@@ -54,14 +54,19 @@ export function createHttpServer(
 
 /**
  * Listens, and returns the port.
+ * @param variable the environment variable that sets the port.
  * @throws {ExpectedError} if the address is in use, or is not an address of this machine.
  */
-export async function listen(http: Server, address: Pick<Settings, "host" | "port">): Promise<number> {
+export async function listen(
+  http: Server,
+  address: Pick<Settings, "host" | "port">,
+  variable = "PORT",
+): Promise<number> {
   http.listen({ host: address.host, port: address.port, backlog: LISTEN_BACKLOG });
   try {
     await once(http, "listening");
   } catch (error) {
-    throw explainListenError(error, address);
+    throw explainListenError(error, address, variable);
   }
   // A server that listens on TCP has an address of this shape; only a pipe has a string.
   return (http.address() as AddressInfo).port;

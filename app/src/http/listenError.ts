@@ -9,7 +9,7 @@ import type { Settings } from "../settings/settings.ts";
 export function explainListenError(
   error: unknown,
   { host, port }: Pick<Settings, "host" | "port">,
-  variable = "PORT",
+  variable: string,
 ): unknown {
   if (!(error instanceof Error) || !("code" in error)) return error;
   switch (error.code) {

@@ -2,11 +2,10 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 
 import type { Logger } from "pino";
 
-import { explainListenError } from "./listenError.ts";
+import { listen } from "./httpServer.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 
 const METRICS_PATH = "/metrics";
@@ -56,17 +55,11 @@ export async function startMetricsServer({
 
   const http = createServer((request, response) => void answer(request, response));
   http.maxConnections = MAX_CONNECTIONS;
-  http.listen({ host, port });
-  try {
-    await once(http, "listening");
-  } catch (error) {
-    throw explainListenError(error, { host, port }, "WEBSOCKET_METRICS_PORT");
-  }
+  const listening = await listen(http, { host, port }, "WEBSOCKET_METRICS_PORT");
 
   let closed: Promise<unknown> | undefined;
   return {
-    // A server that listens on TCP has an address of this shape; only a pipe has a string.
-    port: (http.address() as AddressInfo).port,
+    port: listening,
     async close() {
       if (closed === undefined) {
         closed = once(http, "close");

@@ -40,7 +40,7 @@ export class OriginCheck {
    * @param origin the value of the header `Origin`. Only browsers send it, and only a browser can act for a page of another origin.
    * @returns the reason for the developer of the page, or `undefined` if the origin is allowed.
    */
-  refusalOf(origin: string | undefined): string | undefined {
+  check(origin: string | undefined): string | undefined {
     if (origin === undefined || this.#allows(origin)) return undefined;
     const shown = origin.slice(0, MAX_QUOTED_CHARACTERS);
     this.#log(shown);

@@ -51,7 +51,7 @@ export function createPages({ readiness, consoleFolder, logger }: PagesParts): E
       next(error);
       return;
     }
-    const status = statusOf(error);
+    const status = readStatus(error);
     if (status >= 500) logger.error({ err: error }, "request failed");
     response
       .status(status)
@@ -113,7 +113,7 @@ const upgradeRequired: RequestHandler = (request, response, next) => {
 };
 
 /** Returns the status of an error of express, such as 400 for a malformed path. */
-function statusOf(error: unknown): number {
+function readStatus(error: unknown): number {
   const status = error instanceof Error && "status" in error ? Number(error.status) : 500;
   return status in STATUS_CODES ? status : 500;
 }

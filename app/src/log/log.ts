@@ -107,3 +107,21 @@ export interface LogReader {
    */
   entries(entries: readonly LogEntry[]): void;
 }
+
+/** The newest entries of each channel that a log retains: at least up to the first of these limits. */
+export interface Retention {
+  readonly retainedMessages: number;
+  /** Bytes of the payloads in UTF-8. */
+  readonly retainedBytes: number;
+  readonly retainedSeconds: number;
+}
+
+/** The tasks that share a log, and their numbers of connections. */
+export interface TaskRegistry {
+  /**
+   * Stores the number of this task's connections. Call it every two seconds: a report expires after 3.5 seconds.
+   * @returns the numbers of all tasks, including this one.
+   * @throws if the store does not answer, or refuses the report.
+   */
+  report(connections: number): Promise<readonly number[]>;
+}

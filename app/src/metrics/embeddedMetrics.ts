@@ -33,7 +33,7 @@ export function logMetrics({ metrics, everySeconds, write, dimensions }: Embedde
   if (everySeconds === 0) return { stop: () => undefined };
 
   const log = (): void => {
-    write(JSON.stringify(documentOf(metrics.snapshot(), dimensions)));
+    write(JSON.stringify(createDocument(metrics.snapshot(), dimensions)));
   };
   const timer = setInterval(log, everySeconds * 1000).unref();
   let stopped = false;
@@ -47,13 +47,13 @@ export function logMetrics({ metrics, everySeconds, write, dimensions }: Embedde
   };
 }
 
-function documentOf(snapshot: Snapshot, dimensions: Readonly<Record<string, string>>): object {
+function createDocument(snapshot: Snapshot, dimensions: Readonly<Record<string, string>>): object {
   const data: Datum[] = [];
   const logFields: Record<string, unknown> = {};
   for (const [key, definition] of Object.entries<MetricDefinition>(metricDefinitions)) {
     // The snapshot has the values of each kind by their keys.
     const values: Readonly<Record<string, unknown>> = snapshot[definition.kind];
-    data.push(...dataOf(definition, values[key]));
+    data.push(...createData(definition, values[key]));
     if (definition.logField !== undefined) logFields[definition.logField] = values[key];
   }
   return {
@@ -75,7 +75,7 @@ function documentOf(snapshot: Snapshot, dimensions: Readonly<Record<string, stri
 }
 
 /** @param value a number, numbers by label or by percentile, or `undefined` if nothing was observed. */
-function dataOf({ kind, cloudWatch }: MetricDefinition, value: unknown): readonly Datum[] {
+function createData({ kind, cloudWatch }: MetricDefinition, value: unknown): readonly Datum[] {
   // Without an observation there is no datum: CloudWatch would show a zero as a very good time.
   if (cloudWatch === undefined || value === undefined) return [];
   const { name: Name, unit: Unit } = cloudWatch;

@@ -30,7 +30,7 @@ export class RecurringProblem {
     this.#occurrences += 1;
     if (this.#occurrences === 1) {
       this.#since = performance.now();
-      logger.warn({ reason: textOf(reason) }, begun);
+      logger.warn({ reason: describeReason(reason) }, begun);
     }
     if (quietMs === Infinity) return;
     if (this.#quiet === undefined) this.#quiet = setTimeout(this.end, quietMs).unref();
@@ -50,9 +50,9 @@ export class RecurringProblem {
 }
 
 /** Returns the messages of an error and of its causes. */
-function textOf(reason: unknown): string {
+function describeReason(reason: unknown): string {
   if (!(reason instanceof Error)) return String(reason);
   const { message, name, cause } = reason;
   const own = message === "" ? name : message;
-  return cause === undefined ? own : `${own}: ${textOf(cause)}`;
+  return cause === undefined ? own : `${own}: ${describeReason(cause)}`;
 }

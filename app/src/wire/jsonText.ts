@@ -30,7 +30,7 @@ export function isTooDeep(text: string, maxDepth: number): boolean {
   let depth = 0;
   for (let at = 0; at < text.length; at++) {
     const character = text.charCodeAt(at);
-    if (character === QUOTE) at = endOfString(text, at);
+    if (character === QUOTE) at = findStringEnd(text, at);
     else if (character === OPENING_BRACKET || character === OPENING_BRACE) {
       depth += 1;
       if (depth > maxDepth) return true;
@@ -59,16 +59,16 @@ function hasFewOpenings(text: string, few: number): boolean {
 export function hasUnsafeNumber(json: string): boolean {
   for (let at = 0; at < json.length; at++) {
     const character = json.charCodeAt(at);
-    if (character === QUOTE) at = endOfString(json, at);
+    if (character === QUOTE) at = findStringEnd(json, at);
     else if (character === MINUS || isDigit(character)) {
       const start = at;
-      at = endOfDigits(json, at + 1);
+      at = findDigitsEnd(json, at + 1);
       let isSuspect = at - start >= LONG_WHOLE;
-      if (json.charCodeAt(at) === DOT) at = endOfDigits(json, at + 1);
+      if (json.charCodeAt(at) === DOT) at = findDigitsEnd(json, at + 1);
       if (isExponent(json.charCodeAt(at))) {
         isSuspect = true;
         // The next character is a sign or the first digit.
-        at = endOfDigits(json, at + 2);
+        at = findDigitsEnd(json, at + 2);
       }
       if ((isSuspect || at - start >= LONG_NUMBER) && !isSafe(json.slice(start, at))) return true;
       // No value starts with the character after a number.
@@ -78,7 +78,7 @@ export function hasUnsafeNumber(json: string): boolean {
 }
 
 /** Returns the position of the quote that ends the string at `at`. */
-function endOfString(text: string, at: number): number {
+function findStringEnd(text: string, at: number): number {
   for (let end = at + 1; end < text.length; end++) {
     const character = text.charCodeAt(end);
     if (character === QUOTE) return end;
@@ -95,7 +95,7 @@ function isExponent(character: number): boolean {
   return character === SMALL_E || character === CAPITAL_E;
 }
 
-function endOfDigits(json: string, at: number): number {
+function findDigitsEnd(json: string, at: number): number {
   let end = at;
   while (isDigit(json.charCodeAt(end))) end += 1;
   return end;
@@ -106,10 +106,10 @@ function isSafe(source: string): boolean {
   if (value !== 0 && Math.abs(value) <= Number.MAX_SAFE_INTEGER) return true;
   if (!Number.isFinite(value)) return false;
   if (value !== 0 && source.length <= KEPT_DIGITS) return true;
-  const { digits, exponent } = decimalOf(source);
+  const { digits, exponent } = parseDecimal(source);
   if (value === 0) return digits === "";
   if (digits.length <= KEPT_DIGITS) return true;
-  const own = decimalOf(String(value));
+  const own = parseDecimal(String(value));
   return digits === own.digits && exponent === own.exponent;
 }
 
@@ -120,7 +120,7 @@ interface Decimal {
   readonly exponent: number;
 }
 
-function decimalOf(source: string): Decimal {
+function parseDecimal(source: string): Decimal {
   const [mantissa = "", power = "0"] = source.toLowerCase().split("e");
   const [whole = "", fraction = ""] = mantissa.replace("-", "").split(".");
   const all = whole + fraction;

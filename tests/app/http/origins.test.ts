@@ -10,7 +10,7 @@ import { startServer } from "../support/server.ts";
 import { silent, tearDown } from "../support/teardown.ts";
 
 function isAllowed(origin: string, ...patterns: readonly string[]): boolean {
-  return new OriginCheck(patterns, silent).refusalOf(origin) === undefined;
+  return new OriginCheck(patterns, silent).check(origin) === undefined;
 }
 
 describe("an allowed origin", () => {
@@ -51,7 +51,7 @@ describe("an allowed origin", () => {
 
   it("is any origin, or none, if the list is empty", () => {
     assert.ok(isAllowed("https://anything.example"));
-    assert.equal(new OriginCheck(["https://a.example"], silent).refusalOf(undefined), undefined);
+    assert.equal(new OriginCheck(["https://a.example"], silent).check(undefined), undefined);
   });
 
   it("is every listed origin", () => {
@@ -102,8 +102,8 @@ describe("a refused origin", () => {
   it("is logged once, and truncated", () => {
     const { logger, lines } = recordLog("warn");
     const check = new OriginCheck(["https://a.example"], logger);
-    for (let n = 0; n < 3; n++) check.refusalOf("https://b.example");
-    check.refusalOf(`https://${"c".repeat(10_000)}`);
+    for (let n = 0; n < 3; n++) check.check("https://b.example");
+    check.check(`https://${"c".repeat(10_000)}`);
     assert.deepEqual(
       lines.map(({ origin }) => String(origin).length),
       ["https://b.example".length, 200],
@@ -114,14 +114,14 @@ describe("a refused origin", () => {
     const { logger, lines } = recordLog("warn");
     let time = 0;
     const check = new OriginCheck(["https://a.example"], logger, () => time);
-    for (let n = 0; n < 1000; n++) check.refusalOf(`https://b${n}.example`);
+    for (let n = 0; n < 1000; n++) check.check(`https://b${n}.example`);
     assert.equal(lines.filter(({ origin }) => origin !== undefined).length, 20);
     assert.deepEqual(
       lines.flatMap(({ refused }) => refused ?? []),
       [1],
     );
     time = 600_000;
-    check.refusalOf("https://c.example");
+    check.check("https://c.example");
     assert.equal(lines.at(-1)?.["refused"], 980);
     assert.equal(lines.length, 22);
   });

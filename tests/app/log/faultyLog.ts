@@ -5,9 +5,9 @@ import type {
   LogReader,
   MessageLog,
   NewMessage,
+  Retention,
 } from "../../../app/src/log/log.ts";
 import { createMemoryLog } from "../../../app/src/log/memory/memoryLog.ts";
-import type { Retention } from "../../../app/src/log/retention.ts";
 
 /**
  * The result of appends: `stores`; `waits` until the mode changes; `refuses`; or `forgets`, which stores the message and

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 
-import type { MessageLog } from "../../../app/src/log/log.ts";
+import type { MessageLog, Retention } from "../../../app/src/log/log.ts";
 import { createMemoryLog } from "../../../app/src/log/memory/memoryLog.ts";
-import type { Retention } from "../../../app/src/log/retention.ts";
 import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { TASKS_KEY } from "../../../app/src/log/valkey/valkeyChannel.ts";
 import { connectToValkey } from "../../../app/src/log/valkey/valkeyConnection.ts";

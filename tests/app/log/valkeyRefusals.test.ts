@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 
 import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { startRebalancing } from "../../../app/src/rebalance.ts";
-import type { TaskRegistry } from "../../../app/src/rebalance.ts";
+import type { TaskRegistry } from "../../../app/src/log/log.ts";
 import { USER_NAME } from "../../../infra/components/backplane/valkeyAccess.ts";
 import { startGuardedValkey, startValkey } from "../../support/valkey.ts";
 import { waitUntil } from "../../support/waitUntil.ts";

@@ -1,5 +1,6 @@
 /** A group of clients of one channel. */
-import type { Position, Report } from "./deliveryRecord.ts";
+import type { Position } from "../../../client/src/index.ts";
+import type { Report } from "./deliveryRecord.ts";
 
 export interface GroupOptions {
   /** URL of the channel. */

@@ -1,17 +1,7 @@
 /** Records what readers receive of a channel, and checks it: each message once, in one order. */
 import assert from "node:assert/strict";
 
-export interface Position {
-  readonly epoch: string;
-  readonly offset: number;
-}
-
-/** As the server reports it. */
-export interface Gap {
-  readonly epoch: string;
-  readonly from: number;
-  readonly to?: number | undefined;
-}
+import type { Gap, Position } from "../../../client/src/index.ts";
 
 export interface Message {
   readonly id: string;

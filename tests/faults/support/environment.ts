@@ -1,7 +1,7 @@
 /** The environment of a fault test: tasks, clients, a store for the message log, and proxies between them. */
 import assert from "node:assert/strict";
 
-import { epochOf, offsetOf, ValkeyChannel } from "../../../app/src/log/valkey/valkeyChannel.ts";
+import { parseEpoch, parseOffset, ValkeyChannel } from "../../../app/src/log/valkey/valkeyChannel.ts";
 import { runServer, type TestProcess } from "../../app/support/processes.ts";
 import { afterwards } from "../../app/support/teardown.ts";
 import { addressAt, type TestStore } from "../../support/valkey.ts";
@@ -206,10 +206,10 @@ async function readStored(store: TestStore, channel: string): Promise<Stored> {
   const ids = new Map<number, string>();
   for (const [id, [, payload]] of entries) {
     // The entry that begins a stream has no payload.
-    if (payload !== "") ids.set(offsetOf(id), (JSON.parse(payload) as Message).id);
+    if (payload !== "") ids.set(parseOffset(id), (JSON.parse(payload) as Message).id);
   }
   const last = entries.at(-1)?.[0] ?? assert.fail("the channel has no stored message");
-  return { end: { epoch: epochOf(last), offset: offsetOf(last) }, ids };
+  return { end: { epoch: parseEpoch(last), offset: parseOffset(last) }, ids };
 }
 
 function sum(reports: readonly Report[]): Omit<Figures, "messages"> {

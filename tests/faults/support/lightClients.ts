@@ -4,16 +4,9 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { WebSocket } from "ws";
 
+import type { Gap, Position } from "../../../client/src/index.ts";
 import { atRate, type GroupOptions, type Load } from "./clientGroup.ts";
-import {
-  type Acknowledged,
-  DeliveryRecord,
-  type Gap,
-  type Message,
-  type Position,
-  Reader,
-  type Report,
-} from "./deliveryRecord.ts";
+import { type Acknowledged, DeliveryRecord, type Message, Reader, type Report } from "./deliveryRecord.ts";
 
 export type Order =
   | ({ readonly do: "open" } & GroupOptions)

@@ -52,13 +52,13 @@ export function receiveByLibrary(bytes: Buffer, maxPayloadBytes: number, handler
   });
   library.on("error", ({ code = "", message }: Error & { readonly code?: string }) => {
     const closeCode = CLOSE_CODES[code] ?? CloseCode.protocolError;
-    handler.onError(closeCode, reasonOf(closeCode, message, maxPayloadBytes));
+    handler.onError(closeCode, describeError(closeCode, message, maxPayloadBytes));
   });
   library.write(bytes);
 }
 
 /** @param message the library's. It fits into a Close frame, and contains nothing that the client sent. */
-function reasonOf(closeCode: number, message: string, maxPayloadBytes: number): string {
+function describeError(closeCode: number, message: string, maxPayloadBytes: number): string {
   if (closeCode === CloseCode.messageTooBig) return `more than ${maxPayloadBytes} bytes`;
   return closeCode === CloseCode.invalidPayload ? NOT_UTF_8 : message;
 }

@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
 
-import type { Appended, LogPosition, LogReader } from "../log.ts";
+import type { Appended, LogPosition, LogReader, Retention } from "../log.ts";
 import { idName, payloadDigest } from "../publishId.ts";
-import type { Retention } from "../retention.ts";
 import { PackedEntries } from "./packedEntries.ts";
 import { RecentIds } from "./recentIds.ts";
 

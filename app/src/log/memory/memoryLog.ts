@@ -1,6 +1,5 @@
 import { IdInUseError } from "../log.ts";
-import type { MessageLog } from "../log.ts";
-import type { Retention } from "../retention.ts";
+import type { MessageLog, Retention } from "../log.ts";
 import { MemoryChannel } from "./memoryChannel.ts";
 import { UnreadChannels } from "./unreadChannels.ts";
 
@@ -30,7 +29,7 @@ export function createMemoryLog({
   });
   let isClosed = false;
 
-  const channelOf = (name: string): MemoryChannel => {
+  const openChannel = (name: string): MemoryChannel => {
     let channel = channels.get(name);
     if (channel === undefined) {
       channel = new MemoryChannel(retention);
@@ -57,7 +56,7 @@ export function createMemoryLog({
   return {
     append({ channel: name, payload, id, publisher }) {
       if (isClosed) return Promise.reject(new Error("The log is closed."));
-      const channel = channelOf(name);
+      const channel = openChannel(name);
       const appended =
         id === undefined ? channel.append(payload, now()) : channel.appendOnce(payload, id, publisher, now());
       noteUse(name, channel);
@@ -66,7 +65,7 @@ export function createMemoryLog({
 
     end(name) {
       if (isClosed) return Promise.reject(new Error("The log is closed."));
-      const channel = channelOf(name);
+      const channel = openChannel(name);
       const end = channel.end(now());
       noteUse(name, channel);
       return Promise.resolve(end);
@@ -74,7 +73,7 @@ export function createMemoryLog({
 
     subscribe(name, reader) {
       if (isClosed) throw new Error("The log is closed.");
-      const channel = channelOf(name);
+      const channel = openChannel(name);
       channel.evictBefore(now() - retainedMs);
       channel.addReader(reader);
       unread.remove(name);

@@ -1,5 +1,4 @@
-import type { LogEntry } from "../log.ts";
-import type { Retention } from "../retention.ts";
+import type { LogEntry, Retention } from "../log.ts";
 
 /** Size of the first block. Later blocks are larger, up to a maximum, so that a quiet channel needs little memory. */
 const FIRST_BLOCK_BYTES = 1024;

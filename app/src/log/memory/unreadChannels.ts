@@ -1,14 +1,11 @@
-/** An object that reports its memory, in bytes. */
-export interface Sized {
-  readonly memoryBytes: number;
-}
+import type { MemoryChannel } from "./memoryChannel.ts";
 
 /** Channels without readers, within one memory budget. Clients can create any number of them. */
-export class UnreadChannels<Channel extends Sized> {
+export class UnreadChannels {
   readonly #budgetBytes: number;
   readonly #onEvicted: (name: string) => void;
   /** By name; the least recently used one is the first. */
-  readonly #channels = new Map<string, { readonly channel: Channel; readonly bytes: number }>();
+  readonly #channels = new Map<string, { readonly channel: MemoryChannel; readonly bytes: number }>();
   #bytes = 0;
 
   /** @param onEvicted called with the name of a channel that exceeds the budget. */
@@ -18,7 +15,7 @@ export class UnreadChannels<Channel extends Sized> {
   }
 
   /** Notes the use of a channel without readers. Evicts the least recently used ones beyond the budget, but never this one. */
-  use(name: string, channel: Channel): void {
+  use(name: string, channel: MemoryChannel): void {
     this.remove(name);
     this.#set(name, channel);
     for (const oldest of this.#channels.keys()) {
@@ -40,7 +37,7 @@ export class UnreadChannels<Channel extends Sized> {
     for (const [name, { channel }] of this.#channels) this.#set(name, channel);
   }
 
-  #set(name: string, channel: Channel): void {
+  #set(name: string, channel: MemoryChannel): void {
     const bytes = channel.memoryBytes;
     this.#channels.set(name, { channel, bytes });
     this.#bytes += bytes;

@@ -6,7 +6,7 @@ import type { Appended } from "../log.ts";
 import type { PendingAppend } from "./pendingAppend.ts";
 import { evalCommand, evalshaCommand, isOlderEpoch, isUnknownScript } from "./scripts.ts";
 import { StorageFullError, UserFullError } from "./storageLease.ts";
-import { offsetOf } from "./valkeyChannel.ts";
+import { parseOffset } from "./valkeyChannel.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 import type { ValkeyChannels } from "./valkeyChannels.ts";
 import type { CommandOutcome, ValkeyCommand, ValkeyConnection } from "./valkeyConnection.ts";
@@ -62,14 +62,14 @@ export class ValkeyAppender {
   async #prepare(batch: readonly PendingAppend[], refusals: Map<ValkeyChannel, Error>): Promise<void> {
     const byChannel = Map.groupBy(batch, ({ channel }) => channel);
     let uncovered = [...byChannel].filter(
-      ([channel, appends]) => !channel.isOpen || !channel.lease.covers(chargeOf(appends)),
+      ([channel, appends]) => !channel.isOpen || !channel.lease.covers(sumCharges(appends)),
     );
     while (uncovered.length > 0) {
       const opened = await this.#channels.open(
         this.#connection,
         uncovered.map(([channel, appends]) => ({
           channel,
-          wantedBytes: chargeOf(appends),
+          wantedBytes: sumCharges(appends),
           user: appends[0]?.user,
         })),
       );
@@ -206,7 +206,7 @@ function isUnsettled({ isSettled }: PendingAppend): boolean {
   return !isSettled;
 }
 
-function chargeOf(appends: readonly PendingAppend[]): number {
+function sumCharges(appends: readonly PendingAppend[]): number {
   return appends.reduce((sum, { chargedBytes }) => sum + chargedBytes, 0);
 }
 
@@ -224,7 +224,7 @@ function appendedBy(
   // The replies of XADD and of the append script.
   const [text, knownDigest] =
     digest === undefined
-      ? [offsetOf(outcome.reply as string), null]
+      ? [parseOffset(outcome.reply as string), null]
       : (outcome.reply as [string, string | null]);
   if (knownDigest !== null && knownDigest !== digest) return new IdInUseError();
   const [offset, duplicate] = [Number(text), knownDigest !== null];

@@ -1,8 +1,7 @@
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 
 import type { RecurringProblem } from "../../metrics/recurringProblem.ts";
-import type { LogReader } from "../log.ts";
-import type { Retention } from "../retention.ts";
+import type { LogReader, Retention } from "../log.ts";
 import { countWithin, deliveredBytes, FollowedChannel } from "./followedChannel.ts";
 import type { MeasuredEntry, StreamEntry } from "./followedChannel.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
@@ -215,7 +214,7 @@ export class ValkeyChannelReader {
     this.#isBlocked = false;
     if (outcome?.kind !== "refused") {
       if (outcome?.kind === "answered") problems.wait.end();
-      return streamsOf(outcome);
+      return readStreams(outcome);
     }
 
     const streams = await this.#readAvailable(followed);
@@ -227,7 +226,7 @@ export class ValkeyChannelReader {
 
   async #readAvailable(followed: readonly FollowedChannel[]): Promise<Streams> {
     const [outcome] = await this.#parts.connection.send([this.#command(followed)]);
-    return streamsOf(outcome);
+    return readStreams(outcome);
   }
 
   #command(followed: readonly FollowedChannel[], ...options: readonly (string | number)[]): ValkeyCommand {
@@ -290,7 +289,7 @@ export class ValkeyChannelReader {
 }
 
 /** @throws if there is no reply, or if the server refused the read. */
-function streamsOf(outcome: CommandOutcome | undefined): Streams {
+function readStreams(outcome: CommandOutcome | undefined): Streams {
   if (outcome?.kind !== "answered") throw outcome?.error ?? new Error("Valkey has not answered.");
   // The reply of XREAD.
   return (outcome.reply as Streams | null) ?? [];

@@ -1,5 +1,5 @@
 import type { LogEntry, LogReader } from "../log.ts";
-import { entryId, epochOf, offsetOf } from "./valkeyChannel.ts";
+import { entryId, parseEpoch, parseOffset } from "./valkeyChannel.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 import type { OpenedChannel } from "./valkeyChannels.ts";
 
@@ -122,7 +122,7 @@ export class FollowedChannel {
     const isComplete = last?.[0] === entryId(epoch, this.#next + stored.length - 1);
     for (const [id, [, payload]] of stored) {
       if (!isComplete && id !== entryId(epoch, this.#next)) {
-        if (epochOf(id) === epoch) this.#skipTo = offsetOf(id);
+        if (parseEpoch(id) === epoch) this.#skipTo = parseOffset(id);
         this.displace();
         return entries;
       }

@@ -1,6 +1,6 @@
 import type { Appended, NewMessage } from "../log.ts";
 import { payloadDigest } from "../publishId.ts";
-import { chargeOf } from "./storageLease.ts";
+import { computeCharge } from "./storageLease.ts";
 import type { StorageLease } from "./storageLease.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 
@@ -61,7 +61,7 @@ export class PendingAppend {
     this.name = name;
     this.digest = hasId ? payloadDigest(payload) : undefined;
     this.payloadBytes = payloadBytes;
-    this.chargedBytes = chargeOf(this.payloadBytes, hasId);
+    this.chargedBytes = computeCharge(this.payloadBytes, hasId);
     this.#onSettled = onSettled;
   }
 

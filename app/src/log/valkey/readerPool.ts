@@ -29,17 +29,17 @@ export class ValkeyReaderPool {
 
   /** @returns its undo. */
   subscribe(channel: ValkeyChannel, logReader: LogReader): () => void {
-    const reader = this.#readerOf(channel) ?? this.#readerWithRoom();
+    const reader = this.#findReader(channel) ?? this.#findRoom();
     return reader.subscribe(channel, logReader);
   }
 
   isFollowing(channel: ValkeyChannel): boolean {
-    return this.#readerOf(channel) !== undefined;
+    return this.#findReader(channel) !== undefined;
   }
 
   /** Passes the state of a channel to its reader, which may have to continue in another epoch. */
   noteOpened(channel: ValkeyChannel, opened: OpenedChannel): void {
-    this.#readerOf(channel)?.noteOpened(channel, opened);
+    this.#findReader(channel)?.noteOpened(channel, opened);
   }
 
   /** Ends all subscriptions at once. */
@@ -47,11 +47,11 @@ export class ValkeyReaderPool {
     await Promise.all(this.#readers.map((reader) => reader.close()));
   }
 
-  #readerOf(channel: ValkeyChannel): ValkeyChannelReader | undefined {
+  #findReader(channel: ValkeyChannel): ValkeyChannelReader | undefined {
     return this.#readers.find((reader) => reader.isFollowing(channel));
   }
 
-  #readerWithRoom(): ValkeyChannelReader {
+  #findRoom(): ValkeyChannelReader {
     // The first one: readers without channels send no commands.
     const withRoom = this.#readers.find(({ channels }) => channels < CHANNELS_PER_READER);
     if (withRoom !== undefined) return withRoom;

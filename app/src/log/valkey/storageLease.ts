@@ -40,7 +40,7 @@ const LEASE_TERM_SHARE = 1 / 16;
 export const LEASE_EXPIRY_SHARE = 1 / 4;
 
 /** Returns the bytes that a channel is charged for an entry. */
-export function chargeOf(payloadBytes: number, hasId: boolean): number {
+export function computeCharge(payloadBytes: number, hasId: boolean): number {
   return Math.ceil(payloadBytes * ALLOCATION_FACTOR) + ENTRY_BYTES + (hasId ? ID_BYTES : 0);
 }
 

@@ -97,11 +97,11 @@ export function entryId(epoch: string, offset: number): string {
 }
 
 /** Returns the epoch of an entry's id. */
-export function epochOf(id: string): string {
+export function parseEpoch(id: string): string {
   return id.slice(0, id.indexOf("-"));
 }
 
 /** Returns the offset of an entry's id. */
-export function offsetOf(id: string): number {
+export function parseOffset(id: string): number {
   return Number(id.slice(id.indexOf("-") + 1));
 }

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 
 import { RecurringProblem } from "../../metrics/recurringProblem.ts";
 import { idName } from "../publishId.ts";
-import type { Retention } from "../retention.ts";
+import type { Retention } from "../log.ts";
 import { userStorageKey, STORAGE_KEY, ValkeyChannel } from "./valkeyChannel.ts";
 import type { ValkeyCommand, CommandOutcome, ValkeyConnection } from "./valkeyConnection.ts";
 import { appendScript, evalCommand, evalshaCommand, isUnknownScript, openScript } from "./scripts.ts";

@@ -91,7 +91,7 @@ export function connectToValkey(options: ValkeyConnectionOptions): ValkeyConnect
   };
   client.on("error", (error: Error) => {
     problem = error;
-    if (!isClosed) absence.note(reasonOf(error));
+    if (!isClosed) absence.note(findCause(error));
   });
   client.on("close", () => {
     if (!isClosed && problem === undefined) absence.note("the connection was closed");
@@ -130,10 +130,10 @@ export function connectToValkey(options: ValkeyConnectionOptions): ValkeyConnect
         // The client copies the commands, although its type is mutable.
         const results = await client.pipeline(commands as unknown as unknown[][]).exec();
         return (results ?? []).map(([error, reply]) =>
-          error === null ? { kind: "answered", reply } : outcomeOf(error),
+          error === null ? { kind: "answered", reply } : toOutcome(error),
         );
       } catch (error) {
-        const outcome = outcomeOf(error);
+        const outcome = toOutcome(error);
         return commands.map(() => outcome);
       }
     },
@@ -194,7 +194,7 @@ function retryDelay(attempt: number): number {
 }
 
 /** Finds the cause of an error. A cluster's own error is only that no node has answered. */
-function reasonOf(error: Error): Error {
+function findCause(error: Error): Error {
   const { lastNodeError = error } = error as { readonly lastNodeError?: unknown };
   const cause = lastNodeError instanceof Error ? lastNodeError : error;
   return /^(?:NOAUTH|WRONGPASS)/.test(cause.message)
@@ -203,7 +203,7 @@ function reasonOf(error: Error): Error {
 }
 
 /** Keeps only the text of an error: the client's errors contain the command, which may contain a message or the password. */
-function outcomeOf(thrown: unknown): CommandOutcome {
+function toOutcome(thrown: unknown): CommandOutcome {
   const { name, message } = thrown instanceof Error ? thrown : new Error(String(thrown));
   return { kind: name === "ReplyError" ? "refused" : "unknown", error: new Error(message) };
 }

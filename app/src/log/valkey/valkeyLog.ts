@@ -4,8 +4,7 @@ import type { Logger } from "pino";
 
 import { RecurringProblem } from "../../metrics/recurringProblem.ts";
 import { MIB } from "../../settings/units.ts";
-import type { Appended, LogPosition, MessageLog, NewMessage } from "../log.ts";
-import type { Retention } from "../retention.ts";
+import type { Appended, LogPosition, MessageLog, NewMessage, Retention, TaskRegistry } from "../log.ts";
 import { ValkeyAppendQueue } from "./appendQueue.ts";
 import { TASKS_KEY, wakeKey } from "./valkeyChannel.ts";
 import { ValkeyChannels } from "./valkeyChannels.ts";
@@ -50,17 +49,7 @@ export interface ValkeyLogOptions extends ValkeyAddress, Retention {
 /** A log that several tasks share, with a registry of these tasks. */
 export interface ValkeyLog extends MessageLog {
   append(message: NewMessage): Promise<Appended>;
-  readonly registry: ValkeyTaskRegistry;
-}
-
-/** The tasks that share a Valkey, and their numbers of connections. */
-export interface ValkeyTaskRegistry {
-  /**
-   * Stores the number of this task's connections. Call it every two seconds: a report expires after 3.5 seconds.
-   * @returns the numbers of all tasks, including this one.
-   * @throws if Valkey does not answer, or refuses the report.
-   */
-  report(connections: number): Promise<readonly number[]>;
+  readonly registry: TaskRegistry;
 }
 
 /**

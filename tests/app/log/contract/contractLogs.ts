@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 
-import type { Appended, LogPosition, LogReader, MessageLog } from "../../../../app/src/log/log.ts";
-import type { Retention } from "../../../../app/src/log/retention.ts";
+import type { Appended, LogPosition, LogReader, MessageLog, Retention } from "../../../../app/src/log/log.ts";
 import { LogRecorder } from "../logRecorder.ts";
 
 const RETENTION: Retention = {
