@@ -3,6 +3,7 @@ import { createLogUpdate } from "log-update";
 import { type Paint, paintFor, type Tone } from "../../cli/paint.ts";
 import type { ObservedStack, TaskStatus } from "../events.ts";
 import type { Output } from "./output.ts";
+import { policyTable } from "./scaling.ts";
 import { describeEvent, describeStopping, describeUrls, wrapWords } from "./text.ts";
 
 const REFRESH_MS = 250;
@@ -41,9 +42,11 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly v
     if (stack === undefined) return;
     const urls = isReady ? ["", ...describeUrls(stack.urls, paint)] : [];
     const tasks = stack.status();
+    const scaling = stack.scaling();
     const lines = [
       ...urls,
       ...(tasks.length > 0 ? ["", ...taskTable(tasks, width(), paint)] : []),
+      ...(scaling === undefined ? [] : ["", ...policyTable(scaling, paint)]),
       "",
       ...wrapped(paint("dim", note)),
     ];

@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { PassThrough } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
-import type { StackEvent, TaskStatus } from "../../../local/events.ts";
+import type { ScalingStatus, StackEvent, TaskStatus } from "../../../local/events.ts";
 import { jsonOutput } from "../../../local/output/json.ts";
 import { linesOutput } from "../../../local/output/lines.ts";
 import { liveOutput, taskTable } from "../../../local/output/live.ts";
+import { policyTable } from "../../../local/output/scaling.ts";
 import { untilBroken } from "../../../local/output/output.ts";
+
+const POLICY = { policy: "connections", metric: "connections per task", target: 5 } as const;
 
 const EVENTS: readonly StackEvent[] = [
   { event: "backplane-ended", afterMs: 1500 },
@@ -23,6 +26,11 @@ const EVENTS: readonly StackEvent[] = [
     expected: false,
     output: ["no disk"],
   },
+  { event: "metric", ...POLICY, value: 12.4 },
+  { event: "alarm", ...POLICY, alarm: "high", state: "alarm" },
+  { event: "alarm", ...POLICY, alarm: "high", state: "ok" },
+  { event: "alarm", ...POLICY, alarm: "low", state: "alarm" },
+  { event: "scaled", from: 1, to: 3, reason: "connections per task 12.4 > 5 for 3 min: 1 → 3 tasks" },
   {
     event: "ready",
     urls: {
@@ -85,6 +93,8 @@ describe("the output", () => {
       "task-1   is replaced: GET / timed out after 4 s",
       "task-1   ended with exit code 3",
       "task-1   | no disk",
+      "scaling  connections per task above 5: ALARM",
+      "scaling  connections per task 12.4 > 5 for 3 min: 1 → 3 tasks",
       "ready after 1.3 s",
       "  wss://localhost:1/wss",
       "  https://localhost:1/p",
@@ -125,6 +135,25 @@ describe("the output", () => {
     for (const event of EVENTS) output.event(event);
     output.failed("not printed");
     assert.deepEqual([stream.text, broken], ["", 1]);
+  });
+
+  it("has one line per policy, with its metric, its target, and an alarm that has an effect", () => {
+    const scaling: ScalingStatus = {
+      desired: 3,
+      min: 1,
+      max: 5,
+      policies: [
+        { name: "a", metric: "connections per task", value: 12.449, target: 5, high: "alarm", low: "ok" },
+        { name: "b", metric: "requests per target", value: 0, target: 5, high: "ok", low: "alarm" },
+        { name: "c", metric: "CPU", value: undefined, target: 60, high: "ok", low: "insufficient-data" },
+      ],
+    };
+    const unpainted = (_tone: string, text: string): string => text;
+    const [connections, requests, cpu] = policyTable(scaling, unpainted);
+    assert.equal(connections, "  connections per task  12.4 / 5  ALARM");
+    assert.equal(requests, "  requests per target   0 / 5     low");
+    assert.equal(cpu, "  CPU                   – / 60 %");
+    assert.equal(policyTable({ ...scaling, desired: 1 }, unpainted)[1], "  requests per target   0 / 5");
   });
 
   it("has a table with fewer columns in a narrow terminal", () => {
