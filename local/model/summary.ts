@@ -148,7 +148,7 @@ function describeTasks({ desiredCount, maxCount, container }: DeclaredService): 
 function describeScaling({ min, max, policies, schedules }: DeclaredScaling, { speed }: Emulators): string {
   return [
     `${min} to ${max} tasks`,
-    ...policies.map(({ metric, target }) => `${metric} ${target}${metric === "CPU" ? " %" : ""}`),
+    ...policies.map(({ metric, target }) => `${metric} ${target}${metric === "CPU" ? "%" : ""}`),
     ...(schedules.length > 0 ? [`scheduled ${schedules.map(({ name }) => name).join(" and ")}`] : []),
     ...(speed === 1 ? [] : [`a minute takes ${Number((60 / speed).toFixed(1))} s`]),
   ].join(", ");

@@ -15,7 +15,7 @@ export function policyTable({ policies, desired, min }: ScalingStatus, paint: Pa
 
 function describeValue({ metric, value, target }: PolicyStatus): string {
   const text = value === undefined ? "–" : String(Number(value.toFixed(1)));
-  return `${text} / ${target}${metric === "CPU" ? " %" : ""}`;
+  return `${text} / ${target}${metric === "CPU" ? "%" : ""}`;
 }
 
 /** At the minimum, the alarm that removes tasks has no effect. */

@@ -152,7 +152,7 @@ describe("the output", () => {
     const [connections, requests, cpu] = policyTable(scaling, unpainted);
     assert.equal(connections, "  connections per task  12.4 / 5  ALARM");
     assert.equal(requests, "  requests per target   0 / 5     low");
-    assert.equal(cpu, "  CPU                   – / 60 %");
+    assert.equal(cpu, "  CPU                   – / 60%");
     assert.equal(policyTable({ ...scaling, desired: 1 }, unpainted)[1], "  requests per target   0 / 5");
   });
 
