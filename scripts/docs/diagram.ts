@@ -1,127 +1,100 @@
 /** The path of a request through a declared graph, as a Mermaid flowchart. Equal graphs have equal flowcharts. */
+import { findResources } from "../../infra/evaluation/graph.ts";
 import type { DeclaredGraph, DeclaredResource } from "../../infra/evaluation/graph.ts";
-
-type Inputs = DeclaredResource["inputs"];
+import { listAt, textAt } from "../../policy/values.ts";
 
 /** How one type of resource is drawn. */
 interface Drawing {
-  readonly type: string;
   /** The inputs that refer to neighbours in the diagram. */
-  readonly neighbours: readonly string[];
+  readonly neighbours?: readonly string[];
   /** Type of the neighbour from which the arrow comes; the arrows to all others start here. */
   readonly behind?: string;
-  /** Whether it is in the VPC. */
-  readonly isInVpc: boolean;
   /** Lines of text; a resource without any is not drawn. */
   readonly lines: (resource: DeclaredResource, graph: DeclaredGraph) => readonly string[];
 }
 
-/** In the order in which they are drawn. */
-const DRAWINGS: readonly Drawing[] = [
-  {
-    type: "aws:route53/record:Record",
+type Drawings = Readonly<Record<string, Drawing>>;
+
+const RECORD = "aws:route53/record:Record";
+const CERTIFICATE = "aws:acm/certificate:Certificate";
+const DISTRIBUTION = "aws:cloudfront/distribution:Distribution";
+const LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer";
+const LISTENER = "aws:lb/listener:Listener";
+const TARGET_GROUP = "aws:lb/targetGroup:TargetGroup";
+
+/** Types outside the VPC, in the order in which they are drawn. */
+const OUTSIDE: Drawings = {
+  [RECORD]: {
     neighbours: ["aliases"],
-    isInVpc: false,
     // The AAAA record of the name has the same target.
-    lines: ({ inputs }) => (inputs["type"] === "A" ? [textOf(inputs["name"]), "A and AAAA"] : []),
+    lines: ({ inputs }) => (text(inputs, "type") === "A" ? [text(inputs, "name"), "A and AAAA"] : []),
   },
-  {
-    type: "aws:acm/certificate:Certificate",
-    neighbours: [],
-    isInVpc: false,
-    lines: (certificate, graph) => [
+  [CERTIFICATE]: {
+    lines: ({ inputs, provider }, { resources }) => [
       "Certificate",
-      textOf(certificate.inputs["domainName"]),
-      `in ${regionOf(certificate, graph)}`,
+      text(inputs, "domainName"),
+      `in ${text(resources.find(({ urn, id }) => provider === `${urn}::${id}`)?.inputs, "region")}`,
     ],
   },
-  {
-    type: "aws:cloudfront/distribution:Distribution",
+  [DISTRIBUTION]: {
     neighbours: ["origins", "viewerCertificate"],
-    isInVpc: false,
-    lines: ({ name, inputs }) => {
-      const { cloudfrontDefaultCertificate, minimumProtocolVersion } = fieldsOf(inputs["viewerCertificate"]);
-      const headers = origins(inputs).flatMap(({ customHeaders }) => listOf(customHeaders));
-      return [
-        `CloudFront: ${name}`,
-        cloudfrontDefaultCertificate === true
-          ? "CloudFront's own certificate"
-          : textOf(minimumProtocolVersion),
-        ...headers.map((header) => `adds ${textOf(fieldsOf(header)["name"])}`),
-      ];
-    },
-  },
-  {
-    type: "aws:cloudfront/vpcOrigin:VpcOrigin",
-    neighbours: ["vpcOriginEndpointConfig"],
-    isInVpc: false,
-    lines: ({ inputs }) => [
-      "VPC origin",
-      textOf(fieldsOf(inputs["vpcOriginEndpointConfig"])["originProtocolPolicy"]),
+    lines: ({ name, inputs }) => [
+      `CloudFront: ${name}`,
+      text(inputs, "viewerCertificate.cloudfrontDefaultCertificate") === "true"
+        ? "CloudFront's own certificate"
+        : text(inputs, "viewerCertificate.minimumProtocolVersion"),
+      ...listAt(inputs, "origins")
+        .flatMap((origin) => listAt(origin, "customHeaders"))
+        .map((header) => `adds ${text(header, "name")}`),
     ],
   },
-  {
-    type: "aws:lb/loadBalancer:LoadBalancer",
-    neighbours: [],
-    isInVpc: true,
+  "aws:cloudfront/vpcOrigin:VpcOrigin": {
+    neighbours: ["vpcOriginEndpointConfig"],
+    lines: ({ inputs }) => ["VPC origin", text(inputs, "vpcOriginEndpointConfig.originProtocolPolicy")],
+  },
+};
+
+const IN_VPC: Drawings = {
+  [LOAD_BALANCER]: {
     lines: ({ name, inputs }, graph) => [
       `Load balancer: ${name}`,
-      inputs["internal"] === true ? "internal" : "public",
-      ...describeIngress(inputs, graph),
+      text(inputs, "internal") === "true" ? "internal" : "public",
+      ...findResources(graph, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+        .filter((rule) => listAt(inputs, "securityGroups").includes(rule.inputs["securityGroupId"]))
+        .map((rule) => text(rule.inputs, "description"))
+        .toSorted(),
     ],
   },
-  {
-    type: "aws:lb/listener:Listener",
+  [LISTENER]: {
     neighbours: ["loadBalancerArn", "certificateArn", "defaultActions"],
-    behind: "aws:lb/loadBalancer:LoadBalancer",
-    isInVpc: true,
+    behind: LOAD_BALANCER,
     lines: ({ inputs }) => [
-      `${textOf(inputs["protocol"])} ${textOf(inputs["port"])}`,
-      ...listOf(inputs["defaultActions"]).map((action) => {
-        const { type, fixedResponse, redirect } = fieldsOf(action);
-        return [type, fieldsOf(fixedResponse)["statusCode"] ?? fieldsOf(redirect)["statusCode"] ?? ""]
-          .map(textOf)
-          .join(" ")
-          .trim();
-      }),
-    ],
-  },
-  {
-    type: "aws:lb/listenerRule:ListenerRule",
-    neighbours: ["listenerArn", "actions"],
-    behind: "aws:lb/listener:Listener",
-    isInVpc: true,
-    lines: ({ inputs }) => [
-      "with the right",
-      ...listOf(inputs["conditions"]).map((condition) =>
-        textOf(fieldsOf(fieldsOf(condition)["httpHeader"])["httpHeaderName"]),
+      `${text(inputs, "protocol")} ${text(inputs, "port")}`,
+      ...listAt(inputs, "defaultActions").map((action) =>
+        `${text(action, "type")} ${text(action, "fixedResponse.statusCode")}${text(action, "redirect.statusCode")}`.trim(),
       ),
     ],
   },
-  {
-    type: "aws:lb/targetGroup:TargetGroup",
-    neighbours: [],
-    isInVpc: true,
-    lines: ({ inputs }) => ["Target group", `${textOf(inputs["protocol"])} ${textOf(inputs["port"])}`],
+  "aws:lb/listenerRule:ListenerRule": {
+    neighbours: ["listenerArn", "actions"],
+    behind: LISTENER,
+    lines: ({ inputs }) => [
+      "with the right",
+      ...listAt(inputs, "conditions").map((condition) => text(condition, "httpHeader.httpHeaderName")),
+    ],
   },
-  {
-    type: "awsx:ecs:FargateService",
+  [TARGET_GROUP]: {
+    lines: ({ inputs }) => ["Target group", `${text(inputs, "protocol")} ${text(inputs, "port")}`],
+  },
+  "awsx:ecs:FargateService": {
     neighbours: ["loadBalancers", "taskDefinitionArgs"],
-    behind: "aws:lb/targetGroup:TargetGroup",
-    isInVpc: true,
+    behind: TARGET_GROUP,
     lines: ({ name }) => [`Fargate: ${name}`],
   },
-  {
-    type: "aws:elasticache/serverlessCache:ServerlessCache",
-    neighbours: [],
-    isInVpc: true,
-    lines: ({ inputs }) => ["ElastiCache", textOf(inputs["engine"])],
+  "aws:elasticache/serverlessCache:ServerlessCache": {
+    lines: ({ inputs }) => ["ElastiCache", text(inputs, "engine")],
   },
-];
-
-/** Types that clients connect to, unless another resource in the diagram has an arrow to them. */
-const ENTRY_TYPES = ["aws:route53/record:Record", "aws:cloudfront/distribution:Distribution"];
-const CERTIFICATE = "aws:acm/certificate:Certificate";
+};
 
 interface Node {
   readonly id: string;
@@ -134,113 +107,81 @@ type Arrow = readonly [from: Node, to: Node];
 
 /** Draws a graph as the source of a Mermaid flowchart. */
 export function drawDiagram(graph: DeclaredGraph): string {
-  const nodes = DRAWINGS.flatMap((drawing) => findNodes(drawing, graph));
-  const arrows = withoutShortcuts(nodes.flatMap((node) => findArrows(node, nodes)));
-  const entries = nodes.filter(
-    (node) => ENTRY_TYPES.includes(node.resource.type) && !arrows.some(([, to]) => to === node),
+  const [outside, inVpc] = [findNodes(OUTSIDE, graph), findNodes(IN_VPC, graph)];
+  const nodes = [...outside, ...inVpc];
+  const all = nodes.flatMap((node) => findArrows(node, nodes));
+  // An arrow is left out if two others connect its ends.
+  const arrows = all.filter(
+    ([from, to]) => !all.some(([a, b]) => a === from && all.some(([c, d]) => c === b && d === to)),
   );
-  const inVpc = nodes.filter(({ drawing }) => drawing.isInVpc);
+  const entries = nodes.filter(
+    (node) => [RECORD, DISTRIBUTION].includes(node.resource.type) && !arrows.some(([, to]) => to === node),
+  );
+  // Origins outside the stack.
+  const origins = nodes.flatMap(({ id: from, resource }) =>
+    listAt(resource.inputs, "origins")
+      .filter((origin) => text(origin, "originPath") !== "")
+      .map((origin) => ({
+        id: idOf("origin", text(origin, "originId")),
+        lines: [text(origin, "domainName"), text(origin, "originPath")],
+        from,
+      })),
+  );
 
   return [
     "flowchart LR",
     '  clients(("Clients"))',
-    ...nodes.filter(({ drawing }) => !drawing.isInVpc).map((node) => `  ${drawNode(node)}`),
+    ...outside.map((node) => `  ${drawNode(node)}`),
     ...(inVpc.length === 0
       ? []
       : ['  subgraph vpc["VPC"]', ...inVpc.map((node) => `    ${drawNode(node)}`), "  end"]),
-    ...externalOrigins(nodes).map(({ id, lines }) => `  ${id}["${lines.join("<br/>")}"]`),
+    ...origins.map((origin) => `  ${drawNode(origin)}`),
     ...entries.map(({ id }) => `  clients --> ${id}`),
-    ...arrows.map(([from, to]) =>
-      to.resource.type === CERTIFICATE ? `  ${from.id} -.- ${to.id}` : `  ${from.id} --> ${to.id}`,
+    ...arrows.map(
+      ([from, to]) => `  ${from.id} ${to.resource.type === CERTIFICATE ? "-.-" : "-->"} ${to.id}`,
     ),
-    ...externalOrigins(nodes).map(({ id, from }) => `  ${from.id} --> ${id}`),
+    ...origins.map(({ id, from }) => `  ${from} --> ${id}`),
   ].join("\n");
 }
 
-function drawNode({ id, lines }: Node): string {
+function drawNode({ id, lines }: Pick<Node, "id" | "lines">): string {
   return `${id}["${lines.join("<br/>")}"]`;
 }
 
-function findNodes(drawing: Drawing, graph: DeclaredGraph): readonly Node[] {
-  const kind = drawing.type.slice(drawing.type.lastIndexOf(":") + 1);
-  return graph.resources
-    .filter(({ type }) => type === drawing.type)
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((resource) => {
-      const lines = drawing.lines(resource, graph);
-      return lines.length === 0
-        ? []
-        : [{ id: `${kind}_${resource.name}`.replace(/\W/g, "_"), resource, drawing, lines }];
-    });
+function findNodes(drawings: Drawings, graph: DeclaredGraph): readonly Node[] {
+  return Object.entries(drawings).flatMap(([type, drawing]) =>
+    findResources(graph, type)
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+      .map((resource) => ({
+        id: idOf(type.slice(type.lastIndexOf(":") + 1), resource.name),
+        resource,
+        drawing,
+        lines: drawing.lines(resource, graph),
+      }))
+      .filter(({ lines }) => lines.length > 0),
+  );
 }
 
 /** The arrows between a node and its neighbours, in the direction of a request. */
 function findArrows(node: Node, nodes: readonly Node[]): readonly Arrow[] {
-  const { neighbours, behind } = node.drawing;
+  const { neighbours = [], behind } = node.drawing;
   const references = JSON.stringify(neighbours.map((key) => node.resource.inputs[key]));
   return nodes
     .filter((other) => other !== node && namesOf(other.resource).some((name) => references.includes(name)))
-    .map((other): Arrow => (other.resource.type === behind ? [other, node] : [node, other]));
-}
-
-/** Removes an arrow if two other arrows connect its ends. */
-function withoutShortcuts(arrows: readonly Arrow[]): readonly Arrow[] {
-  return arrows.filter(
-    ([from, to]) => !arrows.some(([a, b]) => a === from && arrows.some(([c, d]) => c === b && d === to)),
-  );
+    .map((other) => (other.resource.type === behind ? [other, node] : [node, other]));
 }
 
 /** The values by which other resources refer to it: outputs of the cloud, and no name from the program. */
 function namesOf({ id, inputs, outputs }: DeclaredResource): readonly string[] {
   const known = ["arn", "dnsName", "domainName", "fqdn"].filter((key) => !(key in inputs));
-  const endpoints = listOf(outputs["endpoints"]).map((endpoint) => fieldsOf(endpoint)["address"]);
-  return [id, ...known.map((key) => outputs[key]), ...endpoints].filter((name) => typeof name === "string");
+  const endpoints = listAt(outputs, "endpoints").map((endpoint) => text(endpoint, "address"));
+  return [id, ...known.map((key) => text(outputs, key)), ...endpoints].filter((name) => name !== "");
 }
 
-/** Origins outside the stack. */
-function externalOrigins(
-  nodes: readonly Node[],
-): readonly { readonly id: string; readonly lines: readonly string[]; readonly from: Node }[] {
-  return nodes.flatMap((from) =>
-    origins(from.resource.inputs)
-      .filter(({ originPath }) => originPath !== undefined)
-      .map(({ originId, domainName, originPath }) => ({
-        id: `origin_${textOf(originId)}`.replace(/\W/g, "_"),
-        lines: [textOf(domainName), textOf(originPath)],
-        from,
-      })),
-  );
+function idOf(kind: string, name: string): string {
+  return `${kind}_${name}`.replace(/\W/g, "_");
 }
 
-function origins(inputs: Inputs): readonly Inputs[] {
-  return listOf(inputs["origins"]).map(fieldsOf);
-}
-
-/** Descriptions of the ingress rules of its security groups. */
-function describeIngress({ securityGroups }: Inputs, graph: DeclaredGraph): readonly string[] {
-  return graph.resources
-    .filter(
-      ({ type, inputs }) =>
-        type === "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule" &&
-        listOf(securityGroups).includes(inputs["securityGroupId"]),
-    )
-    .map(({ inputs }) => textOf(inputs["description"]))
-    .toSorted();
-}
-
-function regionOf({ provider }: DeclaredResource, graph: DeclaredGraph): string {
-  const found = graph.resources.find(({ urn, id }) => provider === `${urn}::${id}`);
-  return textOf(found?.inputs["region"]);
-}
-
-function fieldsOf(value: unknown): Inputs {
-  return typeof value === "object" && value !== null ? { ...value } : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string" || typeof value === "number" ? String(value) : "";
+function text(data: unknown, path: string): string {
+  return textAt(data, path) ?? "";
 }
