@@ -7,6 +7,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { watchParent } from "../../app/src/settings/commandProcess.ts";
+import type { OptionTypes } from "../../cli/options.ts";
 import { greet, startServer } from "../load-test/server.ts";
 import { type NpmProcess, startAsNpm } from "../support/npmProcess.ts";
 import { due } from "../support/waitUntil.ts";
@@ -43,6 +44,27 @@ describe("every command", function () {
   }
 
   for (const file of commands) {
+    it(`${file} has a help that lists every option`, async () => {
+      const { OPTIONS, HELP } = (await import(path.join(ROOT, path.dirname(file), "options.ts"))) as {
+        readonly OPTIONS: OptionTypes;
+        readonly HELP: string;
+      };
+      for (const name of Object.keys(OPTIONS))
+        assert.ok(HELP.includes(`  --${name}`) || HELP.includes(`, --${name}`), name);
+    });
+
+    it(`${file} exits with 2 for a wrong option, and names npm's separator`, async () => {
+      const child = spawn(process.execPath, [path.join(ROOT, file), "--hlp"], {
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      const closed = once(child, "close");
+      assert.match(
+        await text(child.stderr),
+        /^`--hlp`: got an unknown option; .*--help\?\)\.\n.*not after " -- "/,
+      );
+      assert.deepEqual(await closed, [2, null]);
+    });
+
     it(`${file} exits with 0 if its output has no reader`, async () => {
       const child = spawn(process.execPath, [path.join(ROOT, file), "--help"], {
         stdio: ["ignore", "pipe", "pipe"],

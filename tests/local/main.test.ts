@@ -1,6 +1,6 @@
-/** The process of `npm start`: its command line, and how it ends. */
+/** The process of `npm start`, and how it ends. */
 import assert from "node:assert/strict";
-import { execFile, execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -18,40 +18,6 @@ interface Event {
   readonly pid?: number;
   readonly urls?: { readonly websocket: string };
 }
-
-describe("the command line of npm start", () => {
-  function main(...args: string[]): Promise<{ code: number | undefined; stdout: string; stderr: string }> {
-    return new Promise((resolve) => {
-      const child = execFile(process.execPath, [MAIN, ...args], (_error, stdout, stderr) => {
-        resolve({ code: child.exitCode ?? undefined, stdout, stderr });
-      });
-    });
-  }
-
-  it("has a help that lists every option", async () => {
-    const { code, stdout } = await main("--help");
-    assert.equal(code, 0);
-    for (const option of [
-      "--stack",
-      "--tasks",
-      "--edge-port",
-      "--load-balancer-port",
-      "--api-gateway-origin",
-      "--api-gateway-port",
-      "--config",
-      "--json",
-      "--verbose",
-    ]) {
-      assert.ok(stdout.includes(option), option);
-    }
-  });
-
-  it("exits with 2 for a misspelt option", async () => {
-    const { code, stderr } = await main("--edgeport=1");
-    assert.equal(code, 2);
-    assert.match(stderr, /^`--edgeport`: got an unknown option; .*--edge-port\?\)\.\n.*npm consumes options/);
-  });
-});
 
 describe("the process of npm start", function () {
   // Each process evaluates the program, which is slow on a busy machine.
@@ -110,42 +76,38 @@ describe("the process of npm start", function () {
     assert.deepEqual([await output, await errors], ["", ""]);
   });
 
-  for (const moment of ["task-started", "task-listening"]) {
-    it(`ends in order for a Ctrl-C right after the first ${moment}`, async () => {
-      const { child, stdout, errors, exited } = start();
-      const events: Event[] = [];
-      const lines = createInterface({ input: stdout });
-      lines.on("line", (line) => {
-        const event = JSON.parse(line) as Event;
-        events.push(event);
-        if (event.event === moment) child.kill("SIGINT");
-      });
-      const read = once(lines, "close");
-      assert.deepEqual(await exited, [0, null]);
-      await read;
-      assert.equal(await errors, "");
-      assert.equal(events.at(-1)?.event, "stopped");
-      for (const { pid } of events) assert.ok(pid === undefined || !alive(pid));
+  it("ends in order for a Ctrl-C right after a task has started", async () => {
+    const { child, stdout, errors, exited } = start();
+    const events: Event[] = [];
+    const lines = createInterface({ input: stdout });
+    lines.on("line", (line) => {
+      const event = JSON.parse(line) as Event;
+      events.push(event);
+      if (event.event === "task-started") child.kill("SIGINT");
     });
-  }
+    const read = once(lines, "close");
+    assert.deepEqual(await exited, [0, null]);
+    await read;
+    assert.equal(await errors, "");
+    assert.equal(events.at(-1)?.event, "stopped");
+    for (const { pid } of events) assert.ok(pid === undefined || !alive(pid));
+  });
 
-  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-    it(`ends in order if npm ends by ${signal}, which the shell does not forward`, async () => {
-      const { npm, stdout, close } = startAsNpm(MAIN, ["--json", ...ON_ANY_PORT], process.env);
-      closing.push(close);
-      const lines = createInterface({ input: stdout });
-      const events: Event[] = [];
-      lines.on("line", (line) => {
-        const event = JSON.parse(line) as Event;
-        events.push(event);
-        if (event.event === "ready") npm.kill(signal);
-      });
-      // Every process that writes to the pipe has ended.
-      await once(lines, "close");
-      assert.equal(events.at(-1)?.event, "stopped");
-      for (const { pid } of events) assert.ok(pid === undefined || !alive(pid));
+  it("ends in order if npm is killed", async () => {
+    const { npm, stdout, close } = startAsNpm(MAIN, ["--json", ...ON_ANY_PORT], process.env);
+    closing.push(close);
+    const lines = createInterface({ input: stdout });
+    const events: Event[] = [];
+    lines.on("line", (line) => {
+      const event = JSON.parse(line) as Event;
+      events.push(event);
+      if (event.event === "ready") npm.kill("SIGKILL");
     });
-  }
+    // Every process that writes to the pipe has ended.
+    await once(lines, "close");
+    assert.equal(events.at(-1)?.event, "stopped");
+    for (const { pid } of events) assert.ok(pid === undefined || !alive(pid));
+  });
 
   it("starts for a user without a home folder", async () => {
     const { child, stdout, errors, exited } = start([], ["--import", HOMELESS]);

@@ -2,13 +2,10 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { Redis } from "iovalkey";
-import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { connect } from "../../../client/src/index.ts";
 import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
-import { type RunningBackplane, startBackplane } from "../../../local/runtime/backplane.ts";
-import { type DeclaredBackplane, readBackplane } from "../../../local/model/backplane.ts";
-import { describeLogContract } from "../../app/log/logContract.ts";
-import { silent } from "../../app/support/teardown.ts";
+import { startBackplane } from "../../../local/runtime/backplane.ts";
+import { readBackplane } from "../../../local/model/backplane.ts";
 import { atSuiteEnd } from "../../support/atSuiteEnd.ts";
 import { connectTo, TrustingWebSocket } from "../../support/localStack.ts";
 import { declaredGraph } from "../../support/stacks.ts";
@@ -148,53 +145,21 @@ describe("the local backplane", function () {
     }
   });
 
-  describe("in valkey-server", () => {
-    let backplane: DeclaredBackplane;
-    let emulated: RunningBackplane | undefined;
-
-    before(async function () {
-      const declared = readBackplane(graph);
-      assert.ok(declared);
-      backplane = declared;
-      emulated = await startBackplane(backplane, await requireValkey(this), ignore);
-    });
-
-    after(() => emulated?.close());
-
-    it("has the declared storage limit and the eviction policy of ElastiCache Serverless", async function () {
-      const { user } = backplane;
-      const withConfigAccess: DeclaredBackplane = {
-        ...backplane,
-        maxGB: 3,
-        user: { ...user, access: `${user.access} +config|get` },
-      };
-      const server = await startBackplane(withConfigAccess, await requireValkey(this), ignore);
-      const { host, port } = server.address;
-      const client = new Redis({ host, port, username: user.name, password: user.password });
-      try {
-        const config = (await client.call("CONFIG", "GET", "maxmemory", "maxmemory-policy")) as string[];
-        assert.deepEqual(config.sort(), ["3221225472", "maxmemory", "maxmemory-policy", "volatile-lru"]);
-      } finally {
-        client.disconnect();
-        await server.close();
-      }
-    });
-
-    // The declared access string is sufficient for the log.
-    describeLogContract("Valkey, with the declared access string,", {
-      shared: true,
-      open: (retention) => {
-        const { user } = backplane;
-        return createValkeyLog({
-          ...retention,
-          url: `redis://${user.name}@127.0.0.1:${emulated?.address.port ?? 0}`,
-          password: user.password,
-          cluster: false,
-          blockMs: 2000,
-          publishTimeoutSeconds: 5,
-          logger: silent,
-        });
-      },
-    });
+  it("has the declared storage limit and the eviction policy of ElastiCache Serverless", async function () {
+    const backplane = readBackplane(graph);
+    assert.ok(backplane);
+    const { user } = backplane;
+    const access = `${user.access} +config|get`;
+    const withConfigAccess = { ...backplane, maxGB: 3, user: { ...user, access } };
+    const server = await startBackplane(withConfigAccess, await requireValkey(this), ignore);
+    const { host, port } = server.address;
+    const client = new Redis({ host, port, username: user.name, password: user.password });
+    try {
+      const config = (await client.call("CONFIG", "GET", "maxmemory", "maxmemory-policy")) as string[];
+      assert.deepEqual(config.sort(), ["3221225472", "maxmemory", "maxmemory-policy", "volatile-lru"]);
+    } finally {
+      client.disconnect();
+      await server.close();
+    }
   });
 });
