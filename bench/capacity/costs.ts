@@ -143,6 +143,7 @@ async function perform<R extends Run>(
         host: LOOPBACK,
         ports: [server.port],
         pids: [server.pid],
+        hasTls: false,
         protocol: contestant.protocol,
       };
       const outcome = await generate(run, target, pinning?.generator, signal);
