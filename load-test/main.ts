@@ -1,7 +1,6 @@
 /** `npm run load-test -- wss://HOST/wss` */
-import { writeFile } from "node:fs/promises";
-import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { watchInterrupts } from "../cli/interrupts.ts";
+import { writeOutputFile } from "../cli/outputFile.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import { HELP, type LoadTestOptions, OPTIONS, parseOptions } from "./options.ts";
 import { toCsv } from "./loadRecord.ts";
@@ -33,17 +32,8 @@ async function run(options: LoadTestOptions, orphaned: AbortSignal): Promise<num
       ? `${JSON.stringify({ ...report, shortfalls: shortfalls(report) }, undefined, 2)}\n`
       : render(report),
   );
-  if (options.record !== undefined) await writeRecord(options.record, toCsv(report.load));
+  if (options.record !== undefined) await writeOutputFile("record", options.record, toCsv(report.load));
   return hasSucceeded(report) ? EXIT_CODES.done : EXIT_CODES.failed;
-}
-
-async function writeRecord(file: string, csv: string): Promise<void> {
-  try {
-    await writeFile(file, csv);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    throw new ExpectedError(`\`--record\`: ${error.message}.`, { cause: error });
-  }
 }
 
 await runCommandLine({ script: "load-test", options: OPTIONS, help: HELP, parse: parseOptions, run });

@@ -1,6 +1,7 @@
 /** `npm run simulate`: runs the autoscaler of a declared stack against a load, in virtual time. */
-import { open, writeFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
+import { writeOutputFile } from "../cli/outputFile.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import { evaluateWithOverrides } from "../local/evaluation.ts";
 import { MAX_BYTES, parseCsv } from "./load/csv.ts";
@@ -14,26 +15,30 @@ import { simulate } from "./simulation.ts";
 import { readSimulatedStack, type SimulatedStack, usualPeak } from "./stack.ts";
 import { summarize } from "./summary.ts";
 
-async function run(options: SimulateOptions, orphaned: AbortSignal): Promise<number> {
+async function run(
+  { sides, load: choice, svg, json }: SimulateOptions,
+  orphaned: AbortSignal,
+): Promise<number> {
   orphaned.addEventListener("abort", () => process.exit(EXIT_CODES.failed));
+  const loadFor = await readLoad(choice);
   const startedAt = performance.now();
   const stacks: SimulatedStack[] = [];
-  for (const side of options.sides) stacks.push(await readSide(side));
-  const load = await readLoad(options.load, stacks);
+  for (const side of sides) stacks.push(await readSide(side));
 
   const evaluatedAt = performance.now();
+  const load = loadFor(stacks);
   const results = stacks.map((stack) => {
     const simulation = simulate(stack, load);
     return { stack, simulation, summary: summarize(stack, simulation) };
   });
   const endedAt = performance.now();
 
-  if (options.svg !== undefined) await writeFile(options.svg, renderSvg(load, results));
-  process.stdout.write(options.json ? renderJson(load, results) : renderText(load, results));
-  if (!options.json) {
-    process.stdout.write(
-      `Evaluated the program in ${formatSeconds(evaluatedAt - startedAt)}, simulated in ${formatSeconds(endedAt - evaluatedAt)}.\n`,
-    );
+  if (svg !== undefined) await writeOutputFile("svg", svg, renderSvg(load, results));
+  if (json) {
+    process.stdout.write(renderJson(load, results));
+  } else {
+    const times = `Evaluated the program in ${formatSeconds(evaluatedAt - startedAt)}, simulated in ${formatSeconds(endedAt - evaluatedAt)}.`;
+    process.stdout.write(`${renderText(load, results)}\n${times}\n`);
   }
   return EXIT_CODES.done;
 }
@@ -43,10 +48,14 @@ async function readSide({ stack, config }: Side): Promise<SimulatedStack> {
   return readSimulatedStack(name, await evaluateWithOverrides(stack, config));
 }
 
-async function readLoad(choice: LoadChoice, stacks: readonly SimulatedStack[]): Promise<Load> {
-  if ("file" in choice) return parseCsv(choice.file, await readText(choice.file));
-  const [first] = stacks;
-  return loadOf(choice.profile, choice.peak ?? (first === undefined ? 0 : usualPeak(first)));
+/** @returns the load for stacks that are not evaluated yet, so that a wrong file is reported at once. */
+async function readLoad(choice: LoadChoice): Promise<(stacks: readonly SimulatedStack[]) => Load> {
+  if ("file" in choice) {
+    const load = parseCsv(choice.file, await readText(choice.file));
+    return () => load;
+  }
+  const { profile, peak } = choice;
+  return ([first]) => loadOf(profile, peak ?? (first === undefined ? 0 : usualPeak(first)));
 }
 
 /** @throws {ExpectedError} if the file cannot be read, or is too large. */

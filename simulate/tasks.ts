@@ -111,17 +111,19 @@ export class SimulatedTasks {
 
   /** Raises the tasks with the fewest connections to one level, until the connections are spread or all tasks are full. */
   #connectToFewest(active: readonly Task[], count: number): number {
+    const { maxConnections } = this.#limits;
     const tasks = active.toSorted((a, b) => a.connections - b.connections);
-    let remaining = count;
-    for (const [at, task] of tasks.entries()) {
-      // The tasks before this one have as many connections as this one.
-      const level = Math.min(tasks[at + 1]?.connections ?? Infinity, this.#limits.maxConnections);
-      const added = Math.min(remaining / (at + 1), Math.max(0, level - task.connections));
-      for (const lowest of tasks.slice(0, at + 1)) lowest.connections += added;
-      remaining -= added * (at + 1);
-      if (remaining <= 0) return 0;
+    let total = count;
+    for (const [at, { connections }] of tasks.entries()) {
+      total += connections;
+      const level = total / (at + 1);
+      const limit = Math.min(tasks[at + 1]?.connections ?? Infinity, maxConnections);
+      if (level > limit) continue;
+      for (const lowest of tasks.slice(0, at + 1)) lowest.connections = level;
+      return 0;
     }
-    return remaining;
+    for (const task of tasks) task.connections = maxConnections;
+    return total - tasks.length * maxConnections;
   }
 
   #in(state: Task["state"]): readonly Task[] {

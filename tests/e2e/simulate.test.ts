@@ -55,6 +55,8 @@ describe("npm run simulate", function () {
     const cases: readonly (readonly [args: readonly string[], message: RegExp])[] = [
       [["-c", "maxTasks=0"], /`websocket:maxTasks`: got "?0"?; expected .* Fix: pass `-c /],
       [["--load", "missing.csv"], /^`--load`: ENOENT: .*missing\.csv/],
+      [["--load", "/dev/zero"], /^\/dev\/zero: got more than 4000000 bytes/],
+      [["--svg", "/missing/day.svg"], /^`--svg`: ENOENT: .*\/missing\/day\.svg/],
       [
         ["-c", "edge=api-gateway", "-c", "apiGatewayUrl=wss://a.execute-api.us-east-1.amazonaws.com/b"],
         /^Stack dev has no autoscaler/,
