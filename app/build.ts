@@ -1,19 +1,21 @@
 /**
- * Bundles the server into `app/dist/server.mjs`, which needs only Node, and the client for browsers into
- * `app/dist/client.js`.
+ * `node app/build.ts [FOLDER]` bundles the server into `server.mjs`, which needs only Node, and the client for browsers into
+ * `client.js`. The default folder is `app/dist`.
  */
 import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
 
 import { bundleClient } from "./src/http/clientScript.ts";
 
-const inApp = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const inApp = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+const folder = process.argv[2] ?? inApp("dist");
 
 await build({
   entryPoints: [inApp("src/main.ts")],
-  outfile: inApp("dist/server.mjs"),
+  outfile: path.join(folder, "server.mjs"),
   bundle: true,
   external: ["esbuild"],
   platform: "node",
@@ -28,6 +30,9 @@ await build({
     js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
   },
   logLevel: "info",
+}).catch(() => {
+  // esbuild has printed the errors.
+  process.exit(1);
 });
 
-await writeFile(inApp("dist/client.js"), await bundleClient(inApp("../client")));
+await writeFile(path.join(folder, "client.js"), await bundleClient(inApp("../client")));

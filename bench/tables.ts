@@ -98,8 +98,7 @@ function threeDigits(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2);
 }
 
-/** A Markdown table whose first row is the head. */
-export function table(rows: readonly (readonly string[])[]): string {
+function table(rows: readonly (readonly string[])[]): string {
   const [head = [], ...rest] = padCells(rows, "right", 3);
   const rule = head.map(({ length }, column) =>
     column === 0 ? "-".repeat(length) : `${"-".repeat(length - 1)}:`,

@@ -113,7 +113,12 @@ export type StackEvent =
       readonly output: readonly string[];
     } & TaskEvent)
   | ({ readonly event: "task-restarting"; readonly afterMs: number } & TaskEvent)
-  | { readonly event: "deployment-started"; readonly revision: number }
+  | {
+      readonly event: "deployment-started";
+      readonly revision: number;
+      /** The changed files, such as `app/src/server.ts`; empty for the first deployment. */
+      readonly files: readonly string[];
+    }
   /** Every desired task has this revision and is healthy. Old tasks may still be stopping. */
   | { readonly event: "deployment-completed"; readonly revision: number }
   | {
@@ -123,6 +128,17 @@ export type StackEvent =
       /** The revision of the last completed deployment, which is deployed again; absent if there is none, or no rollback is declared. */
       readonly returnsTo?: number;
     }
+  /** Changed files have been evaluated. Parts whose declared values differ have changed, unless they need a restart of the stack. */
+  | {
+      readonly event: "stack-changed";
+      readonly files: readonly string[];
+      /** Such as `target group websocket`; a changed `container` also starts a deployment. */
+      readonly changed: readonly string[];
+      /** Parts that keep their values until `npm start` is started again. */
+      readonly needRestart: readonly string[];
+    }
+  /** Changed files cannot be built or evaluated. Everything continues with the previous version. */
+  | { readonly event: "change-rejected"; readonly files: readonly string[]; readonly message: string }
   /** A line of a task's output. */
   | ({ readonly event: "task-output"; readonly line: string } & TaskEvent)
   /** A data point of a policy's metric, for one minute of the time that `--speed` accelerates. */

@@ -1,4 +1,5 @@
 /** `npm start`: evaluates the stack's program, and runs what it declares on this machine. */
+import { randomUUID } from "node:crypto";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
@@ -6,7 +7,7 @@ import { childEnvironment } from "../cli/childEnvironment.ts";
 import { watchInterrupts } from "../cli/interrupts.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import { findValkeyServer } from "../cli/valkeyServer.ts";
-import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
+import type { StackEvent } from "./events.ts";
 import { evaluateWithOverrides } from "./evaluation.ts";
 import { HELP, type LocalOptions, OPTIONS, parseOptions } from "./options.ts";
 import { jsonOutput } from "./output/json.ts";
@@ -14,9 +15,12 @@ import { linesOutput } from "./output/lines.ts";
 import { liveOutput } from "./output/live.ts";
 import { type Output, untilBroken } from "./output/output.ts";
 import { startStack } from "./stack.ts";
+import { evaluateInProcess } from "./watch/evaluation.ts";
+import { createImages } from "./watch/images.ts";
+import { watchStack } from "./watch/watchStack.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
-const ENTRY = path.join(ROOT, "app", "src", "main.ts");
+const SOURCES = path.join(ROOT, "app", "src", "main.ts");
 const CACHE_DIRECTORY = path.join(ROOT, "node_modules", ".cache", "local-stack");
 
 function chooseOutput({ json, verbose }: LocalOptions): Output {
@@ -24,15 +28,6 @@ function chooseOutput({ json, verbose }: LocalOptions): Output {
   return process.stdout.isTTY
     ? liveOutput(process.stdout, { verbose })
     : linesOutput(process.stdout, process.stderr, { verbose });
-}
-
-async function evaluate({ stack, config }: LocalOptions): Promise<DeclaredGraph> {
-  try {
-    return await evaluateWithOverrides(stack, config);
-  } finally {
-    // The evaluation blocks the event loop; this turn handles the signals that arrived meanwhile.
-    await setImmediate();
-  }
 }
 
 /** The two signals that end a stack. */
@@ -45,29 +40,52 @@ interface Ending {
 
 async function runStack(options: LocalOptions, output: Output, { stop, kill }: Ending): Promise<void> {
   const stopped = aborted(stop);
-  const graph = await Promise.race([evaluate(options), stopped]);
+  await using images = options.watch ? await createImages(ROOT) : undefined;
+  // The build is a process of its own, so it runs beside the evaluation.
+  const building = images?.build();
+  // The evaluation may fail first.
+  building?.catch(() => undefined);
+  // The evaluation blocks the event loop; the next turn handles the signals that arrived meanwhile.
+  const evaluation = [options.stack, options.config, randomUUID()] as const;
+  const evaluating = evaluateWithOverrides(...evaluation).finally(() => setImmediate());
+  const graph = await Promise.race([evaluating, stopped]);
   // Nothing has started that would have to stop in order, and an evaluation cannot be cancelled.
   if (graph === undefined) process.exit();
+  const image = await building;
+  const emit = (event: StackEvent): void => {
+    output.event(event);
+  };
   const stack = await startStack(
     graph,
     {
       ...options,
       valkeyServer: await findValkeyServer(process.env["PATH"]),
-      entry: ENTRY,
+      entry: image?.entry ?? SOURCES,
       cacheDirectory: CACHE_DIRECTORY,
       baseEnvironment: childEnvironment(process.env),
     },
-    (event) => {
-      output.event(event);
-    },
+    emit,
   );
   void aborted(kill).then(() => {
     stack.kill();
   });
   output.watch(stack);
+  const stopWatching =
+    images &&
+    image &&
+    watchStack({
+      root: ROOT,
+      stackName: options.stack,
+      stack,
+      images,
+      image,
+      evaluate: () => evaluateInProcess(...evaluation),
+      emit,
+    });
   try {
     await Promise.race([stopped, stack.ready.then(() => stopped)]);
   } finally {
+    stopWatching?.();
     await stack.close();
   }
 }
@@ -114,4 +132,10 @@ function describeError(error: unknown, { verbose }: LocalOptions): string {
   return error instanceof ExpectedError && !verbose ? error.message : (error.stack ?? error.message);
 }
 
-await runCommandLine({ script: "start", options: OPTIONS, help: HELP, parse: parseOptions, run });
+await runCommandLine({
+  script: "start",
+  options: OPTIONS,
+  help: HELP,
+  parse: (args) => parseOptions(args, process.stdout.isTTY),
+  run,
+});

@@ -25,6 +25,8 @@ export interface LocalOptions {
   readonly apiGatewayOrigin: URL | undefined;
   /** Values that replace those of the stack's file, by key. */
   readonly config: Readonly<Record<string, string>>;
+  /** Whether changed sources and stack files are applied to the running stack. */
+  readonly watch: boolean;
   readonly json: boolean;
   readonly verbose: boolean;
 }
@@ -85,6 +87,12 @@ export const OPTIONS = {
     default: "8444",
     description: "HTTPS and WSS of CloudFront in front of the API Gateway",
   },
+  watch: {
+    type: "boolean",
+    description:
+      "Apply changes of app/, console/, client/, infra/ and the stack files\nwhile the stack runs (default in a terminal)",
+  },
+  "no-watch": { type: "boolean", description: "Ignore such changes" },
   json: { type: "boolean", description: "Print one JSON object per line, for programs" },
   verbose: { type: "boolean", description: "Print the tasks' output too" },
   help: { type: "boolean", short: "h", description: "Print this help" },
@@ -101,10 +109,11 @@ With port 0, the system chooses a port. Ctrl-C stops everything in order; a seco
 `;
 
 /**
+ * @param isTerminal whether the output is a terminal.
  * @returns `undefined` if the arguments contain `--help`.
  * @throws {UsageError} that lists every option that is wrong, or else every wrong value, each with what is expected.
  */
-export function parseOptions(args: readonly string[]): LocalOptions | undefined {
+export function parseOptions(args: readonly string[], isTerminal = false): LocalOptions | undefined {
   const commandLine = parseCommandLine(args, OPTIONS);
   if (commandLine === undefined) return undefined;
   const { values, positionals } = commandLine;
@@ -137,9 +146,13 @@ export function parseOptions(args: readonly string[]): LocalOptions | undefined 
     apiGatewayPort: parsePort("api-gateway-port"),
     apiGatewayOrigin: apiGatewayOrigin === undefined ? undefined : parseLoopbackUrl(apiGatewayOrigin),
     config: Object.fromEntries(values.config.map(parsePair)),
+    watch: values.watch || (isTerminal && !values.json && !values["no-watch"]),
     json: values.json,
     verbose: values.verbose,
   };
+  if (values.watch && values["no-watch"]) {
+    problems.push(problemWithValue("no-watch", "--watch too", "one of them"));
+  }
   problems.push(...findEqualPorts(options));
   assertNoProblems(problems);
   return options;

@@ -9,6 +9,7 @@ import { coverageOf, limitationsOf } from "./model/coverage.ts";
 import { ignoredInputs } from "./model/ignoredInputs.ts";
 import { recordReads } from "./model/inputs.ts";
 import { summarizeStack } from "./model/summary.ts";
+import { compareParts, partsAfter } from "./model/changes.ts";
 import { readParts } from "./model/parts.ts";
 import { watchOpenFiles } from "./runtime/network/openFiles.ts";
 import type { Autoscaler } from "./runtime/scaling/autoscaler.ts";
@@ -40,11 +41,23 @@ export interface StackOptions {
   readonly baseEnvironment: Readonly<Record<string, string>>;
 }
 
+export interface StackChange {
+  readonly files: readonly string[];
+  readonly graph?: DeclaredGraph | undefined;
+  readonly entry?: string | undefined;
+}
+
 export interface RunningStack extends ObservedStack {
   /** `undefined` if the stack has no service. */
   readonly tasks: Tasks | undefined;
   /** `undefined` if the stack does not declare autoscaling. */
   readonly autoscaler: Autoscaler | undefined;
+  /**
+   * Applies changed sources and declared values.
+   * @param change `entry` is the server's file, `files` are what the reader has changed.
+   * @throws {ExpectedError} if the local stack cannot emulate a resource of the graph. Nothing has changed then.
+   */
+  update(change: StackChange): void;
   /** Resolves when every task is healthy; rejects if the deployment circuit breaker is triggered before. */
   readonly ready: Promise<void>;
   readonly faults: FaultControl;
@@ -69,7 +82,7 @@ export async function startStack(
     onEvent(event);
   };
   const reads = recordReads(graph);
-  const parts = readParts(reads.graph, options);
+  let parts = readParts(reads.graph, options);
   const covered = coverageOf(graph, parts.unsupported);
   emit({ event: "declared", ...summarizeStack(graph, covered, parts, options) });
   for (const limitation of [...limitationsOf(covered), ...ignoredInputs(reads, covered)]) {
@@ -133,6 +146,19 @@ export async function startStack(
   const running = starting.move();
   let closing: Promise<void> | undefined;
 
+  function update({ files, graph: nextGraph, entry }: StackChange): void {
+    const next = nextGraph && readParts(nextGraph, options);
+    const changes = next === undefined ? [] : compareParts(parts, next);
+    const named = (restarts: boolean): readonly string[] =>
+      changes.filter(({ apply }) => (apply === "restart") === restarts).map(({ part }) => part);
+    if (nextGraph !== undefined) {
+      emit({ event: "stack-changed", files, changed: named(false), needRestart: named(true) });
+      for (const message of nextGraph.warnings) emit({ event: "warning", message });
+    }
+    if (next !== undefined) parts = partsAfter(parts, next, changes);
+    service?.update({ path: next && parts.servicePath, changes, entry, files });
+  }
+
   async function close(): Promise<void> {
     emit({
       event: "stopping",
@@ -148,6 +174,7 @@ export async function startStack(
   return {
     urls,
     tasks: service?.tasks,
+    update,
     ready,
     faults,
     status: () => service?.tasks.status() ?? [],

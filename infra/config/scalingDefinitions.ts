@@ -22,7 +22,6 @@ export const scalingDefinitions = {
   connectionsPerTask: {
     kind: "integer",
     unit: "connections",
-    // Half of the default of maxConnections: if one of two tasks fails, the other one carries all connections.
     default: 10_000,
     min: 0,
     // The maximum of maxConnections.
@@ -33,8 +32,7 @@ export const scalingDefinitions = {
   requestsPerTarget: {
     kind: "integer",
     unit: "requests per minute",
-    // 1,000 per second, a seventh of what one vCPU can accept (docs/capacity.md).
-    default: 60_000,
+    default: 1000,
     min: 0,
     max: 1_000_000,
     description:
@@ -52,8 +50,7 @@ export const scalingDefinitions = {
   scaleOutCooldownSeconds: {
     kind: "integer",
     unit: "seconds",
-    // The start of a task, its first line of metrics, and the next data point take a minute each.
-    default: 180,
+    default: 60,
     min: 0,
     max: 3600,
     description: "Time after adding tasks before the autoscaler can add more",

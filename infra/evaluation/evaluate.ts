@@ -24,6 +24,8 @@ export interface EvaluateArgs {
   readonly root?: string;
   /** Content of the stack file. @default the content of `Pulumi.STACK.yaml` in `root` */
   readonly file?: string;
+  /** Random values are equal in evaluations with an equal seed, unless the inputs of their resource change. @default new values */
+  readonly randomSeed?: string;
 }
 
 /** Pulumi has one runtime per process, so evaluations run one after the other. */
@@ -51,10 +53,16 @@ export async function findConfigProblems(args: EvaluateArgs): Promise<readonly P
   }
 }
 
-async function evaluate({ stack, config = {}, root = ROOT, file }: EvaluateArgs): Promise<DeclaredGraph> {
+async function evaluate({
+  stack,
+  config = {},
+  root = ROOT,
+  file,
+  randomSeed,
+}: EvaluateArgs): Promise<DeclaredGraph> {
   const files = readStackFiles(root, stack, file);
   const values = { ...files.config, ...config };
-  const recorder = createRecorder(values["aws:region"] ?? FALLBACK_REGION);
+  const recorder = createRecorder(values["aws:region"] ?? FALLBACK_REGION, randomSeed);
 
   pulumi.runtime.setAllConfig(omitUndefined(values));
   await pulumi.runtime.setMocks(recorder.mocks, files.project, stack);
@@ -93,12 +101,15 @@ interface Registration {
 }
 
 /** Records resolved inputs with Pulumi's mocks, and parents and resource options with a transformation. */
-function createRecorder(region: string): {
+function createRecorder(
+  region: string,
+  randomSeed: string | undefined,
+): {
   readonly mocks: pulumi.runtime.Mocks;
   readonly transformation: pulumi.ResourceTransformation;
   readonly resources: () => Promise<DeclaredResource[]>;
 } {
-  const standIns = standInsFor(region);
+  const standIns = standInsFor(region, randomSeed);
   const registrations: Registration[] = [];
   const declarations = new Map<string, pulumi.ResourceTransformationArgs>();
   const keyOf = (type: string, name: string): string => `${type}::${name}`;

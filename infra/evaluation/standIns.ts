@@ -31,13 +31,15 @@ const HEX_PER_BYTE = 2;
 /**
  * Returns the stand-ins for a region.
  * @param region region in ARNs and names, such as `us-east-1`.
+ * @param randomSeed with a seed, random values are equal for equal inputs, as if a state contained them. @default new values each time
  */
-export function standInsFor(region: string): StandIns {
+export function standInsFor(region: string, randomSeed?: string): StandIns {
   return {
     resource: (type, name, inputs) => {
       const unique = digest(type, name);
       const physicalName = autonameOf(type, name);
-      const computed = computedOutputs(type, name, inputs, region);
+      const seed = randomSeed && JSON.stringify([randomSeed, type, name, inputs]);
+      const computed = computedOutputs(type, name, inputs, region, seed);
       return {
         // Differs from the name, so that a confusion of ID and name is visible.
         id: `${kindOf(type)}-${unique}`,
@@ -61,7 +63,13 @@ interface Computed {
   readonly [name: string]: unknown;
 }
 
-function computedOutputs(type: string, name: string, inputs: Values, region: string): Computed {
+function computedOutputs(
+  type: string,
+  name: string,
+  inputs: Values,
+  region: string,
+  seed: string | undefined,
+): Computed {
   const unique = digest(type, name);
   switch (type) {
     case "aws:lb/loadBalancer:LoadBalancer":
@@ -93,10 +101,10 @@ function computedOutputs(type: string, name: string, inputs: Values, region: str
     case "aws:ecr/repository:Repository":
       return { repositoryUrl: `${ACCOUNT}.dkr.ecr.${region}.amazonaws.com/${name}-${unique}` };
     case "random:index/randomPassword:RandomPassword":
-      return { result: randomText(Number(inputs["length"])) };
+      return { result: randomText(Number(inputs["length"]), seed) };
     case "random:index/randomId:RandomId":
       return {
-        hex: `${typeof inputs["prefix"] === "string" ? inputs["prefix"] : ""}${randomText(Number(inputs["byteLength"]) * HEX_PER_BYTE)}`,
+        hex: `${typeof inputs["prefix"] === "string" ? inputs["prefix"] : ""}${randomText(Number(inputs["byteLength"]) * HEX_PER_BYTE, seed)}`,
       };
     case "aws:elasticache/serverlessCache:ServerlessCache":
       return {
@@ -202,8 +210,11 @@ function autonameOf(type: string, name: string): string {
   return `${name}-${digest(type, name).slice(0, AUTONAME_DIGITS)}`;
 }
 
-function randomText(length: number): string {
-  return randomBytes(Math.ceil(length / HEX_PER_BYTE))
-    .toString("hex")
-    .slice(0, length);
+function randomText(length: number, seed: string | undefined): string {
+  const bytes = Math.ceil(length / HEX_PER_BYTE);
+  const random =
+    seed === undefined
+      ? randomBytes(bytes)
+      : createHash("shake256", { outputLength: bytes }).update(seed).digest();
+  return random.toString("hex").slice(0, length);
 }

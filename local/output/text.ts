@@ -62,7 +62,8 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
     case "task-restarting":
       return [about(event.id, `is replaced after ${event.afterMs / 1000} s`)];
     case "deployment-started":
-      return event.revision === 1 ? [] : [`deployment of revision ${event.revision} started`];
+      if (event.revision === 1) return [];
+      return [[`deploys revision ${event.revision}`, ...describeFiles(event.files)].join(": ")];
     case "deployment-completed":
       return event.revision === 1
         ? []
@@ -71,6 +72,13 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
       const outcome = event.returnsTo === undefined ? "" : `, returns to revision ${event.returnsTo}`;
       return [`${paint("bad", "deployment failed")}: revision ${event.revision}${outcome}: ${event.reason}`];
     }
+    case "stack-changed":
+      return describeChange(event);
+    case "change-rejected":
+      return [
+        `${paint("bad", "rejected")}: ${describeFiles(event.files).join("")}; the previous version continues`,
+        ...event.message.split("\n").map((line) => `  ${line}`),
+      ];
     case "task-output":
       return verbose ? [about(event.id, paint("dim", `| ${event.line}`))] : [];
     case "metric":
@@ -95,6 +103,21 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
     case "fault-ended":
       return [about(event.task ?? "stack", `fault ended: ${event.name}`)];
   }
+}
+
+function describeChange({ files, changed, needRestart }: EventOf<"stack-changed">): readonly string[] {
+  const what = describeFiles(files).join("");
+  if (changed.length + needRestart.length === 0) return [`${what}: no emulated value changes`];
+  return [
+    ...(changed.length > 0 ? [`${what}: changes ${changed.join(", ")}`] : []),
+    ...(needRestart.length > 0 ? [`${what}: restart npm start to change ${needRestart.join(", ")}`] : []),
+  ];
+}
+
+/** The first of the changed files, and the number of the others. */
+function describeFiles([first, ...others]: readonly string[]): readonly string[] {
+  if (first === undefined) return [];
+  return [others.length === 0 ? first : `${first} and ${others.length} more`];
 }
 
 /** How long the stop may take, and how to end it at once. */

@@ -28,6 +28,8 @@ export interface RunningIngress {
   readonly urls: StackUrls;
   /** Deploys the next generation of the origin secret; `undefined` if the stack has none. */
   readonly rotateSecret: (() => Promise<void>) | undefined;
+  /** Applies rules, behaviors and header attributes to later requests. */
+  update(path: Pick<ServicePath, "edge" | "loadBalancers">): void;
   close(): Promise<void>;
 }
 
@@ -54,7 +56,14 @@ export async function startIngress(
   if (path.edge === undefined) {
     const urls = urlsOfLoadBalancer(path, listeners);
     const running = starting.move();
-    return { urls, rotateSecret: undefined, close: () => running.disposeAsync() };
+    return {
+      urls,
+      rotateSecret: undefined,
+      update({ loadBalancers }) {
+        listeners.update(loadBalancers);
+      },
+      close: () => running.disposeAsync(),
+    };
   }
   const edge = await startEdge({
     distribution: path.edge,
@@ -65,14 +74,18 @@ export async function startIngress(
     flushMs,
   });
   starting.defer(() => edge.close());
+  const secret = createSecretRotation(
+    { edge: path.edge, loadBalancers: path.loadBalancers },
+    edge,
+    listeners,
+  );
   const running = starting.move();
   return {
     urls: urlsOfEdge(path, path.edge, edge.address, listeners),
-    rotateSecret: createSecretRotation(
-      { edge: path.edge, loadBalancers: path.loadBalancers },
-      edge,
-      listeners,
-    ),
+    rotateSecret: secret.rotate,
+    update({ edge: updated, loadBalancers }) {
+      if (updated !== undefined) secret.update({ edge: updated, loadBalancers });
+    },
     close: () => running.disposeAsync(),
   };
 }

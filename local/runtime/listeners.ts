@@ -32,7 +32,7 @@ export interface RunningListener {
 
 export interface RunningListeners {
   readonly running: readonly RunningListener[];
-  /** Applies the rules of the same load balancers to later requests. */
+  /** Applies the rules and the header attributes of the same load balancers to later requests. */
   update(loadBalancers: readonly DeclaredLoadBalancer[]): void;
   close(): Promise<void>;
 }
@@ -72,10 +72,9 @@ export async function startListeners(options: ListenersOptions): Promise<Running
         flushMs,
       });
       updates.push((updated) => {
-        const same = updated
-          .find(({ arn }) => arn === loadBalancer.arn)
-          ?.listeners.find(({ name }) => name === listener.name);
-        if (same !== undefined) started.update(same);
+        const owner = updated.find(({ arn }) => arn === loadBalancer.arn);
+        const same = owner?.listeners.find(({ name }) => name === listener.name);
+        if (owner !== undefined && same !== undefined) started.update(owner, same);
       });
       starting.defer(() => started.close());
       running.push({ loadBalancer, listener, address: started.address, handle: started.handle });

@@ -66,14 +66,14 @@ export interface ListenerOptions {
 export interface RunningListener extends ListeningServer {
   /** Handles an exchange that a proxy of this process passes on, as if it came by a connection without TLS. */
   readonly handle: (exchange: Exchange) => void;
-  /** Applies to later requests. The protocol and the port stay. */
-  update(listener: DeclaredListener): void;
+  /** Applies the rules and the header attributes to later requests. The protocol, the port and the timeouts stay. */
+  update(loadBalancer: DeclaredLoadBalancer, listener: DeclaredListener): void;
 }
 
 export async function startListener(options: ListenerOptions): Promise<RunningListener> {
-  const { loadBalancer, targets, certificate, listenPort, localPort, flushMs } = options;
+  const { targets, certificate, listenPort, localPort, flushMs } = options;
   const { impairment = createImpairment() } = options;
-  let { listener } = options;
+  let { loadBalancer, listener } = options;
   const idleMs = loadBalancer.idleTimeoutSeconds * 1000;
   const clientKeepAliveMs = loadBalancer.clientKeepAliveSeconds * 1000;
   const acceptedAtMs = new WeakMap<Socket, number>();
@@ -179,7 +179,8 @@ export async function startListener(options: ListenerOptions): Promise<RunningLi
   return {
     address: listening.address,
     handle,
-    update(updated) {
+    update(updatedLoadBalancer, updated) {
+      loadBalancer = updatedLoadBalancer;
       listener = updated;
     },
     async close() {

@@ -10,25 +10,41 @@ const SECRET_BYTES = 32;
 /** The time after which the edge changes. CloudFront needs minutes. */
 const EDGE_UPDATE_MS = 1000;
 
-/**
- * @param declared what the edge and the load balancers run with.
- * @returns a function that deploys the next generation; `undefined` if the stack has no origin secret.
- */
+export interface RunningSecretRotation {
+  /** Deploys the next generation of the secret; `undefined` if the stack has no origin secret. */
+  readonly rotate: (() => Promise<void>) | undefined;
+  /** Replaces what is declared, with its secret. */
+  update(declared: SecretRotation): void;
+}
+
+/** @param declared what the edge and the load balancers run with. */
 export function createSecretRotation(
   declared: SecretRotation,
   edge: RunningEdge,
   listeners: RunningListeners,
-): (() => Promise<void>) | undefined {
+): RunningSecretRotation {
   const next = ({ edge: sender, loadBalancers }: SecretRotation): SecretRotation | undefined =>
     rotateOriginSecret(sender, loadBalancers, randomBytes(SECRET_BYTES).toString("hex"));
   let current = declared;
-  if (next(current) === undefined) return undefined;
-  return async () => {
-    const rotated = next(current);
+
+  async function rotate(): Promise<void> {
+    const before = current;
+    const rotated = next(before);
     if (rotated === undefined) return;
     listeners.update(rotated.loadBalancers);
     await sleep(EDGE_UPDATE_MS);
+    // An update has replaced both meanwhile.
+    if (current !== before) return;
     edge.update(rotated.edge);
     current = rotated;
+  }
+
+  return {
+    rotate: next(current) === undefined ? undefined : rotate,
+    update(updated) {
+      current = updated;
+      listeners.update(updated.loadBalancers);
+      edge.update(updated.edge);
+    },
   };
 }

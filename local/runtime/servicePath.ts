@@ -4,10 +4,11 @@ import { type RunningBackplane, startBackplane } from "./backplane.ts";
 import type { EmitEvent, StackUrls } from "../events.ts";
 import { type IngressOptions, startIngress } from "./ingress.ts";
 import { redirectToBackplane } from "../model/backplane.ts";
+import type { PartChange } from "../model/changes.ts";
 import type { ServicePath } from "../model/parts.ts";
 import { accelerateMetricsLog } from "../model/metrics/clock.ts";
 import { createTaskMetrics } from "../model/metrics/taskMetrics.ts";
-import type { DeclaredService } from "../model/service.ts";
+import type { DeclaredContainer, DeclaredService } from "../model/service.ts";
 import { type Autoscaler, createAutoscaler, startClock } from "./scaling/autoscaler.ts";
 import { meterFor } from "./scaling/meter.ts";
 import { createTargets } from "./tasks/targets.ts";
@@ -24,6 +25,17 @@ export interface ServicePathOptions extends IngressOptions {
   readonly emit: EmitEvent;
 }
 
+/** A change of a running stack. Absent values do not change. */
+export interface ServicePathUpdate {
+  readonly path?: ServicePath | undefined;
+  /** How `path` differs from the running one. */
+  readonly changes: readonly PartChange[];
+  /** The server's file. */
+  readonly entry?: string | undefined;
+  /** What the reader has changed, such as `app/src/server.ts`. */
+  readonly files: readonly string[];
+}
+
 export interface RunningServicePath {
   readonly urls: StackUrls;
   readonly tasks: Tasks;
@@ -33,6 +45,8 @@ export interface RunningServicePath {
   readonly rotateSecret: (() => Promise<void>) | undefined;
   /** `undefined` if the stack does not declare autoscaling. */
   readonly autoscaler: Autoscaler | undefined;
+  /** Changes rules, attributes and thresholds in place, and the container and the server by a rolling deployment. */
+  update(update: ServicePathUpdate): void;
   /** Stops the tasks, then the load balancer, the edge and the backplane. */
   close(): Promise<void>;
 }
@@ -57,7 +71,8 @@ export async function startServicePath(
   const ingress = await startIngress(path, targets, options);
   starting.defer(() => ingress.close());
 
-  const service = adaptService(path, backplane, options.speed);
+  const adapt = (declared: ServicePath): DeclaredService => adaptService(declared, backplane, options.speed);
+  const service = adapt(path);
   const metrics = createTaskMetrics();
   const tasks = startTasks({
     service,
@@ -81,6 +96,19 @@ export async function startServicePath(
       Date.now(),
     );
   const stopClock = autoscaler && startClock(autoscaler, options.speed);
+  function updatePath(next: ServicePath, changes: readonly PartChange[]): DeclaredContainer | undefined {
+    const has = (...parts: readonly string[]): boolean =>
+      changes.some(({ part, apply }) => apply !== "restart" && parts.includes(part));
+    if (has("edge", "load balancer")) ingress.update(next);
+    for (const group of next.targetGroups) targets.get(group.arn)?.update(group);
+    const updated = adapt(next);
+    if (has("service")) tasks.update(updated);
+    if (has("service", "scaling") && next.scaling !== undefined) {
+      autoscaler?.update({ scaling: next.scaling, cpuUnits: updated.cpuUnits });
+    }
+    return has("container") ? updated.container : undefined;
+  }
+
   const others = starting.move();
   return {
     urls: ingress.urls,
@@ -88,6 +116,11 @@ export async function startServicePath(
     backplane,
     rotateSecret: ingress.rotateSecret,
     autoscaler,
+    update({ path: next, changes, entry: file, files }) {
+      const container = next && updatePath(next, changes);
+      if (container === undefined && file === undefined) return;
+      tasks.deploy({ ...(container && { container }), ...(file !== undefined && { entry: file }) }, files);
+    },
     async close() {
       stopClock?.();
       // The tasks stop first: their last messages pass the backplane, the load balancer and the edge.

@@ -12,6 +12,7 @@ describe("the options of npm start", () => {
       apiGatewayPort: 8444,
       apiGatewayOrigin: undefined,
       config: {},
+      watch: false,
       json: false,
       verbose: false,
     });
@@ -34,9 +35,23 @@ describe("the options of npm start", () => {
       apiGatewayPort: 91,
       apiGatewayOrigin: new URL("ws://[::1]:9000/prod"),
       config: { edge: "load-balancer", "aws:profile": "a=b", domain: "" },
+      watch: false,
       json: true,
       verbose: true,
     });
+  });
+
+  it("watch in a terminal, unless the output is JSON or --no-watch is given", () => {
+    const watches = (args: string, isTerminal: boolean): boolean | undefined =>
+      parseOptions(
+        args.split(" ").filter((arg) => arg !== ""),
+        isTerminal,
+      )?.watch;
+    assert.deepEqual(
+      [watches("", true), watches("--json", true), watches("--no-watch", true), watches("", false)],
+      [true, false, false, false],
+    );
+    assert.deepEqual([watches("--watch", false), watches("--json --watch", true)], [true, true]);
   });
 
   it("are refused with the expected values", () => {
@@ -51,6 +66,7 @@ describe("the options of npm start", () => {
       ["--tasks --json", "`--tasks`: got nothing; expected a value."],
       ["--tasks -1", '`--tasks`: got "-1"; expected a whole number, 1 or more.'],
       ["--edge-port 65536", '`--edge-port`: got "65536"; expected a whole number from 0 to 65535.'],
+      ["--watch --no-watch", "`--no-watch`: got --watch too; expected one of them."],
       ["--json=yes", '`--json`: got "yes"; expected no value.'],
       [
         "--edge-port 9 --load-balancer-port 9",

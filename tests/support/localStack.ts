@@ -42,6 +42,12 @@ export interface StackUrls {
 /** An event of `--json`: one object per line. */
 export interface StackEvent {
   readonly event: string;
+  readonly files?: readonly string[];
+  readonly revision?: number;
+  readonly returnsTo?: number;
+  readonly message?: string;
+  readonly changed?: readonly string[];
+  readonly needRestart?: readonly string[];
   readonly id?: string;
   readonly pid?: number;
   readonly port?: number;
@@ -71,13 +77,18 @@ export interface StackProcess {
  * Starts the stack on free ports and waits until it is ready.
  * @throws {Error} with the event of the first task that fails.
  */
-export async function startStack(...options: readonly string[]): Promise<StackProcess> {
-  const child = spawn(
-    "npm",
-    ["start", "--silent", "--", "--json", ...ON_ANY_PORT, ...options],
-    // A process group of its own, so that an interrupt reaches only npm and its children.
-    { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "inherit"] },
-  );
+export function startStack(...options: readonly string[]): Promise<StackProcess> {
+  return startProcess("npm", ["start", "--silent", "--", "--json", ...ON_ANY_PORT, ...options], ROOT);
+}
+
+/** Starts the stack of a copy of the repository, as `startStack` does. @param root from `copyRepository`. */
+export function startCopy(root: string, ...options: readonly string[]): Promise<StackProcess> {
+  return startProcess(process.execPath, ["local/main.ts", "--json", ...ON_ANY_PORT, ...options], root);
+}
+
+async function startProcess(command: string, args: readonly string[], cwd: string): Promise<StackProcess> {
+  // A process group of its own, so that an interrupt reaches only the command and its children.
+  const child = spawn(command, args, { cwd, detached: true, stdio: ["ignore", "pipe", "inherit"] });
   // npm ends at once on SIGINT. The pipe closes when the stack has ended.
   const ended = once(child, "close");
   const events: StackEvent[] = [];

@@ -44,6 +44,8 @@ type OnTargetHealth = (health: Health, reason: string) => void;
 
 export interface Targets {
   readonly group: DeclaredTargetGroup;
+  /** Replaces the declared values, which have effect from the next health check, deregistration or choice. */
+  update(group: DeclaredTargetGroup): void;
   /** Requests to all targets so far, upgrades included. */
   readonly requests: number;
   /** Healthy targets, or all registered ones if none is healthy: the targets that get requests. */
@@ -54,7 +56,8 @@ export interface Targets {
   choose(): RegisteredTarget | undefined;
 }
 
-export function createTargets(group: DeclaredTargetGroup): Targets {
+export function createTargets(declared: DeclaredTargetGroup): Targets {
+  let group = declared;
   const registered = new Set<RegisteredTarget>();
   let allRequests = 0;
   let turn = 0;
@@ -94,12 +97,12 @@ export function createTargets(group: DeclaredTargetGroup): Targets {
     };
 
     async function checkHealth(signal: AbortSignal): Promise<void> {
-      const { intervalSeconds, thresholds } = group.healthCheck;
-      const intervalMs = intervalSeconds * 1000;
       // While the health is unknown, failures count at the declared interval only.
-      let failsFrom = performance.now() + intervalMs;
+      let failsFrom = performance.now() + group.healthCheck.intervalSeconds * 1000;
       let reason = "";
       for (;;) {
+        const { intervalSeconds, thresholds } = group.healthCheck;
+        const intervalMs = intervalSeconds * 1000;
         const failure = isFailing ? FAILS_ON_PURPOSE : await runCheck(group.healthCheck, port, signal);
         if (signal.aborted) return;
         reason = failure ?? reason;
@@ -147,7 +150,12 @@ export function createTargets(group: DeclaredTargetGroup): Targets {
   }
 
   return {
-    group,
+    get group() {
+      return group;
+    },
+    update(next) {
+      group = next;
+    },
     get requests() {
       return allRequests;
     },

@@ -45,9 +45,14 @@ export interface Tasks {
   /**
    * Starts a rolling deployment. It replaces one that is in progress.
    * @param changes values that differ from those of the current deployment, which after a rollback is the one before.
+   * @param files what the reader has changed.
    * @returns the number of the new revision.
    */
-  deploy(changes?: Partial<Revision>): number;
+  deploy(changes?: Partial<Revision>, files?: readonly string[]): number;
+  /** Replaces the declared values that apply to all revisions. The desired count and the container stay. */
+  update(service: DeclaredService): void;
+  /** Whether a task has this file, or may get it by a start or a rollback. */
+  usesEntry(entry: string): boolean;
   /** The faults of a task that runs. */
   task(id: string): TaskFaults | undefined;
   /** Stops every task, without the deregistration delay. Idempotent. */
@@ -66,8 +71,9 @@ interface TaskEntry {
   isStopping: boolean;
 }
 
-export function startTasks({ service, targets, entry, baseEnvironment, meter, emit }: TasksOptions): Tasks {
-  const { percentages, circuitBreaker, zones } = service;
+export function startTasks(options: TasksOptions): Tasks {
+  const { targets, entry, baseEnvironment, meter, emit } = options;
+  let { service } = options;
   const entries = new Map<string, TaskEntry>();
   const revisions = new Map<number, Revision>([[1, { container: service.container, entry }]]);
   const timers = new Set<NodeJS.Timeout>();
@@ -104,6 +110,7 @@ export function startTasks({ service, targets, entry, baseEnvironment, meter, em
     const { revision, state } = currentDeployment(rollout);
     const tasks = scheduledTasks();
     const canStart = state !== "failed";
+    const { percentages } = service;
     const { start, stop } = scheduleTasks({ desiredCount, percentages, revision, canStart, tasks });
     for (const id of stop) stopTask(id);
     const waitMs = startsAt - performance.now();
@@ -151,7 +158,7 @@ export function startTasks({ service, targets, entry, baseEnvironment, meter, em
         }
       },
     });
-    const zone = chooseZone(scheduledTasks(), zones);
+    const zone = chooseZone(scheduledTasks(), service.zones);
     const added: TaskEntry = {
       task,
       revision,
@@ -204,7 +211,7 @@ export function startTasks({ service, targets, entry, baseEnvironment, meter, em
   function countFailure(entry: TaskEntry, cause: string): void {
     if (!isCurrent(entry)) return;
     const { revision } = entry;
-    rollout = recordFailure(rollout, circuitBreaker, desiredCount);
+    rollout = recordFailure(rollout, service.circuitBreaker, desiredCount);
     const failed = rollout.deployments.find(
       (deployment) => deployment.revision === revision && deployment.state === "failed",
     );
@@ -242,6 +249,15 @@ export function startTasks({ service, targets, entry, baseEnvironment, meter, em
     return revision;
   }
 
+  /** Keeps what a task, a rollback or the next deployment may need. */
+  function forgetRevisions(): void {
+    const used = new Set([
+      ...rollout.deployments.map(({ revision }) => revision),
+      ...[...entries.values()].map(({ revision }) => revision),
+    ]);
+    for (const revision of revisions.keys()) if (!used.has(revision)) revisions.delete(revision);
+  }
+
   function scheduledTasks(): readonly ScheduledTask[] {
     return [...entries].map(([id, entry]) => ({
       id,
@@ -258,7 +274,7 @@ export function startTasks({ service, targets, entry, baseEnvironment, meter, em
 
   // A caller that does not wait for `ready` must not get an unhandled rejection.
   ready.promise.catch(() => undefined);
-  emit({ event: "deployment-started", revision: 1 });
+  emit({ event: "deployment-started", revision: 1, files: [] });
   schedule();
 
   return {
@@ -287,13 +303,20 @@ export function startTasks({ service, targets, entry, baseEnvironment, meter, em
       desiredCount = Math.min(Math.max(0, Math.trunc(count)), service.maxCount ?? Infinity);
       schedule();
     },
-    deploy(changes = {}) {
-      const revision = lastRevision + 1;
+    update(next) {
+      service = next;
+      schedule();
+    },
+    usesEntry(file) {
+      forgetRevisions();
+      return [...revisions.values()].some((revision) => revision.entry === file);
+    },
+    deploy(changes = {}, files = []) {
+      const revision = ++lastRevision;
       revisions.set(revision, { ...revisionOf(currentDeployment(rollout).revision), ...changes });
-      lastRevision = revision;
       rollout = deployRevision(rollout, revision);
       startsAt = 0;
-      emit({ event: "deployment-started", revision });
+      emit({ event: "deployment-started", revision, files });
       schedule();
       return revision;
     },

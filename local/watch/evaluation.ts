@@ -1,0 +1,41 @@
+/** Evaluates the program in a process of its own, so that changed sources count and the event loop of the stack continues. */
+import { fork } from "node:child_process";
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
+import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
+import type { evaluateWithOverrides } from "../evaluation.ts";
+
+/** Maximum time for an evaluation, which usually takes two seconds. */
+const EVALUATION_TIMEOUT_MS = 60_000;
+
+/** The message of the process. */
+export type EvaluationResult = { readonly graph: DeclaredGraph } | { readonly problem: string };
+
+export type EvaluationArguments = Parameters<typeof evaluateWithOverrides>;
+
+/** @throws {ExpectedError} with the problems of the configuration, or the error of the program. */
+export async function evaluateInProcess(...options: EvaluationArguments): Promise<DeclaredGraph> {
+  const child = fork(new URL("evaluationProcess.ts", import.meta.url), [JSON.stringify(options)], {
+    serialization: "advanced",
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+    timeout: EVALUATION_TIMEOUT_MS,
+  });
+  let errors = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    errors += text;
+  });
+  const result = await new Promise<EvaluationResult>((resolve) => {
+    child.once("message", (message) => {
+      resolve(message as EvaluationResult); // The process sends nothing else.
+    });
+    child.once("close", (code, signal) => {
+      resolve({
+        problem: errors.trim() || `The evaluation ended with ${signal ?? `exit code ${code ?? ""}`}.`,
+      });
+    });
+    child.once("error", (error) => {
+      resolve({ problem: error.message });
+    });
+  });
+  if ("problem" in result) throw new ExpectedError(result.problem);
+  return result.graph;
+}

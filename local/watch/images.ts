@@ -1,0 +1,70 @@
+/** Builds of the server, each in a folder with the files of the image: a task that starts later runs what it was built from. */
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { globSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
+
+/** Maximum time for a build, which usually takes less than a second. */
+const BUILD_TIMEOUT_MS = 60_000;
+
+export interface Image {
+  /** The server's file. */
+  readonly entry: string;
+  /** Hash of all files. */
+  readonly digest: string;
+}
+
+export interface Images extends AsyncDisposable {
+  /** @throws {ExpectedError} with the output of the build. */
+  build(): Promise<Image>;
+  /** Removes the builds that are no longer used. @param isUsed whether a task may run this file. */
+  prune(isUsed: (entry: string) => boolean): Promise<void>;
+}
+
+/** @param root folder of the repository. */
+export async function createImages(root: string): Promise<Images> {
+  const folder = await mkdtemp(path.join(tmpdir(), "websocket-images-"));
+  const built = new Map<string, string>();
+  let count = 0;
+  return {
+    async build() {
+      const image = path.join(folder, String(++count));
+      // The same depth as in the image, from which the server finds the console.
+      const dist = path.join(image, "app", "dist");
+      const console = path.join(image, "console");
+      await Promise.all([runBuild(root, dist), cp(path.join(root, "console"), console, { recursive: true })]);
+      await cp(path.join(dist, "client.js"), path.join(console, "client.js"));
+      const entry = path.join(dist, "server.mjs");
+      built.set(entry, image);
+      return { entry, digest: await hashFolder(image) };
+    },
+    async prune(isUsed) {
+      const unused = [...built].filter(([entry]) => !isUsed(entry));
+      for (const [entry] of unused) built.delete(entry);
+      await Promise.all(unused.map(([, image]) => rm(image, { recursive: true, force: true })));
+    },
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+/** As the Dockerfile does it. A process of its own, because esbuild leaves one running. */
+function runBuild(root: string, folder: string): Promise<void> {
+  const args = [path.join(root, "app", "build.ts"), folder];
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, args, { timeout: BUILD_TIMEOUT_MS }, (error, _stdout, stderr) => {
+      if (error === null) resolve();
+      else reject(new ExpectedError(stderr.trim() === "" ? error.message : stderr.trim()));
+    });
+  });
+}
+
+async function hashFolder(folder: string): Promise<string> {
+  const hash = createHash("sha256");
+  for (const file of globSync("**/*.*", { cwd: folder }).sort()) {
+    hash.update(`${file}\0`).update(await readFile(path.join(folder, file)));
+  }
+  return hash.digest("hex");
+}

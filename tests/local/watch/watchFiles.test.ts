@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { once, EventEmitter } from "node:events";
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { watchFiles } from "../../../local/watch/watchFiles.ts";
+
+describe("the watched files", () => {
+  let root: string;
+  let stop: () => void;
+  const changes = new EventEmitter();
+
+  /** Makes changes, and resolves with the files of one report. */
+  async function changed(change: () => void): Promise<readonly string[]> {
+    const next = once(changes, "files") as Promise<[readonly string[]]>;
+    change();
+    return (await next)[0];
+  }
+
+  const file = (name: string): string => path.join(root, name);
+
+  beforeEach(() => {
+    root = mkdtempSync(path.join(tmpdir(), "watch-"));
+    mkdirSync(file("src/deep"), { recursive: true });
+    writeFileSync(file("src/deep/a.ts"), "1");
+    writeFileSync(file("stack.yaml"), "1");
+    stop = watchFiles(root, ["src", "absent", "stack.yaml", "later.yaml"], (files) => {
+      changes.emit("files", files);
+    });
+  });
+
+  afterEach(() => {
+    stop();
+    changes.removeAllListeners();
+    rmSync(root, { recursive: true });
+  });
+
+  it("are reported once for several writes, and without the files of editors and tools", async () => {
+    const files = await changed(() => {
+      writeFileSync(file("src/.a.ts.swp"), "");
+      writeFileSync(file("src/deep/4913"), "");
+      writeFileSync(file("src/deep/a.ts~"), "");
+      mkdirSync(file("src/dist"));
+      writeFileSync(file("src/dist/out.js"), "");
+      writeFileSync(file("src/deep/a.ts"), "2");
+      appendFileSync(file("src/deep/a.ts"), "3");
+    });
+    assert.deepEqual(files, ["src/deep/a.ts"]);
+  });
+
+  it("include those that an editor replaces, and those that appear later", async () => {
+    const replace = (name: string) => (): void => {
+      writeFileSync(file("other.tmp"), "2");
+      renameSync(file("other.tmp"), file(name));
+    };
+    assert.deepEqual(await changed(replace("src/deep/a.ts")), ["src/deep/a.ts"]);
+    assert.deepEqual(await changed(replace("src/deep/a.ts")), ["src/deep/a.ts"]);
+    assert.deepEqual(await changed(replace("stack.yaml")), ["stack.yaml"]);
+    assert.deepEqual(await changed(replace("later.yaml")), ["later.yaml"]);
+  });
+
+  it("include those of folders that appear, change their name and disappear", async () => {
+    const write = (name: string) => (): void => {
+      writeFileSync(file(name), String(Math.random()));
+    };
+    const appear = (): void => {
+      mkdirSync(file("src/new/inner"), { recursive: true });
+      write("src/new/inner/b.ts")();
+    };
+    assert.deepEqual(await changed(appear), ["src/new/inner/b.ts"]);
+    assert.deepEqual(await changed(write("src/new/inner/b.ts")), ["src/new/inner/b.ts"]);
+    await changed(() => {
+      renameSync(file("src/new"), file("src/renamed"));
+    });
+    assert.deepEqual(await changed(write("src/renamed/inner/b.ts")), ["src/renamed/inner/b.ts"]);
+    await changed(() => {
+      rmSync(file("src/renamed"), { recursive: true });
+    });
+    assert.deepEqual(await changed(appear), ["src/new/inner/b.ts"]);
+  });
+
+  it("are not reported for other files of the folder", async () => {
+    const files = await changed(() => {
+      writeFileSync(file("other.yaml"), "");
+      writeFileSync(file("stack.yaml"), "2");
+    });
+    assert.deepEqual(files, ["stack.yaml"]);
+  });
+});
