@@ -14,8 +14,8 @@ export interface AwsLimit extends Limit {
   readonly source: string;
 }
 
-/** A limit, and the section and page of the AWS documentation that state it. */
-type Row = readonly [limit: Limit, section: string, page: string];
+/** The limits of a type by path, for each page of the AWS documentation. */
+type Pages = Readonly<Record<string, Readonly<Record<string, Limit>>>>;
 
 const ACM = "https://docs.aws.amazon.com/acm/latest/APIReference/API_";
 const AUTOSCALING = "https://docs.aws.amazon.com/autoscaling/application/APIReference/API_";
@@ -41,10 +41,12 @@ const SECURITY_GROUP_DESCRIPTION = pattern(
   "CloudFront’s requests",
 );
 
-const SECURITY_GROUP_RULE: Readonly<Record<string, Row>> = {
-  description: [SECURITY_GROUP_DESCRIPTION, EC2, "IpPermission"],
-  fromPort: [range(-1, 65_535), EC2, "IpPermission"],
-  toPort: [range(-1, 65_535), EC2, "IpPermission"],
+const SECURITY_GROUP_RULE: Pages = {
+  [`${EC2}IpPermission`]: {
+    description: SECURITY_GROUP_DESCRIPTION,
+    fromPort: range(-1, 65_535),
+    toPort: range(-1, 65_535),
+  },
 };
 
 /** Retention periods in days; 0 keeps log events forever. */
@@ -55,37 +57,44 @@ const RETENTION_DAYS = [
 
 const TARGET_TRACKING = "TargetTrackingScalingPolicyConfiguration";
 
-const TABLE: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
+const TABLE: Readonly<Record<string, Pages>> = {
   "aws:acm/certificate:Certificate": {
-    domainName: [length(1, 253), ACM, "RequestCertificate"],
-    validationMethod: [oneOf("DNS", "EMAIL", "HTTP"), ACM, "RequestCertificate"],
+    [`${ACM}RequestCertificate`]: {
+      domainName: length(1, 253),
+      validationMethod: oneOf("DNS", "EMAIL", "HTTP"),
+    },
   },
   "aws:appautoscaling/policy:Policy": {
-    "targetTrackingScalingPolicyConfiguration.targetValue": [
-      custom("a number above 0", (value) => Number(value) > 0, 0),
-      AUTOSCALING,
-      TARGET_TRACKING,
-    ],
-    "targetTrackingScalingPolicyConfiguration.customizedMetricSpecification.statistic": [
-      oneOf("Average", "Minimum", "Maximum", "SampleCount", "Sum"),
-      AUTOSCALING,
-      "CustomizedMetricSpecification",
-    ],
-    "targetTrackingScalingPolicyConfiguration.scaleInCooldown": [range(0), AUTOSCALING, TARGET_TRACKING],
-    "targetTrackingScalingPolicyConfiguration.scaleOutCooldown": [range(0), AUTOSCALING, TARGET_TRACKING],
+    [`${AUTOSCALING}${TARGET_TRACKING}`]: {
+      "targetTrackingScalingPolicyConfiguration.targetValue": custom(
+        "a number above 0",
+        (value) => Number(value) > 0,
+        0,
+      ),
+      "targetTrackingScalingPolicyConfiguration.scaleInCooldown": range(0),
+      "targetTrackingScalingPolicyConfiguration.scaleOutCooldown": range(0),
+    },
+    [`${AUTOSCALING}CustomizedMetricSpecification`]: {
+      "targetTrackingScalingPolicyConfiguration.customizedMetricSpecification.statistic": oneOf(
+        "Average",
+        "Minimum",
+        "Maximum",
+        "SampleCount",
+        "Sum",
+      ),
+    },
   },
   "aws:appautoscaling/scheduledAction:ScheduledAction": {
-    schedule: [
-      pattern(
+    [`${AUTOSCALING}PutScheduledAction`]: {
+      schedule: pattern(
         /^(at|rate|cron)\(.{1,1590}\)$/,
         "an expression at(…), rate(…) or cron(…) of at most 1600 characters",
         "0 8 * * MON",
       ),
-      AUTOSCALING,
-      "PutScheduledAction",
-    ],
-    "scalableTargetAction.minCapacity": [
-      custom(
+      timezone: length(1, 1600),
+    },
+    [`${AUTOSCALING}ScalableTargetAction`]: {
+      "scalableTargetAction.minCapacity": custom(
         "a whole number from 0 to maxCapacity",
         (value, action) =>
           Number(value) >= 0 &&
@@ -93,110 +102,91 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
         -1,
         100_000,
       ),
-      AUTOSCALING,
-      "ScalableTargetAction",
-    ],
-    timezone: [length(1, 1600), AUTOSCALING, "PutScheduledAction"],
+    },
   },
   "aws:appautoscaling/target:Target": {
-    minCapacity: [
-      custom(
+    [`${AUTOSCALING}RegisterScalableTarget`]: {
+      minCapacity: custom(
         "a whole number from 0 to maxCapacity",
         (value, target) =>
           Number(value) >= 0 && Number(value) <= Number(valueAt(target, "maxCapacity") ?? Infinity),
         -1,
         100_000,
       ),
-      AUTOSCALING,
-      "RegisterScalableTarget",
-    ],
+    },
   },
   "aws:cloudfront/distribution:Distribution": {
-    comment: [length(0, 128), CLOUDFRONT, "DistributionConfig"],
-    defaultRootObject: [
-      pattern(/^(?!\/).{0,255}$/, "at most 255 characters without a leading slash", "/index.html"),
-      CLOUDFRONT,
-      "DistributionConfig",
-    ],
-    priceClass: [
-      oneOf("PriceClass_All", "PriceClass_200", "PriceClass_100"),
-      CLOUDFRONT,
-      "DistributionConfig",
-    ],
-    httpVersion: [oneOf("http1.1", "http2", "http3", "http2and3"), CLOUDFRONT, "DistributionConfig"],
-    aliases: [
-      custom(
+    [`${CLOUDFRONT}DistributionConfig`]: {
+      comment: length(0, 128),
+      defaultRootObject: pattern(
+        /^(?!\/).{0,255}$/,
+        "at most 255 characters without a leading slash",
+        "/index.html",
+      ),
+      priceClass: oneOf("PriceClass_All", "PriceClass_200", "PriceClass_100"),
+      httpVersion: oneOf("http1.1", "http2", "http3", "http2and3"),
+      aliases: custom(
         "no aliases without a certificate",
         (value, distribution) =>
           Array.isArray(value) &&
           (value.length === 0 || valueAt(distribution, "viewerCertificate.acmCertificateArn") !== undefined),
         "ws.example.com",
       ),
-      CLOUDFRONT,
-      "DistributionConfig",
-    ],
-    "defaultCacheBehavior.viewerProtocolPolicy": [
-      oneOf("allow-all", "https-only", "redirect-to-https"),
-      CLOUDFRONT,
-      "DefaultCacheBehavior",
-    ],
-    "origins[].customOriginConfig.httpPort": [PORT, CLOUDFRONT, "CustomOriginConfig"],
-    "origins[].customHeaders[].name": [
-      pattern(
+    },
+    [`${CLOUDFRONT}DefaultCacheBehavior`]: {
+      "defaultCacheBehavior.viewerProtocolPolicy": oneOf("allow-all", "https-only", "redirect-to-https"),
+    },
+    [`${CLOUDFRONT}CustomOriginConfig`]: { "origins[].customOriginConfig.httpPort": PORT },
+    [`${CLOUDFRONT_GUIDE}add-origin-custom-headers`]: {
+      "origins[].customHeaders[].name": pattern(
         /^(?!(cache-control|connection|content-length|cookie|host|if-.*|max-forwards|pragma|proxy-.*|range|request-range|te|trailer|transfer-encoding|upgrade|via|x-amz-.*|x-edge-.*|x-real-ip)$)[\w-]{1,256}$/i,
         "1 to 256 letters, digits, hyphens and underscores, and no header that CloudFront reserves",
         "X-Amz-Secret",
         "X Secret",
       ),
-      CLOUDFRONT_GUIDE,
-      "add-origin-custom-headers",
-    ],
-    "origins[].customHeaders[].value": [length(1, 1783), CLOUDFRONT_GUIDE, "add-origin-custom-headers"],
+      "origins[].customHeaders[].value": length(1, 1783),
+    },
   },
   "aws:cloudfront/originRequestPolicy:OriginRequestPolicy": {
-    name: [length(1, 128), CLOUDFRONT, "OriginRequestPolicyConfig"],
-    "headersConfig.headers.items": [items(1, 10), CLOUDFRONT_GUIDE, "cloudfront-limits"],
+    [`${CLOUDFRONT}OriginRequestPolicyConfig`]: { name: length(1, 128) },
+    [`${CLOUDFRONT_GUIDE}cloudfront-limits`]: { "headersConfig.headers.items": items(1, 10) },
   },
   "aws:cloudfront/vpcOrigin:VpcOrigin": {
-    "vpcOriginEndpointConfig.name": [length(1, 64), CLOUDFRONT, "VpcOriginEndpointConfig"],
-    "vpcOriginEndpointConfig.originProtocolPolicy": [
-      oneOf("http-only", "https-only", "match-viewer"),
-      CLOUDFRONT,
-      "VpcOriginEndpointConfig",
-    ],
-    "vpcOriginEndpointConfig.httpPort": [PORT, CLOUDFRONT, "VpcOriginEndpointConfig"],
+    [`${CLOUDFRONT}VpcOriginEndpointConfig`]: {
+      "vpcOriginEndpointConfig.name": length(1, 64),
+      "vpcOriginEndpointConfig.originProtocolPolicy": oneOf("http-only", "https-only", "match-viewer"),
+      "vpcOriginEndpointConfig.httpPort": PORT,
+    },
   },
   "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination": {
-    name: [length(1, 60), CLOUDWATCH_LOGS, "PutDeliveryDestination"],
+    [`${CLOUDWATCH_LOGS}PutDeliveryDestination`]: { name: length(1, 60) },
   },
   "aws:cloudwatch/logDeliverySource:LogDeliverySource": {
-    name: [length(1, 60), CLOUDWATCH_LOGS, "PutDeliverySource"],
+    [`${CLOUDWATCH_LOGS}PutDeliverySource`]: { name: length(1, 60) },
   },
   "aws:cloudwatch/logGroup:LogGroup": {
-    retentionInDays: [oneOf(...RETENTION_DAYS), CLOUDWATCH_LOGS, "PutRetentionPolicy"],
+    [`${CLOUDWATCH_LOGS}PutRetentionPolicy`]: { retentionInDays: oneOf(...RETENTION_DAYS) },
   },
   "aws:ec2/securityGroup:SecurityGroup": {
-    description: [SECURITY_GROUP_DESCRIPTION, EC2, "CreateSecurityGroup"],
+    [`${EC2}CreateSecurityGroup`]: { description: SECURITY_GROUP_DESCRIPTION },
   },
   "aws:ecs/cluster:Cluster": {
-    "settings[].value": [oneOf("enhanced", "enabled", "disabled"), ECS, "ClusterSetting"],
+    [`${ECS}ClusterSetting`]: { "settings[].value": oneOf("enhanced", "enabled", "disabled") },
   },
   "aws:ecs/service:Service": {
-    availabilityZoneRebalancing: [
-      custom(
+    [`${ECS}CreateService`]: {
+      availabilityZoneRebalancing: custom(
         "DISABLED, or ENABLED with a deploymentMaximumPercent above 100",
         (value, service) =>
           value === "DISABLED" ||
           (value === "ENABLED" && valueAt(service, "deploymentMaximumPercent") !== 100),
         "SOMETIMES",
       ),
-      ECS,
-      "CreateService",
-    ],
-    healthCheckGracePeriodSeconds: [range(0, 2 ** 31 - 1), ECS, "CreateService"],
-    desiredCount: [range(0, 5000), ECS, "CreateService"],
-    deploymentMaximumPercent: [
-      custom(
+      healthCheckGracePeriodSeconds: range(0, 2 ** 31 - 1),
+      desiredCount: range(0, 5000),
+    },
+    [`${ECS_GUIDE}service_definition_parameters`]: {
+      deploymentMaximumPercent: custom(
         "a whole number from 100 to 200, above deploymentMinimumHealthyPercent",
         (value, service) =>
           range(100, 200).isValid(value, {}) &&
@@ -205,25 +195,19 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
         100,
         201,
       ),
-      ECS_GUIDE,
-      "service_definition_parameters",
-    ],
-    deploymentMinimumHealthyPercent: [range(0, 100), ECS_GUIDE, "service_definition_parameters"],
-    "loadBalancers[].containerPort": [PORT, ECS_GUIDE, "service_definition_parameters"],
+      deploymentMinimumHealthyPercent: range(0, 100),
+      "loadBalancers[].containerPort": PORT,
+    },
   },
   "aws:ecs/taskDefinition:TaskDefinition": {
-    cpu: [
-      custom(
+    [`${ECS_GUIDE}task_definition_parameters`]: {
+      cpu: custom(
         "a number of CPU units that Fargate supports",
         (value) => !isInDefaultUnit(value) || memoryChoices(Number(value)).length > 0,
         "1000",
         1000,
       ),
-      ECS_GUIDE,
-      "task_definition_parameters",
-    ],
-    memory: [
-      custom(
+      memory: custom(
         "an amount of memory that Fargate supports with this cpu",
         (value, task) => {
           const cpu = valueAt(task, "cpu");
@@ -233,103 +217,92 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
         "1000",
         1000,
       ),
-      ECS_GUIDE,
-      "task_definition_parameters",
-    ],
-    "containerDefinitions[].stopTimeout": [range(2, 120), ECS_GUIDE, "task_definition_parameters"],
-    "containerDefinitions[].portMappings[].containerPort": [PORT, ECS_GUIDE, "task_definition_parameters"],
-    "containerDefinitions[].healthCheck.interval": [range(5, 300), ECS, "HealthCheck"],
-    "containerDefinitions[].healthCheck.timeout": [range(2, 60), ECS, "HealthCheck"],
-    "containerDefinitions[].healthCheck.retries": [range(1, 10), ECS, "HealthCheck"],
-    "containerDefinitions[].healthCheck.startPeriod": [range(0, 300), ECS, "HealthCheck"],
+      "containerDefinitions[].stopTimeout": range(2, 120),
+      "containerDefinitions[].portMappings[].containerPort": PORT,
+    },
+    [`${ECS}HealthCheck`]: {
+      "containerDefinitions[].healthCheck.interval": range(5, 300),
+      "containerDefinitions[].healthCheck.timeout": range(2, 60),
+      "containerDefinitions[].healthCheck.retries": range(1, 10),
+      "containerDefinitions[].healthCheck.startPeriod": range(0, 300),
+    },
   },
   "aws:elasticache/serverlessCache:ServerlessCache": {
-    name: [length(1, 40), ELASTICACHE, "CreateServerlessCache"],
-    "cacheUsageLimits.dataStorage.maximum": [range(1, 5000), ELASTICACHE, "CreateServerlessCache"],
-    "cacheUsageLimits.ecpuPerSeconds[].maximum": [
-      range(1000, 15_000_000),
-      ELASTICACHE,
-      "CreateServerlessCache",
-    ],
+    [`${ELASTICACHE}CreateServerlessCache`]: {
+      name: length(1, 40),
+      "cacheUsageLimits.dataStorage.maximum": range(1, 5000),
+      "cacheUsageLimits.ecpuPerSeconds[].maximum": range(1000, 15_000_000),
+    },
   },
   "aws:elasticache/user:User": {
-    userId: [
-      pattern(/^[a-z][a-z0-9-]{0,39}$/i, "a letter and at most 39 letters, digits and hyphens", "1st"),
-      ELASTICACHE,
-      "CreateUser",
-    ],
-    "authenticationMode.passwords": [items(1, 2), ELASTICACHE, "CreateUser"],
-    "authenticationMode.passwords[]": [length(16, 128), ELASTICACHE, "CreateUser"],
+    [`${ELASTICACHE}CreateUser`]: {
+      userId: pattern(
+        /^[a-z][a-z0-9-]{0,39}$/i,
+        "a letter and at most 39 letters, digits and hyphens",
+        "1st",
+      ),
+      "authenticationMode.passwords": items(1, 2),
+      "authenticationMode.passwords[]": length(16, 128),
+    },
   },
-  "aws:iam/role:Role": {
-    name: [length(1, 64), IAM, "CreateRole"],
-  },
+  "aws:iam/role:Role": { [`${IAM}CreateRole`]: { name: length(1, 64) } },
   "aws:lb/listener:Listener": {
-    port: [PORT, ELB, "CreateListener"],
-    protocol: [
-      custom(
+    [`${ELB}CreateListener`]: {
+      port: PORT,
+      protocol: custom(
         "HTTP, or HTTPS with a certificate",
         (value, listener) =>
           value === "HTTP" || (value === "HTTPS" && valueAt(listener, "certificateArn") !== undefined),
         "TLS",
       ),
-      ELB,
-      "CreateListener",
-    ],
-    "defaultActions[].fixedResponse.statusCode": [
-      pattern(/^[245]\d\d$/, "2XX, 4XX or 5XX", "303"),
-      ELB,
-      "FixedResponseActionConfig",
-    ],
-    "defaultActions[].fixedResponse.messageBody": [length(0, 1024), ELB, "FixedResponseActionConfig"],
+    },
+    [`${ELB}FixedResponseActionConfig`]: {
+      "defaultActions[].fixedResponse.statusCode": pattern(/^[245]\d\d$/, "2XX, 4XX or 5XX", "303"),
+      "defaultActions[].fixedResponse.messageBody": length(0, 1024),
+    },
   },
   "aws:lb/listenerRule:ListenerRule": {
-    priority: [range(1, 50_000), ELB, "CreateRule"],
-    "conditions[].httpHeader.httpHeaderName": [length(1, 40), ELB, "HttpHeaderConditionConfig"],
-    "conditions[].httpHeader.values[]": [length(1, 128), ELB, "HttpHeaderConditionConfig"],
-    "conditions[].httpHeader.values": [items(1, 5), ELB_GUIDE, "load-balancer-limits"],
+    [`${ELB}CreateRule`]: { priority: range(1, 50_000) },
+    [`${ELB}HttpHeaderConditionConfig`]: {
+      "conditions[].httpHeader.httpHeaderName": length(1, 40),
+      "conditions[].httpHeader.values[]": length(1, 128),
+    },
+    [`${ELB_GUIDE}load-balancer-limits`]: { "conditions[].httpHeader.values": items(1, 5) },
   },
   "aws:lb/loadBalancer:LoadBalancer": {
-    name: [length(1, 32), ELB, "CreateLoadBalancer"],
-    subnets: [items(2, 100), ELB, "CreateLoadBalancer"],
-    idleTimeout: [range(1, 4000), ELB, "LoadBalancerAttribute"],
+    [`${ELB}CreateLoadBalancer`]: { name: length(1, 32), subnets: items(2, 100) },
+    [`${ELB}LoadBalancerAttribute`]: { idleTimeout: range(1, 4000) },
   },
   "aws:lb/targetGroup:TargetGroup": {
-    name: [length(1, 32), ELB, "CreateTargetGroup"],
-    port: [PORT, ELB, "CreateTargetGroup"],
-    "healthCheck.interval": [range(5, 300), ELB, "CreateTargetGroup"],
-    "healthCheck.timeout": [range(2, 120), ELB, "CreateTargetGroup"],
-    "healthCheck.healthyThreshold": [range(2, 10), ELB, "CreateTargetGroup"],
-    "healthCheck.unhealthyThreshold": [range(2, 10), ELB, "CreateTargetGroup"],
-    "healthCheck.path": [length(1, 1024), ELB, "CreateTargetGroup"],
-    deregistrationDelay: [range(0, 3600), ELB, "TargetGroupAttribute"],
-    loadBalancingAlgorithmType: [
-      oneOf("round_robin", "least_outstanding_requests", "weighted_random"),
-      ELB,
-      "TargetGroupAttribute",
-    ],
+    [`${ELB}CreateTargetGroup`]: {
+      name: length(1, 32),
+      port: PORT,
+      "healthCheck.interval": range(5, 300),
+      "healthCheck.timeout": range(2, 120),
+      "healthCheck.healthyThreshold": range(2, 10),
+      "healthCheck.unhealthyThreshold": range(2, 10),
+      "healthCheck.path": length(1, 1024),
+    },
+    [`${ELB}TargetGroupAttribute`]: {
+      deregistrationDelay: range(0, 3600),
+      loadBalancingAlgorithmType: oneOf("round_robin", "least_outstanding_requests", "weighted_random"),
+    },
   },
   "aws:route53/record:Record": {
-    name: [length(1, 255), ROUTE_53, "ResourceRecordSet"],
-    ttl: [range(0, 2 ** 31 - 1), ROUTE_53, "ResourceRecordSet"],
+    [`${ROUTE_53}ResourceRecordSet`]: { name: length(1, 255), ttl: range(0, 2 ** 31 - 1) },
   },
   "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": {
-    "rules[].expiration.days": [range(1, 2 ** 31 - 1), S3, "LifecycleExpiration"],
+    [`${S3}LifecycleExpiration`]: { "rules[].expiration.days": range(1, 2 ** 31 - 1) },
   },
-  "aws:ssm/parameter:Parameter": {
-    value: [length(1, 4096), SSM, "PutParameter"],
-  },
+  "aws:ssm/parameter:Parameter": { [`${SSM}PutParameter`]: { value: length(1, 4096) } },
   "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": SECURITY_GROUP_RULE,
   "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": SECURITY_GROUP_RULE,
 };
 
-export const AWS_LIMITS: readonly AwsLimit[] = Object.entries(TABLE).flatMap(([type, rows]) =>
-  Object.entries(rows).map(([path, [limit, section, page]]) => ({
-    type,
-    path,
-    source: `${section}${page}.html`,
-    ...limit,
-  })),
+export const AWS_LIMITS: readonly AwsLimit[] = Object.entries(TABLE).flatMap(([type, pages]) =>
+  Object.entries(pages).flatMap(([page, limits]) =>
+    Object.entries(limits).map(([path, limit]) => ({ type, path, source: `${page}.html`, ...limit })),
+  ),
 );
 
 /** CPU units or MiB. Values with another unit, such as `2 GB`, are not checked. */
