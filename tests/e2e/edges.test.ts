@@ -53,16 +53,4 @@ describe("npm start with another edge", function () {
     assert.equal(asked.url, "/prod/");
     assert.equal(asked.headers.cookie, undefined);
   });
-
-  it("emulates the edge of an API Gateway without a service", async () => {
-    await using server = await startForeignServer();
-    stack = await startStack(
-      ...config(EDGE_CONFIGS["an API Gateway alone"]),
-      "--api-gateway-origin",
-      `ws://127.0.0.1:${server.port}`,
-    );
-    const { asked } = await askThrough(`${stack.urls.websocket}?token=1`, {}, "hello");
-    assert.equal(asked.url, "/");
-    assert.equal(asked.headers.host, "abcdef1234.execute-api.us-east-1.amazonaws.com");
-  });
 });
