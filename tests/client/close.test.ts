@@ -80,14 +80,4 @@ describe("close()", () => {
     await untilState(channel, "closed");
     assert.equal(clock.timers, 0);
   });
-
-  it("runs at the end of an `await using` scope", async () => {
-    const { channel, accepted } = await openGreeted();
-    {
-      await using scoped = channel;
-      void scoped.publish("last");
-      accepted.ack(await accepted.nextFrame(), 1);
-    }
-    assert.equal(channel.state.name, "closed");
-  });
 });

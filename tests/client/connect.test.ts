@@ -203,21 +203,4 @@ describe("a client's connection", () => {
     for (const webSocket of made)
       if (webSocket.readyState !== WebSocket.CLOSED) await once(webSocket, "close");
   });
-
-  it("works with the WebSocket of ws", async () => {
-    const server = await startServer();
-    const channel = connect(server.url, { WebSocket });
-    afterwards(() => channel.close());
-    (await server.accept()).greet();
-    await untilState(channel, "open");
-  });
-
-  it("reconnects by the system's clock", async () => {
-    const server = await startServer();
-    const channel = connect(server.url, { backoffBaseMs: 5 });
-    afterwards(() => channel.close());
-    (await server.accept()).terminate();
-    (await server.accept()).greet();
-    await untilState(channel, "open");
-  });
 });

@@ -64,15 +64,6 @@ describe("a client's messages", () => {
     );
   });
 
-  it("may be null and false", async () => {
-    const server = await startServer();
-    const { channel } = open(server.url);
-    const iterator = channel[Symbol.asyncIterator]();
-    (await server.accept()).greet().send({ message: null, offset: 1 }, { message: false, offset: 2 });
-    assert.equal((await iterator.next()).value?.message, null);
-    assert.equal((await iterator.next()).value?.message, false);
-  });
-
   it("arrive once, on one connection or the next", async () => {
     const server = await startServer();
     const opened = open(server.url);

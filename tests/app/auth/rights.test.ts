@@ -30,15 +30,6 @@ describe("a connection that may only read", () => {
     assert.equal(await client.nextMessage(), "from another client");
     assert.deepEqual(metrics.snapshot().tally.publishesRefused, { forbidden: 1 });
   });
-
-  it("receives the id of the publish with the error, in resume.v1", async () => {
-    const { url } = await startServer({}, { authorize: grant(READ) });
-    const { client } = await connectResuming(url);
-    client.send({ publish: 1, id: "a" });
-    assert.deepEqual(await client.nextValue(), {
-      error: { code: "forbidden", message: "The token does not allow publishing.", id: "a" },
-    });
-  });
 });
 
 describe("a connection that may only publish", () => {

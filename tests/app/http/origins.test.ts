@@ -4,6 +4,7 @@ import fc from "fast-check";
 
 import { OriginCheck } from "../../../app/src/http/origins.ts";
 import { canonicalOrigin } from "../../../app/src/settings/urls.ts";
+import { connect } from "../support/client.ts";
 import { recordLog } from "../support/logLines.ts";
 import { exchange, upgradeRequest } from "../support/rawClient.ts";
 import { startServer } from "../support/server.ts";
@@ -92,8 +93,10 @@ describe("an allowed origin", () => {
 describe("a refused origin", () => {
   afterEach(tearDown);
 
-  it("is answered with the reason", async () => {
-    const { address } = await startServer({ allowedOrigins: ["https://a.example"] });
+  it("is answered with the reason, and the others are accepted", async () => {
+    const { address, url } = await startServer({ allowedOrigins: ["https://a.example"] });
+    await connect(url, { origin: "https://a.example" });
+    await connect(url);
     const answer = await exchange(address.port, upgradeRequest("/wss", ["Origin: https://b.example"]));
     assert.match(answer, /^HTTP\/1\.1 403 Forbidden\r\n/);
     assert.match(answer, /\r\n\r\nThe origin "https:\/\/b\.example" is not allowed\.$/);
