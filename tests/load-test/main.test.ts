@@ -8,14 +8,14 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
 import { parseCsv } from "../../simulate/load/csv.ts";
-import { broadcast, startServer } from "./server.ts";
+import { startServer } from "./server.ts";
 
 const MAIN = fileURLToPath(new URL("../../load-test/main.ts", import.meta.url));
 
 describe("npm run load-test", () => {
   it("prints one JSON document and exits with 0 if nothing failed", async () => {
     await using server = await startServer();
-    const { code, stdout, stderr } = await start(server.url.href, "--total", "3", "--json").ended;
+    const { code, stdout, stderr } = await start(server.url.href, "--total", "3", "--json");
     assert.equal(code, 0);
     assert.equal(stderr, "");
     const report = JSON.parse(stdout) as Record<string, unknown>;
@@ -38,7 +38,7 @@ describe("npm run load-test", () => {
 
   it("prints tables, and no progress without a terminal", async () => {
     await using server = await startServer();
-    const { code, stdout, stderr } = await start(server.url.href, "--total", "3").ended;
+    const { code, stdout, stderr } = await start(server.url.href, "--total", "3");
     assert.equal(code, 0);
     assert.equal(stderr, "");
     assert.match(stdout, /^churn against ws:/);
@@ -49,7 +49,7 @@ describe("npm run load-test", () => {
     await using folder = await mkdtempDisposable(path.join(tmpdir(), "load-test-"));
     await using server = await startServer();
     const file = path.join(folder.path, "load.csv");
-    const { code } = await start(server.url.href, "--total", "3", "--record", file).ended;
+    const { code } = await start(server.url.href, "--total", "3", "--record", file);
     assert.equal(code, 0);
     const { minutes } = parseCsv(file, await readFile(file, "utf8"));
     assert.deepEqual(minutes, [{ connects: 3, disconnects: 3, messages: 0 }]);
@@ -57,42 +57,22 @@ describe("npm run load-test", () => {
 
   it("names the file that it cannot write", async () => {
     await using server = await startServer();
-    const { code, stderr } = await start(server.url.href, "--total", "1", "--record", "/missing/load.csv")
-      .ended;
+    const { code, stderr } = await start(server.url.href, "--total", "1", "--record", "/missing/load.csv");
     assert.equal(code, 1);
     assert.match(stderr, /^`--record`: ENOENT: .*\/missing\/load\.csv/);
   });
 
   it("exits with 1 if something failed", async () => {
     await using server = await startServer({ refuseWith: 403 });
-    const { code, stdout } = await start(server.url.href, "--total", "1").ended;
+    const { code, stdout } = await start(server.url.href, "--total", "1");
     assert.equal(code, 1);
     assert.match(stdout, /http 403 +1 /);
-  });
-
-  it("ends at Ctrl-C with a complete summary", async () => {
-    const firstMessage = Promise.withResolvers<undefined>();
-    await using server = await startServer({
-      deliver: (clients, frame) => {
-        broadcast(clients, frame);
-        firstMessage.resolve(undefined);
-      },
-    });
-    const run = start(server.url.href, "--mode", "sustained", "--duration", "3600", "--json");
-    await firstMessage.promise;
-    run.interrupt();
-    const { code, stdout } = await run.ended;
-    const report = JSON.parse(stdout) as { interrupted: boolean; deliveries: { missing: number } };
-    assert.equal(report.interrupted, true);
-    assert.equal(report.deliveries.missing, 0);
-    assert.equal(code, 0);
   });
 });
 
 function start(...args: string[]) {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]).then(
+  return Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]).then(
     ([stdout, stderr]) => ({ code: child.exitCode, stdout, stderr }),
   );
-  return { ended, interrupt: () => child.kill("SIGINT") };
 }
