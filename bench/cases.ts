@@ -6,6 +6,7 @@ import type { LoadFigures, LoadRun, RunOutcome } from "./generator/runs.ts";
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const PERCENT = 100;
+const MICROSECONDS = 1e6;
 const TASKS = 2;
 /** Has an adapter for several tasks; naive has none. */
 const TASKS_BASE = "socket.io";
@@ -109,17 +110,24 @@ function tasksLatency(name: string): Case {
 
 /** The latency that a proxy adds is the difference to the same load without one. */
 function pathLatency(name: string): Case {
-  const rate = 5;
+  const rate = 20;
   return {
     name,
     group: "edge",
     title: `1000 clients, 64 bytes, open loop, ${rate} messages a second, behind a proxy with TLS and a header rule`,
     columns: [
       ...LATENCY_COLUMNS.map((column) => ({ ...column, ratio: false, difference: true })),
+      { key: "serverCpuPerDeliveryUs", title: "server CPU per delivery, µs", ratio: false, difference: true },
       ...cpuColumns(),
     ],
     only: PATHS,
-    measure: async ({ run, effort }) => latencyRow(await run(openLoop(rate, effort))),
+    measure: async ({ run, effort }) =>
+      rowOf(await run(openLoop(rate, effort)), (figures) => ({
+        p50Ms: figures.p50Ms,
+        p99Ms: figures.p99Ms,
+        serverCpuPerDeliveryUs: quotient(figures.serverCpu, figures.deliveries / MICROSECONDS),
+        ...cpuRow(figures),
+      })),
   };
 }
 

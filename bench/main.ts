@@ -10,6 +10,7 @@ import { watchInterrupts } from "../cli/interrupts.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import { statusLineOn } from "../load-test/parts/statusLine.ts";
 import { runBench } from "./bench.ts";
+import { writeCapacity } from "./capacity/write.ts";
 import { QUICK_EFFORT } from "./case.ts";
 import { contestants } from "./contestants.ts";
 import { type BenchOptions, HELP, OPTIONS, parseOptions } from "./options.ts";
@@ -42,21 +43,28 @@ async function run(options: BenchOptions, orphaned: AbortSignal): Promise<number
   };
 
   try {
-    if (options.peers) statusLine.show("installing the peers");
-    const peersFolder = options.peers ? await installPeers(process.env["npm_execpath"], signal) : undefined;
     const startStore = await findStore(process.env["PATH"], pinning?.server);
-    print(renderMachine(machine));
-    await runBench({
-      ...options,
-      contestants: contestants({ peersFolder, haproxy: findHaproxy(process.env["PATH"]) }),
+    const setup = {
       pinning,
       folder,
       environment: inheritedEnvironment(process.env),
       ...(startStore !== undefined && { startStore }),
       signal,
-      onProgress: (text) => {
+      onProgress: (text: string) => {
         statusLine.show(text);
       },
+    };
+    if (options.capacity) {
+      print(await writeCapacity(setup, machine));
+      return EXIT_CODES.done;
+    }
+    if (options.peers) statusLine.show("installing the peers");
+    const peersFolder = options.peers ? await installPeers(process.env["npm_execpath"], signal) : undefined;
+    print(renderMachine(machine));
+    await runBench({
+      ...options,
+      contestants: contestants({ peersFolder, haproxy: findHaproxy(process.env["PATH"]) }),
+      ...setup,
       onCase(result) {
         results.push(result);
         print(renderCase(result));

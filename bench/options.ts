@@ -24,6 +24,11 @@ export const OPTIONS = {
   },
   quick: { type: "boolean", description: "One short run per case, to check that everything works" },
   peers: { type: "boolean", description: "Measure Socket.IO too; installs it the first time" },
+  capacity: {
+    type: "boolean",
+    description:
+      "Measure what a task carries instead of the cases, and write docs/capacity.md; about 3 minutes",
+  },
   json: {
     type: "string",
     value: "FILE",
@@ -55,6 +60,8 @@ export interface BenchOptions {
   readonly cases: readonly Case[];
   readonly effort: Effort;
   readonly peers: boolean;
+  /** Whether to measure the capacity of a task instead of the cases. */
+  readonly capacity: boolean;
   /** File for the figures; `undefined` for the default. */
   readonly json: string | undefined;
 }
@@ -81,6 +88,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
           : parseWholeNumber("reps", values.reps, range, problems),
     },
     peers: values.peers,
+    capacity: values.capacity,
     json: values.json,
   };
   assertNoProblems(problems);

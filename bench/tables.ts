@@ -98,7 +98,8 @@ function threeDigits(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2);
 }
 
-function table(rows: readonly (readonly string[])[]): string {
+/** A Markdown table whose first row is the head. */
+export function table(rows: readonly (readonly string[])[]): string {
   const [head = [], ...rest] = padCells(rows, "right", 3);
   const rule = head.map(({ length }, column) =>
     column === 0 ? "-".repeat(length) : `${"-".repeat(length - 1)}:`,

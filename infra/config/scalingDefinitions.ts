@@ -22,6 +22,7 @@ export const scalingDefinitions = {
   connectionsPerTask: {
     kind: "integer",
     unit: "connections",
+    // Half of the default of maxConnections: if one of two tasks fails, the other one carries all connections.
     default: 10_000,
     min: 0,
     // The maximum of maxConnections.
@@ -32,7 +33,8 @@ export const scalingDefinitions = {
   requestsPerTarget: {
     kind: "integer",
     unit: "requests per minute",
-    default: 1000,
+    // 1,000 per second, a seventh of what one vCPU can accept (docs/capacity.md).
+    default: 60_000,
     min: 0,
     max: 1_000_000,
     description:
@@ -50,7 +52,8 @@ export const scalingDefinitions = {
   scaleOutCooldownSeconds: {
     kind: "integer",
     unit: "seconds",
-    default: 60,
+    // The start of a task, its first line of metrics, and the next data point take a minute each.
+    default: 180,
     min: 0,
     max: 3600,
     description: "Time after adding tasks before the autoscaler can add more",

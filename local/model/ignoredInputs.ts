@@ -43,6 +43,10 @@ const WITHOUT_EFFECT: Readonly<Record<string, Readonly<Record<string, readonly s
       "defaultCacheBehavior.cachedMethods",
       "orderedCacheBehaviors[].cachedMethods",
     ],
+    "the edge keeps no connections to an origin": [
+      "origins[].customOriginConfig.originKeepaliveTimeout",
+      "origins[].vpcOriginConfig.originKeepaliveTimeout",
+    ],
     "the origin protocol policy selects the other port": [
       "origins[].customOriginConfig.httpPort",
       "origins[].customOriginConfig.httpsPort",
@@ -96,10 +100,6 @@ const WITHOUT_EFFECT: Readonly<Record<string, Readonly<Record<string, readonly s
     [LOGS]: ["taskDefinitionArgs.container.logConfiguration", "taskDefinitionArgs.logGroup"],
     [DEPLOYMENT]: ["cluster", "enableEcsManagedTags", "propagateTags", "taskDefinitionArgs.family"],
     "the scalable target sets the number of tasks": ["desiredCount"],
-    "the local stack replaces tasks one by one, and does not deploy other versions": [
-      "deploymentCircuitBreaker.rollback",
-      "deploymentMinimumHealthyPercent",
-    ],
   },
 };
 

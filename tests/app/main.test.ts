@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 
 import { checkHealth } from "../../app/src/http/health.ts";
 import { connect } from "./support/client.ts";
+import { listen } from "./support/listen.ts";
 import { MAIN, run, runServer } from "./support/processes.ts";
 import { closeFrameStart, connectRaw } from "./support/rawClient.ts";
-import { afterwards, tearDown } from "./support/teardown.ts";
+import { tearDown } from "./support/teardown.ts";
 
 const STUCK = fileURLToPath(new URL("fixtures/stuck.ts", import.meta.url));
 const SIGNAL_ON_LOAD = new URL("fixtures/signalOnLoad.ts", import.meta.url).href;
@@ -189,13 +189,7 @@ describe("the process", () => {
     });
 
     it("prints the reason if the server does not answer", async () => {
-      const hanging = createServer(() => undefined).listen(0, "127.0.0.1");
-      await new Promise((resolve) => hanging.once("listening", resolve));
-      afterwards(() => {
-        hanging.closeAllConnections();
-        hanging.close();
-      });
-      const { port } = hanging.address() as AddressInfo;
+      const port = await listen(createServer(() => undefined));
       await assert.rejects(checkHealth({ host: "127.0.0.1", port }, 50), {
         message: `http://127.0.0.1:${port}/health does not answer: no answer in 50 ms`,
       });

@@ -12,7 +12,13 @@ function parse(...args: string[]): BenchOptions {
 
 describe("the benchmark's command line", () => {
   it("selects all cases by default", () => {
-    assert.deepEqual(parse(), { cases: CASES, effort: FULL_EFFORT, peers: false, json: undefined });
+    assert.deepEqual(parse(), {
+      cases: CASES,
+      effort: FULL_EFFORT,
+      peers: false,
+      capacity: false,
+      json: undefined,
+    });
   });
 
   it("selects cases by name and by group, in the order of the table", () => {

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { createServer } from "node:http";
 import { getDefaultAutoSelectFamilyAttemptTimeout, setDefaultAutoSelectFamilyAttemptTimeout } from "node:net";
-import type { AddressInfo } from "node:net";
 
 import { WebSocket, WebSocketServer } from "ws";
 
+import { listen } from "../app/support/listen.ts";
 import { open, retry, untilState } from "./support/channel.ts";
 import { afterwards, tearDown } from "../app/support/teardown.ts";
 
@@ -21,12 +20,7 @@ async function startRefusing(
     upgrades += 1;
     socket.end(`HTTP/1.1 ${status} No\r\n\r\n`);
   });
-  await once(refusing.listen(0, "127.0.0.1"), "listening");
-  afterwards(() => {
-    refusing.closeAllConnections();
-    refusing.close();
-  });
-  const { port } = refusing.address() as AddressInfo;
+  const port = await listen(refusing);
   return { url: `ws://127.0.0.1:${port}/wss/room`, upgrades: () => upgrades };
 }
 
@@ -82,9 +76,7 @@ describe("a client whose upgrade is refused", () => {
         webSocket.close(1001, "the server shuts down");
       });
     });
-    await once(server.listen(0, "127.0.0.1"), "listening");
-    afterwards(() => server.close());
-    const { port } = server.address() as AddressInfo;
+    const port = await listen(server);
     const opened = open(`ws://127.0.0.1:${port}/wss`, { WebSocket });
     await untilState(opened.channel, "open");
     await retry(opened);

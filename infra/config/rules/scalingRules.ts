@@ -3,6 +3,8 @@ import type { Problem } from "../../../app/src/settings/problem.ts";
 import type { Settings } from "../../../app/src/settings/settings.ts";
 import { scalingDefinitions } from "../scalingDefinitions.ts";
 import type { StackConfig } from "../stackConfig.ts";
+import { connectionsOf, maxCpuShare } from "./taskCapacity.ts";
+import type { TaskCapacity } from "./taskCapacity.ts";
 
 type KeyOf = (name: string) => string;
 
@@ -12,8 +14,11 @@ const ALARM_PERIOD_SECONDS = 60;
 /** The keys of the thresholds. A threshold of 0 has no policy. */
 const THRESHOLDS = ["connectionsPerTask", "requestsPerTarget", "cpuPercent"] as const;
 
+/** Maximum share of what a task carries for a threshold: the alarm, the new task and its first clients take minutes. */
+const MAX_SHARE = 0.8;
+
 export type ScalingConfig = Pick<StackConfig, (typeof THRESHOLDS)[number]> & {
-  readonly settings: Pick<Settings, "metricsLogSeconds" | "maxConnections">;
+  readonly settings: Pick<Settings, "metricsLogSeconds">;
 };
 
 /**
@@ -53,13 +58,25 @@ function checkMetricsInterval(config: ScalingConfig, keyOf: KeyOf): readonly Pro
   ];
 }
 
-/** Warnings about legal thresholds that have no effect, as sentences. */
-export function scalingWarnings(config: ScalingConfig, keyOf: KeyOf): readonly string[] {
-  const { connectionsPerTask, settings } = config;
-  if (connectionsPerTask <= settings.maxConnections) return [];
+/** Warnings about legal thresholds that are above what a task carries, as sentences. */
+export function scalingWarnings(config: ScalingConfig & TaskCapacity, keyOf: KeyOf): readonly string[] {
+  const { connectionsPerTask, cpuPercent, cpu } = config;
+  const { most, limitedBy } = connectionsOf(config);
+  const connections = Math.floor(MAX_SHARE * most);
+  const percent = Math.floor(MAX_SHARE * maxCpuShare(config) * 100);
+  const room = `Set it to at most ${MAX_SHARE * 100} % of that, because load still arrives while new tasks start:`;
   return [
-    `${keyOf("connectionsPerTask")} is ${connectionsPerTask}, and a task refuses connections above ` +
-      `${keyOf("maxConnections")} (${settings.maxConnections}): the connections never add a task. Set ` +
-      `${keyOf("connectionsPerTask")} to at most ${settings.maxConnections}.`,
+    ...(connectionsPerTask > connections
+      ? [
+          `${keyOf("connectionsPerTask")} is ${connectionsPerTask}, and a task carries ${most} connections ` +
+            `(${keyOf(limitedBy)}). ${room} ${connections}.`,
+        ]
+      : []),
+    ...(cpuPercent > percent
+      ? [
+          `${keyOf("cpuPercent")} is ${cpuPercent}, and the server uses at most ${Math.floor(maxCpuShare(config) * 100)} % ` +
+            `of ${keyOf("cpu")} ${cpu}, because it runs in one thread. ${room} ${percent}.`,
+        ]
+      : []),
   ];
 }

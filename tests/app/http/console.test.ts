@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 
 import type { Browser, Page } from "playwright-core";
 
 import { launchBrowser } from "../../support/browser.ts";
+import { listen } from "../support/listen.ts";
 import { startServer } from "../support/server.ts";
 import { afterwards, tearDown } from "../support/teardown.ts";
 import type { TestServer } from "../support/server.ts";
@@ -206,12 +205,7 @@ describe("the console page", function () {
     const refusing = createServer((_request, response) => {
       response.writeHead(404, { "Access-Control-Allow-Origin": "*" }).end();
     });
-    await once(refusing.listen(0, "127.0.0.1"), "listening");
-    afterwards(() => {
-      refusing.closeAllConnections();
-      refusing.close();
-    });
-    const { port } = refusing.address() as AddressInfo;
+    const port = await listen(refusing);
     const page = await openPage(server);
     await page.getByLabel("Server").fill(`ws://127.0.0.1:${port}/wss`);
     await page.getByRole("button", { name: "Connect", exact: true }).click();

@@ -3,13 +3,14 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { HttpConnections } from "../../../app/src/http/httpConnections.ts";
 import { createPages } from "../../../app/src/http/pages.ts";
 import { connect } from "../support/client.ts";
+import { listen } from "../support/listen.ts";
 import { memoryInUse } from "../support/memory.ts";
 import { exchange, nextServerSocket, openSocket, upgradeRequest } from "../support/rawClient.ts";
 import { startServer } from "../support/server.ts";
@@ -107,10 +108,7 @@ describe("plain HTTP", () => {
       consoleFolder: path.join(folder, "console"),
       logger: silent,
     });
-    const http = pages.listen(0, "127.0.0.1");
-    afterwards(() => http.close());
-    await once(http, "listening");
-    const { port } = http.address() as AddressInfo;
+    const port = await listen(createHttpServer(pages));
     const script = (): Promise<Response> =>
       fetch(`http://127.0.0.1:${port}/client.js`, { headers: { Connection: "close" } });
     assert.equal((await script()).status, 500);
@@ -253,10 +251,7 @@ describe("plain HTTP", () => {
     });
     const sockets: WeakRef<Socket>[] = [];
     http.on("connection", (socket: Socket) => sockets.push(new WeakRef(socket)));
-    http.listen(0, "127.0.0.1");
-    afterwards(() => http.close());
-    await once(http, "listening");
-    const { port } = http.address() as AddressInfo;
+    const port = await listen(http);
     for (let n = 0; n < 20; n++) {
       const client = openSocket(port);
       client.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { logMetrics } from "../../../app/src/metrics/embeddedMetrics.ts";
 import { Metrics } from "../../../app/src/metrics/metrics.ts";
 import { afterwards, tearDown } from "../support/teardown.ts";
+import { at, list } from "../../support/values.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 
 /**
@@ -16,19 +17,7 @@ const MAX_DIMENSION_NAME = 250;
 const MAX_DIMENSION_VALUE = 1024;
 const MAX_NAME = 1024;
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function fieldsOf(value: unknown): Fields {
-  assert.ok(typeof value === "object" && value !== null && !Array.isArray(value), JSON.stringify(value));
-  return { ...value };
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  assert.ok(Array.isArray(value), JSON.stringify(value));
-  return value;
-}
-
-function textOf(value: unknown, maxLength: number): string {
+function name(value: unknown, maxLength: number): string {
   assert.ok(
     typeof value === "string" && value.length >= 1 && value.length <= maxLength,
     JSON.stringify(value),
@@ -37,7 +26,7 @@ function textOf(value: unknown, maxLength: number): string {
 }
 
 interface Document {
-  readonly root: Fields;
+  readonly root: Readonly<Record<string, unknown>>;
   readonly dimensions: readonly string[];
   readonly units: ReadonlyMap<string, string>;
 }
@@ -45,34 +34,32 @@ interface Document {
 /** Checks a line against the schema of the format, and against the rules that its schema does not contain. */
 function parse(line: string): Document {
   assert.ok(!line.includes("\n"));
-  const root = fieldsOf(JSON.parse(line));
-  const { Timestamp, CloudWatchMetrics, ...others } = fieldsOf(root["_aws"]);
+  const root = at(JSON.parse(line), "");
+  const { Timestamp, CloudWatchMetrics, ...others } = at(root, "_aws");
   assert.deepEqual(others, {});
   assert.ok(Number.isInteger(Timestamp) && Math.abs(Number(Timestamp) - Date.now()) < 60_000);
 
-  const [directive, ...more] = listOf(CloudWatchMetrics);
-  assert.equal(more.length, 0);
-  const { Namespace, Dimensions, Metrics, ...unknown } = fieldsOf(directive);
+  assert.equal(list(CloudWatchMetrics, "").length, 1);
+  const { Namespace, Dimensions, Metrics, ...unknown } = at(CloudWatchMetrics, "[0]");
   assert.deepEqual(unknown, {});
-  assert.equal(textOf(Namespace, MAX_NAME), "WebSocket");
+  assert.equal(Namespace, "WebSocket");
 
-  const sets = listOf(Dimensions);
-  assert.equal(sets.length, 1);
-  const dimensions = listOf(sets[0]).map((name) => textOf(name, MAX_DIMENSION_NAME));
+  assert.equal(list(Dimensions, "").length, 1);
+  const dimensions = list(Dimensions, "[0]").map((value) => name(value, MAX_DIMENSION_NAME));
   assert.ok(dimensions.length <= MAX_DIMENSIONS);
-  for (const name of dimensions) textOf(root[name], MAX_DIMENSION_VALUE);
+  for (const dimension of dimensions) name(root[dimension], MAX_DIMENSION_VALUE);
 
   const units = new Map<string, string>();
-  const definitions = listOf(Metrics);
+  const definitions = list(Metrics, "");
   assert.ok(definitions.length >= 1 && definitions.length <= MAX_METRICS);
   for (const definition of definitions) {
-    const { Name, Unit, ...unknownOfMetric } = fieldsOf(definition);
+    const { Name, Unit, ...unknownOfMetric } = at(definition, "");
     assert.deepEqual(unknownOfMetric, {});
-    const name = textOf(Name, MAX_NAME);
-    assert.ok(!units.has(name), name);
-    assert.ok(Number.isFinite(root[name]), name);
-    assert.match(textOf(Unit, MAX_NAME), UNITS);
-    units.set(name, String(Unit));
+    const metric = name(Name, MAX_NAME);
+    assert.ok(!units.has(metric), metric);
+    assert.ok(Number.isFinite(root[metric]), metric);
+    assert.match(String(Unit), UNITS);
+    units.set(metric, String(Unit));
   }
   return { root, dimensions, units };
 }
@@ -136,27 +123,25 @@ describe("the embedded metrics", () => {
     const { root, dimensions, units } = parse(lines[0] ?? "");
     assert.deepEqual(dimensions, ["ServiceName"]);
     assert.equal(root["ServiceName"], "websocket");
-    const { Connections, Channels, SlowestCursorLag, DrainProgress, Deliveries, DeliveredBytes } = root;
-    assert.deepEqual(
-      { Connections, Channels, SlowestCursorLag, DrainProgress, Deliveries, DeliveredBytes },
-      {
-        Connections: 3,
-        Channels: 2,
-        SlowestCursorLag: 1000,
-        DrainProgress: 50,
-        Deliveries: 30,
-        DeliveredBytes: 2000,
-      },
-    );
-    assert.equal(root["UpgradesRefused"], 2);
-    assert.deepEqual(root["UpgradesRefusedByStatus"], { 401: 1, 503: 1 });
-    assert.deepEqual(root["ClosesByCode"], { 1006: 1 });
-    assert.deepEqual(root["PublishesRefusedByCode"], { too_large: 1 });
+    for (const [field, value] of Object.entries({
+      Connections: 3,
+      Channels: 2,
+      SlowestCursorLag: 1000,
+      DrainProgress: 50,
+      Deliveries: 30,
+      DeliveredBytes: 2000,
+      UpgradesRefused: 2,
+      UpgradesRefusedByStatus: { 401: 1, 503: 1 },
+      ClosesByCode: { 1006: 1 },
+      PublishesRefusedByCode: { too_large: 1 },
+      UsersLimitedByLimit: { bytes: 1 },
+    })) {
+      assert.deepEqual(root[field], value, field);
+    }
     assert.ok(Math.abs(Number(root["FanOutP99"]) - 2) < 0.1);
     assert.ok(Math.abs(Number(root["AppendP50"]) - 4) < 0.1);
     assert.equal(units.get("FanOutP99"), "Milliseconds");
     assert.equal(units.get("SlowestCursorLag"), "Bytes");
-    assert.deepEqual(root["UsersLimitedByLimit"], { bytes: 1 });
     // Every other field is a metric, a dimension, or one of the four details.
     assert.equal(Object.keys(root).length, 1 + dimensions.length + units.size + 4);
   });

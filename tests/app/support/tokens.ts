@@ -1,16 +1,15 @@
 /** Tokens, the keys that sign them, and a server of the keys. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { createServer } from "node:http";
 import type { ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import type { CryptoKey, JWK } from "jose";
 import { createAuthorizer } from "../../../app/src/auth/authorize.ts";
 import type { AccessSettings, Authorizer, Grant } from "../../../app/src/auth/authorize.ts";
 import type { KeyTiming } from "../../../app/src/auth/signingKeys.ts";
 import { defaultSettings } from "../../../app/src/settings/settings.ts";
-import { afterwards, silent } from "./teardown.ts";
+import { listen } from "./listen.ts";
+import { silent } from "./teardown.ts";
 
 /** In seconds. It is read for each token, because a run of all tests takes longer than a token may be late. */
 export const now = (): number => Math.floor(Date.now() / 1000);
@@ -60,14 +59,9 @@ export async function startKeyServer(...keys: readonly Key[]): Promise<KeyServer
     keyServer.requests++;
     keyServer.answer(response);
   });
-  http.listen(0, "127.0.0.1");
-  await once(http, "listening");
-  afterwards(() => {
-    http.close();
-    http.closeAllConnections();
-  });
+  const port = await listen(http);
   const keyServer: KeyServer = {
-    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/jwks.json`,
+    url: `http://127.0.0.1:${port}/jwks.json`,
     requests: 0,
     answer: () => undefined,
     serve(...served) {

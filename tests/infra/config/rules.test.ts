@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { memoryChoices } from "../../../infra/config/data/fargateSizes.ts";
 import { checkTimeouts } from "../../../infra/config/rules/timeouts.ts";
 import type { Timeouts } from "../../../infra/config/rules/timeouts.ts";
-import { evaluateStack } from "../../../infra/evaluation/evaluate.ts";
+import { evaluateDev } from "../components/support.ts";
 import { assertProblem, onlyProblemIn, problemsIn } from "./support.ts";
 
 describe("the memory sizes of Fargate", () => {
@@ -175,20 +175,33 @@ describe("the thresholds of autoscaling", () => {
     assert.equal(alternative, undefined);
   });
 
-  it("have a warning if a task refuses connections below the threshold", async () => {
-    const warningsWith = async (connectionsPerTask: string): Promise<readonly string[]> => {
-      const config = {
-        "websocket:connectionsPerTask": connectionsPerTask,
-        "websocket:maxConnections": "100",
-      };
-      return (await evaluateStack({ stack: "dev", config })).warnings;
-    };
-    assert.deepEqual(await warningsWith("100"), []);
-    const [warning, ...others] = await warningsWith("101");
-    assert.match(
-      String(warning),
-      /^websocket:connectionsPerTask is 101, and .*maxConnections \(100\): .* at most 100\.$/,
-    );
-    assert.deepEqual(others, []);
-  });
+  for (const [values, ...expected] of [
+    [{ connectionsPerTask: "16000", cpuPercent: "80" }],
+    [
+      { connectionsPerTask: "16001" },
+      "websocket:connectionsPerTask is 16001, and a task carries 20000 connections (websocket:maxConnections). " +
+        "Set it to at most 80 % of that, because load still arrives while new tasks start: 16000.",
+    ],
+    [
+      { cpuPercent: "81" },
+      "websocket:cpuPercent is 81, and the server uses at most 100 % of websocket:cpu 1024, because it runs in one " +
+        "thread. Set it to at most 80 % of that, because load still arrives while new tasks start: 80.",
+    ],
+    [{ cpu: "2048", memoryMiB: "4096", cpuPercent: "40" }],
+    [
+      { cpu: "2048", memoryMiB: "4096", cpuPercent: "41" },
+      "websocket:cpuPercent is 41, and the server uses at most 50 % of websocket:cpu 2048, because it runs in one " +
+        "thread. Set it to at most 80 % of that, because load still arrives while new tasks start: 40.",
+    ],
+    [
+      { cpu: "256", memoryMiB: "2048", heartbeatSeconds: "1", connectionsPerTask: "10001" },
+      "websocket:connectionsPerTask is 10001, and a task carries 12500 connections (websocket:heartbeatSeconds). " +
+        "Set it to at most 80 % of that, because load still arrives while new tasks start: 10000.",
+    ],
+    [{ connectionsPerTask: "0", cpuPercent: "0" }],
+  ] as const) {
+    it(`have ${expected.length === 0 ? "no warning" : "a warning"} with ${JSON.stringify(values)}`, async () => {
+      assert.deepEqual((await evaluateDev(values)).warnings, expected);
+    });
+  }
 });

@@ -79,6 +79,13 @@ describe("the coverage", () => {
     });
   }
 
+  it("lists every type of every example in docs/edges.md", async () => {
+    for (const { title, graph } of await declaredExamples()) {
+      const unknown = coverageOf(graph).filter(({ treatment }) => treatment === "unknown");
+      assert.deepEqual(unknown, [], title);
+    }
+  });
+
   it("has one entry per type, with all names", () => {
     const type = "aws:iam/role:Role";
     const entries = coverageOf(graphOf([resource(type, "a", {}), resource(type, "b", {})]));
