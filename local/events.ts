@@ -1,4 +1,4 @@
-/** Everything that the local stack reports, as data. No event contains a secret. */
+/** Everything that the local stack reports, as data. No event contains a secret of the stack. */
 import type { Limitation } from "./model/coverage.ts";
 import type { AlarmState, ScalingMetric, ScalingStatus } from "./model/scaling/status.ts";
 import type { StackSummary } from "./model/summary.ts";
@@ -23,6 +23,8 @@ export interface TaskStatus {
   readonly id: string;
   readonly pid: number | undefined;
   readonly port: number | undefined;
+  /** Port of the metrics for Prometheus; `undefined` if the task does not serve them. */
+  readonly metricsPort: number | undefined;
   /** 1 for the first deployment of the stack. */
   readonly revision: number;
   readonly health: "starting" | "healthy" | "unhealthy" | "stopping";
@@ -168,6 +170,8 @@ export type StackEvent =
       readonly secondSignal: "kills";
     }
   | { readonly event: "stopped" }
+  /** The address of the dashboard. Its token gives access to the dashboard as long as the stack runs. */
+  | { readonly event: "dashboard-started"; readonly url: string }
   /** The user has applied a fault, by the keyboard or by the dashboard. */
   | ({ readonly event: "fault-applied" } & FaultEvent)
   /** The fault is undone, or has done its work, or its task has ended. */

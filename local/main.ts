@@ -4,16 +4,21 @@ import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { childEnvironment } from "../cli/childEnvironment.ts";
+import { isInForeground } from "../cli/foreground.ts";
 import { watchInterrupts } from "../cli/interrupts.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import { findValkeyServer } from "../cli/valkeyServer.ts";
-import type { StackEvent } from "./events.ts";
 import { evaluateWithOverrides } from "./evaluation.ts";
-import { HELP, type LocalOptions, OPTIONS, parseOptions } from "./options.ts";
+import { createKeyboard } from "./control/keyboard.ts";
+import { type Dashboard, startDashboard } from "./dashboard/dashboard.ts";
+import { createHistory } from "./dashboard/history.ts";
+import type { EmitEvent } from "./events.ts";
+import { DASHBOARD_PORT, HELP, type LocalOptions, OPTIONS, parseOptions } from "./options.ts";
 import { jsonOutput } from "./output/json.ts";
 import { linesOutput } from "./output/lines.ts";
 import { liveOutput } from "./output/live.ts";
 import { type Output, untilBroken } from "./output/output.ts";
+import type { ListenPort } from "./runtime/network/listen.ts";
 import { startStack } from "./stack.ts";
 import { evaluateInProcess } from "./watch/evaluation.ts";
 import { createImages } from "./watch/images.ts";
@@ -21,6 +26,8 @@ import { watchStack } from "./watch/watchStack.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 const SOURCES = path.join(ROOT, "app", "src", "main.ts");
+/** Ports that are tried if the usual one is taken, before any free port. */
+const NEXT_DASHBOARD_PORTS = 9;
 const CACHE_DIRECTORY = path.join(ROOT, "node_modules", ".cache", "local-stack");
 
 function chooseOutput({ json, verbose }: LocalOptions): Output {
@@ -30,15 +37,21 @@ function chooseOutput({ json, verbose }: LocalOptions): Output {
     : linesOutput(process.stdout, process.stderr, { verbose });
 }
 
-/** The two signals that end a stack. */
-interface Ending {
+/** What the user controls a stack with. */
+interface Control {
   /** Stops everything in order. */
   readonly stop: AbortSignal;
   /** Kills the tasks that still run. */
   readonly kill: AbortSignal;
+  /** A terminal whose keys apply faults. */
+  readonly keyboard: typeof process.stdin | undefined;
 }
 
-async function runStack(options: LocalOptions, output: Output, { stop, kill }: Ending): Promise<void> {
+async function runStack(
+  options: LocalOptions,
+  output: Output,
+  { stop, kill, keyboard }: Control,
+): Promise<void> {
   const stopped = aborted(stop);
   await using images = options.watch ? await createImages(ROOT) : undefined;
   // The build is a process of its own, so it runs beside the evaluation.
@@ -52,7 +65,9 @@ async function runStack(options: LocalOptions, output: Output, { stop, kill }: E
   // Nothing has started that would have to stop in order, and an evaluation cannot be cancelled.
   if (graph === undefined) process.exit();
   const image = await building;
-  const emit = (event: StackEvent): void => {
+  const history = createHistory();
+  const emit: EmitEvent = (event) => {
+    history.add(event);
     output.event(event);
   };
   const stack = await startStack(
@@ -82,12 +97,35 @@ async function runStack(options: LocalOptions, output: Output, { stop, kill }: E
       evaluate: () => evaluateInProcess(...evaluation),
       emit,
     });
+  let dashboard: Dashboard | undefined;
   try {
+    if (options.hasDashboard) {
+      dashboard = await startDashboard({ stack, history, ports: dashboardPorts(options) });
+      emit({ event: "dashboard-started", url: dashboard.url });
+    }
+    const onKey = createKeyboard({
+      stack,
+      print(lines) {
+        output.print(lines);
+      },
+    });
+    keyboard?.on("data", (keys: Buffer) => {
+      for (const key of keys.toString()) onKey(key);
+    });
     await Promise.race([stopped, stack.ready.then(() => stopped)]);
   } finally {
     stopWatching?.();
     await stack.close();
+    await dashboard?.close();
   }
+}
+
+/** Without an option, several stacks can run at once. */
+function dashboardPorts({ dashboardPort }: LocalOptions): readonly [ListenPort, ...ListenPort[]] {
+  const listenPort = (port: number): ListenPort => ({ name: "dashboard", port, option: "--dashboard-port" });
+  if (dashboardPort !== undefined) return [listenPort(dashboardPort)];
+  const next = Array.from({ length: NEXT_DASHBOARD_PORTS }, (_, n) => listenPort(DASHBOARD_PORT + n + 1));
+  return [listenPort(DASHBOARD_PORT), ...next, listenPort(0)];
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {
@@ -103,8 +141,9 @@ function aborted(signal: AbortSignal): Promise<undefined> {
 async function run(options: LocalOptions, orphaned: AbortSignal): Promise<number> {
   const broken = new AbortController();
   const kill = new AbortController();
+  const keyboard = !options.json && process.stdin.isTTY && isInForeground() ? process.stdin : undefined;
   const interrupts = watchInterrupts(
-    { signals: process, orphaned },
+    { signals: process, keyboard, orphaned },
     {
       onSecond() {
         kill.abort();
@@ -116,12 +155,13 @@ async function run(options: LocalOptions, orphaned: AbortSignal): Promise<number
   });
   try {
     const stop = AbortSignal.any([interrupts.signal, broken.signal]);
-    await runStack(options, output, { stop, kill: kill.signal });
+    await runStack(options, output, { stop, kill: kill.signal, keyboard });
     return EXIT_CODES.done;
   } catch (error) {
     output.failed(describeError(error, options));
     return EXIT_CODES.failed;
   } finally {
+    interrupts.close();
     output.close();
   }
 }

@@ -27,12 +27,16 @@ export interface LocalOptions {
   readonly config: Readonly<Record<string, string>>;
   /** Whether changed sources and stack files are applied to the running stack. */
   readonly watch: boolean;
+  /** `undefined`: {@link DASHBOARD_PORT}, or the next free port. */
+  readonly dashboardPort: number | undefined;
+  readonly hasDashboard: boolean;
   readonly json: boolean;
   readonly verbose: boolean;
 }
 
-const PORT_OPTIONS = ["edge-port", "load-balancer-port", "api-gateway-port"] as const;
+const PORT_OPTIONS = ["edge-port", "load-balancer-port", "api-gateway-port", "dashboard-port"] as const;
 const MAX_PORT = 65_535;
+export const DASHBOARD_PORT = 8090;
 /** The local stack connects to this machine only. */
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 const WEB_SCHEMES = ["ws:", "wss:", "http:", "https:"];
@@ -93,6 +97,12 @@ export const OPTIONS = {
       "Apply changes of app/, console/, client/, infra/ and the stack files\nwhile the stack runs (default in a terminal)",
   },
   "no-watch": { type: "boolean", description: "Ignore such changes" },
+  "dashboard-port": {
+    type: "string",
+    value: "PORT",
+    description: `The page that shows the stack and applies faults\n(default ${DASHBOARD_PORT}, or the next free port)`,
+  },
+  "no-dashboard": { type: "boolean", description: "Start without the page" },
   json: { type: "boolean", description: "Print one JSON object per line, for programs" },
   verbose: { type: "boolean", description: "Print the tasks' output too" },
   help: { type: "boolean", short: "h", description: "Print this help" },
@@ -105,7 +115,8 @@ Usage: npm start -- [options]
 
 ${describeOptions(OPTIONS)}
 
-With port 0, the system chooses a port. Ctrl-C stops everything in order; a second Ctrl-C kills the tasks.
+With port 0, the system chooses a port. In a terminal, keys apply faults, such as k for killing a task; ? lists them.
+Ctrl-C stops everything in order; a second Ctrl-C kills the tasks.
 `;
 
 /**
@@ -120,7 +131,7 @@ export function parseOptions(args: readonly string[], isTerminal = false): Local
   const problems = positionals.map((argument) => problemWithArgument(argument, OPTIONS));
 
   const parsePort = (name: (typeof PORT_OPTIONS)[number]): number =>
-    parseWholeNumber(name, values[name], { min: 0, max: MAX_PORT }, problems);
+    parseWholeNumber(name, values[name] ?? "", { min: 0, max: MAX_PORT }, problems);
 
   function parseLoopbackUrl(text: string): URL | undefined {
     const url = URL.parse(text);
@@ -147,6 +158,8 @@ export function parseOptions(args: readonly string[], isTerminal = false): Local
     apiGatewayOrigin: apiGatewayOrigin === undefined ? undefined : parseLoopbackUrl(apiGatewayOrigin),
     config: Object.fromEntries(values.config.map(parsePair)),
     watch: values.watch || (isTerminal && !values.json && !values["no-watch"]),
+    dashboardPort: values["dashboard-port"] === undefined ? undefined : parsePort("dashboard-port"),
+    hasDashboard: !values["no-dashboard"],
     json: values.json,
     verbose: values.verbose,
   };
@@ -158,8 +171,9 @@ export function parseOptions(args: readonly string[], isTerminal = false): Local
   return options;
 }
 
-function findEqualPorts({ edgePort, loadBalancerPort, apiGatewayPort }: LocalOptions): readonly Problem[] {
-  const ports = [edgePort, loadBalancerPort, apiGatewayPort];
+function findEqualPorts(options: LocalOptions): readonly Problem[] {
+  const { edgePort, loadBalancerPort, apiGatewayPort, dashboardPort = 0 } = options;
+  const ports = [edgePort, loadBalancerPort, apiGatewayPort, dashboardPort];
   return PORT_OPTIONS.flatMap((name, at) =>
     PORT_OPTIONS.slice(0, at)
       .filter((_, other) => ports[at] !== 0 && ports[other] === ports[at])

@@ -1,4 +1,5 @@
 /** Runs a declared graph on this machine: the path to its service, and the edge of its API Gateway. */
+import path from "node:path";
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
 import { startApiGatewayEdge } from "./runtime/apiGatewayEdge.ts";
 import { createImpairment } from "./runtime/network/impairment.ts";
@@ -18,6 +19,8 @@ import type { Tasks } from "./runtime/tasks/tasks.ts";
 
 /** Time for open connections to write their last bytes, such as close frames, after the tasks have ended. */
 const FLUSH_MS = 1000;
+
+const BROKEN_VERSION = path.join(import.meta.dirname, "control", "brokenVersion.ts");
 
 export interface StackOptions {
   /** Port of the edge; 0 for any free port. */
@@ -76,10 +79,9 @@ export async function startStack(
   options: StackOptions,
   emitEvent: EmitEvent,
 ): Promise<RunningStack> {
-  let onEvent: FaultControl["onEvent"] = () => undefined;
+  const observers = new Set([emitEvent]);
   const emit: EmitEvent = (event) => {
-    emitEvent(event);
-    onEvent(event);
+    for (const observe of observers) observe(event);
   };
   const reads = recordReads(graph);
   let parts = readParts(reads.graph, options);
@@ -139,10 +141,11 @@ export async function startStack(
       impairment: common.impairment,
       backplane: service?.backplane,
       rotateSecret: service?.rotateSecret,
+      deployBroken: service && (() => deployBroken(service.tasks, observers)),
     },
     emit,
   );
-  onEvent = faults.onEvent;
+  observers.add(faults.onEvent);
   const running = starting.move();
   let closing: Promise<void> | undefined;
 
@@ -188,6 +191,19 @@ export async function startStack(
       service?.tasks.kill();
     },
   };
+}
+
+/** Deploys a version that ends at once. Resolves when the deployment has failed, or another one replaces it. */
+function deployBroken(tasks: Tasks, observers: Set<EmitEvent>): Promise<void> {
+  tasks.deploy({ entry: BROKEN_VERSION });
+  return new Promise((resolve) => {
+    const observe: EmitEvent = ({ event }) => {
+      if (event !== "deployment-started" && event !== "deployment-failed") return;
+      observers.delete(observe);
+      resolve();
+    };
+    observers.add(observe);
+  });
 }
 
 /** Without a service, clients connect to the edge of the API Gateway. */

@@ -28,6 +28,8 @@ interface Definition {
   readonly name: string;
   /** One sentence about the effect, without its subject. */
   readonly description: string;
+  /** The part of the stack to which the fault applies. */
+  readonly part: "edge" | "tasks" | "backplane";
 }
 
 /** Ends a fault. */
@@ -59,6 +61,7 @@ export const FAULTS: readonly Fault[] = [
     key: "k",
     name: "Kill",
     description: "sends SIGKILL to the process of a task",
+    part: "tasks",
     takesTask: true,
     apply(task) {
       task.signal("SIGKILL");
@@ -68,8 +71,9 @@ export const FAULTS: readonly Fault[] = [
   {
     id: "fail-health-checks",
     key: "u",
-    name: "Make unhealthy",
+    name: "Fail checks",
     description: "fails the health checks of a task",
+    part: "tasks",
     takesTask: true,
     apply(task) {
       task.setFailing(true);
@@ -83,6 +87,7 @@ export const FAULTS: readonly Fault[] = [
     key: "f",
     name: "Freeze",
     description: "stops the process of a task with SIGSTOP, until SIGCONT",
+    part: "tasks",
     takesTask: true,
     apply(task) {
       task.signal("SIGSTOP");
@@ -96,6 +101,7 @@ export const FAULTS: readonly Fault[] = [
     key: "b",
     name: "Stop the backplane",
     description: "ends the backplane, which starts again without its data",
+    part: "backplane",
     takesTask: false,
     needs: "backplane",
     apply({ backplane }) {
@@ -108,6 +114,7 @@ export const FAULTS: readonly Fault[] = [
     key: "l",
     name: "Add latency",
     description: `delays every byte between clients and the edge by ${LATENCY_MS} ms`,
+    part: "edge",
     takesTask: false,
     needs: "impairment",
     apply({ impairment }) {
@@ -122,6 +129,7 @@ export const FAULTS: readonly Fault[] = [
     key: "d",
     name: "Drop connections",
     description: "closes a third of the open connections without a Close frame, and a third of the new ones",
+    part: "edge",
     takesTask: false,
     needs: "impairment",
     apply({ impairment }) {
@@ -134,8 +142,9 @@ export const FAULTS: readonly Fault[] = [
   {
     id: "rotate-secret",
     key: "s",
-    name: "Rotate the origin secret",
+    name: "Rotate the secret",
     description: "deploys the next generation: the load balancer accepts both values, then the edge changes",
+    part: "edge",
     takesTask: false,
     needs: "rotateSecret",
     apply: ({ rotateSecret }) => rotateSecret?.(),
@@ -145,6 +154,7 @@ export const FAULTS: readonly Fault[] = [
     key: "x",
     name: "Deploy a broken version",
     description: "deploys a version that ends at once; the circuit breaker rolls it back",
+    part: "tasks",
     takesTask: false,
     needs: "deployBroken",
     apply: ({ deployBroken }) => deployBroken?.(),

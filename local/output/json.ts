@@ -11,6 +11,7 @@ export function jsonOutput(stream: TextStream, { verbose }: { readonly verbose: 
       if (event.event !== "task-output" || verbose) write(event);
     },
     watch: () => undefined,
+    print: () => undefined,
     failed(message) {
       write({ event: "failed", message });
     },

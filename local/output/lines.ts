@@ -14,6 +14,9 @@ export function linesOutput(
       for (const line of describeEvent(event, noPaint, verbose)) stream.write(`${line}\n`);
     },
     watch: () => undefined,
+    print(lines) {
+      for (const line of lines) stream.write(`${line}\n`);
+    },
     failed(message) {
       errors.write(`${message}\n`);
     },

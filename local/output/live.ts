@@ -4,7 +4,7 @@ import { type Paint, paintFor, type Tone } from "../../cli/paint.ts";
 import type { ObservedStack, TaskStatus } from "../events.ts";
 import type { Output } from "./output.ts";
 import { policyTable } from "./scaling.ts";
-import { describeEvent, describeStopping, describeUrls, wrapWords } from "./text.ts";
+import { describeDashboard, describeEvent, describeStopping, describeUrls, wrapWords } from "./text.ts";
 
 const REFRESH_MS = 250;
 /** Narrower terminals do not show the columns for debugging. */
@@ -26,6 +26,7 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly v
   const screen = createLogUpdate(stream);
   let stack: ObservedStack | undefined;
   let isReady = false;
+  let dashboard: readonly string[] = [];
   let note = "starting";
   let height = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -40,7 +41,7 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly v
 
   function draw(): void {
     if (stack === undefined) return;
-    const urls = isReady ? ["", ...describeUrls(stack.urls, paint)] : [];
+    const urls = isReady ? ["", ...describeUrls(stack.urls, paint), ...dashboard] : [];
     const tasks = stack.status();
     const scaling = stack.scaling();
     const lines = [
@@ -61,6 +62,8 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly v
       if (event.event === "ready") {
         isReady = true;
         note = `ready after ${event.seconds.toFixed(1)} s; Ctrl-C stops everything`;
+      } else if (event.event === "dashboard-started") {
+        dashboard = [describeDashboard(event.url, paint)];
       } else if (event.event === "stopping") {
         note = describeStopping(event);
       } else if (!TABLE_EVENTS.has(event.event)) {
@@ -72,6 +75,10 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly v
     watch(running) {
       stack = running;
       timer = setInterval(draw, REFRESH_MS);
+      draw();
+    },
+    print(lines) {
+      screen.persist(wrapped(...lines).join("\n"));
       draw();
     },
     failed(message) {

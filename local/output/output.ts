@@ -5,6 +5,8 @@ export interface Output {
   event(event: StackEvent): void;
   /** Called when the stack runs, whose status the output may read from then on. */
   watch(stack: ObservedStack): void;
+  /** Prints the answer to a key. */
+  print(lines: readonly string[]): void;
   /** Prints why the command failed. */
   failed(message: string): void;
   /** Restores the terminal. Idempotent. */
@@ -35,6 +37,9 @@ export function untilBroken(
     },
     watch(stack) {
       if (!broken) output.watch(stack);
+    },
+    print(lines) {
+      if (!broken) output.print(lines);
     },
     failed(message) {
       if (!broken) output.failed(message);

@@ -98,6 +98,8 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
       return [describeStopping(event)];
     case "stopped":
       return ["stopped"];
+    case "dashboard-started":
+      return [describeDashboard(event.url, paint)];
     case "fault-applied":
       return [about(event.task ?? "stack", `${paint("warn", "fault applied")}: ${event.name}`)];
     case "fault-ended":
@@ -144,6 +146,10 @@ export function describeUrls(urls: StackUrls, paint: Paint): readonly string[] {
     ),
     `  ${paint("dim", "try")} npx wscat --no-check -c ${websocket}`,
   ];
+}
+
+export function describeDashboard(url: string, paint: Paint): string {
+  return `  ${paint("strong", url)}${paint("dim", "  dashboard")}`;
 }
 
 function describeEnd(code: number | null, signal: NodeJS.Signals | null): string {

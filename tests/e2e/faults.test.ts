@@ -162,6 +162,19 @@ describe("faults", () => {
     assert.ok(!JSON.stringify(fixture.events).includes(after), "no event contains the secret");
   });
 
+  it("deploy a version that ends at once, which the circuit breaker rolls back", async () => {
+    await using fixture = await running(wholePath());
+    const { faults } = fixture.stack;
+    faults.apply("deploy-broken-version");
+    const failed = await fixture.next("deployment-failed");
+    assert.deepEqual([failed.revision, failed.returnsTo], [2, 1]);
+    await fixture.next("fault-ended", ({ fault }) => fault === "deploy-broken-version");
+    assert.equal((await ask(new URL("/x", fixture.urls.page).href)).status, 200);
+    // A later deployment is one of the version before.
+    fixture.stack.tasks?.deploy();
+    await fixture.next("deployment-completed", ({ revision }) => revision === 3);
+  });
+
   it("are refused with the reason", async () => {
     await using fixture = await running(loadBalancerEdge());
     const { faults } = fixture.stack;

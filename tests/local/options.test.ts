@@ -13,6 +13,8 @@ describe("the options of npm start", () => {
       apiGatewayOrigin: undefined,
       config: {},
       watch: false,
+      dashboardPort: undefined,
+      hasDashboard: true,
       json: false,
       verbose: false,
     });
@@ -21,7 +23,7 @@ describe("the options of npm start", () => {
   it("are parsed", () => {
     const args = [
       "--stack prod --tasks 3 --speed 60 --edge-port=0 --load-balancer-port 90 --json --verbose",
-      "--api-gateway-port 91 --api-gateway-origin ws://[::1]:9000/prod",
+      "--no-dashboard --dashboard-port 92 --api-gateway-port 91 --api-gateway-origin ws://[::1]:9000/prod",
       "-c edge=load-balancer --config aws:profile=a=b --config domain=",
     ]
       .join(" ")
@@ -36,6 +38,8 @@ describe("the options of npm start", () => {
       apiGatewayOrigin: new URL("ws://[::1]:9000/prod"),
       config: { edge: "load-balancer", "aws:profile": "a=b", domain: "" },
       watch: false,
+      dashboardPort: 92,
+      hasDashboard: false,
       json: true,
       verbose: true,
     });
@@ -71,6 +75,10 @@ describe("the options of npm start", () => {
       [
         "--edge-port 9 --load-balancer-port 9",
         "`--load-balancer-port`: got 9, as --edge-port; expected another port.",
+      ],
+      [
+        "--dashboard-port 9 --edge-port 9",
+        "`--dashboard-port`: got 9, as --edge-port; expected another port.",
       ],
       [
         "--api-gateway-port 9 --edge-port 9",

@@ -19,7 +19,7 @@ const EVENT_DUE_MS = 30_000;
 /** Number of events in a failure message. */
 const LAST_EVENTS = 5;
 
-const ON_ANY_PORT = ["edge", "load-balancer", "api-gateway"].flatMap((name) => [`--${name}-port`, "0"]);
+const ON_ANY_PORT = ["edge", "load-balancer", "api-gateway", "dashboard"].flatMap((name) => [`--${name}-port`, "0"]);
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
@@ -59,6 +59,8 @@ export interface StackEvent {
   readonly to?: number;
   readonly reason?: string;
   readonly urls?: StackUrls;
+  /** The address of the dashboard. */
+  readonly url?: string;
 }
 
 export interface StackProcess {

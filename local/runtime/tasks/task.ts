@@ -56,6 +56,8 @@ export interface RunningTask extends TaskFaults {
   /** `undefined` if the process did not start. */
   readonly pid: number | undefined;
   readonly health: Health;
+  /** Port of the metrics for Prometheus; `undefined` until they are served. */
+  readonly metricsPort: number | undefined;
   /** `undefined` until the server listens. The target is dropped when the process ends. */
   readonly registration: Registration | undefined;
   readonly ended: Promise<TaskEnd>;
@@ -89,6 +91,7 @@ export function startTask(options: TaskOptions): RunningTask {
   const output: string[] = [];
   const health = { target: "initial" as Health, container: "initial" as Health };
   let registration: Registration | undefined;
+  let metricsPort: number | undefined;
   let stopping: Promise<void> | undefined;
 
   const ended = endOf(child).then((end) => {
@@ -135,7 +138,8 @@ export function startTask(options: TaskOptions): RunningTask {
     if (stream !== null) createInterface({ input: stream }).on("line", onLine);
   }
   child.on("message", (message) => {
-    const { port, cpuMicroseconds, atMs } = numbersIn(message);
+    const { port, metricsPort: reportedPort, cpuMicroseconds, atMs } = numbersIn(message);
+    metricsPort = reportedPort ?? metricsPort;
     if (port !== undefined) onListening(port);
     if (cpuMicroseconds !== undefined && atMs !== undefined)
       options.meter.onCpuTime(options.id, cpuMicroseconds, atMs);
@@ -168,6 +172,9 @@ export function startTask(options: TaskOptions): RunningTask {
     pid: child.pid,
     get health() {
       return combineHealth(health);
+    },
+    get metricsPort() {
+      return metricsPort;
     },
     get registration() {
       return registration;

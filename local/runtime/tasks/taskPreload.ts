@@ -1,6 +1,6 @@
 /**
  * Node loads this module into the process of a task before the server, which does not depend on it. It does the work of a container
- * runtime. It reports the server's port and the CPU time of the process to the local stack. When the local stack has ended, even by SIGKILL, it stops the task with
+ * runtime. It reports the server's ports and the CPU time of the process to the local stack. When the local stack has ended, even by SIGKILL, it stops the task with
  * SIGTERM, and with SIGKILL after the stop timeout (`?stopTimeoutMs=` in this module's URL).
  */
 import { subscribe } from "node:diagnostics_channel";
@@ -20,11 +20,11 @@ function report(message: object): void {
 subscribe("tracing:net.server.listen:asyncEnd", (message) => {
   if (typeof message !== "object" || message === null || !("server" in message)) return;
   const { server } = message;
-  // A task has other servers, such as that of its metrics. Only the server for clients accepts WebSockets.
-  if (!(server instanceof Server) || server.listenerCount("upgrade") === 0) return;
+  if (!(server instanceof Server)) return;
   const address = server.address();
   if (address === null || typeof address === "string") return;
-  report({ port: address.port });
+  // Only the server for clients accepts WebSockets. The other one is that of the metrics.
+  report(server.listenerCount("upgrade") > 0 ? { port: address.port } : { metricsPort: address.port });
 });
 
 setInterval(() => {

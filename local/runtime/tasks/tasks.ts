@@ -346,6 +346,7 @@ function statusOf({ task, revision, isStopping }: TaskEntry, isClosing: boolean)
     id: task.id,
     pid: task.pid,
     port: target?.port,
+    metricsPort: task.metricsPort,
     revision,
     health: isStopping || isClosing ? "stopping" : health,
     open: target?.outstanding ?? 0,

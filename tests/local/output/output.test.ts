@@ -174,8 +174,26 @@ describe("the output", () => {
 
   it("has a table with fewer columns in a narrow terminal", () => {
     const tasks: readonly TaskStatus[] = [
-      { id: "task-1", pid: 4242, port: 40_001, revision: 1, health: "healthy", open: 12, requests: 345 },
-      { id: "task-2", pid: 4243, port: undefined, revision: 1, health: "starting", open: 0, requests: 0 },
+      {
+        id: "task-1",
+        pid: 4242,
+        port: 40_001,
+        metricsPort: undefined,
+        revision: 1,
+        health: "healthy",
+        open: 12,
+        requests: 345,
+      },
+      {
+        id: "task-2",
+        pid: 4243,
+        port: undefined,
+        metricsPort: undefined,
+        revision: 1,
+        health: "starting",
+        open: 0,
+        requests: 0,
+      },
     ];
     assert.deepEqual(
       taskTable(tasks, 80, (_tone, text) => text),
