@@ -19,7 +19,10 @@ const EVENT_DUE_MS = 30_000;
 /** Number of events in a failure message. */
 const LAST_EVENTS = 5;
 
-const ON_ANY_PORT = ["edge", "load-balancer", "api-gateway", "dashboard"].flatMap((name) => [`--${name}-port`, "0"]);
+const ON_ANY_PORT = ["edge", "load-balancer", "api-gateway", "dashboard"].flatMap((name) => [
+  `--${name}-port`,
+  "0",
+]);
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
