@@ -1,6 +1,7 @@
 /** Runs the autoscaler of a declared stack against a load, in virtual time. */
 import { initialScaling, stepScaling } from "../local/model/scaling/autoscaler.ts";
 import type { ScalingMetric } from "../local/model/scaling/status.ts";
+import { cpuOf } from "./cpu.ts";
 import type { Load, LoadMinute } from "./load/load.ts";
 import { connectionsPerTask, type SimulatedStack } from "./stack.ts";
 import { SimulatedTasks } from "./tasks.ts";
@@ -15,12 +16,6 @@ export const RETRY_SECONDS = 30;
 
 /** The first minute: a Monday, because schedules have days of the week. */
 export const START = Date.UTC(2026, 5, 1);
-
-/**
- * Work of one server CPU-second: handshakes in the case `idle10000` and deliveries in the case `f1000` of docs/benchmarks.md, both
- * rounded down. The TLS of clients ends before the task.
- */
-export const PER_CPU_SECOND = { handshakes: 8000, deliveries: 180_000 } as const;
 
 /** The service at the end of a minute. */
 export interface SimulatedMinute {
@@ -41,6 +36,10 @@ export interface SimulatedMinute {
   /** Attempts of this minute. */
   readonly upgrades: number;
   readonly messages: number;
+  /** Average of the tasks. */
+  readonly cpuPercent: number;
+  /** Whether the clients need more CPU than the tasks have. */
+  readonly isOverloaded: boolean;
   /** Why the desired count changed. */
   readonly reason: string | undefined;
 }
@@ -64,11 +63,13 @@ export function simulate(stack: SimulatedStack, load: Load): Simulation {
     const { active, connections } = tasks;
     const total = connections.reduce((sum, each) => sum + each, 0);
     const average = connections.length === 0 ? 0 : total / connections.length;
+    const { messages } = offered;
+    const cpu = cpuOf(stack.cpu, active, { upgrades, connections: total, messages });
     const values: Readonly<Record<ScalingMetric, number | undefined>> = {
       "connections per task": connections.length === 0 ? undefined : average,
       // The load balancer reports 0 if it has no requests.
       "requests per target": active === 0 ? 0 : upgrades / active,
-      CPU: active === 0 ? undefined : cpuPercent(upgrades, offered.messages) / (active * stack.cpus),
+      CPU: active === 0 ? undefined : cpu.percent,
     };
     const step = stepScaling(scaling, state, {
       at: START + (minute + 1) * MINUTE_SECONDS * 1000,
@@ -90,7 +91,9 @@ export function simulate(stack: SimulatedStack, load: Load): Simulation {
       refused,
       waiting: clients.count,
       upgrades,
-      messages: offered.messages,
+      messages,
+      cpuPercent: cpu.percent,
+      isOverloaded: cpu.isOverloaded,
       reason: step.reason,
     };
   });
@@ -150,10 +153,4 @@ class WaitingClients {
 function initialTasks(stack: SimulatedStack, connections: number): number {
   const { min, max } = stack.scaling;
   return Math.min(max, Math.max(min, Math.ceil(connections / connectionsPerTask(stack))));
-}
-
-/** Of one CPU, in a minute. */
-function cpuPercent(upgrades: number, messages: number): number {
-  const seconds = upgrades / PER_CPU_SECOND.handshakes + messages / PER_CPU_SECOND.deliveries;
-  return (100 * seconds) / MINUTE_SECONDS;
 }

@@ -8,6 +8,7 @@ import { readTargetGroups } from "../local/model/loadBalancer/targetGroup.ts";
 import { type DeclaredScaling, readScaling } from "../local/model/scaling/declaredScaling.ts";
 import { readService, SERVICE_TYPE } from "../local/model/service.ts";
 import type { Deployment } from "./cost.ts";
+import type { TaskCpu } from "./cpu.ts";
 import type { TaskLimits, TaskTimes } from "./tasks.ts";
 
 /**
@@ -21,7 +22,7 @@ const CLOSING_SHARE = 0.6;
 
 const LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer";
 
-const CPU_UNITS = 1024;
+const CPU_UNITS_PER_VCPU = 1024;
 const MIB_PER_GB = 1024;
 
 /** Share of the maximum number of tasks that a load of the usual size needs at its peak. */
@@ -33,8 +34,7 @@ export interface SimulatedStack {
   readonly scaling: DeclaredScaling;
   readonly limits: TaskLimits;
   readonly times: TaskTimes;
-  /** CPUs of a task. */
-  readonly cpus: number;
+  readonly cpu: TaskCpu;
   readonly deployment: Deployment;
 }
 
@@ -48,13 +48,13 @@ export function readSimulatedStack(name: string, graph: DeclaredGraph): Simulate
   const targetGroup = readTargetGroups(graph).find(({ arn }) => arn === targetGroupArn);
   if (targetGroup === undefined) throw new ExpectedError(`Stack ${graph.stack} has no target group.`);
   const { healthCheck, algorithm, deregistrationDelaySeconds } = targetGroup;
-  const setting = (key: "maxConnections" | "drainSeconds"): number => {
+  const setting = (key: "maxConnections" | "drainSeconds" | "heartbeatSeconds"): number => {
     const { variable, default: standard } = settingDefinitions[key];
     return Number(container.environment[variable] ?? standard);
   };
   const service = FieldReader.inputsOf(findResource(graph, SERVICE_TYPE));
   const task = service.object("taskDefinitionArgs");
-  const cpus = task.number("cpu") / CPU_UNITS;
+  const cpus = task.number("cpu") / CPU_UNITS_PER_VCPU;
   return {
     name,
     scaling,
@@ -64,7 +64,7 @@ export function readSimulatedStack(name: string, graph: DeclaredGraph): Simulate
       deregistrationSeconds: deregistrationDelaySeconds,
       closingSeconds: setting("drainSeconds") * CLOSING_SHARE,
     },
-    cpus,
+    cpu: { cpus, heartbeatSeconds: setting("heartbeatSeconds") },
     deployment: {
       taskCpus: cpus,
       taskGB: task.number("memory") / MIB_PER_GB,

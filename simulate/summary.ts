@@ -19,10 +19,11 @@ export interface Summary {
   readonly scaleIns: number;
   /** The most connections of one task. */
   readonly busiest: number;
+  readonly maxCpuPercent: number;
   /** Minutes in which the average of the tasks is above the target; `undefined` if no policy has this metric. */
   readonly minutesAboveTarget: number | undefined;
-  /** Minutes in which a task has all connections that it accepts, or no task accepts any. */
-  readonly minutesFull: number;
+  /** Minutes in which a task has all connections that it accepts, no task accepts any, or the clients need more CPU. */
+  readonly minutesAboveCapacity: number;
   /** Attempts to connect that no task accepted. */
   readonly refused: number;
   /** The most clients without a connection at the same time. */
@@ -41,8 +42,8 @@ export function summarize(stack: SimulatedStack, simulation: Simulation): Summar
   const scaled = minutes.filter(({ reason }) => reason !== undefined);
   const before = (minute: number): number => minutes[minute - 1]?.desired ?? 0;
   const isScaleOut = ({ minute, desired }: (typeof minutes)[number]): boolean => desired > before(minute);
-  const isFull = ({ busiest, refused }: (typeof minutes)[number]): boolean =>
-    busiest > maxConnections - NO_CONNECTION || refused > NO_CONNECTION;
+  const isAboveCapacity = ({ busiest, refused, isOverloaded }: (typeof minutes)[number]): boolean =>
+    isOverloaded || busiest > maxConnections - NO_CONNECTION || refused > NO_CONNECTION;
   return {
     minTasks: Math.min(...tasks),
     maxTasks: Math.max(...tasks),
@@ -50,11 +51,12 @@ export function summarize(stack: SimulatedStack, simulation: Simulation): Summar
     scaleOuts: scaled.filter(isScaleOut).length,
     scaleIns: scaled.filter((minute) => !isScaleOut(minute)).length,
     busiest: Math.max(...minutes.map(({ busiest }) => busiest)),
+    maxCpuPercent: Math.max(...minutes.map(({ cpuPercent }) => cpuPercent)),
     minutesAboveTarget:
       target === undefined
         ? undefined
-        : minutes.filter(({ connectionsPerTask }) => connectionsPerTask > target).length,
-    minutesFull: minutes.filter(isFull).length,
+        : minutes.filter(({ connectionsPerTask }) => connectionsPerTask > target + NO_CONNECTION).length,
+    minutesAboveCapacity: minutes.filter(isAboveCapacity).length,
     refused: minutes.reduce((sum, { refused }) => sum + refused, 0),
     maxWaiting: Math.max(...minutes.map(({ waiting }) => waiting)),
     cost: monthlyCost(stack.deployment, simulation),

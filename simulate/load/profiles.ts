@@ -4,8 +4,15 @@ import type { Load, LoadMinute } from "./load.ts";
 const HOUR_MINUTES = 60;
 /** Messages that a connection receives in a minute. */
 const MESSAGES_PER_CONNECTION = 1;
-/** Time between the loss of all connections and the last client that connects again. */
+/** Time in which all clients connect again after a loss. */
 const RECONNECT_MINUTES = 2;
+
+/** All clients lose their connection at once. */
+interface Loss {
+  readonly hour: number;
+  /** Time until the first clients connect again. */
+  readonly awayMinutes: number;
+}
 
 interface Profile {
   readonly description: string;
@@ -13,8 +20,7 @@ interface Profile {
   readonly points: readonly (readonly [hour: number, share: number])[];
   /** Average time for which a client stays connected. */
   readonly lifetimeMinutes: number;
-  /** Hours at which all clients lose their connection at once. */
-  readonly losses?: readonly number[];
+  readonly losses?: readonly Loss[];
 }
 
 export const PROFILES = {
@@ -46,13 +52,16 @@ export const PROFILES = {
     lifetimeMinutes: 60,
   },
   "reconnect-storm": {
-    description: "3 hours: all clients lose their connection, twice",
+    description: "4 hours: all clients lose their connection, for a moment and for 20 minutes",
     points: [
-      [0, 1],
-      [3, 1],
+      [0, 0.9],
+      [4, 0.9],
     ],
     lifetimeMinutes: 240,
-    losses: [1, 2],
+    losses: [
+      { hour: 1, awayMinutes: 0 },
+      { hour: 2, awayMinutes: 20 },
+    ],
   },
   "slow-growth": {
     description: "3 days: from a tenth of the peak to the peak",
@@ -75,16 +84,18 @@ export function loadOf(name: ProfileName, peak: number): Load {
   const connectionsAt = (minute: number): number => peak * interpolate(points, minute / HOUR_MINUTES);
   const minutes = Array.from({ length: lastHour * HOUR_MINUTES }, (_, minute): LoadMinute => {
     const connections = connectionsAt(minute);
+    const loss = losses.findLast(({ hour }) => hour * HOUR_MINUTES <= minute);
+    const sinceLoss = loss === undefined ? Infinity : minute - loss.hour * HOUR_MINUTES;
+    const sinceReturn = sinceLoss - (loss?.awayMinutes ?? 0);
+    if (sinceReturn < 0) {
+      return { connects: 0, disconnects: sinceLoss === 0 ? connections : 0, messages: 0 };
+    }
     const growth = connectionsAt(minute + 1) - connections;
     const leaving = connections / lifetimeMinutes;
-    const sinceLoss = Math.min(
-      ...losses.map((hour) => minute - hour * HOUR_MINUTES).filter((since) => since >= 0),
-    );
-    const lost = sinceLoss === 0 ? connections : 0;
-    const returning = sinceLoss < RECONNECT_MINUTES ? connections / RECONNECT_MINUTES : 0;
+    const returning = sinceReturn < RECONNECT_MINUTES ? connections / RECONNECT_MINUTES : 0;
     return {
       connects: leaving + Math.max(0, growth) + returning,
-      disconnects: leaving + Math.max(0, -growth) + lost,
+      disconnects: leaving + Math.max(0, -growth) + (sinceLoss === 0 ? connections : 0),
       messages: connections * MESSAGES_PER_CONNECTION,
     };
   });

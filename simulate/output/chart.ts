@@ -1,5 +1,5 @@
 /** A chart of text. */
-import { axisEnd, formatCount, formatTime, peaks, type Series } from "./series.ts";
+import { axisEnd, formatCount, formatTime, valuesOfSpans, type Series } from "./series.ts";
 
 /** Fills of a cell, in eighths of its height. */
 const FILLS = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"] as const;
@@ -23,7 +23,7 @@ export function renderChart(
 ): readonly string[] {
   const { title, values, mark } = series;
   const columns = width - LABEL_WIDTH - 2;
-  const shown = stretch(peaks(values, columns), columns);
+  const shown = stretch(valuesOfSpans(series, columns), columns);
   const markRow = mark === undefined ? undefined : Math.round((mark.value / end) * height) - 1;
   const rows = Array.from({ length: height }, (_, index) => {
     const row = height - 1 - index;

@@ -6,6 +6,8 @@ export interface Series {
   readonly title: string;
   /** One for each minute. */
   readonly values: readonly number[];
+  /** The value that a chart has for a span of several minutes. */
+  readonly ofSpan: (values: readonly number[]) => number;
   /** A value that the chart marks. */
   readonly mark: { readonly label: string; readonly value: number } | undefined;
 }
@@ -15,6 +17,7 @@ export function connectionsSeries({ stack, simulation }: Result): Series {
   return {
     title: "connections, busiest task",
     values: simulation.minutes.map(({ busiest }) => busiest),
+    ofSpan: (values) => Math.max(...values),
     mark: target === undefined ? undefined : { label: "target", value: target },
   };
 }
@@ -23,17 +26,18 @@ export function tasksSeries({ stack, simulation }: Result): Series {
   return {
     title: "tasks",
     values: simulation.minutes.map(({ tasks }) => tasks),
+    ofSpan: (values) => values.reduce((sum, value) => sum + value, 0) / values.length,
     mark: { label: "maximum", value: stack.scaling.max },
   };
 }
 
-/** The largest values of `count` equal spans of time, so that no peak is lost; the values themselves if there are fewer. */
-export function peaks(values: readonly number[], count: number): readonly number[] {
+/** The values of `count` equal spans of time; those of the minutes if there are fewer. */
+export function valuesOfSpans({ values, ofSpan }: Series, count: number): readonly number[] {
   if (values.length <= count) return values;
   return Array.from({ length: count }, (_, span) => {
     const from = Math.floor((span * values.length) / count);
     const to = Math.floor(((span + 1) * values.length) / count);
-    return Math.max(...values.slice(from, to));
+    return ofSpan(values.slice(from, to));
   });
 }
 

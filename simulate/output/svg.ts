@@ -6,7 +6,7 @@ import {
   connectionsSeries,
   formatCount,
   formatTime,
-  peaks,
+  valuesOfSpans,
   type Series,
   tasksSeries,
 } from "./series.ts";
@@ -74,8 +74,8 @@ function renderChart(all: readonly Series[], minutes: number, top: number): stri
     const time = formatTime(Math.round((minutes * label) / TIME_LABELS));
     return `<text x="${x}" y="${bottom + 20}" text-anchor="middle">${time}</text>`;
   });
-  const lines = all.map(({ values }, at) => {
-    const shown = peaks(values, CHART.width);
+  const lines = all.map((series, at) => {
+    const shown = valuesOfSpans(series, CHART.width);
     const steps = shown.map((value, column) => {
       const x = round(CHART.left + (CHART.width * column) / shown.length);
       return column === 0 ? `M${x} ${yOf(value)}` : `H${x}V${yOf(value)}`;

@@ -56,9 +56,9 @@ function describeLoad({ name, minutes }: Load, results: readonly Result[]): stri
   return `${name}, ${formatTime(minutes.length)}, at most ${formatCount(Math.max(...connections))} clients`;
 }
 
-function describeStack({ name, scaling, limits, cpus, deployment }: SimulatedStack): string {
+function describeStack({ name, scaling, limits, deployment }: SimulatedStack): string {
   const policies = scaling.policies.map(({ metric, target }) => `${metric} ${target}${UNITS[metric]}`);
-  const task = `${cpus} vCPU, ${deployment.taskGB} GB, ${formatCount(limits.maxConnections)} connections`;
+  const task = `${deployment.taskCpus} vCPU, ${deployment.taskGB} GB, ${formatCount(limits.maxConnections)} connections`;
   return [
     name,
     `  ${scaling.min} to ${scaling.max} tasks, each ${task}`,
@@ -75,12 +75,13 @@ function renderFigures(results: readonly Result[]): readonly string[] {
     ],
     ["scaled", ({ summary }) => `${summary.scaleOuts} times out, ${summary.scaleIns} times in`],
     ["busiest task", ({ summary }) => `${formatCount(summary.busiest)} connections`],
+    ["CPU", ({ summary }) => `at most ${formatCount(summary.maxCpuPercent)}%`],
     [
       "average above target",
       ({ summary }) =>
         summary.minutesAboveTarget === undefined ? "–" : `${formatCount(summary.minutesAboveTarget)} min`,
     ],
-    ["above capacity", ({ summary }) => `${formatCount(summary.minutesFull)} min`],
+    ["above capacity", ({ summary }) => `${formatCount(summary.minutesAboveCapacity)} min`],
     ["refused attempts", ({ summary }) => formatCount(summary.refused)],
     ["clients that waited", ({ summary }) => `at most ${formatCount(summary.maxWaiting)}`],
     ["cost of a month", ({ summary }) => formatDollars(summary.cost.total)],

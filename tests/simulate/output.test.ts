@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { loadOf } from "../../simulate/load/profiles.ts";
 import { renderChart } from "../../simulate/output/chart.ts";
 import { renderJson } from "../../simulate/output/json.ts";
-import { axisEnd, peaks } from "../../simulate/output/series.ts";
+import { axisEnd, type Series, valuesOfSpans } from "../../simulate/output/series.ts";
 import { renderSvg } from "../../simulate/output/svg.ts";
 import { renderText } from "../../simulate/output/text.ts";
 import { resultOf, stackWith } from "./support.ts";
@@ -12,10 +12,16 @@ describe("the output of a simulation", () => {
   const one = [resultOf(load)];
   const two = [...one, resultOf(load, stackWith({ name: "<other> & more" }))];
 
+  const seriesOf = (values: readonly number[]): Series => ({
+    title: "tasks",
+    values,
+    ofSpan: (span) => Math.max(...span),
+    mark: undefined,
+  });
+
   it("draws a chart of text", () => {
-    const values = [0, 1, 2, 3, 4, 5, 6, 8];
-    const mark = { label: "target", value: 4 };
-    assert.deepEqual(renderChart({ title: "tasks", values, mark }, { width: 26, height: 4 }), [
+    const series = { ...seriesOf([0, 1, 2, 3, 4, 5, 6, 8]), mark: { label: "target", value: 4 } };
+    assert.deepEqual(renderChart(series, { width: 26, height: 4 }), [
       "tasks (┄ target)",
       "       8 │              ██",
       "         │          ▄▄████",
@@ -26,15 +32,14 @@ describe("the output of a simulation", () => {
     ]);
   });
 
-  it("keeps the peaks, whatever the width", () => {
-    assert.deepEqual(peaks([1, 9, 1, 1, 2, 1, 1], 3), [9, 1, 2]);
-    assert.deepEqual(peaks([1, 9], 3), [1, 9]);
+  it("has one value for each span of minutes", () => {
+    const spansOf = (...values: readonly number[]) => valuesOfSpans(seriesOf(values), 3);
+    assert.deepEqual(spansOf(1, 9, 1, 1, 2, 1, 1), [9, 1, 2]);
+    assert.deepEqual(spansOf(1, 9), [1, 9]);
   });
 
   it("ends axes at round numbers that show every value", () => {
-    const ends = [0, 1, 3, 21, 26, 99, 100, 20_000].map((value) =>
-      axisEnd([{ title: "", values: [value], mark: undefined }]),
-    );
+    const ends = [0, 1, 3, 21, 26, 99, 100, 20_000].map((value) => axisEnd([seriesOf([value])]));
     assert.deepEqual(ends, [1, 1, 5, 25, 50, 100, 100, 20_000]);
   });
 

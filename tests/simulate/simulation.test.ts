@@ -41,7 +41,7 @@ describe("the simulation", () => {
     assert.equal(simulation.minutes.at(-1)?.waiting, 0);
     assert.equal(simulation.minutes.at(-1)?.connections, 300);
     assert.ok(summary.refused > 100, "clients are refused repeatedly");
-    assert.ok(summary.minutesFull >= 3, "the minutes until the scale-out are above the capacity");
+    assert.ok(summary.minutesAboveCapacity >= 3, "the minutes until the scale-out are above the capacity");
   });
 
   it("runs scheduled actions at their time, which starts on a Monday", () => {

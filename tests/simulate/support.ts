@@ -23,7 +23,7 @@ export const stackWith = (changes: Partial<SimulatedStack> = {}): SimulatedStack
   },
   limits: { algorithm: "least_outstanding_requests", maxConnections: 200 },
   times: { startSeconds: 60, deregistrationSeconds: 10, closingSeconds: 20 },
-  cpus: 1,
+  cpu: { cpus: 1, heartbeatSeconds: 30 },
   deployment: {
     taskCpus: 1,
     taskGB: 2,
