@@ -90,7 +90,7 @@ export async function startListener(options: ListenerOptions): Promise<RunningLi
       respond(exchange, errorPage(400, "The plain HTTP request was sent to HTTPS port"));
       return;
     }
-    const refusal = refusalStatus(exchange);
+    const refusal = refusalStatus({ ...exchange, httpVersion: request.httpVersion });
     if (refusal !== undefined) {
       response.shouldKeepAlive = false;
       respond(exchange, errorPage(refusal));

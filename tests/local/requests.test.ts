@@ -126,6 +126,23 @@ describe("requests through the local stack", () => {
     }
   });
 
+  it("of HTTP/1.0 need no host, unlike those of HTTP/1.1, and an expected 100 comes before the body", async () => {
+    const secret = `${SECRET_HEADER}: ${SECRET}\r\n`;
+    const exchange = async (sent: string): Promise<string> => {
+      const client = connectTcp(Number(new URL(loadBalancer).port), "127.0.0.1");
+      client.write(sent);
+      return text(client);
+    };
+    const old = await exchange(`GET /x HTTP/1.0\r\n${secret}\r\n`);
+    assert.match(old, /^HTTP\/1\.1 200 [^]*"host":"balancer\.internal\.example"/);
+    const hostless = await exchange(`GET /x HTTP/1.1\r\nConnection: close\r\n${secret}\r\n`);
+    assert.match(hostless, /^HTTP\/1\.1 400 [^]*Server: awselb/);
+    const expecting = `Host: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n`;
+    const continued = await exchange(`POST /x HTTP/1.1\r\n${secret}${expecting}\r\nab`);
+    assert.match(continued, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /);
+    assert.doesNotMatch(continued, /"expect":/);
+  });
+
   it("reach every address of localhost", async function () {
     if (!hasIpv6()) this.skip();
     const { page, loadBalancer } = fixture.urls;

@@ -27,7 +27,8 @@ export function refuseViewerRequest({
   target,
   headers,
 }: ReceivedRequest): Refusal | undefined {
-  const host = valuesOf(headers, "Host")[0] ?? "";
+  const [host] = valuesOf(headers, "Host");
+  if (host === undefined) return { status: 400, reason: "A request has a Host." };
   if (`${secure ? "https" : "http"}://${host}${target}`.length > REQUEST_LIMITS.maxUrlBytes) {
     return { status: 413, reason: `A URL has at most ${REQUEST_LIMITS.maxUrlBytes} bytes.` };
   }

@@ -14,6 +14,8 @@ const MAX_FORWARDED_ADDRESSES = 30;
 const TRANSFER_CODINGS = ["chunked", "identity"];
 
 interface ReceivedRequest {
+  /** Such as `1.1`. */
+  readonly httpVersion: string;
   readonly method: string;
   /** Path and query, as the client sent them. */
   readonly target: string;
@@ -24,9 +26,10 @@ interface ReceivedRequest {
  * The status with which a load balancer refuses a request; `undefined` if it accepts the request.
  * @see https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html#load-balancer-http-error-codes
  */
-export function refusalStatus({ method, target, headers }: ReceivedRequest): number | undefined {
+export function refusalStatus({ httpVersion, method, target, headers }: ReceivedRequest): number | undefined {
   if (`${method} ${target} HTTP/1.1`.length > HEADER_LIMITS.maxRequestLineBytes) return 414;
   if (headers.some(([name, value]) => `${name}: ${value}`.length > HEADER_LIMITS.maxHeaderBytes)) return 400;
+  if (httpVersion !== "1.0" && valuesOf(headers, "Host").length === 0) return 400;
   if (method === "TRACE") return 405;
   if (
     itemsOf(headers, "Transfer-Encoding").some((coding) => !TRANSFER_CODINGS.includes(coding.toLowerCase()))

@@ -133,6 +133,8 @@ export function createExchanges(
           maxHeaderSize: maxRequestHeadBytes,
           headersTimeout: maxRequestHeadMs,
           requestTimeout: 0,
+          // The handlers refuse requests without a host by their own pages.
+          requireHostHeader: false,
           connectionsCheckingInterval: Math.min(HEAD_CHECK_INTERVAL_MS, maxRequestHeadMs),
         },
         begin,

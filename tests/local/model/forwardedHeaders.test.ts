@@ -111,41 +111,40 @@ describe("the headers that a target receives", () => {
 });
 
 describe("a request that a load balancer refuses", () => {
-  const addresses = (count: number): Headers => [
-    ["X-Forwarded-For", Array.from({ length: count }, () => "10.0.0.1").join(",")],
-  ];
+  const HOST = ["Host", "a.example"] as const;
+  const accepted = { httpVersion: "1.1", method: "GET", target: "/", headers: [HOST] };
+  const withField = (name: string, value: string) => ({ headers: [HOST, [name, value]] satisfies Headers });
+  const addresses = (count: number): string => Array.from({ length: count }, () => "10.0.0.1").join(",");
   const CASES: readonly (readonly [
-    string,
-    Partial<Parameters<typeof refusalStatus>[0]>,
-    number | undefined,
+    name: string,
+    changes: Partial<Parameters<typeof refusalStatus>[0]>,
+    status: number,
   ])[] = [
     ["has a request line of more than 16 K", { target: `/${"x".repeat(16 * 1024)}` }, 414],
-    ["has a header of more than 16 K", { headers: [["X-A", "x".repeat(16 * 1024)]] }, 400],
+    ["has a header of more than 16 K", withField("X-A", "x".repeat(16 * 1024)), 400],
+    ["has no host", { headers: [] }, 400],
     ["has the method TRACE", { method: "TRACE" }, 405],
-    [
-      "has a transfer coding besides chunked and identity",
-      { headers: [["Transfer-Encoding", "gzip, chunked"]] },
-      501,
-    ],
-    ["has more than 30 forwarded addresses", { headers: addresses(31) }, 463],
+    ["has an unknown transfer coding", withField("Transfer-Encoding", "gzip, chunked"), 501],
+    ["has more than 30 forwarded addresses", withField("X-Forwarded-For", addresses(31)), 463],
   ];
-  for (const [name, request, status] of CASES) {
+  for (const [name, changes, status] of CASES) {
     it(name, () => {
-      assert.equal(refusalStatus({ method: "GET", target: "/", headers: [], ...request }), status);
+      assert.equal(refusalStatus({ ...accepted, ...changes }), status);
     });
   }
 
-  it("is not one at the limits", () => {
+  it("is not one at the limits, and not one of HTTP/1.0 without a host", () => {
     const lineParts = "GET  HTTP/1.1".length;
     const atLimits = {
-      method: "GET",
       target: `/${"x".repeat(16 * 1024 - lineParts - 1)}`,
       headers: [
+        HOST,
         ["X-A", "x".repeat(16 * 1024 - "X-A: ".length)],
         ["Transfer-Encoding", "Chunked"],
-        ...addresses(30),
+        ["X-Forwarded-For", addresses(30)],
       ] satisfies Headers,
     };
-    assert.equal(refusalStatus(atLimits), undefined);
+    assert.equal(refusalStatus({ ...accepted, ...atLimits }), undefined);
+    assert.equal(refusalStatus({ ...accepted, httpVersion: "1.0", headers: [] }), undefined);
   });
 });
