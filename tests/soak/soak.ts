@@ -106,17 +106,17 @@ export async function runSoak(options: SoakOptions): Promise<Figures> {
   });
   await group.publish(LOAD);
 
-  /** Waits until as many tasks as desired are healthy and have the current revision, and no other one runs. */
+  /** Waits until only healthy tasks of the current revision run, as many as desired, and every client is connected to one of them. */
   const settled = (desired: () => boolean = () => true): Promise<void> =>
     waitUntil(
       () => {
         const revision = tasks.deployments().at(-1)?.revision;
-        const current = stack.status().filter((task) => task.revision === revision);
+        const status = stack.status();
         return (
           desired() &&
-          current.length === tasks.desiredCount &&
-          stack.status().length === current.length &&
-          current.every(({ health }) => health === "healthy")
+          status.length === tasks.desiredCount &&
+          status.every((task) => task.revision === revision && task.health === "healthy") &&
+          status.reduce((sum, { open }) => sum + open, 0) >= clients
         );
       },
       { forMs: STEP_MS, everyMs: POLL_MS },
