@@ -28,13 +28,13 @@ export const scalingDefinitions = {
     // The maximum of maxConnections.
     max: 65_000,
     description:
-      "Target value of the autoscaler: average number of open WebSockets per task; 0 does not scale on connections",
+      "Target value of the autoscaler: average number of open WebSockets per task; 0 does not scale on connections; any of the three target values adds tasks, and all must agree to remove tasks",
   },
   requestsPerTarget: {
     kind: "integer",
     unit: "requests per minute",
-    // 1,000 per second, a seventh of what one vCPU can accept (docs/capacity.md).
-    default: 60_000,
+    // A task fills to connectionsPerTask within a minute.
+    default: 10_000,
     min: 0,
     max: 1_000_000,
     description:
@@ -52,8 +52,7 @@ export const scalingDefinitions = {
   scaleOutCooldownSeconds: {
     kind: "integer",
     unit: "seconds",
-    // The start of a task, its first line of metrics, and the next data point take a minute each.
-    default: 180,
+    default: 60,
     min: 0,
     max: 3600,
     description: "Time after adding tasks before the autoscaler can add more",

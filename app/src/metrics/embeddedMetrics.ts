@@ -26,7 +26,7 @@ export interface EmbeddedMetricsParts {
   readonly dimensions: Readonly<Record<string, string>>;
 }
 
-/** Logs until `stop` is called, which writes the last line. `stop` is idempotent. */
+/** Logs a line at once, and then until `stop` is called, which writes the last line. `stop` is idempotent. */
 export function logMetrics({ metrics, everySeconds, write, dimensions }: EmbeddedMetricsParts): {
   readonly stop: () => void;
 } {
@@ -35,6 +35,8 @@ export function logMetrics({ metrics, everySeconds, write, dimensions }: Embedde
   const log = (): void => {
     write(JSON.stringify(createDocument(metrics.snapshot(), dimensions)));
   };
+  // The autoscaler follows the average of the tasks, in which a new task counts from its first line on.
+  log();
   const timer = setInterval(log, everySeconds * 1000).unref();
   let stopped = false;
   return {

@@ -119,8 +119,8 @@ describe("the embedded metrics", () => {
     metrics.observe("append", 0.004);
     stop();
 
-    assert.equal(lines.length, 1);
-    const { root, dimensions, units } = parse(lines[0] ?? "");
+    assert.equal(lines.length, 2);
+    const { root, dimensions, units } = parse(lines[1] ?? "");
     assert.deepEqual(dimensions, ["ServiceName"]);
     assert.equal(root["ServiceName"], "websocket");
     for (const [field, value] of Object.entries({
@@ -159,14 +159,20 @@ describe("the embedded metrics", () => {
     await waitUntil(async () => parse(await nextLine()).units.has("EventLoopDelayP99"));
   });
 
+  it("start with one line, so that a new task counts in averages at once", () => {
+    const { lines } = start();
+    assert.equal(lines.length, 1);
+    assert.equal(parse(lines[0] ?? "").root["Connections"], 0);
+  });
+
   it("end with one last line", () => {
     const { metrics, lines, stop } = start();
     metrics.count("closes", 1001);
     stop();
     metrics.count("closes", 1001);
     stop();
-    assert.equal(lines.length, 1);
-    assert.equal(parse(lines[0] ?? "").root["Closes"], 1);
+    assert.equal(lines.length, 2);
+    assert.equal(parse(lines[1] ?? "").root["Closes"], 1);
   });
 
   it("stop after the end", async () => {
@@ -174,7 +180,7 @@ describe("the embedded metrics", () => {
     ended.stop();
     const another = start({ everySeconds: 0.01 });
     for (let line = 0; line < 3; line++) await another.nextLine();
-    assert.equal(ended.lines.length, 1);
+    assert.equal(ended.lines.length, 2);
   });
 
   it("are valid without a dimension", () => {

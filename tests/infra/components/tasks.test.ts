@@ -152,7 +152,7 @@ describe("the tasks", () => {
           assert.equal(policy[key], target[key], `${key} of ${name}`);
         }
         const { scaleOutCooldown, scaleInCooldown } = trackingOf(graph, name);
-        assert.deepEqual([scaleOutCooldown, scaleInCooldown], [180, 60], name);
+        assert.deepEqual([scaleOutCooldown, scaleInCooldown], [60, 60], name);
       }
     });
 
