@@ -130,6 +130,8 @@ export type StackEvent =
       /** The revision of the last completed deployment, which is deployed again; absent if there is none, or no rollback is declared. */
       readonly returnsTo?: number;
     }
+  /** Changes of these files and folders are applied from now on. */
+  | { readonly event: "watching"; readonly paths: readonly string[] }
   /** Changed files have been evaluated. Parts whose declared values differ have changed, unless they need a restart of the stack. */
   | {
       readonly event: "stack-changed";

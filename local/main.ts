@@ -53,7 +53,9 @@ async function runStack(
   { stop, kill, keyboard }: Control,
 ): Promise<void> {
   const stopped = aborted(stop);
-  await using images = options.watch ? await createImages(ROOT) : undefined;
+  const ended = new AbortController();
+  const signal = AbortSignal.any([stop, ended.signal]);
+  await using images = options.watch ? await createImages(ROOT, signal) : undefined;
   // The build is a process of its own, so it runs beside the evaluation.
   const building = images?.build();
   // The evaluation may fail first.
@@ -63,7 +65,10 @@ async function runStack(
   const evaluating = evaluateWithOverrides(...evaluation).finally(() => setImmediate());
   const graph = await Promise.race([evaluating, stopped]);
   // Nothing has started that would have to stop in order, and an evaluation cannot be cancelled.
-  if (graph === undefined) process.exit();
+  if (graph === undefined) {
+    await images?.[Symbol.asyncDispose]();
+    process.exit();
+  }
   const image = await building;
   const history = createHistory();
   const emit: EmitEvent = (event) => {
@@ -85,18 +90,11 @@ async function runStack(
     stack.kill();
   });
   output.watch(stack);
-  const stopWatching =
-    images &&
-    image &&
-    watchStack({
-      root: ROOT,
-      stackName: options.stack,
-      stack,
-      images,
-      image,
-      evaluate: () => evaluateInProcess(...evaluation),
-      emit,
-    });
+  if (images !== undefined && image !== undefined) {
+    const evaluateAgain = () => evaluateInProcess(signal, ...evaluation);
+    const { stack: stackName } = options;
+    watchStack({ root: ROOT, stackName, stack, images, image, evaluate: evaluateAgain, emit, signal });
+  }
   let dashboard: Dashboard | undefined;
   try {
     if (options.hasDashboard) {
@@ -114,7 +112,7 @@ async function runStack(
     });
     await Promise.race([stopped, stack.ready.then(() => stopped)]);
   } finally {
-    stopWatching?.();
+    ended.abort();
     await stack.close();
     await dashboard?.close();
   }

@@ -148,6 +148,7 @@ export async function startStack(
   observers.add(faults.onEvent);
   const running = starting.move();
   let closing: Promise<void> | undefined;
+  let { warnings } = graph;
 
   function update({ files, graph: nextGraph, entry }: StackChange): void {
     const next = nextGraph && readParts(nextGraph, options);
@@ -156,7 +157,10 @@ export async function startStack(
       changes.filter(({ apply }) => (apply === "restart") === restarts).map(({ part }) => part);
     if (nextGraph !== undefined) {
       emit({ event: "stack-changed", files, changed: named(false), needRestart: named(true) });
-      for (const message of nextGraph.warnings) emit({ event: "warning", message });
+      for (const message of nextGraph.warnings) {
+        if (!warnings.includes(message)) emit({ event: "warning", message });
+      }
+      ({ warnings } = nextGraph);
     }
     if (next !== undefined) parts = partsAfter(parts, next, changes);
     service?.update({ path: next && parts.servicePath, changes, entry, files });

@@ -95,6 +95,9 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly v
 
 type Column = readonly [title: string, cell: (task: TaskStatus) => string];
 
+/** Without a second deployment, it would have one value. */
+const REVISION_COLUMN: Column = ["rev", ({ revision }) => String(revision)];
+
 const DEBUGGING_COLUMNS: readonly Column[] = [
   ["pid", ({ pid }) => String(pid ?? "")],
   ["port", ({ port }) => String(port ?? "")],
@@ -104,6 +107,7 @@ const DEBUGGING_COLUMNS: readonly Column[] = [
 export function taskTable(tasks: readonly TaskStatus[], width: number, paint: Paint): readonly string[] {
   const columns: readonly Column[] = [
     ["task", ({ id }) => id],
+    ...(tasks.some(({ revision }) => revision > 1) ? [REVISION_COLUMN] : []),
     ...(width < MIN_FULL_WIDTH ? [] : DEBUGGING_COLUMNS),
     ["health", ({ health }) => health],
     ["open", ({ open }) => String(open)],

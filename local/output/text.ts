@@ -72,6 +72,8 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
       const outcome = event.returnsTo === undefined ? "" : `, returns to revision ${event.returnsTo}`;
       return [`${paint("bad", "deployment failed")}: revision ${event.revision}${outcome}: ${event.reason}`];
     }
+    case "watching":
+      return [paint("dim", `watching ${event.paths.join(", ")} (--no-watch turns this off)`)];
     case "stack-changed":
       return describeChange(event);
     case "change-rejected":

@@ -12,12 +12,19 @@ export type EvaluationResult = { readonly graph: DeclaredGraph } | { readonly pr
 
 export type EvaluationArguments = Parameters<typeof evaluateWithOverrides>;
 
-/** @throws {ExpectedError} with the problems of the configuration, or the error of the program. */
-export async function evaluateInProcess(...options: EvaluationArguments): Promise<DeclaredGraph> {
+/**
+ * @param signal ends the process.
+ * @throws {ExpectedError} with the problems of the configuration, or the error of the program.
+ */
+export async function evaluateInProcess(
+  signal: AbortSignal,
+  ...options: EvaluationArguments
+): Promise<DeclaredGraph> {
   const child = fork(new URL("evaluationProcess.ts", import.meta.url), [JSON.stringify(options)], {
     serialization: "advanced",
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     timeout: EVALUATION_TIMEOUT_MS,
+    signal,
   });
   let errors = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {

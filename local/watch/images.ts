@@ -24,8 +24,11 @@ export interface Images extends AsyncDisposable {
   prune(isUsed: (entry: string) => boolean): Promise<void>;
 }
 
-/** @param root folder of the repository. */
-export async function createImages(root: string): Promise<Images> {
+/**
+ * @param root folder of the repository.
+ * @param signal ends a build.
+ */
+export async function createImages(root: string, signal: AbortSignal): Promise<Images> {
   const folder = await mkdtemp(path.join(tmpdir(), "websocket-images-"));
   const built = new Map<string, string>();
   let count = 0;
@@ -35,7 +38,10 @@ export async function createImages(root: string): Promise<Images> {
       // The same depth as in the image, from which the server finds the console.
       const dist = path.join(image, "app", "dist");
       const console = path.join(image, "console");
-      await Promise.all([runBuild(root, dist), cp(path.join(root, "console"), console, { recursive: true })]);
+      await Promise.all([
+        runBuild(root, dist, signal),
+        cp(path.join(root, "console"), console, { recursive: true }),
+      ]);
       await cp(path.join(dist, "client.js"), path.join(console, "client.js"));
       const entry = path.join(dist, "server.mjs");
       built.set(entry, image);
@@ -51,10 +57,10 @@ export async function createImages(root: string): Promise<Images> {
 }
 
 /** As the Dockerfile does it. A process of its own, because esbuild leaves one running. */
-function runBuild(root: string, folder: string): Promise<void> {
+function runBuild(root: string, folder: string, signal: AbortSignal): Promise<void> {
   const args = [path.join(root, "app", "build.ts"), folder];
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, args, { timeout: BUILD_TIMEOUT_MS }, (error, _stdout, stderr) => {
+    execFile(process.execPath, args, { timeout: BUILD_TIMEOUT_MS, signal }, (error, _stdout, stderr) => {
       if (error === null) resolve();
       else reject(new ExpectedError(stderr.trim() === "" ? error.message : stderr.trim()));
     });
@@ -63,8 +69,9 @@ function runBuild(root: string, folder: string): Promise<void> {
 
 async function hashFolder(folder: string): Promise<string> {
   const hash = createHash("sha256");
-  for (const file of globSync("**/*.*", { cwd: folder }).sort()) {
-    hash.update(`${file}\0`).update(await readFile(path.join(folder, file)));
+  const files = globSync("**", { cwd: folder, withFileTypes: true }).filter((entry) => entry.isFile());
+  for (const file of files.map(({ parentPath, name }) => path.join(parentPath, name)).sort()) {
+    hash.update(`${path.relative(folder, file)}\0`).update(await readFile(file));
   }
   return hash.digest("hex");
 }

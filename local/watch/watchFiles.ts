@@ -1,5 +1,5 @@
 /** Reports changed files, once for all files that an editor or a tool writes together. */
-import { type FSWatcher, readdirSync, statSync, watch } from "node:fs";
+import { existsSync, type FSWatcher, readdirSync, statSync, watch } from "node:fs";
 import path from "node:path";
 
 /** Time without a further change after which the changes are reported. Editors write, rename and touch files for one save. */
@@ -32,7 +32,9 @@ export function watchFiles(
     timer = setTimeout(() => {
       const reported = [...changed].sort();
       changed.clear();
-      onChange(reported);
+      // A file that exists no longer is that of a tool, if others have changed with it.
+      const existing = reported.filter((name) => existsSync(path.join(root, name)));
+      onChange(existing.length > 0 ? existing : reported);
     }, QUIET_MS);
   }
 

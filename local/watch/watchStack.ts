@@ -22,16 +22,17 @@ export interface WatchOptions {
   /** @throws {ExpectedError} if the program cannot be evaluated. */
   readonly evaluate: () => Promise<DeclaredGraph>;
   readonly emit: EmitEvent;
+  /** Ends the watch. */
+  readonly signal: AbortSignal;
 }
 
-/** Watches until the returned function is called. A change during a build is applied after it. */
-export function watchStack(options: WatchOptions): () => void {
-  const { root, stackName, stack, images, evaluate, emit } = options;
+/** Watches until the signal aborts. A change during a build is applied after it. */
+export function watchStack(options: WatchOptions): void {
+  const { root, stackName, stack, images, evaluate, emit, signal } = options;
   const program = [...PROGRAM, `Pulumi.${stackName}.yaml`];
   let { digest } = options.image;
   let pending = new Set<string>();
   let isBusy = false;
-  let isStopped = false;
 
   async function buildChanged(): Promise<string | undefined> {
     const image = await images.build();
@@ -45,7 +46,7 @@ export function watchStack(options: WatchOptions): () => void {
     try {
       return files.length === 0 ? undefined : await work();
     } catch (error) {
-      if (!isStopped) emit({ event: "change-rejected", files, message: describe(error) });
+      if (!signal.aborted) emit({ event: "change-rejected", files, message: describe(error) });
       return undefined;
     }
   }
@@ -57,7 +58,7 @@ export function watchStack(options: WatchOptions): () => void {
       attempt(serverFiles, buildChanged),
       attempt(programFiles, evaluate),
     ]);
-    if (isStopped) return;
+    if (signal.aborted) return;
     await attempt(files, () => {
       stack.update({ files, graph, entry });
     });
@@ -67,7 +68,7 @@ export function watchStack(options: WatchOptions): () => void {
   async function applyPending(): Promise<void> {
     if (isBusy) return;
     isBusy = true;
-    while (pending.size > 0 && !isStopped) {
+    while (pending.size > 0 && !signal.aborted) {
       const files = [...pending];
       pending = new Set();
       await apply(files);
@@ -75,14 +76,13 @@ export function watchStack(options: WatchOptions): () => void {
     isBusy = false;
   }
 
-  const stop = watchFiles(root, [...SERVER, ...program], (files) => {
+  const paths = [...new Set([...SERVER, ...program])];
+  const stop = watchFiles(root, paths, (files) => {
     for (const file of files) pending.add(file);
     void applyPending();
   });
-  return () => {
-    isStopped = true;
-    stop();
-  };
+  signal.addEventListener("abort", stop, { once: true });
+  emit({ event: "watching", paths });
 }
 
 function isIn(paths: readonly string[], file: string): boolean {

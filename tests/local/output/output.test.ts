@@ -49,6 +49,7 @@ const EVENTS: readonly StackEvent[] = [
     },
     seconds: 1,
   },
+  { event: "watching", paths: ["app/src", "Pulumi.dev.yaml"] },
   { event: "deployment-started", revision: 1, files: [] },
   { event: "deployment-started", revision: 2, files: ["app/src/a.ts", "app/src/b.ts"] },
   { event: "deployment-failed", revision: 2, reason: "3 consecutive tasks ended", returnsTo: 1 },
@@ -112,6 +113,7 @@ describe("the output", () => {
       "  http://localhost:2  redirects to https://localhost:1, the local port for 443",
       "  wss://localhost:3/  in front of the API Gateway",
       "  try npx wscat --no-check -c wss://localhost:1/",
+      "watching app/src, Pulumi.dev.yaml (--no-watch turns this off)",
       "deploys revision 2: app/src/a.ts and 1 more",
       "deployment failed: revision 2, returns to revision 1: 3 consecutive tasks ended",
       "deployed: every task runs revision 2",
@@ -201,6 +203,16 @@ describe("the output", () => {
         "  task    pid   port   health    open  requests",
         "  task-1  4242  40001  healthy   12    345",
         "  task-2  4243         starting  0     0",
+      ],
+    );
+    const [first, second] = tasks;
+    assert.ok(first && second);
+    assert.deepEqual(
+      taskTable([first, { ...second, revision: 2 }], 80, (_tone, text) => text),
+      [
+        "  task    rev  pid   port   health    open  requests",
+        "  task-1  1    4242  40001  healthy   12    345",
+        "  task-2  2    4243         starting  0     0",
       ],
     );
     const narrow = taskTable(tasks, 40, (_tone, text) => text);

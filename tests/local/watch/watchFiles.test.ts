@@ -79,6 +79,18 @@ describe("the watched files", () => {
     assert.deepEqual(await changed(appear), ["src/new/inner/b.ts"]);
   });
 
+  it("include removed files, but not those that a tool has removed itself", async () => {
+    const files = await changed(() => {
+      writeFileSync(file("src/deep/sedX1"), "2");
+      renameSync(file("src/deep/sedX1"), file("src/deep/a.ts"));
+    });
+    assert.deepEqual(files, ["src/deep/a.ts"]);
+    const removed = await changed(() => {
+      rmSync(file("src/deep/a.ts"));
+    });
+    assert.deepEqual(removed, ["src/deep/a.ts"]);
+  });
+
   it("are not reported for other files of the folder", async () => {
     const files = await changed(() => {
       writeFileSync(file("other.yaml"), "");
