@@ -49,9 +49,11 @@ export function axisEnd(all: readonly Series[]): number {
   return factor * power;
 }
 
-/** The time after a number of minutes, such as `6 h` or `90 min`. */
+/** The time after a number of minutes, such as `40 min`, `6 h` or `2:40 h`. */
 export function formatTime(minutes: number): string {
-  return minutes % 60 === 0 ? `${minutes / 60} h` : `${minutes} min`;
+  if (minutes > 0 && minutes < 60) return `${minutes} min`;
+  const rest = minutes % 60;
+  return `${Math.floor(minutes / 60)}${rest === 0 ? "" : `:${String(rest).padStart(2, "0")}`} h`;
 }
 
 /** Such as `12,400`; small values have a decimal. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { loadOf } from "../../simulate/load/profiles.ts";
 import { renderChart } from "../../simulate/output/chart.ts";
 import { renderJson } from "../../simulate/output/json.ts";
-import { axisEnd, type Series, valuesOfSpans } from "../../simulate/output/series.ts";
+import { axisEnd, formatTime, type Series, valuesOfSpans } from "../../simulate/output/series.ts";
 import { renderSvg } from "../../simulate/output/svg.ts";
 import { renderText } from "../../simulate/output/text.ts";
 import { resultOf, stackWith } from "./support.ts";
@@ -30,6 +30,10 @@ describe("the output of a simulation", () => {
       "       0 └────────────────",
       "          0 h  4 min 8 min",
     ]);
+  });
+
+  it("has times in minutes or hours", () => {
+    assert.deepEqual([0, 40, 60, 160, 1445].map(formatTime), ["0 h", "40 min", "1 h", "2:40 h", "24:05 h"]);
   });
 
   it("has one value for each span of minutes", () => {
