@@ -17,6 +17,7 @@ import type { StackConfig } from "./stackConfig.ts";
 import { suggestFix } from "./suggestedFixes.ts";
 import { findUnknownKeys } from "./unknownKeys.ts";
 import { scalingWarnings } from "./rules/scalingRules.ts";
+import { scheduleWarnings } from "./rules/scheduleRules.ts";
 import { checkWorkload } from "./rules/workloadRules.ts";
 
 /** Proxies that append the address of their client to X-Forwarded-For: CloudFront and the load balancer. */
@@ -159,7 +160,7 @@ export function configWarnings(config: StackConfig): readonly string[] {
   const keyOf = (name: string): string => `${config.project}:${name}`;
   const warnings = [...edgeWarnings(config.edge, config.region, keyOf)];
   if (config.edge.kind === "api-gateway") return warnings;
-  warnings.push(...scalingWarnings(config, keyOf));
+  warnings.push(...scalingWarnings(config, keyOf), ...scheduleWarnings(config, keyOf));
   if (config.backplane === "memory") {
     warnings.push(
       `${keyOf("backplane")} is memory: a deployment stops the task before it starts the next one, so clients cannot ` +

@@ -2,6 +2,7 @@
  * Scheduled actions as text: `cron(0 8 ? * MON-FRI *) 4-20 Europe/Berlin` sets a minimum of 4 and a maximum of 20 tasks at 8:00
  * from Monday to Friday.
  */
+import { Cron } from "croner";
 
 /** A scheduled action. */
 export interface ScheduledAction {
@@ -91,12 +92,30 @@ export function expectedCron(cron: string): string | undefined {
     : `? for either the ${DAY_OF_MONTH.name} or the ${DAY_OF_WEEK.name}, and not for both`;
 }
 
-export function isTimeZone(name: string): boolean {
+/** Whether an action with a legal cron expression and time zone runs after a time. */
+export function runsAfter({ cron, timeZone = "UTC" }: ScheduledAction, time: Date): boolean {
+  // The additional first field is the second. AWS's `0/15` starts at 0.
+  const times = new Cron(`0 ${cron}`, {
+    paused: true,
+    timezone: timeZone,
+    mode: "7-part",
+    sloppyRanges: true,
+  });
+  return times.nextRun(time) !== null;
+}
+
+/**
+ * Returns the name as AWS requires it, which compares upper and lower case: `Europe/Berlin` for `europe/berlin`. `undefined` if the IANA
+ * database does not have the name.
+ * @see https://docs.aws.amazon.com/autoscaling/application/userguide/scheduled-scaling-using-cron-expressions.html
+ */
+export function findTimeZone(name: string): string | undefined {
   try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
+    // For an alias, this is the name of another time zone.
+    const { timeZone } = new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions();
+    return timeZone.toLowerCase() === name.toLowerCase() ? timeZone : name;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

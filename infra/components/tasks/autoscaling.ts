@@ -69,9 +69,14 @@ export class Autoscaling extends pulumi.ComponentResource {
     const { serviceNamespace, scalableDimension, resourceId } = target;
     const tasks = { serviceNamespace, scalableDimension, resourceId };
 
+    // AWS rejects a change of a scalable target during another one (ConcurrentUpdateException), and the provider does not
+    // repeat it: https://github.com/hashicorp/terraform-provider-aws/issues/17915
+    let previous: pulumi.Resource = target;
+    const afterPrevious = (): pulumi.CustomResourceOptions => ({ ...child, dependsOn: [previous] });
+
     const track = (suffix: string, targetValue: number, metric: TrackedMetric): void => {
       if (targetValue === 0) return;
-      new aws.appautoscaling.Policy(
+      previous = new aws.appautoscaling.Policy(
         `${name}-${suffix}`,
         {
           policyType: "TargetTrackingScaling",
@@ -83,7 +88,7 @@ export class Autoscaling extends pulumi.ComponentResource {
             scaleInCooldown: args.scaleInCooldownSeconds,
           },
         },
-        child,
+        afterPrevious(),
       );
     };
     track("connections", args.connectionsPerTask, connectionsOf(args.metricsServiceName));
@@ -98,7 +103,7 @@ export class Autoscaling extends pulumi.ComponentResource {
     });
 
     for (const [index, { cron, min, max, timeZone }] of args.scheduledActions.entries()) {
-      new aws.appautoscaling.ScheduledAction(
+      previous = new aws.appautoscaling.ScheduledAction(
         `${name}-schedule-${index + 1}`,
         {
           ...tasks,
@@ -106,7 +111,7 @@ export class Autoscaling extends pulumi.ComponentResource {
           ...(timeZone !== undefined && { timezone: timeZone }),
           scalableTargetAction: { minCapacity: min, maxCapacity: max },
         },
-        child,
+        afterPrevious(),
       );
     }
 

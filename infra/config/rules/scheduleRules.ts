@@ -1,6 +1,12 @@
 /** Rules for scheduled actions of autoscaling. */
 import type { Change, Problem } from "../../../app/src/settings/problem.ts";
-import { expectedCron, isTimeZone, parseScheduledAction, renderScheduledAction } from "../schedule.ts";
+import {
+  expectedCron,
+  findTimeZone,
+  parseScheduledAction,
+  renderScheduledAction,
+  runsAfter,
+} from "../schedule.ts";
 import type { ScheduledAction } from "../schedule.ts";
 import { scalingDefinitions } from "../scalingDefinitions.ts";
 import type { StackConfig } from "../stackConfig.ts";
@@ -39,8 +45,23 @@ export function checkSchedules(
     const violation = findViolation(action, backplane, keyOf);
     if (violation === undefined) return [];
     const { expected, legal } = violation;
-    const fix: readonly Change[] = legal === undefined ? [{ ask: key, as: "list" }] : replace(text, legal);
+    const isFixed = legal !== undefined && findViolation(legal, backplane, keyOf) === undefined;
+    const fix: readonly Change[] = isFixed ? replace(text, legal) : [{ ask: key, as: "list" }];
     return [{ key, got: JSON.stringify(text), expected, fix }];
+  });
+}
+
+/** Warnings about scheduled actions that AWS accepts and that never run again, as sentences. */
+export function scheduleWarnings(
+  { scheduledScaling }: Pick<StackConfig, typeof KEY>,
+  keyOf: KeyOf,
+): readonly string[] {
+  const now = new Date();
+  return scheduledScaling.flatMap((text) => {
+    const action = parseScheduledAction(text);
+    return action === undefined || runsAfter(action, now)
+      ? []
+      : [`${keyOf(KEY)}: ${JSON.stringify(text)} never runs again. Change its date, or remove it.`];
   });
 }
 
@@ -53,8 +74,12 @@ function findViolation(
   const { cron, min, max, timeZone } = action;
   const expected = expectedCron(cron);
   if (expected !== undefined) return { expected };
-  if (timeZone !== undefined && !isTimeZone(timeZone)) {
-    return { expected: `a time zone such as Europe/Berlin, and not ${timeZone}` };
+  const zone = timeZone === undefined ? undefined : findTimeZone(timeZone);
+  if (zone !== timeZone) {
+    return {
+      expected: `a time zone such as Europe/Berlin, and not ${timeZone ?? ""}`,
+      ...(zone !== undefined && { legal: { ...action, timeZone: zone } }),
+    };
   }
   const { min: fewest, max: most } = scalingDefinitions.minTasks;
   if (min < fewest || max < fewest || min > most || max > most) {

@@ -1,7 +1,12 @@
 /** Scheduled actions of autoscaling: their text, their cron expressions and the rules for them. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { expectedCron, isTimeZone, parseScheduledAction } from "../../../infra/config/schedule.ts";
+import {
+  expectedCron,
+  findTimeZone,
+  parseScheduledAction,
+  runsAfter,
+} from "../../../infra/config/schedule.ts";
 import { renderScheduledAction } from "../../../infra/config/schedule.ts";
 import { findResource, findResources } from "../../../infra/evaluation/graph.ts";
 import { readSchedule } from "../../../local/model/scaling/schedule.ts";
@@ -104,14 +109,28 @@ describe("the text of a scheduled action", () => {
     }
   });
 
-  it("has a time zone of the IANA database", () => {
-    assert.deepEqual(["Europe/Berlin", "Etc/GMT+9", "UTC", "Europe/Bonn", "CEST"].map(isTimeZone), [
-      true,
-      true,
-      true,
-      false,
-      false,
-    ]);
+  it("has a time zone of the IANA database, with its upper and lower case", () => {
+    for (const [name, expected] of [
+      ["Europe/Berlin", "Europe/Berlin"],
+      ["Asia/Kolkata", "Asia/Kolkata"],
+      ["Etc/GMT+9", "Etc/GMT+9"],
+      ["UTC", "UTC"],
+      ["utc", "UTC"],
+      ["europe/berlin", "Europe/Berlin"],
+      ["Europe/Bonn", undefined],
+      ["CEST", undefined],
+    ] as const) {
+      assert.equal(findTimeZone(name), expected, name);
+    }
+  });
+
+  it("runs again, unless its date has passed or does not exist", () => {
+    const time = new Date("2027-03-01T08:00:00Z");
+    const run = { min: 1, max: 2 };
+    assert.ok(runsAfter({ cron: "0 8 29 FEB ? *", ...run }, time));
+    assert.ok(runsAfter({ cron: "30 9 1 3 ? 2027", ...run, timeZone: "Europe/Berlin" }, time));
+    assert.ok(!runsAfter({ cron: "30 8 1 3 ? 2027", ...run, timeZone: "Europe/Berlin" }, time));
+    assert.ok(!runsAfter({ cron: "0 8 30 FEB ? *", ...run }, time));
   });
 });
 
@@ -140,6 +159,23 @@ describe("the key scheduledScaling", () => {
     });
   });
 
+  it("is changed by one resource at a time, because AWS refuses concurrent changes of a scalable target", async () => {
+    const { resources } = await evaluateDev(config(MORNING, EVENING));
+    const changes = resources.filter(({ type }) => type.startsWith("aws:appautoscaling/"));
+    assert.equal(changes.length, 6);
+    assert.deepEqual(
+      changes.map(({ options }) => options.dependsOn),
+      [[], ...changes.slice(0, -1).map(({ urn }) => [urn])],
+    );
+  });
+
+  it("warns of an action that never runs again", async () => {
+    const past = "cron(0 8 1 1 ? 2020) 1-2";
+    assert.deepEqual((await evaluateDev(config(MORNING, past))).warnings, [
+      `websocket:scheduledScaling: "${past}" never runs again. Change its date, or remove it.`,
+    ]);
+  });
+
   it("is empty by default: updates set the range of the tasks", async () => {
     const graph = await evaluateDev({});
     assert.deepEqual(findResource(graph, "aws:appautoscaling/target:Target").options.ignoreChanges, []);
@@ -150,6 +186,13 @@ describe("the key scheduledScaling", () => {
     [["at 8"], 'got "[\\"at 8\\"]"; expected schedules such as cron(0 8 ? * MON-FRI *) 4-20 Europe/Berlin'],
     [["cron(0 8 ? * MON) 1-2"], 'got "cron(0 8 ? * MON) 1-2"; expected a cron expression of 6 fields'],
     [["cron(0 8 ? * MON *) 1-2 Europe/Bonn"], "a time zone such as Europe/Berlin, and not Europe/Bonn"],
+    [
+      ["cron(0 8 ? * MON *) 1-2 europe/berlin"],
+      "a time zone such as Europe/Berlin, and not europe/berlin",
+      "'cron(0 8 ? * MON *) 1-2 Europe/Berlin'",
+    ],
+    // A fix that breaks another rule is no fix.
+    [["cron(0 8 ? * MON *) 3-2 europe/berlin"], "and not europe/berlin", "scheduledScaling[0]' --stack dev"],
     [["cron(0 8 ? * MON *) 0-2"], "a minimum and a maximum from 1 to 1000 tasks"],
     [["cron(0 8 ? * MON *) 1-1001"], "a minimum and a maximum from 1 to 1000 tasks"],
     [
