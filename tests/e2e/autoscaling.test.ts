@@ -6,6 +6,7 @@ import { verify } from "../faults/support/environment.ts";
 import { startLightGroup } from "../faults/support/startGroup.ts";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { startStack, type StackEvent, type StackProcess } from "../support/localStack.ts";
+import { waitUntil } from "../support/waitUntil.ts";
 
 /** Minutes of the autoscaler in a real minute. */
 const SPEED = "60";
@@ -49,14 +50,15 @@ describe("npm start with --speed", function () {
     await nth(stack, count - 1, ({ event, code, expected }) => {
       return event === "task-stopped" && expected === true && code === 0;
     });
+    // Those of the tasks that stopped continue on the last one, while messages are published.
+    await waitUntil(async () => (await few.report()).counts.reconnects > 0, { forMs: SLOW_MS, everyMs: 100 });
     const figures = await verify([few]);
     print(figures);
-    const { contradictions, lost, reportedMissing, duplicates, reconnects } = figures;
+    const { contradictions, lost, reportedMissing, duplicates } = figures;
     assert.deepEqual(
       { contradictions, lost, reportedMissing, duplicates },
       { contradictions: [], lost: 0, reportedMissing: 0, duplicates: 0 },
     );
-    assert.ok(reconnects > 0, "no client was connected to a task that stopped");
   });
 });
 
