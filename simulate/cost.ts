@@ -1,6 +1,5 @@
 /** What a stack costs in a month in which the simulated load repeats. */
 import { PRICES } from "./prices.ts";
-import type { Simulation } from "./simulation.ts";
 
 /** AWS computes months with this number of hours. */
 const MONTH_HOURS = 730;
@@ -16,6 +15,17 @@ export interface Deployment {
   readonly hasBackplane: boolean;
 }
 
+/** What AWS charges by use. */
+export interface Usage {
+  readonly minutes: readonly {
+    /** New connections, refused ones included. */
+    readonly upgrades: number;
+    /** Open connections. */
+    readonly connections: number;
+  }[];
+  readonly taskHours: number;
+}
+
 /** US dollars a month. Data transfer, CloudFront's requests, ElastiCache's processing units, logs and metrics are left out. */
 export interface MonthlyCost {
   readonly tasks: number;
@@ -29,7 +39,7 @@ export interface MonthlyCost {
 
 export function monthlyCost(
   { taskCpus, taskGB, hasPublicTasks, publicLoadBalancerAddresses, hasBackplane }: Deployment,
-  { minutes, taskHours }: Pick<Simulation, "minutes" | "taskHours">,
+  { minutes, taskHours }: Usage,
 ): MonthlyCost {
   const averageTasks = taskHours / (minutes.length / 60);
   const { newConnectionsPerSecond, activeConnections } = PRICES.capacityUnit;
