@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 
 import type { Costs } from "../../bench/capacity/costs.ts";
 import { renderCapacity, replaceCapacity } from "../../bench/capacity/page.ts";
@@ -60,6 +61,8 @@ describe("the capacity of a task", () => {
 });
 
 describe("docs/capacity.md", () => {
+  const PAGE = new URL("../../docs/capacity.md", import.meta.url);
+
   const machine = {
     cpu: "a CPU",
     cpus: 2,
@@ -81,6 +84,19 @@ describe("docs/capacity.md", () => {
     assert.match(
       part,
       /^\| 0\.25 \| 0\.5 \| +25 \| +6,600 \| +140 \| +140 to 1,400 \| +1,400 to 14,000 \|$/m,
+    );
+  });
+
+  it("has the channels and connections of the present limits", () => {
+    // The other columns are measured.
+    const memoryOf = (page: string): readonly (readonly string[])[] =>
+      [...page.matchAll(/^\| ([\d.]+) +\| +([\d.]+) \| +(\d+) \| +([\d,]+) \|/gm)].map((row) => row.slice(1));
+    const present = memoryOf(renderCapacity(COSTS, machine, new Date(0)));
+    assert.equal(present.length, 5);
+    assert.deepEqual(
+      memoryOf(readFileSync(PAGE, "utf8")),
+      present,
+      "docs/capacity.md is outdated: run npm run bench -- --capacity",
     );
   });
 
