@@ -12,7 +12,7 @@ import type { DeclaredContainer, DeclaredService } from "../model/service.ts";
 import { type Autoscaler, createAutoscaler, startClock } from "./scaling/autoscaler.ts";
 import { meterFor } from "./scaling/meter.ts";
 import { createTargets } from "./tasks/targets.ts";
-import { startTasks, type Tasks } from "./tasks/tasks.ts";
+import { type Revision, startTasks, type Tasks } from "./tasks/tasks.ts";
 
 export interface ServicePathOptions extends IngressOptions {
   /** Path of the program that emulates the backplane. `undefined`: the stand-in for Valkey. */
@@ -71,7 +71,7 @@ export async function startServicePath(
   const ingress = await startIngress(path, targets, options);
   starting.defer(() => ingress.close());
 
-  const adapt = (declared: ServicePath): DeclaredService => adaptService(declared, backplane, options.speed);
+  const adapt = (next: ServicePath): DeclaredService => adaptService(next, backplane, options.speed);
   const service = adapt(path);
   const metrics = createTaskMetrics();
   const tasks = startTasks({
@@ -96,6 +96,8 @@ export async function startServicePath(
       Date.now(),
     );
   const stopClock = autoscaler && startClock(autoscaler, options.speed);
+  /** What is declared now. After a rollback, the tasks run something else. */
+  let declared: Revision = { container: service.container, entry };
   function updatePath(next: ServicePath, changes: readonly PartChange[]): DeclaredContainer | undefined {
     const has = (...parts: readonly string[]): boolean =>
       changes.some(({ part, apply }) => apply !== "restart" && parts.includes(part));
@@ -119,7 +121,8 @@ export async function startServicePath(
     update({ path: next, changes, entry: file, files }) {
       const container = next && updatePath(next, changes);
       if (container === undefined && file === undefined) return;
-      tasks.deploy({ ...(container && { container }), ...(file !== undefined && { entry: file }) }, files);
+      declared = { container: container ?? declared.container, entry: file ?? declared.entry };
+      tasks.deploy(declared, files);
     },
     async close() {
       stopClock?.();

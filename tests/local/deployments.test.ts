@@ -1,12 +1,16 @@
 /** The desired count and rolling deployments, with real tasks. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtempDisposableSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { readService } from "../../local/model/service.ts";
 import type { Tasks } from "../../local/runtime/tasks/tasks.ts";
 import { waitUntil } from "../support/waitUntil.ts";
 import { ask, connect } from "./support/clients.ts";
 import { type Changes, WITH_SECRET, wholePath } from "./support/graph.ts";
-import { running, type StackFixture } from "./support/stack.ts";
+import { FIXTURE_OPTIONS, running, type StackFixture } from "./support/stack.ts";
 
 function tasksOf({ stack }: StackFixture): Tasks {
   assert.ok(stack.tasks);
@@ -68,12 +72,19 @@ describe("a deployment", () => {
     ]);
   });
 
-  it("whose tasks fail returns to the last completed revision, which serves all the time", async () => {
-    const check = { command: ["CMD", "node", "server.mjs", "health"], interval: 0.1, retries: 1 };
+  it("whose tasks fail returns to the last completed revision; the next one has all that is declared", async () => {
+    // A task that does not listen is unhealthy after its start period.
+    const check = {
+      command: ["CMD", "node", "server.mjs", "health"],
+      interval: 0.1,
+      retries: 1,
+      startPeriod: 1,
+    };
     const changes = { service: { healthCheckGracePeriodSeconds: 0.1 }, container: { healthCheck: check } };
     await using fixture = await running(wholePath(changes));
     const tasks = tasksOf(fixture);
-    tasks.deploy({ container: containerOf({ ...changes, environment: { MODE: "mute" } }) });
+    const mute = wholePath({ ...changes, environment: { GREETING: "new", MODE: "mute" } });
+    fixture.stack.update({ files: [], graph: mute });
     const hasFailed = (): boolean => tasks.deployments().some(({ state }) => state === "failed");
     while (!hasFailed()) assert.equal(await greeting(fixture), "declared");
     const { revision, returnsTo, reason } = await fixture.next("deployment-failed");
@@ -85,6 +96,14 @@ describe("a deployment", () => {
       tasks.status().map((task) => [task.id, task.revision, task.health]),
       [["task-1", 1, "healthy"]],
     );
+
+    using folder = mkdtempDisposableSync(path.join(tmpdir(), "server-"));
+    const entry = path.join(folder.path, "fixed.mjs");
+    const server = JSON.stringify(pathToFileURL(FIXTURE_OPTIONS.entry).href);
+    writeFileSync(entry, `delete process.env.MODE; await import(${server});`);
+    fixture.stack.update({ files: [], entry });
+    await fixture.next("deployment-completed", (event) => event.revision === 3);
+    assert.equal(await greeting(fixture), "new");
   });
 });
 
