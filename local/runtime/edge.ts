@@ -7,6 +7,7 @@ import {
   createExchanges,
   type Exchange,
   type ExchangeResponse,
+  type FailureReason,
   type HeadProblem,
   type HopRules,
   MAX_LINGER_MS,
@@ -36,6 +37,12 @@ import { tlsServers } from "./network/tlsPort.ts";
 const MAX_REQUEST_HEAD_MS = 30_000;
 
 const MIN_ERROR_STATUS = 400;
+
+const FAILURE_STATUS: Readonly<Record<FailureReason, number>> = {
+  unreachable: 502,
+  timeout: 504,
+  "incomplete-request": 408,
+};
 
 const HEAD_PROBLEM_STATUS: Readonly<Record<HeadProblem, number>> = {
   malformed: 400,
@@ -125,7 +132,7 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
             ...cloudFrontHeaders(status >= MIN_ERROR_STATUS ? "Error" : "Miss"),
           ],
           onFailed(reason) {
-            const status = reason === "timeout" ? 504 : 502;
+            const status = FAILURE_STATUS[reason];
             respond(exchange, refusal({ status, reason: "The origin did not respond." }));
           },
         };

@@ -7,6 +7,7 @@ import type { LocalCertificate } from "./network/certificate.ts";
 import {
   createExchanges,
   type Exchange,
+  type FailureReason,
   type HeadProblem,
   MAX_LINGER_MS,
   respond,
@@ -41,6 +42,12 @@ const HEAD_PROBLEM_STATUS: Readonly<Record<HeadProblem, number>> = {
   "too-large": 400,
   "unknown-transfer-coding": 501,
   timeout: 408,
+};
+
+const FAILURE_STATUS: Readonly<Record<FailureReason, number>> = {
+  unreachable: 502,
+  timeout: 504,
+  "incomplete-request": 408,
 };
 
 /** Length of a trace identifier. */
@@ -146,7 +153,7 @@ export async function startListener(options: ListenerOptions): Promise<RunningLi
       tunnelIdle: { ms: idleMs, countsBytes: "both" },
       mapResponseHeaders: (fields) => [...fields, ...group.responseHeaders],
       onFailed(reason) {
-        respond(exchange, errorPage(reason === "timeout" ? 504 : 502));
+        respond(exchange, errorPage(FAILURE_STATUS[reason]));
       },
     });
   }

@@ -208,11 +208,14 @@ describe("timeouts and policies of the local stack", () => {
     agent.destroy();
   });
 
-  it("return 408 to a client that is silent within the head of a request for the idle timeout", async () => {
+  it("return 408 to a client that is silent within its request for the idle timeout", async () => {
     await using fixture = await running(wholePath({ loadBalancer: { idleTimeout: 0.2 } }));
     const client = connectTcp(Number(new URL(fixture.urls.loadBalancer).port), "127.0.0.1");
     client.write("GET / HTTP/1.1\r\nHost: here\r\n");
     assert.match(await text(client), /^HTTP\/1\.1 408 [^]*408 Request Time-out/);
+    const headers = { ...WITH_SECRET, "Content-Length": "10", Connection: "close" };
+    const incomplete = await ask(`${fixture.urls.loadBalancer}/hang`, { method: "POST", headers }, "1");
+    assert.equal(incomplete.status, 408);
   });
 
   it("return 504 if the target sends nothing for the declared idle timeout", async () => {

@@ -53,6 +53,8 @@ interface Peer {
   readonly port: number;
 }
 
+export type FailureReason = "unreachable" | "timeout" | "incomplete-request";
+
 /** How a proxy treats the exchange with the next server. */
 export interface HopRules {
   /** Maximum silence of the server before its response is complete. */
@@ -65,8 +67,8 @@ export interface HopRules {
   readonly tunnelIdle: { readonly ms: number; readonly countsBytes: "both" | "from-server" };
   /** Returns the headers that the client receives for the end-to-end headers of the server. */
   readonly mapResponseHeaders: (headers: Headers, status: number) => Headers;
-  /** Called if the server does not respond. */
-  readonly onFailed: (reason: "unreachable" | "timeout") => void;
+  /** Called if the server does not respond. `incomplete-request`: the client has not sent the whole body in time. */
+  readonly onFailed: (reason: FailureReason) => void;
 }
 
 export interface ExchangeResponse {

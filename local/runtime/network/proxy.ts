@@ -53,6 +53,7 @@ export function forward(exchange: Exchange, hop: Hop): void {
   });
   outgoing.on("error", () => {
     if (response.headersSent || response.destroyed) response.destroy();
+    else if (timedOut && body.length > 0 && !request.complete) timeoutRules.onFailed("incomplete-request");
     else if (timedOut) timeoutRules.onFailed("timeout");
     else hop.onFailed("unreachable");
   });
