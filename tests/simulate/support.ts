@@ -19,6 +19,7 @@ export const stackWith = (changes: Partial<SimulatedStack> = {}): SimulatedStack
         disableScaleIn: false,
       },
     ],
+    keepsRange: false,
     schedules: [],
   },
   limits: { algorithm: "least_outstanding_requests", maxConnections: 200 },

@@ -30,6 +30,8 @@ export interface DeclaredScaling {
   /** Numbers of tasks, until a scheduled action changes them. */
   readonly min: number;
   readonly max: number;
+  /** Whether a deployment of another `min` and `max` leaves those that scheduled actions have set: `ignoreChanges` has them. */
+  readonly keepsRange: boolean;
   readonly policies: readonly DeclaredPolicy[];
   readonly schedules: readonly DeclaredSchedule[];
 }
@@ -67,6 +69,7 @@ export function readScaling(graph: DeclaredGraph): DeclaredScaling | undefined {
   return {
     min: target.number("minCapacity"),
     max: target.number("maxCapacity"),
+    keepsRange: resource.options.ignoreChanges.includes("minCapacity"),
     policies: findResources(graph, POLICY).map((policy) =>
       readPolicy(policy.name, FieldReader.inputsOf(policy)),
     ),

@@ -106,7 +106,7 @@ export function createAutoscaler(options: AutoscalerOptions, startedAt: Time): A
     status: () => ({ desired: tasks.desiredCount, min: state.min, max: state.max, policies }),
     update(declared) {
       ({ scaling, cpuUnits } = declared);
-      const { min, max } = scaling;
+      const { min, max } = scaling.keepsRange ? state : scaling;
       state = { ...state, min, max };
       policies = scaling.policies.map(
         (policy) => policies.find(({ name }) => name === policy.name) ?? initialStatus(policy),

@@ -30,7 +30,14 @@ function setUp(scaling: Partial<DeclaredScaling> = {}) {
     },
     deployments: () => deployments,
   };
-  const declared: DeclaredScaling = { min: 1, max: 5, policies: [CONNECTIONS], schedules: [], ...scaling };
+  const declared: DeclaredScaling = {
+    min: 1,
+    max: 5,
+    keepsRange: false,
+    policies: [CONNECTIONS],
+    schedules: [],
+    ...scaling,
+  };
   const autoscaler = createAutoscaler(
     {
       scaling: declared,
@@ -162,5 +169,16 @@ describe("the emulated autoscaler", () => {
         low: "insufficient-data",
       },
     ]);
+  });
+
+  it("leaves the range of a scheduled action if the stack declares that updates ignore it", () => {
+    const once = { next: (after: number) => (after < MINUTE_MS ? MINUTE_MS : undefined) };
+    const morning = { name: "morning", schedule: once, min: 3, max: 4 };
+    const { autoscaler, declared, minute, tasks } = setUp({ keepsRange: true, schedules: [morning] });
+    minute();
+    autoscaler.update({ scaling: { ...declared, min: 1, max: 2 }, cpuUnits: 1024 });
+    assert.equal(tasks.desiredCount, 3);
+    const { min, max } = autoscaler.status();
+    assert.deepEqual([min, max], [3, 4]);
   });
 });

@@ -51,6 +51,7 @@ describe("the declared autoscaling", () => {
       {
         min: 2,
         max: 7,
+        keepsRange: false,
         policies: [
           {
             name: "connections",

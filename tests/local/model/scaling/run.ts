@@ -25,6 +25,7 @@ export const scaling = (changes: Partial<DeclaredScaling> = {}): DeclaredScaling
   min: 1,
   max: 10,
   policies: [policy()],
+  keepsRange: false,
   schedules: [],
   ...changes,
 });
