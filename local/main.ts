@@ -30,10 +30,10 @@ const SOURCES = path.join(ROOT, "app", "src", "main.ts");
 const NEXT_DASHBOARD_PORTS = 9;
 const CACHE_DIRECTORY = path.join(ROOT, "node_modules", ".cache", "local-stack");
 
-function chooseOutput({ json, verbose }: LocalOptions): Output {
+function chooseOutput({ json, verbose }: LocalOptions, hasKeys: boolean): Output {
   if (json) return jsonOutput(process.stdout, { verbose });
   return process.stdout.isTTY
-    ? liveOutput(process.stdout, { verbose })
+    ? liveOutput(process.stdout, { verbose, hasKeys })
     : linesOutput(process.stdout, process.stderr, { verbose });
 }
 
@@ -148,9 +148,13 @@ async function run(options: LocalOptions, orphaned: AbortSignal): Promise<number
       },
     },
   );
-  const output = untilBroken(chooseOutput(options), [process.stdout, process.stderr], () => {
-    broken.abort();
-  });
+  const output = untilBroken(
+    chooseOutput(options, keyboard !== undefined),
+    [process.stdout, process.stderr],
+    () => {
+      broken.abort();
+    },
+  );
   try {
     const stop = AbortSignal.any([interrupts.signal, broken.signal]);
     await runStack(options, output, { stop, kill: kill.signal, keyboard });

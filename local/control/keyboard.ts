@@ -43,9 +43,10 @@ export function createKeyboard({ stack, print }: KeyboardOptions): (key: string)
       return;
     }
     if (/^[1-9]$/.test(key)) {
-      selected = runningTasks()[Number(key) - 1];
-      const task = taskForFaults();
-      if (task !== undefined) print([`The keys now apply to ${task}.`]);
+      const task = runningTasks()[Number(key) - 1];
+      if (task === undefined) return;
+      selected = task;
+      print([`The keys now apply to ${task}.`]);
       return;
     }
     const fault = faults.faults.find((candidate) => candidate.key === key);

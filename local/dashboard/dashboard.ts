@@ -1,8 +1,6 @@
 /** The dashboard: a page on the loopback address that shows a running stack and applies faults to it. */
 import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import path from "node:path";
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { splitTarget } from "../model/requestTarget.ts";
 import {
@@ -13,6 +11,7 @@ import {
 } from "../runtime/network/listen.ts";
 import { type AccessRequest, type Refusal, refusalOf, type Route } from "./access.ts";
 import type { History } from "./history.ts";
+import { type PageFile, readPageFiles } from "./pageFiles.ts";
 import type { DashboardStack } from "./snapshot.ts";
 import { createViewers } from "./viewers.ts";
 
@@ -20,6 +19,7 @@ const TOKEN_BYTES = 24;
 
 const LIMITS = {
   maxConnections: 64,
+  maxRequestsPerConnection: 200,
   maxHeaderBytes: 8 * 1024,
   headersTimeoutMs: 5000,
   requestTimeoutMs: 10_000,
@@ -39,14 +39,7 @@ const HEADERS = {
   "Cache-Control": "no-store",
 } as const;
 
-const FOLDER = path.join(import.meta.dirname, "page");
-const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
-  "/": ["index.html", "text/html"],
-  "/dashboard.css": ["dashboard.css", "text/css"],
-  "/dashboard.js": ["dashboard.js", "text/javascript"],
-  "/view.js": ["view.js", "text/javascript"],
-  "/charts.js": ["charts.js", "text/javascript"],
-};
+const FILE_ROUTE: Route = { methods: ["GET", "HEAD"], needsToken: false };
 const STREAM_PATH = "/snapshots";
 const FAULT_PATH = /^\/faults\/([a-z-]{1,50})$/;
 
@@ -68,16 +61,18 @@ export interface DashboardOptions {
 /** @throws {ExpectedError} if every port is taken. */
 export async function startDashboard({ stack, history, ports }: DashboardOptions): Promise<Dashboard> {
   const token = randomBytes(TOKEN_BYTES).toString("base64url");
+  const files = await readPageFiles();
   const viewers = createViewers(stack, history);
   let port = 0;
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  function answer(request: IncomingMessage, response: ServerResponse): void {
     const { path: pathname, query } = splitTarget(request.url ?? "/");
-    const refusal = refusalOf(accessRequestOf(request), routeOf(pathname), { port, token });
-    const file = FILES[pathname];
+    const file = files.get(pathname);
+    const route = file === undefined ? routeOf(pathname) : FILE_ROUTE;
+    const refusal = refusalOf(accessRequestOf(request), route, { port, token });
     const [, fault] = FAULT_PATH.exec(pathname) ?? [];
     if (refusal !== undefined) refuse(response, refusal);
-    else if (file !== undefined) await sendFile(response, request.method === "HEAD", file);
+    else if (file !== undefined) sendFile(response, request.method === "HEAD", file);
     else if (fault !== undefined) changeFault(request, response, fault, query);
     else openStream(response);
   }
@@ -116,12 +111,11 @@ export async function startDashboard({ stack, history, ports }: DashboardOptions
       },
       (request, response) => {
         for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
-        answer(request, response).catch((error: unknown) => {
-          response.destroy(error instanceof Error ? error : undefined);
-        });
+        answer(request, response);
       },
     );
     server.maxConnections = LIMITS.maxConnections;
+    server.maxRequestsPerSocket = LIMITS.maxRequestsPerConnection;
     return server;
   }
 
@@ -138,19 +132,13 @@ export async function startDashboard({ stack, history, ports }: DashboardOptions
 }
 
 function routeOf(pathname: string): Route | undefined {
-  if (FILES[pathname] !== undefined) return { methods: ["GET", "HEAD"], needsToken: false };
   if (pathname === STREAM_PATH) return { methods: ["GET"], needsToken: true };
   if (FAULT_PATH.test(pathname)) return { methods: ["DELETE", "POST"], needsToken: true };
   return undefined;
 }
 
-async function sendFile(
-  response: ServerResponse,
-  isHead: boolean,
-  [file, type]: readonly [file: string, type: string],
-): Promise<void> {
-  const content = await readFile(path.join(FOLDER, file));
-  response.writeHead(200, { "Content-Type": `${type}; charset=utf-8`, "Content-Length": content.length });
+function sendFile(response: ServerResponse, isHead: boolean, { type, content }: PageFile): void {
+  response.writeHead(200, { "Content-Type": type, "Content-Length": content.length });
   response.end(isHead ? undefined : content);
 }
 

@@ -21,7 +21,13 @@ const HEALTH_TONES = {
 /** The table shows these events. */
 const TABLE_EVENTS = new Set(["task-started", "task-listening", "task-healthy"]);
 
-export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly verbose: boolean }): Output {
+export interface LiveOptions {
+  readonly verbose: boolean;
+  /** Whether keys apply faults. */
+  readonly hasKeys: boolean;
+}
+
+export function liveOutput(stream: NodeJS.WriteStream, { verbose, hasKeys }: LiveOptions): Output {
   const paint = paintFor(stream);
   const screen = createLogUpdate(stream);
   let stack: ObservedStack | undefined;
@@ -61,7 +67,7 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose }: { readonly v
     event(event) {
       if (event.event === "ready") {
         isReady = true;
-        note = `ready after ${event.seconds.toFixed(1)} s; Ctrl-C stops everything`;
+        note = `ready after ${event.seconds.toFixed(1)} s; ${hasKeys ? "? lists the keys, " : ""}Ctrl-C stops everything`;
       } else if (event.event === "dashboard-started") {
         dashboard = [describeDashboard(event.url, paint)];
       } else if (event.event === "stopping") {

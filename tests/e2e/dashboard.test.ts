@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { launchBrowser } from "../support/browser.ts";
@@ -106,6 +109,34 @@ describe("the dashboard in a browser", function () {
     // The browser reports the status 401.
     assert.match(errors.splice(0).join(), /401/);
     await page.context().close();
+  });
+
+  it("does not answer pages of other origins", async () => {
+    assert.ok(stack);
+    const other = createServer((_request, response) => response.end("another page"));
+    await once(other.listen(0, "127.0.0.1"), "listening");
+    const page = await openPage(`http://localhost:${(other.address() as AddressInfo).port}/`);
+    const token = new URL(url).hash.slice(1);
+    const fault = new URL("/faults/add-latency", url).href;
+    const outcomes = await page.evaluate<string[]>(`Promise.all([
+      fetch("${fault}", { method: "POST", mode: "no-cors" }),
+      fetch("${fault}", { method: "POST", headers: { Authorization: "Bearer ${token}" } }),
+      fetch("${new URL("/dashboard.js", url).href}", { mode: "no-cors" }),
+    ].map((request) => request.then(() => "answered", () => "blocked")))`);
+    assert.deepEqual(outcomes, ["blocked", "blocked", "blocked"]);
+    assert.ok(errors.splice(0).length > 0, "the browser reports the blocked requests");
+    await page.context().close();
+    other.close();
+
+    // After this fault, an earlier one would be among the events.
+    const own = await openPage(url);
+    await own.getByRole("button", { name: "Kill task-2" }).click();
+    await stack.event(({ event, id }) => event === "task-stopped" && id === "task-2");
+    const latency = stack.events.filter(
+      ({ event, fault: id }) => event === "fault-applied" && id === "add-latency",
+    );
+    assert.equal(latency.length, 1, "only the test before has added latency");
+    await own.context().close();
   });
 
   for (const width of WIDTHS) {

@@ -6,6 +6,8 @@ import { connect as openChannel } from "../../client/src/index.ts";
 import { ask, connect, type GreetedClient } from "../local/support/clients.ts";
 import { SECRET_HEADER, WITH_SECRET, wholePath } from "../local/support/graph.ts";
 import { loadBalancerEdge } from "../local/support/edges.ts";
+import type { ActiveFault } from "../../local/events.ts";
+import { createKeyboard } from "../../local/control/keyboard.ts";
 import { FAULTS } from "../../local/control/faults.ts";
 import { type StackFixture, running } from "../local/support/stack.ts";
 import { ROOT } from "../local/support/paths.ts";
@@ -173,6 +175,40 @@ describe("faults", () => {
     // A later deployment is one of the version before.
     fixture.stack.tasks?.deploy();
     await fixture.next("deployment-completed", ({ revision }) => revision === 3);
+  });
+
+  it("are applied and ended by keys, to the task that a digit selects", async () => {
+    await using fixture = await running(wholePath(), { tasks: 2 });
+    const { faults } = fixture.stack;
+    const printed: string[] = [];
+    const onKey = createKeyboard({
+      stack: fixture.stack,
+      print: (lines) => {
+        printed.push(...lines);
+      },
+    });
+    onKey("?");
+    for (const { key, description } of faults.faults)
+      assert.ok(printed.includes(`  ${key}    ${description}`), key);
+    assert.ok(!printed.join("\n").includes("ends the backplane"), "the stack has no backplane");
+
+    const activeAfter = (key: string): readonly ActiveFault[] => {
+      onKey(key);
+      return faults.active();
+    };
+    assert.deepEqual(activeAfter("f"), [{ fault: "freeze-task", task: "task-1" }]);
+    assert.deepEqual(activeAfter("9"), [{ fault: "freeze-task", task: "task-1" }]);
+    onKey("2");
+    assert.equal(printed.at(-1), "The keys now apply to task-2.");
+    assert.equal(activeAfter("l").length, 2);
+    assert.deepEqual(activeAfter("l"), [{ fault: "freeze-task", task: "task-1" }]);
+    onKey("1");
+    assert.deepEqual(activeAfter("f"), []);
+    onKey("2");
+    onKey("k");
+    assert.equal((await fixture.next("task-stopped")).id, "task-2");
+    // The selected task has ended, so the keys apply to the first one.
+    assert.deepEqual(activeAfter("f"), [{ fault: "freeze-task", task: "task-1" }]);
   });
 
   it("are refused with the reason", async () => {

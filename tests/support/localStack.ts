@@ -62,6 +62,8 @@ export interface StackEvent {
   readonly to?: number;
   readonly reason?: string;
   readonly urls?: StackUrls;
+  /** The id of a fault. */
+  readonly fault?: string;
   /** The address of the dashboard. */
   readonly url?: string;
 }

@@ -134,7 +134,7 @@ describe("the output", () => {
     const message = "several tasks share no messages until a backplane that all of them use is declared";
     const terminal = Object.assign(new PassThrough(), { columns: 30, rows: 20, isTTY: true });
     // The parts of a terminal that the output uses.
-    const output = liveOutput(terminal as unknown as NodeJS.WriteStream, { verbose: false });
+    const output = liveOutput(terminal as unknown as NodeJS.WriteStream, { verbose: false, hasKeys: false });
     output.event({ event: "warning", message });
     output.close();
     const shown = stripVTControlCharacters(String(terminal.read())).trimEnd().split("\n");
