@@ -99,7 +99,7 @@ export const FAULTS: readonly Fault[] = [
   {
     id: "stop-backplane",
     key: "b",
-    name: "Stop the backplane",
+    name: "Stop backplane",
     description: "ends the backplane, which starts again without its data",
     part: "backplane",
     takesTask: false,

@@ -67,7 +67,9 @@ export function createHistory(nowMs: () => number = Date.now): History {
       }
       const lines = SHOWN_ELSEWHERE.has(event.event) ? [] : describeEvent(event, noPaint, false);
       if (lines.length === 0) return;
-      events.push({ number: ++count, timeMs: nowMs(), lines });
+      // The page shows the addresses, which follow in the other lines.
+      const shown = event.event === "ready" ? lines.slice(0, 1) : lines;
+      events.push({ number: ++count, timeMs: nowMs(), lines: shown });
       if (events.length > MAX_EVENTS) events.shift();
     },
   };

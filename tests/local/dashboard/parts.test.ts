@@ -35,6 +35,12 @@ describe("the history of a dashboard", () => {
     assert.deepEqual(history.events, []);
   });
 
+  it("describes the end of the start without the addresses, which the page shows elsewhere", () => {
+    const history = createHistory();
+    history.add({ event: "ready", seconds: 1.25, urls: { websocket: "wss://localhost:8443/wss" } });
+    assert.deepEqual(history.events[0]?.lines, ["ready after 1.3 s"]);
+  });
+
   it("does not contain the address of the dashboard", () => {
     const history = createHistory();
     history.add({ event: "dashboard-started", url: "http://localhost:8090/#the-token" });
