@@ -1,26 +1,11 @@
 /** The emulated service: it applies the decisions of the scheduler's model to real tasks. */
-import { ExpectedError } from "../../../app/src/settings/expectedError.ts";
 import type { DeploymentStatus, EmitEvent, TaskStatus } from "../../events.ts";
-import {
-  currentDeployment,
-  deployRevision,
-  FIRST_ROLLOUT,
-  recordComplete,
-  recordFailure,
-  recordHealthy,
-  restartDelayMs,
-} from "../../model/deployment/rollout.ts";
+import { restartDelayMs } from "../../model/deployment/rollout.ts";
 import { chooseZone, type ScheduledTask, scheduleTasks } from "../../model/deployment/schedule.ts";
-import type { DeclaredContainer, DeclaredService } from "../../model/service.ts";
-import { startTask, type RunningTask, type TaskFaults, type TaskMeter } from "./task.ts";
+import type { DeclaredService } from "../../model/service.ts";
+import { createDeployments, type Revision } from "./deployments.ts";
+import { startTask, type RunningTask, type TaskEnd, type TaskFaults, type TaskMeter } from "./task.ts";
 import type { Targets } from "./targets.ts";
-
-/** What the tasks of one revision run. */
-export interface Revision {
-  readonly container: DeclaredContainer;
-  /** The server's file. */
-  readonly entry: string;
-}
 
 export interface TasksOptions {
   readonly service: DeclaredService;
@@ -75,12 +60,9 @@ export function startTasks(options: TasksOptions): Tasks {
   const { targets, entry, baseEnvironment, meter, emit } = options;
   let { service } = options;
   const entries = new Map<string, TaskEntry>();
-  const revisions = new Map<number, Revision>([[1, { container: service.container, entry }]]);
+  const deployments = createDeployments({ container: service.container, entry }, emit);
   const timers = new Set<NodeJS.Timeout>();
-  const ready = Promise.withResolvers<undefined>();
   let { desiredCount } = service;
-  let rollout = FIRST_ROLLOUT;
-  let lastRevision = 1;
   let startedTasks = 0;
   /** No task starts before this time of `performance.now()`. */
   let startsAt = 0;
@@ -107,7 +89,7 @@ export function startTasks(options: TasksOptions): Tasks {
   }
 
   function applyDecision(): void {
-    const { revision, state } = currentDeployment(rollout);
+    const { revision, state } = deployments.current;
     const tasks = scheduledTasks();
     const canStart = state !== "failed";
     const { percentages } = service;
@@ -118,21 +100,11 @@ export function startTasks(options: TasksOptions): Tasks {
     const starting = waitMs > 0 ? 0 : start;
     for (let n = 0; n < starting; n++) startOne(revision);
     if (stop.length > 0 || starting > 0) schedule();
-    else completeDeployment(tasks);
-  }
-
-  function completeDeployment(tasks: readonly ScheduledTask[]): void {
-    const { revision, state } = currentDeployment(rollout);
-    const running = tasks.filter((task) => task.state !== "stopping");
-    const healthy = running.filter((task) => task.state === "healthy" && task.revision === revision);
-    if (state !== "in-progress" || healthy.length < desiredCount || running.length > healthy.length) return;
-    rollout = recordComplete(rollout);
-    emit({ event: "deployment-completed", revision });
-    ready.resolve(undefined);
+    else deployments.complete(tasks, desiredCount);
   }
 
   function startOne(revision: number): void {
-    const { container, entry: file } = revisionOf(revision);
+    const { container, entry: file } = deployments.revision(revision);
     const id = `task-${++startedTasks}`;
     const graceEndsAt = performance.now() + service.healthCheckGraceSeconds * 1000;
     const task = startTask({
@@ -175,7 +147,7 @@ export function startTasks(options: TasksOptions): Tasks {
       // The output of a task that was killed does not explain its end.
       const output = expected || end.signal === "SIGKILL" ? [] : end.output;
       emit({ event: "task-stopped", id, pid: task.pid, ...end, expected, output });
-      if (!expected) onEnded(added);
+      if (!expected) onEnded(added, end);
       schedule();
     });
   }
@@ -183,7 +155,7 @@ export function startTasks(options: TasksOptions): Tasks {
   function onHealthy(entry: TaskEntry): void {
     entry.wasHealthy = true;
     entry.unhealthyReason = undefined;
-    if (isCurrent(entry)) rollout = recordHealthy(rollout);
+    deployments.onHealthy(entry.revision);
     emit({
       event: "task-healthy",
       ...identity(entry.task),
@@ -199,35 +171,20 @@ export function startTasks(options: TasksOptions): Tasks {
     schedule();
   }
 
-  function onEnded(entry: TaskEntry): void {
-    if (entry.wasHealthy || !isCurrent(entry)) return;
-    if (entry.unhealthyReason === undefined) countFailure(entry, "the process ended");
-    const afterMs = restartDelayMs(currentDeployment(rollout).failures);
+  function onEnded(entry: TaskEntry, { code, signal }: TaskEnd): void {
+    if (entry.wasHealthy || entry.revision !== deployments.current.revision) return;
+    if (entry.unhealthyReason === undefined) countFailure(entry, signal ?? `exit code ${code ?? "unknown"}`);
+    const afterMs = restartDelayMs(deployments.current.failures);
     if (afterMs === 0) return;
     startsAt = performance.now() + afterMs;
     emit({ event: "task-restarting", id: entry.task.id, afterMs });
   }
 
-  function countFailure(entry: TaskEntry, cause: string): void {
-    if (!isCurrent(entry)) return;
-    const { revision } = entry;
-    rollout = recordFailure(rollout, service.circuitBreaker, desiredCount);
-    const failed = rollout.deployments.find(
-      (deployment) => deployment.revision === revision && deployment.state === "failed",
-    );
-    if (failed === undefined) return;
-    startsAt = 0;
-    const returnsTo = currentDeployment(rollout).revision;
-    const count = `${failed.failures} consecutive tasks ended or became unhealthy before they were healthy`;
-    emit({
-      event: "deployment-failed",
-      revision,
-      reason: `${count}; the last one is ${entry.task.id}: ${cause}`,
-      ...(returnsTo !== revision && { returnsTo }),
-    });
-    ready.reject(
-      new ExpectedError(`${service.name}: ${count}, which triggers the deployment circuit breaker.`),
-    );
+  function countFailure({ revision, task }: TaskEntry, cause: string): void {
+    const wasCurrent = revision === deployments.current.revision;
+    deployments.onFailed(revision, service, desiredCount, `${task.id}: ${cause}`);
+    // A rollback does not wait for the delay of the failed tasks.
+    if (wasCurrent && revision !== deployments.current.revision) startsAt = 0;
   }
 
   function stopTask(id: string): void {
@@ -237,25 +194,6 @@ export function startTasks(options: TasksOptions): Tasks {
     const { task, unhealthyReason: reason } = entry;
     if (reason !== undefined) emit({ event: "task-replaced", ...identity(task), reason });
     void task.stop();
-  }
-
-  function isCurrent({ revision }: TaskEntry): boolean {
-    return revision === currentDeployment(rollout).revision;
-  }
-
-  function revisionOf(number: number): Revision {
-    const revision = revisions.get(number);
-    if (revision === undefined) throw new Error(`Revision ${number} does not exist.`);
-    return revision;
-  }
-
-  /** Keeps what a task, a rollback or the next deployment may need. */
-  function forgetRevisions(): void {
-    const used = new Set([
-      ...rollout.deployments.map(({ revision }) => revision),
-      ...[...entries.values()].map(({ revision }) => revision),
-    ]);
-    for (const revision of revisions.keys()) if (!used.has(revision)) revisions.delete(revision);
   }
 
   function scheduledTasks(): readonly ScheduledTask[] {
@@ -272,33 +210,17 @@ export function startTasks(options: TasksOptions): Tasks {
     await Promise.all([...entries.values()].map(({ task }) => task.stop({ skipDelay: true })));
   }
 
-  // A caller that does not wait for `ready` must not get an unhandled rejection.
-  ready.promise.catch(() => undefined);
-  emit({ event: "deployment-started", revision: 1, files: [] });
   schedule();
 
   return {
-    ready: ready.promise,
+    ready: deployments.ready,
     get desiredCount() {
       return desiredCount;
     },
     status() {
       return [...entries.values()].map((entry) => statusOf(entry, closing !== undefined));
     },
-    deployments() {
-      const tasks = scheduledTasks().filter(({ state }) => state !== "stopping");
-      const current = currentDeployment(rollout);
-      return rollout.deployments.map(({ revision, state }) => {
-        const running = tasks.filter((task) => task.revision === revision);
-        return {
-          revision,
-          state,
-          desired: revision === current.revision ? desiredCount : 0,
-          running: running.length,
-          healthy: running.filter((task) => task.state === "healthy").length,
-        };
-      });
-    },
+    deployments: () => deployments.status(scheduledTasks(), desiredCount),
     setDesiredCount(count) {
       desiredCount = Math.min(Math.max(0, Math.trunc(count)), service.maxCount ?? Infinity);
       schedule();
@@ -308,15 +230,12 @@ export function startTasks(options: TasksOptions): Tasks {
       schedule();
     },
     usesEntry(file) {
-      forgetRevisions();
-      return [...revisions.values()].some((revision) => revision.entry === file);
+      const running = [...entries.values()].map(({ revision }) => revision);
+      return deployments.usesEntry(file, running);
     },
     deploy(changes = {}, files = []) {
-      const revision = ++lastRevision;
-      revisions.set(revision, { ...revisionOf(currentDeployment(rollout).revision), ...changes });
-      rollout = deployRevision(rollout, revision);
+      const revision = deployments.deploy(changes, files);
       startsAt = 0;
-      emit({ event: "deployment-started", revision, files });
       schedule();
       return revision;
     },
