@@ -11,8 +11,9 @@ import { createTaskMetrics } from "../model/metrics/taskMetrics.ts";
 import type { DeclaredContainer, DeclaredService } from "../model/service.ts";
 import { type Autoscaler, createAutoscaler, startClock } from "./scaling/autoscaler.ts";
 import { meterFor } from "./scaling/meter.ts";
+import type { Revision } from "./tasks/deployments.ts";
 import { createTargets } from "./tasks/targets.ts";
-import { type Revision, startTasks, type Tasks } from "./tasks/tasks.ts";
+import { startTasks, type Tasks } from "./tasks/tasks.ts";
 
 export interface ServicePathOptions extends IngressOptions {
   /** Path of the program that emulates the backplane. `undefined`: the stand-in for Valkey. */
