@@ -60,3 +60,8 @@ export function formatTime(minutes: number): string {
 export function formatCount(value: number): string {
   return value.toLocaleString("en-US", { maximumFractionDigits: value < 100 ? 1 : 0 });
 }
+
+/** Replaces the end of a text that is longer than `max` characters. */
+export function shorten(text: string, max: number): string {
+  return text.length <= max ? text : `${text.slice(0, max - 1)}…`;
+}

@@ -8,6 +8,7 @@ import {
   formatTime,
   valuesOfSpans,
   type Series,
+  shorten,
   tasksSeries,
 } from "./series.ts";
 
@@ -18,6 +19,9 @@ const HEIGHT = TOP + 2 * (CHART.height + CHART.gap);
 /** Lines of the scale, besides zero. */
 const SCALE_LINES = 4;
 const TIME_LABELS = 6;
+/** Characters that fit. */
+const MAX_TITLE = 80;
+const MAX_KEY = 48;
 
 const STYLE = `
   svg { background: #fff; color: #1b1f24; font: 13px system-ui, sans-serif; }
@@ -38,12 +42,11 @@ const STYLE = `
 const CLASSES = ["first", "second"] as const;
 
 export function renderSvg({ name, minutes }: Load, results: readonly Result[]): string {
-  const title = `${results.map(({ stack }) => stack.name).join(" and ")}, ${name}`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-labelledby="title">
-<title id="title">${escape(`Simulation of ${title}`)}</title>
+<title id="title">${escape(`Simulation of ${[name, ...results.map(({ stack }) => stack.name)].join(", ")}`)}</title>
 <style>${STYLE}
 </style>
-<text class="title" x="${CHART.left}" y="24">${escape(title)}</text>
+<text class="title" x="${CHART.left}" y="24">${escape(shorten(name, MAX_TITLE))}</text>
 ${results.map(({ stack }, at) => renderKey(stack.name, at)).join("\n")}
 ${renderChart(results.map(tasksSeries), minutes.length, TOP)}
 ${renderChart(results.map(connectionsSeries), minutes.length, TOP + CHART.height + CHART.gap)}
@@ -54,7 +57,7 @@ ${renderChart(results.map(connectionsSeries), minutes.length, TOP + CHART.height
 /** Which line is which stack. */
 function renderKey(name: string, at: number): string {
   const x = CHART.left + (at * CHART.width) / 2;
-  return `<path class="line ${classOf(at)}" d="M${x} 42h24"/><text x="${x + 32}" y="46">${escape(name)}</text>`;
+  return `<path class="line ${classOf(at)}" d="M${x} 42h24"/><text x="${x + 32}" y="46">${escape(shorten(name, MAX_KEY))}</text>`;
 }
 
 function renderChart(all: readonly Series[], minutes: number, top: number): string {

@@ -5,11 +5,21 @@ import { PRICES } from "../prices.ts";
 import type { SimulatedStack } from "../stack.ts";
 import type { Result } from "../summary.ts";
 import { renderChart, sideBySide } from "./chart.ts";
-import { axisEnd, connectionsSeries, formatCount, formatTime, type Series, tasksSeries } from "./series.ts";
+import {
+  axisEnd,
+  connectionsSeries,
+  formatCount,
+  formatTime,
+  type Series,
+  shorten,
+  tasksSeries,
+} from "./series.ts";
 
 const WIDTH = 80;
 const GAP = 2;
 const CHART_HEIGHT = 8;
+/** Columns of a stack's name above its figures. */
+const MAX_HEADER = 28;
 /** `--json` has all of them. */
 const MAX_DECISIONS = 16;
 
@@ -30,7 +40,7 @@ export function renderText(load: Load, results: readonly Result[]): string {
     ...(results.length > 1
       ? [
           ...sideBySide(
-            results.map(({ stack }) => [stack.name.slice(0, width)]),
+            results.map(({ stack }) => [shorten(stack.name, width)]),
             width,
           ),
           "",
@@ -73,7 +83,7 @@ function renderFigures(results: readonly Result[]): readonly string[] {
       ({ summary }) =>
         `${summary.minTasks} to ${summary.maxTasks}, average ${summary.averageTasks.toFixed(1)}`,
     ],
-    ["scaled", ({ summary }) => `${summary.scaleOuts} times out, ${summary.scaleIns} times in`],
+    ["scaled", ({ summary }) => `${summary.scaleOuts} out, ${summary.scaleIns} in`],
     ["busiest task", ({ summary }) => `${formatCount(summary.busiest)} connections`],
     ["CPU", ({ summary }) => `at most ${formatCount(summary.maxCpuPercent)}%`],
     [
@@ -91,7 +101,8 @@ function renderFigures(results: readonly Result[]): readonly string[] {
     ["  backplane", ({ summary }) => formatDollars(summary.cost.backplane)],
   ];
   const cells = rows.map(([label, of]) => [label, ...results.map(of)]);
-  const header = results.length > 1 ? [["", ...results.map(({ stack }) => stack.name)]] : [];
+  const header =
+    results.length > 1 ? [["", ...results.map(({ stack }) => shorten(stack.name, MAX_HEADER))]] : [];
   const table = [...header, ...cells];
   const widths = [0, ...results.map((_, at) => at + 1)].map((column) =>
     Math.max(...table.map((row) => row[column]?.length ?? 0)),

@@ -10,6 +10,7 @@ import { resultOf, stackWith } from "./support.ts";
 describe("the output of a simulation", () => {
   const load = loadOf("launch-spike", 700);
   const one = [resultOf(load)];
+  const long = `prod scheduledScaling=["${"cron(0 8 ? * MON-FRI *) 4-20 Europe/Berlin".repeat(3)}"]`;
   const two = [...one, resultOf(load, stackWith({ name: "<other> & more" }))];
 
   const seriesOf = (values: readonly number[]): Series => ({
@@ -50,8 +51,8 @@ describe("the output of a simulation", () => {
   it("has at most 80 columns, for one stack and for two", () => {
     for (const results of [one, two]) {
       const text = renderText(load, results);
-      const long = text.split("\n").filter((line) => line.length > 80);
-      assert.deepEqual(long, []);
+      const tooLong = text.split("\n").filter((line) => line.length > 80);
+      assert.deepEqual(tooLong, []);
       assert.match(text, /launch-spike, 6 h, at most 699 clients/);
       assert.match(text, /01:\d\d {2}connections per task .* > 100 for 3 min: 1 → \d tasks/);
     }
@@ -75,5 +76,16 @@ describe("the output of a simulation", () => {
     assert.equal(svg.match(/class="line (?:first|second)" d="M70 [\d.]+[HV]/g)?.length, 4);
     assert.match(svg, /<text [^>]*>&#60;other&#62; &#38; more<\/text>/);
     assert.doesNotMatch(svg, /NaN|undefined|<other>/);
+  });
+
+  it("shortens a long name in a chart, and above the figures", () => {
+    const results = [...one, resultOf(load, stackWith({ name: long }))];
+    const lines = renderText(load, results).split("\n");
+    assert.equal(lines.find((line) => line.startsWith("test  "))?.length, 80);
+    assert.ok(
+      lines.some((line) => /^ +test +prod scheduledScaling=\["cro…$/.test(line)),
+      lines.join("\n"),
+    );
+    assert.match(renderSvg(load, results), />prod scheduledScaling=[^<]{24,26}…<\/text>/);
   });
 });
