@@ -74,7 +74,18 @@ process.on("SIGTERM", () => {
 
 // Like the real server, it has a port for metrics, and logs some.
 createServer().listen(Number(process.env["WEBSOCKET_METRICS_PORT"]), HOST).unref();
-console.log(JSON.stringify({ _aws: { Timestamp: 0 }, Connections: 1 }));
+const METRICS = {
+  Namespace: "Fixture",
+  Dimensions: [["ServiceName"]],
+  Metrics: [{ Name: "Connections" }],
+};
+console.log(
+  JSON.stringify({
+    _aws: { Timestamp: 0, CloudWatchMetrics: [METRICS] },
+    ServiceName: "fixture",
+    Connections: 3,
+  }),
+);
 console.log("read on");
 
 if (MODE === "mute") setInterval(() => undefined, 1000);
