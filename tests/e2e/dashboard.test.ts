@@ -31,7 +31,7 @@ describe("the dashboard in a browser", function () {
 
   before(async function () {
     browser = await launchBrowser(this);
-    stack = await startStack("--tasks", "2", "--speed", "60");
+    stack = await startStack("-c", "minTasks=2", "--speed", "60");
     ({ url = "" } = await stack.event(({ event }) => event === "dashboard-started"));
   });
 
