@@ -86,6 +86,6 @@ describe("the output of a simulation", () => {
       lines.some((line) => /^ +test +prod scheduledScaling=\["cro…$/.test(line)),
       lines.join("\n"),
     );
-    assert.match(renderSvg(load, results), />prod scheduledScaling=[^<]{24,26}…<\/text>/);
+    assert.match(renderSvg(load, results), />prod scheduledScaling=\[&#34;cron[^<]{19}…<\/text>/);
   });
 });
