@@ -221,6 +221,21 @@ export function respond(
 ): void {
   request.resume();
   const sent = outer === undefined ? headers : outer.mapResponseHeaders(headers, status);
-  response.writeHead(status, [...sent, ["Content-Length", String(Buffer.byteLength(body))] as const].flat());
+  sendHead(response, status, [...sent, ["Content-Length", String(Buffer.byteLength(body))]]);
   response.end(request.method === "HEAD" ? undefined : body);
+}
+
+/**
+ * Sends the head of a response. The Connection field is explicit, because Node.js would add a Keep-Alive field beside its own, which
+ * load balancers and CloudFront do not send.
+ * @param reason the phrase after the status.
+ */
+export function sendHead(
+  response: ServerResponse,
+  status: number,
+  headers: Headers,
+  reason: string = STATUS_CODES[status] ?? "",
+): void {
+  const connection: Headers = response.shouldKeepAlive ? [["Connection", "keep-alive"]] : [];
+  response.writeHead(status, reason, [...headers, ...connection].flat());
 }

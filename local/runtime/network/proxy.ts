@@ -4,7 +4,7 @@ import { request as httpsRequest, type RequestOptions } from "node:https";
 import { connect, type Socket } from "node:net";
 import { pipeline } from "node:stream";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
-import { type Exchange, type HopRules, MAX_LINGER_MS } from "./exchange.ts";
+import { type Exchange, type HopRules, MAX_LINGER_MS, sendHead } from "./exchange.ts";
 import type { ServerAddress } from "./listen.ts";
 import { endToEnd, fromRaw, type Headers, without } from "../../model/headers.ts";
 
@@ -58,11 +58,7 @@ export function forward(exchange: Exchange, hop: Hop): void {
     else hop.onFailed("unreachable");
   });
   outgoing.on("response", (incoming) => {
-    response.writeHead(
-      incoming.statusCode ?? 0,
-      incoming.statusMessage,
-      clientHeaders(incoming, rules).flat(),
-    );
+    sendHead(response, incoming.statusCode ?? 0, clientHeaders(incoming, rules), incoming.statusMessage);
     // If one side fails, pipeline destroys both: the client sees an incomplete response.
     pipeline(incoming, response, () => undefined);
   });
