@@ -52,7 +52,8 @@ export async function createImages(root: string, signal: AbortSignal): Promise<I
       for (const [entry] of unused) built.delete(entry);
       await Promise.all(unused.map(([, image]) => rm(image, { recursive: true, force: true })));
     },
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+    // A build that was ended may still write.
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
   };
 }
 

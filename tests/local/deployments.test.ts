@@ -107,6 +107,19 @@ describe("a deployment", () => {
   });
 });
 
+describe("a deployment for which the percentages leave no room", () => {
+  it("waits with a warning, and the tasks continue", async () => {
+    await using fixture = await running(wholePath({ service: { deploymentMaximumPercent: 100 } }));
+    tasksOf(fixture).deploy();
+    const { message } = await fixture.next("warning", (event) => event.message.includes("waits"));
+    assert.match(
+      message,
+      /^service: the deployment waits\. At a desired count of 1, a minimum of 100 % healthy/,
+    );
+    assert.equal(await greeting(fixture), "declared");
+  });
+});
+
 describe("a fault of a task", () => {
   it("makes its health checks fail, so that the service replaces it", async () => {
     await using fixture = await running(wholePath());

@@ -37,6 +37,8 @@ export interface Decision {
   readonly start: number;
   /** Ids of the tasks to stop. */
   readonly stop: readonly string[];
+  /** Whether tasks are missing, and the percentages allow neither a start nor a stop. The health of a task does not change that. */
+  readonly isStuck: boolean;
 }
 
 /**
@@ -72,17 +74,16 @@ export function scheduleTasks(state: ServiceState): Decision {
   const stopOld = Math.min(mayStop, Math.max(surplus, blocked) - stopUnhealthy);
   const excess = Math.max(0, useful - desiredCount);
 
-  return {
-    start,
-    stop: [
-      ...ofState(old, "starting"),
-      ...unhealthy.slice(0, stopUnhealthy),
-      ...chooseStopped(ofState(old, "healthy"), running, stopOld),
-      // Tasks that are starting have no connections.
-      ...ofState(current, "starting").slice(0, excess),
-      ...chooseStopped(ofState(current, "healthy"), current, excess - countOf(current, "starting")),
-    ].map(({ id }) => id),
-  };
+  const stop = [
+    ...ofState(old, "starting"),
+    ...unhealthy.slice(0, stopUnhealthy),
+    ...chooseStopped(ofState(old, "healthy"), running, stopOld),
+    // Tasks that are starting have no connections.
+    ...ofState(current, "starting").slice(0, excess),
+    ...chooseStopped(ofState(current, "healthy"), current, excess - countOf(current, "starting")),
+  ].map(({ id }) => id);
+  const isStuck = missing > 0 && start + stop.length === 0 && tasks.every((task) => task.state === "healthy");
+  return { start, stop, isStuck };
 }
 
 /** The zone with the fewest running tasks. @param zones number of zones. */

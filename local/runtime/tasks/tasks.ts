@@ -64,6 +64,8 @@ export function startTasks(options: TasksOptions): Tasks {
   const timers = new Set<NodeJS.Timeout>();
   let { desiredCount } = service;
   let startedTasks = 0;
+  /** The last revision whose deployment cannot proceed. */
+  let warnedRevision: number | undefined;
   /** No task starts before this time of `performance.now()`. */
   let startsAt = 0;
   let isScheduled = false;
@@ -93,7 +95,12 @@ export function startTasks(options: TasksOptions): Tasks {
     const tasks = scheduledTasks();
     const canStart = state !== "failed";
     const { percentages } = service;
-    const { start, stop } = scheduleTasks({ desiredCount, percentages, revision, canStart, tasks });
+    const decision = scheduleTasks({ desiredCount, percentages, revision, canStart, tasks });
+    const { start, stop } = decision;
+    if (decision.isStuck && warnedRevision !== revision) {
+      warnedRevision = revision;
+      emit({ event: "warning", message: describeStuck(service, desiredCount) });
+    }
     for (const id of stop) stopTask(id);
     const waitMs = startsAt - performance.now();
     if (start > 0 && waitMs > 0) delay(waitMs, schedule);
@@ -250,6 +257,15 @@ export function startTasks(options: TasksOptions): Tasks {
       for (const { task } of entries.values()) task.kill();
     },
   };
+}
+
+/** ECS reports it as an event of the service, and waits. */
+function describeStuck({ name, percentages }: DeclaredService, desiredCount: number): string {
+  const { minimumHealthyPercent, maximumPercent } = percentages;
+  return (
+    `${name}: the deployment waits. At a desired count of ${desiredCount}, a minimum of ${minimumHealthyPercent} % healthy and ` +
+    `a maximum of ${maximumPercent} % allow neither a start nor a stop.`
+  );
 }
 
 function scheduledState({ task, isStopping, unhealthyReason }: TaskEntry): ScheduledTask["state"] {

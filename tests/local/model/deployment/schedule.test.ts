@@ -108,6 +108,22 @@ describe("the scheduler", () => {
     });
   }
 
+  it("is stuck only if nothing but the percentages can change that", () => {
+    const isStuck = (tasks: string, minimumHealthyPercent: number, maximumPercent: number): boolean =>
+      scheduleTasks({
+        desiredCount: 1,
+        percentages: { minimumHealthyPercent, maximumPercent },
+        revision: 2,
+        canStart: true,
+        tasks: tasksOf(tasks),
+      }).isStuck;
+    assert.deepEqual([isStuck("1h", 100, 100), isStuck("1h", 100, 150)], [true, true]);
+    assert.deepEqual(
+      [isStuck("1h", 100, 200), isStuck("1h", 0, 100), isStuck("1x", 100, 100), isStuck("2h", 100, 100)],
+      [false, false, false, false],
+    );
+  });
+
   it("balances the zones", () => {
     const tasks = tasksOf("2h 2h 2h").map((task, index) => ({ ...task, zone: index === 0 ? 0 : 1 }));
     assert.equal(chooseZone(tasks, 2), 0);
