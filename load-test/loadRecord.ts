@@ -14,16 +14,21 @@ export class LoadRecord {
   readonly #startedAt = performance.now();
   readonly #minutes: { -readonly [Count in keyof RecordedMinute]: number }[] = [];
 
-  /** From the start; minutes without any event have zeros. */
+  /** From the start until now; minutes without any event have zeros. */
   get minutes(): readonly RecordedMinute[] {
+    this.#addMinutes();
     return this.#minutes;
   }
 
   count(event: keyof RecordedMinute): void {
+    this.#addMinutes();
+    const counts = this.#minutes.at(-1);
+    if (counts !== undefined) counts[event]++;
+  }
+
+  #addMinutes(): void {
     const minute = Math.floor((performance.now() - this.#startedAt) / MINUTE_MS);
     while (this.#minutes.length <= minute) this.#minutes.push({ connects: 0, disconnects: 0, messages: 0 });
-    const counts = this.#minutes[minute];
-    if (counts !== undefined) counts[event]++;
   }
 }
 

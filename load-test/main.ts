@@ -11,6 +11,8 @@ import { runLoadTest } from "./run.ts";
 const MIN_REDRAW_MS = 100;
 
 async function run(options: LoadTestOptions, orphaned: AbortSignal): Promise<number> {
+  // A file that cannot be written is an error before the run, and not after it.
+  if (options.record !== undefined) await writeOutputFile("record", options.record, toCsv([]));
   const statusLine = options.json || !process.stderr.isTTY ? undefined : statusLineOn(process.stderr);
   let drawnAt = -Infinity;
   const onProgress: OnProgress = ({ part, done, total, failed }) => {

@@ -55,10 +55,17 @@ describe("npm run load-test", () => {
     assert.deepEqual(minutes, [{ connects: 3, disconnects: 3, messages: 0 }]);
   });
 
-  it("names the file that it cannot write", async () => {
+  it("names the file that it cannot write, before the run", async () => {
     await using server = await startServer();
-    const { code, stderr } = await start(server.url.href, "--total", "1", "--record", "/missing/load.csv");
+    const { code, stdout, stderr } = await start(
+      server.url.href,
+      "--total",
+      "1",
+      "--record",
+      "/missing/load.csv",
+    );
     assert.equal(code, 1);
+    assert.equal(stdout, "");
     assert.match(stderr, /^`--record`: ENOENT: .*\/missing\/load\.csv/);
   });
 
