@@ -92,6 +92,7 @@ export function startTask(options: TaskOptions): RunningTask {
   const health = { target: "initial" as Health, container: "initial" as Health };
   let registration: Registration | undefined;
   let metricsPort: number | undefined;
+  let isFailing = false;
   let stopping: Promise<void> | undefined;
 
   const ended = endOf(child).then((end) => {
@@ -123,6 +124,7 @@ export function startTask(options: TaskOptions): RunningTask {
     registration = targets.register(port, (value, reason) => {
       updateHealth("target", value, reason);
     });
+    registration.setFailing(isFailing);
     listening.abort();
   }
 
@@ -191,8 +193,9 @@ export function startTask(options: TaskOptions): RunningTask {
     signal(signal) {
       child.kill(signal);
     },
-    setFailing(isFailing) {
-      registration?.setFailing(isFailing);
+    setFailing(fails) {
+      isFailing = fails;
+      registration?.setFailing(fails);
     },
   };
 }
