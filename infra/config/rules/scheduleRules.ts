@@ -38,6 +38,11 @@ export function checkSchedules(
   const replace = (text: string, action: ScheduledAction): readonly Change[] => [
     { set: key, to: scheduledScaling.map((one) => (one === text ? renderScheduledAction(action) : one)) },
   ];
+  const isLegal = (text: string): boolean => {
+    const action = parseScheduledAction(text);
+    return action !== undefined && findViolation(action, backplane, keyOf) === undefined;
+  };
+  const others = scheduledScaling.filter(isLegal);
   return scheduledScaling.flatMap((text): readonly Problem[] => {
     const action = parseScheduledAction(text);
     // The definition of the key checks the form.
@@ -45,8 +50,9 @@ export function checkSchedules(
     const violation = findViolation(action, backplane, keyOf);
     if (violation === undefined) return [];
     const { expected, legal } = violation;
-    const isFixed = legal !== undefined && findViolation(legal, backplane, keyOf) === undefined;
-    const fix: readonly Change[] = isFixed ? replace(text, legal) : [{ ask: key, as: "list" }];
+    const isFixed = legal !== undefined && isLegal(renderScheduledAction(legal));
+    const removal: Change = others.length > 0 ? { set: key, to: others } : { ask: key, as: "list" };
+    const fix: readonly Change[] = isFixed ? replace(text, legal) : [removal];
     return [{ key, got: JSON.stringify(text), expected, fix }];
   });
 }

@@ -191,6 +191,11 @@ describe("the key scheduledScaling", () => {
       "a time zone such as Europe/Berlin, and not europe/berlin",
       "'cron(0 8 ? * MON *) 1-2 Europe/Berlin'",
     ],
+    [
+      ["cron(0 8 ? * MON) 1-2", EVENING],
+      "a cron expression of 6 fields",
+      `Fix: \`npx pulumi config rm websocket:scheduledScaling --stack dev && npx pulumi config set --path 'websocket:scheduledScaling[0]' '${EVENING}' --stack dev\``,
+    ],
     // A fix that breaks another rule is no fix.
     [["cron(0 8 ? * MON *) 3-2 europe/berlin"], "and not europe/berlin", "scheduledScaling[0]' --stack dev"],
     [["cron(0 8 ? * MON *) 0-2"], "a minimum and a maximum from 1 to 1000 tasks"],
