@@ -54,27 +54,39 @@ async function runStack(
 ): Promise<void> {
   const stopped = aborted(stop);
   const ended = new AbortController();
+  using ending = new DisposableStack();
+  ending.defer(() => {
+    ended.abort();
+  });
   const signal = AbortSignal.any([stop, ended.signal]);
-  await using images = options.watch ? await createImages(ROOT, signal) : undefined;
-  // The build is a process of its own, so it runs beside the evaluation.
-  const building = images?.build();
-  // The evaluation may fail first.
-  building?.catch(() => undefined);
-  // The evaluation blocks the event loop; the next turn handles the signals that arrived meanwhile.
-  const evaluation = [options.stack, options.config, randomUUID()] as const;
-  const evaluating = evaluateWithOverrides(...evaluation).finally(() => setImmediate());
-  const graph = await Promise.race([evaluating, stopped]);
-  // Nothing has started that would have to stop in order, and an evaluation cannot be cancelled.
-  if (graph === undefined) {
-    await images?.[Symbol.asyncDispose]();
-    process.exit();
-  }
-  const image = await building;
   const history = createHistory();
   const emit: EmitEvent = (event) => {
     history.add(event);
     output.event(event);
   };
+  const evaluation = [options.stack, options.config, randomUUID()] as const;
+  await using images = options.watch ? await createImages(ROOT) : undefined;
+  // What changes during the build and the evaluation is applied after them.
+  const applyChanges =
+    images &&
+    watchStack({
+      root: ROOT,
+      stackName: options.stack,
+      images,
+      evaluate: () => evaluateInProcess(signal, ...evaluation),
+      emit,
+      signal,
+    });
+  // The build is a process of its own, so it runs beside the evaluation.
+  const building = images?.build();
+  const evaluating = evaluateWithOverrides(...evaluation).finally(handlePendingSignals);
+  const prepared = await Promise.race([Promise.all([evaluating, building]), stopped]);
+  // Nothing has started that would have to stop in order, and an evaluation cannot be cancelled.
+  if (prepared === undefined) {
+    await images?.[Symbol.asyncDispose]();
+    process.exit();
+  }
+  const [graph, image] = prepared;
   const stack = await startStack(
     graph,
     {
@@ -90,13 +102,9 @@ async function runStack(
     stack.kill();
   });
   output.watch(stack);
-  if (images !== undefined && image !== undefined) {
-    const evaluateAgain = () => evaluateInProcess(signal, ...evaluation);
-    const { stack: stackName } = options;
-    watchStack({ root: ROOT, stackName, stack, images, image, evaluate: evaluateAgain, emit, signal });
-  }
   let dashboard: Dashboard | undefined;
   try {
+    if (image !== undefined) applyChanges?.(stack, image);
     if (options.hasDashboard) {
       dashboard = await startDashboard({ stack, history, ports: dashboardPorts(options) });
       emit({ event: "dashboard-started", url: dashboard.url });
@@ -112,10 +120,18 @@ async function runStack(
     });
     await Promise.race([stopped, stack.ready.then(() => stopped)]);
   } finally {
-    ended.abort();
     await stack.close();
     await dashboard?.close();
   }
+}
+
+/**
+ * The evaluation blocks the event loop. Signals and keys that arrived meanwhile are handled when it waits for input, which is between
+ * two immediates.
+ */
+async function handlePendingSignals(): Promise<void> {
+  await setImmediate();
+  await setImmediate();
 }
 
 /** Without an option, several stacks can run at once. */

@@ -56,7 +56,7 @@ export interface RunningStack extends ObservedStack {
   /** `undefined` if the stack does not declare autoscaling. */
   readonly autoscaler: Autoscaler | undefined;
   /**
-   * Applies changed sources and declared values.
+   * Applies changed sources and declared values, unless the stack closes.
    * @param change `entry` is the server's file, `files` are what the reader has changed.
    * @throws {ExpectedError} if the local stack cannot emulate a resource of the graph. Nothing has changed then.
    */
@@ -151,6 +151,7 @@ export async function startStack(
   let { warnings } = graph;
 
   function update({ files, graph: nextGraph, entry }: StackChange): void {
+    if (closing !== undefined) return;
     const next = nextGraph && readParts(nextGraph, options);
     const changes = next === undefined ? [] : compareParts(parts, next);
     const named = (restarts: boolean): readonly string[] =>

@@ -17,6 +17,7 @@ export interface Image {
   readonly digest: string;
 }
 
+/** One build runs at a time. The disposal ends it. */
 export interface Images extends AsyncDisposable {
   /** @throws {ExpectedError} with the output of the build. */
   build(): Promise<Image>;
@@ -24,36 +25,45 @@ export interface Images extends AsyncDisposable {
   prune(isUsed: (entry: string) => boolean): Promise<void>;
 }
 
-/**
- * @param root folder of the repository.
- * @param signal ends a build.
- */
-export async function createImages(root: string, signal: AbortSignal): Promise<Images> {
+/** @param root folder of the repository. */
+export async function createImages(root: string): Promise<Images> {
   const folder = await mkdtemp(path.join(tmpdir(), "websocket-images-"));
   const built = new Map<string, string>();
+  const disposed = new AbortController();
   let count = 0;
+  let building: Promise<unknown> | undefined;
+
+  async function build(): Promise<Image> {
+    const image = path.join(folder, String(++count));
+    // The same depth as in the image, from which the server finds the console.
+    const dist = path.join(image, "app", "dist");
+    const console = path.join(image, "console");
+    await runBuild(root, dist, disposed.signal);
+    await cp(path.join(root, "console"), console, { recursive: true });
+    await cp(path.join(dist, "client.js"), path.join(console, "client.js"));
+    const entry = path.join(dist, "server.mjs");
+    built.set(entry, image);
+    return { entry, digest: await hashFolder(image) };
+  }
+
   return {
-    async build() {
-      const image = path.join(folder, String(++count));
-      // The same depth as in the image, from which the server finds the console.
-      const dist = path.join(image, "app", "dist");
-      const console = path.join(image, "console");
-      await Promise.all([
-        runBuild(root, dist, signal),
-        cp(path.join(root, "console"), console, { recursive: true }),
-      ]);
-      await cp(path.join(dist, "client.js"), path.join(console, "client.js"));
-      const entry = path.join(dist, "server.mjs");
-      built.set(entry, image);
-      return { entry, digest: await hashFolder(image) };
+    build() {
+      const image = build();
+      building = image.catch(() => undefined);
+      return image;
     },
     async prune(isUsed) {
       const unused = [...built].filter(([entry]) => !isUsed(entry));
       for (const [entry] of unused) built.delete(entry);
-      await Promise.all(unused.map(([, image]) => rm(image, { recursive: true, force: true })));
+      // The disposal removes what cannot be removed now.
+      await Promise.allSettled(unused.map(([, image]) => rm(image, { recursive: true, force: true })));
     },
-    // A build that was ended may still write.
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
+    async [Symbol.asyncDispose]() {
+      disposed.abort();
+      // It writes into the folder.
+      await building;
+      await rm(folder, { recursive: true, force: true });
+    },
   };
 }
 

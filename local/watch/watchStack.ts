@@ -15,10 +15,7 @@ export interface WatchOptions {
   readonly root: string;
   /** Name of the stack. */
   readonly stackName: string;
-  readonly stack: RunningStack;
   readonly images: Images;
-  /** The image of the tasks that run. */
-  readonly image: Image;
   /** @throws {ExpectedError} if the program cannot be evaluated. */
   readonly evaluate: () => Promise<DeclaredGraph>;
   readonly emit: EmitEvent;
@@ -26,20 +23,17 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** Watches until the signal aborts. A change during a build is applied after it. */
-export function watchStack(options: WatchOptions): void {
-  const { root, stackName, stack, images, evaluate, emit, signal } = options;
+/**
+ * Watches the files from now on. A change during a build is applied after it.
+ * @returns a function that applies the changes, with those before its call, to a stack whose tasks run this image.
+ */
+export function watchStack(options: WatchOptions): (stack: RunningStack, image: Image) => void {
+  const { root, stackName, images, evaluate, emit, signal } = options;
   const program = [...PROGRAM, `Pulumi.${stackName}.yaml`];
-  let { digest } = options.image;
+  const paths = [...new Set([...SERVER, ...program])];
+  let running: { readonly stack: RunningStack; image: Image } | undefined;
   let pending = new Set<string>();
   let isBusy = false;
-
-  async function buildChanged(): Promise<string | undefined> {
-    const image = await images.build();
-    if (image.digest === digest) return undefined;
-    ({ digest } = image);
-    return image.entry;
-  }
 
   /** @returns `undefined` if the files are rejected. */
   async function attempt<T>(files: readonly string[], work: () => T | Promise<T>): Promise<T | undefined> {
@@ -51,38 +45,60 @@ export function watchStack(options: WatchOptions): void {
     }
   }
 
-  async function apply(files: readonly string[]): Promise<void> {
+  async function apply(current: NonNullable<typeof running>, files: readonly string[]): Promise<void> {
+    const { stack, image } = current;
     const serverFiles = files.filter((file) => isIn(SERVER, file));
     const programFiles = files.filter((file) => isIn(program, file));
-    const [entry, graph] = await Promise.all([
-      attempt(serverFiles, buildChanged),
+    const [built, graph] = await Promise.all([
+      attempt(serverFiles, () => images.build()),
       attempt(programFiles, evaluate),
     ]);
     if (signal.aborted) return;
-    await attempt(files, () => {
+    const isNew = built !== undefined && built.digest !== image.digest;
+    if (isNew) current.image = built;
+    const entry = isNew ? built.entry : undefined;
+    const updated = await attempt(files, () => {
       stack.update({ files, graph, entry });
+      return true;
     });
-    await images.prune((file) => file === entry || (stack.tasks?.usesEntry(file) ?? false));
+    // A graph that cannot be emulated does not prevent the deployment of the sources.
+    if (updated === undefined && isNew) stack.update({ files: serverFiles, entry });
+    const declared = current.image.entry;
+    await images.prune((file) => file === declared || (stack.tasks?.usesEntry(file) ?? false));
   }
 
   async function applyPending(): Promise<void> {
-    if (isBusy) return;
+    if (isBusy || running === undefined) return;
     isBusy = true;
     while (pending.size > 0 && !signal.aborted) {
       const files = [...pending];
       pending = new Set();
-      await apply(files);
+      await apply(running, files);
     }
     isBusy = false;
   }
 
-  const paths = [...new Set([...SERVER, ...program])];
-  const stop = watchFiles(root, paths, (files) => {
-    for (const file of files) pending.add(file);
+  /** @returns why the files cannot be watched; `undefined` if they are. */
+  function watch(): string | undefined {
+    try {
+      const stop = watchFiles(root, paths, (files) => {
+        for (const file of files) pending.add(file);
+        void applyPending();
+      });
+      signal.addEventListener("abort", stop, { once: true });
+      return undefined;
+    } catch (error) {
+      return describe(error);
+    }
+  }
+
+  const problem = watch();
+  return (stack, image) => {
+    running = { stack, image };
+    if (problem === undefined) emit({ event: "watching", paths });
+    else emit({ event: "warning", message: `Changed files are not applied: ${problem}` });
     void applyPending();
-  });
-  signal.addEventListener("abort", stop, { once: true });
-  emit({ event: "watching", paths });
+  };
 }
 
 function isIn(paths: readonly string[], file: string): boolean {

@@ -2,11 +2,14 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempDisposableSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { HOMELESS } from "../support/homeless.ts";
 import { startAsNpm } from "../support/npmProcess.ts";
+import { waitUntil } from "../support/waitUntil.ts";
 import { ROOT } from "./support/paths.ts";
 import { alive } from "./support/processes.ts";
 
@@ -29,9 +32,14 @@ describe("the process of npm start", function () {
     for (const close of closing.splice(0)) close();
   });
 
-  function start(args: readonly string[] = [], nodeOptions: readonly string[] = []) {
+  function start(
+    args: readonly string[] = [],
+    nodeOptions: readonly string[] = [],
+    variables: Readonly<Record<string, string>> = {},
+  ) {
     const child = spawn(process.execPath, [...nodeOptions, MAIN, "--json", ...ON_ANY_PORT, ...args], {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
+      env: { ...process.env, ...variables },
     });
     closing.push(() => child.kill("SIGKILL"));
     const { stdout, stderr } = child;
@@ -65,15 +73,16 @@ describe("the process of npm start", function () {
     assert.deepEqual(await first.exited, [0, null]);
   });
 
-  it("ends without output while it evaluates the program", async () => {
-    // The process reports when it listens for the last of its signals.
-    const report = `process.on("newListener", (name) => { if (name === "SIGHUP") process.send("listening"); });`;
-    const { child, stdout, errors, exited } = start([], ["--import", `data:text/javascript,${report}`]);
+  it("ends without output or files while it evaluates the program and builds the server", async () => {
+    using folder = mkdtempDisposableSync(path.join(tmpdir(), "start-"));
+    const { child, stdout, errors, exited } = start(["--watch"], [], { TMPDIR: folder.path });
     const output = text(stdout);
-    await once(child, "message");
+    // The build and the evaluation run when the folder of the build is there.
+    await waitUntil(() => readdirSync(folder.path).some((name) => name.startsWith("websocket-images-")));
     child.kill("SIGINT");
     assert.deepEqual(await exited, [0, null]);
     assert.deepEqual([await output, await errors], ["", ""]);
+    assert.deepEqual(readdirSync(folder.path), []);
   });
 
   it("ends in order for a Ctrl-C right after a task has started", async () => {
