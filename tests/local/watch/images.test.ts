@@ -6,7 +6,7 @@ import { ROOT } from "../support/paths.ts";
 
 describe("the image of a revision", () => {
   it("has the files of the image until no task uses it", async () => {
-    await using images = await createImages(ROOT, new AbortController().signal);
+    await using images = await createImages(ROOT);
     const { entry } = await images.build();
     const client = path.join(path.dirname(entry), "../../console/client.js");
     assert.deepEqual([entry, client].map(existsSync), [true, true]);
@@ -16,8 +16,10 @@ describe("the image of a revision", () => {
     assert.ok(!existsSync(entry));
   });
 
-  it("is not built after the stack has ended", async () => {
-    await using images = await createImages(ROOT, AbortSignal.abort());
-    await assert.rejects(images.build(), /aborted/);
+  it("is not built to its end after the disposal", async () => {
+    const images = await createImages(ROOT);
+    const rejected = assert.rejects(images.build(), /aborted/);
+    await images[Symbol.asyncDispose]();
+    await rejected;
   });
 });
