@@ -136,7 +136,7 @@ describe("npm run deploy", function () {
     const before = read("Pulumi.dev.yaml");
     const origins = ["https://a.example", "https://b.example:8443"];
     target.project.configure("dev", {
-      jwtIssue: "it's a&b",
+      jwtIssue: "it's-a&b",
       allowedOrigin: JSON.stringify(origins),
       logRetentionDays: "36",
     });
@@ -149,7 +149,7 @@ describe("npm run deploy", function () {
     write("Pulumi.dev.yaml", before);
 
     assert.deepEqual(config["websocket:allowedOrigins"], origins);
-    assert.equal(config["websocket:jwtIssuer"], "it's a&b");
+    assert.equal(config["websocket:jwtIssuer"], "it's-a&b");
     assert.equal(String(config["websocket:logRetentionDays"]), "60");
     assert.ok(!("websocket:jwtIssue" in config) && !("websocket:allowedOrigin" in config));
   });
@@ -187,7 +187,7 @@ describe("npm run deploy", function () {
       [`create ${SERVICE}`],
     );
     assert.match(stdout, /aws:ecs:Service websocket-service created \(/);
-    assert.match(stdout, /^up dev took .*: 6 created, \d+ unchanged$/m);
+    assert.match(stdout, /^up dev took .*: 8 created, \d+ unchanged$/m);
     assert.match(stdout, /^ {2}websocketUrl +wss:\/\/\w+\.cloudfront\.net\/wss$/m);
     assert.match(stdout, /npx wscat -c wss:\/\/\w+\.cloudfront\.net\/wss/);
   });
