@@ -5,7 +5,7 @@ import { type LocalCertificate, CERTIFICATE_NAME } from "./network/certificate.t
 import { type OriginServer, startEdge } from "./edge.ts";
 import type { StackUrls } from "../events.ts";
 import type { Impairment } from "./network/impairment.ts";
-import type { ListenPort, PortAddress } from "./network/listen.ts";
+import { checkPorts, type ListenPort, type PortAddress } from "./network/listen.ts";
 import { type RunningListener, type RunningListeners, startListeners } from "./listeners.ts";
 import type { DeclaredDistribution } from "../model/edge/distribution.ts";
 import type { DeclaredOrigin } from "../model/edge/origin.ts";
@@ -42,6 +42,7 @@ export async function startIngress(
   targets: ReadonlyMap<string, Targets>,
   { edgePort, loadBalancerPort, certificate, impairment, flushMs }: IngressOptions,
 ): Promise<RunningIngress> {
+  await checkPorts(hasOtherListener(path) ? [edgePort, loadBalancerPort] : [edgePort]);
   await using starting = new AsyncDisposableStack();
   const listeners = await startListeners({
     loadBalancers: path.loadBalancers,
@@ -88,6 +89,14 @@ export async function startIngress(
     },
     close: () => running.disposeAsync(),
   };
+}
+
+/** Whether a listener that is not the edge has a port. */
+function hasOtherListener({ edge, loadBalancers }: ServicePath): boolean {
+  const listeners = loadBalancers.flatMap((loadBalancer) =>
+    loadBalancer.internal ? [] : loadBalancer.listeners,
+  );
+  return listeners.some(({ protocol }) => edge !== undefined || protocol !== "HTTPS");
 }
 
 /** The edge passes requests to a listener without TLS within this process. */

@@ -90,14 +90,15 @@ describe("the end of the local stack", () => {
     const address = taken.address();
     assert.ok(typeof address === "object" && address !== null);
     const { port } = address;
-    const errorFor = (name: string, option: string): { message: string } => ({
-      message: `Port ${port} for the ${name} is taken. Fix: pass \`${option} PORT\` with another port`,
+    const errorFor = (name: string, option: string): string =>
+      `Port ${port} for the ${name} is taken. Fix: pass \`${option} PORT\` with another port`;
+    const ofEdge = errorFor("edge", "--edge-port");
+    const ofLoadBalancer = errorFor("load balancer", "--load-balancer-port");
+    await assert.rejects(launch(wholePath(), { edgePort: port }), { message: ofEdge });
+    await assert.rejects(launch(wholePath(), { loadBalancerPort: port }), { message: ofLoadBalancer });
+    await assert.rejects(launch(wholePath(), { edgePort: port, loadBalancerPort: port }), {
+      message: `${ofEdge}\n${ofLoadBalancer}`,
     });
-    await assert.rejects(launch(wholePath(), { edgePort: port }), errorFor("edge", "--edge-port"));
-    await assert.rejects(
-      launch(wholePath(), { loadBalancerPort: port }),
-      errorFor("load balancer", "--load-balancer-port"),
-    );
     taken.close();
   });
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import type { Server, Socket } from "node:net";
+import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ExpectedError } from "../../../app/src/settings/expectedError.ts";
@@ -77,6 +77,20 @@ export async function listenOnLocalhost(
   starting.defer(await recordPort(port));
   const listening = starting.move();
   return { address: { host: LOOPBACK, port }, close: () => listening.disposeAsync() };
+}
+
+/** @throws {ExpectedError} that names all ports, if several of them are taken. Listening names only the first one. */
+export async function checkPorts(listenPorts: readonly ListenPort[]): Promise<void> {
+  const attempts = listenPorts.map(async (listenPort) => {
+    const listening = await listenOnLocalhost(createTcpServer, listenPort);
+    await listening.close();
+  });
+  const results = await Promise.allSettled(attempts);
+  const errors = results.flatMap((result) =>
+    result.status === "rejected" ? [result.reason as unknown] : [],
+  );
+  if (errors.length < 2) return;
+  throw new ExpectedError(errors.map((error) => (error instanceof Error ? error.message : "")).join("\n"));
 }
 
 /**
