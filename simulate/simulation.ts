@@ -74,7 +74,8 @@ export function simulate(stack: SimulatedStack, load: Load): Simulation {
     const step = stepScaling(scaling, state, {
       at: START + (minute + 1) * MINUTE_SECONDS * 1000,
       desired,
-      running: active,
+      // Stopping tasks are part of the averages until they end.
+      running: connections.length,
       datapoints: new Map(scaling.policies.map(({ name, metric }) => [name, values[metric]])),
       isDeploying: false,
     });
