@@ -14,8 +14,17 @@ export interface MetricDatum extends MetricIdentity {
   readonly value: number;
 }
 
-/** CloudWatch extracts at most 100 metrics from a directive. The bound also applies to the values of a line. */
-const MAX_DATA = 100;
+/**
+ * CloudWatch extracts at most 100 metrics from a directive. The bound also applies to the other lists and to the values of a line,
+ * because a directive has a value for each pair of a metric and a set of dimensions.
+ */
+const MAX_ITEMS = 100;
+
+/**
+ * CloudWatch refuses larger values.
+ * @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
+ */
+const MAX_VALUE = 2 ** 360;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -24,7 +33,7 @@ export function readEmbeddedMetrics(line: string): readonly MetricDatum[] {
   const document = parse(line);
   return listIn(fieldsOf(document["_aws"]), "CloudWatchMetrics")
     .flatMap((directive) => readDirective(fieldsOf(directive), document))
-    .slice(0, MAX_DATA);
+    .slice(0, MAX_ITEMS);
 }
 
 function readDirective(directive: Fields, document: Fields): readonly MetricDatum[] {
@@ -36,7 +45,7 @@ function readDirective(directive: Fields, document: Fields): readonly MetricDatu
     return listIn(directive, "Metrics").flatMap((metric) => {
       const name = fieldsOf(metric)["Name"];
       const value = typeof name === "string" ? document[name] : undefined;
-      return typeof name === "string" && typeof value === "number"
+      return typeof name === "string" && typeof value === "number" && Math.abs(value) <= MAX_VALUE
         ? [{ namespace, name, dimensions, value }]
         : [];
     });
@@ -79,5 +88,5 @@ function fieldsOf(value: unknown): Fields {
 
 function listIn(fields: Fields, key: string): readonly unknown[] {
   const value = fields[key];
-  return Array.isArray(value) ? value : [];
+  return Array.isArray(value) ? value.slice(0, MAX_ITEMS) : [];
 }

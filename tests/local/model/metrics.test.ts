@@ -59,6 +59,27 @@ describe("the embedded metric format", () => {
     assert.equal(readEmbeddedMetrics(many).length, 100);
   });
 
+  it("reads a line with many sets of dimensions for many metrics within a second", () => {
+    const line = lineWith(
+      { Connections: 7 },
+      { Dimensions: Array(3000).fill([]), Metrics: Array(1500).fill({ Name: "Connections" }) },
+    );
+    const startedAt = performance.now();
+    assert.equal(readEmbeddedMetrics(line).length, 100);
+    const seconds = (performance.now() - startedAt) / 1000;
+    assert.ok(
+      seconds < 1,
+      `expected less than a second for a line of ${line.length} characters; got ${seconds}`,
+    );
+  });
+
+  it("leaves out values that CloudWatch refuses", () => {
+    for (const value of ["1e999", "-1e999", "1e300"]) {
+      const line = lineWith({ Connections: 7 }).replace(/"Connections":7/, `"Connections":${value}`);
+      assert.deepEqual(readEmbeddedMetrics(line), [], line);
+    }
+  });
+
   it("has other metrics for other names, namespaces and dimensions", () => {
     assert.ok(isSameMetric(CONNECTIONS, { ...CONNECTIONS }));
     for (const other of [
