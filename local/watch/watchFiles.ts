@@ -1,9 +1,11 @@
 /** Reports changed files, once for all files that an editor or a tool writes together. */
-import { existsSync, type FSWatcher, readdirSync, statSync, watch } from "node:fs";
+import { existsSync, type FSWatcher, lstatSync, readdirSync, watch } from "node:fs";
 import path from "node:path";
 
 /** Time without a further change after which the changes are reported. Editors write, rename and touch files for one save. */
 const QUIET_MS = 60;
+/** Time after which changes are reported even if a file changes all the time. */
+const MAX_WAIT_MS = 1000;
 
 /** Swap and backup files of editors, and folders that tools write. */
 const IGNORED = /(?:^|\/)(?:\.[^/]*|4913|#[^/]*|[^/]*(?:~|\.sw[a-z]|\.tmp)|node_modules|dist)(?:\/|$)/;
@@ -12,7 +14,7 @@ const IGNORED = /(?:^|\/)(?:\.[^/]*|4913|#[^/]*|[^/]*(?:~|\.sw[a-z]|\.tmp)|node_
  * Watches files, and folders with everything in them, until the returned function is called. A missing file can appear later.
  *
  * Each folder has a watcher of its own, because the recursive one of Node 24 on Linux loses a file that is replaced by a rename, as
- * many editors do.
+ * many editors do. A symbolic link counts as a file: it can lead to its own folder, or to the whole disk.
  * @param paths relative to the root, with slashes. A path with an extension is a file of the root.
  * @param onChange called with the changed files, relative to the root.
  */
@@ -25,17 +27,21 @@ export function watchFiles(
   const watchers = new Map<string, FSWatcher>();
   const changed = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
+  let changedAtMs: number | undefined;
 
   function report(file: string): void {
     changed.add(file);
+    changedAtMs ??= performance.now();
     clearTimeout(timer);
+    const waitMs = Math.min(QUIET_MS, changedAtMs + MAX_WAIT_MS - performance.now());
     timer = setTimeout(() => {
       const reported = [...changed].sort();
       changed.clear();
+      changedAtMs = undefined;
       // A file that exists no longer is that of a tool, if others have changed with it.
       const existing = reported.filter((name) => existsSync(path.join(root, name)));
       onChange(existing.length > 0 ? existing : reported);
-    }, QUIET_MS);
+    }, waitMs);
   }
 
   function watchFolder(folder: string, onName: (name: string) => void): void {
@@ -104,5 +110,5 @@ export function watchFiles(
 }
 
 function isFolder(root: string, entry: string): boolean {
-  return statSync(path.join(root, entry), { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return lstatSync(path.join(root, entry), { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

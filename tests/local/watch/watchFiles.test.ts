@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { once, EventEmitter } from "node:events";
-import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { watchFiles } from "../../../local/watch/watchFiles.ts";
@@ -57,6 +65,32 @@ describe("the watched files", () => {
     assert.deepEqual(await changed(replace("src/deep/a.ts")), ["src/deep/a.ts"]);
     assert.deepEqual(await changed(replace("stack.yaml")), ["stack.yaml"]);
     assert.deepEqual(await changed(replace("later.yaml")), ["later.yaml"]);
+  });
+
+  it("are reported while another one changes all the time", async () => {
+    const busy = setInterval(() => {
+      appendFileSync(file("src/deep/busy.log"), "1");
+    }, 10);
+    try {
+      const files = await changed(() => {
+        writeFileSync(file("src/deep/a.ts"), "2");
+      });
+      assert.deepEqual(files, ["src/deep/a.ts", "src/deep/busy.log"]);
+    } finally {
+      clearInterval(busy);
+    }
+  });
+
+  it("do not include those behind symbolic links", async () => {
+    mkdirSync(file("elsewhere"));
+    writeFileSync(file("elsewhere/c.ts"), "1");
+    const files = await changed(() => {
+      symlinkSync("../elsewhere", file("src/link"));
+      symlinkSync(".", file("src/loop"));
+      symlinkSync("self", file("src/self"));
+      writeFileSync(file("src/deep/a.ts"), "2");
+    });
+    assert.deepEqual(files, ["src/deep/a.ts", "src/link", "src/loop"]);
   });
 
   it("include those of folders that appear, change their name and disappear", async () => {
