@@ -15,7 +15,7 @@ export interface FaultControl {
    * @throws {ExpectedError} if the stack has no such fault or no such task, or the fault is active already.
    */
   apply(id: string, task?: string): void;
-  /** Ends a fault. A fault that ends by itself, or is not active, is left alone. */
+  /** Ends a fault. A fault that ends by itself, or is not active, is left alone. A fault that cannot be undone stays active. */
   end(id: string, task?: string): void;
   /** Ends the faults of a task that has ended. */
   readonly onEvent: (event: StackEvent) => void;
@@ -25,7 +25,7 @@ export interface FaultControl {
 
 interface Entry extends ActiveFault {
   readonly name: string;
-  /** `undefined`: the fault ends by itself. */
+  /** `undefined`: the fault ends by itself, or is being undone. */
   undo: Undo | undefined;
 }
 
@@ -63,10 +63,21 @@ export function createFaultControl(target: FaultTarget, emit: EmitEvent): FaultC
   function end(entry: Entry): void {
     const { undo, name } = entry;
     if (undo === undefined) return;
-    remove(entry);
-    Promise.resolve(undo()).catch((error: unknown) => {
-      report(error, name);
-    });
+    entry.undo = undefined;
+    const undone = undo();
+    if (!(undone instanceof Promise)) {
+      remove(entry);
+      return;
+    }
+    undone.then(
+      () => {
+        remove(entry);
+      },
+      (error: unknown) => {
+        entry.undo = undo;
+        report(error, name);
+      },
+    );
   }
 
   return {

@@ -3,6 +3,7 @@ import { createLogUpdate } from "log-update";
 import { type Paint, paintFor, type Tone } from "../../cli/paint.ts";
 import type { ObservedStack, TaskStatus } from "../events.ts";
 import type { Output } from "./output.ts";
+import { shortenRepeatedOutput } from "./repeatedOutput.ts";
 import { policyTable } from "./scaling.ts";
 import { describeDashboard, describeEvent, describeStopping, describeUrls, wrapWords } from "./text.ts";
 
@@ -30,6 +31,7 @@ export interface LiveOptions {
 export function liveOutput(stream: NodeJS.WriteStream, { verbose, hasKeys }: LiveOptions): Output {
   const paint = paintFor(stream);
   const screen = createLogUpdate(stream);
+  const shorten = shortenRepeatedOutput();
   let stack: ObservedStack | undefined;
   let isReady = false;
   let dashboard: readonly string[] = [];
@@ -73,7 +75,7 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose, hasKeys }: Liv
       } else if (event.event === "stopping") {
         note = describeStopping(event);
       } else if (!TABLE_EVENTS.has(event.event)) {
-        const lines = describeEvent(event, paint, verbose);
+        const lines = describeEvent(shorten(event), paint, verbose);
         if (lines.length > 0) screen.persist(wrapped(...lines).join("\n"));
       }
       draw();

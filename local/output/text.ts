@@ -39,7 +39,7 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
           "backplane",
           `${paint("bad", "ended")}, restarts in ${event.afterMs / 1000} s without its data`,
         ),
-        ...(event.reason?.split("\n") ?? []).map((line) => about("backplane", paint("dim", `| ${line}`))),
+        ...(event.reason?.split("\n") ?? []).map((line) => about("backplane", outputLine(line, paint))),
       ];
     case "task-started":
       return [about(event.id, `started, pid ${event.pid}`)];
@@ -56,7 +56,7 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
       if (event.expected) return [about(event.id, how)];
       return [
         about(event.id, paint("bad", how)),
-        ...event.output.map((line) => about(event.id, paint("dim", `| ${line}`))),
+        ...event.output.map((line) => about(event.id, outputLine(line, paint))),
       ];
     }
     case "task-restarting":
@@ -82,7 +82,7 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
         ...event.message.split("\n").map((line) => `  ${line}`),
       ];
     case "task-output":
-      return verbose ? [about(event.id, paint("dim", `| ${event.line}`))] : [];
+      return verbose ? [about(event.id, outputLine(event.line, paint))] : [];
     case "metric":
       return [];
     case "alarm":
@@ -156,6 +156,10 @@ export function describeDashboard(url: string, paint: Paint): string {
 
 function describeEnd(code: number | null, signal: NodeJS.Signals | null): string {
   return signal === null ? `ended with exit code ${code ?? "unknown"}` : `ended by ${signal}`;
+}
+
+function outputLine(line: string, paint: Paint): string {
+  return paint("dim", `| ${line}`.trimEnd());
 }
 
 function about(id: string, text: string): string {

@@ -10,7 +10,7 @@ export interface RunningBackplane {
   readonly address: BackplaneAddress;
   /** Ends the server, whose data is lost, until `start`. Idempotent. */
   stop(): Promise<void>;
-  /** Starts the server again at its address, without data. Idempotent. */
+  /** Starts the server again at its address, without data. Rejects if the address is taken. Idempotent. */
   start(): Promise<void>;
   /** Idempotent. */
   close(): Promise<void>;
@@ -61,18 +61,34 @@ export async function startBackplane(
 async function restartableStandIn(user: StandInUser): Promise<RunningBackplane> {
   let standIn: ValkeyStandIn | undefined = await startStandIn(user);
   const { port } = standIn;
-  async function stop(): Promise<void> {
-    const running = standIn;
-    standIn = undefined;
-    await running?.close();
+  let isClosed = false;
+  let last: Promise<unknown> = Promise.resolve();
+
+  /** A step begins when the previous one has ended, even if that failed. */
+  function enqueue(step: () => Promise<void>): Promise<void> {
+    const done = last.then(step, step);
+    last = done;
+    return done;
+  }
+
+  function stop(): Promise<void> {
+    return enqueue(async () => {
+      const running = standIn;
+      standIn = undefined;
+      await running?.close();
+    });
   }
   return {
     address: { host: LOOPBACK, port, cluster: true },
     stop,
-    async start() {
-      standIn ??= await startStandIn(user, port);
+    start: () =>
+      enqueue(async () => {
+        if (!isClosed) standIn ??= await startStandIn(user, port);
+      }),
+    close() {
+      isClosed = true;
+      return stop();
     },
-    close: stop,
   };
 }
 

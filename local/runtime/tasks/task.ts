@@ -1,11 +1,11 @@
 /** One emulated task: a process that runs the server with the declared environment, and its health. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import { watchContainer, watchListening } from "./containerHealth.ts";
 import { LOOPBACK } from "../../../cli/loopback.ts";
 import type { Health } from "../../model/health.ts";
 import type { DeclaredContainer } from "../../model/service.ts";
+import { readLines } from "./readLines.ts";
 import type { Registration, Targets } from "./targets.ts";
 
 /** The last lines of output, which explain the end of a task. */
@@ -13,14 +13,11 @@ const MAX_OUTPUT_LINES = 10;
 
 /** Receives what running tasks report about their load. */
 export interface TaskMeter {
-  /** @param line in the embedded metric format, of at most {@link MAX_METRICS_LINE_LENGTH} characters. */
+  /** @param line in the embedded metric format, of at most `MAX_LINE_BYTES`. */
   onMetrics(id: string, line: string): void;
   /** @param microseconds CPU time since the start of the process. @param atMs time of a clock of the process. */
   onCpuTime(id: string, microseconds: number, atMs: number): void;
 }
-
-/** A line of the server has 2,000. */
-const MAX_METRICS_LINE_LENGTH = 65_536;
 
 export interface TaskOptions {
   readonly id: string;
@@ -110,7 +107,7 @@ export function startTask(options: TaskOptions): RunningTask {
 
   function onLine(line: string): void {
     if (isEmbeddedMetrics(line)) {
-      if (line.length <= MAX_METRICS_LINE_LENGTH) options.meter.onMetrics(options.id, line);
+      options.meter.onMetrics(options.id, line);
       return;
     }
     output.push(line);
@@ -137,7 +134,7 @@ export function startTask(options: TaskOptions): RunningTask {
   }
 
   for (const stream of [child.stdout, child.stderr]) {
-    if (stream !== null) createInterface({ input: stream }).on("line", onLine);
+    if (stream !== null) readLines(stream, onLine);
   }
   child.on("message", (message) => {
     const { port, metricsPort: reportedPort, cpuMicroseconds, atMs } = numbersIn(message);

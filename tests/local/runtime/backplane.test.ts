@@ -1,5 +1,7 @@
 /** Tasks of the real server with the declared backplane, which valkey-server and the stand-in emulate in turn. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect as connectTcp, createServer } from "node:net";
 import path from "node:path";
 import { Redis } from "iovalkey";
 import { connect } from "../../../client/src/index.ts";
@@ -119,6 +121,34 @@ describe("the local backplane", function () {
     const errors = await errorsOf(undefined);
     for (const error of errors) assert.match(error, /^NOPERM User websocket has no permissions/);
     assert.deepEqual(errors, await errorsOf(await requireValkey(this)));
+  });
+
+  it("of the stand-in starts and stops one after the other, and not after its close", async () => {
+    const backplane = readBackplane(graph);
+    assert.ok(backplane);
+    const standIn = await startBackplane(backplane, undefined, ignore);
+    const { host, port } = standIn.address;
+    await Promise.all([standIn.stop(), standIn.start(), standIn.start()]);
+    await once(connectTcp(port, host), "connect");
+    await Promise.all([standIn.stop(), standIn.start(), standIn.close(), standIn.start()]);
+    const other = createServer().listen(port, host);
+    await once(other, "listening");
+    await once(other.close(), "close");
+  });
+
+  it("of the stand-in can start again after its port was taken", async () => {
+    const backplane = readBackplane(graph);
+    assert.ok(backplane);
+    const standIn = await startBackplane(backplane, undefined, ignore);
+    const { host, port } = standIn.address;
+    await standIn.stop();
+    const other = createServer().listen(port, host);
+    await once(other, "listening");
+    await assert.rejects(standIn.start(), { code: "EADDRINUSE" });
+    await once(other.close(), "close");
+    await standIn.start();
+    await once(connectTcp(port, host), "connect");
+    await standIn.close();
   });
 
   it("restarts when it ends, and clients continue", async function () {
