@@ -86,7 +86,7 @@ export type StackEvent =
   | ({ readonly event: "declared" } & StackSummary)
   /** From the configuration checks of the program, or from the local stack itself. */
   | { readonly event: "warning"; readonly message: string }
-  /** Declared resources whose behavior is missing here. */
+  /** Declared resources whose behavior is missing here, at the start, and after a change those that are new. */
   | ({ readonly event: "unsupported" } & Limitation)
   /** The server that emulates the backplane; there is no such event for the stand-in. */
   | { readonly event: "backplane-started"; readonly pid: number; readonly port: number }

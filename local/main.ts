@@ -91,6 +91,7 @@ async function runStack(
     graph,
     {
       ...options,
+      otherPorts: options.hasDashboard && options.dashboardPort !== undefined ? dashboardPorts(options) : [],
       valkeyServer: await findValkeyServer(process.env["PATH"]),
       entry: image?.entry ?? SOURCES,
       cacheDirectory: CACHE_DIRECTORY,

@@ -6,12 +6,11 @@ import { createImpairment } from "./runtime/network/impairment.ts";
 import { localCertificate } from "./runtime/network/certificate.ts";
 import { createFaultControl, type FaultControl } from "./control/faultControl.ts";
 import type { EmitEvent, ObservedStack, StackUrls } from "./events.ts";
-import { coverageOf, limitationsOf } from "./model/coverage.ts";
-import { ignoredInputs } from "./model/ignoredInputs.ts";
-import { recordReads } from "./model/inputs.ts";
+import { newLimitations, readStack } from "./model/limitations.ts";
 import { summarizeStack } from "./model/summary.ts";
 import { compareParts, partsAfter } from "./model/changes.ts";
-import { readParts } from "./model/parts.ts";
+import { ingressPorts } from "./runtime/ingress.ts";
+import { checkPorts, type ListenPort } from "./runtime/network/listen.ts";
 import { watchOpenFiles } from "./runtime/network/openFiles.ts";
 import type { Autoscaler } from "./runtime/scaling/autoscaler.ts";
 import { startServicePath } from "./runtime/servicePath.ts";
@@ -29,6 +28,8 @@ export interface StackOptions {
   readonly loadBalancerPort: number;
   /** Port of the edge of an API Gateway; 0 for any free port. */
   readonly apiGatewayPort: number;
+  /** Ports on which the caller will listen. They are checked with those of the stack. */
+  readonly otherPorts?: readonly ListenPort[] | undefined;
   /** URL of a WebSocket server of this machine that emulates the API Gateway. Without it, the edge of the API Gateway is unsupported. */
   readonly apiGatewayOrigin?: URL | undefined;
   /** Number of tasks. @default what the stack declares */
@@ -83,14 +84,30 @@ export async function startStack(
   const emit: EmitEvent = (event) => {
     for (const observe of observers) observe(event);
   };
-  const reads = recordReads(graph);
-  let parts = readParts(reads.graph, options);
-  const covered = coverageOf(graph, parts.unsupported);
+  const { covered, ...first } = readStack(graph, options);
+  let { parts, limitations } = first;
   emit({ event: "declared", ...summarizeStack(graph, covered, parts, options) });
-  for (const limitation of [...limitationsOf(covered), ...ignoredInputs(reads, covered)]) {
-    emit({ event: "unsupported", ...limitation });
-  }
+  for (const limitation of limitations) emit({ event: "unsupported", ...limitation });
   for (const message of graph.warnings) emit({ event: "warning", message });
+
+  const edgePort: ListenPort = { name: "edge", port: options.edgePort, option: "--edge-port" };
+  const loadBalancerPort: ListenPort = {
+    name: "load balancer",
+    port: options.loadBalancerPort,
+    option: "--load-balancer-port",
+  };
+  const apiGatewayPort: ListenPort = {
+    name: "API Gateway's edge",
+    port: options.apiGatewayPort,
+    option: "--api-gateway-port",
+  };
+  await checkPorts([
+    ...(parts.servicePath === undefined
+      ? []
+      : ingressPorts(parts.servicePath, { edgePort, loadBalancerPort })),
+    ...(parts.apiGatewayEdge === undefined ? [] : [apiGatewayPort]),
+    ...(options.otherPorts ?? []),
+  ]);
 
   await using starting = new AsyncDisposableStack();
   starting.defer(watchOpenFiles(emit));
@@ -108,7 +125,7 @@ export async function startStack(
       ...common,
       distribution: parts.apiGatewayEdge,
       origin: options.apiGatewayOrigin,
-      listenPort: { name: "API Gateway's edge", port: options.apiGatewayPort, option: "--api-gateway-port" },
+      listenPort: apiGatewayPort,
     });
     starting.defer(() => edge.close());
     apiGateway = `wss://localhost:${edge.address.port}/`;
@@ -119,12 +136,8 @@ export async function startStack(
       ...options,
       ...common,
       valkeyServer: options.valkeyServer,
-      edgePort: { name: "edge", port: options.edgePort, option: "--edge-port" },
-      loadBalancerPort: {
-        name: "load balancer",
-        port: options.loadBalancerPort,
-        option: "--load-balancer-port",
-      },
+      edgePort,
+      loadBalancerPort,
     }));
   if (service !== undefined) starting.defer(() => service.close());
 
@@ -152,12 +165,17 @@ export async function startStack(
 
   function update({ files, graph: nextGraph, entry }: StackChange): void {
     if (closing !== undefined) return;
-    const next = nextGraph && readParts(nextGraph, options);
+    const read = nextGraph && readStack(nextGraph, options);
+    const next = read?.parts;
     const changes = next === undefined ? [] : compareParts(parts, next);
     const named = (restarts: boolean): readonly string[] =>
       changes.filter(({ apply }) => (apply === "restart") === restarts).map(({ part }) => part);
-    if (nextGraph !== undefined) {
+    if (nextGraph !== undefined && read !== undefined) {
       emit({ event: "stack-changed", files, changed: named(false), needRestart: named(true) });
+      for (const limitation of newLimitations(limitations, read.limitations)) {
+        emit({ event: "unsupported", ...limitation });
+      }
+      ({ limitations } = read);
       for (const message of nextGraph.warnings) {
         if (!warnings.includes(message)) emit({ event: "warning", message });
       }

@@ -5,7 +5,7 @@ import { type LocalCertificate, CERTIFICATE_NAME } from "./network/certificate.t
 import { type OriginServer, startEdge } from "./edge.ts";
 import type { StackUrls } from "../events.ts";
 import type { Impairment } from "./network/impairment.ts";
-import { checkPorts, type ListenPort, type PortAddress } from "./network/listen.ts";
+import type { ListenPort, PortAddress } from "./network/listen.ts";
 import { type RunningListener, type RunningListeners, startListeners } from "./listeners.ts";
 import type { DeclaredDistribution } from "../model/edge/distribution.ts";
 import type { DeclaredOrigin } from "../model/edge/origin.ts";
@@ -42,7 +42,6 @@ export async function startIngress(
   targets: ReadonlyMap<string, Targets>,
   { edgePort, loadBalancerPort, certificate, impairment, flushMs }: IngressOptions,
 ): Promise<RunningIngress> {
-  await checkPorts(hasOtherListener(path) ? [edgePort, loadBalancerPort] : [edgePort]);
   await using starting = new AsyncDisposableStack();
   const listeners = await startListeners({
     loadBalancers: path.loadBalancers,
@@ -91,12 +90,16 @@ export async function startIngress(
   };
 }
 
-/** Whether a listener that is not the edge has a port. */
-function hasOtherListener({ edge, loadBalancers }: ServicePath): boolean {
+/** The ports on which the edge and the first other listener will listen. */
+export function ingressPorts(
+  { edge, loadBalancers }: ServicePath,
+  { edgePort, loadBalancerPort }: Pick<IngressOptions, "edgePort" | "loadBalancerPort">,
+): readonly ListenPort[] {
   const listeners = loadBalancers.flatMap((loadBalancer) =>
     loadBalancer.internal ? [] : loadBalancer.listeners,
   );
-  return listeners.some(({ protocol }) => edge !== undefined || protocol !== "HTTPS");
+  const hasOther = listeners.some(({ protocol }) => edge !== undefined || protocol !== "HTTPS");
+  return hasOther ? [edgePort, loadBalancerPort] : [edgePort];
 }
 
 /** The edge passes requests to a listener without TLS within this process. */

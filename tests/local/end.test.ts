@@ -99,6 +99,10 @@ describe("the end of the local stack", () => {
     await assert.rejects(launch(wholePath(), { edgePort: port, loadBalancerPort: port }), {
       message: `${ofEdge}\n${ofLoadBalancer}`,
     });
+    const dashboardPort = { name: "dashboard", port, option: "--dashboard-port" };
+    await assert.rejects(launch(wholePath(), { edgePort: port, otherPorts: [dashboardPort] }), {
+      message: `${ofEdge}\n${errorFor("dashboard", "--dashboard-port")}`,
+    });
     taken.close();
   });
 

@@ -79,7 +79,7 @@ export async function listenOnLocalhost(
   return { address: { host: LOOPBACK, port }, close: () => listening.disposeAsync() };
 }
 
-/** @throws {ExpectedError} that names all ports, if several of them are taken. Listening names only the first one. */
+/** @throws {ExpectedError} that names every port that is taken. Listening names only the first one. */
 export async function checkPorts(listenPorts: readonly ListenPort[]): Promise<void> {
   const attempts = listenPorts.map(async (listenPort) => {
     const listening = await listenOnLocalhost(createTcpServer, listenPort);
@@ -89,7 +89,7 @@ export async function checkPorts(listenPorts: readonly ListenPort[]): Promise<vo
   const errors = results.flatMap((result) =>
     result.status === "rejected" ? [result.reason as unknown] : [],
   );
-  if (errors.length < 2) return;
+  if (errors.length === 0) return;
   throw new ExpectedError(errors.map((error) => (error instanceof Error ? error.message : "")).join("\n"));
 }
 

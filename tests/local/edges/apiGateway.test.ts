@@ -101,6 +101,16 @@ describe("an API Gateway", () => {
     assert.equal((await askThrough(fixture.urls.apiGateway, {}, "x")).echo, "x");
   });
 
+  it("has an error that names its port and that of the service's edge, if both are taken", async () => {
+    await using server = await startForeignServer();
+    const { port } = server;
+    const options = { apiGatewayOrigin: originAt(port), edgePort: port, apiGatewayPort: port };
+    await assert.rejects(
+      launch(apiGatewayBeside(), options),
+      /for the edge is taken\..*\n.* for the API Gateway's edge is taken\. Fix: pass `--api-gateway-port PORT`/,
+    );
+  });
+
   it("is reported as unsupported with the option that changes this", async () => {
     await using fixture = await running(apiGatewayBeside());
     const { names, reason } = await fixture.next("unsupported");

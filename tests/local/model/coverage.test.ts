@@ -109,4 +109,27 @@ describe("the coverage", () => {
     ]);
     assert.ok(fixture.events.some((event) => event.event === "warning" && event.message === "a warning"));
   });
+
+  it("is reported after a change, without what is known", async () => {
+    const withRecord = (graph: DeclaredGraph, ...names: readonly string[]): DeclaredGraph => ({
+      ...graph,
+      resources: [
+        ...graph.resources,
+        ...names.map((name) => resource("aws:route53/record:Record", name, {})),
+      ],
+    });
+    const slow = wholePath({ targetGroup: { slowStart: 30 } });
+    await using fixture = await launch(withRecord(wholePath(), "a", "b"));
+    const known = fixture.events.length;
+    for (const graph of [withRecord(slow, "a"), slow, withRecord(slow, "c")]) {
+      fixture.stack.update({ files: [], graph });
+    }
+    const reported = fixture.events
+      .slice(known)
+      .flatMap((event) => (event.event === "unsupported" ? [[...event.names, event.reason]] : []));
+    assert.deepEqual(reported, [
+      ["group", "the local stack ignores slowStart"],
+      ["c", "localhost and a self-signed certificate replace custom domains"],
+    ]);
+  });
 });
