@@ -4,7 +4,8 @@ import { type MessageRates, NO_RATES, ratesBetween, readCounters, type Reading }
 import { type DashboardStack, type Snapshot, takeSnapshot } from "./snapshot.ts";
 import type { History } from "./history.ts";
 
-export const MAX_VIEWERS = 8;
+/** Browsers open at most six connections to a server. One remains for faults and for another page. */
+export const MAX_VIEWERS = 5;
 const SNAPSHOT_INTERVAL_MS = 250;
 const RATES_INTERVAL_MS = 1000;
 /** A viewer that reads nothing for this time is disconnected. */

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { MAX_VIEWERS } from "../../local/dashboard/viewers.ts";
 import { launchBrowser } from "../support/browser.ts";
 import { connectTo, startStack } from "../support/localStack.ts";
 import type { StackProcess } from "../support/localStack.ts";
@@ -62,6 +63,26 @@ describe("the dashboard in a browser", function () {
     await page.reload();
     await page.getByText("Ready", { exact: true }).waitFor();
     await page.context().close();
+  });
+
+  it("applies faults and loads another page while as many pages as possible are open", async () => {
+    assert.ok(browser);
+    const context = await browser.newContext();
+    const states: (string | null)[] = [];
+    for (let n = 0; n <= MAX_VIEWERS; n++) {
+      const page = await context.newPage();
+      await page.goto(url);
+      await page.locator("#state:text-matches('Ready|Waiting')").waitFor();
+      states.push(await page.locator("#state").textContent());
+    }
+    const [page] = context.pages();
+    assert.ok(page);
+    for (const pressed of [true, false]) {
+      await page.getByRole("button", { name: "Drop connections" }).click();
+      await page.getByRole("button", { name: "Drop connections", pressed }).waitFor();
+    }
+    assert.deepEqual(states, [...Array<string>(MAX_VIEWERS).fill("Ready"), "Waiting"]);
+    await context.close();
   });
 
   it("shows the open connections and the messages of each second", async () => {

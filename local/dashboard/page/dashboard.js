@@ -62,14 +62,17 @@ async function show() {
     render(snapshot, changeFault);
     addEvents(snapshot.events);
   }
+  return showEnd();
+}
+
+function showEnd() {
+  showState("npm start has ended", "bad");
   return true;
 }
 
 async function run() {
-  const isRetried = await show().catch(() => true);
-  if (!isRetried) return;
-  showState("npm start has ended", "bad");
-  setTimeout(run, RETRY_MS);
+  const isRetried = await show().catch(showEnd);
+  if (isRetried) setTimeout(run, RETRY_MS);
 }
 
 void run();

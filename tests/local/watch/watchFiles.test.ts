@@ -79,7 +79,7 @@ describe("the watched files", () => {
     } finally {
       clearInterval(busy);
     }
-  });
+  }).timeout(5000);
 
   it("do not include those behind symbolic links", async () => {
     mkdirSync(file("elsewhere"));
