@@ -11,6 +11,7 @@ import { childEnvironment } from "./childEnvironment.ts";
 import { isExecutable } from "./executable.ts";
 import { homeFolder } from "./homeFolder.ts";
 import { LOOPBACK } from "./loopback.ts";
+import { signalAtEnd } from "./signalAtEnd.ts";
 
 /** The message log works with Valkey, and with Redis since version 7. */
 const PROGRAMS = ["valkey-server", "redis-server"];
@@ -107,7 +108,7 @@ async function start(
     // A process group of its own does not get the terminal's Ctrl-C.
     detached: process.platform !== "win32",
   });
-  const releaseGuard = child.pid === undefined ? undefined : guard(child.pid);
+  const releaseGuard = child.pid === undefined ? undefined : signalAtEnd(child.pid, "KILL");
   const ended = new Promise<void>((resolve) => {
     child.once("error", () => {
       resolve();
@@ -159,23 +160,6 @@ async function start(
       await ended;
       clearTimeout(timer);
     },
-  };
-}
-
-/**
- * Kills a process when this one ends, even by SIGKILL: a shell reads from this process until the pipe closes, and then kills.
- * @returns a function that releases the process.
- */
-function guard(pid: number): () => void {
-  const shell = spawn("sh", ["-c", 'read -r _; kill -9 "$0"', String(pid)], {
-    stdio: ["pipe", "ignore", "ignore"],
-    detached: true,
-  });
-  // Without a shell, the process continues if this one is killed.
-  shell.on("error", () => undefined);
-  shell.stdin.on("error", () => undefined);
-  return () => {
-    shell.kill("SIGKILL");
   };
 }
 

@@ -89,12 +89,7 @@ export const FAULTS: readonly Fault[] = [
     description: "stops the process of a task with SIGSTOP, until SIGCONT",
     part: "tasks",
     takesTask: true,
-    apply(task) {
-      task.signal("SIGSTOP");
-      return () => {
-        task.signal("SIGCONT");
-      };
-    },
+    apply: (task) => task.freeze(),
   },
   {
     id: "stop-backplane",

@@ -7,6 +7,9 @@ import type { evaluateWithOverrides } from "../evaluation.ts";
 /** Maximum time for an evaluation, which usually takes two seconds. */
 const EVALUATION_TIMEOUT_MS = 60_000;
 
+/** The last characters of the output, which explain why the process has ended. */
+const MAX_OUTPUT_LENGTH = 16_384;
+
 /** The message of the process. */
 export type EvaluationResult = { readonly graph: DeclaredGraph } | { readonly problem: string };
 
@@ -20,7 +23,7 @@ export async function evaluateInProcess(
   signal: AbortSignal,
   ...options: EvaluationArguments
 ): Promise<DeclaredGraph> {
-  const child = fork(new URL("evaluationProcess.ts", import.meta.url), [JSON.stringify(options)], {
+  const child = fork(new URL("evaluationProcess.ts", import.meta.url), {
     serialization: "advanced",
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     timeout: EVALUATION_TIMEOUT_MS,
@@ -28,9 +31,14 @@ export async function evaluateInProcess(
   });
   let errors = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-    errors += text;
+    errors = (errors + text).slice(-MAX_OUTPUT_LENGTH);
   });
   const result = await new Promise<EvaluationResult>((resolve) => {
+    // All users of this machine can read a command line, and the options may contain secrets.
+    child.once("spawn", () => {
+      // If the process has ended, "close" is emitted, too; an error of `send` adds nothing.
+      child.send(options, () => undefined);
+    });
     child.once("message", (message) => {
       resolve(message as EvaluationResult); // The process sends nothing else.
     });

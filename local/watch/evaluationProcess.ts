@@ -1,4 +1,5 @@
-/** The process of one evaluation. Its argument is those of `evaluateWithOverrides` as JSON. It sends an `EvaluationResult` and exits. */
+/** The process of one evaluation. It receives the arguments of `evaluateWithOverrides`, sends an `EvaluationResult`, and exits. */
+import { once } from "node:events";
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { evaluateWithOverrides } from "../evaluation.ts";
 import type { EvaluationArguments, EvaluationResult } from "./evaluation.ts";
@@ -12,7 +13,8 @@ async function run(...options: EvaluationArguments): Promise<EvaluationResult> {
   }
 }
 
-const result = await run(...(JSON.parse(process.argv[2] ?? "") as EvaluationArguments)); // As evaluation.ts passes them.
+const [options] = (await once(process, "message")) as [EvaluationArguments]; // As evaluation.ts sends them.
+const result = await run(...options);
 process.send?.(result, () => {
   process.disconnect();
 });

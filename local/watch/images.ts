@@ -1,7 +1,7 @@
 /** Builds of the server, each in a folder with the files of the image: a task that starts later runs what it was built from. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, lstat, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { globSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -9,6 +9,10 @@ import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 
 /** Maximum time for a build, which usually takes less than a second. */
 const BUILD_TIMEOUT_MS = 60_000;
+
+const FOLDER_PREFIX = "websocket-images-";
+/** The process id is in the name, so that a later process can remove the folder of a process that was killed. */
+const FOLDER = new RegExp(`^${FOLDER_PREFIX}([1-9]\\d*)-`);
 
 export interface Image {
   /** The server's file. */
@@ -27,7 +31,8 @@ export interface Images extends AsyncDisposable {
 
 /** @param root folder of the repository. */
 export async function createImages(root: string): Promise<Images> {
-  const folder = await mkdtemp(path.join(tmpdir(), "websocket-images-"));
+  await removeAbandoned(tmpdir());
+  const folder = await mkdtemp(path.join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
   const built = new Map<string, string>();
   const disposed = new AbortController();
   let count = 0;
@@ -65,6 +70,30 @@ export async function createImages(root: string): Promise<Images> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Removes the folders of this user whose process has ended without a disposal. */
+async function removeAbandoned(parent: string): Promise<void> {
+  // What cannot be listed or removed does not prevent the start.
+  const names = await readdir(parent).catch(() => []);
+  const removals = names.map(async (name) => {
+    const pid = FOLDER.exec(name)?.[1];
+    if (pid === undefined || isRunning(Number(pid))) return;
+    const folder = path.join(parent, name);
+    // All users may write to the temporary folder.
+    const { uid } = await lstat(folder);
+    if (uid === (process.getuid?.() ?? uid)) await rm(folder, { recursive: true, force: true });
+  });
+  await Promise.allSettled(removals);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: the process is that of another user.
+    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
+  }
 }
 
 /** As the Dockerfile does it. A process of its own, because esbuild leaves one running. */

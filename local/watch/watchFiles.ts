@@ -26,22 +26,29 @@ export function watchFiles(
   const files = new Set(paths.filter((entry) => path.extname(entry) !== ""));
   const watchers = new Map<string, FSWatcher>();
   const changed = new Set<string>();
-  let timer: NodeJS.Timeout | undefined;
-  let changedAtMs: number | undefined;
+  let quiet: NodeJS.Timeout | undefined;
+  let latest: NodeJS.Timeout | undefined;
+
+  function clearTimers(): void {
+    clearTimeout(quiet);
+    clearTimeout(latest);
+    latest = undefined;
+  }
+
+  function reportAll(): void {
+    clearTimers();
+    const reported = [...changed].sort();
+    changed.clear();
+    // A file that exists no longer is that of a tool, if others have changed with it.
+    const existing = reported.filter((name) => existsSync(path.join(root, name)));
+    onChange(existing.length > 0 ? existing : reported);
+  }
 
   function report(file: string): void {
     changed.add(file);
-    changedAtMs ??= performance.now();
-    clearTimeout(timer);
-    const waitMs = Math.min(QUIET_MS, changedAtMs + MAX_WAIT_MS - performance.now());
-    timer = setTimeout(() => {
-      const reported = [...changed].sort();
-      changed.clear();
-      changedAtMs = undefined;
-      // A file that exists no longer is that of a tool, if others have changed with it.
-      const existing = reported.filter((name) => existsSync(path.join(root, name)));
-      onChange(existing.length > 0 ? existing : reported);
-    }, waitMs);
+    clearTimeout(quiet);
+    quiet = setTimeout(reportAll, QUIET_MS);
+    latest ??= setTimeout(reportAll, MAX_WAIT_MS);
   }
 
   function watchFolder(folder: string, onName: (name: string) => void): void {
@@ -104,7 +111,7 @@ export function watchFiles(
     if (files.has(name)) report(name);
   });
   return () => {
-    clearTimeout(timer);
+    clearTimers();
     for (const watcher of watchers.values()) watcher.close();
   };
 }

@@ -119,17 +119,22 @@ describe("the end of the local stack", () => {
     taken.close();
   });
 
-  it("stops the tasks even if the stack is killed", async () => {
-    const script = path.join(ROOT, "tests", "local", "support", "parent.ts");
-    const parent = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
-    const [line] = (await once(createInterface({ input: parent.stdout }), "line")) as [string];
-    const pid = Number(line);
-    assert.ok(alive(pid));
-    // The pipe that the task writes to ends with the task.
-    const ended = once(parent.stdout, "end");
-    parent.kill("SIGKILL");
-    await once(parent, "exit");
-    await ended;
-    await waitUntil(() => !alive(pid));
-  });
+  for (const [name, args] of [
+    ["a task", []],
+    ["a frozen task", ["freeze-task"]],
+  ] as const) {
+    it(`stops ${name} even if the stack is killed`, async () => {
+      const script = path.join(ROOT, "tests", "local", "support", "parent.ts");
+      const parent = spawn(process.execPath, [script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+      const [line] = (await once(createInterface({ input: parent.stdout }), "line")) as [string];
+      const pid = Number(line);
+      assert.ok(alive(pid));
+      // The pipe that the task writes to ends with the task.
+      const ended = once(parent.stdout, "end");
+      parent.kill("SIGKILL");
+      await once(parent, "exit");
+      await ended;
+      await waitUntil(() => !alive(pid));
+    });
+  }
 });

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import { watchContainer, watchListening } from "./containerHealth.ts";
 import { LOOPBACK } from "../../../cli/loopback.ts";
+import { signalAtEnd } from "../../../cli/signalAtEnd.ts";
 import type { Health } from "../../model/health.ts";
 import type { DeclaredContainer } from "../../model/service.ts";
 import { readLines } from "./readLines.ts";
@@ -44,6 +45,8 @@ export interface TaskEnd {
 export interface TaskFaults {
   /** Sends a signal to the process, such as SIGKILL. */
   signal(signal: NodeJS.Signals): void;
+  /** Stops the process with SIGSTOP. @returns a function that lets it continue, as the end of this process does. */
+  freeze(): () => void;
   /** Whether the health checks of the target group fail from now on. */
   setFailing(isFailing: boolean): void;
 }
@@ -189,6 +192,16 @@ export function startTask(options: TaskOptions): RunningTask {
     },
     signal(signal) {
       child.kill(signal);
+    },
+    freeze() {
+      child.kill("SIGSTOP");
+      // A stopped process cannot notice that this one has ended.
+      const release = child.pid === undefined ? undefined : signalAtEnd(child.pid, "CONT");
+      void ended.then(release);
+      return () => {
+        release?.();
+        child.kill("SIGCONT");
+      };
     },
     setFailing(fails) {
       isFailing = fails;

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { createImages } from "../../../local/watch/images.ts";
 import { ROOT } from "../support/paths.ts";
@@ -14,6 +16,19 @@ describe("the image of a revision", () => {
     assert.ok(existsSync(entry));
     await images.prune(() => false);
     assert.ok(!existsSync(entry));
+  });
+
+  it("is removed by the next npm start if its own was killed, and not if it still runs", async () => {
+    const folderOf = (pid: number): string => path.join(tmpdir(), `websocket-images-${pid}-test`);
+    const folders = [folderOf(spawnSync(process.execPath, ["--version"]).pid), folderOf(process.pid)];
+    for (const folder of folders) mkdirSync(path.join(folder, "1"), { recursive: true });
+    try {
+      await using images = await createImages(ROOT);
+      assert.ok(images);
+      assert.deepEqual(folders.map(existsSync), [false, true]);
+    } finally {
+      for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it("is not built to its end after the disposal", async () => {
