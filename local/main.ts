@@ -1,156 +1,20 @@
 /** `npm start`: evaluates the stack's program, and runs what it declares on this machine. */
-import { randomUUID } from "node:crypto";
-import path from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
-import { childEnvironment } from "../cli/childEnvironment.ts";
 import { isInForeground } from "../cli/foreground.ts";
 import { watchInterrupts } from "../cli/interrupts.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
-import { findValkeyServer } from "../cli/valkeyServer.ts";
-import { evaluateWithOverrides } from "./evaluation.ts";
-import { createKeyboard } from "./control/keyboard.ts";
-import { type Dashboard, startDashboard } from "./dashboard/dashboard.ts";
-import { createHistory } from "./dashboard/history.ts";
-import type { EmitEvent } from "./events.ts";
-import { DASHBOARD_PORT, HELP, type LocalOptions, OPTIONS, parseOptions } from "./options.ts";
+import { HELP, type LocalOptions, OPTIONS, parseOptions } from "./options.ts";
 import { jsonOutput } from "./output/json.ts";
 import { linesOutput } from "./output/lines.ts";
 import { liveOutput } from "./output/live.ts";
 import { type Output, untilBroken } from "./output/output.ts";
-import type { ListenPort } from "./runtime/network/listen.ts";
-import { startStack } from "./stack.ts";
-import { evaluateInProcess } from "./watch/evaluation.ts";
-import { createImages } from "./watch/images.ts";
-import { watchStack } from "./watch/watchStack.ts";
-
-const ROOT = path.dirname(import.meta.dirname);
-const SOURCES = path.join(ROOT, "app", "src", "main.ts");
-/** Ports that are tried if the usual one is taken, before any free port. */
-const NEXT_DASHBOARD_PORTS = 9;
-const CACHE_DIRECTORY = path.join(ROOT, "node_modules", ".cache", "local-stack");
+import { runStack } from "./runStack.ts";
 
 function chooseOutput({ json, verbose }: LocalOptions, hasKeys: boolean): Output {
   if (json) return jsonOutput(process.stdout, { verbose });
   return process.stdout.isTTY
     ? liveOutput(process.stdout, { verbose, hasKeys })
     : linesOutput(process.stdout, process.stderr, { verbose });
-}
-
-/** What the user controls a stack with. */
-interface Control {
-  /** Stops everything in order. */
-  readonly stop: AbortSignal;
-  /** Kills the tasks that still run. */
-  readonly kill: AbortSignal;
-  /** A terminal whose keys apply faults. */
-  readonly keyboard: typeof process.stdin | undefined;
-}
-
-async function runStack(
-  options: LocalOptions,
-  output: Output,
-  { stop, kill, keyboard }: Control,
-): Promise<void> {
-  const stopped = aborted(stop);
-  const ended = new AbortController();
-  using ending = new DisposableStack();
-  ending.defer(() => {
-    ended.abort();
-  });
-  const signal = AbortSignal.any([stop, ended.signal]);
-  const history = createHistory();
-  const emit: EmitEvent = (event) => {
-    history.add(event);
-    output.event(event);
-  };
-  const evaluation = [options.stack, options.config, randomUUID()] as const;
-  await using images = options.watch ? await createImages(ROOT) : undefined;
-  // What changes during the build and the evaluation is applied after them.
-  const applyChanges =
-    images &&
-    watchStack({
-      root: ROOT,
-      stackName: options.stack,
-      images,
-      evaluate: () => evaluateInProcess(signal, ...evaluation),
-      emit,
-      signal,
-    });
-  // The build is a process of its own, so it runs beside the evaluation.
-  const building = images?.build();
-  const evaluating = evaluateWithOverrides(...evaluation).finally(handlePendingSignals);
-  const prepared = await Promise.race([Promise.all([evaluating, building]), stopped]);
-  // Nothing has started that would have to stop in order, and an evaluation cannot be cancelled.
-  if (prepared === undefined) {
-    await images?.[Symbol.asyncDispose]();
-    process.exit();
-  }
-  const [graph, image] = prepared;
-  const stack = await startStack(
-    graph,
-    {
-      ...options,
-      otherPorts: options.hasDashboard && options.dashboardPort !== undefined ? dashboardPorts(options) : [],
-      valkeyServer: await findValkeyServer(process.env["PATH"]),
-      entry: image?.entry ?? SOURCES,
-      cacheDirectory: CACHE_DIRECTORY,
-      baseEnvironment: childEnvironment(process.env),
-    },
-    emit,
-  );
-  void aborted(kill).then(() => {
-    stack.kill();
-  });
-  output.watch(stack);
-  let dashboard: Dashboard | undefined;
-  try {
-    if (image !== undefined) applyChanges?.(stack, image);
-    if (options.hasDashboard) {
-      dashboard = await startDashboard({ stack, history, ports: dashboardPorts(options) });
-      emit({ event: "dashboard-started", url: dashboard.url });
-    }
-    const onKey = createKeyboard({
-      stack,
-      print(lines) {
-        output.print(lines);
-      },
-    });
-    keyboard?.on("data", (keys: Buffer) => {
-      for (const key of keys.toString()) onKey(key);
-    });
-    await Promise.race([stopped, stack.ready.then(() => stopped)]);
-  } finally {
-    await stack.close();
-    await dashboard?.close();
-  }
-}
-
-/**
- * The evaluation blocks the event loop. Signals and keys that arrived meanwhile are handled when it waits for input, which is between
- * two immediates.
- */
-async function handlePendingSignals(): Promise<void> {
-  await setImmediate();
-  await setImmediate();
-}
-
-/** Without an option, several stacks can run at once. */
-function dashboardPorts({ dashboardPort }: LocalOptions): readonly [ListenPort, ...ListenPort[]] {
-  const listenPort = (port: number): ListenPort => ({ name: "dashboard", port, option: "--dashboard-port" });
-  if (dashboardPort !== undefined) return [listenPort(dashboardPort)];
-  const next = Array.from({ length: NEXT_DASHBOARD_PORTS }, (_, n) => listenPort(DASHBOARD_PORT + n + 1));
-  return [listenPort(DASHBOARD_PORT), ...next, listenPort(0)];
-}
-
-function aborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    const onAbort = (): void => {
-      resolve(undefined);
-    };
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-  });
 }
 
 async function run(options: LocalOptions, orphaned: AbortSignal): Promise<number> {
