@@ -19,6 +19,7 @@ const ON_ANY_PORT = ["--edge-port", "0", "--load-balancer-port", "0"];
 interface Event {
   readonly event: string;
   readonly pid?: number;
+  readonly url?: string;
   readonly urls?: { readonly websocket: string };
 }
 
@@ -48,27 +49,32 @@ describe("the process of npm start", function () {
     return { child, stdout, errors: text(stderr), exited };
   }
 
-  it("ends in order by the command that another stack prints for a taken port", async () => {
+  it("ends in order by the command that another stack prints for taken ports", async () => {
     const first = start();
     const lines = createInterface({ input: first.stdout });
+    let dashboardPort = "";
     const port = await new Promise<string>((resolve) => {
       lines.on("line", (line) => {
-        const { event, urls } = JSON.parse(line) as Event;
+        const { event, url, urls } = JSON.parse(line) as Event;
+        if (event === "dashboard-started" && url !== undefined) dashboardPort = new URL(url).port;
         if (event === "ready" && urls !== undefined) resolve(new URL(urls.websocket).port);
       });
     });
-    const second = start(["--edge-port", port]);
+    const second = start(["--edge-port", port, "--dashboard-port", dashboardPort]);
     const output = text(second.stdout);
     assert.deepEqual(await second.exited, [1, null]);
     const { pid } = first.child;
     const command = `kill ${pid}`;
-    assert.ok(
-      (await output).includes(
-        `Port ${port} for the edge is taken by another running stack of this project (pid ${pid}). ` +
-          `Fix: \`${command}\`, or pass \`--edge-port PORT\` with another port`,
-      ),
-      await output,
-    );
+    const last = JSON.parse((await output).trimEnd().split("\n").at(-1) ?? "") as { message: string };
+    const errorFor = (taken: string, name: string, option: string): string =>
+      `Port ${taken} for the ${name} is taken by another running stack of this project (pid ${pid}). ` +
+      `Fix: \`${command}\`, or pass \`${option} PORT\` with another port`;
+    const errors = [
+      errorFor(port, "edge", "--edge-port"),
+      errorFor(dashboardPort, "dashboard", "--dashboard-port"),
+    ];
+    assert.deepEqual(last.message.split("\n"), errors);
+    assert.ok(!(await output).includes('"task-started"'), "no task starts");
     execFileSync("/bin/sh", ["-c", command]);
     assert.deepEqual(await first.exited, [0, null]);
   });
