@@ -23,7 +23,9 @@ async function run(
   const loadFor = await readLoad(choice);
   const startedAt = performance.now();
   const stacks: SimulatedStack[] = [];
-  for (const side of sides) stacks.push(await readSide(side));
+  const warnings = new Set<string>();
+  for (const side of sides) stacks.push(await readSide(side, warnings));
+  for (const message of warnings) process.stderr.write(`warning: ${message}\n`);
 
   const evaluatedAt = performance.now();
   const load = loadFor(stacks);
@@ -43,9 +45,11 @@ async function run(
   return EXIT_CODES.done;
 }
 
-async function readSide({ stack, config }: Side): Promise<SimulatedStack> {
+async function readSide({ stack, config }: Side, warnings: Set<string>): Promise<SimulatedStack> {
   const name = [stack, ...Object.entries(config).map(([key, value]) => `${key}=${value}`)].join(" ");
-  return readSimulatedStack(name, await evaluateWithOverrides(stack, config));
+  const graph = await evaluateWithOverrides(stack, config);
+  for (const message of graph.warnings) warnings.add(message);
+  return readSimulatedStack(name, graph);
 }
 
 /** @returns the load for stacks that are not evaluated yet, so that a wrong file is reported at once. */
@@ -62,13 +66,19 @@ async function readLoad(choice: LoadChoice): Promise<(stacks: readonly Simulated
 async function readText(file: string): Promise<string> {
   try {
     await using handle = await open(file);
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(MAX_BYTES + 1), 0, MAX_BYTES + 1);
-    if (bytesRead > MAX_BYTES) {
-      throw new ExpectedError(
-        `${file}: got more than ${MAX_BYTES} bytes; expected a CSV file of at most ${MAX_BYTES}.`,
-      );
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    // A pipe returns its content in pieces.
+    for await (const chunk of handle.createReadStream({ autoClose: false }) as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > MAX_BYTES) {
+        throw new ExpectedError(
+          `${file}: got more than ${MAX_BYTES} bytes; expected a CSV file of at most ${MAX_BYTES}.`,
+        );
+      }
+      chunks.push(chunk);
     }
-    return buffer.toString("utf8", 0, bytesRead);
+    return Buffer.concat(chunks).toString("utf8");
   } catch (error) {
     if (error instanceof Error && "code" in error) throw new ExpectedError(`\`--load\`: ${error.message}.`);
     throw error;

@@ -51,6 +51,12 @@ describe("npm run simulate", function () {
     assert.equal(stacks[0]?.summary.maxTasks, 3);
   });
 
+  it("prints the warnings of the program", async () => {
+    const { code, stderr } = await simulate("-c", "connectionsPerTask=19000");
+    assert.equal(code, 0);
+    assert.match(stderr, /^warning: websocket:connectionsPerTask is 19000, /);
+  });
+
   it("reports a wrong value, a missing file and a stack without tasks in one line each", async () => {
     const cases: readonly (readonly [args: readonly string[], message: RegExp])[] = [
       [["-c", "maxTasks=0"], /`websocket:maxTasks`: got "?0"?; expected .* Fix: pass `-c /],

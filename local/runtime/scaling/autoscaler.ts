@@ -17,7 +17,7 @@ export interface AutoscalerOptions {
   readonly cpuUnits: number;
   readonly metrics: TaskMetrics;
   readonly targets: Pick<Targets, "requests" | "usable">;
-  readonly tasks: Pick<Tasks, "desiredCount" | "setDesiredCount" | "deployments">;
+  readonly tasks: Pick<Tasks, "desiredCount" | "setDesiredCount" | "deployments" | "status">;
   readonly emit: EmitEvent;
 }
 
@@ -61,7 +61,7 @@ export function createAutoscaler(options: AutoscalerOptions, startedAt: Time): A
       desired: tasks.desiredCount,
       running: minute.tasks,
       datapoints,
-      isDeploying: tasks.deployments().some(({ state }) => state === "in-progress"),
+      isDeploying: isDeploying(tasks),
     });
     ({ state } = step);
     report(step.status.policies);
@@ -116,6 +116,15 @@ export function createAutoscaler(options: AutoscalerOptions, startedAt: Time): A
       setDesired(desired, reason);
     },
   };
+}
+
+/** A deployment is in progress until the tasks of earlier revisions have ended, because their clients reconnect until then. */
+function isDeploying(tasks: AutoscalerOptions["tasks"]): boolean {
+  const deployments = tasks.deployments();
+  return (
+    deployments.some(({ state }) => state === "in-progress") ||
+    tasks.status().some(({ revision }) => revision !== deployments.at(-1)?.revision)
+  );
 }
 
 function initialStatus({ name, metric, target }: DeclaredPolicy): PolicyStatus {

@@ -1,6 +1,6 @@
 /** The autoscaler with tasks and a target group that the test controls. The model of the decisions has its own tests. */
 import assert from "node:assert/strict";
-import type { DeploymentStatus, StackEvent } from "../../../local/events.ts";
+import type { DeploymentStatus, StackEvent, TaskStatus } from "../../../local/events.ts";
 import { createTaskMetrics } from "../../../local/model/metrics/taskMetrics.ts";
 import type { DeclaredPolicy, DeclaredScaling } from "../../../local/model/scaling/declaredScaling.ts";
 import { createAutoscaler } from "../../../local/runtime/scaling/autoscaler.ts";
@@ -23,12 +23,14 @@ function setUp(scaling: Partial<DeclaredScaling> = {}) {
   const metrics = createTaskMetrics();
   const targets = { requests: 0, usable: 1 };
   const deployments: DeploymentStatus[] = [];
+  const statuses: TaskStatus[] = [];
   const tasks = {
     desiredCount: 1,
     setDesiredCount(count: number) {
       tasks.desiredCount = count;
     },
     deployments: () => deployments,
+    status: () => statuses,
   };
   const declared: DeclaredScaling = {
     min: 1,
@@ -58,6 +60,7 @@ function setUp(scaling: Partial<DeclaredScaling> = {}) {
     metrics,
     targets,
     deployments,
+    statuses,
     tasks,
     /** The events since the last call, without those of the metrics. */
     decisions: () => events.splice(0).filter(({ event }) => event !== "metric"),
@@ -116,12 +119,17 @@ describe("the emulated autoscaler", () => {
   });
 
   it("removes no task while a deployment is in progress", () => {
-    const { minute, tasks, deployments } = setUp();
+    const { minute, tasks, deployments, statuses } = setUp();
     tasks.desiredCount = 2;
-    deployments.push({ revision: 1, state: "in-progress", desired: 2, running: 2, healthy: 2 });
+    deployments.push({ revision: 2, state: "in-progress", desired: 2, running: 2, healthy: 2 });
     for (let n = 0; n < 20; n++) minute(0, 0);
     assert.equal(tasks.desiredCount, 2);
-    deployments.pop();
+    deployments.splice(0, 1, { revision: 2, state: "completed", desired: 2, running: 2, healthy: 2 });
+    const task = { pid: 1, port: 1, metricsPort: 1, open: 3, requests: 3 };
+    statuses.push({ ...task, id: "task-1", revision: 1, health: "stopping" });
+    minute(0, 0);
+    assert.equal(tasks.desiredCount, 2, "a task of the first revision still drains");
+    statuses.splice(0, 1, { ...task, id: "task-2", revision: 2, health: "healthy" });
     minute(0, 0);
     assert.equal(tasks.desiredCount, 1);
   });
