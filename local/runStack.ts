@@ -19,6 +19,8 @@ import { watchStack } from "./watch/watchStack.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 const SOURCES = path.join(ROOT, "app", "src", "main.ts");
+/** Begins the sequence of a key without a character. */
+const ESCAPE = "\x1b";
 /** Ports that are tried if the usual one is taken, before any free port. */
 const NEXT_DASHBOARD_PORTS = 9;
 const CACHE_DIRECTORY = path.join(ROOT, "node_modules", ".cache", "local-stack");
@@ -104,7 +106,10 @@ export async function runStack(
       },
     });
     keyboard?.on("data", (keys: Buffer) => {
-      for (const key of keys.toString()) onKey(key);
+      const text = keys.toString();
+      // Such as an arrow key, whose sequence contains letters.
+      if (text.startsWith(ESCAPE)) return;
+      for (const key of text) onKey(key);
     });
     await Promise.race([stopped, stack.ready.then(() => stopped)]);
   } finally {

@@ -207,7 +207,7 @@ describe("faults", () => {
     onKey("2");
     onKey("k");
     assert.equal((await fixture.next("task-stopped")).id, "task-2");
-    // The selected task has ended, so the keys apply to the first one.
+    assert.deepEqual(activeAfter("f"), [], "the key for a task that has ended does nothing");
     assert.deepEqual(activeAfter("f"), [{ fault: "freeze-task", task: "task-1" }]);
   });
 
