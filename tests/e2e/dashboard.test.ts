@@ -124,6 +124,45 @@ describe("the dashboard in a browser", function () {
     await page.context().close();
   });
 
+  it("shows the desired number of tasks, and can end the fault of a task that is stopping", async () => {
+    // Without the token, the page draws only this snapshot.
+    const page = await openPage(new URL("/", url).href);
+    await page.getByRole("alert").waitFor();
+    const task = { pid: 1, revision: 1, open: 0, requests: 0 };
+    const fault = { description: "", part: "tasks", takesTask: true };
+    const snapshot = {
+      stack: "dev",
+      phase: "ready",
+      urls: {},
+      path: [{ part: "tasks", text: "1 of at most 5, port 8080" }],
+      tasks: [
+        { ...task, id: "task-1", health: "healthy" },
+        { ...task, id: "task-2", health: "stopping" },
+      ],
+      rates: { published: null, delivered: null },
+      scaling: { desired: 3, min: 1, max: 5, policies: [] },
+      metrics: {},
+      deployments: [],
+      faults: [
+        { ...fault, id: "kill-task", name: "Kill" },
+        { ...fault, id: "freeze-task", name: "Freeze" },
+      ],
+      activeFaults: [{ fault: "freeze-task", task: "task-2" }],
+      events: [],
+    };
+    await page.evaluate(
+      `import("/view.js").then(({ render }) => render(${JSON.stringify(snapshot)}, () => undefined))`,
+    );
+    await page.getByText("3 of at most 5", { exact: true }).waitFor();
+    const buttons = await page.locator(".task button").all();
+    const names = await Promise.all(buttons.map((button) => button.getAttribute("aria-label")));
+    assert.deepEqual(names, ["Kill task-1", "Freeze task-1", "Freeze task-2"]);
+    await page.getByRole("button", { name: "Freeze task-2", pressed: true }).waitFor();
+    // The browser reports the status 401.
+    assert.match(errors.splice(0).join(), /401/);
+    await page.context().close();
+  });
+
   it("states what to do without the token", async () => {
     const page = await openPage(new URL("/", url).href);
     await page.getByRole("alert").getByText("Open the address that npm start has printed").waitFor();

@@ -107,11 +107,15 @@ function formatRate(rate) {
   return rate === null ? "–" : decimal.format(rate);
 }
 
-function renderGraph({ path, tasks, faults, activeFaults, rates }, changeFault) {
+function renderGraph({ path, tasks, faults, activeFaults, rates, scaling }, changeFault) {
   // Several listeners are one part.
   const parts = new Map();
   for (const { part, text } of path) {
     if (part !== AUTOSCALING) parts.set(part, [...(parts.get(part) ?? []), ...text.split(", ")]);
+  }
+  // The first fact about the tasks is the number at the start, which autoscaling changes.
+  if (scaling !== null && parts.has("tasks")) {
+    parts.set("tasks", parts.get("tasks").with(0, `${scaling.desired} of at most ${scaling.max}`));
   }
   const names = [...parts.keys()];
   const partOf = (fault) => (parts.has(fault.part) ? fault.part : names[0]);
@@ -172,7 +176,9 @@ function updateTask(card, task, faults, activeFaults, changeFault) {
     card.querySelector(".details"),
     `${requests} requests, revision ${revision}${pid === undefined ? "" : `, pid ${pid}`}`,
   );
-  const shown = health === "stopping" ? [] : faults;
+  // No fault can be applied to a task that is stopping, but an active one can be ended.
+  const isActive = (fault) => active.some((other) => other.fault === fault.id);
+  const shown = health === "stopping" ? faults.filter(isActive) : faults;
   renderFaults(card.querySelector(".faults"), shown, id, activeFaults, changeFault);
 }
 
