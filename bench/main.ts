@@ -105,7 +105,7 @@ function describeMachine(pinned: Machine["pinned"]): Machine {
     cpu: cpus[0]?.model.trim() ?? "unknown",
     cpus: cpus.length,
     memoryBytes: os.totalmem(),
-    system: `${os.type()} ${os.release()} ${os.arch()}`,
+    system: `${os.type()} ${os.release().replace(/-.*/, "")} ${os.arch()}`,
     node: process.versions.node,
     pinned,
   };

@@ -58,7 +58,7 @@ export interface RunningStack extends ObservedStack {
   readonly autoscaler: Autoscaler | undefined;
   /**
    * Applies changed sources and declared values, unless the stack closes.
-   * @param change `entry` is the server's file, `files` are what the reader has changed.
+   * @param change `entry` is the server's file, `files` are the files that the user has changed.
    * @throws {ExpectedError} if the local stack cannot emulate a resource of the graph. Nothing has changed then.
    */
   update(change: StackChange): void;

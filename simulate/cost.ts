@@ -29,7 +29,7 @@ export interface Usage {
 /** US dollars a month. Data transfer, CloudFront's requests, ElastiCache's processing units, logs and metrics are left out. */
 export interface MonthlyCost {
   readonly tasks: number;
-  /** With its capacity units, as far as new and open connections determine them. */
+  /** Includes capacity units, as far as new and open connections determine them. */
   readonly loadBalancer: number;
   readonly publicAddresses: number;
   /** The minimum. */

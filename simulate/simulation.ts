@@ -27,7 +27,7 @@ export interface SimulatedMinute {
   readonly connections: number;
   /** Average of the tasks, as the metric has it. */
   readonly connectionsPerTask: number;
-  /** Of the task with the most connections. */
+  /** Connections of the task that has the most. */
   readonly busiest: number;
   /** Attempts of this minute that no task accepted. */
   readonly refused: number;

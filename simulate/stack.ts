@@ -23,7 +23,7 @@ const CLOSING_SHARE = 0.6;
 const LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer";
 
 const CPU_UNITS_PER_VCPU = 1024;
-const MIB_PER_GB = 1024;
+const MIB_PER_GIB = 1024;
 
 /** Share of the maximum number of tasks that a load of the usual size needs at its peak. */
 const USUAL_SHARE = 0.7;
@@ -67,7 +67,7 @@ export function readSimulatedStack(name: string, graph: DeclaredGraph): Simulate
     cpu: { cpus, heartbeatSeconds: setting("heartbeatSeconds") },
     deployment: {
       taskCpus: cpus,
-      taskGB: task.number("memory") / MIB_PER_GB,
+      taskGB: task.number("memory") / MIB_PER_GIB,
       hasPublicTasks: service.object("networkConfiguration").flag("assignPublicIp", false),
       publicLoadBalancerAddresses: findResources(graph, LOAD_BALANCER)
         .map((resource) => FieldReader.inputsOf(resource))

@@ -3,7 +3,7 @@ import type { RunningBackplane } from "../runtime/backplane.ts";
 import type { Impairment } from "../runtime/network/impairment.ts";
 import type { TaskFaults } from "../runtime/tasks/task.ts";
 
-/** One way between a client and the edge. */
+/** Latency in each direction between a client and the edge. */
 const LATENCY_MS = 200;
 const DROP_SHARE = 1 / 3;
 

@@ -20,7 +20,7 @@ export interface Refusal {
 export interface Route {
   /** Sorted. */
   readonly methods: readonly string[];
-  /** Whether the request needs the token. The files of the page do not: they contain nothing of the stack. */
+  /** Whether the request needs the token. The files of the page do not: they contain no data of the stack. */
   readonly needsToken: boolean;
 }
 

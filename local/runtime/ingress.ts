@@ -1,4 +1,4 @@
-/** The way of a request to the targets: the edge, and the load balancer. */
+/** Starts and updates the edge and the listeners, which forward requests to the targets. */
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { PATHS } from "../../app/src/settings/contract.ts";
 import { type LocalCertificate, CERTIFICATE_NAME } from "./network/certificate.ts";

@@ -10,7 +10,7 @@ const LABEL_WIDTH = 8;
 const TIMES = [0, 0.5, 1];
 
 export interface ChartSize {
-  /** Of a whole line. */
+  /** Columns of a line, including its label. */
   readonly width: number;
   readonly height: number;
 }

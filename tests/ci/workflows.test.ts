@@ -16,6 +16,7 @@ const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   deploy: ["contents: read", "id-token: write"],
   drift: ["contents: read", "id-token: write", "issues: write"],
   preview: ["contents: read", "id-token: write", "pull-requests: write"],
+  soak: ["contents: read"],
   sweep: ["contents: read", "id-token: write"],
   test: ["contents: read"],
 };

@@ -8,7 +8,7 @@ import type { TaskCapacity } from "./taskCapacity.ts";
 
 type KeyOf = (name: string) => string;
 
-/** The alarms of target tracking look at periods of one minute. */
+/** The alarms of target tracking evaluate periods of one minute. */
 const ALARM_PERIOD_SECONDS = 60;
 
 /** The keys of the thresholds. A threshold of 0 has no policy. */

@@ -28,12 +28,12 @@ export function refuseViewerRequest({
   headers,
 }: ReceivedRequest): Refusal | undefined {
   const [host] = valuesOf(headers, "Host");
-  if (host === undefined) return { status: 400, reason: "A request has a Host." };
+  if (host === undefined) return { status: 400, reason: "The request has no Host header." };
   if (`${secure ? "https" : "http"}://${host}${target}`.length > REQUEST_LIMITS.maxUrlBytes) {
-    return { status: 413, reason: `A URL has at most ${REQUEST_LIMITS.maxUrlBytes} bytes.` };
+    return { status: 413, reason: `The URL has more than ${REQUEST_LIMITS.maxUrlBytes} bytes.` };
   }
   if (method === "GET" && hasBody(headers)) {
-    return { status: 403, reason: "A GET request has no body." };
+    return { status: 403, reason: "A GET request must not have a body." };
   }
   return undefined;
 }

@@ -10,7 +10,7 @@ export type Datapoint = number | undefined;
 /** Data points of one minute that an alarm of a target tracking policy needs. */
 export const HIGH_ALARM_MINUTES = 3;
 export const LOW_ALARM_MINUTES = 15;
-/** The alarm that removes tasks looks for values below this share of the target. */
+/** The alarm that removes tasks breaches below this share of the target. */
 export const LOW_ALARM_SHARE = 0.9;
 
 /**
@@ -19,7 +19,7 @@ export const LOW_ALARM_SHARE = 0.9;
  */
 const ADDITIONAL_PERIODS = 2;
 
-/** No alarm looks at more data points. */
+/** Maximum number of data points that an alarm evaluates. */
 export const MAX_DATAPOINTS = LOW_ALARM_MINUTES + ADDITIONAL_PERIODS;
 
 export function highAlarm(datapoints: readonly Datapoint[], target: number): AlarmState {

@@ -3,7 +3,7 @@
 /** A metric that a target tracking policy follows. */
 export type ScalingMetric = "connections per task" | "requests per target" | "CPU";
 
-/** `insufficient-data` if the metric has too few data points in the time that the alarm looks at. */
+/** `insufficient-data` if the metric has too few data points in the time that the alarm evaluates. */
 export type AlarmState = "ok" | "alarm" | "insufficient-data";
 
 export interface PolicyStatus {

@@ -32,7 +32,7 @@ export interface Deployments {
   onHealthy(revision: number): void;
   /**
    * A task of this revision failed before it was healthy.
-   * @param cause for the reader, with the task's id.
+   * @param cause the reason of the failure, with the task's id.
    */
   onFailed(revision: number, service: DeclaredService, desiredCount: number, cause: string): void;
   /** Completes the current deployment if its tasks allow that. */

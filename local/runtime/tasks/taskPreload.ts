@@ -6,7 +6,7 @@
 import { subscribe } from "node:diagnostics_channel";
 import { Server } from "node:net";
 
-/** As often as a task can log its metrics. */
+/** Equal to the shortest interval in which a task logs its metrics. */
 const CPU_REPORT_MS = 1000;
 
 const stopTimeoutMs = Number(new URL(import.meta.url).searchParams.get("stopTimeoutMs"));

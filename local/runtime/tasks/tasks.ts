@@ -30,7 +30,7 @@ export interface Tasks {
   /**
    * Starts a rolling deployment. It replaces one that is in progress.
    * @param changes values that differ from those of the current deployment, which after a rollback is the one before.
-   * @param files what the reader has changed.
+   * @param files the files that the user has changed.
    * @returns the number of the new revision.
    */
   deploy(changes?: Partial<Revision>, files?: readonly string[]): number;
