@@ -1,6 +1,7 @@
 /** Command-line options: each command has one table of them, which is parsed and described here. */
 import { parseArgs } from "node:util";
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
+import { quoteValue } from "../app/src/settings/definition.ts";
 import { nearest } from "../app/src/settings/nearest.ts";
 import { formatProblems, type Problem } from "../app/src/settings/problem.ts";
 
@@ -188,6 +189,16 @@ export function parseWholeNumber(
   const range = max === Infinity ? `, ${min} or more` : ` from ${min} to ${max}`;
   problems.push(problemWithValue(name, JSON.stringify(text), `${kind}${range}`));
   return NaN;
+}
+
+/**
+ * Parses the value of an option that sets a key, such as `maxTasks=3`. The value may contain `=`.
+ * @param problems receives the problem if the text has no key or no `=`. The key is empty in that case.
+ */
+export function parsePair(name: string, text: string, problems: Problem[]): readonly [string, string] {
+  const [, key = "", value = ""] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  if (key === "") problems.push(problemWithValue(name, quoteValue(text), "KEY=VALUE"));
+  return [key, value];
 }
 
 /** The problem of an option's value. @param got the value as it is shown, in quotes and without secrets. */

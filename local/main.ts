@@ -1,5 +1,5 @@
 /** `npm start`: evaluates the stack's program, and runs what it declares on this machine. */
-import { ExpectedError } from "../app/src/settings/expectedError.ts";
+import { describeError } from "../app/src/settings/expectedError.ts";
 import { isInForeground } from "../cli/foreground.ts";
 import { watchInterrupts } from "../cli/interrupts.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
@@ -41,18 +41,12 @@ async function run(options: LocalOptions, orphaned: AbortSignal): Promise<number
     await runStack(options, output, { stop, kill: kill.signal, keyboard });
     return EXIT_CODES.done;
   } catch (error) {
-    output.failed(describeError(error, options));
+    output.failed(describeError(error, options.verbose));
     return EXIT_CODES.failed;
   } finally {
     interrupts.close();
     output.close();
   }
-}
-
-/** An unexpected error is a defect, so its stack trace is shown. */
-function describeError(error: unknown, { verbose }: LocalOptions): string {
-  if (!(error instanceof Error)) return String(error);
-  return error instanceof ExpectedError && !verbose ? error.message : (error.stack ?? error.message);
 }
 
 await runCommandLine({

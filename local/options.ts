@@ -6,6 +6,7 @@ import {
   problemWithArgument,
   type OptionDefinitions,
   parseCommandLine,
+  parsePair,
   parseWholeNumber,
   problemWithValue,
   assertNoProblems,
@@ -141,12 +142,6 @@ export function parseOptions(args: readonly string[], isTerminal = false): Local
     return undefined;
   }
 
-  function parsePair(text: string): readonly [string, string] {
-    const [, key = "", value = ""] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
-    if (key === "") problems.push(problemWithValue("config", quoteValue(text), "KEY=VALUE"));
-    return [key, value];
-  }
-
   const { tasks, "api-gateway-origin": apiGatewayOrigin } = values;
   const options: LocalOptions = {
     stack: values.stack,
@@ -156,7 +151,7 @@ export function parseOptions(args: readonly string[], isTerminal = false): Local
     loadBalancerPort: parsePort("load-balancer-port"),
     apiGatewayPort: parsePort("api-gateway-port"),
     apiGatewayOrigin: apiGatewayOrigin === undefined ? undefined : parseLoopbackUrl(apiGatewayOrigin),
-    config: Object.fromEntries(values.config.map(parsePair)),
+    config: Object.fromEntries(values.config.map((text) => parsePair("config", text, problems))),
     watch: values.watch || (isTerminal && !values.json && !values["no-watch"]),
     dashboardPort: values["dashboard-port"] === undefined ? undefined : parsePort("dashboard-port"),
     hasDashboard: !values["no-dashboard"],

@@ -1,7 +1,8 @@
 /** The CPU that the clients of a service need. */
+import { HEARTBEAT_MICROSECONDS } from "../infra/config/rules/taskCapacity.ts";
 
-/** CPU time as measured in docs/capacity.md. A delivery counts as one that arrives alone, which needs the most. */
-const MICROSECONDS = { handshake: 81, heartbeat: 20, delivery: 6.2 } as const;
+/** CPU time, near the measurements of docs/capacity.md. A delivery counts as one that arrives alone, which needs the most. */
+const MICROSECONDS = { handshake: 81, heartbeat: HEARTBEAT_MICROSECONDS, delivery: 6.2 } as const;
 
 /** The server uses one thread. */
 const MAX_CPUS = 1;

@@ -8,6 +8,7 @@ import {
   problemWithArgument,
   type OptionDefinitions,
   parseCommandLine,
+  parsePair,
   parseWholeNumber,
   problemWithValue,
 } from "../cli/options.ts";
@@ -94,14 +95,9 @@ export function parseOptions(args: readonly string[]): SimulateOptions | undefin
   const { values, positionals } = commandLine;
   const problems = positionals.map((argument) => problemWithArgument(argument, OPTIONS));
 
-  const parsePair = (option: string, text: string): readonly [string, string] => {
-    const [, key = "", value = ""] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
-    if (key === "") problems.push(problemWithValue(option, quoteValue(text), "KEY=VALUE"));
-    return [key, value];
-  };
   const first: Side = {
     stack: values.stack,
-    config: Object.fromEntries(values.config.map((text) => parsePair("config", text))),
+    config: Object.fromEntries(values.config.map((text) => parsePair("config", text, problems))),
   };
   const [stack, ...otherStacks] = values.compare.filter((text) => !text.includes("="));
   if (otherStacks.length > 0) {
@@ -112,7 +108,7 @@ export function parseOptions(args: readonly string[]): SimulateOptions | undefin
   const changes = values.compare.filter((text) => text.includes("="));
   const second: Side = {
     stack: stack ?? first.stack,
-    config: { ...first.config, ...Object.fromEntries(changes.map((text) => parsePair("compare", text))) },
+    config: { ...first.config, ...Object.fromEntries(changes.map((text) => parsePair("compare", text, problems))) },
   };
 
   const peak =

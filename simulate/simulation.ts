@@ -12,7 +12,7 @@ const STEP_SECONDS = 10;
 const STEPS = MINUTE_SECONDS / STEP_SECONDS;
 
 /** A refused client tries again after this time: near the maximum wait of the project's client, 30 seconds. */
-export const RETRY_SECONDS = 30;
+const RETRY_SECONDS = 30;
 
 /** The first minute: a Monday, because schedules have days of the week. */
 export const START = Date.UTC(2026, 5, 1);

@@ -1,6 +1,7 @@
 /** The values of a declared stack that a simulation uses. */
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { settingDefinitions } from "../app/src/settings/settings.ts";
+import { CPU_UNITS_PER_VCPU } from "../infra/config/rules/taskCapacity.ts";
 import { type DeclaredGraph, findResource, findResources } from "../infra/evaluation/graph.ts";
 import { readBackplane } from "../local/model/backplane.ts";
 import { FieldReader } from "../local/model/fieldReader.ts";
@@ -22,7 +23,6 @@ const CLOSING_SHARE = 0.6;
 
 const LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer";
 
-const CPU_UNITS_PER_VCPU = 1024;
 const MIB_PER_GIB = 1024;
 
 /** Share of the maximum number of tasks that a load of the usual size needs at its peak. */

@@ -94,14 +94,17 @@ export function expectedCron(cron: string): string | undefined {
 
 /** Whether an action with a legal cron expression and time zone runs after a time. */
 export function runsAfter({ cron, timeZone = "UTC" }: ScheduledAction, time: Date): boolean {
+  return readCron(cron, timeZone).nextRun(time) !== null;
+}
+
+/**
+ * Returns the times of a cron expression.
+ * @param cron the six fields of AWS.
+ * @throws {Error} if the expression is wrong. An unknown time zone is an error of the first use.
+ */
+export function readCron(cron: string, timeZone: string): Cron {
   // The additional first field is the second. AWS's `0/15` starts at 0.
-  const times = new Cron(`0 ${cron}`, {
-    paused: true,
-    timezone: timeZone,
-    mode: "7-part",
-    sloppyRanges: true,
-  });
-  return times.nextRun(time) !== null;
+  return new Cron(`0 ${cron}`, { paused: true, timezone: timeZone, mode: "7-part", sloppyRanges: true });
 }
 
 /**

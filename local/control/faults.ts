@@ -41,12 +41,12 @@ export type Undo = () => unknown;
  */
 type Applied = Undo | Promise<unknown> | undefined;
 
-export interface TaskFault extends Definition {
+interface TaskFault extends Definition {
   readonly takesTask: true;
   readonly apply: (task: TaskFaults) => Applied;
 }
 
-export interface StackFault extends Definition {
+interface StackFault extends Definition {
   readonly takesTask: false;
   /** The part without which the stack does not have this fault. */
   readonly needs: keyof FaultTarget;

@@ -14,7 +14,7 @@ export interface MessageRates {
   readonly delivered: number | null;
 }
 
-export interface Counters {
+interface Counters {
   readonly published: number;
   readonly delivered: number;
 }

@@ -23,7 +23,7 @@ interface Viewer {
   /** The number of the last event that was sent. */
   lastEvent: number;
   lastText: string;
-  /** Since when the socket is full; `undefined` while it is not. */
+  /** Time at which the socket became full; `undefined` while it is not. */
   fullSinceMs: number | undefined;
 }
 

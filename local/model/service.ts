@@ -5,6 +5,7 @@ import type { CircuitBreaker } from "./deployment/rollout.ts";
 import type { DeploymentPercentages } from "./deployment/schedule.ts";
 import { FieldReader } from "./fieldReader.ts";
 import type { HealthThresholds } from "./health.ts";
+import { readScalableTarget } from "./scaling/declaredScaling.ts";
 
 export const SERVICE_TYPE = "awsx:ecs:FargateService";
 
@@ -75,7 +76,7 @@ export function readService(graph: DeclaredGraph, tasks?: number): DeclaredServi
     attachment.text("containerName"),
     attachment.number("containerPort"),
   );
-  const scaling = readScaling(graph);
+  const scaling = readScalableTarget(graph);
   if (tasks !== undefined && scaling !== undefined && tasks > scaling.max) {
     throw new ExpectedError(
       `\`--tasks\`: got ${tasks}; expected at most ${scaling.max} (maxCapacity of ${scaling.name} in stack ${graph.stack}). ` +
@@ -102,13 +103,6 @@ export function readService(graph: DeclaredGraph, tasks?: number): DeclaredServi
     circuitBreaker: breaker.flag("enable", false) ? { rollback: breaker.flag("rollback", false) } : undefined,
     zones: Math.max(1, inputs.objectOrEmpty("networkConfiguration").texts("subnets").length),
   };
-}
-
-function readScaling(graph: DeclaredGraph): { name: string; min: number; max: number } | undefined {
-  const [target] = findResources(graph, "aws:appautoscaling/target:Target");
-  if (target === undefined) return undefined;
-  const inputs = FieldReader.inputsOf(target);
-  return { name: target.name, min: inputs.number("minCapacity"), max: inputs.number("maxCapacity") };
 }
 
 function readContainer(

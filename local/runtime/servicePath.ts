@@ -33,7 +33,7 @@ export interface ServicePathUpdate {
   readonly changes: readonly PartChange[];
   /** The server's file. */
   readonly entry?: string | undefined;
-  /** What the reader has changed, such as `app/src/server.ts`. */
+  /** The files that the user has changed, such as `app/src/server.ts`. */
   readonly files: readonly string[];
 }
 

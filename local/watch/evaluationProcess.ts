@@ -1,6 +1,6 @@
 /** The process of one evaluation. It receives the arguments of `evaluateWithOverrides`, sends an `EvaluationResult`, and exits. */
 import { once } from "node:events";
-import { ExpectedError } from "../../app/src/settings/expectedError.ts";
+import { describeError } from "../../app/src/settings/expectedError.ts";
 import { evaluateWithOverrides } from "../evaluation.ts";
 import type { EvaluationArguments, EvaluationResult } from "./evaluation.ts";
 
@@ -8,8 +8,7 @@ async function run(...options: EvaluationArguments): Promise<EvaluationResult> {
   try {
     return { graph: await evaluateWithOverrides(...options) };
   } catch (error) {
-    if (error instanceof ExpectedError) return { problem: error.message };
-    return { problem: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    return { problem: describeError(error) };
   }
 }
 

@@ -96,7 +96,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** As the Dockerfile does it. A process of its own, because esbuild leaves one running. */
+/** Builds as the Dockerfile does, in a process of its own, because esbuild leaves one running. */
 function runBuild(root: string, folder: string, signal: AbortSignal): Promise<void> {
   const args = [path.join(root, "app", "build.ts"), folder];
   return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
 /** `--watch`: applies changed sources and stack files to the running stack. */
-import { ExpectedError } from "../../app/src/settings/expectedError.ts";
+import { describeError } from "../../app/src/settings/expectedError.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import type { EmitEvent } from "../events.ts";
 import type { RunningStack } from "../stack.ts";
@@ -40,7 +40,7 @@ export function watchStack(options: WatchOptions): (stack: RunningStack, image: 
     try {
       return files.length === 0 ? undefined : await work();
     } catch (error) {
-      if (!signal.aborted) emit({ event: "change-rejected", files, message: describe(error) });
+      if (!signal.aborted) emit({ event: "change-rejected", files, message: describeError(error) });
       return undefined;
     }
   }
@@ -88,7 +88,7 @@ export function watchStack(options: WatchOptions): (stack: RunningStack, image: 
       signal.addEventListener("abort", stop, { once: true });
       return undefined;
     } catch (error) {
-      return describe(error);
+      return describeError(error);
     }
   }
 
@@ -103,10 +103,4 @@ export function watchStack(options: WatchOptions): (stack: RunningStack, image: 
 
 function isIn(paths: readonly string[], file: string): boolean {
   return paths.some((entry) => file === entry || file.startsWith(`${entry}/`));
-}
-
-/** An unexpected error is a defect, so its stack trace is shown. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error instanceof ExpectedError ? error.message : (error.stack ?? error.message);
 }

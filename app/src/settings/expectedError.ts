@@ -5,3 +5,12 @@
 export class ExpectedError extends Error {
   override readonly name: string = "ExpectedError";
 }
+
+/**
+ * The message of an expected error. Any other error is a defect, so its stack trace is returned.
+ * @param isVerbose whether the stack trace of an expected error is returned, too.
+ */
+export function describeError(error: unknown, isVerbose = false): string {
+  if (!(error instanceof Error)) return String(error);
+  return error instanceof ExpectedError && !isVerbose ? error.message : (error.stack ?? error.message);
+}

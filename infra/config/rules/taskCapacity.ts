@@ -5,11 +5,8 @@ import type { ConnectionMemory } from "./connectionMemory.ts";
 
 export const CPU_UNITS_PER_VCPU = 1024;
 
-/** The server runs its JavaScript in one thread, so it uses about one vCPU of a larger task. */
-export const USABLE_CPU_UNITS = CPU_UNITS_PER_VCPU;
-
-/** CPU time of a ping and its answer. */
-const HEARTBEAT_MICROSECONDS = 20;
+/** CPU time of a ping and its answer, near the measurements of docs/capacity.md. */
+export const HEARTBEAT_MICROSECONDS = 20;
 const MICROSECONDS = 1e6;
 
 /** A task and the settings that determine what it carries. */
@@ -35,7 +32,7 @@ export function connectionsOf(task: TaskCapacity): {
   return limits.reduce((least, limit) => (limit.most < least.most ? limit : least));
 }
 
-/** Returns the share of the CPU that the server can use. */
+/** Returns the share of the CPU that the server can use: its JavaScript runs in one thread, so it uses one vCPU of a larger task. */
 export function maxCpuShare({ cpu }: Pick<TaskCapacity, "cpu">): number {
-  return Math.min(1, USABLE_CPU_UNITS / cpu);
+  return Math.min(1, CPU_UNITS_PER_VCPU / cpu);
 }

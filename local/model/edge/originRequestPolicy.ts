@@ -2,6 +2,7 @@
 import { type DeclaredGraph, findResources } from "../../../infra/evaluation/graph.ts";
 import { FieldReader } from "../fieldReader.ts";
 import { type Headers, valuesOf, without } from "../headers.ts";
+import { foldCase, keepCase } from "../letterCase.ts";
 import { splitTarget } from "../requestTarget.ts";
 
 /** Header names are compared without regard to case. */
@@ -19,7 +20,7 @@ const ALL: Selection = { which: "all" };
 const NONE: Selection = { which: "none" };
 
 /** A cache behavior without a policy forwards only the headers that describe the body, if its cache policy adds none. */
-export const NO_POLICY: DeclaredOriginRequestPolicy = { headers: NONE, cookies: NONE, queryStrings: NONE };
+const NO_POLICY: DeclaredOriginRequestPolicy = { headers: NONE, cookies: NONE, queryStrings: NONE };
 
 /**
  * Managed policies.
@@ -84,11 +85,11 @@ const BODY_HEADERS = ["content-length", "content-type"];
 /** The viewer's headers that a policy forwards. Its selection of cookies, and not that of headers, applies to the Cookie header. */
 export function selectHeaders(policy: DeclaredOriginRequestPolicy, headers: Headers): Headers {
   const passed = without(headers, "Cookie").filter(
-    ([name]) => BODY_HEADERS.includes(name.toLowerCase()) || selects(policy.headers, name, lower),
+    ([name]) => BODY_HEADERS.includes(name.toLowerCase()) || selects(policy.headers, name, foldCase),
   );
   const cookies = valuesOf(headers, "Cookie")
     .flatMap((value) => value.split(/; */))
-    .filter((pair) => selects(policy.cookies, nameOf(pair), exact));
+    .filter((pair) => selects(policy.cookies, nameOf(pair), keepCase));
   return cookies.length === 0 ? passed : [...passed, ["Cookie", cookies.join("; ")]];
 }
 
@@ -96,7 +97,7 @@ export function selectHeaders(policy: DeclaredOriginRequestPolicy, headers: Head
 export function selectQuery({ queryStrings }: DeclaredOriginRequestPolicy, target: string): string {
   if (queryStrings.which === "all") return target;
   const { path, query } = splitTarget(target);
-  const passed = query.split("&").filter((pair) => pair !== "" && selects(queryStrings, nameOf(pair), exact));
+  const passed = query.split("&").filter((pair) => pair !== "" && selects(queryStrings, nameOf(pair), keepCase));
   return passed.length === 0 ? path : `${path}?${passed.join("&")}`;
 }
 
@@ -137,12 +138,4 @@ function selects(selection: Selection, name: string, fold: (name: string) => str
 
 function nameOf(pair: string): string {
   return pair.split("=", 1)[0] ?? "";
-}
-
-function lower(name: string): string {
-  return name.toLowerCase();
-}
-
-function exact(name: string): string {
-  return name;
 }

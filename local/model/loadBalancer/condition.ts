@@ -7,6 +7,7 @@ import { ExpectedError } from "../../../app/src/settings/expectedError.ts";
 import type { FieldReader } from "../fieldReader.ts";
 import { type Headers, valuesOf } from "../headers.ts";
 import { hostName, splitTarget } from "../requestTarget.ts";
+import { foldCase, keepCase } from "../letterCase.ts";
 import { matchesWildcard } from "../wildcard.ts";
 
 /** Matches if any of the values does. `*` and `?` are wildcards, except in methods and addresses. */
@@ -76,12 +77,12 @@ export function matchesCondition(condition: RuleCondition, request: RequestHead)
   const { headers, target, method, peerAddress } = request;
   switch (condition.kind) {
     case "http-header":
-      return matchesAny(condition.values, valuesOf(headers, condition.header), lower);
+      return matchesAny(condition.values, valuesOf(headers, condition.header), foldCase);
     case "host-header":
       // Rules apply to the first Host header.
-      return matchesAny(condition.values, valuesOf(headers, "host").slice(0, 1).map(hostName), lower);
+      return matchesAny(condition.values, valuesOf(headers, "host").slice(0, 1).map(hostName), foldCase);
     case "path-pattern":
-      return matchesAny(condition.values, [splitTarget(target).path], exact);
+      return matchesAny(condition.values, [splitTarget(target).path], keepCase);
     case "http-request-method":
       return condition.values.includes(method);
     case "source-ip":
@@ -108,7 +109,7 @@ function matchesQuery(expected: readonly QueryValue[], query: string): boolean {
       : { key: pair.slice(0, equals), value: pair.slice(equals + 1) };
   });
   const matches = (pattern: string, text: string): boolean =>
-    matchesWildcard(escaped(lower(pattern)), literal(lower(text)));
+    matchesWildcard(escaped(foldCase(pattern)), literal(foldCase(text)));
   return expected.some(({ key, value }) =>
     pairs.some((pair) => (key === undefined || matches(key, pair.key)) && matches(value, pair.value)),
   );
@@ -132,12 +133,4 @@ function isInRange(range: string, address: string): boolean {
   const list = new BlockList();
   list.addSubnet(network, Number(prefix), family(network));
   return list.check(address, family(address));
-}
-
-function lower(text: string): string {
-  return text.toLowerCase();
-}
-
-function exact(text: string): string {
-  return text;
 }

@@ -40,7 +40,7 @@ export interface DeclaredScaling {
 export interface DeclaredPolicy {
   readonly name: string;
   readonly metric: ScalingMetric;
-  /** Where CloudWatch finds the metric if the tasks log it; absent for the metrics of AWS. */
+  /** Identity of the metric in CloudWatch if the tasks log it; absent for the metrics of AWS. */
   readonly logged?: MetricIdentity;
   readonly target: number;
   readonly scaleOutCooldownSeconds: number;
@@ -62,20 +62,35 @@ export interface DeclaredSchedule {
  * @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate.
  */
 export function readScaling(graph: DeclaredGraph): DeclaredScaling | undefined {
-  const [resource] = findResources(graph, TARGET);
-  if (resource === undefined) return undefined;
-  const target = FieldReader.inputsOf(resource);
-  target.choice("scalableDimension", ["ecs:service:DesiredCount"]);
+  const target = readScalableTarget(graph);
+  if (target === undefined) return undefined;
+  const { min, max, keepsRange } = target;
   return {
-    min: target.number("minCapacity"),
-    max: target.number("maxCapacity"),
-    keepsRange: resource.options.ignoreChanges.includes("minCapacity"),
+    min,
+    max,
+    keepsRange,
     policies: findResources(graph, POLICY).map((policy) =>
       readPolicy(policy.name, FieldReader.inputsOf(policy)),
     ),
     schedules: findResources(graph, SCHEDULED_ACTION).map((action) =>
       readScheduledAction(action.name, FieldReader.inputsOf(action)),
     ),
+  };
+}
+
+/** @returns `undefined` if the program declares no scalable target. */
+export function readScalableTarget(
+  graph: DeclaredGraph,
+): (Pick<DeclaredScaling, "min" | "max" | "keepsRange"> & { readonly name: string }) | undefined {
+  const [resource] = findResources(graph, TARGET);
+  if (resource === undefined) return undefined;
+  const target = FieldReader.inputsOf(resource);
+  target.choice("scalableDimension", ["ecs:service:DesiredCount"]);
+  return {
+    name: resource.name,
+    min: target.number("minCapacity"),
+    max: target.number("maxCapacity"),
+    keepsRange: resource.options.ignoreChanges.includes("minCapacity"),
   };
 }
 

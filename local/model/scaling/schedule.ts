@@ -1,5 +1,5 @@
 /** The times of a scheduled action: AWS's cron expressions of six fields, in a time zone. */
-import { Cron } from "croner";
+import { readCron } from "../../../infra/config/schedule.ts";
 
 const EXPRESSION = /^cron\((?<fields>[^()]*)\)$/;
 const FIELDS = 6;
@@ -27,13 +27,7 @@ export function readSchedule(expression: string, timeZone: string): Schedule | u
   const fields = EXPRESSION.exec(expression)?.groups?.["fields"]?.trim().split(/\s+/) ?? [];
   if (fields.length !== FIELDS || hasNumber(fields[DAY_OF_WEEK])) return undefined;
   try {
-    // The additional first field is the second. AWS's `0/15` starts at 0.
-    const cron = new Cron(["0", ...fields].join(" "), {
-      paused: true,
-      timezone: timeZone,
-      mode: "7-part",
-      sloppyRanges: true,
-    });
+    const cron = readCron(fields.join(" "), timeZone);
     const next = (after: Time): Time | undefined => cron.nextRun(new Date(after))?.getTime();
     // An unknown time zone is an error of the first use.
     next(0);
