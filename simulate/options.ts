@@ -108,7 +108,10 @@ export function parseOptions(args: readonly string[]): SimulateOptions | undefin
   const changes = values.compare.filter((text) => text.includes("="));
   const second: Side = {
     stack: stack ?? first.stack,
-    config: { ...first.config, ...Object.fromEntries(changes.map((text) => parsePair("compare", text, problems))) },
+    config: {
+      ...first.config,
+      ...Object.fromEntries(changes.map((text) => parsePair("compare", text, problems))),
+    },
   };
 
   const peak =

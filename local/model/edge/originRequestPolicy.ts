@@ -97,7 +97,9 @@ export function selectHeaders(policy: DeclaredOriginRequestPolicy, headers: Head
 export function selectQuery({ queryStrings }: DeclaredOriginRequestPolicy, target: string): string {
   if (queryStrings.which === "all") return target;
   const { path, query } = splitTarget(target);
-  const passed = query.split("&").filter((pair) => pair !== "" && selects(queryStrings, nameOf(pair), keepCase));
+  const passed = query
+    .split("&")
+    .filter((pair) => pair !== "" && selects(queryStrings, nameOf(pair), keepCase));
   return passed.length === 0 ? path : `${path}?${passed.join("&")}`;
 }
 
