@@ -9,7 +9,6 @@ import { declareSecurityGroup } from "./loadBalancerSecurityGroup.ts";
 
 /** Health check of the target group: intervals and timeout in seconds, thresholds in consecutive checks. */
 const HEALTH_CHECK = {
-  path: PATHS.root,
   protocol: "HTTP",
   matcher: "200",
   interval: 10,
@@ -27,6 +26,10 @@ export interface LoadBalancerArgs {
   readonly taskSecurityGroupId: pulumi.Input<string>;
   /** Port of the tasks. */
   readonly taskPort: number;
+  /** Path that a healthy task answers with status 200. @default the path of our server */
+  readonly healthPath?: string;
+  /** Seconds for which a cookie of the load balancer sends a client to the same task; 1 to 604,800. @default no cookie */
+  readonly stickinessSeconds?: number;
   /** The clients that can connect. */
   readonly clients: Clients;
   /** Seconds without data after which the load balancer closes a connection; 1 to 4000. */
@@ -110,7 +113,10 @@ export class LoadBalancer extends pulumi.ComponentResource {
         loadBalancingAlgorithmType: "least_outstanding_requests",
         // ECS sends SIGTERM after this delay, and the server then drains its connections.
         deregistrationDelay: args.deregistrationDelaySeconds,
-        healthCheck: HEALTH_CHECK,
+        healthCheck: { path: args.healthPath ?? PATHS.root, ...HEALTH_CHECK },
+        ...(args.stickinessSeconds !== undefined && {
+          stickiness: { type: "lb_cookie", enabled: true, cookieDuration: args.stickinessSeconds },
+        }),
       },
       child,
     );
