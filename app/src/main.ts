@@ -3,8 +3,6 @@
  *
  * `node main.ts` serves. `node main.ts health` exits with 0 if the server with the same environment is healthy.
  */
-import { fileURLToPath } from "node:url";
-
 import { ignoreBrokenPipes, watchParent } from "./settings/commandProcess.ts";
 import { ExpectedError } from "./settings/expectedError.ts";
 import { nearest } from "./settings/nearest.ts";
@@ -13,9 +11,6 @@ import { fromEnvironment, ignoredVariables } from "./settings/environment.ts";
 import type { Settings } from "./settings/settings.ts";
 import { runUntilSignal } from "./shutdown.ts";
 import type { Running } from "./shutdown.ts";
-
-/** The same relative path in the repository and in the image, where the bundle is at the same depth. */
-const CONSOLE_FOLDER = fileURLToPath(new URL("../../console", import.meta.url));
 
 const COMMANDS = ["health"] as const;
 
@@ -57,31 +52,7 @@ function serve(settings: Settings): Promise<void> {
 /** @throws {ExpectedError} if the server cannot listen. */
 async function boot(settings: Settings): Promise<Running> {
   // Imported here, so that the health check does not load these modules every few seconds.
-  const [
-    { pino },
-    { createAuthorizer },
-    { openBackplane },
-    { logMetrics },
-    { Hub },
-    { checkLog },
-    { Metrics },
-    { SERVICE_DIMENSION },
-    { startMetricsServer },
-    { startRebalancing },
-    { createServer },
-  ] = await Promise.all([
-    import("pino"),
-    import("./auth/authorize.ts"),
-    import("./backplane.ts"),
-    import("./metrics/embeddedMetrics.ts"),
-    import("./channel/hub.ts"),
-    import("./log/logCheck.ts"),
-    import("./metrics/metrics.ts"),
-    import("./settings/metricDefinitions.ts"),
-    import("./http/metricsServer.ts"),
-    import("./rebalance.ts"),
-    import("./server.ts"),
-  ]);
+  const [{ pino }, { startServer }] = await Promise.all([import("pino"), import("./startServer.ts")]);
 
   // Synchronous, so that the last lines before an exit are written. At the default level, there are few lines.
   const logger = pino({ level: settings.logLevel }, pino.destination({ dest: STDOUT, sync: true }));
@@ -89,76 +60,16 @@ async function boot(settings: Settings): Promise<Running> {
     logger.fatal({ err: error }, "uncaught error");
     process.exit(1);
   });
-
-  // If the boot fails, the parts that have started are closed in reverse order. Otherwise they would keep the process alive.
-  await using starting = new AsyncDisposableStack();
-  const metrics = new Metrics();
-  starting.defer(() => {
-    metrics.close();
-  });
-  const metricsServer = await startMetricsServer({
-    host: settings.host,
-    port: settings.metricsPort,
-    metrics,
-    logger,
-  });
-  starting.defer(() => metricsServer.close());
-  // Starts when clients can connect, and stops after all of them have left.
-  let stopMetricsLog = (): void => undefined;
-  starting.defer(() => {
-    stopMetricsLog();
-  });
-  const { log, registry } = await openBackplane(settings, metrics, logger);
-  starting.defer(() => log.close());
-  const check = checkLog(log, logger);
-  starting.defer(() => {
-    check.stop();
-  });
-  const hub = new Hub({
-    ...settings,
-    log,
-    onFannedOut: (seconds) => {
-      metrics.observe("fanOut", seconds);
-    },
-  });
-  starting.defer(() => {
-    hub.close();
-  });
-  const authorize = createAuthorizer(settings, logger);
-  const server = await createServer({
+  const { address, metricsPort, shutDown } = await startServer({
     settings,
-    hub,
-    metrics,
     logger,
-    consoleFolder: CONSOLE_FOLDER,
-    authorize,
-    hasStarted: () => check.passed,
+    writeMetrics: (line) => process.stdout.write(`${line}\n`),
   });
-  starting.defer(() => server.close());
-  ({ stop: stopMetricsLog } = logMetrics({
-    metrics,
-    everySeconds: settings.metricsLogSeconds,
-    write: (line) => process.stdout.write(`${line}\n`),
-    dimensions: { [SERVICE_DIMENSION]: settings.serviceName },
-  }));
-  metrics.watch({
-    connections: server.connections,
-    channels: () => hub.channels,
-    slowestLagBytes: () => hub.slowestLagBytes,
-    drainProgress: server.drainProgress,
-  });
-  starting.defer(() => server.drain());
-  if (registry !== undefined) {
-    const { connections, release } = server;
-    starting.defer(startRebalancing({ registry, connections, release, logger }));
-  }
   const variables = ignoredVariables(process.env);
   if (variables.length > 0)
     logger.info({ variables }, "variables of services with a similar name are ignored");
-  logger.info({ ...server.address, metricsPort: metricsServer.port }, "listening");
-
-  const running = starting.move();
-  return { logger, shutDown: () => running.disposeAsync() };
+  logger.info({ ...address, metricsPort }, "listening");
+  return { logger, shutDown };
 }
 
 async function reportHealth(settings: Settings): Promise<void> {

@@ -1,0 +1,6 @@
+/** The server as a library: `import { fromEnvironment, startServer } from "pulumi-websocket-server/server"`. */
+export { ExpectedError } from "./settings/expectedError.ts";
+export { fromEnvironment, SettingsError, toEnvironment } from "./settings/environment.ts";
+export type { Settings } from "./settings/settings.ts";
+export { startServer } from "./startServer.ts";
+export type { StartedServer, StartServerArgs } from "./startServer.ts";
