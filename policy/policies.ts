@@ -1,5 +1,10 @@
 /** The policies for Pulumi, which a policy pack of its own can have beside others. */
-import type { Policies, PolicyResource, ResourceValidationPolicy, StackValidationPolicy } from "@pulumi/policy";
+import type {
+  Policies,
+  PolicyResource,
+  ResourceValidationPolicy,
+  StackValidationPolicy,
+} from "@pulumi/policy";
 import { suppressions } from "../infra/components/suppressions.ts";
 import { applyRule, evaluateRules, findSuppression, formatFinding } from "./evaluation.ts";
 import type { RuleResult } from "./evaluation.ts";
