@@ -31,7 +31,7 @@ export interface StartedServer {
   readonly address: { readonly host: string; readonly port: number };
   readonly metricsPort: number;
   /** Asks every client to leave during `settings.drainSeconds`, and closes everything. */
-  shutDown(): Promise<void>;
+  readonly shutDown: () => Promise<void>;
 }
 
 /** @throws {ExpectedError} if the server cannot listen. Nothing is left running then. */
