@@ -1,0 +1,39 @@
+/** The backplanes of an own image: a Valkey with the user that the program declares for it, as the environment of a task. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { requireValkey, startGuardedValkey, startValkey } from "../../support/valkey.ts";
+
+const USER = "image";
+const PASSWORD = "password";
+
+export interface Backplane extends AsyncDisposable {
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** A single server, or a cluster with TLS as ElastiCache Serverless is. */
+export async function startBackplane(
+  test: Mocha.Context,
+  kind: "single" | "cluster",
+  access: string,
+): Promise<Backplane> {
+  const binary = await requireValkey(test);
+  const valkey = await (kind === "cluster" ? startGuardedValkey(binary) : startValkey(binary));
+  await valkey.command("ACL", "SETUSER", USER, `>${PASSWORD}`, ...access.split(" "));
+  const { url, cluster, ca } = valkey.address;
+  const folder = await mkdtemp(path.join(tmpdir(), "websocket-authority-"));
+  const authority = path.join(folder, "ca.pem");
+  if (ca !== undefined) await writeFile(authority, ca);
+  return {
+    environment: {
+      VALKEY_URL: url.replace(/\/\/[^@]*@/, `//${USER}@`),
+      VALKEY_PASSWORD: PASSWORD,
+      VALKEY_CLUSTER: String(cluster),
+      ...(ca !== undefined && { NODE_EXTRA_CA_CERTS: authority }),
+    },
+    async [Symbol.asyncDispose]() {
+      await valkey.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
