@@ -38,11 +38,12 @@ export function declareWorkload(
     inRegion,
   );
 
+  const isInternal = clients.kind === "cloudfront" && clients.internal;
   const loadBalancer = new LoadBalancer(
     loadBalancerName,
     {
       vpcId: network.vpcId,
-      subnetIds: network.subnetIds,
+      subnetIds: isInternal ? network.subnetIds : network.publicSubnetIds,
       taskSecurityGroupId: network.taskSecurityGroupId,
       taskPort: config.settings.port,
       clients,
@@ -96,6 +97,7 @@ export function declareWorkload(
       region: config.region,
       cluster,
       subnetIds: network.subnetIds,
+      assignPublicIp: network.assignPublicIp,
       securityGroupId: network.taskSecurityGroupId,
       targetGroupArn: loadBalancer.targetGroupArn,
       image: image.uri,

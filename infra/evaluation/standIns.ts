@@ -116,6 +116,7 @@ function computedOutputs(
       return {
         vpcId: `vpc-${unique}`,
         publicSubnetIds: textsIn(inputs["availabilityZoneNames"]).map((_, zone) => `subnet-${unique}${zone}`),
+        privateSubnetIds: [],
       };
     case "awsx:ecr:Image":
       return {

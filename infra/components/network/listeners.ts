@@ -1,7 +1,10 @@
 /** The listeners of the load balancer. */
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
-import type { Generations } from "../generations.ts";
+import { applyTransform } from "../transform.ts";
+import type { Transform } from "../transform.ts";
+import { declareHeaderRule } from "./listenerRules.ts";
+import type { RequiredHeader, RuleTransform } from "./listenerRules.ts";
 
 export const HTTP_PORT = 80;
 export const HTTPS_PORT = 443;
@@ -44,21 +47,19 @@ interface EveryoneClients {
   readonly certificateArn: pulumi.Input<string>;
 }
 
-/** The header that a request needs to reach a task. */
-interface RequiredHeader {
-  readonly name: string;
-  /** Generation of the first value. */
-  readonly generation: number;
-  /** The accepted values. Secret. */
-  readonly values: Generations<pulumi.Input<string>>;
-}
-
 interface ListenersArgs<C extends Clients> {
   /** Prefix of the logical names. */
   readonly name: string;
   readonly loadBalancerArn: pulumi.Output<string>;
   readonly targetGroupArn: pulumi.Output<string>;
   readonly clients: C;
+  readonly transform?: ListenersTransform;
+}
+
+/** Changes of the listeners before they are declared. */
+export interface ListenersTransform extends RuleTransform {
+  /** Changes each listener. The name of the listener ends with `-http` or `-https`. */
+  readonly listener?: Transform<aws.lb.ListenerArgs>;
 }
 
 /**
@@ -75,15 +76,11 @@ export function declareListeners(
 }
 
 function declareCloudFrontListener(
-  {
-    name,
-    loadBalancerArn,
-    targetGroupArn,
-    clients: { certificateArn, requiredHeader },
-  }: ListenersArgs<CloudFrontClients>,
+  { name, loadBalancerArn, targetGroupArn, clients, transform }: ListenersArgs<CloudFrontClients>,
   child: pulumi.CustomResourceOptions,
 ): pulumi.Resource {
-  const listener = new aws.lb.Listener(
+  const { certificateArn, requiredHeader } = clients;
+  const listener = declareListener(
     `${name}-${certificateArn === undefined ? "http" : "https"}`,
     {
       loadBalancerArn,
@@ -95,37 +92,46 @@ function declareCloudFrontListener(
         },
       ],
     },
+    transform,
     child,
   );
-
-  // CloudFront needs minutes to deploy another header or value. So a new name or generation is a new rule, and Pulumi deletes
-  // the old rule after CloudFront has finished. The provider assigns priorities: each new rule gets the highest one plus 1.
-  const { name: headerName, generation, values } = requiredHeader;
-  return new aws.lb.ListenerRule(
-    `${name}-${headerName}-${generation}`,
-    {
-      listenerArn: listener.arn,
-      conditions: [{ httpHeader: { httpHeaderName: headerName, values: [...values] } }],
-      actions: [{ type: "forward", targetGroupArn }],
-    },
+  // The provider assigns priorities: each new rule gets the highest one plus 1.
+  return declareHeaderRule(
+    { name, listenerArn: listener.arn, targetGroupArn, ...(transform !== undefined && { transform }) },
+    requiredHeader,
     child,
   );
 }
 
 function declareEveryoneListeners(
-  { name, loadBalancerArn, targetGroupArn, clients: { certificateArn } }: ListenersArgs<EveryoneClients>,
+  { name, loadBalancerArn, targetGroupArn, clients, transform }: ListenersArgs<EveryoneClients>,
   child: pulumi.CustomResourceOptions,
 ): pulumi.Resource {
-  new aws.lb.Listener(
+  declareListener(
     `${name}-http`,
     { loadBalancerArn, ...HTTP, defaultActions: [{ type: "redirect", redirect: HTTPS_REDIRECT }] },
+    transform,
     child,
   );
-  return new aws.lb.Listener(
+  return declareListener(
     `${name}-https`,
-    { loadBalancerArn, ...withHttps(certificateArn), defaultActions: [{ type: "forward", targetGroupArn }] },
+    {
+      loadBalancerArn,
+      ...withHttps(clients.certificateArn),
+      defaultActions: [{ type: "forward", targetGroupArn }],
+    },
+    transform,
     child,
   );
+}
+
+function declareListener(
+  name: string,
+  args: aws.lb.ListenerArgs,
+  transform: ListenersTransform | undefined,
+  child: pulumi.CustomResourceOptions,
+): aws.lb.Listener {
+  return new aws.lb.Listener(...applyTransform<aws.lb.ListenerArgs>(transform?.listener, name, args, child));
 }
 
 function withHttps(

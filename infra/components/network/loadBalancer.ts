@@ -1,45 +1,59 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { PATHS } from "../../../app/src/settings/contract.ts";
 import type { Suppression } from "../suppression.ts";
+import { applyTransform } from "../transform.ts";
+import type { Transform } from "../transform.ts";
 import { waitFor } from "../waitFor.ts";
 import { declareListeners } from "./listeners.ts";
-import type { Clients } from "./listeners.ts";
+import type { Clients, ListenersTransform } from "./listeners.ts";
 import { declareSecurityGroup } from "./loadBalancerSecurityGroup.ts";
+import type { SecurityGroupTransform } from "./loadBalancerSecurityGroup.ts";
+import { declareTargetGroup } from "./targetGroup.ts";
+import type { TargetGroupArgs, TargetGroupTransform } from "./targetGroup.ts";
 
-/** Health check of the target group: intervals and timeout in seconds, thresholds in consecutive checks. */
-const HEALTH_CHECK = {
-  protocol: "HTTP",
-  matcher: "200",
-  interval: 10,
-  timeout: 5,
-  healthyThreshold: 2,
-  unhealthyThreshold: 3,
-} as const;
-
-export interface LoadBalancerArgs {
-  /** VPC of the tasks. */
-  readonly vpcId: pulumi.Input<string>;
+export interface LoadBalancerArgs extends TargetGroupArgs {
   /** Subnets in at least two availability zones. */
   readonly subnetIds: pulumi.Input<string[]>;
   /** Security group of the tasks. The load balancer adds an ingress rule to it. */
   readonly taskSecurityGroupId: pulumi.Input<string>;
-  /** Port of the tasks. */
-  readonly taskPort: number;
-  /** Path that a healthy task answers with status 200. @default the path of our server */
-  readonly healthPath?: string;
-  /** Seconds for which a cookie of the load balancer sends a client to the same task; 1 to 604,800. @default no cookie */
-  readonly stickinessSeconds?: number;
   /** The clients that can connect. */
   readonly clients: Clients;
   /** Seconds without data after which the load balancer closes a connection; 1 to 4000. */
   readonly idleTimeoutSeconds: number;
-  /** Seconds for which a deregistered task gets no new connections before ECS stops it; 0 to 3600. */
-  readonly deregistrationDelaySeconds: number;
   /** Name of a bucket and a key prefix for the access logs. */
   readonly accessLogs: { readonly bucket: pulumi.Input<string>; readonly prefix: string };
   /** Whether Pulumi refuses to delete or replace the load balancer. */
   readonly protect: boolean;
+  readonly transform?: LoadBalancerTransform;
+}
+
+/** Changes of the resources before they are declared. */
+export interface LoadBalancerTransform
+  extends TargetGroupTransform, ListenersTransform, SecurityGroupTransform {
+  /** Changes the load balancer. */
+  readonly loadBalancer?: Transform<aws.lb.LoadBalancerArgs>;
+}
+
+/** What the rest of the stack needs of a load balancer, whether the stack declares it or not. */
+export interface LoadBalancerAccess {
+  /** ARN of the load balancer. */
+  readonly arn: pulumi.Output<string>;
+  /** Physical name. */
+  readonly name: pulumi.Output<string>;
+  /** DNS name, such as `NAME-ID.us-east-1.elb.amazonaws.com`. */
+  readonly dnsName: pulumi.Output<string>;
+  /** ID of the Route 53 hosted zone of {@link dnsName}, for alias records. */
+  readonly zoneId: pulumi.Output<string>;
+  /** ARN suffix of the load balancer for CloudWatch: `app/NAME/ID`. */
+  readonly arnSuffix: pulumi.Output<string>;
+  /** Port for clients. @default 80 for HTTP, 443 for HTTPS */
+  readonly port?: pulumi.Output<number>;
+  /** ARN of the target group, available after a listener uses it: ECS refuses a target group without a listener. */
+  readonly targetGroupArn: pulumi.Output<string>;
+  /** ARN suffix of the target group for CloudWatch: `targetgroup/NAME/ID`. */
+  readonly targetGroupArnSuffix: pulumi.Output<string>;
+  /** Returns the value after the load balancer forwards requests to the target group. */
+  afterRoutable(value: pulumi.Input<string>): pulumi.Output<string>;
 }
 
 /** Accepted findings of the policy pack. */
@@ -62,20 +76,13 @@ export const suppressions: readonly Suppression[] = [
  * `name` must differ for different `clients`, so that both load balancers exist until clients use the new one: a target group
  * belongs to one load balancer, and a security group has room for one rule with CloudFront's prefix list.
  */
-export class LoadBalancer extends pulumi.ComponentResource {
-  /** ARN of the load balancer. */
+export class LoadBalancer extends pulumi.ComponentResource implements LoadBalancerAccess {
   readonly arn: pulumi.Output<string>;
-  /** Physical name. */
   readonly name: pulumi.Output<string>;
-  /** DNS name, such as `NAME-ID.us-east-1.elb.amazonaws.com`. */
   readonly dnsName: pulumi.Output<string>;
-  /** ID of the Route 53 hosted zone of {@link dnsName}, for alias records. */
   readonly zoneId: pulumi.Output<string>;
-  /** ARN suffix of the load balancer for CloudWatch: `app/NAME/ID`. */
   readonly arnSuffix: pulumi.Output<string>;
-  /** ARN of the target group, available after a listener uses it: ECS refuses a target group without a listener. */
   readonly targetGroupArn: pulumi.Output<string>;
-  /** ARN suffix of the target group for CloudWatch: `targetgroup/NAME/ID`. */
   readonly targetGroupArnSuffix: pulumi.Output<string>;
   /** The rules and listeners through which a request reaches the target group. */
   readonly #routeResources: readonly pulumi.Resource[];
@@ -83,46 +90,36 @@ export class LoadBalancer extends pulumi.ComponentResource {
   constructor(name: string, args: LoadBalancerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("websocket:infra:LoadBalancer", name, {}, opts);
     const child = { parent: this };
-    const { clients } = args;
+    const { clients, transform } = args;
 
     const { securityGroupId, rules } = declareSecurityGroup(name, args, child);
 
     const loadBalancer = new aws.lb.LoadBalancer(
-      name,
-      {
-        loadBalancerType: "application",
-        internal: clients.kind === "cloudfront" && clients.internal,
-        subnets: args.subnetIds,
-        // The load balancer accepts connections as soon as it exists, so its security group rules must exist before.
-        securityGroups: [waitFor(rules, securityGroupId)],
-        idleTimeout: args.idleTimeoutSeconds,
-        dropInvalidHeaderFields: true,
-        accessLogs: { enabled: true, ...args.accessLogs },
-      },
-      { ...child, protect: args.protect },
+      ...applyTransform<aws.lb.LoadBalancerArgs>(
+        transform?.loadBalancer,
+        name,
+        {
+          loadBalancerType: "application",
+          internal: clients.kind === "cloudfront" && clients.internal,
+          subnets: args.subnetIds,
+          // The load balancer accepts connections as soon as it exists, so its security group rules must exist before.
+          securityGroups: [waitFor(rules, securityGroupId)],
+          idleTimeout: args.idleTimeoutSeconds,
+          dropInvalidHeaderFields: true,
+          accessLogs: { enabled: true, ...args.accessLogs },
+        },
+        { ...child, protect: args.protect },
+      ),
     );
-
-    const targetGroup = new aws.lb.TargetGroup(
-      name,
-      {
-        vpcId: args.vpcId,
-        targetType: "ip",
-        protocol: "HTTP",
-        port: args.taskPort,
-        // An open WebSocket is an outstanding request, so a new one goes to the task with the fewest connections.
-        loadBalancingAlgorithmType: "least_outstanding_requests",
-        // ECS sends SIGTERM after this delay, and the server then drains its connections.
-        deregistrationDelay: args.deregistrationDelaySeconds,
-        healthCheck: { path: args.healthPath ?? PATHS.root, ...HEALTH_CHECK },
-        ...(args.stickinessSeconds !== undefined && {
-          stickiness: { type: "lb_cookie", enabled: true, cookieDuration: args.stickinessSeconds },
-        }),
-      },
-      child,
-    );
-
+    const targetGroup = declareTargetGroup(name, args, child);
     const forwarding = declareListeners(
-      { name, loadBalancerArn: loadBalancer.arn, targetGroupArn: targetGroup.arn, clients },
+      {
+        name,
+        loadBalancerArn: loadBalancer.arn,
+        targetGroupArn: targetGroup.arn,
+        clients,
+        ...(transform !== undefined && { transform }),
+      },
       child,
     );
     this.#routeResources = [...rules, forwarding];
@@ -142,7 +139,6 @@ export class LoadBalancer extends pulumi.ComponentResource {
     });
   }
 
-  /** Returns the value after the load balancer forwards requests to the target group. */
   afterRoutable(value: pulumi.Input<string>): pulumi.Output<string> {
     return waitFor(this.#routeResources, value);
   }

@@ -1,5 +1,7 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
+import { applyTransform } from "../transform.ts";
+import type { Transform } from "../transform.ts";
 import { HTTP_PORT, HTTPS_PORT } from "./listeners.ts";
 import type { Clients } from "./listeners.ts";
 
@@ -21,6 +23,13 @@ interface SecurityGroupArgs {
   readonly taskPort: number;
   /** The clients that can connect. */
   readonly clients: Clients;
+  readonly transform?: SecurityGroupTransform;
+}
+
+/** Changes of the security group before it is declared. */
+export interface SecurityGroupTransform {
+  /** Changes the security group of the load balancer. */
+  readonly loadBalancerSecurityGroup?: Transform<aws.ec2.SecurityGroupArgs>;
 }
 
 type IngressSource = Pick<aws.vpc.SecurityGroupIngressRuleArgs, "prefixListId" | "cidrIpv4">;
@@ -28,19 +37,22 @@ type IngressSource = Pick<aws.vpc.SecurityGroupIngressRuleArgs, "prefixListId" |
 /** Declares the security group of the load balancer, its rules, and the ingress rule of the tasks. */
 export function declareSecurityGroup(
   name: string,
-  { vpcId, taskSecurityGroupId, taskPort, clients }: SecurityGroupArgs,
+  { vpcId, taskSecurityGroupId, taskPort, clients, transform }: SecurityGroupArgs,
   child: pulumi.CustomResourceOptions,
 ): { readonly securityGroupId: pulumi.Output<string>; readonly rules: readonly pulumi.Resource[] } {
   const { id: securityGroupId } = new aws.ec2.SecurityGroup(
-    name,
-    {
-      vpcId,
-      description:
-        clients.kind === "cloudfront"
-          ? "Load balancer: requests from CloudFront only"
-          : "Load balancer: HTTPS from everyone, and a redirect of HTTP",
-    },
-    child,
+    ...applyTransform<aws.ec2.SecurityGroupArgs>(
+      transform?.loadBalancerSecurityGroup,
+      name,
+      {
+        vpcId,
+        description:
+          clients.kind === "cloudfront"
+            ? "Load balancer: requests from CloudFront only"
+            : "Load balancer: HTTPS from everyone, and a redirect of HTTP",
+      },
+      child,
+    ),
   );
   const declareIngress = (suffix: string, description: string, port: number, source: IngressSource) =>
     new aws.vpc.SecurityGroupIngressRule(
@@ -64,6 +76,23 @@ export function declareSecurityGroup(
         ? [fromCloudFront("HTTP", HTTP_PORT)]
         : [fromCloudFront("HTTPS", HTTPS_PORT)];
 
+  const betweenTasks = declareTaskRules(name, { securityGroupId, taskSecurityGroupId, taskPort }, child);
+  return { securityGroupId, rules: [...fromClients, ...betweenTasks] };
+}
+
+/** Declares the rules for requests and health checks from the load balancer to the tasks, in both security groups. */
+export function declareTaskRules(
+  name: string,
+  {
+    securityGroupId,
+    taskSecurityGroupId,
+    taskPort,
+  }: {
+    /** Security group of the load balancer, which gets an egress rule. */
+    readonly securityGroupId: pulumi.Input<string>;
+  } & Pick<SecurityGroupArgs, "taskSecurityGroupId" | "taskPort">,
+  child: pulumi.CustomResourceOptions,
+): readonly pulumi.Resource[] {
   const taskPortRange = { ipProtocol: "tcp", fromPort: taskPort, toPort: taskPort };
   const toTasks = new aws.vpc.SecurityGroupEgressRule(
     `${name}-to-tasks`,
@@ -85,5 +114,5 @@ export function declareSecurityGroup(
     },
     child,
   );
-  return { securityGroupId, rules: [...fromClients, toTasks, fromLoadBalancer] };
+  return [toTasks, fromLoadBalancer];
 }

@@ -1,26 +1,51 @@
 import * as aws from "@pulumi/aws";
-import * as awsx from "@pulumi/awsx";
 import * as pulumi from "@pulumi/pulumi";
+import { applyTransform } from "../transform.ts";
+import type { Transform } from "../transform.ts";
+import { declareVpc } from "./vpc.ts";
+import type { VpcArgs, VpcTransform } from "./vpc.ts";
 
-const SUBNET_MASK = 24;
 const HTTPS_PORT = 443;
 
-export interface NetworkArgs {
-  /** Names of at least two availability zones. Each has one subnet. */
-  readonly availabilityZones: readonly string[];
-  /** ARN of a bucket and a prefix for the flow logs, such as `arn:aws:s3:::NAME/network`. */
-  readonly flowLogDestination: pulumi.Input<string>;
+/** The network is in an existing VPC, or has a VPC of its own. */
+export type NetworkArgs = ExistingVpcArgs | OwnVpcArgs;
+
+interface OwnVpcArgs extends Omit<VpcArgs, "transform"> {
+  readonly transform?: NetworkTransform;
+}
+
+/** An existing VPC. Each list of subnets can be empty, and at least one is not. */
+interface ExistingVpcArgs {
+  readonly vpcId: pulumi.Input<string>;
+  /** IDs of subnets with a route to an internet gateway. @default none */
+  readonly publicSubnetIds?: SubnetIds;
+  /** IDs of subnets from which tasks reach AWS through NAT or VPC endpoints. @default none */
+  readonly privateSubnetIds?: SubnetIds;
+  readonly transform?: NetworkTransform;
+}
+
+/** Subnets as a program can get them: IDs, or the output of a component such as `awsx.ec2.Vpc`. */
+export type SubnetIds = pulumi.Input<readonly pulumi.Input<string>[]>;
+
+/** Changes of the resources of the network before they are declared. */
+export interface NetworkTransform extends VpcTransform {
+  /** Changes the security group of the tasks. */
+  readonly taskSecurityGroup?: Transform<aws.ec2.SecurityGroupArgs>;
 }
 
 /**
- * A VPC with one public subnet for each availability zone and without NAT gateways, and the security group of the tasks. The
- * components that connect to the tasks add their own rules to that group.
+ * The subnets of the stack and the security group of the tasks. The components that connect to the tasks add their own rules to
+ * that group. Without an existing VPC, the network declares one.
  */
 export class Network extends pulumi.ComponentResource {
   /** ID of the VPC. */
   readonly vpcId: pulumi.Output<string>;
-  /** IDs of the public subnets, one for each availability zone. */
+  /** IDs of the subnets of the tasks and the cache: the private ones if there are any, else the public ones. */
   readonly subnetIds: pulumi.Output<string[]>;
+  /** Whether the tasks need public addresses, because their subnets are public. */
+  readonly assignPublicIp: pulumi.Output<boolean>;
+  /** IDs of the public subnets, for a public load balancer. An internal one is in {@link subnetIds}. */
+  readonly publicSubnetIds: pulumi.Output<string[]>;
   /** ID of the security group of the tasks, available after its egress rule exists. A task needs that rule as long as it runs. */
   readonly taskSecurityGroupId: pulumi.Output<string>;
 
@@ -28,37 +53,24 @@ export class Network extends pulumi.ComponentResource {
     super("websocket:infra:Network", name, {}, opts);
     const child = { parent: this };
 
-    const vpc = new awsx.ec2.Vpc(
-      name,
-      {
-        availabilityZoneNames: [...args.availabilityZones],
-        natGateways: { strategy: "None" },
-        subnetStrategy: "Auto",
-        subnetSpecs: [{ type: "Public", name: "public", cidrMask: SUBNET_MASK }],
-        enableDnsHostnames: true,
-      },
-      child,
-    );
-    this.vpcId = vpc.vpcId;
-    this.subnetIds = vpc.publicSubnetIds;
-
-    new aws.ec2.FlowLog(
-      `${name}-flow-log`,
-      {
-        vpcId: vpc.vpcId,
-        trafficType: "ALL",
-        logDestinationType: "s3",
-        logDestination: args.flowLogDestination,
-      },
-      child,
-    );
-    // No rules: a resource without its own security group has no network access.
-    new aws.ec2.DefaultSecurityGroup(`${name}-default`, { vpcId: vpc.vpcId }, child);
+    const { vpcId, publicSubnetIds, privateSubnetIds } =
+      "vpcId" in args ? args : declareVpc(name, args, child);
+    this.vpcId = pulumi.output(vpcId);
+    this.publicSubnetIds = listIds(publicSubnetIds);
+    const privateIds = listIds(privateSubnetIds);
+    // An output of another component can be an empty list.
+    this.assignPublicIp = privateIds.apply(({ length }) => length === 0);
+    this.subnetIds = pulumi
+      .all([privateIds, this.publicSubnetIds])
+      .apply(([whenPrivate, whenPublic]) => (whenPrivate.length > 0 ? whenPrivate : whenPublic));
 
     const tasks = new aws.ec2.SecurityGroup(
-      `${name}-tasks`,
-      { vpcId: vpc.vpcId, description: "Tasks: requests from the load balancer only" },
-      child,
+      ...applyTransform<aws.ec2.SecurityGroupArgs>(
+        args.transform?.taskSecurityGroup,
+        `${name}-tasks`,
+        { vpcId, description: "Tasks: requests from the load balancer only" },
+        child,
+      ),
     );
 
     const toAws = new aws.vpc.SecurityGroupEgressRule(
@@ -81,4 +93,8 @@ export class Network extends pulumi.ComponentResource {
       taskSecurityGroupId: this.taskSecurityGroupId,
     });
   }
+}
+
+function listIds(subnetIds: SubnetIds | undefined): pulumi.Output<string[]> {
+  return pulumi.output(subnetIds).apply((ids = []) => [...ids]);
 }

@@ -59,8 +59,10 @@ export interface ServiceArgs {
   readonly region: string;
   /** Cluster in which the service runs. */
   readonly cluster: Pick<Cluster, "arn" | "name" | "execLogGroupArn">;
-  /** Public subnets. Without NAT gateways a task needs a public address to connect to AWS services. */
+  /** Subnets of the tasks. */
   readonly subnetIds: pulumi.Input<string[]>;
+  /** Whether a task has a public address. In a public subnet, it needs one to connect to AWS services. */
+  readonly assignPublicIp: pulumi.Input<boolean>;
   /** Security group of the tasks. */
   readonly securityGroupId: pulumi.Input<string>;
   /** Target group in which ECS registers the tasks. */
@@ -132,7 +134,7 @@ export class Service extends pulumi.ComponentResource {
         networkConfiguration: {
           subnets: args.subnetIds,
           securityGroups: [args.securityGroupId],
-          assignPublicIp: true,
+          assignPublicIp: args.assignPublicIp,
         },
         loadBalancers: [
           {

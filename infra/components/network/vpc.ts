@@ -1,0 +1,57 @@
+/** The VPC of a stack without an existing one. */
+import * as aws from "@pulumi/aws";
+import * as awsx from "@pulumi/awsx";
+import type * as pulumi from "@pulumi/pulumi";
+import { applyTransform } from "../transform.ts";
+import type { Transform } from "../transform.ts";
+
+const SUBNET_MASK = 24;
+
+export interface VpcArgs {
+  /** Names of at least two availability zones. Each has one subnet. */
+  readonly availabilityZones: readonly string[];
+  /** ARN of a bucket and a prefix for the flow logs, such as `arn:aws:s3:::NAME/network`. */
+  readonly flowLogDestination: pulumi.Input<string>;
+  readonly transform?: VpcTransform;
+}
+
+/** Changes of the VPC before it is declared. */
+export interface VpcTransform {
+  /** Changes the VPC with its subnets, gateways and routes. */
+  readonly vpc?: Transform<awsx.ec2.VpcArgs>;
+}
+
+/** Declares a VPC with one public subnet for each availability zone, without NAT gateways, and its flow log. */
+export function declareVpc(
+  name: string,
+  { availabilityZones, flowLogDestination, transform }: VpcArgs,
+  child: pulumi.CustomResourceOptions,
+): Pick<awsx.ec2.Vpc, "vpcId" | "publicSubnetIds" | "privateSubnetIds"> {
+  const vpc = new awsx.ec2.Vpc(
+    ...applyTransform<awsx.ec2.VpcArgs>(
+      transform?.vpc,
+      name,
+      {
+        availabilityZoneNames: [...availabilityZones],
+        natGateways: { strategy: "None" },
+        subnetStrategy: "Auto",
+        subnetSpecs: [{ type: "Public", name: "public", cidrMask: SUBNET_MASK }],
+        enableDnsHostnames: true,
+      },
+      child,
+    ),
+  );
+  new aws.ec2.FlowLog(
+    `${name}-flow-log`,
+    {
+      vpcId: vpc.vpcId,
+      trafficType: "ALL",
+      logDestinationType: "s3",
+      logDestination: flowLogDestination,
+    },
+    child,
+  );
+  // No rules: a resource without its own security group has no network access.
+  new aws.ec2.DefaultSecurityGroup(`${name}-default`, { vpcId: vpc.vpcId }, child);
+  return vpc;
+}
