@@ -7,8 +7,17 @@ import type { Suppression } from "../suppression.ts";
 /** Protocol between CloudFront and an origin. */
 export type OriginProtocol = "http-only" | "https-only";
 
-export const ORIGIN_PORTS = { httpPort: HTTP_PORT, httpsPort: HTTPS_PORT } as const;
 export const ORIGIN_TLS = ["TLSv1.2"] as const;
+
+/** Returns the ports of an origin. CloudFront requires both, and uses that of the protocol. */
+export function originPorts({ protocol, port }: Pick<Origin, "protocol" | "port">): {
+  readonly httpPort: pulumi.Input<number>;
+  readonly httpsPort: pulumi.Input<number>;
+} {
+  const ports = { httpPort: HTTP_PORT, httpsPort: HTTPS_PORT };
+  if (port === undefined) return ports;
+  return protocol === "http-only" ? { ...ports, httpPort: port } : { ...ports, httpsPort: port };
+}
 
 /** Minimum TLS version of viewers. */
 const MINIMUM_TLS = { minimumProtocolVersion: "TLSv1.2_2021" } as const;
@@ -44,6 +53,8 @@ export interface Origin {
   /** Path that CloudFront adds before the path of every request. @default none */
   readonly path?: string;
   readonly protocol: OriginProtocol;
+  /** Port of the origin. @default 80 for HTTP, 443 for HTTPS */
+  readonly port?: pulumi.Input<number> | undefined;
   /** ID of a VPC origin. @default none: CloudFront connects over the internet */
   readonly vpcOriginId?: pulumi.Input<string>;
   /** Header that CloudFront adds to every request. The value is secret. @default none */
@@ -182,6 +193,7 @@ function buildOriginArgs({
   domainName,
   path,
   protocol,
+  port,
   vpcOriginId,
   header,
 }: Origin): aws.types.input.cloudfront.DistributionOrigin {
@@ -193,7 +205,7 @@ function buildOriginArgs({
       ? {
           customOriginConfig: {
             originProtocolPolicy: protocol,
-            ...ORIGIN_PORTS,
+            ...originPorts({ protocol, port }),
             originSslProtocols: [...ORIGIN_TLS],
           },
         }

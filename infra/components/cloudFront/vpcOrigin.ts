@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { ORIGIN_PORTS, ORIGIN_TLS } from "./distribution.ts";
+import { ORIGIN_TLS, originPorts } from "./distribution.ts";
 import type { OriginProtocol } from "./distribution.ts";
 import { shortHash } from "../shortHash.ts";
 import type { Suppression } from "../suppression.ts";
@@ -10,6 +10,8 @@ export interface VpcOriginArgs {
   readonly loadBalancerArn: pulumi.Input<string>;
   /** Physical name of the load balancer. */
   readonly loadBalancerName: pulumi.Input<string>;
+  /** Port of the load balancer. @default 80 for HTTP, 443 for HTTPS */
+  readonly port?: pulumi.Input<number> | undefined;
   /** Protocol between CloudFront and the load balancer. */
   readonly protocol: OriginProtocol;
   /** Subnets of the load balancer. */
@@ -57,11 +59,12 @@ export class VpcOrigin extends pulumi.ComponentResource {
 
     const endpoint = {
       originProtocolPolicy: args.protocol,
-      ...ORIGIN_PORTS,
+      ...originPorts(args),
       originSslProtocols: { items: [...ORIGIN_TLS], quantity: ORIGIN_TLS.length },
     };
-    const declared = JSON.stringify([pulumi.getProject(), pulumi.getStack(), endpoint, TIMEOUTS]);
-    const hash = shortHash(declared, HASH_DIGITS);
+    const hash = pulumi
+      .jsonStringify([pulumi.getProject(), pulumi.getStack(), endpoint, TIMEOUTS])
+      .apply((declared) => shortHash(declared, HASH_DIGITS));
 
     const origin = new aws.cloudfront.VpcOrigin(
       name,
