@@ -1,8 +1,8 @@
 /** Checks of an existing listener and its load balancer, which only a lookup shows. */
 
 /**
- * What AWS returns about a listener and its load balancer. A stand-in for AWS leaves out what the program checks, because it
- * cannot know the listener.
+ * What AWS returns about a listener and its load balancer. A stand-in for AWS has no such listener, and leaves out what the
+ * program checks.
  */
 export interface ListenerFacts {
   readonly protocol?: string;
