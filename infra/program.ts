@@ -9,7 +9,7 @@ import type { StackConfig } from "./config/stackConfig.ts";
 import { declareApiGatewayEdge } from "./edges/apiGateway.ts";
 import { declareCloudFrontEdge } from "./edges/cloudFront.ts";
 import { declareLoadBalancerEdge } from "./edges/loadBalancer.ts";
-import { hashImageContent } from "./components/tasks/image.ts";
+import { planBuild, SERVER_DOCKERFILE } from "./components/tasks/image.ts";
 import type { StackOutputs } from "./edges/outputs.ts";
 import { renderReadme } from "./readme.ts";
 import { createServiceTransform } from "./components/tasks/service.ts";
@@ -44,9 +44,9 @@ export async function declareStack(config: StackConfig): Promise<StackOutputs> {
   if (edge.kind === "api-gateway") return declareApiGatewayEdge(declareBase(config), edge);
 
   // Read before resources are declared, as in `runProgram`.
-  const contentHash = hashImageContent(ROOT);
+  const build = planBuild({ context: ROOT, dockerfile: SERVER_DOCKERFILE }, "ARM64");
   const base = declareBase(config);
-  const facts = { contentHash, availabilityZones: await findAvailabilityZones(base.inRegion) };
+  const facts = { build, availabilityZones: await findAvailabilityZones(base.inRegion) };
   return edge.kind === "cloudfront"
     ? declareCloudFrontEdge(base, edge, facts)
     : declareLoadBalancerEdge(base, edge, facts);

@@ -4,18 +4,21 @@ import { Autoscaling } from "../components/tasks/autoscaling.ts";
 import { Backplane } from "../components/backplane/backplane.ts";
 import type { Base } from "./base.ts";
 import { Cluster } from "../components/tasks/cluster.ts";
+import { ACCESS_STRING } from "../components/backplane/valkeyAccess.ts";
 import { Image } from "../components/tasks/image.ts";
+import type { ImageBuild } from "../components/tasks/image.ts";
 import type { Clients } from "../components/network/listeners.ts";
 import { LoadBalancer } from "../components/network/loadBalancer.ts";
 import { Network } from "../components/network/network.ts";
 import type { StackOutputs } from "./outputs.ts";
 import { parseScheduledAction } from "../config/schedule.ts";
+import { describeServerContainer } from "../components/tasks/serverContainer.ts";
 import { Service } from "../components/tasks/service.ts";
 
 /** Inputs of the workload besides the configuration. */
 export interface WorkloadFacts {
-  /** Hash of the files in the image. */
-  readonly contentHash: string;
+  /** The build of the image. */
+  readonly build: ImageBuild;
   /** Names of the network's availability zones. */
   readonly availabilityZones: readonly string[];
 }
@@ -23,7 +26,7 @@ export interface WorkloadFacts {
 /** Declares the load balancer, the tasks, and the resources that the tasks require. */
 export function declareWorkload(
   { config, inRegion, logs }: Base,
-  { contentHash, availabilityZones }: WorkloadFacts,
+  { build, availabilityZones }: WorkloadFacts,
   loadBalancerName: string,
   clients: Clients,
 ): {
@@ -61,7 +64,7 @@ export function declareWorkload(
   const builder = new dockerBuild.Provider("docker-build");
   const image = new Image(
     "websocket-service",
-    { contentHash, retain: config.retainData },
+    { build, retain: config.retainData },
     { providers: [inRegion.provider, builder] },
   );
 
@@ -75,6 +78,7 @@ export function declareWorkload(
             taskSecurityGroupId: network.taskSecurityGroupId,
             maxGB: config.backplaneMaxGB,
             maxEcpus: config.backplaneMaxEcpus,
+            accessString: ACCESS_STRING,
             passwordGeneration: config.backplanePasswordGeneration,
             protect: config.protect,
           },
@@ -100,14 +104,13 @@ export function declareWorkload(
       assignPublicIp: network.assignPublicIp,
       securityGroupId: network.taskSecurityGroupId,
       targetGroupArn: loadBalancer.targetGroupArn,
-      image: image.uri,
-      repositoryArn: image.repositoryArn,
+      container: describeServerContainer(image, config.settings, backplane),
+      // Without a backplane, clients of one task would not receive messages of the other.
+      deployment: backplane === undefined ? "STOP_BEFORE_START" : "ROLLING",
       cpu: config.cpu,
       memoryMiB: config.memoryMiB,
       initialTasks: config.minTasks,
       stopTimeoutSeconds: config.stopTimeoutSeconds,
-      settings: config.settings,
-      ...(backplane !== undefined && { backplane }),
       logRetentionDays: config.logRetentionDays,
       retainLogs: config.retainData,
     },

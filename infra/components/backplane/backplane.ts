@@ -5,7 +5,9 @@ import { MIB } from "../../../app/src/settings/units.ts";
 import { createGenerations } from "../generations.ts";
 import type { Generations } from "../generations.ts";
 import type { Suppression } from "../suppression.ts";
-import { ACCESS_STRING, USER_NAME } from "./valkeyAccess.ts";
+import { applyTransform } from "../transform.ts";
+import type { Transform } from "../transform.ts";
+import { USER_NAME } from "./valkeyAccess.ts";
 
 const ENGINE = "valkey";
 /** The latest version that ElastiCache Serverless offers in all regions. The server requires 7. */
@@ -44,8 +46,16 @@ export interface BackplaneArgs {
   readonly maxEcpus: number;
   /** Increment to rotate the password; see {@link createGenerations}. */
   readonly passwordGeneration: number;
+  /** Permissions of the tasks; see valkeyAccess.ts. */
+  readonly accessString: string;
   /** Whether Pulumi refuses to delete or replace the cache. */
   readonly protect: boolean;
+  readonly transform?: BackplaneTransform;
+}
+
+export interface BackplaneTransform {
+  /** The ElastiCache Serverless cache. */
+  readonly cache?: Transform<aws.elasticache.ServerlessCacheArgs>;
 }
 
 /** Accepted findings of the policy pack. */
@@ -58,8 +68,7 @@ export const suppressions: readonly Suppression[] = [
 ];
 
 /**
- * A Valkey cache (ElastiCache Serverless) through which the tasks share messages. Its user has only the permissions that the
- * message log needs. The cache holds minutes of messages, so it has no backups and is deleted with the stack.
+ * A Valkey cache (ElastiCache Serverless) through which the tasks share messages. The cache holds minutes of messages, so it has no backups and is deleted with the stack.
  */
 export class Backplane extends pulumi.ComponentResource {
   /** URL without the password, such as `rediss://user@host:6379`. Available after the security group rules exist. */
@@ -100,7 +109,7 @@ export class Backplane extends pulumi.ComponentResource {
         engine: ENGINE,
         userId: id,
         userName: USER_NAME,
-        accessString: ACCESS_STRING,
+        accessString: args.accessString,
         authenticationMode: {
           type: "password",
           passwords: [current, ...previous].map(({ password }) => password),
@@ -146,20 +155,23 @@ export class Backplane extends pulumi.ComponentResource {
     );
 
     const cache = new aws.elasticache.ServerlessCache(
-      name,
-      {
-        engine: ENGINE,
-        majorEngineVersion: MAJOR_VERSION,
-        description: "Messages that the tasks share",
-        subnetIds: args.subnetIds,
-        securityGroupIds: [securityGroup.id],
-        userGroupId: users.userGroupId,
-        cacheUsageLimits: {
-          dataStorage: { maximum: args.maxGB, unit: "GB" },
-          ecpuPerSeconds: [{ maximum: args.maxEcpus }],
+      ...applyTransform(
+        args.transform?.cache,
+        name,
+        {
+          engine: ENGINE,
+          majorEngineVersion: MAJOR_VERSION,
+          description: "Messages that the tasks share",
+          subnetIds: args.subnetIds,
+          securityGroupIds: [securityGroup.id],
+          userGroupId: users.userGroupId,
+          cacheUsageLimits: {
+            dataStorage: { maximum: args.maxGB, unit: "GB" },
+            ecpuPerSeconds: [{ maximum: args.maxEcpus }],
+          },
         },
-      },
-      { ...child, protect: args.protect },
+        { ...child, protect: args.protect },
+      ),
     );
 
     // The budget prevents evictions. The alarm reports an eviction that happens nevertheless.

@@ -21,10 +21,32 @@ const CONNECTION_COMMANDS = ["info", "readonly", "client|setname", "cluster|slot
 
 const ALLOWED_COMMANDS = ["eval", "evalsha", ...DATA_COMMANDS, ...CONNECTION_COMMANDS];
 
-/** Access string of the user. @see https://valkey.io/topics/acl */
+/** Access string of the user of our server. @see https://valkey.io/topics/acl */
 export const ACCESS_STRING = [
   "on",
   `~${ALLOWED_KEYS}`,
   "-@all",
   ...ALLOWED_COMMANDS.map((command) => `+${command}`),
+].join(" ");
+
+/** Commands that clients run to find the nodes of a cluster, and which belong to no category or to a refused one. */
+const CLUSTER_COMMANDS = [
+  "info",
+  ...["slots", "shards", "nodes", "info", "myid"].map((name) => `cluster|${name}`),
+];
+
+/**
+ * Access string of another server, whose commands are unknown: all keys, channels and data types, scripts and transactions, but no
+ * administration, and none of the commands that Valkey calls dangerous, such as KEYS and FLUSHALL.
+ * @see https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html
+ */
+export const GENERAL_ACCESS_STRING = [
+  "on",
+  "~*",
+  "&*",
+  "-@all",
+  ...["read", "write", "pubsub", "scripting", "transaction", "connection"].map((category) => `+@${category}`),
+  "-@admin",
+  "-@dangerous",
+  ...CLUSTER_COMMANDS.map((command) => `+${command}`),
 ].join(" ");

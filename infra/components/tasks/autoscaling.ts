@@ -5,6 +5,8 @@ import {
   metricDefinitions,
   SERVICE_DIMENSION,
 } from "../../../app/src/settings/metricDefinitions.ts";
+import { applyTransform } from "../transform.ts";
+import type { Transform } from "../transform.ts";
 import type { ScheduledAction } from "../../config/schedule.ts";
 
 export interface AutoscalingArgs {
@@ -25,6 +27,8 @@ export interface AutoscalingArgs {
   readonly requestsPerTarget: number;
   /** Target value: average CPU utilization of the tasks, in percent of their CPU units. 0 declares no policy. */
   readonly cpuPercent: number;
+  /** Another metric. @default none */
+  readonly scalingMetric?: ScalingMetric;
   /** Seconds after a scale-out before the next one. */
   readonly scaleOutCooldownSeconds: number;
   /** Seconds after a scale-in before the next one. */
@@ -37,6 +41,34 @@ export interface AutoscalingArgs {
   readonly loadBalancerArnSuffix: pulumi.Input<string>;
   /** ARN suffix of the target group for CloudWatch: `targetgroup/NAME/ID`. */
   readonly targetGroupArnSuffix: pulumi.Input<string>;
+  readonly transform?: AutoscalingTransform;
+}
+
+export interface AutoscalingTransform {
+  /** The range of the task count. */
+  readonly scalableTarget?: Transform<aws.appautoscaling.TargetArgs>;
+  /** Each target tracking policy. */
+  readonly scalingPolicy?: Transform<aws.appautoscaling.PolicyArgs>;
+}
+
+/**
+ * A CloudWatch metric and its target value. The metric must fall in proportion if tasks are added, as an average over the tasks
+ * does. Another metric scales without end.
+ * @see https://docs.aws.amazon.com/autoscaling/application/userguide/create-target-tracking-policy-cli.html
+ */
+export interface ScalingMetric {
+  /** Namespace, such as `MyApp`. */
+  readonly namespace: pulumi.Input<string>;
+  /** Name, such as `Subscriptions`. */
+  readonly name: pulumi.Input<string>;
+  /** Dimensions: all those with which the metric is published. @default none */
+  readonly dimensions?: Readonly<Record<string, pulumi.Input<string>>>;
+  /** Statistic of the data points of a minute. @default Average */
+  readonly statistic?: "Average" | "Maximum" | "Minimum" | "SampleCount" | "Sum";
+  /** Unit, as the metric is published, such as `Count`. @default all units */
+  readonly unit?: string;
+  /** Target value; more than 0. */
+  readonly target: number;
 }
 
 type Tracking = aws.types.input.appautoscaling.PolicyTargetTrackingScalingPolicyConfiguration;
@@ -54,17 +86,22 @@ export class Autoscaling extends pulumi.ComponentResource {
     super("websocket:infra:Autoscaling", name, {}, opts);
     const child = { parent: this };
 
+    const { transform } = args;
+
     const target = new aws.appautoscaling.Target(
-      `${name}-tasks`,
-      {
-        serviceNamespace: "ecs",
-        scalableDimension: "ecs:service:DesiredCount",
-        resourceId: pulumi.interpolate`service/${args.clusterName}/${args.serviceName}`,
-        minCapacity: args.minTasks,
-        maxCapacity: args.maxTasks,
-      },
-      // A scheduled action replaces both in AWS. An update must not undo it.
-      { ...child, ignoreChanges: args.scheduledActions.length > 0 ? ["minCapacity", "maxCapacity"] : [] },
+      ...applyTransform(
+        transform?.scalableTarget,
+        `${name}-tasks`,
+        {
+          serviceNamespace: "ecs",
+          scalableDimension: "ecs:service:DesiredCount",
+          resourceId: pulumi.interpolate`service/${args.clusterName}/${args.serviceName}`,
+          minCapacity: args.minTasks,
+          maxCapacity: args.maxTasks,
+        },
+        // A scheduled action replaces both in AWS. An update must not undo it.
+        { ...child, ignoreChanges: args.scheduledActions.length > 0 ? ["minCapacity", "maxCapacity"] : [] },
+      ),
     );
     const { serviceNamespace, scalableDimension, resourceId } = target;
     const tasks = { serviceNamespace, scalableDimension, resourceId };
@@ -77,18 +114,21 @@ export class Autoscaling extends pulumi.ComponentResource {
     const track = (suffix: string, targetValue: number, metric: TrackedMetric): void => {
       if (targetValue === 0) return;
       previous = new aws.appautoscaling.Policy(
-        `${name}-${suffix}`,
-        {
-          policyType: "TargetTrackingScaling",
-          ...tasks,
-          targetTrackingScalingPolicyConfiguration: {
-            ...metric,
-            targetValue,
-            scaleOutCooldown: args.scaleOutCooldownSeconds,
-            scaleInCooldown: args.scaleInCooldownSeconds,
+        ...applyTransform(
+          transform?.scalingPolicy,
+          `${name}-${suffix}`,
+          {
+            policyType: "TargetTrackingScaling",
+            ...tasks,
+            targetTrackingScalingPolicyConfiguration: {
+              ...metric,
+              targetValue,
+              scaleOutCooldown: args.scaleOutCooldownSeconds,
+              scaleInCooldown: args.scaleInCooldownSeconds,
+            },
           },
-        },
-        afterPrevious(),
+          afterPrevious(),
+        ),
       );
     };
     track("connections", args.connectionsPerTask, connectionsOf(args.metricsServiceName));
@@ -101,6 +141,9 @@ export class Autoscaling extends pulumi.ComponentResource {
     track("cpu", args.cpuPercent, {
       predefinedMetricSpecification: { predefinedMetricType: "ECSServiceAverageCPUUtilization" },
     });
+    if (args.scalingMetric !== undefined) {
+      track("metric", args.scalingMetric.target, metricOf(args.scalingMetric));
+    }
 
     for (const [index, { cron, min, max, timeZone }] of args.scheduledActions.entries()) {
       previous = new aws.appautoscaling.ScheduledAction(
@@ -129,6 +172,24 @@ function connectionsOf(metricsServiceName: string): TrackedMetric {
       dimensions: [{ name: SERVICE_DIMENSION, value: metricsServiceName }],
       statistic: "Average",
       unit,
+    },
+  };
+}
+
+function metricOf({
+  namespace,
+  name,
+  dimensions = {},
+  statistic = "Average",
+  unit,
+}: ScalingMetric): TrackedMetric {
+  return {
+    customizedMetricSpecification: {
+      namespace,
+      metricName: name,
+      dimensions: Object.entries(dimensions).map(([key, value]) => ({ name: key, value })),
+      statistic,
+      ...(unit !== undefined && { unit }),
     },
   };
 }

@@ -1,6 +1,8 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { applyTransform } from "../transform.ts";
+import type { Transform } from "../transform.ts";
 
 /** Length of the random suffix. It distinguishes the cluster from a deleted one whose log groups remain. */
 const SUFFIX_BYTES = 4;
@@ -12,6 +14,12 @@ export interface ClusterArgs {
   readonly logRetentionDays: number;
   /** Whether the log groups remain after the stack is deleted. */
   readonly retainLogs: boolean;
+  readonly transform?: ClusterTransform;
+}
+
+export interface ClusterTransform {
+  /** The ECS cluster. */
+  readonly cluster?: Transform<aws.ecs.ClusterArgs>;
 }
 
 /** An ECS cluster and the log groups to which ECS itself writes. */
@@ -47,20 +55,23 @@ export class Cluster extends pulumi.ComponentResource {
     });
     const execLog = args.enableExec ? createLogGroup("exec") : undefined;
     const cluster = new aws.ecs.Cluster(
-      name,
-      {
-        name: clusterName,
-        settings: [{ name: "containerInsights", value: "enhanced" }],
-        ...(execLog !== undefined && {
-          configuration: {
-            executeCommandConfiguration: {
-              logging: "OVERRIDE",
-              logConfiguration: { cloudWatchLogGroupName: execLog.name },
+      ...applyTransform(
+        args.transform?.cluster,
+        name,
+        {
+          name: clusterName,
+          settings: [{ name: "containerInsights", value: "enhanced" }],
+          ...(execLog !== undefined && {
+            configuration: {
+              executeCommandConfiguration: {
+                logging: "OVERRIDE",
+                logConfiguration: { cloudWatchLogGroupName: execLog.name },
+              },
             },
-          },
-        }),
-      },
-      { ...child, dependsOn: [insightsLog] },
+          }),
+        },
+        { ...child, dependsOn: [insightsLog] },
+      ),
     );
 
     this.arn = cluster.arn;

@@ -1,15 +1,17 @@
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import * as aws from "@pulumi/aws";
 import * as awsx from "@pulumi/awsx";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { hashContent } from "./contentHash.ts";
+import { applyTransform } from "../transform.ts";
+import type { Transform } from "../transform.ts";
+import { hashBuildContext } from "./buildContext.ts";
+import type { CpuArchitecture } from "./container.ts";
 
-const PLATFORM = "linux/arm64";
-const DOCKERFILE = "app/Dockerfile";
+const PLATFORMS = { ARM64: "linux/arm64", X86_64: "linux/amd64" } as const;
 
-const DOCKERIGNORE = ".dockerignore";
+/** The Dockerfile of our server. */
+export const SERVER_DOCKERFILE = "app/Dockerfile";
 
 /** Length of the random part of a tag. It distinguishes two deployments of the same content. */
 const CHANGE_BYTES = 3;
@@ -18,14 +20,65 @@ const CHANGE_BYTES = 3;
 const MAX_IMAGES = 20;
 
 export interface ImageArgs {
-  /** Hash of the build context; see {@link hashImageContent}. */
-  readonly contentHash: string;
+  /** The build; see {@link planBuild}. */
+  readonly build: ImageBuild;
   /** Whether the repository and its images remain after the stack is deleted. */
   readonly retain: boolean;
+  readonly transform?: ImageTransform;
+}
+
+export interface ImageTransform {
+  /** The ECR repository. */
+  readonly repository?: Transform<aws.ecr.RepositoryArgs>;
+  /** The build of the image. */
+  readonly image?: Transform<awsx.ecr.ImageArgs>;
+}
+
+/** What the builder builds. */
+export interface ImageBuild {
+  /** Folder with the build context, and the Dockerfile. Both are relative to the working directory of the program. */
+  readonly context: string;
+  readonly dockerfile: string;
+  readonly platform: (typeof PLATFORMS)[CpuArchitecture];
+  /** Stage of the Dockerfile. @default the last one */
+  readonly target?: string;
+  /** Build arguments. */
+  readonly args: Readonly<Record<string, string>>;
+  /** Hash of everything above and of the files. */
+  readonly contentHash: string;
 }
 
 /**
- * The server's image in a private ECR repository with immutable tags. The tag consists of the content hash and a random part
+ * Reads the files of a build. An absolute path would make the image look changed on another machine, so the paths become
+ * relative.
+ * @param source.context folder; a relative path is relative to the working directory.
+ * @param source.dockerfile path of the Dockerfile in that folder.
+ * @throws {ExpectedError} if the context is missing or too large.
+ */
+export function planBuild(
+  source: Pick<ImageBuild, "context" | "dockerfile" | "target"> & Partial<Pick<ImageBuild, "args">>,
+  cpuArchitecture: CpuArchitecture,
+): ImageBuild {
+  const { context, dockerfile, target, args = {} } = source;
+  const platform = PLATFORMS[cpuArchitecture];
+  const folder = toPosix(path.relative(process.cwd(), path.resolve(context))) || ".";
+  const salt = JSON.stringify([platform, target, Object.entries(args)]);
+  return {
+    context: folder,
+    dockerfile: path.posix.join(folder, toPosix(dockerfile)),
+    platform,
+    ...(target !== undefined && { target }),
+    args,
+    contentHash: hashBuildContext({ folder, dockerfile: toPosix(dockerfile) }, salt),
+  };
+}
+
+function toPosix(file: string): string {
+  return file.replaceAll(path.sep, "/");
+}
+
+/**
+ * An image in a private ECR repository with immutable tags. The tag consists of the content hash and a random part
  * for each change of the content. Unchanged content is not built again. Content that returns after a change gets a new tag,
  * because its earlier tag is taken.
  */
@@ -39,15 +92,20 @@ export class Image extends pulumi.ComponentResource {
     super("websocket:infra:Image", name, {}, opts);
     const child = { parent: this };
 
+    const { build, transform } = args;
+
     const repository = new aws.ecr.Repository(
-      name,
-      {
-        imageTagMutability: "IMMUTABLE",
-        imageScanningConfiguration: { scanOnPush: true },
-        encryptionConfigurations: [{ encryptionType: "AES256" }],
-        forceDelete: !args.retain,
-      },
-      { ...child, retainOnDelete: args.retain },
+      ...applyTransform(
+        transform?.repository,
+        name,
+        {
+          imageTagMutability: "IMMUTABLE",
+          imageScanningConfiguration: { scanOnPush: true },
+          encryptionConfigurations: [{ encryptionType: "AES256" }],
+          forceDelete: !args.retain,
+        },
+        { ...child, retainOnDelete: args.retain },
+      ),
     );
     new aws.ecr.LifecyclePolicy(
       `${name}-lifecycle`,
@@ -69,56 +127,30 @@ export class Image extends pulumi.ComponentResource {
 
     const change = new random.RandomId(
       `${name}-change`,
-      { byteLength: CHANGE_BYTES, keepers: { contentHash: args.contentHash } },
+      { byteLength: CHANGE_BYTES, keepers: { contentHash: build.contentHash } },
       child,
     );
     const image = new awsx.ecr.Image(
-      name,
-      {
-        repositoryUrl: repository.repositoryUrl,
-        // An absolute path would make the image look changed on another machine.
-        context: ".",
-        dockerfile: DOCKERFILE,
-        platform: PLATFORM,
-        imageTag: pulumi.interpolate`${args.contentHash}-${change.hex}`,
-      },
-      // New content replaces this resource. Without this option, Pulumi would delete the previous image, which a rollback
-      // needs. Only the lifecycle policy and the deletion of the repository remove images.
-      { ...child, retainOnDelete: true },
+      ...applyTransform(
+        transform?.image,
+        name,
+        {
+          repositoryUrl: repository.repositoryUrl,
+          context: build.context,
+          dockerfile: build.dockerfile,
+          platform: build.platform,
+          ...(build.target !== undefined && { target: build.target }),
+          ...(Object.keys(build.args).length > 0 && { args: build.args }),
+          imageTag: pulumi.interpolate`${build.contentHash}-${change.hex}`,
+        },
+        // New content replaces this resource. Without this option, Pulumi would delete the previous image, which a rollback
+        // needs. Only the lifecycle policy and the deletion of the repository remove images.
+        { ...child, retainOnDelete: true },
+      ),
     );
 
     this.uri = image.imageUri;
     this.repositoryArn = repository.arn;
     this.registerOutputs({ uri: this.uri, repositoryArn: this.repositoryArn });
   }
-}
-
-/**
- * Returns a hash of the build context of the image, without its base image.
- * @param root folder of the repository.
- * @throws {Error} if a file of the build context is missing.
- */
-export function hashImageContent(root: string): string {
-  return hashContent(root, listBuildContext(root), PLATFORM);
-}
-
-/**
- * Returns the files and folders of the build context: the exceptions in .dockerignore, .dockerignore itself and the Dockerfile.
- * The list must include everything that the builder hashes. Otherwise changed content would get an existing tag.
- * @param root folder of the repository.
- * @throws {Error} if .dockerignore is not `*` and a list of exceptions.
- */
-export function listBuildContext(root: string): readonly string[] {
-  const lines = readFileSync(path.join(root, DOCKERIGNORE), "utf8")
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("#"));
-  const [first, ...exceptions] = lines;
-  if (first !== "*" || exceptions.some((line) => !/^![\w./-]+$/.test(line))) {
-    throw new Error(
-      `\`${DOCKERIGNORE}\`: got ${JSON.stringify([first, ...exceptions].join(" "))}; ` +
-        'expected a line "*" and a line "!PATH" for each file or folder of the image.',
-    );
-  }
-  return [DOCKERIGNORE, DOCKERFILE, ...exceptions.map((line) => line.slice(1))];
 }

@@ -1,16 +1,20 @@
 import * as aws from "@pulumi/aws";
 import * as awsx from "@pulumi/awsx";
 import * as pulumi from "@pulumi/pulumi";
-import { toEnvironment } from "../../../app/src/settings/environment.ts";
-import { settingDefinitions } from "../../../app/src/settings/settings.ts";
-import type { Settings } from "../../../app/src/settings/settings.ts";
 import type { Cluster } from "./cluster.ts";
 import type { StackConfig } from "../../config/stackConfig.ts";
-import type { Generations } from "../generations.ts";
+import { applyTransform } from "../transform.ts";
+import type { Transform } from "../transform.ts";
 import { waitFor } from "../waitFor.ts";
+import type { Container } from "./container.ts";
+import { findRepositoryArn } from "./imageUri.ts";
+import { completeSidecars, findSidecarSources } from "./sidecars.ts";
+import type { Sidecars } from "./sidecars.ts";
 import { buildExecStatements, buildExecutionStatements, declareTaskRole } from "./taskRoles.ts";
+import type { TaskSources } from "./taskRoles.ts";
 
-const CONTAINER_NAME = "websocket-service";
+/** Name of the container that clients connect to. */
+export const CONTAINER_NAME = "websocket-service";
 
 /**
  * Each connection needs a file descriptor. This is Fargate's default, declared because the range of `maxConnections` depends
@@ -24,8 +28,6 @@ const HEALTH_GRACE_SECONDS = 60;
 
 /** Health check of the container by ECS, in seconds. */
 const CONTAINER_HEALTH = {
-  // The server has its own health check, so the image needs no curl. The path is relative to the working directory.
-  command: ["CMD", "node", "server.mjs", "health"],
   interval: 10,
   timeout: 5,
   retries: 3,
@@ -36,22 +38,21 @@ const CONTAINER_HEALTH = {
 /** Buffer for log lines when CloudWatch is slow. If it is full, log lines are dropped and the server does not block. */
 const LOG_BUFFER = "25m";
 
-/** A deployment starts a new task before it stops an old one. Values are percentages of the desired count. */
-const ROLLING = {
-  deploymentMinimumHealthyPercent: 100,
-  deploymentMaximumPercent: 200,
-  availabilityZoneRebalancing: "ENABLED",
-} as const;
-
-/**
- * A deployment stops the old task before it starts the new one. Without a backplane two tasks must not run at the same time,
- * because clients of one task would not receive messages of the other.
- */
-const STOP_BEFORE_START = {
-  deploymentMinimumHealthyPercent: 0,
-  deploymentMaximumPercent: 100,
-  // ECS refuses rebalancing with a maximum of 100.
-  availabilityZoneRebalancing: "DISABLED",
+/** How a deployment replaces tasks. Values are percentages of the desired count. */
+const DEPLOYMENTS = {
+  /** It starts a new task before it stops an old one. */
+  ROLLING: {
+    deploymentMinimumHealthyPercent: 100,
+    deploymentMaximumPercent: 200,
+    availabilityZoneRebalancing: "ENABLED",
+  },
+  /** It stops the old task before it starts the new one, for servers of which two must not run at the same time. */
+  STOP_BEFORE_START: {
+    deploymentMinimumHealthyPercent: 0,
+    deploymentMaximumPercent: 100,
+    // ECS refuses rebalancing with a maximum of 100.
+    availabilityZoneRebalancing: "DISABLED",
+  },
 } as const;
 
 export interface ServiceArgs {
@@ -67,10 +68,12 @@ export interface ServiceArgs {
   readonly securityGroupId: pulumi.Input<string>;
   /** Target group in which ECS registers the tasks. */
   readonly targetGroupArn: pulumi.Input<string>;
-  /** Image URI with digest. */
-  readonly image: pulumi.Input<string>;
-  /** ARN of the ECR repository of the image. */
-  readonly repositoryArn: pulumi.Input<string>;
+  /** The container that clients connect to. */
+  readonly container: Container;
+  /** Containers beside it in each task, by name. They share its CPU units and its memory. @default none */
+  readonly sidecars?: Sidecars;
+  /** How a deployment replaces tasks. */
+  readonly deployment: keyof typeof DEPLOYMENTS;
   /** CPU units of a task. Fargate must support the combination with `memoryMiB`. */
   readonly cpu: number;
   /** Memory of a task in MiB. */
@@ -79,111 +82,119 @@ export interface ServiceArgs {
   readonly initialTasks: number;
   /** Seconds between SIGTERM and SIGKILL; 2 to 120. */
   readonly stopTimeoutSeconds: number;
-  /** Settings of the server. `port` is also the container port. */
-  readonly settings: Settings;
-  /** Valkey cache of the tasks. @default none: at most one task runs */
-  readonly backplane?: BackplaneAccess;
   /** Days until CloudWatch deletes a log event. */
   readonly logRetentionDays: number;
   /** Whether the log group remains after the stack is deleted. */
   readonly retainLogs: boolean;
+  readonly transform?: ServiceTransform;
 }
 
-/** Connection of a task to the backplane, which uses the Valkey cluster protocol. */
-export interface BackplaneAccess {
-  /** URL without the password, such as `rediss://user@host:6379`. */
-  readonly url: pulumi.Input<string>;
-  /** Memory that channels may use, in MiB. */
-  readonly budgetMib: number;
-  /** ARNs of the SSM parameters with the current and the previous password. */
-  readonly passwordArns: Generations<pulumi.Input<string>>;
+export interface ServiceTransform {
+  /** The ECS service and its task definition. */
+  readonly service?: Transform<awsx.ecs.FargateServiceArgs>;
+  /** The log group of the containers. */
+  readonly logGroup?: Transform<aws.cloudwatch.LogGroupArgs>;
+  /** The role of the server. */
+  readonly taskRole?: Transform<aws.iam.RoleArgs>;
+  /** The role with which ECS starts a task. */
+  readonly executionRole?: Transform<aws.iam.RoleArgs>;
 }
 
 /** The task definition, the ECS service, its roles and its log group. */
 export class Service extends pulumi.ComponentResource {
   /** Name of the ECS service. */
   readonly serviceName: pulumi.Output<string>;
+  /** Name of the role of the server, for further permissions. */
+  readonly taskRoleName: pulumi.Output<string>;
+  /** Name of the role with which ECS starts a task, for further permissions. */
+  readonly executionRoleName: pulumi.Output<string>;
   readonly #service: awsx.ecs.FargateService;
 
   constructor(name: string, args: ServiceArgs, opts?: pulumi.ComponentResourceOptions) {
     super("websocket:infra:Service", name, {}, opts);
     const child = { parent: this };
 
+    const { cluster, container, sidecars = {}, transform } = args;
+
     const logGroup = new aws.cloudwatch.LogGroup(
-      `${name}-log`,
-      { retentionInDays: args.logRetentionDays },
-      { ...child, retainOnDelete: args.retainLogs },
+      ...applyTransform(
+        transform?.logGroup,
+        `${name}-log`,
+        { retentionInDays: args.logRetentionDays },
+        { ...child, retainOnDelete: args.retainLogs },
+      ),
     );
-    const { cluster } = args;
-    const taskRoleArn = declareTaskRole(
+    const taskRole = declareTaskRole(
       `${name}-task`,
       cluster.execLogGroupArn === undefined ? [] : buildExecStatements(cluster.execLogGroupArn),
       child,
+      transform?.taskRole,
     );
-    const executionRoleArn = declareTaskRole(
+    const executionRole = declareTaskRole(
       `${name}-execution`,
-      buildExecutionStatements(args.repositoryArn, logGroup.arn, args.backplane?.passwordArns),
+      findSources(container, sidecars, logGroup.arn).apply(buildExecutionStatements),
       child,
+      transform?.executionRole,
     );
+    const logTo = (prefix: string) => ({
+      logDriver: "awslogs",
+      options: {
+        "awslogs-group": logGroup.name,
+        "awslogs-region": args.region,
+        "awslogs-stream-prefix": prefix,
+        mode: "non-blocking",
+        "max-buffer-size": LOG_BUFFER,
+      },
+    });
+    const main = {
+      ...describeContainer(container),
+      stopTimeout: args.stopTimeoutSeconds,
+      logConfiguration: logTo(CONTAINER_NAME),
+    };
 
     this.#service = new awsx.ecs.FargateService(
-      name,
-      {
-        cluster: cluster.arn,
-        desiredCount: args.initialTasks,
-        networkConfiguration: {
-          subnets: args.subnetIds,
-          securityGroups: [args.securityGroupId],
-          assignPublicIp: args.assignPublicIp,
-        },
-        loadBalancers: [
-          {
-            targetGroupArn: args.targetGroupArn,
-            containerName: CONTAINER_NAME,
-            containerPort: args.settings.port,
+      ...applyTransform(
+        transform?.service,
+        name,
+        {
+          cluster: cluster.arn,
+          desiredCount: args.initialTasks,
+          networkConfiguration: {
+            subnets: args.subnetIds,
+            securityGroups: [args.securityGroupId],
+            assignPublicIp: args.assignPublicIp,
           },
-        ],
-        healthCheckGracePeriodSeconds: HEALTH_GRACE_SECONDS,
-        ...(args.backplane === undefined ? STOP_BEFORE_START : ROLLING),
-        deploymentCircuitBreaker: { enable: true, rollback: true },
-        enableExecuteCommand: cluster.execLogGroupArn !== undefined,
-        enableEcsManagedTags: true,
-        propagateTags: "SERVICE",
-        taskDefinitionArgs: {
-          family: cluster.name,
-          runtimePlatform: { cpuArchitecture: "ARM64", operatingSystemFamily: "LINUX" },
-          cpu: String(args.cpu),
-          memory: String(args.memoryMiB),
-          taskRole: { roleArn: taskRoleArn },
-          executionRole: { roleArn: executionRoleArn },
-          logGroup: { existing: { arn: logGroup.arn } },
-          container: {
-            name: CONTAINER_NAME,
-            image: args.image,
-            essential: true,
-            portMappings: [
-              { containerPort: args.settings.port, hostPort: args.settings.port, protocol: "tcp" },
-            ],
-            ...buildEnvironment(args),
-            healthCheck: { ...CONTAINER_HEALTH, command: [...CONTAINER_HEALTH.command] },
-            stopTimeout: args.stopTimeoutSeconds,
-            ulimits: [{ name: "nofile", softLimit: MAX_OPEN_FILES, hardLimit: MAX_OPEN_FILES }],
-            linuxParameters: { initProcessEnabled: true, capabilities: { drop: ["ALL"] } },
-            logConfiguration: {
-              logDriver: "awslogs",
-              options: {
-                "awslogs-group": logGroup.name,
-                "awslogs-region": args.region,
-                "awslogs-stream-prefix": CONTAINER_NAME,
-                mode: "non-blocking",
-                "max-buffer-size": LOG_BUFFER,
-              },
+          loadBalancers: [
+            {
+              targetGroupArn: args.targetGroupArn,
+              containerName: CONTAINER_NAME,
+              containerPort: container.port,
             },
+          ],
+          healthCheckGracePeriodSeconds: HEALTH_GRACE_SECONDS,
+          ...DEPLOYMENTS[args.deployment],
+          deploymentCircuitBreaker: { enable: true, rollback: true },
+          enableExecuteCommand: cluster.execLogGroupArn !== undefined,
+          enableEcsManagedTags: true,
+          propagateTags: "SERVICE",
+          taskDefinitionArgs: {
+            family: cluster.name,
+            runtimePlatform: { cpuArchitecture: container.cpuArchitecture, operatingSystemFamily: "LINUX" },
+            cpu: String(args.cpu),
+            memory: String(args.memoryMiB),
+            taskRole: { roleArn: taskRole.arn },
+            executionRole: { roleArn: executionRole.arn },
+            logGroup: { existing: { arn: logGroup.arn } },
+            ...(Object.keys(sidecars).length === 0
+              ? { container: main }
+              : { containers: { [CONTAINER_NAME]: main, ...completeSidecars(sidecars, logTo) } }),
           },
         },
-      },
-      child,
+        child,
+      ),
     );
+    this.taskRoleName = taskRole.name;
+    this.executionRoleName = executionRole.name;
 
     this.serviceName = this.#service.service.apply(({ name: serviceName }) => serviceName);
     this.registerOutputs({ serviceName: this.serviceName });
@@ -226,24 +237,36 @@ export function createServiceTransform({ protect }: Pick<StackConfig, "protect">
   };
 }
 
-/** Returns the variables in a stable order, so that unchanged settings cause no new task definition. Secrets are separate. */
-function buildEnvironment({ settings, backplane }: Pick<ServiceArgs, "settings" | "backplane">): {
-  environment: pulumi.Input<{ name: string; value: pulumi.Input<string> }>[];
-  secrets?: { name: string; valueFrom: pulumi.Input<string> }[];
-} {
-  const environment = toEnvironment({
-    ...settings,
-    valkeyCluster: backplane !== undefined,
-    valkeyBudgetMib: backplane?.budgetMib ?? settings.valkeyBudgetMib,
-  });
-  const { valkeyUrl, valkeyPassword } = settingDefinitions;
+function describeContainer(container: Container) {
+  const { image, command, port, environment, secrets, healthCommand } = container;
   return {
-    environment: Object.entries(environment).map(([name, value]) => ({
-      name,
-      value: name === valkeyUrl.variable ? (backplane?.url ?? value) : value,
-    })),
-    ...(backplane !== undefined && {
-      secrets: [{ name: valkeyPassword.variable, valueFrom: backplane.passwordArns[0] }],
+    name: CONTAINER_NAME,
+    image: image.uri,
+    ...(command !== undefined && { command: [...command] }),
+    essential: true,
+    portMappings: [{ containerPort: port, hostPort: port, protocol: "tcp" }],
+    environment: [...environment],
+    ...(secrets.length > 0 && { secrets: [...secrets] }),
+    ...(healthCommand !== undefined && {
+      healthCheck: { ...CONTAINER_HEALTH, command: ["CMD", ...healthCommand] },
     }),
+    ulimits: [{ name: "nofile", softLimit: MAX_OPEN_FILES, hardLimit: MAX_OPEN_FILES }],
+    linuxParameters: { initProcessEnabled: true, capabilities: { drop: ["ALL"] } },
   };
+}
+
+function findSources(
+  { image, secrets: variables, previousSecretArns }: Container,
+  sidecars: Sidecars,
+  logGroupArn: pulumi.Output<string>,
+): pulumi.Output<TaskSources> {
+  const secretArns = [...variables.map(({ valueFrom }) => valueFrom), ...previousSecretArns];
+  const repositoryArn = image.repositoryArn ?? pulumi.output(image.uri).apply(findRepositoryArn);
+  return pulumi
+    .all([repositoryArn, pulumi.all(secretArns), findSidecarSources(sidecars), logGroupArn])
+    .apply(([repository, secrets, beside, logGroup]) => ({
+      repositoryArns: [...(repository === undefined ? [] : [repository]), ...beside.repositoryArns],
+      secretArns: [...secrets, ...beside.secretArns],
+      logGroupArn: logGroup,
+    }));
 }

@@ -1,39 +1,50 @@
 /** The task role (permissions of the server) and the task execution role (permissions of ECS when it starts a task). */
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import type { Generations } from "../generations.ts";
 import type { Suppression } from "../suppression.ts";
+import { applyTransform } from "../transform.ts";
+import type { Transform } from "../transform.ts";
+import { waitFor } from "../waitFor.ts";
+
+/** A role, available after its policy exists. */
+export interface TaskRole {
+  readonly arn: pulumi.Output<string>;
+  readonly name: pulumi.Output<string>;
+}
 
 /**
  * Declares a role that only ECS tasks of this account can assume.
  * @param statements statements of its policy; an empty list declares no policy.
- * @returns the ARN of the role, available after its policy exists.
  * @see https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
  */
 export function declareTaskRole(
   name: string,
-  statements: readonly pulumi.Inputs[],
+  statements: pulumi.Output<readonly pulumi.Inputs[]> | readonly pulumi.Inputs[],
   child: pulumi.CustomResourceOptions,
-): pulumi.Output<string> {
+  transform: Transform<aws.iam.RoleArgs> | undefined,
+): TaskRole {
   const { accountId } = aws.getCallerIdentityOutput({}, child);
   const role = new aws.iam.Role(
-    `${name}-role`,
-    {
-      assumeRolePolicy: pulumi.jsonStringify({
-        Version: "2012-10-17",
-        Statement: [
-          {
-            Effect: "Allow",
-            Principal: { Service: "ecs-tasks.amazonaws.com" },
-            Action: "sts:AssumeRole",
-            Condition: { StringEquals: { "aws:SourceAccount": accountId } },
-          },
-        ],
-      }),
-    },
-    child,
+    ...applyTransform(
+      transform,
+      `${name}-role`,
+      {
+        assumeRolePolicy: pulumi.jsonStringify({
+          Version: "2012-10-17",
+          Statement: [
+            {
+              Effect: "Allow",
+              Principal: { Service: "ecs-tasks.amazonaws.com" },
+              Action: "sts:AssumeRole",
+              Condition: { StringEquals: { "aws:SourceAccount": accountId } },
+            },
+          ],
+        }),
+      },
+      child,
+    ),
   );
-  if (statements.length === 0) return role.arn;
+  if (!pulumi.Output.isInstance(statements) && statements.length === 0) return role;
   const policy = new aws.iam.RolePolicy(
     `${name}-policy`,
     {
@@ -42,7 +53,7 @@ export function declareTaskRole(
     },
     child,
   );
-  return pulumi.all([role.arn, policy.id]).apply(([arn]) => arn);
+  return { arn: waitFor([policy], role.arn), name: role.name };
 }
 
 const ROLE_POLICY = "websocket:infra:Service$aws:iam/rolePolicy:RolePolicy";
@@ -69,7 +80,7 @@ export const suppressions: readonly Suppression[] = [
     resource: ROLE_POLICY,
     findings: ["ecr:GetAuthorizationToken on every resource"],
     reason:
-      "The action supports no resource. The other ECR actions are limited to the repository of the stack.",
+      "The action supports no resource. The other ECR actions are limited to the repositories of the images.",
   },
   {
     rule: "IAM5",
@@ -108,33 +119,66 @@ export function buildExecStatements(logGroupArn: pulumi.Input<string>): readonly
   ];
 }
 
+/** What ECS reads when it starts a task. */
+export interface TaskSources {
+  /** ARNs of the private ECR repositories of the images. */
+  readonly repositoryArns: readonly string[];
+  /** ARNs of SSM parameters and of secrets in Secrets Manager, as container definitions have them. */
+  readonly secretArns: readonly string[];
+  readonly logGroupArn: string;
+}
+
 /**
- * Returns the statements that ECS needs to start a task: pull the image, create the log stream, read the secret.
- * @param parameterArns SSM parameters of the current and the previous generation; ECS can still start tasks of the previous
- * deployment.
+ * Returns the statements that ECS needs to start a task: pull the images, create the log stream, read the secrets. Images of other
+ * registries than ECR need no permission.
  * @see https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
  */
-export function buildExecutionStatements(
-  repositoryArn: pulumi.Input<string>,
-  logGroupArn: pulumi.Input<string>,
-  parameterArns: Generations<pulumi.Input<string>> | undefined,
-): pulumi.Inputs[] {
+export function buildExecutionStatements({
+  repositoryArns,
+  secretArns,
+  logGroupArn,
+}: TaskSources): readonly pulumi.Inputs[] {
+  const allow = (
+    Action: string | readonly string[],
+    Resource: string | readonly string[],
+  ): pulumi.Inputs => ({
+    Effect: "Allow",
+    Action,
+    Resource,
+  });
+  const repositories = unique(repositoryArns);
+  const parameters = unique(secretArns.filter((arn) => !isSecretOfSecretsManager(arn)));
+  const secrets = unique(secretArns.filter(isSecretOfSecretsManager).map(withoutSelector));
   return [
-    // The action supports no resource: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
-    { Effect: "Allow", Action: "ecr:GetAuthorizationToken", Resource: "*" },
-    {
-      Effect: "Allow",
-      Action: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-      Resource: repositoryArn,
-    },
-    {
-      Effect: "Allow",
-      Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
-      Resource: pulumi.interpolate`${logGroupArn}:*`,
-    },
-    // The AWS managed key of SSM allows decryption to every principal that can read the parameter.
-    ...(parameterArns === undefined
+    ...(repositories.length === 0
       ? []
-      : [{ Effect: "Allow", Action: "ssm:GetParameters", Resource: [...parameterArns] }]),
+      : [
+          // The action supports no resource: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
+          allow("ecr:GetAuthorizationToken", "*"),
+          allow(
+            ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            repositories,
+          ),
+        ]),
+    allow(["logs:CreateLogStream", "logs:PutLogEvents"], `${logGroupArn}:*`),
+    // The AWS managed keys of both services allow decryption to every principal that can read the value.
+    ...(parameters.length === 0 ? [] : [allow("ssm:GetParameters", parameters)]),
+    ...(secrets.length === 0 ? [] : [allow("secretsmanager:GetSecretValue", secrets)]),
   ];
+}
+
+function isSecretOfSecretsManager(arn: string): boolean {
+  return arn.startsWith("arn:aws:secretsmanager:");
+}
+
+/** Segments of the ARN of a secret without the selector of a JSON key or a version. */
+const SECRET_ARN_SEGMENTS = 7;
+
+/** @see https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html */
+function withoutSelector(arn: string): string {
+  return arn.split(":").slice(0, SECRET_ARN_SEGMENTS).join(":");
+}
+
+function unique(values: readonly string[]): readonly string[] {
+  return [...new Set(values)];
 }

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { cpSync, mkdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { text } from "node:stream/consumers";
-import { listBuildContext } from "../../../infra/components/tasks/image.ts";
+import { listBuildContext } from "../../../infra/components/tasks/buildContext.ts";
 import { parseDockerfile } from "./dockerfile.ts";
 import type { Stage } from "./dockerfile.ts";
 
@@ -37,7 +37,7 @@ export async function buildImage(
   scratch: string,
 ): Promise<BuiltImage> {
   const context = path.join(scratch, "context");
-  for (const entry of listBuildContext(repository)) {
+  for (const entry of listBuildContext({ folder: repository, dockerfile: "app/Dockerfile" })) {
     cpSync(path.join(repository, entry), path.join(context, entry), { recursive: true });
   }
 
