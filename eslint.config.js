@@ -4,7 +4,7 @@ import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  { ignores: ["**/node_modules/", "**/dist/", "**/.pulumi/"] },
+  { ignores: ["**/node_modules/", "**/dist/", "**/.pulumi/", "tests/package/fixtures/"] },
   js.configs.recommended,
   {
     files: ["**/*.ts"],

@@ -1,5 +1,6 @@
 /** Options that npm consumed because no `--` precedes them, as in `npm run deploy preview dev --refresh`. */
 import { readFileSync } from "node:fs";
+import { commandWithArguments } from "./commandNames.ts";
 import { dashed, problem, type OptionTypes, UsageError } from "./options.ts";
 
 /** The part of a process that is read here. */
@@ -39,13 +40,8 @@ export function refuseSwallowedOptions(
   const words = swallowed.some((option) => option.endsWith(VALUE)) ? [] : args;
   throw new UsageError(
     swallowed.map((key) => problem(key, "an option that npm consumed", "it after --")),
-    () => `\`${[commandOf(script), "--", ...words, ...swallowed].join(" ")}\``,
+    () => `\`${[commandWithArguments(script), ...words, ...swallowed].join(" ")}\``,
   );
-}
-
-/** The command that runs a script of package.json. */
-export function commandOf(script: string): string {
-  return script === "start" ? "npm start" : `npm run ${script}`;
 }
 
 const VALUE = "VALUE";

@@ -1,7 +1,9 @@
 import { ignoreBrokenPipes, watchParent } from "../app/src/settings/commandProcess.ts";
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
+import { isPackaged } from "../app/src/settings/ownFiles.ts";
 import { ensureHomeFolder } from "./homeFolder.ts";
-import { commandOf, refuseSwallowedOptions } from "./npmOptions.ts";
+import { commandWithArguments } from "./commandNames.ts";
+import { refuseSwallowedOptions } from "./npmOptions.ts";
 import { type OptionTypes, UsageError } from "./options.ts";
 
 /** Exit codes of every command. A command may have more. */
@@ -13,6 +15,8 @@ export const EXIT_CODES = {
   /** 128 and the number of SIGINT, as in shells. */
   interrupted: 130,
 } as const;
+
+const NPM_HINT = '; npm consumes options that are not after " -- "';
 
 export interface CommandDefinition<Options> {
   /** The script of package.json that runs the command, such as `start`. */
@@ -46,7 +50,7 @@ export async function runCommandLine<Options>(command: CommandDefinition<Options
     if (!(error instanceof ExpectedError)) throw error;
     const isUsageError = error instanceof UsageError;
     const hint = isUsageError
-      ? `\nAll options: \`${commandOf(command.script)} -- --help\`; npm consumes options that are not after " -- ".`
+      ? `\nAll options: \`${commandWithArguments(command.script)} --help\`${isPackaged ? "" : NPM_HINT}.`
       : "";
     process.stderr.write(`${error.message}${hint}\n`);
     process.exitCode = isUsageError ? EXIT_CODES.usage : EXIT_CODES.failed;

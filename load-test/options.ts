@@ -1,6 +1,7 @@
 /** The command line of the load test: each option once, with its unit, range and default. */
 import { nearest } from "../app/src/settings/nearest.ts";
 import type { Problem } from "../app/src/settings/problem.ts";
+import { commandOf, commandWithArguments } from "../cli/commandNames.ts";
 import {
   describeOptions,
   expectedName,
@@ -70,7 +71,7 @@ const GENERAL = {
   record: {
     type: "string",
     value: "FILE",
-    description: "Write the load of each minute to a CSV file for npm run simulate",
+    description: `Write the load of each minute to a CSV file for ${commandOf("simulate")}`,
   },
   help: { type: "boolean", description: "Print this text" },
 } as const satisfies OptionDefinitions;
@@ -80,7 +81,7 @@ export const OPTIONS = {
   ...GENERAL,
 };
 
-export const HELP = `Usage: npm run load-test -- wss://HOST/wss [options]
+export const HELP = `Usage: ${commandWithArguments("load-test")} wss://HOST/wss [options]
 
 ${describeOptions({ ...GENERAL, ...definitionsOf(COMMON) })}
 

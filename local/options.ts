@@ -1,6 +1,7 @@
 /** The command line of `npm start`. */
 import { quoteValue } from "../app/src/settings/definition.ts";
 import type { Problem } from "../app/src/settings/problem.ts";
+import { commandWithArguments } from "../cli/commandNames.ts";
 import {
   describeOptions,
   problemWithArgument,
@@ -112,7 +113,7 @@ export const OPTIONS = {
 export const HELP = `Runs the declared stack on this machine: edge, load balancer and tasks, with the values
 that the Pulumi program declares. It is a development tool; production is AWS.
 
-Usage: npm start -- [options]
+Usage: ${commandWithArguments("start")} [options]
 
 ${describeOptions(OPTIONS)}
 

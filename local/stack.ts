@@ -1,5 +1,5 @@
 /** Runs a declared graph on this machine: the path to its service, and the edge of its API Gateway. */
-import path from "node:path";
+import { ownModule } from "../app/src/settings/ownFiles.ts";
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
 import { startApiGatewayEdge } from "./runtime/apiGatewayEdge.ts";
 import { createImpairment } from "./runtime/network/impairment.ts";
@@ -19,7 +19,7 @@ import type { Tasks } from "./runtime/tasks/tasks.ts";
 /** Time for open connections to write their last bytes, such as close frames, after the tasks have ended. */
 const FLUSH_MS = 1000;
 
-const BROKEN_VERSION = path.join(import.meta.dirname, "control", "brokenVersion.ts");
+const BROKEN_VERSION = ownModule("local/control/brokenVersion.ts");
 
 export interface StackOptions {
   /** Port of the edge; 0 for any free port. */

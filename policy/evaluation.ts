@@ -1,8 +1,13 @@
 /** Applies the rules to a stack and separates the findings from the accepted ones. */
 import { nearest } from "../app/src/settings/nearest.ts";
+import { isPackaged } from "../app/src/settings/ownFiles.ts";
 import type { Suppression } from "../infra/components/suppression.ts";
 import type { Resource, ResourceRule, Rule, Stack } from "./rule.ts";
 import { UnknownValueError } from "./values.ts";
+
+const ACCEPT = isPackaged
+  ? "make the policy advisory, with --policy-pack-config"
+  : "add a suppression with a reason beside the resource in infra/";
 
 /** A violation of a rule by a resource. */
 export interface Finding {
@@ -86,7 +91,7 @@ export function formatFinding({ rule, resource, fault }: Finding): string {
   return [
     `${resource.name}: ${fault}.`,
     `Why: ${rule.why}`,
-    `Fix: ${rule.fix} Or accept the finding: add a suppression with a reason beside the resource in infra/.`,
+    `Fix: ${rule.fix} Or accept the finding: ${ACCEPT}.`,
   ].join("\n");
 }
 

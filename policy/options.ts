@@ -1,4 +1,5 @@
 /** The command line of `npm run policy`. */
+import { commandWithArguments } from "../cli/commandNames.ts";
 import {
   describeOptions,
   problemWithArgument,
@@ -25,7 +26,7 @@ export const OPTIONS = {
 export const HELP = `Checks the declared resources of the stacks against the rules of the policy pack (docs/policy.md), without a cloud.
 Exits with 1 if a rule is violated without a suppression, or if a suppression has no effect.
 
-Usage: npm run policy -- [options]
+Usage: ${commandWithArguments("policy")} [options]
 
 ${describeOptions(OPTIONS)}
 `;

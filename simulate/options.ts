@@ -1,6 +1,7 @@
 /** The command line of `npm run simulate`. */
 import { quoteValue } from "../app/src/settings/definition.ts";
 import type { Problem } from "../app/src/settings/problem.ts";
+import { commandWithArguments } from "../cli/commandNames.ts";
 import {
   assertNoProblems,
   describeOptions,
@@ -75,14 +76,14 @@ export const OPTIONS = {
 
 export const HELP = `Runs the declared autoscaler of a stack against a load, in virtual time and without a cloud (docs/simulate.md).
 
-Usage: npm run simulate -- [options]
+Usage: ${commandWithArguments("simulate")} [options]
 
 ${describeOptions(OPTIONS)}
 
 Loads:
 ${PROFILE_NAMES.map((name) => `  ${name.padEnd(16)}  ${PROFILES[name].description}`).join("\n")}
 
-A CSV file has the columns minute, connects, disconnects and messages. \`npm run load-test -- URL --record FILE\` writes one.
+A CSV file has the columns minute, connects, disconnects and messages. \`${commandWithArguments("load-test")} URL --record FILE\` writes one.
 `;
 
 /**

@@ -1,4 +1,4 @@
-/** The server as a library: `import { fromEnvironment, startServer } from "pulumi-websocket-server/server"`. */
+/** The server as a library: the npm package exports this as `pulumi-websocket-server/server`. */
 export { ExpectedError } from "./settings/expectedError.ts";
 export { fromEnvironment, SettingsError, toEnvironment } from "./settings/environment.ts";
 export type { Settings } from "./settings/settings.ts";

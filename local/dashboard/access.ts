@@ -1,5 +1,6 @@
 /** Which requests the dashboard answers. */
 import { createHash, timingSafeEqual } from "node:crypto";
+import { commandOf } from "../../cli/commandNames.ts";
 
 /** The parts of a request that decide whether it is answered. */
 export interface AccessRequest {
@@ -51,7 +52,10 @@ export function refusalOf(
     return { status: 405, reason: `Expected ${route.methods.join(", ")}` };
   }
   if (route.needsToken && !isToken(authorization, token)) {
-    return { status: 401, reason: "Open the address that npm start has printed: it contains the token" };
+    return {
+      status: 401,
+      reason: `Open the address that ${commandOf("start")} has printed: it contains the token`,
+    };
   }
   if (hasBody) return { status: 413, reason: "Expected no body" };
   return undefined;

@@ -1,5 +1,6 @@
 /** The text of events, for the output in lines and the live output. */
 import { stripVTControlCharacters } from "node:util";
+import { commandOf } from "../../cli/commandNames.ts";
 import type { Paint } from "../../cli/paint.ts";
 import type { EventOf, StackEvent, StackUrls } from "../events.ts";
 
@@ -114,7 +115,9 @@ function describeChange({ files, changed, needRestart }: EventOf<"stack-changed"
   if (changed.length + needRestart.length === 0) return [`${what}: no emulated value changes`];
   return [
     ...(changed.length > 0 ? [`${what}: changes ${changed.join(", ")}`] : []),
-    ...(needRestart.length > 0 ? [`${what}: restart npm start to change ${needRestart.join(", ")}`] : []),
+    ...(needRestart.length > 0
+      ? [`${what}: restart ${commandOf("start")} to change ${needRestart.join(", ")}`]
+      : []),
   ];
 }
 

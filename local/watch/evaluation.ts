@@ -1,6 +1,7 @@
 /** Evaluates the program in a process of its own, so that changed sources count and the event loop of the stack continues. */
 import { fork } from "node:child_process";
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
+import { ownModule } from "../../app/src/settings/ownFiles.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import type { evaluateWithOverrides } from "../evaluation.ts";
 
@@ -23,7 +24,7 @@ export async function evaluateInProcess(
   signal: AbortSignal,
   ...options: EvaluationArguments
 ): Promise<DeclaredGraph> {
-  const child = fork(new URL("evaluationProcess.ts", import.meta.url), {
+  const child = fork(ownModule("local/watch/evaluationProcess.ts"), {
     serialization: "advanced",
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     timeout: EVALUATION_TIMEOUT_MS,

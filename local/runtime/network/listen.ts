@@ -5,6 +5,7 @@ import { createServer as createTcpServer, type Server, type Socket } from "node:
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ExpectedError } from "../../../app/src/settings/expectedError.ts";
+import { commandOf } from "../../../cli/commandNames.ts";
 import { LOOPBACK } from "../../../cli/loopback.ts";
 import { findStackAt, recordPort } from "./portRecords.ts";
 
@@ -131,7 +132,7 @@ async function createSocketFolder(temporaryFolders: readonly string[]): Promise<
   }
   throw new ExpectedError(
     `\`TMPDIR\`: got ${JSON.stringify(temporaryFolders[0])}; expected a folder that this user may write to, with a path of ` +
-      `at most ${MAX_TEMPORARY_FOLDER_BYTES} bytes. Fix: \`TMPDIR=/tmp npm start\``,
+      `at most ${MAX_TEMPORARY_FOLDER_BYTES} bytes. Fix: \`TMPDIR=/tmp ${commandOf("start")}\``,
     { cause },
   );
 }

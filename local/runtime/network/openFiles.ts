@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { commandOf } from "../../../cli/commandNames.ts";
 import type { EmitEvent } from "../../events.ts";
 
 /** Node reports every HTTP request of this process that fails: those to the load balancer and the tasks, and health checks. */
@@ -29,7 +30,7 @@ export function watchOpenFiles(emit: EmitEvent, nowMs = (): number => performanc
       event: "warning",
       message:
         `All ${maxOpenFiles()} files that this process may open (\`ulimit -n\`) are open, so clients get 502. ` +
-        `Fix: \`ulimit -n ${PROPOSED_LIMIT} && npm start\``,
+        `Fix: \`ulimit -n ${PROPOSED_LIMIT} && ${commandOf("start")}\``,
     });
   }
 

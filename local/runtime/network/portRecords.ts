@@ -14,8 +14,8 @@ const USER_ID = process.getuid?.();
 const FOLDER = path.join(tmpdir(), `local-stack-ports-${USER_ID ?? "user"}`);
 
 const PROCESS_ID = /^[1-9]\d*$/;
-/** An argument of the process that `npm start` runs. */
-const STACK_SCRIPT = /(^|\/)local\/main\.ts$/;
+/** An argument of the process that `npm start` or the command of the npm package runs. */
+const STACK_SCRIPT = /(^|\/)(local\/main\.ts|pulumi-websocket-server(\.js)?)$/;
 
 /**
  * Records that this process listens on a port, if the folder is writable.

@@ -1,5 +1,7 @@
 /** One emulated task: a process that runs the server with the declared environment, and its health. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { pathToFileURL } from "node:url";
+import { ownModule } from "../../../app/src/settings/ownFiles.ts";
 import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import { watchContainer, watchListening } from "./containerHealth.ts";
 import { LOOPBACK } from "../../../cli/loopback.ts";
@@ -237,7 +239,7 @@ function numbersIn(message: unknown): Readonly<Record<string, number | undefined
 }
 
 function preloadUrl({ stopTimeoutSeconds }: DeclaredContainer): string {
-  const url = new URL("taskPreload.ts", import.meta.url);
+  const url = pathToFileURL(ownModule("local/runtime/tasks/taskPreload.ts"));
   url.searchParams.set("stopTimeoutMs", String(stopTimeoutSeconds * 1000));
   return url.href;
 }

@@ -1,6 +1,6 @@
 /**
- * A project for the Pulumi CLI with stand-in providers: a temporary copy of the repository with its own configuration, state and
- * stand-in for AWS. It uses no network.
+ * A project for the Pulumi CLI with stand-in providers: a temporary copy of the repository, or another program, with its own
+ * configuration, state and stand-in for AWS. It uses no network.
  */
 import { spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
@@ -52,14 +52,15 @@ export class Project {
   };
   #transcript = "";
 
-  constructor() {
+  /** @param fill writes the files of the project into an empty folder. @default a copy of the repository */
+  constructor(fill: (folder: string) => void = imitateRepository) {
     this.#root = mkdtempSync(join(tmpdir(), "pulumi-engine-"));
     process.once("exit", this.#atExit);
     const cloud = this.#folder("cloud");
     const bin = this.#folder("bin");
     const home = this.#folder("home");
 
-    imitateRepository(this.#folder("project"));
+    fill(this.#folder("project"));
     writeExecutable(join(bin, "pulumi-language-nodejs"), [join(import.meta.dirname, "languageHost.ts")]);
     for (const name of STAND_INS) {
       writeExecutable(join(bin, `pulumi-resource-${name}`), [PROVIDER_MAIN, name, cloud]);
@@ -85,7 +86,7 @@ export class Project {
     return { ...this.environment, PULUMI_DEBUG_PROVIDERS: debugProviders };
   }
 
-  /** Path of the copy of the repository. */
+  /** Path of the project. */
   get folder(): string {
     return this.#inside("project");
   }

@@ -1,0 +1,118 @@
+/** The package.json of the npm package. */
+import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import path from "node:path";
+import ts from "typescript";
+import { COMMAND, EXPORTS } from "./entries.ts";
+
+/** Before 22.12, CommonJS programs cannot load ES modules. */
+const ENGINES = { node: ">=22.12" } as const;
+
+/** The program and the package must share one copy of these, so the program installs them. */
+const PEER = /^@pulumi\//;
+
+/** Packages that only some programs need. */
+const OPTIONAL_PEERS = ["@pulumi/policy"] as const;
+
+/** Used in the repository only, if the built client is missing. */
+const NOT_USED = ["esbuild"] as const;
+
+/** Compiled modules that have the same content as a bundle of the package. */
+const CLIENT_BUNDLE = "./console/client.js";
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  readonly license: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+export function writeManifest(root: string, folder: string): void {
+  const own = readManifest(root);
+  const versions = {
+    ...own.dependencies,
+    ...readManifest(path.join(root, "app")).dependencies,
+    ...readManifest(path.join(root, "local/stand-in-valkey")).dependencies,
+  };
+  const imported = importedPackages(folder);
+  const peers = imported.filter((name) => PEER.test(name));
+  const { name, version, description, license } = own;
+  const manifest = {
+    name,
+    version,
+    description,
+    keywords: ["pulumi", "aws", "websocket", "fargate", "cloudfront"],
+    license,
+    type: "module",
+    sideEffects: false,
+    bin: { [name]: compiled(COMMAND) },
+    // For compilers whose module resolution does not read `exports`.
+    main: compiled(EXPORTS["."]),
+    types: declaration(EXPORTS["."]),
+    typesVersions: {
+      "*": Object.fromEntries(
+        Object.entries(EXPORTS).flatMap(([key, file]) =>
+          key === "." ? [] : [[key.slice(2), [declaration(file)]]],
+        ),
+      ),
+    },
+    exports: {
+      ...Object.fromEntries(
+        Object.entries(EXPORTS).map(([key, file]) => [
+          key,
+          { types: declaration(file), default: key === "./client" ? CLIENT_BUNDLE : compiled(file) },
+        ]),
+      ),
+      "./package.json": "./package.json",
+    },
+    engines: ENGINES,
+    dependencies: Object.fromEntries(
+      imported.filter((name) => !PEER.test(name)).map((name) => [name, versionOf(name, versions)]),
+    ),
+    peerDependencies: Object.fromEntries(peers.map((name) => [name, `^${versionOf(name, versions)}`])),
+    peerDependenciesMeta: Object.fromEntries(OPTIONAL_PEERS.map((name) => [name, { optional: true }])),
+    publishConfig: { access: "public" },
+  };
+  writeFileSync(path.join(folder, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
+}
+
+function compiled(source: string): string {
+  return `./${source.replace(/\.ts$/, ".js")}`;
+}
+
+function declaration(source: string): string {
+  return `./${source.replace(/\.ts$/, ".d.ts")}`;
+}
+
+function readManifest(folder: string): Manifest {
+  return JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8")) as Manifest;
+}
+
+function versionOf(name: string, versions: Readonly<Record<string, string>>): string {
+  const version = versions[name];
+  if (version === undefined)
+    throw new Error(`${name}: the package imports it, but no package.json has its version.`);
+  return version;
+}
+
+/** Returns the names of the packages that the compiled modules and their declarations import, sorted. */
+export function importedPackages(folder: string): readonly string[] {
+  const found = new Set<string>();
+  for (const file of globSync("**/*.{js,d.ts}", {
+    cwd: folder,
+    exclude: ["node_modules/**", "console/**"],
+  })) {
+    const text = readFileSync(path.join(folder, file), "utf8");
+    for (const { fileName: target } of ts.preProcessFile(text).importedFiles) {
+      const name = target
+        .split("/")
+        .slice(0, target.startsWith("@") ? 2 : 1)
+        .join("/");
+      const isOther =
+        !target.startsWith(".") && !target.startsWith("node:") && !builtinModules.includes(name);
+      if (isOther && !NOT_USED.some((each) => each === name)) found.add(name);
+    }
+  }
+  return [...found].sort();
+}
