@@ -9,7 +9,7 @@ import { COMMAND, EXPORTS } from "./entries.ts";
 const ENGINES = { node: ">=22.12" } as const;
 
 /** The program and the package must share one copy of these, so the program installs them. */
-const PEER = /^@pulumi\//;
+const PEER = "@pulumi/";
 
 /** Packages that only some programs need. */
 const OPTIONAL_PEERS = ["@pulumi/policy"] as const;
@@ -36,7 +36,7 @@ export function writeManifest(root: string, folder: string): void {
     ...readManifest(path.join(root, "local/stand-in-valkey")).dependencies,
   };
   const imported = importedPackages(folder);
-  const peers = imported.filter((name) => PEER.test(name));
+  const peers = imported.filter((name) => name.startsWith(PEER));
   const { name, version, description, license } = own;
   const manifest = {
     name,
@@ -68,7 +68,7 @@ export function writeManifest(root: string, folder: string): void {
     },
     engines: ENGINES,
     dependencies: Object.fromEntries(
-      imported.filter((name) => !PEER.test(name)).map((name) => [name, versionOf(name, versions)]),
+      imported.filter((name) => !name.startsWith(PEER)).map((name) => [name, versionOf(name, versions)]),
     ),
     peerDependencies: Object.fromEntries(peers.map((name) => [name, `^${versionOf(name, versions)}`])),
     peerDependenciesMeta: Object.fromEntries(OPTIONAL_PEERS.map((name) => [name, { optional: true }])),
