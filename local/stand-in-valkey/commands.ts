@@ -1,5 +1,6 @@
 /**
- * The commands that the Valkey driver of the message log uses. Other commands get the error for unknown commands.
+ * The commands on keys that the Valkey driver of the message log and the examples use. Other commands get the error for unknown
+ * commands.
  * @see https://valkey.io/commands
  */
 import { CommandError, OK, type Reply } from "./resp.ts";
@@ -23,6 +24,17 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   del: (store, keys) => keys.filter((key) => store.delete(key)).length,
   exists: (store, keys) => keys.filter((key) => store.has(key)).length,
   pexpire: (store, [key, ms]) => Number(store.expire(required(key), integer(ms))),
+
+  get: (store, [key]) => store.text(required(key)) ?? null,
+  set: (store, [key, value, ...args]) => {
+    const words = new Arguments(args);
+    const expiryMs = words.take("PX") ? integer(words.next()) : undefined;
+    if (words.rest().length > 0) throw syntaxError();
+    store.delete(required(key));
+    store.set(required(key), required(value));
+    if (expiryMs !== undefined) store.expire(required(key), expiryMs);
+    return OK;
+  },
 
   hlen: (store, [key]) => store.hash(required(key))?.size ?? 0,
   hmget: (store, [key, ...names]) => names.map((name) => store.hash(required(key))?.get(name) ?? null),
@@ -63,6 +75,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 export const CONNECTION_REPLIES: Readonly<Record<string, Reply>> = {
   client: OK,
   info: "redis_version:8.0.0\r\nloading:0\r\ncluster_enabled:1\r\n",
+  ping: { status: "PONG" },
   readonly: OK,
 };
 

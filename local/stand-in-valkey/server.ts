@@ -1,10 +1,12 @@
 /**
- * A server with the Valkey commands and scripts of the message log, in this process. It has one user, keeps its data in memory, and
- * supports RESP2 without TLS.
+ * A server with the Valkey commands of the message log and the examples, in this process. It has one user, keeps its data in memory,
+ * and supports RESP2 without TLS.
  */
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { type BlockingRead, execute, CONNECTION_REPLIES, isDataCommand, parseRead } from "./commands.ts";
+import { Channels } from "./channels.ts";
+import { isAllowed, permissionName } from "./permissions.ts";
 import { CommandError, CommandParser, encodeError, encodeReply, OK, type Reply } from "./resp.ts";
 import { createScripts } from "./scripts.ts";
 import { KeyStore } from "./store.ts";
@@ -13,7 +15,7 @@ import { KeyStore } from "./store.ts";
 export interface StandInUser {
   readonly name: string;
   readonly password: string;
-  /** The access string, such as `-@all +xadd +client|setname`. Its key patterns are ignored. */
+  /** The access string, such as `-@all +@read +client|setname`. Its key and channel patterns are ignored. */
   readonly access: string;
 }
 
@@ -25,11 +27,6 @@ export interface ValkeyStandIn {
 
 /** Commands that a client may send before it is authenticated. */
 const BEFORE_AUTH = ["auth", "quit"];
-/** Commands whose subcommands have permissions of their own. */
-const CONTAINER_COMMANDS = new Set([
-  ...["acl", "client", "cluster", "command", "config", "function", "latency", "memory", "module", "object"],
-  ...["pubsub", "script", "slowlog", "xgroup", "xinfo"],
-]);
 const LOOPBACK = "127.0.0.1";
 const SLOTS = 16_384;
 const NODE_ID = "0".repeat(40);
@@ -46,19 +43,23 @@ export async function startStandIn(user: StandInUser, listenPort = 0): Promise<V
   const scripts = await createScripts();
   const sockets = new Set<Socket>();
   const waiting = new Set<WaitingClient>();
-  const allowed = new Set(user.access.split(" "));
+  const channels = new Channels();
+  const access = user.access.split(" ");
   let port = 0;
 
   /** @returns why the user may not run the command; `undefined` if it may. */
-  function describeDenial(name: string, [word]: readonly string[]): string | undefined {
-    const whole = CONTAINER_COMMANDS.has(name) ? `${name}|${word?.toLowerCase() ?? ""}` : name;
-    if (["+@all", `+${name}`, `+${whole}`].some((permission) => allowed.has(permission))) return undefined;
-    return `User ${user.name} has no permissions to run the '${whole}' command`;
+  function describeDenial(name: string, args: readonly string[]): string | undefined {
+    const permission = permissionName(name, args);
+    if (isAllowed(access, permission)) return undefined;
+    return `User ${user.name} has no permissions to run the '${permission}' command`;
+  }
+
+  function requirePermission(name: string, args: readonly string[]): void {
+    const problem = describeDenial(name, args);
+    if (problem !== undefined) throw new CommandError(`NOPERM ${problem}`);
   }
 
   function run(name: string, args: readonly string[]): Reply {
-    const problem = describeDenial(name, args);
-    if (problem !== undefined) throw new CommandError(`NOPERM ${problem}`);
     switch (name) {
       case "eval":
       case "evalsha":
@@ -67,6 +68,10 @@ export async function startStandIn(user: StandInUser, listenPort = 0): Promise<V
         return args[0]?.toLowerCase() === "slots"
           ? [[0, SLOTS - 1, [LOOPBACK, port, NODE_ID]]]
           : "cluster_state:ok\r\n";
+      case "publish":
+        return channels.publish(args[0] ?? "", args[1] ?? "");
+      case "pubsub":
+        return args.slice(1).flatMap((channel) => [channel, channels.count(channel)]);
       default:
         return CONNECTION_REPLIES[name] ?? execute(store, name, args);
     }
@@ -94,6 +99,8 @@ export async function startStandIn(user: StandInUser, listenPort = 0): Promise<V
     let isAuthenticated = false;
     let reader: WaitingClient | undefined;
     let timer: NodeJS.Timeout | undefined;
+    /** The commands since MULTI. */
+    let transaction: (readonly [name: string, args: readonly string[]])[] | undefined;
 
     function authenticate(words: readonly string[]): Reply {
       const [name = "default", given] = words.length === 1 ? ["default", words[0]] : words;
@@ -129,6 +136,37 @@ export async function startStandIn(user: StandInUser, listenPort = 0): Promise<V
       reader = undefined;
     }
 
+    /** Runs a command that changes the state of the connection. @returns `undefined` for other commands. */
+    function runConnectionCommand(name: string, args: readonly string[]): string | undefined {
+      if (name === "multi") {
+        transaction = [];
+        return encodeReply(OK);
+      }
+      if (name === "exec" || name === "discard") {
+        const commands = transaction;
+        transaction = undefined;
+        if (commands === undefined) throw new CommandError(`ERR ${name.toUpperCase()} without MULTI`);
+        if (name === "discard") return encodeReply(OK);
+        return `*${commands.length}\r\n${commands.map(runInTransaction).join("")}`;
+      }
+      if (transaction !== undefined) {
+        transaction.push([name, args]);
+        return encodeReply({ status: "QUEUED" });
+      }
+      if (name === "subscribe") return channels.subscribe(socket, args).map(encodeReply).join("");
+      if (name === "unsubscribe") return channels.unsubscribe(socket, args).map(encodeReply).join("");
+      return undefined;
+    }
+
+    function runInTransaction([name, args]: readonly [string, readonly string[]]): string {
+      try {
+        return encodeReply(run(name, args));
+      } catch (error) {
+        if (error instanceof CommandError) return encodeError(error);
+        throw error;
+      }
+    }
+
     /** @returns `undefined` if the reply follows later. */
     function runCommand([word = "", ...args]: readonly string[]): string | undefined {
       const name = word.toLowerCase();
@@ -141,6 +179,9 @@ export async function startStandIn(user: StandInUser, listenPort = 0): Promise<V
           socket.end();
           return encodeReply(OK);
         }
+        requirePermission(name, args);
+        const ofConnection = runConnectionCommand(name, args);
+        if (ofConnection !== undefined) return ofConnection;
         const reply = run(name, args);
         const read = name === "xread" && reply === null ? parseRead(store, args) : undefined;
         if (read?.blockMs === undefined) return encodeReply(reply);
@@ -168,6 +209,7 @@ export async function startStandIn(user: StandInUser, listenPort = 0): Promise<V
     socket.on("error", () => undefined);
     socket.on("close", () => {
       stopWaiting();
+      channels.unsubscribe(socket, []);
       sockets.delete(socket);
     });
     socket.on("data", (chunk: Buffer) => {

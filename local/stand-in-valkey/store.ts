@@ -1,8 +1,8 @@
-/** The keys of the stand-in: streams and hashes, with their expiry. */
+/** The keys of the stand-in: streams, hashes and strings, with their expiry. */
 import { CommandError } from "./resp.ts";
 import { EntryStream } from "./stream.ts";
 
-type Value = EntryStream | Map<string, string>;
+type Value = EntryStream | Map<string, string> | string;
 
 export class KeyStore {
   readonly #values = new Map<string, Value>();
@@ -16,7 +16,12 @@ export class KeyStore {
 
   hash(key: string): Map<string, string> | undefined {
     const value = this.#get(key);
-    return value instanceof EntryStream ? wrongType() : value;
+    return value === undefined || value instanceof Map ? value : wrongType();
+  }
+
+  text(key: string): string | undefined {
+    const value = this.#get(key);
+    return value === undefined || typeof value === "string" ? value : wrongType();
   }
 
   set(key: string, value: Value): void {

@@ -1,6 +1,6 @@
 /** The server of the Apollo example, without a stack. */
 import assert from "node:assert/strict";
-import { startBackplane } from "./support/backplanes.ts";
+import { BACKPLANES, startBackplane } from "./support/backplanes.ts";
 import { APOLLO, postBody, subscribe } from "./support/graphqlClient.ts";
 import { waitUntil } from "../support/waitUntil.ts";
 import {
@@ -57,7 +57,7 @@ describe("the server of examples/apollo-subscriptions", function () {
     assert.deepEqual(subscription.history.slice(0, 2), [task, 1001]);
   });
 
-  for (const kind of ["single", "cluster"] as const) {
+  for (const kind of BACKPLANES) {
     it(`sends the messages of every task, and after a task has ended, through Valkey (${kind})`, async function () {
       await using backplane = await startBackplane(this, kind, ACCESS);
       await using one = await startServer(APOLLO, backplane.environment);

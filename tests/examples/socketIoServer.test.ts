@@ -1,6 +1,6 @@
 /** The server of the Socket.IO example, without a stack. */
 import assert from "node:assert/strict";
-import { startBackplane } from "./support/backplanes.ts";
+import { BACKPLANES, startBackplane } from "./support/backplanes.ts";
 import {
   checkTypes,
   INSTALL_TIMEOUT_MS,
@@ -34,7 +34,7 @@ describe("the server of examples/socket.io", function () {
     assert.equal((await client.next()).text, "first");
   });
 
-  for (const kind of ["single", "cluster"] as const) {
+  for (const kind of BACKPLANES) {
     it(`shares messages and the state of its clients through Valkey (${kind})`, async function () {
       await using backplane = await startBackplane(this, kind, ACCESS);
       await using one = await startServer(SOCKET_IO, backplane.environment);

@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { startStandIn } from "../../../local/stand-in-valkey/server.ts";
 import { requireValkey, startGuardedValkey, startValkey } from "../../support/valkey.ts";
 
 const USER = "image";
@@ -11,14 +12,27 @@ export interface Backplane extends AsyncDisposable {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** A single server, or a cluster with TLS as ElastiCache Serverless is. */
+export const BACKPLANES = ["a single server", "a cluster with TLS", "the stand-in"] as const;
+
+/** A Valkey server, a cluster with TLS as ElastiCache Serverless is, or the stand-in of the local stack. */
 export async function startBackplane(
   test: Mocha.Context,
-  kind: "single" | "cluster",
+  kind: (typeof BACKPLANES)[number],
   access: string,
 ): Promise<Backplane> {
+  if (kind === "the stand-in") {
+    const standIn = await startStandIn({ name: USER, password: PASSWORD, access });
+    return {
+      environment: {
+        VALKEY_URL: `redis://${USER}@127.0.0.1:${standIn.port}`,
+        VALKEY_PASSWORD: PASSWORD,
+        VALKEY_CLUSTER: "true",
+      },
+      [Symbol.asyncDispose]: () => standIn.close(),
+    };
+  }
   const binary = await requireValkey(test);
-  const valkey = await (kind === "cluster" ? startGuardedValkey(binary) : startValkey(binary));
+  const valkey = await (kind === "a cluster with TLS" ? startGuardedValkey(binary) : startValkey(binary));
   await valkey.command("ACL", "SETUSER", USER, `>${PASSWORD}`, ...access.split(" "));
   const { url, cluster, ca } = valkey.address;
   const folder = await mkdtemp(path.join(tmpdir(), "websocket-authority-"));

@@ -57,6 +57,26 @@ describe("the stand-in for Valkey", () => {
     });
   });
 
+  it("applies the categories of an access string, of which the last word for a command decides", async () => {
+    const access = "on ~* -@all +@read +@write +@connection -set +xadd";
+    const limited = await startStandIn({ ...FULL_ACCESS, access });
+    try {
+      using client = await Client.authorized(limited, FULL_ACCESS);
+      assert.match(await client.ask("GET", "x"), /^\$-1/);
+      assert.match(await client.ask("CLIENT", "SETNAME", "x"), /^\+OK/);
+      for (const words of [
+        ["SET", "x", "y"],
+        ["SUBSCRIBE", "x"],
+        ["CLIENT", "LIST"],
+        ["EVAL", "return 1", "0"],
+      ]) {
+        assert.match(await client.ask(...words), /^-NOPERM/, words.join(" "));
+      }
+    } finally {
+      await limited.close();
+    }
+  });
+
   describe("with RESP2", () => {
     before(async function () {
       standIn = await startStandIn(FULL_ACCESS);
@@ -95,7 +115,46 @@ describe("the stand-in for Valkey", () => {
 
     it("refuses unsupported commands by name", async () => {
       using client = await Client.authorized(standIn, FULL_ACCESS);
-      assert.match(await client.ask("SUBSCRIBE", "x"), /^-ERR unknown command 'subscribe'/);
+      assert.match(await client.ask("LPUSH", "x", "y"), /^-ERR unknown command 'lpush'/);
+    });
+
+    it("keeps strings until they expire", async () => {
+      using client = await Client.authorized(standIn, FULL_ACCESS);
+      assert.equal(await client.ask("SET", "s", "value", "PX", "1"), "+OK\r\n");
+      await waitUntil(async () => (await client.ask("GET", "s")) === "$-1\r\n");
+      await client.ask("SET", "s", "other");
+      assert.equal(await client.ask("GET", "s"), "$5\r\nother\r\n");
+      assert.match(await client.ask("HLEN", "s"), /^-WRONGTYPE/);
+    });
+
+    it("runs the commands of a transaction at its end", async () => {
+      using client = await Client.authorized(standIn, FULL_ACCESS);
+      using other = await Client.authorized(standIn, FULL_ACCESS);
+      await client.ask("SET", "t", "value");
+      assert.equal(await client.ask("MULTI"), "+OK\r\n");
+      for (const words of [
+        ["GET", "t"],
+        ["HLEN", "t"],
+        ["DEL", "t"],
+      ]) {
+        assert.equal(await client.ask(...words), "+QUEUED\r\n");
+      }
+      assert.match(await other.ask("EXISTS", "t"), /^:1/);
+      assert.match(await client.ask("EXEC"), /^\*3\r\n\$5\r\nvalue\r\n-WRONGTYPE.*\r\n:1\r\n$/);
+      assert.match(await client.ask("EXEC"), /^-ERR EXEC without MULTI/);
+    });
+
+    it("sends published messages to the subscribers of a channel", async () => {
+      using subscriber = await Client.authorized(standIn, FULL_ACCESS);
+      using publisher = await Client.authorized(standIn, FULL_ACCESS);
+      assert.match(await subscriber.ask("SUBSCRIBE", "a", "b"), /subscribe\r\n\$1\r\na\r\n:1[^]*\nb\r\n:2/);
+      assert.equal(await publisher.ask("PUBLISH", "b", "news"), ":1\r\n");
+      assert.match(await subscriber.read(1), /message\r\n\$1\r\nb\r\n\$4\r\nnews/);
+      assert.match(await subscriber.ask("UNSUBSCRIBE", "b"), /unsubscribe\r\n\$1\r\nb\r\n:1/);
+      assert.equal(await publisher.ask("PUBLISH", "b", "news"), ":0\r\n");
+      assert.equal(await publisher.ask("PUBSUB", "NUMSUB", "a"), "*2\r\n$1\r\na\r\n:1\r\n");
+      subscriber[Symbol.dispose]();
+      await waitUntil(async () => (await publisher.ask("PUBLISH", "a", "news")) === ":0\r\n");
     });
 
     it("ends a blocking read at a new entry, at its timeout, and with its connection", async () => {
