@@ -15,6 +15,7 @@ const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   "base-image": ["contents: write", "pull-requests: write"],
   deploy: ["contents: read", "id-token: write"],
   drift: ["contents: read", "id-token: write", "issues: write"],
+  release: ["contents: read", "contents: write", "id-token: write"],
   preview: ["contents: read", "id-token: write", "pull-requests: write"],
   soak: ["contents: read"],
   sweep: ["contents: read", "id-token: write"],
@@ -54,10 +55,10 @@ describe("the workflows", () => {
       const all = [permissions, ...Object.values(jobs).map((job) => job.permissions ?? {})];
       const rights = new Set(all.flatMap((each) => Object.entries(each).map((right) => right.join(": "))));
       assert.deepEqual([...rights].sort(), PERMISSIONS[name]);
-      for (const [job, { "timeout-minutes": minutes, steps, permissions: own = {} }] of Object.entries(
+      for (const [job, { "timeout-minutes": minutes, steps, uses, permissions: own = {} }] of Object.entries(
         jobs,
       )) {
-        assert.ok(minutes !== undefined, `${job} has no timeout`);
+        assert.ok(minutes !== undefined || uses !== undefined, `${job} has no timeout`);
         // A job that can write on GitHub must not run the repository's code.
         const writes = Object.entries(own).filter(
           ([scope, right]) => right === "write" && scope !== "id-token",
