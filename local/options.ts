@@ -12,10 +12,14 @@ import {
   problemWithValue,
   assertNoProblems,
 } from "../cli/options.ts";
+import { PROJECT_OPTIONS } from "./evaluation.ts";
 import { MAX_SPEED } from "./model/metrics/clock.ts";
 
 export interface LocalOptions {
-  readonly stack: string;
+  /** `undefined`: the repository. */
+  readonly cwd: string | undefined;
+  /** `undefined`: `dev`, or the only stack. */
+  readonly stack: string | undefined;
   /** `undefined`: as many as the stack declares. */
   readonly tasks: number | undefined;
   /** Speed of the autoscaler's clock. */
@@ -44,12 +48,7 @@ const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 const WEB_SCHEMES = ["ws:", "wss:", "http:", "https:"];
 
 export const OPTIONS = {
-  stack: {
-    type: "string",
-    value: "NAME",
-    default: "dev",
-    description: "Stack whose Pulumi.NAME.yaml is read",
-  },
+  ...PROJECT_OPTIONS,
   config: {
     type: "string",
     short: "c",
@@ -145,6 +144,7 @@ export function parseOptions(args: readonly string[], isTerminal = false): Local
 
   const { tasks, "api-gateway-origin": apiGatewayOrigin } = values;
   const options: LocalOptions = {
+    cwd: values.cwd,
     stack: values.stack,
     tasks: tasks === undefined ? undefined : parseWholeNumber("tasks", tasks, { min: 1 }, problems),
     speed: parseWholeNumber("speed", values.speed, { min: 1, max: MAX_SPEED }, problems),

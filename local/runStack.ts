@@ -7,7 +7,7 @@ import { findValkeyServer } from "../cli/valkeyServer.ts";
 import { createKeyboard } from "./control/keyboard.ts";
 import { type Dashboard, startDashboard } from "./dashboard/dashboard.ts";
 import { createHistory } from "./dashboard/history.ts";
-import { evaluateWithOverrides } from "./evaluation.ts";
+import { type Evaluation, evaluateWithOverrides, findProject } from "./evaluation.ts";
 import type { EmitEvent } from "./events.ts";
 import { DASHBOARD_PORT, type LocalOptions } from "./options.ts";
 import type { Output } from "./output/output.ts";
@@ -53,22 +53,23 @@ export async function runStack(
     history.add(event);
     output.event(event);
   };
-  const evaluation = [options.stack, options.config, randomUUID()] as const;
+  const project = findProject(options);
+  const evaluation: Evaluation = { ...project, config: options.config, randomSeed: randomUUID() };
   await using images = options.watch ? await createImages(ROOT) : undefined;
   // What changes during the build and the evaluation is applied after them.
   const applyChanges =
     images &&
     watchStack({
       root: ROOT,
-      stackName: options.stack,
+      stackName: project.stack,
       images,
-      evaluate: () => evaluateInProcess(signal, ...evaluation),
+      evaluate: () => evaluateInProcess(signal, evaluation),
       emit,
       signal,
     });
   // The build is a process of its own, so it runs beside the evaluation.
   const building = images?.build();
-  const evaluating = evaluateWithOverrides(...evaluation).finally(handlePendingSignals);
+  const evaluating = evaluateWithOverrides(evaluation).finally(handlePendingSignals);
   const prepared = await Promise.race([Promise.all([evaluating, building]), stopped]);
   // Nothing has started that would have to stop in order, and an evaluation cannot be cancelled.
   if (prepared === undefined) {

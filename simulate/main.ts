@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { writeOutputFile } from "../cli/outputFile.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
-import { evaluateWithOverrides } from "../local/evaluation.ts";
+import { evaluateWithOverrides, findProject } from "../local/evaluation.ts";
 import { MAX_BYTES, parseCsv } from "./load/csv.ts";
 import type { Load } from "./load/load.ts";
 import { loadOf } from "./load/profiles.ts";
@@ -16,7 +16,7 @@ import { readSimulatedStack, type SimulatedStack, usualPeak } from "./stack.ts";
 import { summarize } from "./summary.ts";
 
 async function run(
-  { sides, load: choice, svg, json }: SimulateOptions,
+  { cwd, sides, load: choice, svg, json }: SimulateOptions,
   orphaned: AbortSignal,
 ): Promise<number> {
   orphaned.addEventListener("abort", () => process.exit(EXIT_CODES.failed));
@@ -24,7 +24,7 @@ async function run(
   const startedAt = performance.now();
   const stacks: SimulatedStack[] = [];
   const warnings = new Set<string>();
-  for (const side of sides) stacks.push(await readSide(side, warnings));
+  for (const side of sides) stacks.push(await readSide(cwd, side, warnings));
   for (const message of warnings) process.stderr.write(`warning: ${message}\n`);
 
   const evaluatedAt = performance.now();
@@ -45,9 +45,14 @@ async function run(
   return EXIT_CODES.done;
 }
 
-async function readSide({ stack, config }: Side, warnings: Set<string>): Promise<SimulatedStack> {
+async function readSide(
+  cwd: string | undefined,
+  { stack: named, config }: Side,
+  warnings: Set<string>,
+): Promise<SimulatedStack> {
+  const { root, stack } = findProject({ cwd, stack: named });
   const name = [stack, ...Object.entries(config).map(([key, value]) => `${key}=${value}`)].join(" ");
-  const graph = await evaluateWithOverrides(stack, config);
+  const graph = await evaluateWithOverrides({ root, stack, config });
   for (const message of graph.warnings) warnings.add(message);
   return readSimulatedStack(name, graph);
 }

@@ -13,9 +13,12 @@ import {
   parseWholeNumber,
   problemWithValue,
 } from "../cli/options.ts";
+import { PROJECT_OPTIONS } from "../local/evaluation.ts";
 import { PROFILE_NAMES, type ProfileName, PROFILES } from "./load/profiles.ts";
 
 export interface SimulateOptions {
+  /** Folder of the project; `undefined`: the repository. */
+  readonly cwd: string | undefined;
   /** One or two stacks that get the same load. */
   readonly sides: readonly Side[];
   readonly load: LoadChoice;
@@ -26,7 +29,8 @@ export interface SimulateOptions {
 
 /** A stack, and values that replace those of its file, by key. */
 export interface Side {
-  readonly stack: string;
+  /** `undefined`: `dev`, or the only stack. */
+  readonly stack: string | undefined;
   readonly config: Readonly<Record<string, string>>;
 }
 
@@ -37,12 +41,7 @@ export type LoadChoice =
 const MAX_PEAK = 100_000_000;
 
 export const OPTIONS = {
-  stack: {
-    type: "string",
-    value: "NAME",
-    default: "dev",
-    description: "Stack whose Pulumi.NAME.yaml is read",
-  },
+  ...PROJECT_OPTIONS,
   config: {
     type: "string",
     short: "c",
@@ -122,6 +121,7 @@ export function parseOptions(args: readonly string[]): SimulateOptions | undefin
   const load = chooseLoad(values.load, peak, problems);
   assertNoProblems(problems);
   return {
+    cwd: values.cwd,
     sides: values.compare.length === 0 ? [first] : [first, second],
     load,
     svg: values.svg,

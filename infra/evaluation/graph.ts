@@ -12,6 +12,8 @@ export interface DeclaredResource {
   readonly parent: string | undefined;
   /** False for component resources, including those of awsx. */
   readonly custom: boolean;
+  /** True for a component whose provider declares the children, so that the graph does not have them. @default false */
+  readonly remote?: boolean;
   /** Inputs as the provider would receive them: resolved, with secrets in plain text, without undefined keys. */
   readonly inputs: Readonly<Record<string, unknown>>;
   /** Paths of the secret inputs, such as `origins[0].customHeaders[0].value`. */
@@ -37,13 +39,15 @@ export interface DeclaredOptions {
 
 export interface DeclaredGraph {
   readonly stack: string;
+  /** Absolute path of the folder in which Pulumi runs the program: relative paths in inputs start there. */
+  readonly folder: string;
   /** In the order of registration. */
   readonly resources: readonly DeclaredResource[];
   /** Stack outputs, with secrets in plain text. */
   readonly outputs: Readonly<Record<string, unknown>>;
   /** Names of the secret outputs. */
   readonly secretOutputs: readonly string[];
-  /** Warnings about the configuration. */
+  /** What the program reports with `pulumi.log.warn`. */
   readonly warnings: readonly string[];
 }
 

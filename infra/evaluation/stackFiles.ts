@@ -6,14 +6,22 @@ import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { nearest } from "../../app/src/settings/nearest.ts";
 
 const PROJECT_FILE = "Pulumi.yaml";
+const DEFAULT_STACK = "dev";
 const STACK_FILE = /^Pulumi\.(?<stack>.+)\.yaml$/;
 
-/** The configuration of a stack in its files. */
+/** The project and the stack, as their files describe them. */
 export interface StackFiles {
   readonly project: string;
   readonly stack: string;
+  /** File or folder of the program, relative to Pulumi.yaml; `undefined`: Pulumi's default. */
+  readonly main: string | undefined;
   /** Values by full key, such as `websocket:minTasks`, as the strings that the Pulumi CLI passes to the program. */
   readonly config: Readonly<Record<string, string>>;
+}
+
+/** Whether a folder is that of a Pulumi project. */
+export function isProject(root: string): boolean {
+  return existsSync(path.join(root, PROJECT_FILE));
 }
 
 /** Returns the names of the stacks that have a file in `root`, sorted. */
@@ -24,51 +32,100 @@ export function stackNames(root: string): readonly string[] {
 }
 
 /**
- * Reads the configuration of a stack: the values of its file and the defaults of Pulumi.yaml.
- * @param content content of the stack file. @default the content of `Pulumi.STACK.yaml` in `root`
- * @throws {ExpectedError} if the stack has no file, the file is invalid or a value is encrypted.
+ * The stack that a command means.
+ * @param named the name that the user gives.
+ * @returns `dev`, or else the only stack that has a file, if the user gives none.
+ * @throws {ExpectedError} if there are several stacks, and none of them is `dev`.
  */
-export function readStackFiles(root: string, stack: string, content?: string): StackFiles {
-  const file = `Pulumi.${stack}.yaml`;
-  const ownContent = content ?? readStackFile(root, stack);
-  const project = record(parseYaml(readProjectFile(root), PROJECT_FILE), PROJECT_FILE);
-  const name = project["name"];
-  if (typeof name !== "string") throw new ExpectedError(`${PROJECT_FILE} has no name.`);
+export function chooseStack(root: string, named?: string): string {
+  const names = stackNames(root);
+  const [only = DEFAULT_STACK, ...others] = names;
+  if (named !== undefined) return named;
+  if (others.length === 0) return only;
+  if (names.includes(DEFAULT_STACK)) return DEFAULT_STACK;
+  throw new ExpectedError(
+    `\`--stack\`: got nothing; expected one of ${names.join(", ")}. Fix: pass \`--stack ${only}\``,
+  );
+}
 
+export interface StackFileOptions {
+  /** Content of the stack file. @default the content of `Pulumi.STACK.yaml` in `root` */
+  readonly content?: string | undefined;
+  /** Keys whose value in the file does not count. */
+  readonly overridden?: readonly string[] | undefined;
+}
+
+/**
+ * Reads the configuration of a stack: the values of its file and those of Pulumi.yaml. A project without stack files has only the latter.
+ * @throws {ExpectedError} if only other stacks have a file, the file is invalid or a value is encrypted.
+ */
+export function readStackFiles(
+  root: string,
+  stack: string,
+  { content, overridden = [] }: StackFileOptions = {},
+): StackFiles {
+  const file = `Pulumi.${stack}.yaml`;
+  const project = record(parseYaml(readProjectFile(root), PROJECT_FILE), PROJECT_FILE);
+  const ownContent = content ?? readStackFile(root, stack);
+  const { name, main } = project;
+  if (typeof name !== "string") throw new ExpectedError(`${PROJECT_FILE} has no name.`);
+  checkRuntime(project["runtime"]);
+
+  const fullKey = (key: string): string => (key.includes(":") ? key : `${name}:${key}`);
   const config: Record<string, string> = {};
   for (const [key, definition] of Object.entries(record(project["config"] ?? {}, PROJECT_FILE))) {
-    const value = record(definition, `${PROJECT_FILE}: ${key}`)["default"];
-    if (value !== undefined) config[`${name}:${key}`] = text(value);
+    const value = valueIn(definition);
+    if (value !== undefined) config[fullKey(key)] = text(value);
   }
 
   const own = record(parseYaml(ownContent, file) ?? {}, file)["config"];
   for (const [key, value] of Object.entries(record(own ?? {}, file))) {
-    const full = key.includes(":") ? key : `${name}:${key}`;
+    const full = fullKey(key);
+    if (overridden.includes(full)) continue;
     if (typeof value === "object" && value !== null && "secure" in value) {
       throw new ExpectedError(
-        `${file}: \`${full}\`: got an encrypted value; expected plain text, as the key is not a secret. ` +
-          `Fix: \`npx pulumi config set --plaintext ${full} VALUE --stack ${stack}\``,
+        `${file}: \`${full}\`: got an encrypted value; expected plain text, as only the Pulumi CLI can read the other. ` +
+          `Fix: pass \`-c ${full}=VALUE\`, or if the value is no secret, ` +
+          `\`npx pulumi config set --plaintext ${full} VALUE --stack ${stack}\``,
       );
     }
     config[full] = text(value);
   }
-  return { project: name, stack, config };
+  return { project: name, stack, main: typeof main === "string" ? main : undefined, config };
 }
 
-/** @throws {ExpectedError} if the file is missing, with the command that restores it. */
+/** A value of Pulumi.yaml: itself, or the `default` or `value` of its definition. */
+function valueIn(definition: unknown): unknown {
+  if (typeof definition !== "object" || definition === null || Array.isArray(definition))
+    return definition ?? undefined;
+  const { default: standard, value = standard } = definition as Readonly<Record<string, unknown>>;
+  return value ?? undefined;
+}
+
+/** @throws {ExpectedError} if the program is in another language. */
+function checkRuntime(runtime: unknown): void {
+  const name = typeof runtime === "object" && runtime !== null && "name" in runtime ? runtime.name : runtime;
+  if (name === "nodejs") return;
+  const got = typeof name === "string" ? name : "nothing";
+  throw new ExpectedError(
+    `${PROJECT_FILE}: \`runtime\`: got ${got}; expected nodejs, as other languages are not evaluated.`,
+  );
+}
+
+/** @throws {ExpectedError} if the file is missing. */
 function readProjectFile(root: string): string {
-  const file = path.join(root, PROJECT_FILE);
-  if (!existsSync(file)) {
+  if (!isProject(root)) {
     throw new ExpectedError(
-      `${root} has no ${PROJECT_FILE}, which contains the name of the project. Fix: \`git checkout -- ${PROJECT_FILE}\``,
+      `${root} has no ${PROJECT_FILE}; expected the folder of a Pulumi project. Fix: restore the file`,
     );
   }
-  return readFileSync(file, "utf8");
+  return readFileSync(path.join(root, PROJECT_FILE), "utf8");
 }
 
 /** @throws {ExpectedError} if the file is missing, with the names of the existing stacks. */
 function readStackFile(root: string, stack: string): string {
   const stacks = stackNames(root);
+  if (stacks.length === 0) return "";
   if (!stacks.includes(stack)) {
     const meant = nearest(stack, stacks);
     throw new ExpectedError(

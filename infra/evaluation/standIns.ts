@@ -141,7 +141,7 @@ function arnOf(type: string, name: string, region: string, computed: Computed): 
     case "lb":
       return `arn:aws:elasticloadbalancing:${region}:${ACCOUNT}:${computed.arnSuffix ?? `${kind}/${name}`}`;
     default:
-      return `arn:aws:${module}:${region}:${ACCOUNT}:${kind}/${name}`;
+      return `arn:aws:${module}:${region}:${ACCOUNT}:${kind.toLowerCase()}/${name}`;
   }
 }
 

@@ -2,7 +2,7 @@
  * Whether the local stack emulates, skips or does not support a declared resource. Every type is in exactly one list. A type in none
  * of them is reported, so that no resource is omitted silently.
  */
-import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
+import type { DeclaredGraph, DeclaredResource } from "../../infra/evaluation/graph.ts";
 import type { UnsupportedResource } from "./parts.ts";
 
 /** Emulated with their declared values. */
@@ -32,6 +32,8 @@ const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+const DEPLOYMENT = "it configures the deployment";
+
 /** Resources without an effect that a client could observe, by the reason. */
 const SKIPPED: Readonly<Record<string, readonly string[]>> = {
   "the loopback interface replaces the network, and only this machine has access to it": [
@@ -42,7 +44,7 @@ const SKIPPED: Readonly<Record<string, readonly string[]>> = {
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
   ],
-  "tasks run the server's sources instead of an image": [
+  "tasks are processes, which run from sources": [
     "aws:ecr/lifecyclePolicy:LifecyclePolicy",
     "aws:ecr/repository:Repository",
     "awsx:ecr:Image",
@@ -71,15 +73,10 @@ const SKIPPED: Readonly<Record<string, readonly string[]>> = {
     "random:index/randomPassword:RandomPassword",
     "random:index/randomString:RandomString",
   ],
-  "it configures the deployment": [
-    "pulumi:pulumi:Stack",
-    "pulumi:providers:aws",
-    "pulumi:providers:docker-build",
-  ],
+  [DEPLOYMENT]: ["pulumi:pulumi:Stack"],
 };
 
-/** The project's components only group other resources, each of which has a treatment of its own. */
-const COMPONENT_PREFIX = "websocket:";
+const PROVIDER_PREFIX = "pulumi:providers:";
 
 export type Treatment = "emulated" | "skipped" | "unsupported" | "unknown";
 
@@ -100,13 +97,14 @@ export function coverageOf(
   graph: DeclaredGraph,
   exceptions: readonly UnsupportedResource[] = [],
 ): readonly Coverage[] {
-  const treated = graph.resources.map(({ type, name }) => {
-    const exception = exceptions.find((resource) => resource.type === type && resource.name === name);
+  const treated = graph.resources.map((resource) => {
+    const { type, name } = resource;
+    const exception = exceptions.find((other) => other.type === type && other.name === name);
     return {
       type,
       name,
       ...(exception === undefined
-        ? treatmentOf(type)
+        ? treatmentOf(resource)
         : { treatment: "unsupported" as const, reason: exception.reason }),
     };
   });
@@ -136,9 +134,8 @@ export function limitationsOf(covered: readonly Coverage[]): readonly Limitation
   }));
 }
 
-function treatmentOf(type: string): Pick<Coverage, "treatment" | "reason"> {
+function treatmentOf({ type, custom, remote }: DeclaredResource): Pick<Coverage, "treatment" | "reason"> {
   if (EMULATED.includes(type)) return { treatment: "emulated", reason: "" };
-  if (type.startsWith(COMPONENT_PREFIX)) return { treatment: "skipped", reason: "it only groups resources" };
   for (const [treatment, lists] of [
     ["unsupported", UNSUPPORTED],
     ["skipped", SKIPPED],
@@ -146,5 +143,8 @@ function treatmentOf(type: string): Pick<Coverage, "treatment" | "reason"> {
     const found = Object.entries(lists).find(([, types]) => types.includes(type));
     if (found !== undefined) return { treatment, reason: found[0] };
   }
-  return { treatment: "unknown", reason: "local/model/coverage.ts does not list this type" };
+  if (type.startsWith(PROVIDER_PREFIX)) return { treatment: "skipped", reason: DEPLOYMENT };
+  // The resources of a component have treatments of their own.
+  if (!custom && remote !== true) return { treatment: "skipped", reason: "it only groups resources" };
+  return { treatment: "unknown", reason: "the local stack does not emulate them" };
 }

@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { ownModule } from "../../app/src/settings/ownFiles.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
-import type { evaluateWithOverrides } from "../evaluation.ts";
+import type { Evaluation } from "../evaluation.ts";
 
 /** Maximum time for an evaluation, which usually takes two seconds. */
 const EVALUATION_TIMEOUT_MS = 60_000;
@@ -14,16 +14,11 @@ const MAX_OUTPUT_LENGTH = 16_384;
 /** The message of the process. */
 export type EvaluationResult = { readonly graph: DeclaredGraph } | { readonly problem: string };
 
-export type EvaluationArguments = Parameters<typeof evaluateWithOverrides>;
-
 /**
  * @param signal ends the process.
  * @throws {ExpectedError} with the problems of the configuration, or the error of the program.
  */
-export async function evaluateInProcess(
-  signal: AbortSignal,
-  ...options: EvaluationArguments
-): Promise<DeclaredGraph> {
+export async function evaluateInProcess(signal: AbortSignal, evaluation: Evaluation): Promise<DeclaredGraph> {
   const child = fork(ownModule("local/watch/evaluationProcess.ts"), {
     serialization: "advanced",
     stdio: ["ignore", "ignore", "pipe", "ipc"],
@@ -35,10 +30,10 @@ export async function evaluateInProcess(
     errors = (errors + text).slice(-MAX_OUTPUT_LENGTH);
   });
   const result = await new Promise<EvaluationResult>((resolve) => {
-    // All users of this machine can read a command line, and the options may contain secrets.
+    // All users of this machine can read a command line, and the configuration may contain secrets.
     child.once("spawn", () => {
       // If the process has ended, "close" is emitted, too; an error of `send` adds nothing.
-      child.send(options, () => undefined);
+      child.send(evaluation, () => undefined);
     });
     child.once("message", (message) => {
       resolve(message as EvaluationResult); // The process sends nothing else.

@@ -1,19 +1,19 @@
-/** The process of one evaluation. It receives the arguments of `evaluateWithOverrides`, sends an `EvaluationResult`, and exits. */
+/** The process of one evaluation. It receives the argument of `evaluateWithOverrides`, sends an `EvaluationResult`, and exits. */
 import { once } from "node:events";
 import { describeError } from "../../app/src/settings/expectedError.ts";
-import { evaluateWithOverrides } from "../evaluation.ts";
-import type { EvaluationArguments, EvaluationResult } from "./evaluation.ts";
+import { type Evaluation, evaluateWithOverrides } from "../evaluation.ts";
+import type { EvaluationResult } from "./evaluation.ts";
 
-async function run(...options: EvaluationArguments): Promise<EvaluationResult> {
+async function run(evaluation: Evaluation): Promise<EvaluationResult> {
   try {
-    return { graph: await evaluateWithOverrides(...options) };
+    return { graph: await evaluateWithOverrides(evaluation) };
   } catch (error) {
     return { problem: describeError(error) };
   }
 }
 
-const [options] = (await once(process, "message")) as [EvaluationArguments]; // As evaluation.ts sends them.
-const result = await run(...options);
+const [evaluation] = (await once(process, "message")) as [Evaluation]; // As evaluation.ts sends it.
+const result = await run(evaluation);
 process.send?.(result, () => {
   process.disconnect();
 });

@@ -4,7 +4,8 @@ import { parseOptions } from "../../local/options.ts";
 describe("the options of npm start", () => {
   it("have defaults", () => {
     assert.deepEqual(parseOptions([]), {
-      stack: "dev",
+      cwd: undefined,
+      stack: undefined,
       tasks: undefined,
       speed: 1,
       edgePort: 8443,
@@ -22,13 +23,14 @@ describe("the options of npm start", () => {
 
   it("are parsed", () => {
     const args = [
-      "--stack prod --tasks 3 --speed 60 --edge-port=0 --load-balancer-port 90 --json --verbose",
+      "--cwd examples/one --stack prod --tasks 3 --speed 60 --edge-port=0 --load-balancer-port 90 --json --verbose",
       "--no-dashboard --dashboard-port 92 --api-gateway-port 91 --api-gateway-origin ws://[::1]:9000/prod",
       "-c edge=load-balancer --config aws:profile=a=b --config domain=",
     ]
       .join(" ")
       .split(" ");
     assert.deepEqual(parseOptions(args), {
+      cwd: "examples/one",
       stack: "prod",
       tasks: 3,
       speed: 60,
@@ -62,7 +64,7 @@ describe("the options of npm start", () => {
     const cases: readonly (readonly [string, string])[] = [
       ["prod", "`prod`: got an unknown argument; expected an option (did you mean --stack prod?)."],
       ["tasks", "`tasks`: got an unknown argument; expected a known option (did you mean --tasks?)."],
-      ["3", "`3`: got an unknown argument; expected one of --stack, "],
+      ["3", "`3`: got an unknown argument; expected one of --cwd, --stack, "],
       ["--tasks 0", '`--tasks`: got "0"; expected a whole number, 1 or more.'],
       ["--speed 61", '`--speed`: got "61"; expected a whole number from 1 to 60.'],
       ["--tasks 1.5", '`--tasks`: got "1.5"; expected'],

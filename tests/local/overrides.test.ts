@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { stringify } from "yaml";
@@ -14,7 +14,7 @@ const API = { apiGatewayUrl: "wss://abcdef1234.execute-api.us-east-1.amazonaws.c
 const CUSTOM_DOMAIN = { "websocket:domain": "ws.example.com", "websocket:hostedZoneId": "Z0123456789" };
 
 describe("configuration overrides", () => {
-  /** The folder of the stack files. */
+  /** The folder of the project. */
   let root = ROOT;
   const folders: string[] = [];
 
@@ -28,6 +28,7 @@ describe("configuration overrides", () => {
     const folder = mkdtempSync(path.join(tmpdir(), "overrides-"));
     folders.push(folder);
     cpSync(path.join(ROOT, "Pulumi.yaml"), path.join(folder, "Pulumi.yaml"));
+    symlinkSync(path.join(ROOT, "index.ts"), path.join(folder, "index.ts"));
     const config = { "aws:region": "us-east-1", access: "open", ...values };
     writeFileSync(path.join(folder, "Pulumi.dev.yaml"), stringify({ config }));
     return folder;

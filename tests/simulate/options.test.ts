@@ -4,14 +4,14 @@ import { parseOptions } from "../../simulate/options.ts";
 describe("the command line of npm run simulate", () => {
   it("has one stack, or two for a comparison", () => {
     const sidesOf = (...args: readonly string[]) => parseOptions(args)?.sides;
-    assert.deepEqual(sidesOf(), [{ stack: "dev", config: {} }]);
+    assert.deepEqual(sidesOf(), [{ stack: undefined, config: {} }]);
     assert.deepEqual(sidesOf("--stack", "prod", "-c", "maxTasks=9", "--compare", "dev"), [
       { stack: "prod", config: { maxTasks: "9" } },
       { stack: "dev", config: { maxTasks: "9" } },
     ]);
     assert.deepEqual(sidesOf("-c", "a=1", "--compare", "a=2", "--compare", "b=c=d"), [
-      { stack: "dev", config: { a: "1" } },
-      { stack: "dev", config: { a: "2", b: "c=d" } },
+      { stack: undefined, config: { a: "1" } },
+      { stack: undefined, config: { a: "2", b: "c=d" } },
     ]);
   });
 

@@ -44,8 +44,8 @@ for (const [stack, isProd] of [
 
     it("has outputs for clients and operators, and none with a secret", () => {
       const { domainName } = findResource(graph, "aws:cloudfront/distribution:Distribution").outputs;
-      const { imageUri, serviceName, ...outputs } = graph.outputs;
-      assert.ok(imageUri !== undefined && serviceName !== undefined);
+      const { imageUri, serviceName, readme, ...outputs } = graph.outputs;
+      assert.ok(imageUri !== undefined && serviceName !== undefined && readme !== undefined);
       assert.deepEqual(outputs, {
         clusterName: the.clusterOf(graph).outputs["name"],
         distributionDomainName: domainName,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { decode, encode } from "../../../app/src/settings/definition.ts";
@@ -26,6 +26,7 @@ describe("the configuration", () => {
     const root = mkdtempSync(path.join(tmpdir(), "usable-"));
     try {
       cpSync(path.join(ROOT, "Pulumi.yaml"), path.join(root, "Pulumi.yaml"));
+      symlinkSync(path.join(ROOT, "index.ts"), path.join(root, "index.ts"));
       writeFileSync(path.join(root, "Pulumi.a.yaml"), readFileSync(path.join(ROOT, "Pulumi.dev.yaml")));
       await assertUsable(root);
       writeFileSync(

@@ -16,10 +16,10 @@ describe("the stack files", () => {
     assert.equal(config["aws:region"], "us-east-1");
   });
 
-  it("report a missing Pulumi.yaml with the command that restores it", () => {
+  it("report a missing Pulumi.yaml", () => {
     const folder = path.join(ROOT, "infra");
-    assert.throws(() => readStackFiles(folder, "dev", "config: {}"), {
-      message: `${folder} has no Pulumi.yaml, which contains the name of the project. Fix: \`git checkout -- Pulumi.yaml\``,
+    assert.throws(() => readStackFiles(folder, "dev"), {
+      message: `${folder} has no Pulumi.yaml; expected the folder of a Pulumi project. Fix: restore the file`,
     });
   });
 
@@ -29,7 +29,7 @@ describe("the stack files", () => {
 
   it("report the file with invalid YAML", () => {
     const root = mkdtempSync(path.join(tmpdir(), "stack-files-"));
-    writeFileSync(path.join(root, "Pulumi.yaml"), "name: websocket\n");
+    writeFileSync(path.join(root, "Pulumi.yaml"), "name: websocket\nruntime: nodejs\n");
     writeFileSync(path.join(root, "Pulumi.x.yaml"), "config:\n  a: 1\n  a: 2\n");
     assert.throws(
       () => readStackFiles(root, "x"),
@@ -40,7 +40,7 @@ describe("the stack files", () => {
 
   it("report an encrypted value, which only Pulumi can read", () => {
     const root = mkdtempSync(path.join(tmpdir(), "stack-files-"));
-    writeFileSync(path.join(root, "Pulumi.yaml"), "name: websocket\n");
+    writeFileSync(path.join(root, "Pulumi.yaml"), "name: websocket\nruntime: nodejs\n");
     writeFileSync(path.join(root, "Pulumi.x.yaml"), "config:\n  websocket:a:\n    secure: xyz\n  b: 1\n");
     assert.throws(
       () => readStackFiles(root, "x"),

@@ -40,6 +40,7 @@ export function graphOf(
 ): DeclaredGraph {
   return {
     stack: "test",
+    folder: import.meta.dirname,
     resources,
     outputs: { websocketUrl: "wss://edge.example/chat" },
     secretOutputs: [],

@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
 import { evaluateInProcess } from "../../../local/watch/evaluation.ts";
+import { ROOT } from "../support/paths.ts";
 
 /** The error of an evaluation whose process runs this code first. */
 async function errorAfter(code: string, secret: string): Promise<string> {
   const before = process.env["NODE_OPTIONS"];
   process.env["NODE_OPTIONS"] = `--import data:text/javascript,${encodeURIComponent(code)}`;
-  const evaluation = evaluateInProcess(AbortSignal.timeout(10_000), "dev", { password: secret });
+  const evaluation = evaluateInProcess(AbortSignal.timeout(10_000), {
+    root: ROOT,
+    stack: "dev",
+    config: { password: secret },
+  });
   if (before === undefined) delete process.env["NODE_OPTIONS"];
   else process.env["NODE_OPTIONS"] = before;
   return evaluation.then(
