@@ -7,7 +7,15 @@ const ROOT = path.resolve(import.meta.dirname, "../..");
 
 const COPIED = [
   ...["app", "cli", "client", "console", "infra", "local"],
-  ...[".dockerignore", "index.ts", "package.json", "package-lock.json", "Pulumi.yaml", "Pulumi.dev.yaml"],
+  ...[
+    ".dockerignore",
+    "index.ts",
+    "package.json",
+    "package-lock.json",
+    "Pulumi.yaml",
+    "Pulumi.README.md",
+    "Pulumi.dev.yaml",
+  ],
 ];
 const WRITTEN_BY_TOOLS = new Set(["node_modules", "dist"]);
 
