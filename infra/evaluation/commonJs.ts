@@ -44,6 +44,7 @@ export function compileTypeScript(root: string): void {
   const { config } = existsSync(file) ? compiler.readConfigFile(file, compiler.sys.readFile) : {};
   const compilerOptions = { target: "ES2022", ...config?.compilerOptions, ...OPTIONS };
   process.setSourceMapsEnabled(true);
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- Pulumi compiles programs in this way, too.
   require.extensions[".ts"] = (module, fileName) => {
     const { outputText } = compiler.transpileModule(readFileSync(fileName, "utf8"), {
       fileName,

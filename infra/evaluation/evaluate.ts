@@ -75,7 +75,8 @@ async function evaluate({
   await pulumi.runtime.setMocks(recorder.mocks, files.project, stack, false, ORGANIZATION);
   ignoreTransforms();
   using log = captureLog();
-  using _folder = changeFolder(folder);
+  using ending = new DisposableStack();
+  ending.defer(changeFolder(folder));
   let exported: unknown;
   const outputs: unknown = await untilRejection(async () => {
     const values = await pulumi.runtime.runInPulumiStack(async () => {
@@ -121,13 +122,12 @@ async function untilRejection<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-function changeFolder(folder: string): Disposable {
+/** @returns a function that changes back. */
+function changeFolder(folder: string): () => void {
   const before = process.cwd();
   process.chdir(folder);
-  return {
-    [Symbol.dispose]() {
-      process.chdir(before);
-    },
+  return () => {
+    process.chdir(before);
   };
 }
 
