@@ -1,10 +1,9 @@
 /** The evaluation of a stack with overrides of its configuration. */
 import path from "node:path";
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
+import { PROJECT_FOLDER } from "../app/src/settings/ownFiles.ts";
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
 import { chooseStack, isProject, readStackFiles } from "../infra/evaluation/stackFiles.ts";
-
-const ROOT = path.dirname(import.meta.dirname);
 
 /** The options of a command that evaluates a stack. */
 export const PROJECT_OPTIONS = {
@@ -40,7 +39,7 @@ export interface Evaluation {
 
 /** @throws {ExpectedError} if the folder has no project, or the stack must be named. */
 export function findProject({ cwd, stack }: ProjectOptions): Pick<Evaluation, "root" | "stack"> {
-  const root = cwd === undefined ? ROOT : path.resolve(cwd);
+  const root = cwd === undefined ? PROJECT_FOLDER : path.resolve(cwd);
   if (!isProject(root)) {
     throw new ExpectedError(
       `${root} has no Pulumi.yaml; expected the folder of a Pulumi project. Fix: pass \`--cwd DIR\`, or restore the file`,
