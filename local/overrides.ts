@@ -2,7 +2,7 @@
 import { describeProblem } from "../app/src/settings/problem.ts";
 import type { Change, Problem } from "../app/src/settings/problem.ts";
 import { eachFix } from "../infra/config/configError.ts";
-import type { ConfigSource } from "../infra/config/configError.ts";
+import type { ConfigSource, stackFile } from "../infra/config/configError.ts";
 import { quoteForShell } from "../infra/config/shellWords.ts";
 
 /** Adds the project's namespace to keys that have none, as the Pulumi CLI does. */
@@ -24,7 +24,7 @@ export function withNamespaces(
 export function overriddenSource(
   overrides: Readonly<Record<string, string>>,
   project: string,
-  file: ConfigSource,
+  file: ReturnType<typeof stackFile>,
   fileProblems: readonly Problem[],
 ): ConfigSource {
   const shorten = (key: string): string => key.replace(`${project}:`, "");
@@ -44,10 +44,9 @@ export function overriddenSource(
     if (isOverridden(change.remove)) return `remove \`-c ${quoteForShell(shorten(change.remove))}\``;
     return describeOverride(change.remove, change.default ?? "");
   };
+  const names = Object.keys(overrides).map((key) => `-c ${shorten(key)}`);
   return {
-    name: `${file.name} with ${Object.keys(overrides)
-      .map((key) => `-c ${shorten(key)}`)
-      .join(", ")}`,
+    heading: `The configuration of ${file.name} with ${names.join(", ")} is not usable:`,
     describeFix: (problem) =>
       isInFile(problem)
         ? file.describeFix(problem)

@@ -140,7 +140,10 @@ function describeUnknownRule({ rule: id, resource }: Suppression, rules: readonl
   return `${id}, suppressed at ${resource}, is not a rule${meant === undefined ? "." : `; did you mean ${meant}?`}`;
 }
 
-/** Whether the resource has the types of the suppression: `urn:pulumi:STACK::PROJECT::TYPE$TYPE::NAME`. */
+/**
+ * Whether the types of the resource and its parents end with those of the suppression: `urn:pulumi:STACK::PROJECT::TYPE$TYPE::NAME`.
+ * The first types are those of components around it. Under mocks, a URN has only two types.
+ */
 function appliesTo(suppression: Suppression, { urn }: Resource): boolean {
-  return urn.split("::")[2] === suppression.resource;
+  return `$${urn.split("::")[2] ?? ""}`.endsWith(`$${suppression.resource}`);
 }

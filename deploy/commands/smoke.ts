@@ -47,7 +47,7 @@ export async function runSmokeTest(
   }
 }
 
-/** The outputs determine the checks: see infra/edges/outputs.ts. */
+/** The outputs determine the checks: see infra/program.ts. */
 function targetOf(outputs: OutputMap, token: string | undefined): SmokeTarget | undefined {
   const textOf = (name: string): string | undefined => {
     const value: unknown = outputs[name]?.value;

@@ -39,7 +39,7 @@ export async function openWorkspace({
       try {
         // Loading the providers' SDKs takes seconds, and most commands do not need them.
         const { runProgram } = await import("../../infra/program.ts");
-        return { ...(await runProgram()) };
+        return { ...runProgram() };
       } catch (error) {
         programError = toProgramError(error);
         throw error;

@@ -2,17 +2,20 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { CLOUDFRONT_REGION } from "../config/data/regions.ts";
 import type { Suppression } from "./suppression.ts";
+import { applyTransform } from "./transform.ts";
+import type { Transforms } from "./transforms.ts";
 
 /** Key prefix of each log type. AWS appends its own path. */
 const PREFIXES = { loadBalancer: "load-balancer", edge: "edge", network: "network" } as const;
 
 export interface LogBucketArgs {
-  /** Region of the stack. */
-  readonly region: string;
+  /** Region of the load balancer and the VPC. */
+  readonly region: pulumi.Input<string>;
   /** Days until S3 deletes a log file. */
   readonly retentionDays: number;
   /** Whether the bucket and its files remain after the stack is deleted. */
   readonly retain: boolean;
+  readonly transform?: Pick<Transforms, "logBucket"> | undefined;
 }
 
 /** Accepted findings of the policy pack. */
@@ -42,7 +45,14 @@ export class LogBucket extends pulumi.ComponentResource {
     super("websocket:infra:LogBucket", name, {}, opts);
     const child = { parent: this, retainOnDelete: args.retain };
 
-    const bucket = new aws.s3.Bucket(`${name}-bucket`, { forceDestroy: !args.retain }, child);
+    const bucket = new aws.s3.Bucket(
+      ...applyTransform<aws.s3.BucketArgs>(
+        args.transform?.logBucket,
+        `${name}-bucket`,
+        { forceDestroy: !args.retain },
+        child,
+      ),
+    );
     const publicAccess = new aws.s3.BucketPublicAccessBlock(
       `${name}-public-access`,
       {
@@ -118,7 +128,7 @@ export class LogBucket extends pulumi.ComponentResource {
 function buildBucketPolicy(
   bucketArn: pulumi.Output<string>,
   accountId: pulumi.Output<string>,
-  region: string,
+  region: pulumi.Input<string>,
 ): pulumi.Inputs {
   const logDelivery = { Service: "delivery.logs.amazonaws.com" };
   const fromFlowLogs = { "aws:SourceArn": pulumi.interpolate`arn:aws:logs:${region}:${accountId}:*` };

@@ -2,7 +2,7 @@
 export interface Suppression {
   /** Rule ID, such as `CFR4`. */
   readonly rule: string;
-  /** Types of the component and its resource, as in a URN: `websocket:infra:Edge$aws:cloudfront/…:Distribution`. */
+  /** Types of the component and its resource, as at the end of a URN: `websocket:infra:Network$aws:ec2/…:FlowLog`. */
   readonly resource: string;
   /** Configurations that have this finding, as a clause. @default all configurations */
   readonly when?: string;

@@ -1,35 +1,37 @@
-/** The error of a configuration that cannot be used, with the commands that fix it. */
+/** The error of a configuration or of arguments that cannot be used, with the changes that fix it. */
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { formatProblems } from "../../app/src/settings/problem.ts";
 import type { Change, Problem } from "../../app/src/settings/problem.ts";
 import { quoteForShell } from "./shellWords.ts";
 
-/** Every problem of a stack's configuration at once. */
+/** Every problem of a configuration at once. */
 export class ConfigError extends ExpectedError {
   override readonly name = "ConfigError";
   /** Makes it a `RunError`, which the Pulumi CLI prints without a stack trace (pulumi/pulumi: sdk/nodejs/errors.ts). */
   readonly __pulumiRunError = true;
   readonly problems: readonly Problem[];
 
-  constructor(problems: readonly Problem[], { name, describeFix }: ConfigSource) {
+  constructor(problems: readonly Problem[], { heading, describeFix }: ConfigSource) {
     const lines = formatProblems(problems, describeFix).map((line) => `  ${line}`);
-    super([`The configuration of ${name} is not usable:`, ...lines].join("\n"));
+    super([heading, ...lines].join("\n"));
     this.problems = problems;
   }
 }
 
 /** Where a user sets the values. */
 export interface ConfigSource {
-  /** Such as `stack dev (Pulumi.dev.yaml)`. */
-  readonly name: string;
-  /** Returns the commands that fix a problem there, in backticks and quoted for a POSIX shell. */
+  /** The first line of the error, such as `The configuration of stack dev (Pulumi.dev.yaml) is not usable:`. */
+  readonly heading: string;
+  /** Returns the changes that fix a problem there, in backticks. Commands are quoted for a POSIX shell. */
   readonly describeFix: (problem: Problem) => string;
 }
 
 /** The file of a stack, which the Pulumi CLI edits. */
-export function stackFile(stack: string): ConfigSource {
+export function stackFile(stack: string): ConfigSource & { readonly name: string } {
+  const name = `stack ${stack} (Pulumi.${stack}.yaml)`;
   return {
-    name: `stack ${stack} (Pulumi.${stack}.yaml)`,
+    name,
+    heading: `The configuration of ${name} is not usable:`,
     describeFix: (problem) =>
       eachFix(problem, (changes) => {
         const commands = changes.flatMap((change) => pulumiCommands(change, stack));

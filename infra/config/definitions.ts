@@ -1,8 +1,8 @@
 /** The keys of a stack's configuration, with their types, ranges, defaults and descriptions. `npm run docs` writes them to Pulumi.yaml. */
-import type { Definition } from "../../app/src/settings/definition.ts";
 import { settingDefinitions } from "../../app/src/settings/settings.ts";
 import { edgeDefinitions } from "./edgeDefinitions.ts";
 import { CPU_CHOICES } from "./data/fargateSizes.ts";
+import type { KeyDefinition } from "./keyDefinition.ts";
 import { scalingDefinitions } from "./scalingDefinitions.ts";
 
 /** CloudWatch Logs keeps log events for one of these numbers of days (PutRetentionPolicy, retentionInDays). */
@@ -134,7 +134,7 @@ export const infrastructureDefinitions = {
     description:
       "Whether Pulumi refuses to delete or replace the distribution, the load balancer, the service and the backplane",
   },
-} as const satisfies Record<string, Definition>;
+} as const satisfies Record<string, KeyDefinition>;
 
 /**
  * The program derives the other settings: no other process uses the ports of a container, the backplane determines the

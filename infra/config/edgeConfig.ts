@@ -1,4 +1,5 @@
 /** What clients connect to: the keys of {@link edgeDefinitions}, read into one value of which every case can be declared. */
+import type * as pulumi from "@pulumi/pulumi";
 import type { Problem } from "../../app/src/settings/problem.ts";
 import { API_URL } from "./edgeDefinitions.ts";
 import type { EdgeKey, EdgeValues } from "./edgeDefinitions.ts";
@@ -28,8 +29,12 @@ export type EdgeOf<Kind extends EdgeConfig["kind"]> = Extract<EdgeConfig, { kind
 
 /** A custom domain. Its certificate is configured, or ACM issues it in the zone. Without a zone, the user creates its records. */
 export type CustomDomain =
-  | { readonly name: string; readonly zoneId: string; readonly certificateArn?: string }
-  | { readonly name: string; readonly zoneId?: undefined; readonly certificateArn: string };
+  | {
+      readonly name: string;
+      readonly zoneId: pulumi.Input<string>;
+      readonly certificateArn?: pulumi.Input<string>;
+    }
+  | { readonly name: string; readonly zoneId?: undefined; readonly certificateArn: pulumi.Input<string> };
 
 /** A stage of a WebSocket API in API Gateway. */
 export interface ApiGateway {
@@ -43,12 +48,13 @@ export interface ApiGateway {
 /**
  * Reads the edge.
  * @param values legal each by itself.
+ * @param region without it, the rules that depend on it are not checked.
  * @param keyOf adds the namespace to a key.
  * @returns the edge, or at least one problem if the values contradict each other.
  */
 export function readEdge(
   values: EdgeValues,
-  region: string,
+  region: string | undefined,
   keyOf: (name: EdgeKey) => string,
 ): { readonly edge: EdgeConfig } | { readonly problems: readonly Problem[] } {
   const edge = edgeOf(values);
@@ -85,26 +91,22 @@ function edgeOf(values: EdgeValues): EdgeConfig | "domain" | "apiGatewayUrl" {
 }
 
 /** Warnings about a legal edge, as sentences. */
-export function edgeWarnings(
-  edge: EdgeConfig,
-  region: string,
-  keyOf: (name: EdgeKey) => string,
-): readonly string[] {
-  const warnings = [...missingRecords(edge, keyOf)];
+export function edgeWarnings(edge: EdgeConfig, region: string): readonly string[] {
+  const warnings = [...missingRecords(edge)];
   // AWS adds regions to the list.
   if (edge.kind === "cloudfront" && edge.originAccess === "private" && !(region in VPC_ORIGIN_REGIONS)) {
     warnings.push(
-      `${keyOf("originAccess")} is private, and ${region} is not in the list of regions that support VPC origins. If AWS ` +
-        `rejects the VPC origin, set ${keyOf("originAccess")} to public.`,
+      `originAccess is private, and ${region} is not in the list of regions that support VPC origins. If AWS rejects the VPC ` +
+        "origin, set originAccess to public.",
     );
   }
   return warnings;
 }
 
 /** DNS records that the program cannot create, each as a sentence that names the output to point to. */
-function missingRecords(edge: EdgeConfig, keyOf: (name: EdgeKey) => string): readonly string[] {
+function missingRecords(edge: EdgeConfig): readonly string[] {
   const warning = (client: string, { name }: CustomDomain, output: string): string =>
-    `${keyOf("hostedZoneId")} is empty: ${client} cannot resolve ${name} until you point it to the output ${output}.`;
+    `hostedZoneId is empty: ${client} cannot resolve ${name} until you point it to the output ${output}.`;
   const records: string[] = [];
   if (edge.domain !== undefined && edge.domain.zoneId === undefined) {
     const output = edge.kind === "load-balancer" ? "loadBalancerDnsName" : "distributionDomainName";
@@ -117,7 +119,11 @@ function missingRecords(edge: EdgeConfig, keyOf: (name: EdgeKey) => string): rea
   return records;
 }
 
-function customDomainOf(name: string, certificateArn: string, zoneId: string): CustomDomain | undefined {
+function customDomainOf(
+  name: string,
+  certificateArn: pulumi.Input<string>,
+  zoneId: pulumi.Input<string>,
+): CustomDomain | undefined {
   if (name === "") return undefined;
   if (zoneId === "") return { name, certificateArn };
   return { name, zoneId, ...(certificateArn !== "" && { certificateArn }) };

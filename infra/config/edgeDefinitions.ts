@@ -1,5 +1,5 @@
 /** The keys that choose the edge: what clients connect to. */
-import type { Definition, ValuesOf } from "../../app/src/settings/definition.ts";
+import type { KeyDefinition, KeyValues } from "./keyDefinition.ts";
 
 /** RFC 1035: at least two labels of letters, digits and hyphens; in lower case, as ACM and CloudFront return them. */
 const DOMAIN_NAME = /(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?/;
@@ -35,6 +35,7 @@ export const edgeDefinitions = {
   originCertificateArn: {
     kind: "text",
     default: "",
+    isInput: true,
     pattern: orEmpty(CERTIFICATE_ARN),
     allowed: "the ARN of a certificate in ACM, or empty",
     description: "Certificate of originTls, in the stack's region; if empty, ACM issues one in hostedZoneId",
@@ -50,6 +51,7 @@ export const edgeDefinitions = {
   certificateArn: {
     kind: "text",
     default: "",
+    isInput: true,
     pattern: orEmpty(CERTIFICATE_ARN),
     allowed: "the ARN of a certificate in ACM, or empty",
     description:
@@ -58,6 +60,7 @@ export const edgeDefinitions = {
   hostedZoneId: {
     kind: "text",
     default: "",
+    isInput: true,
     pattern: orEmpty(ZONE_ID),
     allowed: "the ID of a hosted zone in Route 53, such as Z0123456789ABCDEFGHIJ, or empty",
     description: "Route 53 hosted zone of domain and originTls; if empty, you create their DNS records",
@@ -76,10 +79,10 @@ export const edgeDefinitions = {
     allowed: "names of query strings such as token",
     description: "Query strings that CloudFront forwards to the API Gateway; it removes all others",
   },
-} as const satisfies Record<string, Definition>;
+} as const satisfies Record<string, KeyDefinition>;
 
 /** A value for each key of the edge, legal by itself. */
-export type EdgeValues = ValuesOf<typeof edgeDefinitions>;
+export type EdgeValues = KeyValues<typeof edgeDefinitions>;
 
 /** A key of the edge, without its namespace. */
 export type EdgeKey = keyof EdgeValues;

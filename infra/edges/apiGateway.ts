@@ -1,32 +1,32 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Base } from "./base.ts";
 import type { ApiGateway, EdgeOf, CustomDomain } from "../config/edgeConfig.ts";
 import { OriginRequestPolicy } from "../components/cloudFront/originRequestPolicy.ts";
-import type { StackOutputs } from "./outputs.ts";
-import { declareDistribution, MAIN_DISTRIBUTION } from "./edgeDistribution.ts";
+import type { ServiceOutputs } from "./outputs.ts";
+import { declareDistribution } from "./edgeDistribution.ts";
 import type { NamedDistribution } from "./edgeDistribution.ts";
+import type { Scope } from "./scope.ts";
 
-/** Name of the distribution beside a service, of the origin and of the policy. */
-export const API_GATEWAY = "api-gateway";
+/** Suffix of the policy's name, and ID of the origin. */
+const API_GATEWAY = "api-gateway";
 
 /** Declares the path from clients to CloudFront to an API Gateway outside the stack. */
 export function declareApiGatewayEdge(
-  base: Base,
+  scope: Scope,
   { apiGateway, domain }: EdgeOf<"api-gateway">,
-): StackOutputs {
-  const { host, domainName } = declareApiGatewayDistribution(base, MAIN_DISTRIBUTION, apiGateway, domain);
+): ServiceOutputs {
+  const { host, domainName } = declareApiGatewayDistribution(scope, "edge", apiGateway, domain);
   return { websocketUrl: pulumi.interpolate`wss://${host}`, distributionDomainName: domainName };
 }
 
 /** Declares a distribution in front of an API Gateway, which forwards the configured query strings. */
 export function declareApiGatewayDistribution(
-  base: Base,
-  name: string,
+  scope: Scope,
+  suffix: "edge" | "api-gateway",
   { host, stage, queryStrings }: ApiGateway,
   domain: CustomDomain | undefined,
 ): NamedDistribution {
-  const policy = new OriginRequestPolicy(API_GATEWAY, { queryStrings }, base.inRegion);
-  return declareDistribution(base, name, {
+  const policy = new OriginRequestPolicy(`${scope.name}-${API_GATEWAY}`, { queryStrings }, scope.child);
+  return declareDistribution(scope, suffix, {
     origin: { id: API_GATEWAY, domainName: host, path: `/${stage}`, protocol: "https-only" },
     originRequestPolicyId: policy.policyId,
     domain,

@@ -1,41 +1,38 @@
 import * as pulumi from "@pulumi/pulumi";
 import { PATHS } from "../../app/src/settings/contract.ts";
-import type { Base } from "./base.ts";
-import { zonesWithoutVpcOrigin } from "../config/data/regions.ts";
 import type { EdgeOf } from "../config/edgeConfig.ts";
 import { OriginSecret } from "../components/cloudFront/originSecret.ts";
-import type { StackOutputs } from "./outputs.ts";
+import type { ServiceOutputs } from "./outputs.ts";
+import type { Scope } from "./scope.ts";
 import { declareCertificate, declareHost } from "./customDomain.ts";
-import { shortHash } from "../components/shortHash.ts";
+import { shortHash, shortName } from "../components/shortName.ts";
 import { VpcOrigin } from "../components/cloudFront/vpcOrigin.ts";
 import { declareWorkload } from "./workload.ts";
-import type { WorkloadFacts } from "./workload.ts";
-import { API_GATEWAY, declareApiGatewayDistribution } from "./apiGateway.ts";
-import { declareDistribution, MAIN_DISTRIBUTION } from "./edgeDistribution.ts";
+import { declareApiGatewayDistribution } from "./apiGateway.ts";
+import { declareDistribution } from "./edgeDistribution.ts";
 
-/** Digits of a hash in the name of a load balancer, which has at most 32 characters. Pulumi appends eight. */
+/** Digits of the hash of `originTls` in the name of a load balancer. */
 const HASH_DIGITS = 6;
 
 /** Declares the path from clients to CloudFront to the load balancer to the tasks. */
-export function declareCloudFrontEdge(
-  base: Base,
-  edge: EdgeOf<"cloudfront">,
-  facts: WorkloadFacts,
-): StackOutputs {
-  const { config, inRegion } = base;
+export function declareCloudFrontEdge(scope: Scope, edge: EdgeOf<"cloudfront">): ServiceOutputs {
+  const { name, config, region, transform, child } = scope;
   const { originTls, apiGateway } = edge;
   const isInternal = edge.originAccess === "private";
 
-  const secret = new OriginSecret("origin-secret", { generation: config.originSecretGeneration });
+  const secret = new OriginSecret(
+    `${name}-origin-secret`,
+    { generation: config.originSecretGeneration },
+    child,
+  );
   const { loadBalancer, service, subnetIds, outputs } = declareWorkload(
-    base,
-    facts,
+    scope,
     // A change of the origin declares a new load balancer. The old one serves clients until CloudFront uses the new one.
-    [
-      "websocket",
+    shortName(
+      name,
       ...(isInternal ? ["vpc"] : []),
       ...(originTls === undefined ? [] : ["tls", shortHash(originTls.name, HASH_DIGITS)]),
-    ].join("-"),
+    ),
     {
       kind: "cloudfront",
       internal: isInternal,
@@ -45,7 +42,7 @@ export function declareCloudFrontEdge(
         values: secret.values,
       },
       ...(originTls !== undefined && {
-        certificateArn: declareCertificate("origin-certificate", originTls, config.region, base),
+        certificateArn: declareCertificate("origin-certificate", originTls, "load-balancer", scope),
       }),
     },
   );
@@ -53,15 +50,16 @@ export function declareCloudFrontEdge(
   const protocol = originTls === undefined ? "http-only" : "https-only";
   const vpcOrigin = isInternal
     ? new VpcOrigin(
-        "vpc-origin",
+        `${name}-vpc-origin`,
         {
           loadBalancerArn: loadBalancer.arn,
           loadBalancerName: loadBalancer.name,
           protocol,
           subnetIds,
-          unsupportedZoneIds: zonesWithoutVpcOrigin(config.region),
+          region,
+          transform,
         },
-        inRegion,
+        child,
       )
     : undefined;
   // CloudFront finds a VPC origin by its ID. The name must match the certificate, and need not resolve.
@@ -74,10 +72,10 @@ export function declareCloudFrontEdge(
             "origin",
             originTls,
             { domainName: loadBalancer.dnsName, zoneId: loadBalancer.zoneId },
-            base,
+            scope,
           );
   const [currentSecret] = secret.values;
-  const distribution = declareDistribution(base, MAIN_DISTRIBUTION, {
+  const distribution = declareDistribution(scope, "edge", {
     origin: {
       id: "load-balancer",
       domainName: originDomainName,
@@ -94,7 +92,7 @@ export function declareCloudFrontEdge(
   const apiGatewayDistribution =
     apiGateway === undefined
       ? undefined
-      : declareApiGatewayDistribution(base, API_GATEWAY, apiGateway, undefined);
+      : declareApiGatewayDistribution(scope, "api-gateway", apiGateway, undefined);
 
   return {
     websocketUrl: pulumi.interpolate`wss://${distribution.host}${PATHS.websocket}`,

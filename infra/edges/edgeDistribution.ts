@@ -1,16 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Base } from "./base.ts";
 import { Distribution } from "../components/cloudFront/distribution.ts";
 import type { DistributionArgs } from "../components/cloudFront/distribution.ts";
-import { CLOUDFRONT_REGION } from "../config/data/regions.ts";
 import type { CustomDomain } from "../config/edgeConfig.ts";
 import { declareCertificate, declareHost } from "./customDomain.ts";
-
-/**
- * Name of the distribution that clients connect to, whatever its origin is. Pulumi therefore updates it in place: a custom domain
- * belongs to one distribution at a time, so a replacement could not have it before the old one is deleted.
- */
-export const MAIN_DISTRIBUTION = "edge";
+import type { Scope } from "./scope.ts";
 
 /** A distribution and the host that clients connect to. */
 export interface NamedDistribution {
@@ -19,10 +12,15 @@ export interface NamedDistribution {
   readonly domainName: pulumi.Output<string>;
 }
 
-/** Declares a distribution with the certificate and the records of its custom domain. */
+/**
+ * Declares a distribution with the certificate and the records of its custom domain.
+ * @param suffix of its name. The distribution that clients connect to is `edge`, whatever its origin is. Pulumi therefore updates it
+ * in place: a custom domain belongs to one distribution at a time, so a replacement could not have it before the old one is
+ * deleted.
+ */
 export function declareDistribution(
-  base: Base,
-  name: string,
+  scope: Scope,
+  suffix: "edge" | "api-gateway",
   {
     domain,
     ...origin
@@ -30,26 +28,27 @@ export function declareDistribution(
     readonly domain: CustomDomain | undefined;
   },
 ): NamedDistribution {
-  const { config, logs, inRegion } = base;
+  const { name, config, logs, transform, child } = scope;
   const distribution = new Distribution(
-    name,
+    `${name}-${suffix}`,
     {
       ...origin,
       ...(domain !== undefined && {
         domain: {
           name: domain.name,
-          certificateArn: declareCertificate("domain-certificate", domain, CLOUDFRONT_REGION, base),
+          certificateArn: declareCertificate("domain-certificate", domain, "cloudfront", scope),
         },
       }),
       priceClass: config.priceClass,
       accessLogDestination: pulumi.interpolate`${logs.arn}/${logs.prefixes.edge}`,
       protect: config.protect,
+      transform,
     },
-    inRegion,
+    child,
   );
   const { domainName } = distribution;
   return {
-    host: domain === undefined ? domainName : declareHost("domain", domain, distribution, base),
+    host: domain === undefined ? domainName : declareHost("domain", domain, distribution, scope),
     domainName,
   };
 }

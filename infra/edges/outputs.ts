@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 
-/** The outputs of a stack; some edges lack some of them. The origin secret is not an output. */
-export interface StackOutputs {
+/** The outputs of a service; some edges lack some of them. The origin secret is not an output. */
+export interface ServiceOutputs {
   /** URL for clients, such as `wss://d111111abcdef8.cloudfront.net/wss`. */
   readonly websocketUrl: pulumi.Output<string>;
   readonly distributionDomainName?: pulumi.Output<string>;

@@ -1,44 +1,38 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
+import { OWN_FOLDER } from "../../app/src/settings/ownFiles.ts";
 import { Autoscaling } from "../components/tasks/autoscaling.ts";
 import { Backplane } from "../components/backplane/backplane.ts";
-import type { Base } from "./base.ts";
 import { Cluster } from "../components/tasks/cluster.ts";
 import { ACCESS_STRING } from "../components/backplane/valkeyAccess.ts";
-import { Image } from "../components/tasks/image.ts";
-import type { ImageBuild } from "../components/tasks/image.ts";
+import { Image, planBuild, SERVER_DOCKERFILE } from "../components/tasks/image.ts";
 import type { Clients } from "../components/network/listeners.ts";
 import { LoadBalancer } from "../components/network/loadBalancer.ts";
 import { Network } from "../components/network/network.ts";
-import type { StackOutputs } from "./outputs.ts";
+import type { ServiceOutputs } from "./outputs.ts";
+import type { Scope } from "./scope.ts";
 import { parseScheduledAction } from "../config/schedule.ts";
 import { describeServerContainer } from "../components/tasks/serverContainer.ts";
 import { Service } from "../components/tasks/service.ts";
 
-/** Inputs of the workload besides the configuration. */
-export interface WorkloadFacts {
-  /** The build of the image. */
-  readonly build: ImageBuild;
-  /** Names of the network's availability zones. */
-  readonly availabilityZones: readonly string[];
-}
-
 /** Declares the load balancer, the tasks, and the resources that the tasks require. */
 export function declareWorkload(
-  { config, inRegion, logs }: Base,
-  { build, availabilityZones }: WorkloadFacts,
+  { name, config, region, logs, child }: Scope,
   loadBalancerName: string,
   clients: Clients,
 ): {
   readonly loadBalancer: LoadBalancer;
   readonly service: Service;
   readonly subnetIds: pulumi.Output<string[]>;
-  readonly outputs: Pick<StackOutputs, "clusterName" | "serviceName" | "imageUri">;
+  readonly outputs: Pick<ServiceOutputs, "clusterName" | "serviceName" | "imageUri">;
 } {
+  // Read first: a missing file must not leave an incomplete stack.
+  const build = planBuild({ context: OWN_FOLDER, dockerfile: SERVER_DOCKERFILE }, "ARM64");
+
   const network = new Network(
-    "network",
-    { availabilityZones, flowLogDestination: pulumi.interpolate`${logs.arn}/${logs.prefixes.network}` },
-    inRegion,
+    `${name}-network`,
+    { flowLogDestination: pulumi.interpolate`${logs.arn}/${logs.prefixes.network}` },
+    child,
   );
 
   const isInternal = clients.kind === "cloudfront" && clients.internal;
@@ -55,23 +49,23 @@ export function declareWorkload(
       accessLogs: { bucket: logs.bucket, prefix: logs.prefixes.loadBalancer },
       protect: config.protect,
     },
-    inRegion,
+    child,
   );
 
   // By default, awsx uses the plugin version that it was built with. If a refresh meets an expired ECR token, that version drops
   // the image from the state, and the next update pushes it to its immutable tag (pulumi/pulumi-docker-build#930). The provider
   // has no parent, because `pulumi import` creates providers before components.
-  const builder = new dockerBuild.Provider("docker-build");
+  const builder = new dockerBuild.Provider(`${name}-docker-build`);
   const image = new Image(
-    "websocket-service",
+    `${name}-service`,
     { build, retain: config.retainData },
-    { providers: [inRegion.provider, builder] },
+    { ...child, providers: [builder] },
   );
 
   const backplane =
     config.backplane === "valkey"
       ? new Backplane(
-          "backplane",
+          `${name}-backplane`,
           {
             vpcId: network.vpcId,
             subnetIds: network.subnetIds,
@@ -82,23 +76,23 @@ export function declareWorkload(
             passwordGeneration: config.backplanePasswordGeneration,
             protect: config.protect,
           },
-          inRegion,
+          child,
         )
       : undefined;
 
   const cluster = new Cluster(
-    "websocket-service",
+    `${name}-service`,
     {
       enableExec: config.enableExec,
       logRetentionDays: config.logRetentionDays,
       retainLogs: config.retainData,
     },
-    inRegion,
+    child,
   );
   const service = new Service(
-    "websocket-service",
+    `${name}-service`,
     {
-      region: config.region,
+      region,
       cluster,
       subnetIds: network.subnetIds,
       assignPublicIp: network.assignPublicIp,
@@ -114,11 +108,11 @@ export function declareWorkload(
       logRetentionDays: config.logRetentionDays,
       retainLogs: config.retainData,
     },
-    inRegion,
+    child,
   );
 
   new Autoscaling(
-    "scaling",
+    `${name}-scaling`,
     {
       clusterName: cluster.name,
       serviceName: service.serviceName,
@@ -134,7 +128,7 @@ export function declareWorkload(
       loadBalancerArnSuffix: loadBalancer.arnSuffix,
       targetGroupArnSuffix: loadBalancer.targetGroupArnSuffix,
     },
-    inRegion,
+    child,
   );
 
   return {

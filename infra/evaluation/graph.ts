@@ -3,7 +3,7 @@ import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 
 /** A declared component or custom resource. */
 export interface DeclaredResource {
-  /** Pulumi type token, such as `aws:lb/listenerRule:ListenerRule` or `websocket:infra:Edge`. */
+  /** Pulumi type token, such as `aws:lb/listenerRule:ListenerRule` or `websocket:infra:Distribution`. */
   readonly type: string;
   /** Logical name. */
   readonly name: string;

@@ -165,6 +165,8 @@ function functionResult(token: string, args: Values, region: string): Record<str
   switch (token) {
     case "aws:index/getCallerIdentity:getCallerIdentity":
       return { accountId: ACCOUNT };
+    case "aws:index/getRegion:getRegion":
+      return { region };
     case "aws:ec2/getManagedPrefixList:getManagedPrefixList":
       return { id: PREFIX_LIST_IDS[String(args["name"])] };
     case "aws:index/getAvailabilityZones:getAvailabilityZones":

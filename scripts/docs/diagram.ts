@@ -33,7 +33,7 @@ const OUTSIDE: Drawings = {
     lines: ({ inputs, provider }, { resources }) => [
       "Certificate",
       text(inputs, "domainName"),
-      `in ${text(resources.find(({ urn, id }) => provider === `${urn}::${id}`)?.inputs, "region")}`,
+      `in ${textAt(inputs, "region") ?? text(resources.find(({ urn, id }) => provider === `${urn}::${id}`)?.inputs, "region")}`,
     ],
   },
   [DISTRIBUTION]: {

@@ -1,11 +1,13 @@
 /** The files that `npm run docs` writes, or writes in part. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import * as prettier from "prettier";
 import { encode } from "../../app/src/settings/definition.ts";
 import { settingDefinitions } from "../../app/src/settings/settings.ts";
 import { evaluateExamples } from "../../infra/evaluation/examples.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { rules } from "../../policy/rules.ts";
+import { renderArguments } from "./arguments.ts";
 import { renderConfiguration, renderMainKeys } from "./configuration.ts";
 import { renderDeclared, renderEdges } from "./declaredFile.ts";
 import { drawDiagram } from "./diagram.ts";
@@ -32,6 +34,8 @@ export async function generateFiles(
   const [dev, prod] = [await graphOf("dev"), await graphOf("prod")];
   const examples = await evaluateExamples();
   const diagrams = new Map(examples.map(({ title, graph }) => [title, drawDiagram(graph)]));
+  const style = (await prettier.resolveConfig(import.meta.filename)) ?? {};
+  const argumentsModule = await prettier.format(renderArguments(), { ...style, parser: "typescript" });
   const ruleRows = rules.map(({ id, level, what, why, fix }) => [id, level, what, why, fix]);
   return Object.entries<(content: string) => string>({
     "Pulumi.yaml": replaceConfigKeys,
@@ -44,6 +48,7 @@ export async function generateFiles(
     "docs/configuration.md": (page) => replacePart(page, "keys", renderConfiguration()),
     "docs/edges.md": (page) => replaceDiagrams(page, diagrams),
     "docs/metrics.md": (page) => replacePart(page, "metrics", renderMetrics()),
+    "infra/config/arguments/configArguments.ts": () => argumentsModule,
     "docs/policy.md": (page) =>
       replacePart(page, "rules", renderTable(["Rule", "Level", "What", "Why", "Fix"], ruleRows)),
     "tests/infra/declared.dev.yaml": () => renderDeclared(dev),

@@ -54,7 +54,7 @@ describe("npm run simulate", function () {
   it("prints the warnings of the program", async () => {
     const { code, stderr } = await simulate("-c", "connectionsPerTask=19000");
     assert.equal(code, 0);
-    assert.match(stderr, /^warning: websocket:connectionsPerTask is 19000, /);
+    assert.match(stderr, /^warning: connectionsPerTask is 19000, /);
   });
 
   it("reports a wrong value, a missing file and a stack without tasks in one line each", async () => {

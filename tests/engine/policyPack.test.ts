@@ -46,9 +46,12 @@ describe("the policy pack in the real Pulumi CLI", function () {
     assert.match(stdout, /Load balancers keep access logs\.\s+websocket: access logs are off\./);
     assert.match(stdout, /Why: They show which client requested what, and the response\./);
     assert.match(stdout, /Fix: Set `accessLogs` with a bucket/);
-    assert.match(stdout, /\[mandatory\] +S2 +\(aws:s3:Bucket: logs-bucket\)/);
+    assert.match(stdout, /\[mandatory\] +S2 +\(aws:s3:Bucket: websocket-logs-bucket\)/);
     assert.match(stdout, /ignorePublicAcls is off/);
-    assert.match(stdout, /\[mandatory\] +SUPPRESSIONS[^]+CFR1 has no finding at websocket:infra:Edge\$/);
+    assert.match(
+      stdout,
+      /\[mandatory\] +SUPPRESSIONS[^]+CFR1 has no finding at websocket:infra:Distribution\$/,
+    );
   });
 
   it("fails an update before it creates a resource with a finding", async () => {

@@ -117,7 +117,7 @@ describe("the real Pulumi engine", function () {
       assert.ok(cloud.changes().every(({ method }) => method === "create"));
       assert.equal(theOnlyCall(cloud, "create", SERVICE).inputs?.["desiredCount"], 1);
       const task = JSON.stringify(theOnlyCall(cloud, "create", TASK_DEFINITION).inputs);
-      assert.match(task, /rediss:\/\/websocket@backplane-[^"]+\.cache\.amazonaws\.com:6379/);
+      assert.match(task, /rediss:\/\/websocket@websocket-backplane-[^"]+\.cache\.amazonaws\.com:6379/);
       assert.match(task, /WEBSOCKET_VALKEY_PASSWORD[^}]+arn:aws:ssm:/);
       assert.ok(!task.includes(password));
     });

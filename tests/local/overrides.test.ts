@@ -116,7 +116,10 @@ describe("configuration overrides", () => {
       stackFile("dev"),
       [],
     );
-    assert.equal(source.name, "stack dev (Pulumi.dev.yaml) with -c edge, -c aws:region");
+    assert.equal(
+      source.heading,
+      "The configuration of stack dev (Pulumi.dev.yaml) with -c edge, -c aws:region is not usable:",
+    );
   });
 
   /** The fixes of a configuration with these overrides. */

@@ -56,8 +56,8 @@ describe("npm run policy", function () {
         stdout,
         /ELB2 +LoadBalancer websocket +access logs are off\n +mandatory; fix: Set `accessLogs`/,
       );
-      assert.match(stdout, /S2 +Bucket logs-bucket +ignorePublicAcls is off/);
-      assert.match(stdout, /CFR1 +CFR1 has no finding at\s+websocket:infra:Edge\$aws:cloudfront/);
+      assert.match(stdout, /S2 +Bucket websocket-logs-bucket +ignorePublicAcls is off/);
+      assert.match(stdout, /CFR1 +CFR1 has no finding at\s+websocket:infra:Distribution\$aws:cloudfront/);
     } finally {
       project.close();
     }

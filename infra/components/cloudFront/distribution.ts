@@ -3,6 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { CLOUDFRONT_REGION } from "../../config/data/regions.ts";
 import { HTTP_PORT, HTTPS_PORT } from "../network/listeners.ts";
 import type { Suppression } from "../suppression.ts";
+import { applyTransform } from "../transform.ts";
+import type { Transforms } from "../transforms.ts";
 
 /** Protocol between CloudFront and an origin. */
 export type OriginProtocol = "http-only" | "https-only";
@@ -42,6 +44,7 @@ export interface DistributionArgs {
   readonly accessLogDestination: pulumi.Input<string>;
   /** Whether Pulumi refuses to delete or replace the distribution. Its domain name changes with it. */
   readonly protect: boolean;
+  readonly transform?: Pick<Transforms, "distribution"> | undefined;
 }
 
 /** The origin of a distribution. */
@@ -61,8 +64,7 @@ export interface Origin {
   readonly header?: { readonly name: string; readonly value: pulumi.Input<string> };
 }
 
-/** The type token in existing states. Another token would replace the distribution. */
-const TYPE = "websocket:infra:Edge";
+const TYPE = "websocket:infra:Distribution";
 const DISTRIBUTION = `${TYPE}$aws:cloudfront/distribution:Distribution`;
 
 /** Accepted findings of the policy pack. */
@@ -117,45 +119,48 @@ export class Distribution extends pulumi.ComponentResource {
     const { domain, origin } = args;
 
     const distribution = new aws.cloudfront.Distribution(
-      name,
-      {
-        enabled: true,
-        comment: `${pulumi.getProject()} ${pulumi.getStack()}`,
-        isIpv6Enabled: true,
-        httpVersion: "http2and3",
-        priceClass: args.priceClass,
-        ...(args.defaultRootObject !== undefined && { defaultRootObject: args.defaultRootObject }),
-        origins: [buildOriginArgs(origin)],
-        defaultCacheBehavior: {
-          targetOriginId: origin.id,
-          viewerProtocolPolicy: "https-only",
-          allowedMethods: ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"],
-          cachedMethods: ["GET", "HEAD"],
-          cachePolicyId: requireManagedPolicyId(
-            aws.cloudfront.getCachePolicyOutput({ name: "Managed-CachingDisabled" }, child),
-          ),
-          originRequestPolicyId:
-            args.originRequestPolicyId ??
-            requireManagedPolicyId(
-              aws.cloudfront.getOriginRequestPolicyOutput({ name: "Managed-AllViewer" }, child),
+      ...applyTransform<aws.cloudfront.DistributionArgs>(
+        args.transform?.distribution,
+        name,
+        {
+          enabled: true,
+          comment: `${pulumi.getProject()} ${pulumi.getStack()}`,
+          isIpv6Enabled: true,
+          httpVersion: "http2and3",
+          priceClass: args.priceClass,
+          ...(args.defaultRootObject !== undefined && { defaultRootObject: args.defaultRootObject }),
+          origins: [buildOriginArgs(origin)],
+          defaultCacheBehavior: {
+            targetOriginId: origin.id,
+            viewerProtocolPolicy: "https-only",
+            allowedMethods: ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"],
+            cachedMethods: ["GET", "HEAD"],
+            cachePolicyId: requireManagedPolicyId(
+              aws.cloudfront.getCachePolicyOutput({ name: "Managed-CachingDisabled" }, child),
             ),
-          // Adds Strict-Transport-Security (1 year), X-Content-Type-Options and other security headers.
-          responseHeadersPolicyId: requireManagedPolicyId(
-            aws.cloudfront.getResponseHeadersPolicyOutput({ name: "Managed-SecurityHeadersPolicy" }, child),
-          ),
+            originRequestPolicyId:
+              args.originRequestPolicyId ??
+              requireManagedPolicyId(
+                aws.cloudfront.getOriginRequestPolicyOutput({ name: "Managed-AllViewer" }, child),
+              ),
+            // Adds Strict-Transport-Security (1 year), X-Content-Type-Options and other security headers.
+            responseHeadersPolicyId: requireManagedPolicyId(
+              aws.cloudfront.getResponseHeadersPolicyOutput({ name: "Managed-SecurityHeadersPolicy" }, child),
+            ),
+          },
+          restrictions: { geoRestriction: { restrictionType: "none" } },
+          ...(domain !== undefined && { aliases: [domain.name] }),
+          viewerCertificate:
+            domain === undefined
+              ? { cloudfrontDefaultCertificate: true, ...MINIMUM_TLS }
+              : { acmCertificateArn: domain.certificateArn, sslSupportMethod: "sni-only", ...MINIMUM_TLS },
         },
-        restrictions: { geoRestriction: { restrictionType: "none" } },
-        ...(domain !== undefined && { aliases: [domain.name] }),
-        viewerCertificate:
-          domain === undefined
-            ? { cloudfrontDefaultCertificate: true, ...MINIMUM_TLS }
-            : { acmCertificateArn: domain.certificateArn, sslSupportMethod: "sni-only", ...MINIMUM_TLS },
-      },
-      {
-        ...child,
-        ...(domain === undefined && { ignoreChanges: IGNORED_WITHOUT_DOMAIN }),
-        protect: args.protect,
-      },
+        {
+          ...child,
+          ...(domain === undefined && { ignoreChanges: IGNORED_WITHOUT_DOMAIN }),
+          protect: args.protect,
+        },
+      ),
     );
     this.domainName = distribution.domainName;
     this.zoneId = distribution.hostedZoneId;

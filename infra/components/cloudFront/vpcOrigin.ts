@@ -2,8 +2,11 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { ORIGIN_TLS, originPorts } from "./distribution.ts";
 import type { OriginProtocol } from "./distribution.ts";
-import { shortHash } from "../shortHash.ts";
+import { zonesWithoutVpcOrigin } from "../../config/data/regions.ts";
+import { shortHash } from "../shortName.ts";
 import type { Suppression } from "../suppression.ts";
+import { applyTransform } from "../transform.ts";
+import type { Transforms } from "../transforms.ts";
 
 export interface VpcOriginArgs {
   /** ARN of an internal load balancer. CloudFront requires an internet gateway in its VPC, but does not use it. */
@@ -16,8 +19,9 @@ export interface VpcOriginArgs {
   readonly protocol: OriginProtocol;
   /** Subnets of the load balancer. */
   readonly subnetIds: pulumi.Input<string[]>;
-  /** IDs of the availability zones that do not support VPC origins, such as `use1-az3`. */
-  readonly unsupportedZoneIds: readonly string[];
+  /** Region of the load balancer. */
+  readonly region: pulumi.Input<string>;
+  readonly transform?: Pick<Transforms, "vpcOrigin"> | undefined;
 }
 
 /**
@@ -53,9 +57,7 @@ export class VpcOrigin extends pulumi.ComponentResource {
   constructor(name: string, args: VpcOriginArgs, opts?: pulumi.ComponentResourceOptions) {
     super("websocket:infra:VpcOrigin", name, {}, opts);
 
-    if (args.unsupportedZoneIds.length > 0) {
-      this.#warnAboutZones(args.subnetIds, args.unsupportedZoneIds);
-    }
+    this.#warnAboutZones(args);
 
     const endpoint = {
       originProtocolPolicy: args.protocol,
@@ -67,39 +69,45 @@ export class VpcOrigin extends pulumi.ComponentResource {
       .apply((declared) => shortHash(declared, HASH_DIGITS));
 
     const origin = new aws.cloudfront.VpcOrigin(
-      name,
-      {
-        vpcOriginEndpointConfig: {
-          // VPC origin names are unique, and the replaced VPC origin still has its name. So every change must change the
-          // name. The tags contain the names of the project and the stack.
-          name: pulumi.interpolate`${args.loadBalancerName}-${hash}`,
-          arn: args.loadBalancerArn,
-          ...endpoint,
+      ...applyTransform(
+        args.transform?.vpcOrigin,
+        name,
+        {
+          vpcOriginEndpointConfig: {
+            // VPC origin names are unique, and the replaced VPC origin still has its name. So every change must change the
+            // name. The tags contain the names of the project and the stack.
+            name: pulumi.interpolate`${args.loadBalancerName}-${hash}`,
+            arn: args.loadBalancerArn,
+            ...endpoint,
+          },
+          timeouts: TIMEOUTS,
         },
-        timeouts: TIMEOUTS,
-      },
-      // While a distribution uses a VPC origin, CloudFront refuses every change with status 409, even a change of tags. So
-      // Pulumi creates a new VPC origin, updates the distribution and then deletes the old VPC origin.
-      { parent: this, replaceOnChanges: ["*"] },
+        // While a distribution uses a VPC origin, CloudFront refuses every change with status 409, even a change of tags. So
+        // Pulumi creates a new VPC origin, updates the distribution and then deletes the old VPC origin.
+        { parent: this, replaceOnChanges: ["*"] },
+      ),
     );
 
     this.vpcOriginId = origin.id;
     this.registerOutputs({ vpcOriginId: this.vpcOriginId });
   }
 
-  /** The program chooses zones by name. AWS maps names to zone IDs per account, so only the subnets show the zone IDs. */
-  #warnAboutZones(subnetIds: pulumi.Input<string[]>, unsupportedZoneIds: readonly string[]): void {
-    void pulumi
-      .output(subnetIds)
-      .apply((ids) => pulumi.all(ids.map((id) => aws.ec2.getSubnetOutput({ id }, { parent: this }))))
-      .apply(async (subnets) => {
-        for (const { id, availabilityZoneId } of subnets) {
-          if (!unsupportedZoneIds.includes(availabilityZoneId)) continue;
-          await pulumi.log.warn(
-            `Subnet ${id} of the load balancer is in zone ${availabilityZoneId}, which does not support VPC origins.`,
-            this,
-          );
-        }
-      });
+  /** The network chooses zones by name. AWS maps names to zone IDs per account, so only the subnets show the zone IDs. */
+  #warnAboutZones({ region, subnetIds }: VpcOriginArgs): void {
+    void pulumi.all([region, subnetIds]).apply(([name, ids]) => {
+      const unsupported = zonesWithoutVpcOrigin(name);
+      if (unsupported.length === 0) return undefined;
+      return pulumi
+        .all(ids.map((id) => aws.ec2.getSubnetOutput({ id }, { parent: this })))
+        .apply(async (subnets) => {
+          for (const { id, availabilityZoneId } of subnets) {
+            if (!unsupported.includes(availabilityZoneId)) continue;
+            await pulumi.log.warn(
+              `Subnet ${id} of the load balancer is in zone ${availabilityZoneId}, which does not support VPC origins.`,
+              this,
+            );
+          }
+        });
+    });
   }
 }

@@ -6,7 +6,7 @@ export interface DomainArgs {
   /** The custom domain name. */
   readonly domain: string;
   /** ID of the Route 53 hosted zone of the domain. */
-  readonly zoneId: string;
+  readonly zoneId: pulumi.Input<string>;
   /** Alias target: domain name and hosted zone ID of a distribution or a load balancer. */
   readonly target: { readonly domainName: pulumi.Input<string>; readonly zoneId: pulumi.Input<string> };
 }
@@ -53,11 +53,11 @@ export function verifyZoneId(
   { domain, zoneId }: Pick<DomainArgs, "domain" | "zoneId">,
   opts: pulumi.InvokeOptions,
 ): pulumi.Output<string> {
-  return aws.route53.getZoneOutput({ zoneId }, opts).apply(({ name }) => {
+  return pulumi.all([zoneId, aws.route53.getZoneOutput({ zoneId }, opts)]).apply(([id, { name }]) => {
     const zone = name.replace(/\.$/, "");
-    if (zone === "" || domain === zone || domain.endsWith(`.${zone}`)) return zoneId;
+    if (zone === "" || domain === zone || domain.endsWith(`.${zone}`)) return id;
     throw new pulumi.RunError(
-      `\`hostedZoneId\`: got ${zoneId}, which is the zone ${zone}; expected the zone of ${domain}. ` +
+      `\`hostedZoneId\`: got ${id}, which is the zone ${zone}; expected the zone of ${domain}. ` +
         "Fix: set the ID of that zone, or remove hostedZoneId and set the ARN of your own certificate.",
     );
   });

@@ -5,11 +5,12 @@ import type * as pulumi from "@pulumi/pulumi";
 import { applyTransform } from "../transform.ts";
 import type { Transform } from "../transform.ts";
 
+/** Availability zones of the network. An Application Load Balancer requires two. */
+const ZONE_COUNT = 2;
+
 const SUBNET_MASK = 24;
 
 export interface VpcArgs {
-  /** Names of at least two availability zones. Each has one subnet. */
-  readonly availabilityZones: readonly string[];
   /** ARN of a bucket and a prefix for the flow logs, such as `arn:aws:s3:::NAME/network`. */
   readonly flowLogDestination: pulumi.Input<string>;
   readonly transform?: VpcTransform;
@@ -21,10 +22,10 @@ export interface VpcTransform {
   readonly vpc?: Transform<awsx.ec2.VpcArgs>;
 }
 
-/** Declares a VPC with one public subnet for each availability zone, without NAT gateways, and its flow log. */
+/** Declares a VPC with one public subnet for each of two availability zones, without NAT gateways, and its flow log. */
 export function declareVpc(
   name: string,
-  { availabilityZones, flowLogDestination, transform }: VpcArgs,
+  { flowLogDestination, transform }: VpcArgs,
   child: pulumi.CustomResourceOptions,
 ): Pick<awsx.ec2.Vpc, "vpcId" | "publicSubnetIds" | "privateSubnetIds"> {
   const vpc = new awsx.ec2.Vpc(
@@ -32,7 +33,8 @@ export function declareVpc(
       transform?.vpc,
       name,
       {
-        availabilityZoneNames: [...availabilityZones],
+        // The type is that of a plain value, which awsx requires. The SDK awaits promises in inputs, and passes no output.
+        availabilityZoneNames: findAvailabilityZones(child) as unknown as string[],
         natGateways: { strategy: "None" },
         subnetStrategy: "Auto",
         subnetSpecs: [{ type: "Public", name: "public", cidrMask: SUBNET_MASK }],
@@ -54,4 +56,16 @@ export function declareVpc(
   // No rules: a resource without its own security group has no network access.
   new aws.ec2.DefaultSecurityGroup(`${name}-default`, { vpcId: vpc.vpcId }, child);
   return vpc;
+}
+
+/**
+ * Returns the names of the zones for the network. It skips zones that require an opt-in: local zones sort before others and
+ * have no Fargate.
+ */
+async function findAvailabilityZones(child: pulumi.InvokeOptions): Promise<string[]> {
+  const { names } = await aws.getAvailabilityZones(
+    { state: "available", filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] },
+    child,
+  );
+  return names.slice(0, ZONE_COUNT);
 }

@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as awsx from "@pulumi/awsx";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "./cluster.ts";
-import type { StackConfig } from "../../config/stackConfig.ts";
+import type { ServiceConfig } from "../../config/serviceConfig.ts";
 import { applyTransform } from "../transform.ts";
 import type { Transform } from "../transform.ts";
 import { waitFor } from "../waitFor.ts";
@@ -57,7 +57,7 @@ const DEPLOYMENTS = {
 
 export interface ServiceArgs {
   /** Region of the log group. */
-  readonly region: string;
+  readonly region: pulumi.Input<string>;
   /** Cluster in which the service runs. */
   readonly cluster: Pick<Cluster, "arn" | "name" | "execLogGroupArn">;
   /** Subnets of the tasks. */
@@ -222,7 +222,9 @@ const INGRESS_TYPES = new Set([
  * a child of awsx's component. Options of the component either have no effect on it or also affect its siblings.
  * @see https://www.pulumi.com/docs/iac/concepts/resources/options/transforms/
  */
-export function createServiceTransform({ protect }: Pick<StackConfig, "protect">): pulumi.ResourceTransform {
+export function createServiceTransform({
+  protect,
+}: Pick<ServiceConfig, "protect">): pulumi.ResourceTransform {
   const serviceOptions = {
     // Autoscaling changes the desired count; an update must not reset it.
     ignoreChanges: ["desiredCount"],

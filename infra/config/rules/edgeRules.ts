@@ -1,4 +1,5 @@
-/** Rules between the keys of the edge. */
+/** Rules between the keys of the edge. Values that are outputs of other resources are not known, and are not checked. */
+import type * as pulumi from "@pulumi/pulumi";
 import { encode } from "../../../app/src/settings/definition.ts";
 import type { Change, Problem } from "../../../app/src/settings/problem.ts";
 import { CERTIFICATE_ARN, edgeDefinitions } from "../edgeDefinitions.ts";
@@ -27,7 +28,7 @@ const MAX_QUERY_STRINGS = 10;
  * @param values legal each by itself.
  * @param keyOf adds the namespace to a key.
  */
-export function checkEdge(values: EdgeValues, region: string, keyOf: KeyOf): readonly Problem[] {
+export function checkEdge(values: EdgeValues, region: string | undefined, keyOf: KeyOf): readonly Problem[] {
   return [
     ...findUnusedKeys(values, keyOf),
     ...checkCertificates(values, region, keyOf),
@@ -44,14 +45,14 @@ function findUnusedKeys(values: EdgeValues, keyOf: KeyOf): readonly Problem[] {
     if (edges.includes(values.edge) || isDefault(values, unused)) return [];
     return {
       key: keyOf(unused),
-      got: JSON.stringify(encode(values[unused])),
+      got: quote(values[unused]),
       expected: `no value, because only ${keyOf("edge")} ${edges.join(" and ")} ${edges.length === 1 ? "uses" : "use"} it (now ${values.edge})`,
       fix: [removal(unused, keyOf)],
     };
   });
 }
 
-function checkCertificates(values: EdgeValues, region: string, keyOf: KeyOf): readonly Problem[] {
+function checkCertificates(values: EdgeValues, region: string | undefined, keyOf: KeyOf): readonly Problem[] {
   return [
     ...checkCertificate(
       values,
@@ -69,7 +70,7 @@ function checkCertificate(
   values: EdgeValues,
   name: "domain" | "originTls",
   arnName: "certificateArn" | "originCertificateArn",
-  requiredRegion: string,
+  requiredRegion: string | undefined,
   keyOf: KeyOf,
 ): readonly Problem[] {
   // An unused key has one problem, that it is unused.
@@ -79,7 +80,7 @@ function checkCertificate(
   if (domain === "" && arn !== "") {
     problems.push({
       key: keyOf(arnName),
-      got: JSON.stringify(arn),
+      got: quote(arn),
       expected: `no value, because ${keyOf(name)} is empty`,
       fix: [{ ask: keyOf(name) }],
       alternative: [removal(arnName, keyOf)],
@@ -101,8 +102,8 @@ function checkCertificate(
       alternative: [{ ask: keyOf(arnName) }],
     });
   }
-  const [, arnRegion = requiredRegion] = CERTIFICATE_ARN.exec(arn) ?? [];
-  if (arnRegion !== requiredRegion) {
+  const [, arnRegion] = typeof arn === "string" ? (CERTIFICATE_ARN.exec(arn) ?? []) : [];
+  if (arnRegion !== undefined && requiredRegion !== undefined && arnRegion !== requiredRegion) {
     const isOfCloudFront = name === "domain" && values.edge !== "load-balancer";
     problems.push({
       key: keyOf(arnName),
@@ -125,7 +126,7 @@ function checkNames(values: EdgeValues, keyOf: KeyOf): readonly Problem[] {
   if (zone !== "" && domain === "" && originTls === "" && edge !== "load-balancer") {
     problems.push({
       key: keyOf("hostedZoneId"),
-      got: JSON.stringify(zone),
+      got: quote(zone),
       expected: `no value, because ${keyOf("domain")} and ${keyOf("originTls")} are empty`,
       fix: [removal("hostedZoneId", keyOf)],
     });
@@ -165,5 +166,17 @@ function removal(name: EdgeKey, keyOf: KeyOf): Change {
 }
 
 function isDefault(values: EdgeValues, name: EdgeKey): boolean {
-  return encode(values[name]) === encode(edgeDefinitions[name].default);
+  const value = values[name];
+  return isPlain(value) && encode(value) === encode(edgeDefinitions[name].default);
+}
+
+/** A value as a message contains it. */
+function quote(value: EdgeValues[EdgeKey]): string {
+  return isPlain(value) ? JSON.stringify(encode(value)) : "an output";
+}
+
+type Plain<Value> = Value extends pulumi.Output<unknown> | Promise<unknown> ? never : Value;
+
+function isPlain<Value>(value: Value): value is Plain<Value> {
+  return typeof value !== "object" || Array.isArray(value);
 }

@@ -2,7 +2,7 @@
 import type { Problem } from "../../../app/src/settings/problem.ts";
 import type { Settings } from "../../../app/src/settings/settings.ts";
 import { scalingDefinitions } from "../scalingDefinitions.ts";
-import type { StackConfig } from "../stackConfig.ts";
+import type { ServiceConfig } from "../serviceConfig.ts";
 import { connectionsOf, maxCpuShare } from "./taskCapacity.ts";
 import type { TaskCapacity } from "./taskCapacity.ts";
 
@@ -17,7 +17,7 @@ const THRESHOLDS = ["connectionsPerTask", "requestsPerTarget", "cpuPercent"] as 
 /** Maximum share of what a task carries for a threshold: the alarm, the new task and its first clients take minutes. */
 const MAX_SHARE = 0.8;
 
-export type ScalingConfig = Pick<StackConfig, (typeof THRESHOLDS)[number]> & {
+export type ScalingConfig = Pick<ServiceConfig, (typeof THRESHOLDS)[number]> & {
   readonly settings: Pick<Settings, "metricsLogSeconds">;
 };
 
@@ -59,7 +59,7 @@ function checkMetricsInterval(config: ScalingConfig, keyOf: KeyOf): readonly Pro
 }
 
 /** Warnings about legal thresholds that are above what a task carries, as sentences. */
-export function scalingWarnings(config: ScalingConfig & TaskCapacity, keyOf: KeyOf): readonly string[] {
+export function scalingWarnings(config: ScalingConfig & TaskCapacity): readonly string[] {
   const { connectionsPerTask, cpuPercent, cpu } = config;
   const { most, limitedBy } = connectionsOf(config);
   const connections = Math.floor(MAX_SHARE * most);
@@ -68,14 +68,14 @@ export function scalingWarnings(config: ScalingConfig & TaskCapacity, keyOf: Key
   return [
     ...(connectionsPerTask > connections
       ? [
-          `${keyOf("connectionsPerTask")} is ${connectionsPerTask}, and a task carries ${most} connections ` +
-            `(${keyOf(limitedBy)}). ${room} ${connections}.`,
+          `connectionsPerTask is ${connectionsPerTask}, and a task carries ${most} connections ` +
+            `(${limitedBy}). ${room} ${connections}.`,
         ]
       : []),
     ...(cpuPercent > percent
       ? [
-          `${keyOf("cpuPercent")} is ${cpuPercent}, and the server uses at most ${Math.floor(maxCpuShare(config) * 100)} % ` +
-            `of ${keyOf("cpu")} ${cpu}, because it runs in one thread. ${room} ${percent}.`,
+          `cpuPercent is ${cpuPercent}, and the server uses at most ${Math.floor(maxCpuShare(config) * 100)} % ` +
+            `of cpu ${cpu}, because it runs in one thread. ${room} ${percent}.`,
         ]
       : []),
   ];

@@ -9,7 +9,7 @@ import {
 } from "../schedule.ts";
 import type { ScheduledAction } from "../schedule.ts";
 import { scalingDefinitions } from "../scalingDefinitions.ts";
-import type { StackConfig } from "../stackConfig.ts";
+import type { ServiceConfig } from "../serviceConfig.ts";
 
 type KeyOf = (name: string) => string;
 
@@ -26,7 +26,7 @@ const KEY = "scheduledScaling";
  * @param keyOf adds the namespace to a key.
  */
 export function checkSchedules(
-  { scheduledScaling, backplane }: Pick<StackConfig, typeof KEY | "backplane">,
+  { scheduledScaling, backplane }: Pick<ServiceConfig, typeof KEY | "backplane">,
   keyOf: KeyOf,
 ): readonly Problem[] {
   const key = keyOf(KEY);
@@ -58,23 +58,20 @@ export function checkSchedules(
 }
 
 /** Warnings about scheduled actions that AWS accepts and that never run again, as sentences. */
-export function scheduleWarnings(
-  { scheduledScaling }: Pick<StackConfig, typeof KEY>,
-  keyOf: KeyOf,
-): readonly string[] {
+export function scheduleWarnings({ scheduledScaling }: Pick<ServiceConfig, typeof KEY>): readonly string[] {
   const now = new Date();
   return scheduledScaling.flatMap((text) => {
     const action = parseScheduledAction(text);
     return action === undefined || runsAfter(action, now)
       ? []
-      : [`${keyOf(KEY)}: ${JSON.stringify(text)} never runs again. Change its date, or remove it.`];
+      : [`${KEY}: ${JSON.stringify(text)} never runs again. Change its date, or remove it.`];
   });
 }
 
 /** The first broken rule, and a legal action that was probably meant. */
 function findViolation(
   action: ScheduledAction,
-  backplane: StackConfig["backplane"],
+  backplane: ServiceConfig["backplane"],
   keyOf: KeyOf,
 ): { readonly expected: string; readonly legal?: ScheduledAction } | undefined {
   const { cron, min, max, timeZone } = action;

@@ -4,7 +4,7 @@ import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import { KIB, MIB } from "../../../app/src/settings/units.ts";
 import type { Change, Problem } from "../../../app/src/settings/problem.ts";
 import { channelBytes, CHANNELS_MEMORY_SHARE, channelsThatFit } from "./channelMemory.ts";
-import type { StackConfig } from "../stackConfig.ts";
+import type { ServiceConfig } from "../serviceConfig.ts";
 import { CONNECTION_BYTES, connectionsThatFit, serverBytes } from "./connectionMemory.ts";
 import { memoryChoices } from "../data/fargateSizes.ts";
 import { checkScaling } from "./scalingRules.ts";
@@ -19,7 +19,7 @@ type KeyOf = (name: string) => string;
  */
 export function checkWorkload(
   config: Pick<
-    StackConfig,
+    ServiceConfig,
     | "minTasks"
     | "maxTasks"
     | "backplane"
@@ -51,7 +51,7 @@ export function checkWorkload(
 }
 
 function checkTasks(
-  { minTasks, maxTasks, backplane }: Pick<StackConfig, "minTasks" | "maxTasks" | "backplane">,
+  { minTasks, maxTasks, backplane }: Pick<ServiceConfig, "minTasks" | "maxTasks" | "backplane">,
   keyOf: KeyOf,
 ): readonly Problem[] {
   const problems: Problem[] = [];
@@ -76,7 +76,7 @@ function checkTasks(
 }
 
 function checkMemory(
-  config: Pick<StackConfig, "cpu" | "memoryMiB" | "backplane" | "settings">,
+  config: Pick<ServiceConfig, "cpu" | "memoryMiB" | "backplane" | "settings">,
   keyOf: KeyOf,
 ): readonly Problem[] {
   const { cpu, memoryMiB } = config;
@@ -98,7 +98,7 @@ function checkMemory(
 }
 
 function checkChannels(
-  config: Pick<StackConfig, "memoryMiB" | "backplane" | "settings">,
+  config: Pick<ServiceConfig, "memoryMiB" | "backplane" | "settings">,
   keyOf: KeyOf,
 ): readonly Problem[] {
   const { memoryMiB, settings } = config;
@@ -126,7 +126,7 @@ function checkChannels(
 
 /** @param sizes the memory that a task can have, in MiB. */
 function checkConnections(
-  config: Pick<StackConfig, "memoryMiB" | "backplane" | "settings">,
+  config: Pick<ServiceConfig, "memoryMiB" | "backplane" | "settings">,
   sizes: readonly number[],
   keyOf: KeyOf,
 ): readonly Problem[] {
@@ -158,7 +158,7 @@ function describeMost(most: number): string {
 }
 
 /** The security group of the tasks allows HTTPS on port 443 only. */
-function checkKeySet({ jwksUrl }: StackConfig["settings"], keyOf: KeyOf): readonly Problem[] {
+function checkKeySet({ jwksUrl }: ServiceConfig["settings"], keyOf: KeyOf): readonly Problem[] {
   if (jwksUrl === "" || jwksUrl === onPort443(jwksUrl)) return [];
   return [
     {

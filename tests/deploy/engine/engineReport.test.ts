@@ -80,7 +80,7 @@ describe("the engine report of deploy", () => {
   it("has short types and readable times", () => {
     assert.equal(shortType("aws:ecs/service:Service"), "aws:ecs:Service");
     assert.equal(shortType("random:index/randomPassword:RandomPassword"), "random:RandomPassword");
-    assert.equal(shortType("websocket:infra:Edge"), "websocket:infra:Edge");
+    assert.equal(shortType("websocket:infra:Distribution"), "websocket:infra:Distribution");
     assert.equal(formatDuration(1234), "1.2 s");
     assert.equal(formatDuration(245_000), "4 min 05 s");
   });

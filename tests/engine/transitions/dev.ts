@@ -48,11 +48,11 @@ function replaceLoadBalancer(
     ],
     [
       ...POLICIES.map((policy) => `create ${policy}`),
-      "create Target scaling-tasks",
-      "update Distribution edge origins",
+      "create Target websocket-scaling-tasks",
+      "update Distribution websocket-edge origins",
     ],
     POLICIES.map((policy) => `delete ${policy}`),
-    "delete Target scaling-tasks",
+    "delete Target websocket-scaling-tasks",
     "delete Service websocket-service",
     `delete ListenerRule ${last.name}-${rule}`,
     parts("delete", last),
@@ -61,9 +61,9 @@ function replaceLoadBalancer(
 
 /** The certificate of the load balancer. */
 const ORIGIN_CERTIFICATE = [
-  "Certificate origin-certificate-us-east-1",
-  "CertificateValidation origin-certificate-us-east-1",
-  "Record origin-certificate-proof",
+  "Certificate websocket-origin-certificate-load-balancer",
+  "CertificateValidation websocket-origin-certificate-load-balancer",
+  "Record websocket-origin-certificate-proof",
 ] as const;
 
 /** Transitions of the stack dev, which has a backplane. */
@@ -76,17 +76,17 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
   {
     when: "a threshold becomes 0",
     config: { connectionsPerTask: "0" },
-    calls: ["delete Policy scaling-connections"],
+    calls: ["delete Policy websocket-scaling-connections"],
   },
   {
     when: "the threshold is above 0 again",
     config: { connectionsPerTask: "6" },
-    calls: ["create Policy scaling-connections"],
+    calls: ["create Policy websocket-scaling-connections"],
   },
   {
     when: "the minimum of tasks is raised: running tasks continue",
     config: { minTasks: "2" },
-    calls: ["update Target scaling-tasks minCapacity"],
+    calls: ["update Target websocket-scaling-tasks minCapacity"],
   },
   {
     when: "scheduled actions are added, which then set the range of the tasks",
@@ -94,12 +94,22 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
       minTasks: "3",
       scheduledScaling: ["cron(0 8 ? * MON-FRI *) 2-5 Europe/Berlin", "cron(0 18 ? * MON-FRI *) 1-2"],
     },
-    calls: [["create ScheduledAction scaling-schedule-1", "create ScheduledAction scaling-schedule-2"]],
+    calls: [
+      [
+        "create ScheduledAction websocket-scaling-schedule-1",
+        "create ScheduledAction websocket-scaling-schedule-2",
+      ],
+    ],
   },
   {
     when: "the scheduled actions are removed: the range is that of the configuration again",
     config: { minTasks: "2", scheduledScaling: [] },
-    calls: [["delete ScheduledAction scaling-schedule-1", "delete ScheduledAction scaling-schedule-2"]],
+    calls: [
+      [
+        "delete ScheduledAction websocket-scaling-schedule-1",
+        "delete ScheduledAction websocket-scaling-schedule-2",
+      ],
+    ],
   },
   {
     when: "CPU and memory of a task are raised",
@@ -111,7 +121,7 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
     config: { logRetentionDays: "14" },
     calls: [
       [
-        "update BucketLifecycleConfiguration logs-lifecycle rules",
+        "update BucketLifecycleConfiguration websocket-logs-lifecycle rules",
         "update LogGroup websocket-service-exec retentionInDays",
         "update LogGroup websocket-service-insights retentionInDays",
         "update LogGroup websocket-service-log retentionInDays",
@@ -122,7 +132,7 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
     when: "the maximum storage of the backplane is raised",
     config: { backplaneMaxGB: "2" },
     // The tasks get the new budget.
-    calls: ["update ServerlessCache backplane cacheUsageLimits", ...NEW_TASKS],
+    calls: ["update ServerlessCache websocket-backplane cacheUsageLimits", ...NEW_TASKS],
   },
   {
     when: "a refresh finds changes that were made outside Pulumi: only declared values are restored",
@@ -184,7 +194,7 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
     config: { originHeaderName: "X-Origin-Renamed" },
     calls: [
       "create ListenerRule websocket-X-Origin-Renamed-1",
-      "update Distribution edge origins",
+      "update Distribution websocket-edge origins",
       "delete ListenerRule websocket-X-Origin-Secret-1",
     ],
   },
@@ -192,9 +202,9 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
     when: "the origin secret is rotated",
     config: { originSecretGeneration: "2" },
     calls: [
-      "create RandomPassword origin-secret-2",
+      "create RandomPassword websocket-origin-secret-2",
       "create ListenerRule websocket-X-Origin-Renamed-2",
-      "update Distribution edge origins",
+      "update Distribution websocket-edge origins",
       "delete ListenerRule websocket-X-Origin-Renamed-1",
     ],
     after: ({ cloud }) => {
@@ -209,22 +219,22 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
     when: "the origin secret is rotated again",
     config: { originSecretGeneration: "3" },
     calls: [
-      "create RandomPassword origin-secret-3",
+      "create RandomPassword websocket-origin-secret-3",
       "create ListenerRule websocket-X-Origin-Renamed-3",
-      "update Distribution edge origins",
+      "update Distribution websocket-edge origins",
       "delete ListenerRule websocket-X-Origin-Renamed-2",
-      "delete RandomPassword origin-secret-1",
+      "delete RandomPassword websocket-origin-secret-1",
     ],
   },
   {
     when: "the origin secret is rotated by two generations at once, which revokes the last one",
     config: { originSecretGeneration: "5" },
     calls: [
-      ["create RandomPassword origin-secret-5", "create RandomPassword origin-secret-4"],
+      ["create RandomPassword websocket-origin-secret-5", "create RandomPassword websocket-origin-secret-4"],
       "create ListenerRule websocket-X-Origin-Renamed-5",
-      "update Distribution edge origins",
+      "update Distribution websocket-edge origins",
       "delete ListenerRule websocket-X-Origin-Renamed-3",
-      ["delete RandomPassword origin-secret-3", "delete RandomPassword origin-secret-2"],
+      ["delete RandomPassword websocket-origin-secret-3", "delete RandomPassword websocket-origin-secret-2"],
     ],
   },
   {
@@ -234,35 +244,38 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
       cloud.setFailure(DISTRIBUTION, "ServiceUnavailable: CloudFront encountered an internal error");
     },
     run: failingUpdate(/Distribution.*edge[^]*ServiceUnavailable: CloudFront encountered an internal error/),
-    calls: ["create RandomPassword origin-secret-6", "create ListenerRule websocket-X-Origin-Renamed-6"],
+    calls: [
+      "create RandomPassword websocket-origin-secret-6",
+      "create ListenerRule websocket-X-Origin-Renamed-6",
+    ],
   },
   {
     when: "the failed update is repeated",
     calls: [
-      "update Distribution edge origins",
+      "update Distribution websocket-edge origins",
       "delete ListenerRule websocket-X-Origin-Renamed-5",
-      "delete RandomPassword origin-secret-4",
+      "delete RandomPassword websocket-origin-secret-4",
     ],
   },
   {
     when: "the generation of the origin secret is decremented",
     config: { originSecretGeneration: "5" },
     calls: [
-      "create RandomPassword origin-secret-4",
+      "create RandomPassword websocket-origin-secret-4",
       "create ListenerRule websocket-X-Origin-Renamed-5",
-      "update Distribution edge origins",
+      "update Distribution websocket-edge origins",
       "delete ListenerRule websocket-X-Origin-Renamed-6",
-      "delete RandomPassword origin-secret-6",
+      "delete RandomPassword websocket-origin-secret-6",
     ],
   },
   {
     when: "the password of the backplane is rotated: both are accepted before tasks use the new one",
     config: { backplanePasswordGeneration: "2" },
     calls: [
-      "create RandomPassword backplane-password-2",
+      "create RandomPassword websocket-backplane-password-2",
       [
-        "create Parameter backplane-password-2",
-        "update User backplane-tasks authenticationMode",
+        "create Parameter websocket-backplane-password-2",
+        "update User websocket-backplane-tasks authenticationMode",
         "update RolePolicy websocket-service-execution-policy policy",
       ],
       ...NEW_TASKS,
@@ -289,18 +302,18 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
     when: "a domain is added: CloudFront accepts the name before the records exist",
     config: { domain: "ws.example.com", hostedZoneId: "Z0123456789ABCDEFGHIJ" },
     calls: [
-      "create Certificate domain-certificate-us-east-1",
-      "create Record domain-certificate-proof",
-      "create CertificateValidation domain-certificate-us-east-1",
-      "update Distribution edge viewerCertificate aliases",
-      ["create Record domain-A", "create Record domain-AAAA"],
+      "create Certificate websocket-domain-certificate-cloudfront",
+      "create Record websocket-domain-certificate-proof",
+      "create CertificateValidation websocket-domain-certificate-cloudfront",
+      "update Distribution websocket-edge viewerCertificate aliases",
+      ["create Record websocket-domain-A", "create Record websocket-domain-AAAA"],
     ],
   },
   {
     when: "the load balancer becomes internal: CloudFront uses the new one after its tasks are healthy",
     config: { originAccess: "private" },
     calls: replaceLoadBalancer(
-      { name: "websocket-vpc", listener: "http", with: ["create VpcOrigin vpc-origin"] },
+      { name: "websocket-vpc", listener: "http", with: ["create VpcOrigin websocket-vpc-origin"] },
       { name: "websocket", listener: "http" },
     ),
     // A new service starts with minTasks.
@@ -315,9 +328,12 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
       {
         name: "websocket-vpc-tls-fc4b76",
         listener: "https",
-        with: [...ORIGIN_CERTIFICATE.map((part) => `create ${part}`), "create VpcOrigin vpc-origin"],
+        with: [
+          ...ORIGIN_CERTIFICATE.map((part) => `create ${part}`),
+          "create VpcOrigin websocket-vpc-origin",
+        ],
       },
-      { name: "websocket-vpc", listener: "http", with: ["delete VpcOrigin vpc-origin"] },
+      { name: "websocket-vpc", listener: "http", with: ["delete VpcOrigin websocket-vpc-origin"] },
     ),
   },
   {
@@ -327,12 +343,18 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
       {
         name: "websocket-vpc-tls-72752f",
         listener: "https",
-        with: [...ORIGIN_CERTIFICATE.map((part) => `create ${part}`), "create VpcOrigin vpc-origin"],
+        with: [
+          ...ORIGIN_CERTIFICATE.map((part) => `create ${part}`),
+          "create VpcOrigin websocket-vpc-origin",
+        ],
       },
       {
         name: "websocket-vpc-tls-fc4b76",
         listener: "https",
-        with: [...ORIGIN_CERTIFICATE.map((part) => `delete ${part}`), "delete VpcOrigin vpc-origin"],
+        with: [
+          ...ORIGIN_CERTIFICATE.map((part) => `delete ${part}`),
+          "delete VpcOrigin websocket-vpc-origin",
+        ],
       },
     ),
   },
@@ -356,6 +378,8 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
     config: { edge: "load-balancer" },
     calls: [
       [
+        "create Certificate websocket-domain-certificate-load-balancer",
+        "create CertificateValidation websocket-domain-certificate-load-balancer",
         "create Listener websocket-open-http",
         "create Listener websocket-open-https",
         "create LoadBalancer websocket-open",
@@ -371,27 +395,29 @@ export const DEV_TRANSITIONS: readonly Transition[] = [
       ],
       [
         ...POLICIES.map((policy) => `create ${policy}`),
-        "create Target scaling-tasks",
-        "update Record domain-A aliases",
-        "update Record domain-AAAA aliases",
+        "create Target websocket-scaling-tasks",
+        "update Record websocket-domain-A aliases",
+        "update Record websocket-domain-AAAA aliases",
       ],
       [
-        "delete Distribution edge",
+        "delete Certificate websocket-domain-certificate-cloudfront",
+        "delete CertificateValidation websocket-domain-certificate-cloudfront",
+        "delete Distribution websocket-edge",
         "delete Listener websocket-http",
         "delete ListenerRule websocket-X-Origin-Renamed-5",
         "delete LoadBalancer websocket",
-        "delete LogDelivery edge-access-log",
-        "delete LogDeliveryDestination edge-access-log",
-        "delete LogDeliverySource edge-access-log",
+        "delete LogDelivery websocket-edge-access-log",
+        "delete LogDeliveryDestination websocket-edge-access-log",
+        "delete LogDeliverySource websocket-edge-access-log",
         ...POLICIES.map((policy) => `delete ${policy}`),
-        "delete RandomPassword origin-secret-4",
-        "delete RandomPassword origin-secret-5",
+        "delete RandomPassword websocket-origin-secret-4",
+        "delete RandomPassword websocket-origin-secret-5",
         "delete SecurityGroup websocket",
         "delete SecurityGroupEgressRule websocket-to-tasks",
         "delete SecurityGroupIngressRule tasks-from-websocket",
         "delete SecurityGroupIngressRule websocket-from-cloudfront",
         "delete Service websocket-service",
-        "delete Target scaling-tasks",
+        "delete Target websocket-scaling-tasks",
         "delete TargetGroup websocket",
         "delete TaskDefinition websocket-service",
       ],

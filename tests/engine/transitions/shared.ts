@@ -12,9 +12,9 @@ export const NEW_TASKS = [
 
 /** The policies of autoscaling. */
 export const POLICIES = [
-  "Policy scaling-connections",
-  "Policy scaling-cpu",
-  "Policy scaling-requests",
+  "Policy websocket-scaling-connections",
+  "Policy websocket-scaling-cpu",
+  "Policy websocket-scaling-requests",
 ] as const;
 
 /** The calls that change the target values or the cooldowns of all policies. */
@@ -25,6 +25,6 @@ export function assertDistributionUpdated({ cloud }: Project): void {
   const calls = cloud.changes().filter(({ type }) => type === DISTRIBUTION);
   assert.deepEqual(
     calls.map(({ method, name }) => [method, name]),
-    [["update", "edge"]],
+    [["update", "websocket-edge"]],
   );
 }

@@ -35,7 +35,7 @@ describe("the backplane", () => {
 
   it("has one user, whose password the tasks get as a secret", () => {
     const group = findResource(graph, "aws:elasticache/userGroup:UserGroup").inputs;
-    const password = the.secretOf(graph, "backplane-password-1");
+    const password = the.secretOf(graph, "websocket-backplane-password-1");
     assert.equal(the.cacheOf(graph).inputs["userGroupId"], group["userGroupId"]);
     assert.deepEqual(list(group, "userIds"), [the.userOf(graph)["userId"]]);
     assert.deepEqual(at(the.userOf(graph), "authenticationMode"), {
@@ -49,14 +49,14 @@ describe("the backplane", () => {
     assert.deepEqual(list(the.containerOf(graph), "secrets"), [
       { name: settingDefinitions.valkeyPassword.variable, valueFrom: parameter.outputs["arn"] },
     ]);
-    const { special, length } = the.randomPasswordOf(graph, "backplane-password-1").inputs;
+    const { special, length } = the.randomPasswordOf(graph, "websocket-backplane-password-1").inputs;
     assert.equal(special, false);
     assert.ok(Number(length) >= 32);
   });
 
   it("accepts the current and the previous password, and the tasks get the current one", async () => {
     const rotated = await the.evaluateDev({ backplanePasswordGeneration: "3" });
-    const names = ["backplane-password-3", "backplane-password-2"];
+    const names = ["websocket-backplane-password-3", "websocket-backplane-password-2"];
     const passwords = names.map((name) => the.secretOf(rotated, name));
     assert.deepEqual(list(the.userOf(rotated), "authenticationMode.passwords"), passwords);
     const parameters = findResources(rotated, "aws:ssm/parameter:Parameter");
@@ -71,7 +71,7 @@ describe("the backplane", () => {
         ?.Resource,
       parameters.map(({ outputs }) => outputs["arn"]),
     );
-    assert.ok(!rotated.resources.some(({ name }) => name === "backplane-password-1"));
+    assert.ok(!rotated.resources.some(({ name }) => name === "websocket-backplane-password-1"));
   });
 });
 

@@ -30,7 +30,10 @@ describe("the distribution", () => {
 
 describe("the origin secret", () => {
   it("is long, and has no wildcard of a listener rule", async () => {
-    const { special, length } = the.randomPasswordOf(await declaredGraph("dev"), "origin-secret-1").inputs;
+    const { special, length } = the.randomPasswordOf(
+      await declaredGraph("dev"),
+      "websocket-origin-secret-1",
+    ).inputs;
     assert.equal(special, false);
     assert.ok(Number(length) >= 32);
   });
@@ -47,13 +50,15 @@ describe("the origin secret", () => {
   it("is accepted in its current and its previous generation, and sent in the current one", async () => {
     const graph = await the.evaluateDev({ originSecretGeneration: "7" });
     const [current, previous] = [
-      the.secretOf(graph, "origin-secret-7"),
-      the.secretOf(graph, "origin-secret-6"),
+      the.secretOf(graph, "websocket-origin-secret-7"),
+      the.secretOf(graph, "websocket-origin-secret-6"),
     ];
     assert.notEqual(current, previous);
     assert.equal(text(the.distributionOf(graph), "origins[0].customHeaders[0].value"), current);
     assert.deepEqual(list(the.ruleOf(graph), "conditions[0].httpHeader.values"), [current, previous]);
-    assert.ok(the.secretHoldersOf(graph, "origin-secret-6").includes("aws:lb/listenerRule:ListenerRule"));
-    assert.ok(!graph.resources.some(({ name }) => name === "origin-secret-5"));
+    assert.ok(
+      the.secretHoldersOf(graph, "websocket-origin-secret-6").includes("aws:lb/listenerRule:ListenerRule"),
+    );
+    assert.ok(!graph.resources.some(({ name }) => name === "websocket-origin-secret-5"));
   });
 });

@@ -121,7 +121,7 @@ describe("the network", () => {
       { type: "forward", targetGroupArn: the.targetGroupOf(graph).outputs["arn"] },
     ]);
     const header = at(the.distributionOf(graph), "origins[0].customHeaders[0]");
-    assert.equal(header["value"], the.secretOf(graph, "origin-secret-1"));
+    assert.equal(header["value"], the.secretOf(graph, "websocket-origin-secret-1"));
     assert.deepEqual(rule["conditions"], [
       { httpHeader: { httpHeaderName: header["name"], values: [header["value"]] } },
     ]);

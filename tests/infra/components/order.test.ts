@@ -26,15 +26,15 @@ describe("a stack", () => {
   it("creates the service after its target group receives requests, and after all that a task needs", () => {
     assertAfter(graph, findResource(graph, SERVICE), [
       "websocket-X-Origin-Secret-1",
-      "network-to-aws",
+      "websocket-network-to-aws",
       "websocket-service-task-policy",
       "websocket-service-execution-policy",
       "tasks-from-websocket",
       "websocket-to-tasks",
-      "aws:elasticache/serverlessCache:ServerlessCache backplane",
-      "backplane-from-tasks",
-      "tasks-to-backplane",
-      "backplane-tasks",
+      "aws:elasticache/serverlessCache:ServerlessCache websocket-backplane",
+      "websocket-backplane-from-tasks",
+      "tasks-to-websocket-backplane",
+      "websocket-backplane-tasks",
     ]);
   });
 
@@ -51,7 +51,7 @@ describe("a stack", () => {
       "aws:ec2/flowLog:FlowLog",
       "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination",
     ]) {
-      assertAfter(graph, findResource(graph, type), ["logs-policy"]);
+      assertAfter(graph, findResource(graph, type), ["websocket-logs-policy"]);
     }
   });
 
@@ -61,7 +61,7 @@ describe("a stack", () => {
       domain: "ws.example.com",
       hostedZoneId: "Z0123456789",
     });
-    const record = open.resources.find(({ name }) => name === "domain-A");
+    const record = open.resources.find(({ name }) => name === "websocket-domain-A");
     assert.ok(record);
     assertAfter(open, record, [`${SERVICE} websocket-service`, "websocket-open-https"]);
   });

@@ -8,7 +8,8 @@ import { declaredGraph } from "../../support/stacks.ts";
 import { at, list, text } from "../../support/values.ts";
 import * as the from "./support.ts";
 
-const SECRETS = ["origin-secret-1", "backplane-password-1"];
+const SERVICE = "websocket:infra:WebSocketService";
+const SECRETS = ["websocket-origin-secret-1", "websocket-backplane-password-1"];
 
 for (const [stack, isProd] of [
   ["dev", false],
@@ -21,13 +22,16 @@ for (const [stack, isProd] of [
       graph = await declaredGraph(stack);
     });
 
-    it("has every resource under a component, and every component and provider under the stack", () => {
+    it("has every resource under a component, every component under the service, and providers under the stack", () => {
       const types = new Map(graph.resources.map(({ urn, type }) => [urn, type]));
       for (const { type, name, parent } of graph.resources) {
         if (type === "pulumi:pulumi:Stack") continue;
-        const expected = /^(websocket:|pulumi:providers:)/.test(type)
-          ? "pulumi:pulumi:Stack"
-          : "websocket:infra:";
+        const expected =
+          type === SERVICE || type.startsWith("pulumi:providers:")
+            ? "pulumi:pulumi:Stack"
+            : type.startsWith("websocket:")
+              ? SERVICE
+              : "websocket:infra:";
         assert.ok(types.get(parent ?? "")?.startsWith(expected), `parent of ${type} ${name}`);
       }
     });
@@ -172,9 +176,9 @@ describe("the configuration of a stack", () => {
       ] as const;
     });
     assert.deepEqual(Object.fromEntries(tracked), {
-      "scaling-connections": [12, 17, 14],
-      "scaling-requests": [11, 17, 14],
-      "scaling-cpu": [13, 17, 14],
+      "websocket-scaling-connections": [12, 17, 14],
+      "websocket-scaling-requests": [11, 17, 14],
+      "websocket-scaling-cpu": [13, 17, 14],
     });
     assert.equal(the.serviceOf(graph)["desiredCount"], 2);
 

@@ -110,7 +110,10 @@ describe("the tasks", () => {
       at(policyOf(graphOf, name), "targetTrackingScalingPolicyConfiguration");
 
     it("track the connections that the tasks log, by the name of their service", () => {
-      const { targetValue, customizedMetricSpecification: metric } = trackingOf(graph, "scaling-connections");
+      const { targetValue, customizedMetricSpecification: metric } = trackingOf(
+        graph,
+        "websocket-scaling-connections",
+      );
       assert.equal(targetValue, 5);
       assert.deepEqual(metric, {
         namespace: "WebSocket",
@@ -123,7 +126,7 @@ describe("the tasks", () => {
 
     it("track the requests to the target group", () => {
       const arnSuffixOf = ({ outputs }: { outputs: the.Inputs }): string => String(outputs["arnSuffix"]);
-      const { targetValue, predefinedMetricSpecification } = trackingOf(graph, "scaling-requests");
+      const { targetValue, predefinedMetricSpecification } = trackingOf(graph, "websocket-scaling-requests");
       assert.equal(targetValue, 5);
       assert.deepEqual(predefinedMetricSpecification, {
         predefinedMetricType: "ALBRequestCountPerTarget",
@@ -132,7 +135,7 @@ describe("the tasks", () => {
     });
 
     it("track the CPU utilization of the tasks", () => {
-      const { targetValue, predefinedMetricSpecification } = trackingOf(graph, "scaling-cpu");
+      const { targetValue, predefinedMetricSpecification } = trackingOf(graph, "websocket-scaling-cpu");
       assert.equal(targetValue, 60);
       assert.deepEqual(predefinedMetricSpecification, {
         predefinedMetricType: "ECSServiceAverageCPUUtilization",
@@ -146,7 +149,7 @@ describe("the tasks", () => {
         `service/${String(graph.outputs["clusterName"])}/${String(graph.outputs["serviceName"])}`,
       );
       assert.equal(target["scalableDimension"], "ecs:service:DesiredCount");
-      for (const name of ["scaling-connections", "scaling-requests", "scaling-cpu"]) {
+      for (const name of ["connections", "requests", "cpu"].map((metric) => `websocket-scaling-${metric}`)) {
         const policy = policyOf(graph, name);
         for (const key of ["resourceId", "scalableDimension", "serviceNamespace"]) {
           assert.equal(policy[key], target[key], `${key} of ${name}`);
@@ -157,9 +160,9 @@ describe("the tasks", () => {
     });
 
     for (const [key, name] of [
-      ["connectionsPerTask", "scaling-connections"],
-      ["requestsPerTarget", "scaling-requests"],
-      ["cpuPercent", "scaling-cpu"],
+      ["connectionsPerTask", "websocket-scaling-connections"],
+      ["requestsPerTarget", "websocket-scaling-requests"],
+      ["cpuPercent", "websocket-scaling-cpu"],
     ] as const) {
       it(`leave out ${name} if ${key} is 0`, async () => {
         const policies = findResources(await the.evaluateDev({ [key]: "0" }), POLICY);

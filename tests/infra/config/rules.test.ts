@@ -179,23 +179,23 @@ describe("the thresholds of autoscaling", () => {
     [{ connectionsPerTask: "16000", cpuPercent: "80" }],
     [
       { connectionsPerTask: "16001" },
-      "websocket:connectionsPerTask is 16001, and a task carries 20000 connections (websocket:maxConnections). " +
+      "connectionsPerTask is 16001, and a task carries 20000 connections (maxConnections). " +
         "Set it to at most 80 % of that, because load still arrives while new tasks start: 16000.",
     ],
     [
       { cpuPercent: "81" },
-      "websocket:cpuPercent is 81, and the server uses at most 100 % of websocket:cpu 1024, because it runs in one " +
+      "cpuPercent is 81, and the server uses at most 100 % of cpu 1024, because it runs in one " +
         "thread. Set it to at most 80 % of that, because load still arrives while new tasks start: 80.",
     ],
     [{ cpu: "2048", memoryMiB: "4096", cpuPercent: "40" }],
     [
       { cpu: "2048", memoryMiB: "4096", cpuPercent: "41" },
-      "websocket:cpuPercent is 41, and the server uses at most 50 % of websocket:cpu 2048, because it runs in one " +
+      "cpuPercent is 41, and the server uses at most 50 % of cpu 2048, because it runs in one " +
         "thread. Set it to at most 80 % of that, because load still arrives while new tasks start: 40.",
     ],
     [
       { cpu: "256", memoryMiB: "2048", heartbeatSeconds: "1", connectionsPerTask: "10001" },
-      "websocket:connectionsPerTask is 10001, and a task carries 12500 connections (websocket:heartbeatSeconds). " +
+      "connectionsPerTask is 10001, and a task carries 12500 connections (heartbeatSeconds). " +
         "Set it to at most 80 % of that, because load still arrives while new tasks start: 10000.",
     ],
     [{ connectionsPerTask: "0", cpuPercent: "0" }],

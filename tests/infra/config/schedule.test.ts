@@ -145,13 +145,13 @@ describe("the key scheduledScaling", () => {
     const actions = findResources(graph, "aws:appautoscaling/scheduledAction:ScheduledAction");
     const common = { resourceId, scalableDimension, serviceNamespace };
     assert.deepEqual(Object.fromEntries(actions.map(({ name, inputs }) => [name, inputs])), {
-      "scaling-schedule-1": {
+      "websocket-scaling-schedule-1": {
         ...common,
         schedule: "cron(0 8 ? * MON-FRI *)",
         timezone: "Europe/Berlin",
         scalableTargetAction: { minCapacity: 4, maxCapacity: 5 },
       },
-      "scaling-schedule-2": {
+      "websocket-scaling-schedule-2": {
         ...common,
         schedule: "cron(0 18 ? * MON-FRI *)",
         scalableTargetAction: { minCapacity: 1, maxCapacity: 2 },
@@ -172,7 +172,7 @@ describe("the key scheduledScaling", () => {
   it("warns of an action that never runs again", async () => {
     const past = "cron(0 8 1 1 ? 2020) 1-2";
     assert.deepEqual((await evaluateDev(config(MORNING, past))).warnings, [
-      `websocket:scheduledScaling: "${past}" never runs again. Change its date, or remove it.`,
+      `scheduledScaling: "${past}" never runs again. Change its date, or remove it.`,
     ]);
   });
 

@@ -43,10 +43,7 @@ describe("the edge cloudfront with a private origin", () => {
   it("has a warning in a region that is not in the list, because AWS adds regions", async () => {
     const unlisted = await evaluateDev({ ...PRIVATE, "aws:region": "ap-southeast-6" });
     assert.equal(unlisted.warnings.length, 1);
-    assert.match(
-      unlisted.warnings.join(),
-      /websocket:originAccess is private, and ap-southeast-6 is not in the list/,
-    );
+    assert.match(unlisted.warnings.join(), /originAccess is private, and ap-southeast-6 is not in the list/);
     assert.ok(findResource(unlisted, VPC_ORIGIN));
     assert.deepEqual((await evaluateDev({ ...PRIVATE, "aws:region": "eu-west-1" })).warnings, []);
   });
@@ -244,7 +241,7 @@ describe("the edge api-gateway", () => {
 
   it("is beside a service, which has the custom domain", async () => {
     const graph = await evaluateDev({ apiGatewayUrl: API, ...DOMAIN });
-    const [edge, apiGateway] = ["edge", "api-gateway"].map((name) =>
+    const [edge, apiGateway] = ["websocket-edge", "websocket-api-gateway"].map((name) =>
       findResources(graph, DISTRIBUTION).find((distribution) => distribution.name === name),
     );
     assert.deepEqual(edge?.inputs["aliases"], ["ws.example.com"]);
@@ -286,7 +283,8 @@ function validationRecordOf(graph: DeclaredGraph): DeclaredResource {
   return found;
 }
 
-function regionOf(graph: DeclaredGraph, { provider }: DeclaredResource): unknown {
+function regionOf(graph: DeclaredGraph, { provider, inputs }: DeclaredResource): unknown {
+  if (inputs["region"] !== undefined) return inputs["region"];
   return findResources(graph, "pulumi:providers:aws").find(({ urn, id }) => provider === `${urn}::${id}`)
     ?.inputs["region"];
 }

@@ -1,0 +1,9 @@
+import type * as aws from "@pulumi/aws";
+import type { Transform } from "./transform.ts";
+
+/** Changes of the resources of a service, by their part. */
+export interface Transforms {
+  readonly distribution?: Transform<aws.cloudfront.DistributionArgs>;
+  readonly vpcOrigin?: Transform<aws.cloudfront.VpcOriginArgs>;
+  readonly logBucket?: Transform<aws.s3.BucketArgs>;
+}

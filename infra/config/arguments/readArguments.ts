@@ -1,0 +1,101 @@
+/** The arguments of a service, which have the names and rules of the configuration keys. */
+import * as pulumi from "@pulumi/pulumi";
+import { allowedValues, collect, decode, quoteValue } from "../../../app/src/settings/definition.ts";
+import { nearest } from "../../../app/src/settings/nearest.ts";
+import type { Problem } from "../../../app/src/settings/problem.ts";
+import { findMissingAccess, suggestAccess } from "../access.ts";
+import { ConfigError } from "../configError.ts";
+import { configDefinitions } from "../definitions.ts";
+import type { KeyDefinition } from "../keyDefinition.ts";
+import { resolveValues, withoutWrongKeys } from "../serviceConfig.ts";
+import type { ConfigValues, ServiceConfig } from "../serviceConfig.ts";
+import { suggestFix } from "../suggestedFixes.ts";
+import { argumentsOf } from "./argumentSource.ts";
+import type { ConfigArguments } from "./configArguments.ts";
+import { checkName } from "./serviceName.ts";
+
+/** An argument has no namespace. */
+const keyOf = (name: string): string => name;
+
+/**
+ * Checks the arguments, also those of callers without types, and adds the defaults.
+ * @param otherNames names of the arguments that are no keys.
+ * @throws {ConfigError} listing every wrong, missing and unknown argument, and every contradiction between the others.
+ */
+export function readArguments(
+  service: string,
+  args: ConfigArguments,
+  otherNames: readonly string[],
+): ServiceConfig {
+  const given = new Map<string, unknown>(Object.entries(args).filter(([, value]) => value !== undefined));
+  const problems: Problem[] = [...checkName(service)];
+  const values = readValues(given, problems);
+  const metricsName = `${pulumi.getProject()}-${pulumi.getStack()}-${service}`;
+  const resolved = resolveValues(values, metricsName, { keyOf });
+  problems.push(...findUnknownNames([...given.keys()], otherNames));
+  if ("problems" in resolved) problems.push(...withoutWrongKeys(resolved.problems, problems, keyOf));
+  if ("problems" in resolved || problems.length > 0) throw new ConfigError(problems, argumentsOf(service));
+  return resolved.config;
+}
+
+/** Returns a value for each key. An argument with a problem has its default. */
+function readValues(given: ReadonlyMap<string, unknown>, problems: Problem[]): ConfigValues {
+  const isSet = (name: string): boolean => given.has(name) && given.get(name) !== "";
+  const values = collect(configDefinitions, (definition, name) => {
+    if (!given.has(name) || (name === "access" && !isSet(name))) return definition.default;
+    const value = given.get(name);
+    const problem = checkValue(definition, name, value);
+    if (problem === undefined) return value;
+    problems.push(name === "access" ? { ...problem, ...suggestAccess(isSet, keyOf) } : problem);
+    return definition.default;
+  });
+  problems.push(...findMissingAccess(values.edge, isSet, keyOf));
+  return values;
+}
+
+function checkValue(definition: KeyDefinition, name: string, value: unknown): Problem | undefined {
+  if (isLater(value)) {
+    if (definition.isInput === true) return undefined;
+    const expected = `${allowedValues(definition)} as a plain value, because it determines which resources exist`;
+    return { key: name, got: "an output or a promise", expected, fix: [] };
+  }
+  if (isLegal(definition, value)) return undefined;
+  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? typeof value);
+  return {
+    key: name,
+    got: typeof value === "string" ? quoteValue(value) : text,
+    expected: allowedValues(definition),
+    fix: [suggestFix(definition, name, text, name)],
+  };
+}
+
+/** Whether a value has the type and the range of its definition. Items of a list that are outputs are not known. */
+function isLegal(definition: KeyDefinition, value: unknown): boolean {
+  if (definition.kind !== "list") {
+    return typeof value === typeof definition.default && decode(definition, String(value)) !== undefined;
+  }
+  if (!Array.isArray(value)) return false;
+  const items = definition.isInput === true ? value.filter((item) => !isLater(item)) : value;
+  return (
+    items.every((item) => typeof item === "string") && decode(definition, JSON.stringify(items)) !== undefined
+  );
+}
+
+function isLater(value: unknown): boolean {
+  return pulumi.Output.isInstance(value) || value instanceof Promise;
+}
+
+function findUnknownNames(names: readonly string[], otherNames: readonly string[]): readonly Problem[] {
+  const known = [...Object.keys(configDefinitions), ...otherNames];
+  return names
+    .filter((name) => !known.includes(name))
+    .map((name) => {
+      const meant = nearest(name, known);
+      return {
+        key: name,
+        got: "an unknown argument",
+        expected: meant === undefined ? `one of ${known.join(", ")}` : `a known one (did you mean ${meant}?)`,
+        fix: [{ remove: name }],
+      };
+    });
+}

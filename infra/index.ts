@@ -1,0 +1,7 @@
+/** The component and its types. */
+export { WebSocketService } from "./webSocketService.ts";
+export type { WebSocketServiceArgs } from "./webSocketService.ts";
+export type { ConfigArguments } from "./config/arguments/configArguments.ts";
+export { ConfigError } from "./config/configError.ts";
+export type { Transform } from "./components/transform.ts";
+export type { Transforms } from "./components/transforms.ts";

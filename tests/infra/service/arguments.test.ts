@@ -1,0 +1,126 @@
+/** The arguments of the component, as callers with and without types give them. */
+import assert from "node:assert/strict";
+import * as pulumi from "@pulumi/pulumi";
+import type { configDefinitions } from "../../../infra/config/definitions.ts";
+import type { KeyValues } from "../../../infra/config/keyDefinition.ts";
+import { ConfigError, WebSocketService } from "../../../infra/index.ts";
+import type { ConfigArguments, WebSocketServiceArgs } from "../../../infra/index.ts";
+import { declare } from "./support.ts";
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+
+/** The compiler refuses this line if `npm run docs` would write other types. */
+const isGenerated: Equal<ConfigArguments, Partial<KeyValues<typeof configDefinitions>>> = true;
+
+describe("the arguments of WebSocketService", () => {
+  it("have the types of the definitions", () => {
+    assert.ok(isGenerated);
+  });
+
+  it("are all reported at once, each with a fix, before a resource is declared", async () => {
+    await assertRefused({ minTasks: 0, backplane: "redis", cpu: 1000, protect: "yes" }, [
+      "`minTasks`: got 0; expected a whole number from 1 to 1000 (tasks). Fix: `minTasks: 1`",
+      "`cpu`: got 1000; expected one of 256, 512, 1024, 2048, 4096, 8192, 16384, 32768. Fix: `cpu: 1024`",
+      '`backplane`: got "redis"; expected one of memory, valkey. Fix: `backplane: "valkey"`',
+      '`protect`: got "yes"; expected true or false. Fix: `protect: true`',
+      "`access`: got nothing; expected one of token, open (token admits clients with a valid token, open lets every client " +
+        'that has the address read and publish). Fix: `access: "token"` and set `jwksUrl` and set `jwtIssuer` and set ' +
+        '`jwtAudience`, or `access: "open"`',
+    ]);
+  });
+
+  for (const [args, line] of [
+    [
+      { minTask: 2 },
+      "`minTask`: got an unknown argument; expected a known one (did you mean minTasks?). Fix: remove `minTask`",
+    ],
+    [
+      { transfrom: {} },
+      "`transfrom`: got an unknown argument; expected a known one (did you mean transform?). Fix: remove `transfrom`",
+    ],
+    [
+      { minTasks: "2" },
+      '`minTasks`: got "2"; expected a whole number from 1 to 1000 (tasks). Fix: `minTasks: 1`',
+    ],
+    [
+      { minTasks: 1.5 },
+      "`minTasks`: got 1.5; expected a whole number from 1 to 1000 (tasks). Fix: `minTasks: 1`",
+    ],
+    [
+      { minTasks: null },
+      "`minTasks`: got null; expected a whole number from 1 to 1000 (tasks). Fix: `minTasks: 1`",
+    ],
+    [{ minTasks: 7 }, "`minTasks`: got 7; expected at most maxTasks (5). Fix: `maxTasks: 7`"],
+    [
+      { allowedOrigins: "https://a.example" },
+      '`allowedOrigins`: got "https://a.example"; expected origins such as https://app.example.com or https://*.example.com, without a path, or null; an empty list admits every origin. Fix: `allowedOrigins: ["https://a.example"]`',
+    ],
+    [
+      { minTasks: pulumi.output(2) },
+      "`minTasks`: got an output or a promise; expected a whole number from 1 to 1000 (tasks) as a plain value, because it determines which resources exist.",
+    ],
+    [
+      { domain: "ws.example.com" },
+      '`domain`: got "ws.example.com"; expected a certificate in certificateArn, or a zone in hostedZoneId in which ACM can issue one. Fix: set `hostedZoneId`, or set `certificateArn`',
+    ],
+  ] as const) {
+    it(`are refused if they are ${Object.keys(args).join()}: ${line.slice(0, 60)}…`, async () => {
+      await assertRefused({ access: "open", ...args }, [line]);
+    });
+  }
+
+  it("can be undefined, which is as if they were absent", async () => {
+    // A caller without `exactOptionalPropertyTypes`.
+    const args = {
+      access: "open",
+      minTasks: undefined,
+      unknown: undefined,
+    } as unknown as WebSocketServiceArgs;
+    await declare(() => {
+      new WebSocketService("chat", args);
+    });
+  });
+
+  for (const name of [
+    ...["", "Chat", "1chat", "chat_room", "chat-", "chat--room", "a-very-long-name-abcd"],
+    // AWS refuses names of SSM parameters, load balancers and security groups that begin like this.
+    ...["aws-chat", "ssm", "internal", "internal-chat", "sg-chat"],
+  ]) {
+    it(`do not belong to a service with the name ${JSON.stringify(name)}`, async () => {
+      await assertRefused(
+        { access: "open" },
+        [new RegExp(`^\`name\`: got "${name}"; expected 1 to 20 `)],
+        name,
+      );
+    });
+  }
+});
+
+/** Fails if a service accepts the arguments, or if the lines of the error are others. */
+async function assertRefused(
+  args: Readonly<Record<string, unknown>>,
+  expected: readonly (string | RegExp)[],
+  name = "chat",
+): Promise<void> {
+  let declared = false;
+  await declare(() => {
+    try {
+      // A caller without types.
+      new WebSocketService(name, args as WebSocketServiceArgs);
+      declared = true;
+    } catch (error) {
+      assert.ok(error instanceof ConfigError, String(error));
+      const [heading, ...lines] = error.message.split("\n").map((line) => line.trim());
+      assert.equal(heading, `The arguments of WebSocketService ${name} are not usable:`);
+      assert.equal(lines.length, expected.length, error.message);
+      for (const [index, line] of lines.entries()) {
+        const wanted = expected[index] ?? "";
+        if (typeof wanted === "string") assert.equal(line, wanted);
+        else assert.match(line, wanted);
+      }
+    }
+  }).then((resources) => {
+    assert.deepEqual(resources, []);
+  });
+  assert.ok(!declared, "The service accepts the arguments");
+}
