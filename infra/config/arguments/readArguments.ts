@@ -60,13 +60,20 @@ function checkValue(definition: KeyDefinition, name: string, value: unknown): Pr
     return { key: name, got: "an output or a promise", expected, fix: [] };
   }
   if (isLegal(definition, value)) return undefined;
-  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? typeof value);
+  const text = typeof value === "string" ? value : describe(value);
   return {
     key: name,
     got: typeof value === "string" ? quoteValue(value) : text,
     expected: allowedValues(definition),
     fix: [suggestFix(definition, name, text, name)],
   };
+}
+
+/** A value as JSON, or its type if JSON has none for it. */
+function describe(value: unknown): string {
+  // The type declarations omit the result for functions and symbols.
+  const json = JSON.stringify(value) as string | undefined;
+  return json ?? typeof value;
 }
 
 /** Whether a value has the type and the range of its definition. Items of a list that are outputs are not known. */

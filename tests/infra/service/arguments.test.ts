@@ -7,10 +7,11 @@ import { ConfigError, WebSocketService } from "../../../infra/index.ts";
 import type { ConfigArguments, WebSocketServiceArgs } from "../../../infra/index.ts";
 import { declare } from "./support.ts";
 
-type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+/** Whether two types are assignable to each other. */
+type Equal<A, B> = [A, B] extends [B, A] ? true : false;
 
 /** The compiler refuses this line if `npm run docs` would write other types. */
-const isGenerated: Equal<ConfigArguments, Partial<KeyValues<typeof configDefinitions>>> = true;
+const isGenerated: Equal<Required<ConfigArguments>, KeyValues<typeof configDefinitions>> = true;
 
 describe("the arguments of WebSocketService", () => {
   it("have the types of the definitions", () => {
@@ -106,7 +107,7 @@ async function assertRefused(
   await declare(() => {
     try {
       // A caller without types.
-      new WebSocketService(name, args as WebSocketServiceArgs);
+      new WebSocketService(name, args);
       declared = true;
     } catch (error) {
       assert.ok(error instanceof ConfigError, String(error));
