@@ -49,7 +49,7 @@ export class WebSocketService extends pulumi.ComponentResource {
    */
   constructor(name: string, args: WebSocketServiceArgs, opts: pulumi.ComponentResourceOptions = {}) {
     const config = readArguments(name, args, OTHER_ARGUMENTS);
-    super("websocket:infra:WebSocketService", name, {}, withTransform(opts, createServiceTransform(config)));
+    super("websocket:index:WebSocketService", name, {}, withTransform(opts, createServiceTransform(config)));
     const child = { parent: this };
     const { region } = aws.getRegionOutput({}, child);
     this.#warn(config, region);

@@ -50,7 +50,7 @@ function describeGraph(graph: DeclaredGraph): Description {
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, show(inner)]));
   };
   const entries = graph.resources
-    .filter(({ type }) => !type.startsWith("websocket:infra:") && type !== "pulumi:pulumi:Stack")
+    .filter(({ type }) => !type.startsWith("websocket:") && type !== "pulumi:pulumi:Stack")
     .map((resource): [string, unknown] => [
       `${resource.type} ${resource.name}`,
       { ...optionsOf(resource, show), ...inputsOf(resource, show) },

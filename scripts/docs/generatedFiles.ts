@@ -14,6 +14,7 @@ import { drawDiagram } from "./diagram.ts";
 import { renderTable, replacePart } from "./markdown.ts";
 import { renderMetrics } from "./metrics.ts";
 import { replaceConfigKeys } from "./projectFile.ts";
+import { renderProviderSchema } from "./providerSchema.ts";
 
 /** The repository. */
 export const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -51,6 +52,7 @@ export async function generateFiles(
     "infra/config/arguments/configArguments.ts": () => argumentsModule,
     "docs/policy.md": (page) =>
       replacePart(page, "rules", renderTable(["Rule", "Level", "What", "Why", "Fix"], ruleRows)),
+    "provider/schema.json": () => renderProviderSchema(ROOT),
     "tests/infra/declared.dev.yaml": () => renderDeclared(dev),
     "tests/infra/declared.edges.yaml": () => renderEdges(examples),
     "tests/infra/declared.prod.yaml": () => renderDeclared(prod),

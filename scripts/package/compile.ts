@@ -4,12 +4,13 @@ import path from "node:path";
 import ts from "typescript";
 import { COMMAND, EXPORTS } from "./entries.ts";
 
-/** Modules that the package starts by their path, and the policy pack, which the CLI starts. */
+/** Modules that the package starts by their path, and the policy pack and the provider, which the CLI starts. */
 const STARTED = [
   "local/control/brokenVersion.ts",
   "local/runtime/tasks/taskPreload.ts",
   "local/watch/evaluationProcess.ts",
   "policy/pack.ts",
+  "provider/main.ts",
 ];
 
 /** What Pulumi and the oldest supported Node run. */

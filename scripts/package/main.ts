@@ -10,8 +10,10 @@ const ROOT = path.resolve(import.meta.dirname, "../..");
 const COPIED = [
   ...["CHANGELOG.md", "LICENSE", "console", "local/dashboard/page"],
   ...["policy/PulumiPolicy.yaml", "policy/package.json"],
+  ...["provider/PulumiPlugin.yaml", "provider/package.json", "provider/schema.json"],
 ];
-const PACK = "policy/index.js";
+/** Import a module of their folder, which is compiled in the package. */
+const STARTERS = ["policy/index.js", "provider/index.js"];
 
 const folder = path.resolve(process.argv[2] ?? path.join(ROOT, "dist/package"));
 rmSync(folder, { recursive: true, force: true });
@@ -19,10 +21,10 @@ mkdirSync(folder, { recursive: true });
 
 compile(ROOT, folder);
 for (const name of COPIED) cpSync(path.join(ROOT, name), path.join(folder, name), { recursive: true });
-writeFileSync(
-  path.join(folder, PACK),
-  readFileSync(path.join(ROOT, PACK), "utf8").replace("./pack.ts", "./pack.js"),
-);
+for (const name of STARTERS) {
+  const source = readFileSync(path.join(ROOT, name), "utf8");
+  writeFileSync(path.join(folder, name), source.replace('.ts";', '.js";'));
+}
 writeReadme(ROOT, folder);
 writeImageContext(ROOT, folder);
 writeManifest(ROOT, folder);

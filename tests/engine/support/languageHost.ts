@@ -78,32 +78,33 @@ async function run(request: messages.RunRequest): Promise<messages.RunResponse> 
 }
 
 /**
- * Starts a policy pack and forwards its output, which begins with its port, until the engine cancels the call.
+ * Starts a policy pack or a provider and forwards its output, which begins with its port, until the engine cancels the call.
  *
  * Source: as above, method RunPlugin, without the proxy for the configuration of the stack.
  */
-function runPolicyPack(
+function runPlugin(
   call: grpc.ServerWritableStream<messages.RunPluginRequest, messages.RunPluginResponse>,
 ): void {
   const directory = call.request.getInfo()?.getProgramDirectory() ?? "";
-  const pack = owned(
-    spawn(
-      process.execPath,
-      [
-        createRequire(join(directory, "package.json")).resolve("@pulumi/pulumi/cmd/run-policy-pack/index.js"),
-        ...call.request.getArgsList(),
-        directory,
-      ],
-      { cwd: directory, stdio: ["ignore", "pipe", "pipe"] },
-    ),
+  const isPolicyPack = call.request.getKind() === "analyzer";
+  const { resolve } = createRequire(join(directory, "package.json"));
+  const own = call.request.getArgsList();
+  const args = isPolicyPack
+    ? [resolve("@pulumi/pulumi/cmd/run-policy-pack/index.js"), ...own, directory]
+    : [resolve("@pulumi/pulumi/cmd/run-plugin/index.js"), directory, ...own];
+  const child = owned(
+    spawn(process.execPath, args, {
+      cwd: isPolicyPack ? directory : call.request.getPwd(),
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
   );
-  pack.stdout.on("data", (chunk: Buffer) => call.write(new messages.RunPluginResponse().setStdout(chunk)));
-  pack.stderr.on("data", (chunk: Buffer) => call.write(new messages.RunPluginResponse().setStderr(chunk)));
-  pack.on("close", (code) => {
+  child.stdout.on("data", (chunk: Buffer) => call.write(new messages.RunPluginResponse().setStdout(chunk)));
+  child.stderr.on("data", (chunk: Buffer) => call.write(new messages.RunPluginResponse().setStderr(chunk)));
+  child.on("close", (code) => {
     call.write(new messages.RunPluginResponse().setExitcode(code ?? 1));
     call.end();
   });
-  call.on("cancelled", () => pack.kill());
+  call.on("cancelled", () => child.kill());
 }
 
 // Ends this process if the engine is killed and cannot cancel the call.
@@ -135,7 +136,11 @@ server.addService(service.LanguageRuntimeService, {
       },
     );
   },
-  runPlugin: runPolicyPack,
+  runPlugin,
+  // The dependencies of the repository are installed.
+  installDependencies: (call: grpc.ServerWritableStream<unknown, messages.InstallDependenciesResponse>) => {
+    call.end();
+  },
 });
 server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
   if (error) throw error;

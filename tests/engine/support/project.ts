@@ -21,6 +21,7 @@ import { text } from "node:stream/consumers";
 import { parse, stringify } from "yaml";
 import { cliPath } from "./cli.ts";
 import { Cloud } from "./cloud.ts";
+import { RANDOM_SEED } from "./providers/conventions.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 const STAND_INS = ["aws", "awsx", "docker-build", "random"] as const;
@@ -39,6 +40,11 @@ export interface Run {
 /** A value in a stack file. */
 export type ConfigValue = string | readonly string[];
 
+export interface ProjectOptions {
+  /** With a seed, random values and IDs are equal in each run. @default new values each time */
+  readonly randomSeed?: string;
+}
+
 export class Project {
   readonly cloud: Cloud;
   /** Environment variables for a program that runs Pulumi with the state, secrets and providers of the test. */
@@ -53,7 +59,7 @@ export class Project {
   #transcript = "";
 
   /** @param fill writes the files of the project into an empty folder. @default a copy of the repository */
-  constructor(fill: (folder: string) => void = imitateRepository) {
+  constructor(fill: (folder: string) => void = imitateRepository, { randomSeed }: ProjectOptions = {}) {
     this.#root = mkdtempSync(join(tmpdir(), "pulumi-engine-"));
     process.once("exit", this.#atExit);
     const cloud = this.#folder("cloud");
@@ -76,6 +82,7 @@ export class Project {
       PULUMI_SKIP_UPDATE_CHECK: "true",
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       NODE_COMPILE_CACHE: compileCache(),
+      ...(randomSeed !== undefined && { [RANDOM_SEED]: randomSeed }),
     };
   }
 

@@ -8,7 +8,7 @@ import { declaredGraph } from "../../support/stacks.ts";
 import { at, list, text } from "../../support/values.ts";
 import * as the from "./support.ts";
 
-const SERVICE = "websocket:infra:WebSocketService";
+const SERVICE = "websocket:index:WebSocketService";
 const SECRETS = ["websocket-origin-secret-1", "websocket-backplane-password-1"];
 
 for (const [stack, isProd] of [

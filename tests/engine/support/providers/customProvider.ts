@@ -11,6 +11,7 @@ import { UNKNOWN, UnknownValueError } from "../../../../policy/values.ts";
 import type { Call, Cloud, Properties } from "../cloud.ts";
 import { DISTRIBUTION, SERVICE, VPC_ORIGIN } from "../types.ts";
 
+import { INPUTS_KEY, RANDOM_SEED } from "./conventions.ts";
 import { replacing } from "./replacing.ts";
 
 const REGION = "us-east-1";
@@ -18,7 +19,8 @@ const IMAGE = "docker-build:index:Image";
 /** @see https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_UpdateVpcOrigin.html */
 const IN_USE =
   "CannotUpdateEntityWhileInUse: The specified VPC origin is currently associated with distributions";
-const mocked = standInsFor(REGION);
+const seed = process.env[RANDOM_SEED];
+const mocked = standInsFor(REGION, seed);
 
 export function standIn(cloud: Cloud, version: string): provider.Provider {
   return {
@@ -46,7 +48,7 @@ export function standIn(cloud: Cloud, version: string): provider.Provider {
       if (identity(urn).type === IMAGE) for (const tag of inputs["tags"] as string[]) cloud.push(tag);
       refuseTakenAliases(cloud, urn, inputs);
       // A replacement has a new ID.
-      const id = randomUUID();
+      const id = seed === undefined ? randomUUID() : hashOf([seed, urn, inputs]).slice(0, 32);
       const outs = outputsOf(urn, inputs);
       cloud.record({
         method: "create",
@@ -186,12 +188,6 @@ function contentOutputs(type: string, { arn, ...outputs }: Properties): Properti
 function hashOf(value: unknown): string {
   return createHash("sha256").update(JSON.stringify(value)).digest("hex");
 }
-
-/**
- * The engine passes the state of a resource, in which inputs and outputs are merged. The stand-in therefore stores the inputs
- * again, as the dynamic providers of the SDK do.
- */
-const INPUTS_KEY = "__inputs";
 
 function inputsIn(state: Properties): Properties {
   // Written by this module.
