@@ -1,6 +1,7 @@
 /** The keys of a stack's configuration, with their types, ranges, defaults and descriptions. `npm run docs` writes them to Pulumi.yaml. */
 import { settingDefinitions } from "../../app/src/settings/settings.ts";
 import { edgeDefinitions } from "./edgeDefinitions.ts";
+import { existingDefinitions } from "./existingDefinitions.ts";
 import { CPU_CHOICES } from "./data/fargateSizes.ts";
 import type { KeyDefinition } from "./keyDefinition.ts";
 import { scalingDefinitions } from "./scalingDefinitions.ts";
@@ -13,7 +14,7 @@ const LOG_RETENTION_DAYS = [
 /** More rotations than a secret ever has. */
 const MAX_GENERATION = 1_000_000;
 
-/** The keys of the infrastructure, except {@link edgeDefinitions}. */
+/** The keys of the infrastructure, except {@link edgeDefinitions} and {@link existingDefinitions}. */
 export const infrastructureDefinitions = {
   ...scalingDefinitions,
   cpu: {
@@ -159,6 +160,7 @@ export const configurableSettings = configurable;
 /** Every key of the project's own namespace, in the order of Pulumi.yaml. */
 export const configDefinitions = {
   ...edgeDefinitions,
+  ...existingDefinitions,
   ...infrastructureDefinitions,
   ...configurableSettings,
 };

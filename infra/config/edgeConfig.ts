@@ -3,6 +3,9 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { Problem } from "../../app/src/settings/problem.ts";
 import { API_URL } from "./edgeDefinitions.ts";
 import type { EdgeKey, EdgeValues } from "./edgeDefinitions.ts";
+import { readListener } from "./existingConfig.ts";
+import type { ListenerConfig } from "./existingConfig.ts";
+import type { ExistingValues } from "./existingDefinitions.ts";
 import { checkEdge } from "./rules/edgeRules.ts";
 import { VPC_ORIGIN_REGIONS } from "./data/regions.ts";
 
@@ -16,11 +19,23 @@ export type EdgeConfig =
       readonly domain?: CustomDomain;
       /** It has a distribution beside the one of the service. */
       readonly apiGateway?: ApiGateway;
+      /** The listener that CloudFront connects to. @default the load balancer of the stack */
+      readonly listener?: ListenerConfig & {
+        /** A name in its certificate. Without it, CloudFront connects by HTTP. */
+        readonly tlsName?: string;
+      };
     }
   | {
       readonly kind: "load-balancer";
       /** Required: no certificate can contain the DNS name of a load balancer. */
       readonly domain: CustomDomain;
+      readonly listener?: undefined;
+    }
+  | {
+      readonly kind: "load-balancer";
+      readonly domain: ListenerDomain;
+      /** The listener that clients connect to. */
+      readonly listener: ListenerConfig;
     }
   | { readonly kind: "api-gateway"; readonly apiGateway: ApiGateway; readonly domain?: CustomDomain };
 
@@ -35,6 +50,13 @@ export type CustomDomain =
       readonly certificateArn?: pulumi.Input<string>;
     }
   | { readonly name: string; readonly zoneId?: undefined; readonly certificateArn: pulumi.Input<string> };
+
+/** A custom domain at an existing listener, which can have the certificate. */
+export type ListenerDomain =
+  CustomDomain | { readonly name: string; readonly zoneId?: undefined; readonly certificateArn?: undefined };
+
+/** The values that determine the edge. */
+export type EdgeInput = EdgeValues & Pick<ExistingValues, "listenerArn" | "listenerRulePriority">;
 
 /** A stage of a WebSocket API in API Gateway. */
 export interface ApiGateway {
@@ -53,7 +75,7 @@ export interface ApiGateway {
  * @returns the edge, or at least one problem if the values contradict each other.
  */
 export function readEdge(
-  values: EdgeValues,
+  values: EdgeInput,
   region: string | undefined,
   keyOf: (name: EdgeKey) => string,
 ): { readonly edge: EdgeConfig } | { readonly problems: readonly Problem[] } {
@@ -68,9 +90,14 @@ export function readEdge(
 }
 
 /** The edge, or the missing key that it requires. */
-function edgeOf(values: EdgeValues): EdgeConfig | "domain" | "apiGatewayUrl" {
+function edgeOf(values: EdgeInput): EdgeConfig | "domain" | "apiGatewayUrl" {
   const domain = customDomainOf(values.domain, values.certificateArn, values.hostedZoneId);
-  const originTls = customDomainOf(values.originTls, values.originCertificateArn, values.hostedZoneId);
+  const listener = readListener(values);
+  // An existing listener has its own certificate and DNS records.
+  const originTls =
+    listener === undefined
+      ? customDomainOf(values.originTls, values.originCertificateArn, values.hostedZoneId)
+      : undefined;
   const apiGateway = apiGatewayOf(values);
   switch (values.edge) {
     case "cloudfront":
@@ -80,9 +107,20 @@ function edgeOf(values: EdgeValues): EdgeConfig | "domain" | "apiGatewayUrl" {
         ...(originTls !== undefined && { originTls }),
         ...(domain !== undefined && { domain }),
         ...(apiGateway !== undefined && { apiGateway }),
+        ...(listener !== undefined && {
+          listener: { ...listener, ...(values.originTls !== "" && { tlsName: values.originTls }) },
+        }),
       };
     case "load-balancer":
-      return domain === undefined ? "domain" : { kind: "load-balancer", domain };
+      if (domain === undefined) return "domain";
+      return listener === undefined
+        ? { kind: "load-balancer", domain }
+        : {
+            kind: "load-balancer",
+            domain:
+              domain.zoneId === undefined && domain.certificateArn === "" ? { name: domain.name } : domain,
+            listener,
+          };
     case "api-gateway":
       return apiGateway === undefined
         ? "apiGatewayUrl"
@@ -105,7 +143,7 @@ export function edgeWarnings(edge: EdgeConfig, region: string): readonly string[
 
 /** DNS records that the program cannot create, each as a sentence that names the output to point to. */
 function missingRecords(edge: EdgeConfig): readonly string[] {
-  const warning = (client: string, { name }: CustomDomain, output: string): string =>
+  const warning = (client: string, { name }: Pick<CustomDomain, "name">, output: string): string =>
     `hostedZoneId is empty: ${client} cannot resolve ${name} until you point it to the output ${output}.`;
   const records: string[] = [];
   if (edge.domain !== undefined && edge.domain.zoneId === undefined) {

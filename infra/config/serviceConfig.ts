@@ -6,7 +6,9 @@ import { configurableSettings, infrastructureDefinitions } from "./definitions.t
 import type { configDefinitions } from "./definitions.ts";
 import { edgeWarnings, readEdge } from "./edgeConfig.ts";
 import type { EdgeConfig } from "./edgeConfig.ts";
-import { edgeDefinitions } from "./edgeDefinitions.ts";
+import { readExisting } from "./existingConfig.ts";
+import type { ExistingConfig } from "./existingConfig.ts";
+import { checkExisting } from "./rules/existingRules.ts";
 import type { KeyValues } from "./keyDefinition.ts";
 import { scalingWarnings } from "./rules/scalingRules.ts";
 import { scheduleWarnings } from "./rules/scheduleRules.ts";
@@ -19,6 +21,8 @@ export type ConfigValues = KeyValues<typeof configDefinitions>;
 export interface ServiceConfig extends KeyValues<typeof infrastructureDefinitions> {
   /** What clients connect to. */
   readonly edge: EdgeConfig;
+  /** Resources of others that the service uses. */
+  readonly existing: ExistingConfig;
   /** The settings of the server in a task. */
   readonly settings: Settings;
 }
@@ -48,7 +52,7 @@ export function resolveValues(
   serviceName: string,
   { keyOf, region }: ValueSource,
 ): { readonly config: ServiceConfig } | { readonly problems: readonly Problem[] } {
-  const read = readEdge(pick(values, edgeDefinitions), region, keyOf);
+  const read = readEdge(values, region, keyOf);
   const infrastructure = pick(values, infrastructureDefinitions);
   const settings: Settings = {
     ...defaultSettings(),
@@ -58,12 +62,15 @@ export function resolveValues(
     serviceName,
     trustedProxies: TRUSTED_PROXIES[values.edge],
   };
+  // The load balancer of an existing listener has its own idle timeout, which is checked when it is looked up.
+  const idle = values.listenerArn === "" ? {} : { idleTimeoutSeconds: Infinity };
   const problems = [
     ...("problems" in read ? read.problems : []),
-    ...(values.edge === "api-gateway" ? [] : checkWorkload({ ...infrastructure, settings }, keyOf)),
+    ...checkExisting(values, region, keyOf),
+    ...(values.edge === "api-gateway" ? [] : checkWorkload({ ...infrastructure, ...idle, settings }, keyOf)),
   ];
   if ("problems" in read || problems.length > 0) return { problems };
-  return { config: { ...infrastructure, edge: read.edge, settings } };
+  return { config: { ...infrastructure, edge: read.edge, existing: readExisting(values), settings } };
 }
 
 /** Keys on which rules depend without naming them. */

@@ -17,7 +17,8 @@ const HASH_DIGITS = 6;
 /** Declares the path from clients to CloudFront to the load balancer to the tasks. */
 export function declareCloudFrontEdge(scope: Scope, edge: EdgeOf<"cloudfront">): ServiceOutputs {
   const { name, config, region, transform, child } = scope;
-  const { originTls, apiGateway } = edge;
+  const { originTls, apiGateway, listener } = edge;
+  const originName = listener === undefined ? originTls?.name : listener.tlsName;
   const isInternal = edge.originAccess === "private";
 
   const secret = new OriginSecret(
@@ -25,64 +26,80 @@ export function declareCloudFrontEdge(scope: Scope, edge: EdgeOf<"cloudfront">):
     { generation: config.originSecretGeneration },
     child,
   );
-  const { loadBalancer, service, subnetIds, outputs } = declareWorkload(
+  const requiredHeader = {
+    name: config.originHeaderName,
+    generation: config.originSecretGeneration,
+    values: secret.values,
+  };
+  const { loadBalancer, service, outputs } = declareWorkload(
     scope,
-    // A change of the origin declares a new load balancer. The old one serves clients until CloudFront uses the new one.
-    shortName(
-      name,
-      ...(isInternal ? ["vpc"] : []),
-      ...(originTls === undefined ? [] : ["tls", shortHash(originTls.name, HASH_DIGITS)]),
-    ),
-    {
-      kind: "cloudfront",
-      internal: isInternal,
-      requiredHeader: {
-        name: config.originHeaderName,
-        generation: config.originSecretGeneration,
-        values: secret.values,
-      },
-      ...(originTls !== undefined && {
-        certificateArn: declareCertificate("origin-certificate", originTls, "load-balancer", scope),
-      }),
-    },
+    listener === undefined
+      ? {
+          // A change of the origin declares a new load balancer. The old one serves clients until CloudFront uses the new one.
+          name: shortName(
+            name,
+            ...(isInternal ? ["vpc"] : []),
+            ...(originTls === undefined ? [] : ["tls", shortHash(originTls.name, HASH_DIGITS)]),
+          ),
+          clients: {
+            kind: "cloudfront",
+            internal: isInternal,
+            requiredHeader,
+            ...(originTls !== undefined && {
+              certificateArn: declareCertificate("origin-certificate", originTls, "load-balancer", scope),
+            }),
+          },
+        }
+      : {
+          name: shortName(name, "shared"),
+          listener,
+          clients: {
+            kind: "cloudfront",
+            internal: isInternal,
+            protocol: listener.tlsName === undefined ? "HTTP" : "HTTPS",
+            requiredHeader,
+          },
+        },
   );
 
-  const protocol = originTls === undefined ? "http-only" : "https-only";
+  const protocol = originName === undefined ? "http-only" : "https-only";
+  const { port } = loadBalancer;
   const vpcOrigin = isInternal
     ? new VpcOrigin(
         `${name}-vpc-origin`,
         {
           loadBalancerArn: loadBalancer.arn,
           loadBalancerName: loadBalancer.name,
+          port,
           protocol,
-          subnetIds,
+          subnetIds: loadBalancer.subnetIds,
           region,
           transform,
         },
         child,
       )
     : undefined;
-  // CloudFront finds a VPC origin by its ID. The name must match the certificate, and need not resolve.
+  // CloudFront finds a VPC origin by its ID. The name must match the certificate, and need not resolve. That of an existing
+  // listener has its own DNS records.
   const originDomainName =
-    originTls === undefined
-      ? loadBalancer.dnsName
-      : isInternal
-        ? originTls.name
-        : declareHost(
-            "origin",
-            originTls,
-            { domainName: loadBalancer.dnsName, zoneId: loadBalancer.zoneId },
-            scope,
-          );
+    originTls === undefined || isInternal
+      ? (originName ?? loadBalancer.dnsName)
+      : declareHost(
+          "origin",
+          originTls,
+          { domainName: loadBalancer.dnsName, zoneId: loadBalancer.zoneId },
+          scope,
+        );
   const [currentSecret] = secret.values;
   const distribution = declareDistribution(scope, "edge", {
     origin: {
       id: "load-balancer",
       domainName: originDomainName,
+      port,
       protocol,
       ...(vpcOrigin !== undefined && { vpcOriginId: vpcOrigin.vpcOriginId }),
       header: {
-        name: config.originHeaderName,
+        name: requiredHeader.name,
         value: service.afterStable(loadBalancer.afterRoutable(currentSecret)),
       },
     },

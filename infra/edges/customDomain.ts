@@ -22,7 +22,7 @@ export function declareCertificate(
 /** Declares alias records for the target and returns the name once they exist. Without a zone, the user creates the records. */
 export function declareHost(
   suffix: "domain" | "origin",
-  { name: domain, zoneId }: CustomDomain,
+  { name: domain, zoneId }: Pick<CustomDomain, "name" | "zoneId">,
   target: DomainArgs["target"],
   { name, child }: Scope,
 ): pulumi.Output<string> {

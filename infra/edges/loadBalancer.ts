@@ -1,18 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 import { PATHS } from "../../app/src/settings/contract.ts";
-import type { EdgeOf } from "../config/edgeConfig.ts";
+import type { CustomDomain, EdgeOf, ListenerDomain } from "../config/edgeConfig.ts";
 import { shortName } from "../components/shortName.ts";
 import type { ServiceOutputs } from "./outputs.ts";
 import type { Scope } from "./scope.ts";
+import type { RequestSource } from "./serviceLoadBalancer.ts";
 import { declareCertificate, declareHost } from "./customDomain.ts";
 import { declareWorkload } from "./workload.ts";
 
 /** Declares the path from clients to the load balancer to the tasks. */
-export function declareLoadBalancerEdge(scope: Scope, { domain }: EdgeOf<"load-balancer">): ServiceOutputs {
-  const { loadBalancer, service, outputs } = declareWorkload(scope, shortName(scope.name, "open"), {
-    kind: "everyone",
-    certificateArn: declareCertificate("domain-certificate", domain, "load-balancer", scope),
-  });
+export function declareLoadBalancerEdge(scope: Scope, edge: EdgeOf<"load-balancer">): ServiceOutputs {
+  const { domain } = edge;
+  const { loadBalancer, service, outputs } = declareWorkload(scope, sourceOf(scope, edge));
   const host = declareHost(
     "domain",
     domain,
@@ -24,4 +23,26 @@ export function declareLoadBalancerEdge(scope: Scope, { domain }: EdgeOf<"load-b
     loadBalancerDnsName: loadBalancer.dnsName,
     ...outputs,
   };
+}
+
+function sourceOf(scope: Scope, { domain, listener }: EdgeOf<"load-balancer">): RequestSource {
+  if (listener === undefined) {
+    const certificateArn = declareCertificate("domain-certificate", domain, "load-balancer", scope);
+    return { name: shortName(scope.name, "open"), clients: { kind: "everyone", certificateArn } };
+  }
+  return {
+    name: shortName(scope.name, "shared-open"),
+    listener,
+    clients: {
+      kind: "everyone",
+      domain: domain.name,
+      ...(hasCertificate(domain) && {
+        certificateArn: declareCertificate("domain-certificate", domain, "load-balancer", scope),
+      }),
+    },
+  };
+}
+
+function hasCertificate(domain: ListenerDomain): domain is CustomDomain {
+  return domain.zoneId !== undefined || domain.certificateArn !== undefined;
 }

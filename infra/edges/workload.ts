@@ -3,54 +3,46 @@ import * as pulumi from "@pulumi/pulumi";
 import { OWN_FOLDER } from "../../app/src/settings/ownFiles.ts";
 import { Autoscaling } from "../components/tasks/autoscaling.ts";
 import { Backplane } from "../components/backplane/backplane.ts";
-import { Cluster } from "../components/tasks/cluster.ts";
+import { Cluster, existingCluster } from "../components/tasks/cluster.ts";
 import { ACCESS_STRING } from "../components/backplane/valkeyAccess.ts";
+import type { ClusterAccess } from "../components/tasks/cluster.ts";
 import { Image, planBuild, SERVER_DOCKERFILE } from "../components/tasks/image.ts";
-import type { Clients } from "../components/network/listeners.ts";
-import { LoadBalancer } from "../components/network/loadBalancer.ts";
+import type { LoadBalancerAccess } from "../components/network/loadBalancer.ts";
 import { Network } from "../components/network/network.ts";
 import type { ServiceOutputs } from "./outputs.ts";
 import type { Scope } from "./scope.ts";
+import { declareLoadBalancer } from "./serviceLoadBalancer.ts";
+import type { RequestSource } from "./serviceLoadBalancer.ts";
 import { parseScheduledAction } from "../config/schedule.ts";
 import { describeServerContainer } from "../components/tasks/serverContainer.ts";
 import { Service } from "../components/tasks/service.ts";
 
 /** Declares the load balancer, the tasks, and the resources that the tasks require. */
 export function declareWorkload(
-  { name, config, region, logs, child }: Scope,
-  loadBalancerName: string,
-  clients: Clients,
+  scope: Scope,
+  source: RequestSource,
 ): {
-  readonly loadBalancer: LoadBalancer;
+  readonly loadBalancer: LoadBalancerAccess;
   readonly service: Service;
-  readonly subnetIds: pulumi.Output<string[]>;
   readonly outputs: Pick<ServiceOutputs, "clusterName" | "serviceName" | "imageUri">;
 } {
+  const { name, config, region, logs, transform, child } = scope;
+  const { existing } = config;
   // Read first: a missing file must not leave an incomplete stack.
   const build = planBuild({ context: OWN_FOLDER, dockerfile: SERVER_DOCKERFILE }, "ARM64");
 
   const network = new Network(
     `${name}-network`,
-    { flowLogDestination: pulumi.interpolate`${logs.arn}/${logs.prefixes.network}` },
-    child,
-  );
-
-  const isInternal = clients.kind === "cloudfront" && clients.internal;
-  const loadBalancer = new LoadBalancer(
-    loadBalancerName,
     {
-      vpcId: network.vpcId,
-      subnetIds: isInternal ? network.subnetIds : network.publicSubnetIds,
-      taskSecurityGroupId: network.taskSecurityGroupId,
-      taskPort: config.settings.port,
-      clients,
-      idleTimeoutSeconds: config.idleTimeoutSeconds,
-      deregistrationDelaySeconds: config.deregistrationDelaySeconds,
-      accessLogs: { bucket: logs.bucket, prefix: logs.prefixes.loadBalancer },
-      protect: config.protect,
+      ...(existing.vpc ?? {
+        flowLogDestination: pulumi.interpolate`${logs.arn}/${logs.prefixes.network}`,
+      }),
+      transform,
     },
     child,
   );
+
+  const loadBalancer = declareLoadBalancer(scope, network, source);
 
   // By default, awsx uses the plugin version that it was built with. If a refresh meets an expired ECR token, that version drops
   // the image from the state, and the next update pushes it to its immutable tag (pulumi/pulumi-docker-build#930). The provider
@@ -58,7 +50,7 @@ export function declareWorkload(
   const builder = new dockerBuild.Provider(`${name}-docker-build`);
   const image = new Image(
     `${name}-service`,
-    { build, retain: config.retainData },
+    { build, repositoryName: existing.repositoryName, retain: config.retainData },
     { ...child, providers: [builder] },
   );
 
@@ -80,15 +72,7 @@ export function declareWorkload(
         )
       : undefined;
 
-  const cluster = new Cluster(
-    `${name}-service`,
-    {
-      enableExec: config.enableExec,
-      logRetentionDays: config.logRetentionDays,
-      retainLogs: config.retainData,
-    },
-    child,
-  );
+  const cluster = declareCluster(scope);
   const service = new Service(
     `${name}-service`,
     {
@@ -105,6 +89,7 @@ export function declareWorkload(
       memoryMiB: config.memoryMiB,
       initialTasks: config.minTasks,
       stopTimeoutSeconds: config.stopTimeoutSeconds,
+      logGroupName: existing.logGroupName,
       logRetentionDays: config.logRetentionDays,
       retainLogs: config.retainData,
     },
@@ -134,11 +119,22 @@ export function declareWorkload(
   return {
     loadBalancer,
     service,
-    subnetIds: network.subnetIds,
     outputs: {
       clusterName: cluster.name,
       serviceName: service.serviceName,
       imageUri: image.uri,
     },
   };
+}
+
+function declareCluster({ name, config, child }: Scope): ClusterAccess {
+  const { enableExec, logRetentionDays, retainData, settings, existing } = config;
+  if (existing.clusterArn !== undefined) {
+    // A family has no dots. Other services of the cluster have other families.
+    return existingCluster(existing.clusterArn, {
+      family: settings.serviceName.replaceAll(/[^\w-]/g, "-"),
+      enableExec,
+    });
+  }
+  return new Cluster(`${name}-service`, { enableExec, logRetentionDays, retainLogs: retainData }, child);
 }

@@ -1,23 +1,29 @@
-/** The example stack files in docs/edges.md, one for each edge. */
+/** The example stack files in the documentation, one for each section. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { evaluateStack } from "./evaluate.ts";
 import type { DeclaredGraph } from "./graph.ts";
 
-const PAGE = path.resolve(import.meta.dirname, "../../docs/edges.md");
+const DOCS = path.resolve(import.meta.dirname, "../../docs");
+
+/** The pages with examples. */
+export const EXAMPLE_PAGES = ["edges.md", "existing-infrastructure.md"] as const;
+
+export type ExamplePage = (typeof EXAMPLE_PAGES)[number];
 
 const EXAMPLE = /^## (?<title>.+)\n[^#]*?```yaml\n(?<file>[^`]+)```\n/gm;
 
 export interface Example {
-  /** Heading of the section in docs/edges.md. */
+  /** Heading of the section. */
   readonly title: string;
   readonly graph: DeclaredGraph;
 }
 
 /** Evaluates the examples. @throws {ConfigError} if a stack file is invalid. */
-export async function evaluateExamples(): Promise<readonly Example[]> {
+export async function evaluateExamples(page: ExamplePage = "edges.md"): Promise<readonly Example[]> {
   const examples: Example[] = [];
-  for (const { groups: { title = "", file = "" } = {} } of readFileSync(PAGE, "utf8").matchAll(EXAMPLE)) {
+  const text = readFileSync(path.join(DOCS, page), "utf8");
+  for (const { groups: { title = "", file = "" } = {} } of text.matchAll(EXAMPLE)) {
     examples.push({ title, graph: await evaluateStack({ stack: "example", file }) });
   }
   return examples;

@@ -3,6 +3,7 @@
  * references between resources can be followed in the declared graph.
  */
 import { createHash, randomBytes } from "node:crypto";
+import { existingListener, existingLoadBalancer } from "./existingResources.ts";
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -34,25 +35,28 @@ const HEX_PER_BYTE = 2;
  * @param randomSeed with a seed, random values are equal for equal inputs, as if a state contained them. @default new values each time
  */
 export function standInsFor(region: string, randomSeed?: string): StandIns {
+  /** Outputs of the resources of the program, which it can look up too. */
+  const declared = new Map<unknown, Values>();
   return {
     resource: (type, name, inputs) => {
       const unique = digest(type, name);
       const physicalName = autonameOf(type, name);
       const seed = randomSeed && JSON.stringify([randomSeed, type, name, inputs]);
       const computed = computedOutputs(type, name, inputs, region, seed);
+      const arn = arnOf(type, physicalName, region, computed);
+      const outputs = { name: physicalName, arn, ...inputs, ...computed };
+      declared.set(arn, outputs);
       return {
         // Differs from the name, so that a confusion of ID and name is visible.
         id: `${kindOf(type)}-${unique}`,
-        outputs: {
-          name: physicalName,
-          arn: arnOf(type, physicalName, region, computed),
-          ...inputs,
-          ...computed,
-        },
+        outputs,
         secretOutputs: SECRET_OUTPUTS[type] ?? [],
       };
     },
-    call: (token, args) => ({ ...args, ...functionResult(token, args, region) }),
+    call: (token, args) => ({
+      ...args,
+      ...(declared.get(args["arn"]) ?? functionResult(token, args, region)),
+    }),
   };
 }
 
@@ -176,6 +180,17 @@ function functionResult(token: string, args: Values, region: string): Record<str
       return { name: "." };
     case "aws:ec2/getSubnet:getSubnet":
       return { availabilityZoneId: "" };
+    case "aws:lb/getListener:getListener":
+      return existingListener(String(args["arn"]));
+    case "aws:lb/getLoadBalancer:getLoadBalancer":
+      return existingLoadBalancer(String(args["arn"]));
+    case "aws:cloudwatch/getLogGroup:getLogGroup":
+      return { arn: `arn:aws:logs:${region}:${ACCOUNT}:log-group:${String(args["name"])}` };
+    case "aws:ecr/getRepository:getRepository":
+      return {
+        arn: `arn:aws:ecr:${region}:${ACCOUNT}:repository/${String(args["name"])}`,
+        repositoryUrl: `${ACCOUNT}.dkr.ecr.${region}.amazonaws.com/${String(args["name"])}`,
+      };
     case "aws:cloudfront/getCachePolicy:getCachePolicy":
     case "aws:cloudfront/getOriginRequestPolicy:getOriginRequestPolicy":
     case "aws:cloudfront/getResponseHeadersPolicy:getResponseHeadersPolicy":

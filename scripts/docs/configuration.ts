@@ -23,6 +23,16 @@ const SECTIONS: Readonly<Record<string, readonly Key[]>> = {
     "originSecretGeneration",
     "priceClass",
   ],
+  "Existing infrastructure": [
+    "vpcId",
+    "publicSubnetIds",
+    "privateSubnetIds",
+    "clusterArn",
+    "listenerArn",
+    "listenerRulePriority",
+    "logGroupName",
+    "repositoryName",
+  ],
   Access: [
     "access",
     "jwksUrl",

@@ -20,8 +20,8 @@ export interface ExistingListenerArgs extends TargetGroupArgs {
   /** The clients that the rules are for. */
   readonly clients: ListenerClients;
   /** Interval of the server's pings in seconds. @default unknown: the idle timeout of the load balancer is not checked */
-  readonly heartbeatSeconds?: number;
-  readonly transform?: ExistingListenerTransform;
+  readonly heartbeatSeconds?: number | undefined;
+  readonly transform?: ExistingListenerTransform | undefined;
 }
 
 /** Changes of the resources before they are declared. */
@@ -58,6 +58,7 @@ export class ExistingListener extends pulumi.ComponentResource implements LoadBa
   readonly dnsName: pulumi.Output<string>;
   readonly zoneId: pulumi.Output<string>;
   readonly arnSuffix: pulumi.Output<string>;
+  readonly subnetIds: pulumi.Output<string[]>;
   /** Port of the listener. */
   readonly port: pulumi.Output<number>;
   readonly targetGroupArn: pulumi.Output<string>;
@@ -90,7 +91,7 @@ export class ExistingListener extends pulumi.ComponentResource implements LoadBa
         name,
         listenerArn: listener.arn,
         targetGroupArn: targetGroup.arn,
-        ...(transform !== undefined && { transform }),
+        transform,
       },
       args,
       child,
@@ -102,6 +103,7 @@ export class ExistingListener extends pulumi.ComponentResource implements LoadBa
     this.dnsName = loadBalancer.dnsName;
     this.zoneId = loadBalancer.zoneId;
     this.arnSuffix = loadBalancer.arnSuffix;
+    this.subnetIds = loadBalancer.subnets;
     this.port = listener.port;
     this.targetGroupArn = this.afterRoutable(targetGroup.arn);
     this.targetGroupArnSuffix = targetGroup.arnSuffix;

@@ -21,7 +21,7 @@ export interface RuleArgs {
   readonly targetGroupArn: pulumi.Input<string>;
   /** @default the provider assigns the highest priority of the listener plus 1 */
   readonly priority?: number;
-  readonly transform?: RuleTransform;
+  readonly transform?: RuleTransform | undefined;
 }
 
 /** Changes of the rules before they are declared. */

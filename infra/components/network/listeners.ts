@@ -53,7 +53,7 @@ interface ListenersArgs<C extends Clients> {
   readonly loadBalancerArn: pulumi.Output<string>;
   readonly targetGroupArn: pulumi.Output<string>;
   readonly clients: C;
-  readonly transform?: ListenersTransform;
+  readonly transform?: ListenersTransform | undefined;
 }
 
 /** Changes of the listeners before they are declared. */
@@ -97,7 +97,7 @@ function declareCloudFrontListener(
   );
   // The provider assigns priorities: each new rule gets the highest one plus 1.
   return declareHeaderRule(
-    { name, listenerArn: listener.arn, targetGroupArn, ...(transform !== undefined && { transform }) },
+    { name, listenerArn: listener.arn, targetGroupArn, transform },
     requiredHeader,
     child,
   );

@@ -24,7 +24,7 @@ export interface LoadBalancerArgs extends TargetGroupArgs {
   readonly accessLogs: { readonly bucket: pulumi.Input<string>; readonly prefix: string };
   /** Whether Pulumi refuses to delete or replace the load balancer. */
   readonly protect: boolean;
-  readonly transform?: LoadBalancerTransform;
+  readonly transform?: LoadBalancerTransform | undefined;
 }
 
 /** Changes of the resources before they are declared. */
@@ -46,6 +46,8 @@ export interface LoadBalancerAccess {
   readonly zoneId: pulumi.Output<string>;
   /** ARN suffix of the load balancer for CloudWatch: `app/NAME/ID`. */
   readonly arnSuffix: pulumi.Output<string>;
+  /** IDs of the subnets of the load balancer. */
+  readonly subnetIds: pulumi.Output<string[]>;
   /** Port for clients. @default 80 for HTTP, 443 for HTTPS */
   readonly port?: pulumi.Output<number>;
   /** ARN of the target group, available after a listener uses it: ECS refuses a target group without a listener. */
@@ -82,6 +84,7 @@ export class LoadBalancer extends pulumi.ComponentResource implements LoadBalanc
   readonly dnsName: pulumi.Output<string>;
   readonly zoneId: pulumi.Output<string>;
   readonly arnSuffix: pulumi.Output<string>;
+  readonly subnetIds: pulumi.Output<string[]>;
   readonly targetGroupArn: pulumi.Output<string>;
   readonly targetGroupArnSuffix: pulumi.Output<string>;
   /** The rules and listeners through which a request reaches the target group. */
@@ -118,7 +121,7 @@ export class LoadBalancer extends pulumi.ComponentResource implements LoadBalanc
         loadBalancerArn: loadBalancer.arn,
         targetGroupArn: targetGroup.arn,
         clients,
-        ...(transform !== undefined && { transform }),
+        transform,
       },
       child,
     );
@@ -129,6 +132,7 @@ export class LoadBalancer extends pulumi.ComponentResource implements LoadBalanc
     this.dnsName = loadBalancer.dnsName;
     this.zoneId = loadBalancer.zoneId;
     this.arnSuffix = loadBalancer.arnSuffix;
+    this.subnetIds = pulumi.output(args.subnetIds);
     this.targetGroupArn = this.afterRoutable(targetGroup.arn);
     this.targetGroupArnSuffix = targetGroup.arnSuffix;
     this.registerOutputs({

@@ -23,7 +23,7 @@ interface SecurityGroupArgs {
   readonly taskPort: number;
   /** The clients that can connect. */
   readonly clients: Clients;
-  readonly transform?: SecurityGroupTransform;
+  readonly transform?: SecurityGroupTransform | undefined;
 }
 
 /** Changes of the security group before it is declared. */

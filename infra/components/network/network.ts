@@ -11,7 +11,7 @@ const HTTPS_PORT = 443;
 export type NetworkArgs = ExistingVpcArgs | OwnVpcArgs;
 
 interface OwnVpcArgs extends Omit<VpcArgs, "transform"> {
-  readonly transform?: NetworkTransform;
+  readonly transform?: NetworkTransform | undefined;
 }
 
 /** An existing VPC. Each list of subnets can be empty, and at least one is not. */
@@ -21,7 +21,7 @@ interface ExistingVpcArgs {
   readonly publicSubnetIds?: SubnetIds;
   /** IDs of subnets from which tasks reach AWS through NAT or VPC endpoints. @default none */
   readonly privateSubnetIds?: SubnetIds;
-  readonly transform?: NetworkTransform;
+  readonly transform?: NetworkTransform | undefined;
 }
 
 /** Subnets as a program can get them: IDs, or the output of a component such as `awsx.ec2.Vpc`. */

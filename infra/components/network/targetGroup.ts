@@ -37,7 +37,7 @@ export interface TargetGroupTransform {
 /** Declares the target group, in which the ECS service registers its tasks. */
 export function declareTargetGroup(
   name: string,
-  { transform, ...args }: TargetGroupArgs & { readonly transform?: TargetGroupTransform },
+  { transform, ...args }: TargetGroupArgs & { readonly transform?: TargetGroupTransform | undefined },
   opts: pulumi.CustomResourceOptions,
 ): aws.lb.TargetGroup {
   return new aws.lb.TargetGroup(

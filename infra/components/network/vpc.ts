@@ -13,7 +13,7 @@ const SUBNET_MASK = 24;
 export interface VpcArgs {
   /** ARN of a bucket and a prefix for the flow logs, such as `arn:aws:s3:::NAME/network`. */
   readonly flowLogDestination: pulumi.Input<string>;
-  readonly transform?: VpcTransform;
+  readonly transform?: VpcTransform | undefined;
 }
 
 /** Changes of the VPC before it is declared. */

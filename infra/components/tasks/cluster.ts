@@ -14,7 +14,7 @@ export interface ClusterArgs {
   readonly logRetentionDays: number;
   /** Whether the log groups remain after the stack is deleted. */
   readonly retainLogs: boolean;
-  readonly transform?: ClusterTransform;
+  readonly transform?: ClusterTransform | undefined;
 }
 
 export interface ClusterTransform {
@@ -22,11 +22,38 @@ export interface ClusterTransform {
   readonly cluster?: Transform<aws.ecs.ClusterArgs>;
 }
 
-/** An ECS cluster and the log groups to which ECS itself writes. */
-export class Cluster extends pulumi.ComponentResource {
+/** What a service needs of its cluster. */
+export interface ClusterAccess {
   readonly arn: pulumi.Output<string>;
   readonly name: pulumi.Output<string>;
-  /** Log group of ECS Exec sessions; `undefined` if ECS Exec is disabled. */
+  /** Family of the task definitions, which no other service uses. */
+  readonly family: pulumi.Output<string>;
+  /** Whether ECS Exec can run commands in the tasks. */
+  readonly enableExec: boolean;
+  /** Log group of ECS Exec sessions. @default none: the sessions are not logged, or the owner of the cluster configures it */
+  readonly execLogGroupArn?: pulumi.Output<string> | undefined;
+}
+
+/** Returns an existing cluster, whose owner configures ECS Exec and Container Insights. */
+export function existingCluster(
+  clusterArn: pulumi.Input<string>,
+  { family, enableExec }: { readonly family: string; readonly enableExec: boolean },
+): ClusterAccess {
+  const arn = pulumi.output(clusterArn);
+  return {
+    arn,
+    name: arn.apply((text) => text.slice(text.lastIndexOf("/") + 1)),
+    family: pulumi.output(family),
+    enableExec,
+  };
+}
+
+/** An ECS cluster and the log groups to which ECS itself writes. */
+export class Cluster extends pulumi.ComponentResource implements ClusterAccess {
+  readonly arn: pulumi.Output<string>;
+  readonly name: pulumi.Output<string>;
+  readonly family: pulumi.Output<string>;
+  readonly enableExec: boolean;
   readonly execLogGroupArn: pulumi.Output<string> | undefined;
 
   constructor(name: string, args: ClusterArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -76,6 +103,8 @@ export class Cluster extends pulumi.ComponentResource {
 
     this.arn = cluster.arn;
     this.name = cluster.name;
+    this.family = cluster.name;
+    this.enableExec = args.enableExec;
     this.execLogGroupArn = execLog?.arn;
     this.registerOutputs({ arn: this.arn, name: this.name });
   }

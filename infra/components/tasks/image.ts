@@ -22,9 +22,11 @@ const MAX_IMAGES = 20;
 export interface ImageArgs {
   /** The build; see {@link planBuild}. */
   readonly build: ImageBuild;
+  /** Name of an existing repository. @default the image has its own */
+  readonly repositoryName?: pulumi.Input<string> | undefined;
   /** Whether the repository and its images remain after the stack is deleted. */
   readonly retain: boolean;
-  readonly transform?: ImageTransform;
+  readonly transform?: ImageTransform | undefined;
 }
 
 export interface ImageTransform {
@@ -94,36 +96,10 @@ export class Image extends pulumi.ComponentResource {
 
     const { build, transform } = args;
 
-    const repository = new aws.ecr.Repository(
-      ...applyTransform(
-        transform?.repository,
-        name,
-        {
-          imageTagMutability: "IMMUTABLE",
-          imageScanningConfiguration: { scanOnPush: true },
-          encryptionConfigurations: [{ encryptionType: "AES256" }],
-          forceDelete: !args.retain,
-        },
-        { ...child, retainOnDelete: args.retain },
-      ),
-    );
-    new aws.ecr.LifecyclePolicy(
-      `${name}-lifecycle`,
-      {
-        repository: repository.name,
-        policy: JSON.stringify({
-          rules: [
-            {
-              rulePriority: 1,
-              description: `Keep ${MAX_IMAGES} images`,
-              selection: { tagStatus: "any", countType: "imageCountMoreThan", countNumber: MAX_IMAGES },
-              action: { type: "expire" },
-            },
-          ],
-        }),
-      },
-      { ...child, retainOnDelete: args.retain },
-    );
+    const repository =
+      args.repositoryName === undefined
+        ? declareRepository(name, args, child)
+        : aws.ecr.getRepositoryOutput({ name: args.repositoryName }, child);
 
     const change = new random.RandomId(
       `${name}-change`,
@@ -153,4 +129,44 @@ export class Image extends pulumi.ComponentResource {
     this.repositoryArn = repository.arn;
     this.registerOutputs({ uri: this.uri, repositoryArn: this.repositoryArn });
   }
+}
+
+/** Declares a private repository with immutable tags, and the policy that removes old images. */
+function declareRepository(
+  name: string,
+  { retain, transform }: ImageArgs,
+  { parent }: { readonly parent: pulumi.Resource },
+): aws.ecr.Repository {
+  const options = { parent, retainOnDelete: retain };
+  const repository = new aws.ecr.Repository(
+    ...applyTransform(
+      transform?.repository,
+      name,
+      {
+        imageTagMutability: "IMMUTABLE",
+        imageScanningConfiguration: { scanOnPush: true },
+        encryptionConfigurations: [{ encryptionType: "AES256" }],
+        forceDelete: !retain,
+      },
+      options,
+    ),
+  );
+  new aws.ecr.LifecyclePolicy(
+    `${name}-lifecycle`,
+    {
+      repository: repository.name,
+      policy: JSON.stringify({
+        rules: [
+          {
+            rulePriority: 1,
+            description: `Keep ${MAX_IMAGES} images`,
+            selection: { tagStatus: "any", countType: "imageCountMoreThan", countNumber: MAX_IMAGES },
+            action: { type: "expire" },
+          },
+        ],
+      }),
+    },
+    options,
+  );
+  return repository;
 }

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as awsx from "@pulumi/awsx";
 import * as pulumi from "@pulumi/pulumi";
-import type { Cluster } from "./cluster.ts";
+import type { ClusterAccess } from "./cluster.ts";
 import type { ServiceConfig } from "../../config/serviceConfig.ts";
 import { applyTransform } from "../transform.ts";
 import type { Transform } from "../transform.ts";
@@ -59,7 +59,7 @@ export interface ServiceArgs {
   /** Region of the log group. */
   readonly region: pulumi.Input<string>;
   /** Cluster in which the service runs. */
-  readonly cluster: Pick<Cluster, "arn" | "name" | "execLogGroupArn">;
+  readonly cluster: ClusterAccess;
   /** Subnets of the tasks. */
   readonly subnetIds: pulumi.Input<string[]>;
   /** Whether a task has a public address. In a public subnet, it needs one to connect to AWS services. */
@@ -82,6 +82,8 @@ export interface ServiceArgs {
   readonly initialTasks: number;
   /** Seconds between SIGTERM and SIGKILL; 2 to 120. */
   readonly stopTimeoutSeconds: number;
+  /** Name of an existing log group. @default the service has its own */
+  readonly logGroupName?: pulumi.Input<string> | undefined;
   /** Days until CloudWatch deletes a log event. */
   readonly logRetentionDays: number;
   /** Whether the log group remains after the stack is deleted. */
@@ -116,17 +118,20 @@ export class Service extends pulumi.ComponentResource {
 
     const { cluster, container, sidecars = {}, transform } = args;
 
-    const logGroup = new aws.cloudwatch.LogGroup(
-      ...applyTransform(
-        transform?.logGroup,
-        `${name}-log`,
-        { retentionInDays: args.logRetentionDays },
-        { ...child, retainOnDelete: args.retainLogs },
-      ),
-    );
+    const logGroup =
+      args.logGroupName === undefined
+        ? new aws.cloudwatch.LogGroup(
+            ...applyTransform(
+              transform?.logGroup,
+              `${name}-log`,
+              { retentionInDays: args.logRetentionDays },
+              { ...child, retainOnDelete: args.retainLogs },
+            ),
+          )
+        : aws.cloudwatch.getLogGroupOutput({ name: args.logGroupName }, child);
     const taskRole = declareTaskRole(
       `${name}-task`,
-      cluster.execLogGroupArn === undefined ? [] : buildExecStatements(cluster.execLogGroupArn),
+      cluster.enableExec ? buildExecStatements(cluster.execLogGroupArn) : [],
       child,
       transform?.taskRole,
     );
@@ -174,11 +179,11 @@ export class Service extends pulumi.ComponentResource {
           healthCheckGracePeriodSeconds: HEALTH_GRACE_SECONDS,
           ...DEPLOYMENTS[args.deployment],
           deploymentCircuitBreaker: { enable: true, rollback: true },
-          enableExecuteCommand: cluster.execLogGroupArn !== undefined,
+          enableExecuteCommand: cluster.enableExec,
           enableEcsManagedTags: true,
           propagateTags: "SERVICE",
           taskDefinitionArgs: {
-            family: cluster.name,
+            family: cluster.family,
             runtimePlatform: { cpuArchitecture: container.cpuArchitecture, operatingSystemFamily: "LINUX" },
             cpu: String(args.cpu),
             memory: String(args.memoryMiB),

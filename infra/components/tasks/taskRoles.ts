@@ -96,9 +96,10 @@ export const suppressions: readonly Suppression[] = [
 
 /**
  * Returns the statements that ECS Exec needs. Only the actions on log streams support a resource.
+ * @param logGroupArn log group of the sessions; `undefined` if the sessions are logged elsewhere, or not at all.
  * @see https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
  */
-export function buildExecStatements(logGroupArn: pulumi.Input<string>): readonly pulumi.Inputs[] {
+export function buildExecStatements(logGroupArn: pulumi.Input<string> | undefined): readonly pulumi.Inputs[] {
   return [
     {
       Effect: "Allow",
@@ -107,15 +108,19 @@ export function buildExecStatements(logGroupArn: pulumi.Input<string>): readonly
         "ssmmessages:CreateDataChannel",
         "ssmmessages:OpenControlChannel",
         "ssmmessages:OpenDataChannel",
-        "logs:DescribeLogGroups",
+        ...(logGroupArn === undefined ? [] : ["logs:DescribeLogGroups"]),
       ],
       Resource: "*",
     },
-    {
-      Effect: "Allow",
-      Action: ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-      Resource: pulumi.interpolate`${logGroupArn}:*`,
-    },
+    ...(logGroupArn === undefined
+      ? []
+      : [
+          {
+            Effect: "Allow",
+            Action: ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+            Resource: pulumi.interpolate`${logGroupArn}:*`,
+          },
+        ]),
   ];
 }
 

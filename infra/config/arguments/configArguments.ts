@@ -21,6 +21,22 @@ export interface ConfigArguments {
   readonly apiGatewayUrl?: string;
   /** Query strings that CloudFront forwards to the API Gateway; it removes all others. @default [] */
   readonly apiGatewayQueryStrings?: readonly string[];
+  /** Existing VPC of the stack; if empty, the stack has its own. @default "" */
+  readonly vpcId?: pulumi.Input<string>;
+  /** Public subnets of vpcId, for a public load balancer, and for the tasks without privateSubnetIds. @default [] */
+  readonly publicSubnetIds?: pulumi.Input<readonly pulumi.Input<string>[]>;
+  /** Private subnets of vpcId with NAT or VPC endpoints, for the tasks, the cache and an internal load balancer. @default [] */
+  readonly privateSubnetIds?: pulumi.Input<readonly pulumi.Input<string>[]>;
+  /** Existing ECS cluster of the service; if empty, the stack has its own. @default "" */
+  readonly clusterArn?: pulumi.Input<string>;
+  /** Existing listener in vpcId, on which the stack has its rules; if empty, the stack has its own load balancer. @default "" */
+  readonly listenerArn?: pulumi.Input<string>;
+  /** First of the 10 priorities of listenerArn that belong to the stack (priority, 1 to 49991). @default 100 */
+  readonly listenerRulePriority?: number;
+  /** Existing log group of the tasks; if empty, the stack has its own. @default "" */
+  readonly logGroupName?: pulumi.Input<string>;
+  /** Existing ECR repository of the image; if empty, the stack has its own. @default "" */
+  readonly repositoryName?: pulumi.Input<string>;
   /** Minimum number of tasks (tasks, 1 to 1000). @default 1 */
   readonly minTasks?: number;
   /** Maximum number of tasks (tasks, 1 to 1000). @default 5 */

@@ -5,8 +5,12 @@ import type { Change, Problem } from "../../../app/src/settings/problem.ts";
 import { CERTIFICATE_ARN, edgeDefinitions } from "../edgeDefinitions.ts";
 import type { EdgeKey, EdgeValues } from "../edgeDefinitions.ts";
 import { CLOUDFRONT_REGION } from "../data/regions.ts";
+import type { ExistingValues } from "../existingDefinitions.ts";
 
 type KeyOf = (name: EdgeKey) => string;
+
+/** The values that the rules read. An existing listener can have the certificates. */
+type RuleValues = EdgeValues & Pick<ExistingValues, "listenerArn">;
 
 /** The edges that use a key, if not all do. */
 const USED_BY: Partial<Readonly<Record<EdgeKey, readonly EdgeValues["edge"][]>>> = {
@@ -28,7 +32,7 @@ const MAX_QUERY_STRINGS = 10;
  * @param values legal each by itself.
  * @param keyOf adds the namespace to a key.
  */
-export function checkEdge(values: EdgeValues, region: string | undefined, keyOf: KeyOf): readonly Problem[] {
+export function checkEdge(values: RuleValues, region: string | undefined, keyOf: KeyOf): readonly Problem[] {
   return [
     ...findUnusedKeys(values, keyOf),
     ...checkCertificates(values, region, keyOf),
@@ -52,7 +56,7 @@ function findUnusedKeys(values: EdgeValues, keyOf: KeyOf): readonly Problem[] {
   });
 }
 
-function checkCertificates(values: EdgeValues, region: string | undefined, keyOf: KeyOf): readonly Problem[] {
+function checkCertificates(values: RuleValues, region: string | undefined, keyOf: KeyOf): readonly Problem[] {
   return [
     ...checkCertificate(
       values,
@@ -61,13 +65,15 @@ function checkCertificates(values: EdgeValues, region: string | undefined, keyOf
       values.edge === "load-balancer" ? region : CLOUDFRONT_REGION,
       keyOf,
     ),
-    ...checkCertificate(values, "originTls", "originCertificateArn", region, keyOf),
+    ...(values.listenerArn === ""
+      ? checkCertificate(values, "originTls", "originCertificateArn", region, keyOf)
+      : []),
   ];
 }
 
 /** Checks the certificate of one name: it is given, or ACM can issue it in the hosted zone. */
 function checkCertificate(
-  values: EdgeValues,
+  values: RuleValues,
   name: "domain" | "originTls",
   arnName: "certificateArn" | "originCertificateArn",
   requiredRegion: string | undefined,
@@ -76,6 +82,7 @@ function checkCertificate(
   // An unused key has one problem, that it is unused.
   if (USED_BY[name]?.includes(values.edge) === false) return [];
   const { [name]: domain, [arnName]: arn, hostedZoneId: zone } = values;
+  const listenerCanHaveIt = values.edge === "load-balancer" && values.listenerArn !== "";
   const problems: Problem[] = [];
   if (domain === "" && arn !== "") {
     problems.push({
@@ -85,7 +92,7 @@ function checkCertificate(
       fix: [{ ask: keyOf(name) }],
       alternative: [removal(arnName, keyOf)],
     });
-  } else if (domain !== "" && arn === "" && zone === "") {
+  } else if (domain !== "" && arn === "" && zone === "" && !listenerCanHaveIt) {
     problems.push({
       key: keyOf(name),
       got: JSON.stringify(domain),
@@ -93,7 +100,7 @@ function checkCertificate(
       fix: [{ ask: keyOf("hostedZoneId") }],
       alternative: [{ ask: keyOf(arnName) }],
     });
-  } else if (arn === "" && domain.length > MAX_ISSUED_NAME_LENGTH) {
+  } else if (arn === "" && domain.length > MAX_ISSUED_NAME_LENGTH && !(zone === "" && listenerCanHaveIt)) {
     problems.push({
       key: keyOf(name),
       got: `${domain.length} characters`,
