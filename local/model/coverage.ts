@@ -28,6 +28,7 @@ const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
   "localhost and a self-signed certificate replace custom domains": [
     "aws:acm/certificate:Certificate",
     "aws:acm/certificateValidation:CertificateValidation",
+    "aws:lb/listenerCertificate:ListenerCertificate",
     "aws:route53/record:Record",
   ],
 };

@@ -2,6 +2,7 @@ import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { type Coverage, coverageOf, type Limitation, limitationsOf } from "./coverage.ts";
 import { ignoredInputs } from "./ignoredInputs.ts";
 import { recordReads } from "./inputs.ts";
+import { existingListenerLimitations } from "./loadBalancer/existingListener.ts";
 import { type PartsOptions, readParts, type StackParts } from "./parts.ts";
 
 export interface ReadStack {
@@ -16,7 +17,12 @@ export function readStack(graph: DeclaredGraph, options: PartsOptions): ReadStac
   const reads = recordReads(graph);
   const parts = readParts(reads.graph, options);
   const covered = coverageOf(graph, parts.unsupported);
-  return { parts, covered, limitations: [...limitationsOf(covered), ...ignoredInputs(reads, covered)] };
+  const limitations = [
+    ...limitationsOf(covered),
+    ...existingListenerLimitations(graph),
+    ...ignoredInputs(reads, covered),
+  ];
+  return { parts, covered, limitations };
 }
 
 /** The limitations that `before` does not include. */

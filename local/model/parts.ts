@@ -4,6 +4,7 @@ import { type DeclaredGraph, findResources } from "../../infra/evaluation/graph.
 import { type DeclaredBackplane, readBackplane } from "./backplane.ts";
 import { type DeclaredDistribution, DISTRIBUTION, readDistributions } from "./edge/distribution.ts";
 import { FieldReader } from "./fieldReader.ts";
+import { readExistingLoadBalancers } from "./loadBalancer/existingListener.ts";
 import { type DeclaredLoadBalancer, readLoadBalancers } from "./loadBalancer/loadBalancer.ts";
 import { type DeclaredTargetGroup, readTargetGroups } from "./loadBalancer/targetGroup.ts";
 import { type DeclaredScaling, readScaling } from "./scaling/declaredScaling.ts";
@@ -75,7 +76,10 @@ export function readParts(graph: DeclaredGraph, { tasks, apiGatewayOrigin }: Par
     servicePath: hasService
       ? {
           edge,
-          loadBalancers: readLoadBalancers(graph),
+          loadBalancers: [
+            ...readLoadBalancers(graph),
+            ...readExistingLoadBalancers(graph, (arn) => isPlainOrigin(edge, arn)),
+          ],
           targetGroups: readTargetGroups(graph),
           service: readService(graph, tasks),
           scaling: readScaling(graph),
@@ -89,6 +93,14 @@ export function readParts(graph: DeclaredGraph, { tasks, apiGatewayOrigin }: Par
         ? []
         : [{ type: DISTRIBUTION, name: apiGatewayEdge.name, reason: NO_API_GATEWAY }],
   };
+}
+
+/** Whether the edge connects to the load balancer by HTTP. */
+function isPlainOrigin(edge: DeclaredDistribution | undefined, loadBalancerArn: string): boolean {
+  return (edge?.origins ?? []).some(
+    ({ protocol, server }) =>
+      protocol === "http" && server.type === "load-balancer" && server.arn === loadBalancerArn,
+  );
 }
 
 function atMostOne(

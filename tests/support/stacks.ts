@@ -2,7 +2,7 @@
 import path from "node:path";
 
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
-import { evaluateExamples, type Example } from "../../infra/evaluation/examples.ts";
+import { evaluateExamples, type Example, type ExamplePage } from "../../infra/evaluation/examples.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { stackNames } from "../../infra/evaluation/stackFiles.ts";
 
@@ -17,12 +17,13 @@ export function declaredGraph(stack: string): Promise<DeclaredGraph> {
   return graph;
 }
 
-let examples: Promise<readonly Example[]> | undefined;
+const examples = new Map<ExamplePage, Promise<readonly Example[]>>();
 
-/** The example of each edge. Each process evaluates them once, so callers must not change them. */
-export function declaredExamples(): Promise<readonly Example[]> {
-  examples ??= evaluateExamples();
-  return examples;
+/** The examples of a page. Each process evaluates them once, so callers must not change them. */
+export function declaredExamples(page: ExamplePage = "edges.md"): Promise<readonly Example[]> {
+  const evaluated = examples.get(page) ?? evaluateExamples(page);
+  examples.set(page, evaluated);
+  return evaluated;
 }
 
 /** @throws {ConfigError} of the first stack whose configuration is not usable. */

@@ -1,7 +1,8 @@
 /** Declared origins of distributions. */
-import { type DeclaredGraph, type DeclaredResource, findResources } from "../../../infra/evaluation/graph.ts";
+import { type DeclaredGraph, findResources } from "../../../infra/evaluation/graph.ts";
 import { FieldReader } from "../fieldReader.ts";
 import type { Headers } from "../headers.ts";
+import { findExistingLoadBalancers } from "../loadBalancer/existingListener.ts";
 
 /** @see https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CustomOriginConfig.html */
 const DEFAULT_READ_TIMEOUT_SECONDS = 30;
@@ -77,18 +78,23 @@ function readCustomOrigin(graph: DeclaredGraph, origin: FieldReader): OriginConn
   if (API_GATEWAY.test(domainName)) {
     return { connection: config, timeouts: config, server: { type: "api-gateway" } };
   }
-  const loadBalancers = findResources(graph, LOAD_BALANCER);
+  const loadBalancers = [
+    ...findResources(graph, LOAD_BALANCER).map((resource) => {
+      const outputs = FieldReader.outputsOf(resource);
+      return { arn: outputs.text("arn"), dnsName: outputs.text("dnsName") };
+    }),
+    ...findExistingLoadBalancers(graph),
+  ];
   const [only, ...others] = loadBalancers;
   const named =
-    loadBalancers.find(({ outputs }) => outputs["dnsName"] === domainName) ??
+    loadBalancers.find(({ dnsName }) => dnsName === domainName) ??
     // An https-only origin has a name of its certificate, whose DNS records the program may not declare.
     (config.text("originProtocolPolicy") === "https-only" && others.length === 0 ? only : undefined);
   if (named === undefined) {
-    throw origin.unsupportedError("domainName", "the name of a declared load balancer, or of an API Gateway");
+    throw origin.unsupportedError(
+      "domainName",
+      "the name of a load balancer with rules of the stack, or of an API Gateway",
+    );
   }
-  return { connection: config, timeouts: config, server: { type: "load-balancer", arn: arnOf(named) } };
-}
-
-function arnOf(resource: DeclaredResource): string {
-  return FieldReader.outputsOf(resource).text("arn");
+  return { connection: config, timeouts: config, server: { type: "load-balancer", arn: named.arn } };
 }

@@ -4,6 +4,9 @@ import { type ListenerAction, readAction } from "./action.ts";
 import { type RuleCondition, matchesCondition, readConditions, type RequestHead } from "./condition.ts";
 import { FieldReader } from "../fieldReader.ts";
 
+export const LISTENER = "aws:lb/listener:Listener";
+export const RULE = "aws:lb/listenerRule:ListenerRule";
+
 /** AWS gives a rule without a priority the next number after the listener's highest. The local stack applies such rules last. */
 const DEFAULT_PRIORITY = 50_000;
 
@@ -27,7 +30,7 @@ export interface ListenerRule {
 
 /** The listeners of a load balancer. */
 export function listenersOf(graph: DeclaredGraph, loadBalancerArn: string): readonly DeclaredListener[] {
-  return findResources(graph, "aws:lb/listener:Listener")
+  return findResources(graph, LISTENER)
     .filter((listener) => FieldReader.inputsOf(listener).text("loadBalancerArn") === loadBalancerArn)
     .map((listener) => readListener(graph, listener));
 }
@@ -40,16 +43,21 @@ function readListener(graph: DeclaredGraph, resource: DeclaredResource): Declare
     protocol: inputs.choice("protocol", ["HTTP", "HTTPS"]),
     port: inputs.number("port"),
     defaultAction: readAction(inputs, "defaultActions"),
-    rules: findResources(graph, "aws:lb/listenerRule:ListenerRule")
-      .map((rule) => FieldReader.inputsOf(rule))
-      .filter((rule) => rule.text("listenerArn") === arn)
-      .map((rule) => ({
-        priority: rule.number("priority", DEFAULT_PRIORITY),
-        conditions: rule.list("conditions").flatMap(readConditions),
-        action: readAction(rule, "actions"),
-      }))
-      .toSorted((a, b) => a.priority - b.priority),
+    rules: readRules(graph, arn),
   };
+}
+
+/** The rules of a listener, by priority. */
+export function readRules(graph: DeclaredGraph, listenerArn: string): readonly ListenerRule[] {
+  return findResources(graph, RULE)
+    .map((rule) => FieldReader.inputsOf(rule))
+    .filter((rule) => rule.text("listenerArn") === listenerArn)
+    .map((rule) => ({
+      priority: rule.number("priority", DEFAULT_PRIORITY),
+      conditions: rule.list("conditions").flatMap(readConditions),
+      action: readAction(rule, "actions"),
+    }))
+    .toSorted((a, b) => a.priority - b.priority);
 }
 
 /** The action of the first rule whose conditions all match, or the listener's default action. */

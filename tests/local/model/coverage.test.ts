@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { evaluateStack } from "../../../infra/evaluation/evaluate.ts";
+import { EXAMPLE_PAGES } from "../../../infra/evaluation/examples.ts";
 import { coverageOf } from "../../../local/model/coverage.ts";
 import type { DeclaredGraph } from "../../../infra/evaluation/graph.ts";
 import { ignoredInputs } from "../../../local/model/ignoredInputs.ts";
@@ -30,12 +31,14 @@ describe("the inputs of emulated resources", () => {
     });
   }
 
-  it("of every example in docs/edges.md are read, or have no effect", async () => {
-    for (const { title, graph } of await declaredExamples()) {
-      const hasApiGateway = JSON.stringify(graph.resources).includes(".execute-api.");
-      assert.deepEqual(reportedInputs(graph, hasApiGateway ? API_GATEWAY_ORIGIN : undefined), [], title);
-    }
-  });
+  for (const page of EXAMPLE_PAGES) {
+    it(`of every example in docs/${page} are read, or have no effect`, async () => {
+      for (const { title, graph } of await declaredExamples(page)) {
+        const hasApiGateway = JSON.stringify(graph.resources).includes(".execute-api.");
+        assert.deepEqual(reportedInputs(graph, hasApiGateway ? API_GATEWAY_ORIGIN : undefined), [], title);
+      }
+    });
+  }
 
   it("are reported by their paths if the local stack ignores them", () => {
     const graph = wholePath({
@@ -79,12 +82,16 @@ describe("the coverage", () => {
     });
   }
 
-  it("lists every type of every example in docs/edges.md", async () => {
-    for (const { title, graph } of await declaredExamples()) {
-      const unknown = coverageOf(graph).filter(({ treatment }) => treatment === "unknown");
-      assert.deepEqual(unknown, [], title);
-    }
-  });
+  for (const page of EXAMPLE_PAGES) {
+    it(`lists every type of every example in docs/${page}`, async () => {
+      const examples = await declaredExamples(page);
+      assert.ok(examples.length > 0);
+      for (const { title, graph } of examples) {
+        const unknown = coverageOf(graph).filter(({ treatment }) => treatment === "unknown");
+        assert.deepEqual(unknown, [], title);
+      }
+    });
+  }
 
   it("has one entry per type, with all names", () => {
     const type = "aws:iam/role:Role";
