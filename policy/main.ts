@@ -1,4 +1,4 @@
-/** `npm run policy`: evaluates the rules for all stacks and the examples in docs/edges.md, or for one stack. */
+/** `npm run policy`: evaluates the rules for all stacks and the examples in the documentation, or for one stack. */
 import path from "node:path";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
@@ -17,18 +17,20 @@ async function run({ stack }: PolicyOptions, orphaned: AbortSignal): Promise<num
   orphaned.addEventListener("abort", () => process.exit(EXIT_CODES.failed));
   // These modules load Pulumi, which needs the home folder.
   const { evaluateStack } = await import("../infra/evaluation/evaluate.ts");
-  const { evaluateExamples } = await import("../infra/evaluation/examples.ts");
+  const { evaluateExamples, EXAMPLE_PAGES } = await import("../infra/evaluation/examples.ts");
   const { suppressions } = await import("../infra/components/suppressions.ts");
   const evaluate = (graph: DeclaredGraph): Evaluation => evaluateRules(toStack(graph), rules, suppressions);
   const stacks: NamedEvaluation[] = [];
   for (const name of stack === undefined ? stackNames(ROOT) : [stack]) {
     stacks.push({ name, evaluation: evaluate(await evaluateStack({ stack: name })) });
   }
-  const examples =
-    stack === undefined
-      ? (await evaluateExamples()).map(({ title, graph }) => ({ name: title, evaluation: evaluate(graph) }))
-      : undefined;
-  const { text, passed } = formatReport(stacks, examples);
+  const examples: NamedEvaluation[] = [];
+  for (const page of stack === undefined ? EXAMPLE_PAGES : []) {
+    for (const { title, graph } of await evaluateExamples(page)) {
+      examples.push({ name: `"${title}" of docs/${page}`, evaluation: evaluate(graph) });
+    }
+  }
+  const { text, passed } = formatReport(stacks, stack === undefined ? examples : undefined);
   process.stdout.write(text);
   return passed ? EXIT_CODES.done : EXIT_CODES.failed;
 }

@@ -18,7 +18,7 @@ export const OPTIONS = {
     type: "string",
     value: "NAME",
     description:
-      "Stack whose Pulumi.NAME.yaml is read (default every stack that has a file,\nand the examples of docs/edges.md)",
+      "Stack whose Pulumi.NAME.yaml is read (default every stack that has a file,\nand the examples in docs/)",
   },
   help: { type: "boolean", short: "h", description: "Print this help" },
 } as const satisfies OptionDefinitions;

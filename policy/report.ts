@@ -33,7 +33,7 @@ export function formatReport(
   const sections = [
     ...stacks.map(({ name, evaluation }) => formatTable(`Stack ${name}`, evaluation)),
     ...(examples ?? []).map(({ name, evaluation }) =>
-      formatTable(`Example "${name}" of docs/edges.md`, { ...evaluation, suppressed: [] }),
+      formatTable(`Example ${name}`, { ...evaluation, suppressed: [] }),
     ),
     ...unmatched.map(
       ({ rule, resource }) => `${rule} is suppressed at ${resource}, but no stack has this resource.`,

@@ -4,6 +4,8 @@ import { textAt, valueAt } from "../values.ts";
 
 export const SERVICE = "aws:ecs/service:Service";
 
+const VPC = "aws:ec2/vpc:Vpc";
+
 /** Resources with which a task without a public address can connect to AWS services. */
 const EGRESS_TYPES = ["aws:ec2/natGateway:NatGateway", "aws:ec2/vpcEndpoint:VpcEndpoint"];
 
@@ -45,6 +47,8 @@ export const serviceRules: readonly Rule[] = [
     scope: "stack",
     *check({ properties }, stack) {
       if (valueAt(properties, "networkConfiguration.assignPublicIp") === true) return;
+      // The routes of an existing VPC are not in the stack.
+      if (!stack.some(({ type }) => type === VPC)) return;
       if (!stack.some(({ type }) => EGRESS_TYPES.includes(type))) {
         yield "its tasks have no public address, NAT gateway or VPC endpoint";
       }

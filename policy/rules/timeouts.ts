@@ -38,8 +38,11 @@ export const timeoutRules: readonly Rule[] = [
         // Not a container of the server.
         if (heartbeatSeconds === undefined || drainSeconds === undefined) continue;
         const stopTimeoutSeconds = seconds(container, "stopTimeout", DEFAULTS.stopTimeout);
-        for (const { properties } of filterByType(stack, LOAD_BALANCER)) {
-          const idleTimeoutSeconds = seconds(properties, "idleTimeout", DEFAULTS.idleTimeout);
+        const idleTimeouts = filterByType(stack, LOAD_BALANCER).map(({ properties }) =>
+          seconds(properties, "idleTimeout", DEFAULTS.idleTimeout),
+        );
+        // The program itself checks that of an existing load balancer, when it looks it up.
+        for (const idleTimeoutSeconds of idleTimeouts.length === 0 ? [Infinity] : idleTimeouts) {
           const links = { heartbeatSeconds, idleTimeoutSeconds, drainSeconds, stopTimeoutSeconds };
           for (const problem of checkTimeouts(links)) yield describeProblem(problem);
         }

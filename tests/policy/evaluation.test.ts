@@ -1,6 +1,7 @@
 /** The evaluation of the stacks and examples, and the effect of suppressions. */
 import assert from "node:assert/strict";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
+import { EXAMPLE_PAGES } from "../../infra/evaluation/examples.ts";
 import { suppressions } from "../../infra/components/suppressions.ts";
 import type { Suppression } from "../../infra/components/suppression.ts";
 import { toStack } from "../../policy/declared.ts";
@@ -26,8 +27,10 @@ describe("the stacks and the examples", () => {
     for (const stack of ["dev", "prod"]) {
       evaluations.set(stack, evaluateRules(toStack(await declaredGraph(stack)), rules, suppressions));
     }
-    for (const { title, graph } of await declaredExamples()) {
-      evaluations.set(title, evaluateRules(toStack(graph), rules, suppressions));
+    for (const page of EXAMPLE_PAGES) {
+      for (const { title, graph } of await declaredExamples(page)) {
+        evaluations.set(`${page}: ${title}`, evaluateRules(toStack(graph), rules, suppressions));
+      }
     }
     const memory = await evaluateStack({
       stack: "dev",
