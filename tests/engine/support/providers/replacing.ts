@@ -39,7 +39,7 @@ const REPLACING: Readonly<Record<string, readonly string[]>> = {
   "aws:elasticache/userGroup:UserGroup": ["userGroupId"],
   "aws:iam/role:Role": ["name", "path"],
   "aws:lb/listener:Listener": ["loadBalancerArn"],
-  "aws:lb/listenerRule:ListenerRule": ["listenerArn"],
+  "aws:lb/listenerRule:ListenerRule": ["listenerArn", "priority"],
   "aws:lb/loadBalancer:LoadBalancer": ["name", "internal", "loadBalancerType"],
   "aws:lb/targetGroup:TargetGroup": ["name", "port", "protocol", "targetType", "vpcId"],
   "aws:route53/record:Record": ["name", "type", "zoneId"],
