@@ -1,9 +1,8 @@
 /** The package.json of the npm package. */
-import { globSync, readFileSync, writeFileSync } from "node:fs";
-import { builtinModules } from "node:module";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import ts from "typescript";
 import { COMMAND, EXPORTS } from "./entries.ts";
+import { importedPackages } from "./importedPackages.ts";
 
 /** Before 22.12, CommonJS programs cannot load ES modules. */
 const ENGINES = { node: ">=22.12" } as const;
@@ -13,9 +12,6 @@ const PEER = "@pulumi/";
 
 /** Packages that only some programs need. */
 const OPTIONAL_PEERS = ["@pulumi/policy"] as const;
-
-/** Used in the repository only, if the built client is missing. */
-const NOT_USED = ["esbuild"] as const;
 
 /** Compiled modules that have the same content as a bundle of the package. */
 const CLIENT_BUNDLE = "./console/client.js";
@@ -94,25 +90,4 @@ function versionOf(name: string, versions: Readonly<Record<string, string>>): st
   if (version === undefined)
     throw new Error(`${name}: the package imports it, but no package.json has its version.`);
   return version;
-}
-
-/** Returns the names of the packages that the compiled modules and their declarations import, sorted. */
-export function importedPackages(folder: string): readonly string[] {
-  const found = new Set<string>();
-  for (const file of globSync("**/*.{js,d.ts}", {
-    cwd: folder,
-    exclude: ["node_modules/**", "console/**"],
-  })) {
-    const text = readFileSync(path.join(folder, file), "utf8");
-    for (const { fileName: target } of ts.preProcessFile(text).importedFiles) {
-      const name = target
-        .split("/")
-        .slice(0, target.startsWith("@") ? 2 : 1)
-        .join("/");
-      const isOther =
-        !target.startsWith(".") && !target.startsWith("node:") && !builtinModules.includes(name);
-      if (isOther && !NOT_USED.some((each) => each === name)) found.add(name);
-    }
-  }
-  return [...found].sort();
 }

@@ -5,7 +5,7 @@ import path from "node:path";
 import { packPackage } from "./packedPackage.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
-const NAME = "pulumi-websocket-server";
+export const PACKAGE_NAME = "pulumi-websocket-server";
 
 /** Linked file by file: Node follows a link to a folder, and would find the compiler of the repository beside it. */
 const LINKED_BY_FILE = "@pulumi";
@@ -27,11 +27,11 @@ export function installProgram(folder: string, { files, hasCompiler = false }: I
   const modules = path.join(folder, "node_modules");
   mkdirSync(path.join(modules, ".bin"), { recursive: true });
   execFileSync("tar", ["-xzf", packPackage().tarball, "-C", modules]);
-  execFileSync("mv", [path.join(modules, "package"), path.join(modules, NAME)]);
+  execFileSync("mv", [path.join(modules, "package"), path.join(modules, PACKAGE_NAME)]);
   // As npm does.
-  const command = path.join(modules, NAME, "bin", `${NAME}.js`);
+  const command = path.join(modules, PACKAGE_NAME, "bin", `${PACKAGE_NAME}.js`);
   chmodSync(command, 0o755);
-  symlinkSync(command, path.join(modules, ".bin", NAME));
+  symlinkSync(command, path.join(modules, ".bin", PACKAGE_NAME));
 
   const from = path.join(ROOT, "node_modules");
   const to = path.join(path.dirname(folder), "node_modules");
