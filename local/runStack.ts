@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { isPackaged, OWN_FOLDER } from "../app/src/settings/ownFiles.ts";
 import { childEnvironment } from "../cli/childEnvironment.ts";
 import { findValkeyServer } from "../cli/valkeyServer.ts";
 import { createKeyboard } from "./control/keyboard.ts";
@@ -17,13 +18,13 @@ import { evaluateInProcess } from "./watch/evaluation.ts";
 import { createImages } from "./watch/images.ts";
 import { watchStack } from "./watch/watchStack.ts";
 
-const ROOT = path.dirname(import.meta.dirname);
-const SOURCES = path.join(ROOT, "app", "src", "main.ts");
+/** The server's sources, or the bundle of the npm package. */
+const SERVER = path.join(OWN_FOLDER, isPackaged ? "app/dist/server.mjs" : "app/src/main.ts");
 /** Begins the sequence of a key without a character. */
 const ESCAPE = "\x1b";
 /** Ports that are tried if the usual one is taken, before any free port. */
 const NEXT_DASHBOARD_PORTS = 9;
-const CACHE_DIRECTORY = path.join(ROOT, "node_modules", ".cache", "local-stack");
+const CACHE_DIRECTORY = path.join(OWN_FOLDER, "node_modules", ".cache", "local-stack");
 
 /** What the user controls a stack with. */
 export interface Control {
@@ -55,12 +56,13 @@ export async function runStack(
   };
   const project = findProject(options);
   const evaluation: Evaluation = { ...project, config: options.config, randomSeed: randomUUID() };
-  await using images = options.watch ? await createImages(ROOT) : undefined;
+  // The npm package has no sources of the server that could change.
+  await using images = options.watch && !isPackaged ? await createImages(OWN_FOLDER) : undefined;
   // What changes during the build and the evaluation is applied after them.
   const applyChanges =
     images &&
     watchStack({
-      root: ROOT,
+      root: OWN_FOLDER,
       stackName: project.stack,
       images,
       evaluate: () => evaluateInProcess(signal, evaluation),
@@ -83,7 +85,7 @@ export async function runStack(
       ...options,
       otherPorts: options.hasDashboard && options.dashboardPort !== undefined ? dashboardPorts(options) : [],
       valkeyServer: await findValkeyServer(process.env["PATH"]),
-      entry: image?.entry ?? SOURCES,
+      entry: image?.entry ?? SERVER,
       cacheDirectory: CACHE_DIRECTORY,
       baseEnvironment: childEnvironment(process.env),
     },

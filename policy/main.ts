@@ -1,5 +1,5 @@
 /** `npm run policy`: evaluates the rules for all stacks and the examples in the documentation, or for one stack. */
-import path from "node:path";
+import { isPackaged, PROJECT_FOLDER } from "../app/src/settings/ownFiles.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
 import { stackNames } from "../infra/evaluation/stackFiles.ts";
@@ -11,8 +11,6 @@ import { formatReport } from "./report.ts";
 import type { NamedEvaluation } from "./report.ts";
 import { rules } from "./rules.ts";
 
-const ROOT = path.dirname(import.meta.dirname);
-
 async function run({ stack }: PolicyOptions, orphaned: AbortSignal): Promise<number> {
   orphaned.addEventListener("abort", () => process.exit(EXIT_CODES.failed));
   // These modules load Pulumi, which needs the home folder.
@@ -21,16 +19,18 @@ async function run({ stack }: PolicyOptions, orphaned: AbortSignal): Promise<num
   const { suppressions } = await import("../infra/components/suppressions.ts");
   const evaluate = (graph: DeclaredGraph): Evaluation => evaluateRules(toStack(graph), rules, suppressions);
   const stacks: NamedEvaluation[] = [];
-  for (const name of stack === undefined ? stackNames(ROOT) : [stack]) {
-    stacks.push({ name, evaluation: evaluate(await evaluateStack({ stack: name })) });
+  for (const name of stack === undefined ? stackNames(PROJECT_FOLDER) : [stack]) {
+    stacks.push({ name, evaluation: evaluate(await evaluateStack({ stack: name, root: PROJECT_FOLDER })) });
   }
   const examples: NamedEvaluation[] = [];
-  for (const page of stack === undefined ? EXAMPLE_PAGES : []) {
+  // The stacks of another project are not those of the examples.
+  const hasExamples = stack === undefined && !isPackaged;
+  for (const page of hasExamples ? EXAMPLE_PAGES : []) {
     for (const { title, graph } of await evaluateExamples(page)) {
       examples.push({ name: `"${title}" of docs/${page}`, evaluation: evaluate(graph) });
     }
   }
-  const { text, passed } = formatReport(stacks, stack === undefined ? examples : undefined);
+  const { text, passed } = formatReport(stacks, hasExamples ? examples : undefined);
   process.stdout.write(text);
   return passed ? EXIT_CODES.done : EXIT_CODES.failed;
 }

@@ -1,15 +1,19 @@
 /** The npm package in an empty program: its files, its types, and what it exports. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { on, once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { Readable } from "node:stream";
+import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import { WebSocket } from "ws";
 import { importedPackages } from "../../scripts/package/importedPackages.ts";
 import { typeErrors } from "./support/compiler.ts";
 import { installProgram, PACKAGE_NAME } from "./support/installedProgram.ts";
 import { packPackage } from "./support/packedPackage.ts";
-import { readmeSnippets } from "./support/readmeSnippets.ts";
+import { readmeSnippet, readmeSnippets } from "./support/readmeSnippets.ts";
 
 const run = promisify(execFile);
 
@@ -27,8 +31,18 @@ const ENTRIES = [
 ];
 
 /** Files that no folder of code has for users: sources, source maps, tests, and the program and tools of the repository. */
-const NOT_FOR_USERS =
-  /(?<!\.d)\.ts$|\.map$|\.test\.|^(?:tests|bench|deploy|scripts)\/|^infra\/program\.|^app\/build\./;
+const NOT_FOR_USERS = /(?<!\.d)\.ts$|\.map$|\.test\.|^(?:tests|bench|deploy|scripts)\/|^app\/build\./;
+
+/** A program that compiles only if the types of the arguments and outputs are precise. */
+const TYPES = `
+import { WebSocketService, type WebSocketServiceArgs } from "${PACKAGE_NAME}";
+const args: WebSocketServiceArgs = { access: "open", maxTasks: 3 };
+export const url: string = new WebSocketService("chat", args).websocketUrl.get();
+// @ts-expect-error: a mistyped argument.
+new WebSocketService("chat", { access: "open", maxTask: 3 });
+// @ts-expect-error: a value of another type.
+new WebSocketService("chat", { access: "open", maxTasks: "3" });
+`;
 
 interface Manifest {
   readonly type: string;
@@ -54,9 +68,9 @@ describe("the npm package", function () {
   });
 
   /** Runs a module of the program and returns its output. */
-  async function runModule(name: string, text: string, ...options: readonly string[]): Promise<string> {
+  async function runModule(name: string, text: string): Promise<string> {
     writeFileSync(path.join(program, name), text);
-    const { stdout } = await run(process.execPath, [...options, name], { cwd: program });
+    const { stdout } = await run(process.execPath, [name], { cwd: program });
     return stdout.trim();
   }
 
@@ -97,54 +111,36 @@ describe("the npm package", function () {
       );
   });
 
-  for (const [title, options] of [
-    ["an ES module of Node", { module: "nodenext", moduleResolution: "nodenext" }],
-    ["a bundler", { module: "esnext", moduleResolution: "bundler" }],
-    ["CommonJS", { module: "commonjs", moduleResolution: "bundler" }],
-  ] as const) {
-    it(`has types for ${title}, with every check of the compiler`, () => {
-      const isModule = options.module !== "commonjs";
-      const text = `
-        import { WebSocketService, type WebSocketServiceArgs } from "${PACKAGE_NAME}";
-        const args: WebSocketServiceArgs = { access: "open", maxTasks: 3 };
-        export const url: string = new WebSocketService("chat", args).websocketUrl.get();
-        // @ts-expect-error: a mistyped argument.
-        new WebSocketService("chat", { access: "open", maxTask: 3 });
-        // @ts-expect-error: a value of another type.
-        new WebSocketService("chat", { access: "open", maxTasks: "3" });
-      `;
-      assert.deepEqual(typeErrors(program, { [isModule ? "types.mts" : "types.ts"]: text }, options), []);
-    });
-  }
-
-  it("has a README whose snippets compile", () => {
-    const snippets = readmeSnippets();
+  it("has types for a bundler, and a README whose snippets compile as modules of Node, with every check of the compiler", () => {
+    const bundled = { module: "esnext", moduleResolution: "bundler" };
+    assert.deepEqual(typeErrors(program, { "types.ts": TYPES }, bundled), []);
+    const snippets = { ...readmeSnippets(), "types.mts": TYPES };
     assert.ok(Object.keys(snippets).length > 5);
     assert.deepEqual(typeErrors(program, snippets, { module: "nodenext", moduleResolution: "nodenext" }), []);
   });
 
-  for (const [title, name, load] of [
-    ["an ES module", "unit.mjs", "await import"],
-    ["a CommonJS module", "unit.cjs", "require"],
-  ] as const) {
-    it(`has a component that ${title} declares under Pulumi's mocks`, async () => {
-      const output = await runModule(
-        name,
-        `
-        (async () => {
-          const pulumi = ${load}("@pulumi/pulumi");
-          await pulumi.runtime.setMocks({
-            newResource: ({ name, inputs }) => ({ id: name + "-id", state: { ...inputs, domainName: "d1.cloudfront.net" } }),
-            call: ({ token, inputs }) => (token.includes("getAvailabilityZones") ? { names: ["a", "b", "c"] } : inputs),
-          });
-          const { WebSocketService } = ${load}("${PACKAGE_NAME}");
+  it("has a README whose unit test passes", async () => {
+    assert.equal(await runModule("readme.mts", readmeSnippet("setMocks")), "passed");
+  });
+
+  it("has a component that a CommonJS module declares under Pulumi's mocks", async () => {
+    const output = await runModule(
+      "unit.cjs",
+      `
+      const pulumi = require("@pulumi/pulumi");
+      pulumi.runtime
+        .setMocks({
+          newResource: ({ name, inputs }) => ({ id: name + "-id", state: { ...inputs, domainName: "d1.cloudfront.net" } }),
+          call: ({ inputs }) => ({ ...inputs, region: "us-east-1", names: ["us-east-1a", "us-east-1b"], id: "an-id" }),
+        })
+        .then(() => {
+          const { WebSocketService } = require("${PACKAGE_NAME}");
           new WebSocketService("chat", { access: "open" }).websocketUrl.apply((url) => console.log(url));
-        })();
-        `,
-      );
-      assert.equal(output, "wss://d1.cloudfront.net/wss");
-    });
-  }
+        });
+      `,
+    );
+    assert.equal(output, "wss://d1.cloudfront.net/wss");
+  });
 
   it("reports all wrong arguments at once, by the names of the arguments", async () => {
     const output = await runModule(
@@ -187,6 +183,29 @@ describe("the npm package", function () {
     assert.equal(output, '200 {"hello":"everyone"}');
   });
 
+  it("has a command that runs the declared graph of the program, with the server of the package", async () => {
+    const command = path.join(program, "node_modules/.bin", PACKAGE_NAME);
+    const options = ["--json", "--no-dashboard", "--edge-port", "0", "--load-balancer-port", "0"];
+    const child = spawn(command, ["start", ...options], {
+      cwd: program,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = once(child, "exit");
+    try {
+      const socket = new WebSocket(await readyUrl(child.stdout), { rejectUnauthorized: false });
+      const messages = on(socket, "message");
+      await once(socket, "open");
+      socket.send('{"hello":"everyone"}');
+      for await (const [data] of messages as AsyncIterable<[Buffer]>) {
+        if (data.toString() === '{"message":{"hello":"everyone"}}') break;
+      }
+      socket.close();
+    } finally {
+      child.kill("SIGTERM");
+    }
+    assert.deepEqual(await ended, [0, null]);
+  });
+
   it("has the policies of the pack", async () => {
     const output = await runModule(
       "policies.mjs",
@@ -210,3 +229,17 @@ describe("the npm package", function () {
     await assert.rejects(run(command, ["strat"], { cwd: program }), /`strat`: got an unknown command/);
   });
 });
+
+/** Reads the events of `start --json` until the stack is ready. @throws {Error} with the events, if the stack ends before. */
+async function readyUrl(output: Readable): Promise<string> {
+  const lines: string[] = [];
+  for await (const line of createInterface(output)) {
+    lines.push(line);
+    const { event, urls } = JSON.parse(line) as {
+      readonly event: string;
+      readonly urls?: { readonly websocket: string };
+    };
+    if (event === "ready" && urls !== undefined) return urls.websocket;
+  }
+  throw new Error(`The stack ended before it was ready:\n${lines.join("\n")}`);
+}
