@@ -4,6 +4,7 @@ export const EXPORTS = {
   "./client": "client/src/index.ts",
   "./policy": "policy/policies.ts",
   "./server": "app/src/index.ts",
+  "./testing": "infra/evaluation/mocks.ts",
 } as const;
 
 export const COMMAND = "bin/pulumi-websocket-server.ts";
