@@ -27,7 +27,20 @@ const MAX_TARBALL_BYTES = 1_500_000;
 /** Entries of the package. Each folder of code has only modules that another entry needs. */
 const ENTRIES = [
   ...[".dockerignore", "CHANGELOG.md", "LICENSE", "PROTOCOL.md", "README.md", "package.json"],
-  ...["app", "bin", "cli", "client", "console", "docs", "infra", "load-test", "local", "policy", "simulate"],
+  ...[
+    "app",
+    "bin",
+    "cli",
+    "client",
+    "console",
+    "docs",
+    "infra",
+    "load-test",
+    "local",
+    "policy",
+    "provider",
+    "simulate",
+  ],
 ];
 
 /** Files that no folder of code has for users: sources, source maps, tests, and the program and tools of the repository. */
