@@ -32,14 +32,26 @@ export class WebSocketService extends pulumi.ComponentResource {
   readonly websocketUrl: pulumi.Output<string>;
   /** Domain name of CloudFront; `undefined` if clients connect to the load balancer. */
   readonly distributionDomainName: pulumi.Output<string> | undefined;
+  /** ID of the distribution, for invalidations, alarms and a web ACL; `undefined` if clients connect to the load balancer. */
+  readonly distributionId: pulumi.Output<string> | undefined;
   /** URL of the API Gateway beside the service; `undefined` if there is none. */
   readonly apiGatewayWebsocketUrl: pulumi.Output<string> | undefined;
   /** DNS name of a public load balancer. Behind CloudFront, it answers other requests with 403. */
   readonly loadBalancerDnsName: pulumi.Output<string> | undefined;
-  /** Name of the ECS cluster; this and the next outputs are `undefined` if there is only an API Gateway. */
+  /** ID of the VPC of the tasks; this and the next outputs are `undefined` if there is only an API Gateway. */
+  readonly vpcId: pulumi.Output<string> | undefined;
+  /** ID of the security group of the tasks, for rules that let them connect to your resources. */
+  readonly taskSecurityGroupId: pulumi.Output<string> | undefined;
+  /** ARN of the target group, in which ECS registers the tasks. */
+  readonly targetGroupArn: pulumi.Output<string> | undefined;
+  /** Name of the ECS cluster. */
   readonly clusterName: pulumi.Output<string> | undefined;
   /** Name of the ECS service. */
   readonly serviceName: pulumi.Output<string> | undefined;
+  /** Name of the role of the server, for policies that let it use your resources. */
+  readonly taskRoleName: pulumi.Output<string> | undefined;
+  /** Name of the log group of the tasks. */
+  readonly logGroupName: pulumi.Output<string> | undefined;
   /** Image of the tasks, by digest. */
   readonly imageUri: pulumi.Output<string> | undefined;
 
@@ -64,10 +76,16 @@ export class WebSocketService extends pulumi.ComponentResource {
 
     this.websocketUrl = outputs.websocketUrl;
     this.distributionDomainName = outputs.distributionDomainName;
+    this.distributionId = outputs.distributionId;
     this.apiGatewayWebsocketUrl = outputs.apiGatewayWebsocketUrl;
     this.loadBalancerDnsName = outputs.loadBalancerDnsName;
+    this.vpcId = outputs.vpcId;
+    this.taskSecurityGroupId = outputs.taskSecurityGroupId;
+    this.targetGroupArn = outputs.targetGroupArn;
     this.clusterName = outputs.clusterName;
     this.serviceName = outputs.serviceName;
+    this.taskRoleName = outputs.taskRoleName;
+    this.logGroupName = outputs.logGroupName;
     this.imageUri = outputs.imageUri;
     this.registerOutputs(outputs);
   }

@@ -14,8 +14,17 @@ export function declareApiGatewayEdge(
   scope: Scope,
   { apiGateway, domain }: EdgeOf<"api-gateway">,
 ): ServiceOutputs {
-  const { host, domainName } = declareApiGatewayDistribution(scope, "edge", apiGateway, domain);
-  return { websocketUrl: pulumi.interpolate`wss://${host}`, distributionDomainName: domainName };
+  const { host, domainName, distributionId } = declareApiGatewayDistribution(
+    scope,
+    "edge",
+    apiGateway,
+    domain,
+  );
+  return {
+    websocketUrl: pulumi.interpolate`wss://${host}`,
+    distributionDomainName: domainName,
+    distributionId,
+  };
 }
 
 /** Declares a distribution in front of an API Gateway, which forwards the configured query strings. */

@@ -114,6 +114,7 @@ export function declareCloudFrontEdge(scope: Scope, edge: EdgeOf<"cloudfront">):
   return {
     websocketUrl: pulumi.interpolate`wss://${distribution.host}${PATHS.websocket}`,
     distributionDomainName: distribution.domainName,
+    distributionId: distribution.distributionId,
     ...(apiGatewayDistribution !== undefined && {
       apiGatewayWebsocketUrl: pulumi.interpolate`wss://${apiGatewayDistribution.host}`,
     }),

@@ -10,6 +10,7 @@ export interface NamedDistribution {
   /** The custom domain, or else the domain name of the distribution. */
   readonly host: pulumi.Output<string>;
   readonly domainName: pulumi.Output<string>;
+  readonly distributionId: pulumi.Output<string>;
 }
 
 /**
@@ -46,9 +47,10 @@ export function declareDistribution(
     },
     child,
   );
-  const { domainName } = distribution;
+  const { domainName, distributionId } = distribution;
   return {
     host: domain === undefined ? domainName : declareHost("domain", domain, distribution, scope),
     domainName,
+    distributionId,
   };
 }

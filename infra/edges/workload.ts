@@ -24,7 +24,7 @@ export function declareWorkload(
 ): {
   readonly loadBalancer: LoadBalancerAccess;
   readonly service: Service;
-  readonly outputs: Pick<ServiceOutputs, "clusterName" | "serviceName" | "imageUri">;
+  readonly outputs: Partial<ServiceOutputs>;
 } {
   const { name, config, region, logs, transform, child } = scope;
   const { existing } = config;
@@ -120,8 +120,13 @@ export function declareWorkload(
     loadBalancer,
     service,
     outputs: {
+      vpcId: network.vpcId,
+      taskSecurityGroupId: network.taskSecurityGroupId,
+      targetGroupArn: loadBalancer.targetGroupArn,
       clusterName: cluster.name,
       serviceName: service.serviceName,
+      taskRoleName: service.taskRoleName,
+      logGroupName: service.logGroupName,
       imageUri: image.uri,
     },
   };

@@ -108,6 +108,7 @@ export const suppressions: readonly Suppression[] = [
  * @see https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ViewerCertificate.html
  */
 export class Distribution extends pulumi.ComponentResource {
+  readonly distributionId: pulumi.Output<string>;
   /** Domain name of CloudFront, such as `d111111abcdef8.cloudfront.net`. */
   readonly domainName: pulumi.Output<string>;
   /** ID of the Route 53 hosted zone of {@link domainName}, for alias records. */
@@ -162,6 +163,7 @@ export class Distribution extends pulumi.ComponentResource {
         },
       ),
     );
+    this.distributionId = distribution.id;
     this.domainName = distribution.domainName;
     this.zoneId = distribution.hostedZoneId;
 

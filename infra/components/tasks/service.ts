@@ -110,6 +110,8 @@ export class Service extends pulumi.ComponentResource {
   readonly taskRoleName: pulumi.Output<string>;
   /** Name of the role with which ECS starts a task, for further permissions. */
   readonly executionRoleName: pulumi.Output<string>;
+  /** Name of the log group of the tasks. */
+  readonly logGroupName: pulumi.Output<string>;
   readonly #service: awsx.ecs.FargateService;
 
   constructor(name: string, args: ServiceArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -199,6 +201,7 @@ export class Service extends pulumi.ComponentResource {
       ),
     );
     this.taskRoleName = taskRole.name;
+    this.logGroupName = logGroup.name;
     this.executionRoleName = executionRole.name;
 
     this.serviceName = this.#service.service.apply(({ name: serviceName }) => serviceName);
