@@ -2,10 +2,13 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
 import { LogBucket } from "./components/logBucket.ts";
+import type { ScalingMetric } from "./components/tasks/autoscaling.ts";
 import { createServiceTransform } from "./components/tasks/service.ts";
+import type { Sidecars } from "./components/tasks/sidecars.ts";
 import type { Transforms } from "./components/transforms.ts";
 import type { ConfigArguments } from "./config/arguments/configArguments.ts";
 import { readArguments } from "./config/arguments/readArguments.ts";
+import type { ServerImageArgs } from "./config/ownServer/serverImage.ts";
 import { configWarnings } from "./config/serviceConfig.ts";
 import type { ServiceConfig } from "./config/serviceConfig.ts";
 import { declareApiGatewayEdge } from "./edges/apiGateway.ts";
@@ -16,12 +19,23 @@ import type { Scope } from "./edges/scope.ts";
 
 /** The configuration keys, and what no configuration can contain. */
 export interface WebSocketServiceArgs extends ConfigArguments {
+  /** Another server than the one of this package, whose settings then have no effect. @default the server of this package */
+  readonly image?: ServerImageArgs;
+  /** Container definitions of ECS by name, for containers beside the server in each task. They share its CPU units and its memory. @default {} */
+  readonly sidecars?: Sidecars;
+  /** Metric of CloudWatch by which the autoscaler changes the number of tasks, besides the other target values. @default none */
+  readonly scalingMetric?: ScalingMetric;
   /** Changes of single resources: values that replace their arguments, or a function of their arguments and options. */
   readonly transform?: Transforms;
 }
 
 /** Arguments that are no configuration keys. */
-const OTHER_ARGUMENTS = ["transform"] as const satisfies readonly (keyof WebSocketServiceArgs)[];
+const OTHER_ARGUMENTS = [
+  "image",
+  "sidecars",
+  "scalingMetric",
+  "transform",
+] as const satisfies readonly (keyof WebSocketServiceArgs)[];
 
 /**
  * A WebSocket service: its edge, its tasks on Fargate, and the store of their messages. The region is the one of the AWS provider
@@ -66,13 +80,13 @@ export class WebSocketService extends pulumi.ComponentResource {
     const { region } = aws.getRegionOutput({}, child);
     this.#warn(config, region);
 
-    const { transform } = args;
+    const { transform, sidecars, scalingMetric } = args;
     const logs = new LogBucket(
       `${name}-logs`,
       { region, retentionDays: config.logRetentionDays, retain: config.retainData, transform },
       child,
     );
-    const outputs = declareEdge({ name, config, region, logs, transform, child });
+    const outputs = declareEdge({ name, config, region, logs, transform, sidecars, scalingMetric, child });
 
     this.websocketUrl = outputs.websocketUrl;
     this.distributionDomainName = outputs.distributionDomainName;

@@ -12,7 +12,8 @@ import { checkExisting } from "./rules/existingRules.ts";
 import type { KeyValues } from "./keyDefinition.ts";
 import { scalingWarnings } from "./rules/scalingRules.ts";
 import { scheduleWarnings } from "./rules/scheduleRules.ts";
-import { checkWorkload } from "./rules/workloadRules.ts";
+import type { ServerImage } from "./ownServer/serverImage.ts";
+import { checkOwnWorkload, checkWorkload } from "./rules/workloadRules.ts";
 
 /** A value for each key, legal by itself. */
 export type ConfigValues = KeyValues<typeof configDefinitions>;
@@ -23,8 +24,10 @@ export interface ServiceConfig extends KeyValues<typeof infrastructureDefinition
   readonly edge: EdgeConfig;
   /** Resources of others that the service uses. */
   readonly existing: ExistingConfig;
-  /** The settings of the server in a task. */
+  /** The settings of our server. They have no effect beside `image`. */
   readonly settings: Settings;
+  /** Another server than ours. */
+  readonly image: ServerImage | undefined;
 }
 
 /** Where the values come from. */
@@ -33,6 +36,10 @@ export interface ValueSource {
   readonly keyOf: (name: string) => string;
   /** Region of the resources. Without it, the rules that depend on the region are not checked. */
   readonly region?: string | undefined;
+  /** Another server than ours, to which the rules about our server do not apply. */
+  readonly image?: ServerImage | undefined;
+  /** Whether a metric of the user scales the tasks. */
+  readonly hasScalingMetric?: boolean;
 }
 
 /** Proxies that append the address of their client to X-Forwarded-For: CloudFront and the load balancer. */
@@ -50,7 +57,7 @@ const TRUSTED_PROXIES: Readonly<Record<EdgeConfig["kind"], number>> = {
 export function resolveValues(
   values: ConfigValues,
   serviceName: string,
-  { keyOf, region }: ValueSource,
+  { keyOf, region, image, hasScalingMetric = false }: ValueSource,
 ): { readonly config: ServiceConfig } | { readonly problems: readonly Problem[] } {
   const read = readEdge(values, region, keyOf);
   const infrastructure = pick(values, infrastructureDefinitions);
@@ -64,13 +71,15 @@ export function resolveValues(
   };
   // The load balancer of an existing listener has its own idle timeout, which is checked when it is looked up.
   const idle = values.listenerArn === "" ? {} : { idleTimeoutSeconds: Infinity };
+  const workload = { ...infrastructure, ...idle, settings, hasScalingMetric };
+  const checkServer = image === undefined ? checkWorkload : checkOwnWorkload;
   const problems = [
     ...("problems" in read ? read.problems : []),
     ...checkExisting(values, region, keyOf),
-    ...(values.edge === "api-gateway" ? [] : checkWorkload({ ...infrastructure, ...idle, settings }, keyOf)),
+    ...(values.edge === "api-gateway" ? [] : checkServer(workload, keyOf)),
   ];
   if ("problems" in read || problems.length > 0) return { problems };
-  return { config: { ...infrastructure, edge: read.edge, existing: readExisting(values), settings } };
+  return { config: { ...infrastructure, edge: read.edge, existing: readExisting(values), settings, image } };
 }
 
 /** Keys on which rules depend without naming them. */
@@ -104,6 +113,7 @@ export function withoutWrongKeys(
 export function configWarnings(config: ServiceConfig, region: string): readonly string[] {
   const warnings = [...edgeWarnings(config.edge, region)];
   if (config.edge.kind === "api-gateway") return warnings;
+  if (config.image !== undefined) return [...warnings, ...scheduleWarnings(config)];
   warnings.push(...scalingWarnings(config), ...scheduleWarnings(config));
   if (config.backplane === "memory") {
     warnings.push(

@@ -1,5 +1,4 @@
 import * as pulumi from "@pulumi/pulumi";
-import { PATHS } from "../../app/src/settings/contract.ts";
 import type { EdgeOf } from "../config/edgeConfig.ts";
 import { OriginSecret } from "../components/cloudFront/originSecret.ts";
 import type { ServiceOutputs } from "./outputs.ts";
@@ -9,6 +8,7 @@ import { shortHash, shortName } from "../components/shortName.ts";
 import { VpcOrigin } from "../components/cloudFront/vpcOrigin.ts";
 import { declareWorkload } from "./workload.ts";
 import { declareApiGatewayDistribution } from "./apiGateway.ts";
+import { describeRoute } from "./server.ts";
 import { declareDistribution } from "./edgeDistribution.ts";
 
 /** Digits of the hash of `originTls` in the name of a load balancer. */
@@ -19,6 +19,7 @@ export function declareCloudFrontEdge(scope: Scope, edge: EdgeOf<"cloudfront">):
   const { name, config, region, transform, child } = scope;
   const { originTls, apiGateway, listener } = edge;
   const originName = listener === undefined ? originTls?.name : listener.tlsName;
+  const { path, rootPage } = describeRoute(config);
   const isInternal = edge.originAccess === "private";
 
   const secret = new OriginSecret(
@@ -103,7 +104,7 @@ export function declareCloudFrontEdge(scope: Scope, edge: EdgeOf<"cloudfront">):
         value: service.afterStable(loadBalancer.afterRoutable(currentSecret)),
       },
     },
-    defaultRootObject: PATHS.console.slice(1),
+    ...(rootPage !== undefined && { defaultRootObject: rootPage }),
     domain: edge.domain,
   });
   const apiGatewayDistribution =
@@ -112,7 +113,7 @@ export function declareCloudFrontEdge(scope: Scope, edge: EdgeOf<"cloudfront">):
       : declareApiGatewayDistribution(scope, "api-gateway", apiGateway, undefined);
 
   return {
-    websocketUrl: pulumi.interpolate`wss://${distribution.host}${PATHS.websocket}`,
+    websocketUrl: pulumi.interpolate`wss://${distribution.host}${path}`,
     distributionDomainName: distribution.domainName,
     distributionId: distribution.distributionId,
     ...(apiGatewayDistribution !== undefined && {

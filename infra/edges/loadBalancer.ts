@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
-import { PATHS } from "../../app/src/settings/contract.ts";
 import type { CustomDomain, EdgeOf, ListenerDomain } from "../config/edgeConfig.ts";
 import { shortName } from "../components/shortName.ts";
 import type { ServiceOutputs } from "./outputs.ts";
 import type { Scope } from "./scope.ts";
 import type { RequestSource } from "./serviceLoadBalancer.ts";
 import { declareCertificate, declareHost } from "./customDomain.ts";
+import { describeRoute } from "./server.ts";
 import { declareWorkload } from "./workload.ts";
 
 /** Declares the path from clients to the load balancer to the tasks. */
@@ -19,7 +19,7 @@ export function declareLoadBalancerEdge(scope: Scope, edge: EdgeOf<"load-balance
     scope,
   );
   return {
-    websocketUrl: pulumi.interpolate`wss://${host}${PATHS.websocket}`,
+    websocketUrl: pulumi.interpolate`wss://${host}${describeRoute(scope.config).path}`,
     loadBalancerDnsName: loadBalancer.dnsName,
     ...outputs,
   };

@@ -6,6 +6,7 @@ import type { LoadBalancerAccess } from "../components/network/loadBalancer.ts";
 import type { Network } from "../components/network/network.ts";
 import type { ListenerConfig } from "../config/existingConfig.ts";
 import type { Scope } from "./scope.ts";
+import { describeRoute } from "./server.ts";
 
 /** What forwards requests to the tasks: a load balancer of the stack, or an existing listener. */
 export type RequestSource =
@@ -18,10 +19,13 @@ export function declareLoadBalancer(
   network: Network,
   source: RequestSource,
 ): LoadBalancerAccess {
+  const { port, healthPath, stickinessSeconds } = describeRoute(config);
   const args = {
     vpcId: network.vpcId,
     taskSecurityGroupId: network.taskSecurityGroupId,
-    taskPort: config.settings.port,
+    taskPort: port,
+    healthPath,
+    ...(stickinessSeconds !== undefined && { stickinessSeconds }),
     deregistrationDelaySeconds: config.deregistrationDelaySeconds,
     transform,
   };
@@ -34,7 +38,8 @@ export function declareLoadBalancer(
         listenerArn: listener.arn,
         firstPriority: listener.firstPriority,
         clients: source.clients,
-        heartbeatSeconds: config.settings.heartbeatSeconds,
+        // Only our server has an interval of its pings that is known here.
+        heartbeatSeconds: config.image === undefined ? config.settings.heartbeatSeconds : undefined,
       },
       child,
     );

@@ -1,12 +1,9 @@
-import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
-import { OWN_FOLDER } from "../../app/src/settings/ownFiles.ts";
 import { Autoscaling } from "../components/tasks/autoscaling.ts";
 import { Backplane } from "../components/backplane/backplane.ts";
 import { Cluster, existingCluster } from "../components/tasks/cluster.ts";
-import { ACCESS_STRING } from "../components/backplane/valkeyAccess.ts";
+import { ACCESS_STRING, GENERAL_ACCESS_STRING } from "../components/backplane/valkeyAccess.ts";
 import type { ClusterAccess } from "../components/tasks/cluster.ts";
-import { Image, planBuild, SERVER_DOCKERFILE } from "../components/tasks/image.ts";
 import type { LoadBalancerAccess } from "../components/network/loadBalancer.ts";
 import { Network } from "../components/network/network.ts";
 import type { ServiceOutputs } from "./outputs.ts";
@@ -14,8 +11,8 @@ import type { Scope } from "./scope.ts";
 import { declareLoadBalancer } from "./serviceLoadBalancer.ts";
 import type { RequestSource } from "./serviceLoadBalancer.ts";
 import { parseScheduledAction } from "../config/schedule.ts";
-import { describeServerContainer } from "../components/tasks/serverContainer.ts";
 import { Service } from "../components/tasks/service.ts";
+import { declareImage, describeContainer, planImage } from "./server.ts";
 
 /** Declares the load balancer, the tasks, and the resources that the tasks require. */
 export function declareWorkload(
@@ -26,10 +23,11 @@ export function declareWorkload(
   readonly service: Service;
   readonly outputs: Partial<ServiceOutputs>;
 } {
-  const { name, config, region, logs, transform, child } = scope;
+  const { name, config, region, logs, transform, sidecars, scalingMetric, child } = scope;
   const { existing } = config;
+  const hasOwnServer = config.image !== undefined;
   // Read first: a missing file must not leave an incomplete stack.
-  const build = planBuild({ context: OWN_FOLDER, dockerfile: SERVER_DOCKERFILE }, "ARM64");
+  const plan = planImage(config);
 
   const network = new Network(
     `${name}-network`,
@@ -44,15 +42,7 @@ export function declareWorkload(
 
   const loadBalancer = declareLoadBalancer(scope, network, source);
 
-  // By default, awsx uses the plugin version that it was built with. If a refresh meets an expired ECR token, that version drops
-  // the image from the state, and the next update pushes it to its immutable tag (pulumi/pulumi-docker-build#930). The provider
-  // has no parent, because `pulumi import` creates providers before components.
-  const builder = new dockerBuild.Provider(`${name}-docker-build`);
-  const image = new Image(
-    `${name}-service`,
-    { build, repositoryName: existing.repositoryName, retain: config.retainData },
-    { ...child, providers: [builder] },
-  );
+  const image = declareImage(scope, plan);
 
   const backplane =
     config.backplane === "valkey"
@@ -64,9 +54,10 @@ export function declareWorkload(
             taskSecurityGroupId: network.taskSecurityGroupId,
             maxGB: config.backplaneMaxGB,
             maxEcpus: config.backplaneMaxEcpus,
-            accessString: ACCESS_STRING,
+            accessString: hasOwnServer ? GENERAL_ACCESS_STRING : ACCESS_STRING,
             passwordGeneration: config.backplanePasswordGeneration,
             protect: config.protect,
+            transform,
           },
           child,
         )
@@ -82,9 +73,10 @@ export function declareWorkload(
       assignPublicIp: network.assignPublicIp,
       securityGroupId: network.taskSecurityGroupId,
       targetGroupArn: loadBalancer.targetGroupArn,
-      container: describeServerContainer(image, config.settings, backplane),
-      // Without a backplane, clients of one task would not receive messages of the other.
-      deployment: backplane === undefined ? "STOP_BEFORE_START" : "ROLLING",
+      container: describeContainer(config, image, backplane),
+      ...(sidecars !== undefined && { sidecars }),
+      // Without a backplane, clients of one task of our server would not receive messages of the other.
+      deployment: backplane === undefined && !hasOwnServer ? "STOP_BEFORE_START" : "ROLLING",
       cpu: config.cpu,
       memoryMiB: config.memoryMiB,
       initialTasks: config.minTasks,
@@ -92,6 +84,7 @@ export function declareWorkload(
       logGroupName: existing.logGroupName,
       logRetentionDays: config.logRetentionDays,
       retainLogs: config.retainData,
+      transform,
     },
     child,
   );
@@ -112,6 +105,8 @@ export function declareWorkload(
       metricsServiceName: config.settings.serviceName,
       loadBalancerArnSuffix: loadBalancer.arnSuffix,
       targetGroupArnSuffix: loadBalancer.targetGroupArnSuffix,
+      ...(scalingMetric !== undefined && { scalingMetric }),
+      transform,
     },
     child,
   );
@@ -127,12 +122,12 @@ export function declareWorkload(
       serviceName: service.serviceName,
       taskRoleName: service.taskRoleName,
       logGroupName: service.logGroupName,
-      imageUri: image.uri,
+      imageUri: pulumi.output(image.uri),
     },
   };
 }
 
-function declareCluster({ name, config, child }: Scope): ClusterAccess {
+function declareCluster({ name, config, transform, child }: Scope): ClusterAccess {
   const { enableExec, logRetentionDays, retainData, settings, existing } = config;
   if (existing.clusterArn !== undefined) {
     // A family has no dots. Other services of the cluster have other families.
@@ -141,5 +136,9 @@ function declareCluster({ name, config, child }: Scope): ClusterAccess {
       enableExec,
     });
   }
-  return new Cluster(`${name}-service`, { enableExec, logRetentionDays, retainLogs: retainData }, child);
+  return new Cluster(
+    `${name}-service`,
+    { enableExec, logRetentionDays, retainLogs: retainData, transform },
+    child,
+  );
 }

@@ -50,7 +50,7 @@ export interface BackplaneArgs {
   readonly accessString: string;
   /** Whether Pulumi refuses to delete or replace the cache. */
   readonly protect: boolean;
-  readonly transform?: BackplaneTransform;
+  readonly transform?: BackplaneTransform | undefined;
 }
 
 export interface BackplaneTransform {

@@ -41,7 +41,7 @@ export interface AutoscalingArgs {
   readonly loadBalancerArnSuffix: pulumi.Input<string>;
   /** ARN suffix of the target group for CloudWatch: `targetgroup/NAME/ID`. */
   readonly targetGroupArnSuffix: pulumi.Input<string>;
-  readonly transform?: AutoscalingTransform;
+  readonly transform?: AutoscalingTransform | undefined;
 }
 
 export interface AutoscalingTransform {

@@ -1,15 +1,8 @@
 /** The container of another server than ours: the variables that it gets. */
 import type * as pulumi from "@pulumi/pulumi";
+import { OWN_VARIABLES } from "../../config/ownServer/checkServerImage.ts";
 import type { BackplaneAccess } from "./backplaneAccess.ts";
 import type { Container, ContainerImage } from "./container.ts";
-
-/** Variables that an own image gets, besides those of the user. */
-export const OWN_VARIABLES = {
-  port: "PORT",
-  valkeyUrl: "VALKEY_URL",
-  valkeyCluster: "VALKEY_CLUSTER",
-  valkeyPassword: "VALKEY_PASSWORD",
-} as const;
 
 export interface OwnContainerArgs extends Pick<
   Container,

@@ -5,6 +5,7 @@ import type { ClusterAccess } from "./cluster.ts";
 import type { ServiceConfig } from "../../config/serviceConfig.ts";
 import { applyTransform } from "../transform.ts";
 import type { Transform } from "../transform.ts";
+import { CONTAINER_NAME } from "../../config/ownServer/checkSidecars.ts";
 import { waitFor } from "../waitFor.ts";
 import type { Container } from "./container.ts";
 import { findRepositoryArn } from "./imageUri.ts";
@@ -12,9 +13,6 @@ import { completeSidecars, findSidecarSources } from "./sidecars.ts";
 import type { Sidecars } from "./sidecars.ts";
 import { buildExecStatements, buildExecutionStatements, declareTaskRole } from "./taskRoles.ts";
 import type { TaskSources } from "./taskRoles.ts";
-
-/** Name of the container that clients connect to. */
-export const CONTAINER_NAME = "websocket-service";
 
 /**
  * Each connection needs a file descriptor. This is Fargate's default, declared because the range of `maxConnections` depends
@@ -88,7 +86,7 @@ export interface ServiceArgs {
   readonly logRetentionDays: number;
   /** Whether the log group remains after the stack is deleted. */
   readonly retainLogs: boolean;
-  readonly transform?: ServiceTransform;
+  readonly transform?: ServiceTransform | undefined;
 }
 
 export interface ServiceTransform {

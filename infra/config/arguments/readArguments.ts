@@ -3,6 +3,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { allowedValues, collect, decode, quoteValue } from "../../../app/src/settings/definition.ts";
 import { nearest } from "../../../app/src/settings/nearest.ts";
 import type { Problem } from "../../../app/src/settings/problem.ts";
+import { completeServerImage } from "../ownServer/serverImage.ts";
+import type { ServerImageArgs } from "../ownServer/serverImage.ts";
+import { checkOwnArguments } from "../ownServer/ownArguments.ts";
 import { findMissingAccess, suggestAccess } from "../access.ts";
 import { ConfigError } from "../configError.ts";
 import { configDefinitions } from "../definitions.ts";
@@ -24,14 +27,21 @@ const keyOf = (name: string): string => name;
  */
 export function readArguments(
   service: string,
-  args: ConfigArguments,
+  args: ConfigArguments & { readonly image?: ServerImageArgs },
   otherNames: readonly string[],
 ): ServiceConfig {
   const given = new Map<string, unknown>(Object.entries(args).filter(([, value]) => value !== undefined));
-  const problems: Problem[] = [...checkName(service)];
+  const problems: Problem[] = [...checkName(service), ...checkOwnArguments(given)];
   const values = readValues(given, problems);
   const metricsName = `${pulumi.getProject()}-${pulumi.getStack()}-${service}`;
-  const resolved = resolveValues(values, metricsName, { keyOf });
+  const resolved = resolveValues(values, metricsName, {
+    keyOf,
+    hasScalingMetric: given.has("scalingMetric"),
+    // An image with a problem can lack what its type requires.
+    image: given.has("image")
+      ? completeServerImage((problems.length === 0 ? args.image : undefined) ?? {})
+      : undefined,
+  });
   problems.push(...findUnknownNames([...given.keys()], otherNames));
   if ("problems" in resolved) problems.push(...withoutWrongKeys(resolved.problems, problems, keyOf));
   if ("problems" in resolved || problems.length > 0) throw new ConfigError(problems, argumentsOf(service));
@@ -49,8 +59,16 @@ function readValues(given: ReadonlyMap<string, unknown>, problems: Problem[]): C
     problems.push(name === "access" ? { ...problem, ...suggestAccess(isSet, keyOf) } : problem);
     return definition.default;
   });
-  problems.push(...findMissingAccess(values.edge, isSet, keyOf));
-  return values;
+  if (!given.has("image")) {
+    problems.push(...findMissingAccess(values.edge, isSet, keyOf));
+    return values;
+  }
+  // Another server needs no backplane, and has no setting of ours.
+  return {
+    ...values,
+    backplane: given.has("backplane") ? values.backplane : "memory",
+    connectionsPerTask: 0,
+  };
 }
 
 function checkValue(definition: KeyDefinition, name: string, value: unknown): Problem | undefined {

@@ -15,9 +15,13 @@ import {
 } from "./fields.ts";
 import type { Field, Values } from "./fields.ts";
 
-/** Variables that the service sets. @see https://docs.aws.amazon.com/AmazonECS/latest/developerguide/taskdef-envfiles.html */
-const PORT_VARIABLE = "PORT";
-export const VALKEY_VARIABLES = ["VALKEY_URL", "VALKEY_CLUSTER", "VALKEY_PASSWORD"] as const;
+/** Variables that another server gets, besides those of the user. */
+export const OWN_VARIABLES = {
+  port: "PORT",
+  valkeyUrl: "VALKEY_URL",
+  valkeyCluster: "VALKEY_CLUSTER",
+  valkeyPassword: "VALKEY_PASSWORD",
+} as const;
 
 /** A task definition has at most 64 KiB, so this is more than it can contain. */
 const MAX_ENTRIES = 200;
@@ -112,7 +116,8 @@ function checkFiles(context: string, dockerfile: string): readonly Problem[] {
 }
 
 function checkVariables({ environment, secrets }: Values, hasBackplane: boolean): readonly Problem[] {
-  const reserved = [PORT_VARIABLE, ...(hasBackplane ? VALKEY_VARIABLES : [])];
+  const { port, ...ofBackplane } = OWN_VARIABLES;
+  const reserved: readonly string[] = [port, ...(hasBackplane ? Object.values(ofBackplane) : [])];
   const namesIn = (values: unknown): readonly string[] => (isObject(values) ? Object.keys(values) : []);
   const problems = [
     ...checkEntries("image.environment", environment, VARIABLE_NAME, VARIABLE),
@@ -123,7 +128,7 @@ function checkVariables({ environment, secrets }: Values, hasBackplane: boolean)
     ["image.secrets", secrets],
   ] as const) {
     for (const name of namesIn(values).filter((one) => reserved.includes(one))) {
-      const expected = `another name: ${name === PORT_VARIABLE ? "image.port" : "backplane valkey"} sets this variable`;
+      const expected = `another name: ${name === port ? "image.port" : "backplane valkey"} sets this variable`;
       problems.push({ key: `${key}.${name}`, got: "a value", expected, fix: [{ remove: `${key}.${name}` }] });
     }
   }

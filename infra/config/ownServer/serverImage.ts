@@ -39,22 +39,22 @@ export interface ImageBuildArgs {
   readonly args?: Readonly<Record<string, string>>;
 }
 
+/** The arguments that have a default. */
+type Optional = "port" | "path" | "healthPath" | "environment" | "secrets" | "cpuArchitecture";
+
 /** The argument with its defaults. */
-export interface ServerImage extends Required<
-  Pick<ServerImageArgs, "port" | "path" | "healthPath" | "environment" | "secrets" | "cpuArchitecture">
-> {
+export interface ServerImage
+  extends Omit<ServerImageArgs, "uri" | "build" | Optional>, Required<Pick<ServerImageArgs, Optional>> {
   readonly source:
     | { readonly uri: pulumi.Input<string> }
     | { readonly build: ImageBuildArgs & Required<Pick<ImageBuildArgs, "dockerfile" | "args">> };
-  readonly command: readonly string[] | undefined;
-  readonly healthCommand: readonly string[] | undefined;
-  readonly stickinessSeconds: number | undefined;
 }
 
 /** Adds the defaults to legal arguments. */
 export function completeServerImage(args: ServerImageArgs): ServerImage {
-  const { uri, build } = args;
+  const { uri, build, ...others } = args;
   return {
+    ...others,
     source:
       build === undefined ? { uri: uri ?? "" } : { build: { dockerfile: "Dockerfile", args: {}, ...build } },
     port: args.port ?? 8080,
@@ -63,8 +63,5 @@ export function completeServerImage(args: ServerImageArgs): ServerImage {
     environment: args.environment ?? {},
     secrets: args.secrets ?? {},
     cpuArchitecture: args.cpuArchitecture ?? "ARM64",
-    command: args.command,
-    healthCommand: args.healthCommand,
-    stickinessSeconds: args.stickinessSeconds,
   };
 }

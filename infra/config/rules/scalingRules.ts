@@ -14,11 +14,15 @@ const ALARM_PERIOD_SECONDS = 60;
 /** The keys of the thresholds. A threshold of 0 has no policy. */
 const THRESHOLDS = ["connectionsPerTask", "requestsPerTarget", "cpuPercent"] as const;
 
+type Threshold = (typeof THRESHOLDS)[number];
+
 /** Maximum share of what a task carries for a threshold: the alarm, the new task and its first clients take minutes. */
 const MAX_SHARE = 0.8;
 
-export type ScalingConfig = Pick<ServiceConfig, (typeof THRESHOLDS)[number]> & {
+export type ScalingConfig = Pick<ServiceConfig, Threshold> & {
   readonly settings: Pick<Settings, "metricsLogSeconds">;
+  /** Whether a metric of the user scales the tasks. @default false */
+  readonly hasScalingMetric?: boolean;
 };
 
 /**
@@ -26,18 +30,29 @@ export type ScalingConfig = Pick<ServiceConfig, (typeof THRESHOLDS)[number]> & {
  * @param keyOf adds the namespace to a key.
  */
 export function checkScaling(config: ScalingConfig, keyOf: KeyOf): readonly Problem[] {
-  const [first, ...others] = THRESHOLDS;
-  if (THRESHOLDS.every((name) => config[name] === 0)) {
-    return [
-      {
-        key: keyOf(first),
-        got: `0, as ${others.map(keyOf).join(" and ")}`,
-        expected: "at least one threshold above 0, because the number of tasks would never change",
-        fix: [{ set: keyOf(first), to: String(scalingDefinitions[first].default) }],
-      },
-    ];
-  }
-  return checkMetricsInterval(config, keyOf);
+  const problems = checkThresholds(config, THRESHOLDS, keyOf);
+  return problems.length > 0 ? problems : checkMetricsInterval(config, keyOf);
+}
+
+/** As {@link checkScaling}, for another server than ours, which reports no connections. */
+export function checkOwnScaling(config: ScalingConfig, keyOf: KeyOf): readonly Problem[] {
+  return checkThresholds(config, ["requestsPerTarget", "cpuPercent"], keyOf);
+}
+
+function checkThresholds(
+  config: ScalingConfig,
+  [first, ...others]: readonly [Threshold, ...Threshold[]],
+  keyOf: KeyOf,
+): readonly Problem[] {
+  if (config.hasScalingMetric === true || [first, ...others].some((name) => config[name] > 0)) return [];
+  return [
+    {
+      key: keyOf(first),
+      got: `0, as ${others.map(keyOf).join(" and ")}`,
+      expected: "at least one threshold above 0, because the number of tasks would never change",
+      fix: [{ set: keyOf(first), to: String(scalingDefinitions[first].default) }],
+    },
+  ];
 }
 
 function checkMetricsInterval(config: ScalingConfig, keyOf: KeyOf): readonly Problem[] {

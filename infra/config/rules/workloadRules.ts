@@ -7,18 +7,16 @@ import { channelBytes, CHANNELS_MEMORY_SHARE, channelsThatFit } from "./channelM
 import type { ServiceConfig } from "../serviceConfig.ts";
 import { CONNECTION_BYTES, connectionsThatFit, serverBytes } from "./connectionMemory.ts";
 import { memoryChoices } from "../data/fargateSizes.ts";
-import { checkScaling } from "./scalingRules.ts";
+import { checkOwnScaling, checkScaling } from "./scalingRules.ts";
+import type { ScalingConfig } from "./scalingRules.ts";
 import { checkSchedules } from "./scheduleRules.ts";
 import { checkTimeouts } from "./timeouts.ts";
 
 type KeyOf = (name: string) => string;
 
-/**
- * Returns a problem for each rule that the keys of the workload break.
- * @param keyOf adds the namespace to a key.
- */
-export function checkWorkload(
-  config: Pick<
+/** What the rules of the workload compare. */
+export type Workload = ScalingConfig &
+  Pick<
     ServiceConfig,
     | "minTasks"
     | "maxTasks"
@@ -27,14 +25,15 @@ export function checkWorkload(
     | "memoryMiB"
     | "idleTimeoutSeconds"
     | "stopTimeoutSeconds"
-    | "connectionsPerTask"
-    | "requestsPerTarget"
-    | "cpuPercent"
     | "scheduledScaling"
     | "settings"
-  >,
-  keyOf: KeyOf,
-): readonly Problem[] {
+  >;
+
+/**
+ * Returns a problem for each rule that the keys of the workload break.
+ * @param keyOf adds the namespace to a key.
+ */
+export function checkWorkload(config: Workload, keyOf: KeyOf): readonly Problem[] {
   const { settings } = config;
   return [
     ...checkTasks(config, keyOf),
@@ -47,6 +46,17 @@ export function checkWorkload(
       { ...config, heartbeatSeconds: settings.heartbeatSeconds, drainSeconds: settings.drainSeconds },
       keyOf,
     ),
+  ];
+}
+
+/** As {@link checkWorkload}, for another server than ours, of which several tasks can run without a backplane. */
+export function checkOwnWorkload(config: Workload, keyOf: KeyOf): readonly Problem[] {
+  const anyTasks = { ...config, backplane: "valkey" } as const;
+  return [
+    ...checkTasks(anyTasks, keyOf),
+    ...checkOwnScaling(config, keyOf),
+    ...checkSchedules(anyTasks, keyOf),
+    ...checkSize(config, keyOf),
   ];
 }
 
@@ -79,22 +89,28 @@ function checkMemory(
   config: Pick<ServiceConfig, "cpu" | "memoryMiB" | "backplane" | "settings">,
   keyOf: KeyOf,
 ): readonly Problem[] {
-  const { cpu, memoryMiB } = config;
-  const sizes = memoryChoices(cpu);
-  const [smallest] = sizes;
-  if (!sizes.includes(memoryMiB) && smallest !== undefined) {
-    return [
-      {
-        key: keyOf("memoryMiB"),
-        got: String(memoryMiB),
-        expected: `one of ${sizes.join(", ")}, the sizes that Fargate offers for ${keyOf("cpu")} ${cpu}`,
-        fix: [set(keyOf("memoryMiB"), sizes.findLast((size) => size <= memoryMiB) ?? smallest)],
-      },
-    ];
-  }
+  const wrongSize = checkSize(config, keyOf);
+  if (wrongSize.length > 0) return wrongSize;
   const channels = checkChannels(config, keyOf);
   // The memory that remains for connections is known only if the channels fit.
-  return channels.length > 0 ? channels : checkConnections(config, sizes, keyOf);
+  return channels.length > 0 ? channels : checkConnections(config, memoryChoices(config.cpu), keyOf);
+}
+
+function checkSize(
+  { cpu, memoryMiB }: Pick<ServiceConfig, "cpu" | "memoryMiB">,
+  keyOf: KeyOf,
+): readonly Problem[] {
+  const sizes = memoryChoices(cpu);
+  const [smallest] = sizes;
+  if (sizes.includes(memoryMiB) || smallest === undefined) return [];
+  return [
+    {
+      key: keyOf("memoryMiB"),
+      got: String(memoryMiB),
+      expected: `one of ${sizes.join(", ")}, the sizes that Fargate offers for ${keyOf("cpu")} ${cpu}`,
+      fix: [set(keyOf("memoryMiB"), sizes.findLast((size) => size <= memoryMiB) ?? smallest)],
+    },
+  ];
 }
 
 function checkChannels(

@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { Problem } from "../../../app/src/settings/problem.ts";
 import { checkScalingMetric } from "../../../infra/config/ownServer/checkScalingMetric.ts";
 import { checkServerImage } from "../../../infra/config/ownServer/checkServerImage.ts";
 import { checkSidecars } from "../../../infra/config/ownServer/checkSidecars.ts";
 
-const ROOT = path.resolve(import.meta.dirname, "../../..");
 const PARAMETER = "arn:aws:ssm:eu-west-1:123456789012:parameter/chat/key";
 const SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:chat-AbCdEf";
 const later = pulumi.output("later");
@@ -15,7 +13,8 @@ const later = pulumi.output("later");
 const linesOf = (problems: readonly Problem[]): readonly string[] =>
   problems.map(({ key, got, expected }) => `${key}: got ${got}; expected ${expected}`);
 
-const build = { context: path.join(ROOT, "app") };
+/** Relative to the working directory of the tests, which is the repository. */
+const build = { context: "app" };
 
 describe("the argument image", () => {
   for (const image of [
@@ -99,7 +98,7 @@ describe("the argument image", () => {
       /^image\.build\.dockerfile: .* a path in the build context/,
     ],
     [{ build: { ...build, args: { A: later } } }, /^image\.build\.args\.A: got an output or a promise/],
-    [{ build: { ...build, contxt: "." } }, /^image\.build\.contxt: .* did you mean context\?/],
+    [{ build: { ...build, contxt: "." } }, /^image\.build\.contxt: .*did you mean context\?/],
   ] as const) {
     it(`cannot be ${JSON.stringify(image)}`, () => {
       const lines = linesOf(checkServerImage(image, true));
@@ -164,7 +163,7 @@ describe("the argument scalingMetric", () => {
     [{ statistic: "p99" }, /^scalingMetric\.statistic: got "p99"; expected one of Average/],
     [{ unit: "per minute" }, /^scalingMetric\.unit/],
     [{ dimensions: { Service: "" } }, /^scalingMetric\.dimensions\.Service/],
-    [{ targt: 1 }, /^scalingMetric\.targt: .* did you mean target\?/],
+    [{ targt: 1 }, /^scalingMetric\.targt: .*did you mean target\?/],
   ] as const) {
     it(`cannot have ${JSON.stringify(change)}`, () => {
       assert.match(linesOf(checkScalingMetric({ ...metric, ...change })).join("\n"), expected);
