@@ -105,7 +105,7 @@ class TypeReader {
     if (name === "Record" && second !== undefined)
       return { type: "object", additionalProperties: this.#schemaOf(second, key) };
     // Language hosts would have to load the schema of another package.
-    if (name.includes(".")) return { $ref: "pulumi.json#/Any" };
+    if (name.includes(".") || name === "Omit") return { $ref: "pulumi.json#/Any" };
     const declaration = this.#get(name);
     if (ts.isTypeAliasDeclaration(declaration)) return this.#schemaOf(declaration.type, key);
     const token = `${PACKAGE}:index:${name}`;
