@@ -1,7 +1,7 @@
 /** The argument `image`: another server than ours. */
 import type * as pulumi from "@pulumi/pulumi";
 
-/** Another server than ours: its image, and what the service must know about it. Either `uri` or `build` is required. */
+/** Another server than ours: its image, and what the service depends on. Either `uri` or `build` is required. */
 export interface ServerImageArgs {
   /** Image in a registry, such as `nginx:1` or the URI of a private ECR repository, of this account or another one. */
   readonly uri?: pulumi.Input<string>;
