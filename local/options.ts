@@ -31,6 +31,8 @@ export interface LocalOptions {
   readonly apiGatewayOrigin: URL | undefined;
   /** Values that replace those of the stack's file, by key. */
   readonly config: Readonly<Record<string, string>>;
+  /** Whether an image of the program runs in a container even if it has a command. */
+  readonly prefersContainers: boolean;
   /** Whether changed sources and stack files are applied to the running stack. */
   readonly watch: boolean;
   /** `undefined`: {@link DASHBOARD_PORT}, or the next free port. */
@@ -91,6 +93,10 @@ export const OPTIONS = {
     value: "PORT",
     default: "8444",
     description: "HTTPS and WSS of CloudFront in front of the API Gateway",
+  },
+  docker: {
+    type: "boolean",
+    description: "Run an image of the program in Docker or Podman, also if it has a command",
   },
   watch: {
     type: "boolean",
@@ -153,6 +159,7 @@ export function parseOptions(args: readonly string[], isTerminal = false): Local
     apiGatewayPort: parsePort("api-gateway-port"),
     apiGatewayOrigin: apiGatewayOrigin === undefined ? undefined : parseLoopbackUrl(apiGatewayOrigin),
     config: Object.fromEntries(values.config.map((text) => parsePair("config", text, problems))),
+    prefersContainers: values.docker,
     watch: values.watch || (isTerminal && !values.json && !values["no-watch"]),
     dashboardPort: values["dashboard-port"] === undefined ? undefined : parsePort("dashboard-port"),
     hasDashboard: !values["no-dashboard"],

@@ -13,6 +13,7 @@ import type { EmitEvent } from "./events.ts";
 import { DASHBOARD_PORT, type LocalOptions } from "./options.ts";
 import type { Output } from "./output/output.ts";
 import type { ListenPort } from "./runtime/network/listen.ts";
+import { findContainerEngine } from "./runtime/tasks/containerEngine.ts";
 import { startStack } from "./stack.ts";
 import { evaluateInProcess } from "./watch/evaluation.ts";
 import { createImages } from "./watch/images.ts";
@@ -86,6 +87,7 @@ export async function runStack(
       otherPorts: options.hasDashboard && options.dashboardPort !== undefined ? dashboardPorts(options) : [],
       valkeyServer: await findValkeyServer(process.env["PATH"]),
       entry: image?.entry ?? SERVER,
+      containerEngine: findContainerEngine(process.env["PATH"]),
       cacheDirectory: CACHE_DIRECTORY,
       baseEnvironment: childEnvironment(process.env),
     },

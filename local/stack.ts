@@ -38,8 +38,12 @@ export interface StackOptions {
   readonly speed: number;
   /** Path of the program that emulates the backplane, from `findValkeyServer`. @default the stand-in for Valkey */
   readonly valkeyServer?: string | undefined;
-  /** The server's source file. */
+  /** The file of our server. */
   readonly entry: string;
+  /** Path of Docker or Podman, from `findContainerEngine`. @default the machine has neither */
+  readonly containerEngine?: string | undefined;
+  /** Whether an image of the user runs in a container even if it has a command. @default false */
+  readonly prefersContainers?: boolean | undefined;
   readonly cacheDirectory: string;
   /** The environment that every process of this machine needs, without settings of the server. */
   readonly baseEnvironment: Readonly<Record<string, string>>;
@@ -218,7 +222,7 @@ export async function startStack(
 
 /** Deploys a version that ends at once. Resolves when the deployment has failed, or another one replaces it. */
 function deployBroken(tasks: Tasks, observers: Set<EmitEvent>): Promise<void> {
-  tasks.deploy({ entry: BROKEN_VERSION });
+  tasks.deploy({ program: { type: "server", entry: BROKEN_VERSION } });
   return new Promise((resolve) => {
     const observe: EmitEvent = ({ event }) => {
       if (event !== "deployment-started" && event !== "deployment-failed") return;

@@ -117,20 +117,37 @@ function computedOutputs(
         ],
       };
     case "awsx:ec2:Vpc":
-      return {
-        vpcId: `vpc-${unique}`,
-        publicSubnetIds: textsIn(inputs["availabilityZoneNames"]).map((_, zone) => `subnet-${unique}${zone}`),
-        privateSubnetIds: [],
-      };
+      return { vpcId: `vpc-${unique}`, ...subnetIds(inputs, unique) };
     case "awsx:ecr:Image":
       return {
-        imageUri: `${String(inputs["repositoryUrl"])}@sha256:${createHash("sha256").update(String(inputs["imageTag"])).digest("hex")}`,
+        imageUri: `${String(inputs["repositoryUrl"])}@sha256:${createHash("sha256")
+          .update(String(inputs["imageTag"] ?? name))
+          .digest("hex")}`,
       };
     case "awsx:ecs:FargateService":
       return { service: { name: `${name}-${unique}` } };
     default:
       return {};
   }
+}
+
+/** @see https://www.pulumi.com/registry/packages/awsx/api-docs/ec2/vpc/ */
+const VPC_DEFAULTS = { zones: 3, subnetTypes: ["Public", "Private"] } as const;
+
+function subnetIds(
+  { availabilityZoneNames, numberOfAvailabilityZones, subnetSpecs }: Values,
+  unique: string,
+): Record<string, readonly string[]> {
+  const zones =
+    textsIn(availabilityZoneNames).length || Number(numberOfAvailabilityZones ?? VPC_DEFAULTS.zones);
+  const specs: readonly unknown[] = Array.isArray(subnetSpecs) ? subnetSpecs : [];
+  const types: readonly unknown[] =
+    specs.length === 0
+      ? VPC_DEFAULTS.subnetTypes
+      : specs.map((spec) => (typeof spec === "object" && spec !== null && "type" in spec ? spec.type : ""));
+  const idsOf = (type: string, digit: string): readonly string[] =>
+    types.includes(type) ? Array.from({ length: zones }, (_, zone) => `subnet-${unique}${digit}${zone}`) : [];
+  return { publicSubnetIds: idsOf("Public", ""), privateSubnetIds: idsOf("Private", "a") };
 }
 
 function arnOf(type: string, name: string, region: string, computed: Computed): string {

@@ -86,8 +86,11 @@ export function redirectToBackplane(
     const user = url.username === "" ? "" : `${url.username}@`;
     return [name, `redis://${user}${emulated.host}:${emulated.port}`] as const;
   });
+  const cluster = String(emulated.cluster);
   return {
     ...Object.fromEntries(redirected),
-    [settingDefinitions.valkeyCluster.variable]: String(emulated.cluster),
+    [settingDefinitions.valkeyCluster.variable]: cluster,
+    // The variable of other servers than ours.
+    ...("VALKEY_CLUSTER" in environment && { VALKEY_CLUSTER: cluster }),
   };
 }

@@ -69,6 +69,8 @@ const SKIPPED: Readonly<Record<string, readonly string[]>> = {
   ],
   "CloudWatch does not collect metrics of this machine": ["aws:cloudwatch/metricAlarm:MetricAlarm"],
   "the resources that refer to it contain its value": [
+    "aws:secretsmanager/secret:Secret",
+    "aws:secretsmanager/secretVersion:SecretVersion",
     "aws:ssm/parameter:Parameter",
     "random:index/randomId:RandomId",
     "random:index/randomPassword:RandomPassword",

@@ -98,6 +98,11 @@ export class FieldReader {
     return Object.keys(this.#fields).map((key) => [key, this.object(key)] as const);
   }
 
+  /** The names of the fields, in their order. */
+  keys(): readonly string[] {
+    return Object.keys(this.#fields);
+  }
+
   /** The error for a field whose value the local stack cannot emulate. */
   unsupportedError(key: string, supported: string): ExpectedError {
     return new ExpectedError(

@@ -79,13 +79,14 @@ const WITHOUT_EFFECT: Readonly<Record<string, Readonly<Record<string, readonly s
   "aws:lb/targetGroup:TargetGroup": {
     [NETWORK]: ["vpcId"],
     [DEPLOYMENT]: ["name"],
-    "it is off": ["loadBalancingAnomalyMitigation=off", "slowStart=0", "stickiness.enabled=false"],
+    "it is off": ["loadBalancingAnomalyMitigation=off", "slowStart=0", "stickiness.type", "stickiness.cookieDuration"],
   },
   "awsx:ecs:FargateService": {
     [NETWORK]: ["networkConfiguration", "availabilityZoneRebalancing"],
     [MACHINE]: [
       "taskDefinitionArgs.memory",
       "taskDefinitionArgs.runtimePlatform",
+      "taskDefinitionArgs.container.cpu",
       "taskDefinitionArgs.container.image",
       "taskDefinitionArgs.container.essential=true",
       "taskDefinitionArgs.container.linuxParameters",
@@ -103,8 +104,17 @@ const WITHOUT_EFFECT: Readonly<Record<string, Readonly<Record<string, readonly s
   },
 };
 
-/** Inputs of emulated resources that are neither read nor without an effect; one limitation per type. */
-export function ignoredInputs(reads: InputReads, covered: readonly Coverage[]): readonly Limitation[] {
+const CONTAINERS = "taskDefinitionArgs.containers";
+
+/**
+ * Inputs of emulated resources that are neither read nor without an effect; one limitation per type.
+ * @param sidecars names of containers that are not emulated, and are reported as a whole.
+ */
+export function ignoredInputs(
+  reads: InputReads,
+  covered: readonly Coverage[],
+  sidecars: readonly string[] = [],
+): readonly Limitation[] {
   const inputs = reads.unread();
   return covered.flatMap(({ type, names, treatment }) => {
     if (treatment !== "emulated") return [];
@@ -113,6 +123,8 @@ export function ignoredInputs(reads: InputReads, covered: readonly Coverage[]): 
       .map(({ name, urn }) => ({
         name,
         paths: (inputs.get(urn) ?? [])
+          .filter(({ path }) => !sidecars.some((name) => path.startsWith(`${CONTAINERS}.${name}.`)))
+          .map(ofContainer)
           .filter((input) => !isWithoutEffect(type, input))
           .map(({ path }) => path),
       }))
@@ -125,6 +137,12 @@ export function ignoredInputs(reads: InputReads, covered: readonly Coverage[]): 
       reason: `the local stack ignores ${paths.join(", ")}`,
     };
   });
+}
+
+/** A container among others has the inputs of one that is alone. */
+function ofContainer({ path, value }: DeclaredInput): DeclaredInput {
+  const [, rest] = path.split(/^taskDefinitionArgs\.containers\.[^.]+\./);
+  return { path: rest === undefined ? path : `taskDefinitionArgs.container.${rest}`, value };
 }
 
 function isWithoutEffect(type: string, { path, value }: DeclaredInput): boolean {

@@ -4,6 +4,7 @@ import { ignoredInputs } from "./ignoredInputs.ts";
 import { recordReads } from "./inputs.ts";
 import { existingListenerLimitations } from "./loadBalancer/existingListener.ts";
 import { type PartsOptions, readParts, type StackParts } from "./parts.ts";
+import { type DeclaredService, SERVICE_TYPE } from "./service.ts";
 
 export interface ReadStack {
   readonly parts: StackParts;
@@ -17,12 +18,36 @@ export function readStack(graph: DeclaredGraph, options: PartsOptions): ReadStac
   const reads = recordReads(graph);
   const parts = readParts(reads.graph, options);
   const covered = coverageOf(graph, parts.unsupported);
-  const limitations = [
-    ...limitationsOf(covered),
-    ...existingListenerLimitations(graph),
-    ...ignoredInputs(reads, covered),
+  return {
+    parts,
+    covered,
+    limitations: [
+      ...limitationsOf(covered),
+      ...existingListenerLimitations(graph),
+      ...ignoredInputs(reads, covered, parts.servicePath?.service.sidecars ?? []),
+      ...limitationsOfService(parts.servicePath?.service),
+    ],
+  };
+}
+
+function limitationsOfService(service: DeclaredService | undefined): readonly Limitation[] {
+  if (service === undefined) return [];
+  const { name, sidecars, container } = service;
+  const about = { types: [SERVICE_TYPE], names: [name] };
+  const { missingSecrets } = container;
+  return [
+    ...(sidecars.length === 0
+      ? []
+      : [{ ...about, reason: `the local stack does not run ${sidecars.join(", ")}` }]),
+    ...(missingSecrets.length === 0
+      ? []
+      : [
+          {
+            ...about,
+            reason: `only AWS has the values of ${missingSecrets.join(", ")}, unless the environment of this command has them`,
+          },
+        ]),
   ];
-  return { parts, covered, limitations };
 }
 
 /** The limitations that `before` does not include. */

@@ -3,12 +3,12 @@ import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { type DeclaredGraph, findResources } from "../../infra/evaluation/graph.ts";
 import { type DeclaredBackplane, readBackplane } from "./backplane.ts";
 import { type DeclaredDistribution, DISTRIBUTION, readDistributions } from "./edge/distribution.ts";
-import { FieldReader } from "./fieldReader.ts";
 import { readExistingLoadBalancers } from "./loadBalancer/existingListener.ts";
 import { type DeclaredLoadBalancer, readLoadBalancers } from "./loadBalancer/loadBalancer.ts";
 import { type DeclaredTargetGroup, readTargetGroups } from "./loadBalancer/targetGroup.ts";
 import { type DeclaredScaling, readScaling } from "./scaling/declaredScaling.ts";
 import { type DeclaredService, readService, SERVICE_TYPE } from "./service.ts";
+import { findWebSocketUrl } from "./webSocketUrl.ts";
 
 export interface StackParts {
   /** `undefined` if the stack has no service. */
@@ -84,7 +84,7 @@ export function readParts(graph: DeclaredGraph, { tasks, apiGatewayOrigin }: Par
           service: readService(graph, tasks),
           scaling: readScaling(graph),
           backplane: readBackplane(graph),
-          webSocketPath: readWebSocketPath(graph),
+          webSocketPath: findWebSocketUrl(graph)?.pathname ?? "/",
         }
       : undefined,
     apiGatewayEdge: isEmulated ? apiGatewayEdge : undefined,
@@ -115,9 +115,4 @@ function atMostOne(
     );
   }
   return distribution;
-}
-
-function readWebSocketPath(graph: DeclaredGraph): string {
-  const outputs = new FieldReader(`outputs of stack ${graph.stack}`, graph.outputs);
-  return new URL(outputs.text("websocketUrl")).pathname;
 }

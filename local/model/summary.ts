@@ -2,14 +2,15 @@
 import path from "node:path";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import type { DeclaredBackplane } from "./backplane.ts";
+import type { DeclaredContainer } from "./container.ts";
 import type { Coverage, Treatment } from "./coverage.ts";
 import type { DeclaredDistribution } from "./edge/distribution.ts";
 import { describePolicy } from "./edge/originRequestPolicy.ts";
-import { FieldReader } from "./fieldReader.ts";
 import type { ListenerAction } from "./loadBalancer/action.ts";
 import type { DeclaredListener } from "./loadBalancer/listener.ts";
-import type { DeclaredLoadBalancer } from "./loadBalancer/loadBalancer.ts";
+import { type DeclaredLoadBalancer, readLoadBalancers } from "./loadBalancer/loadBalancer.ts";
 import type { DeclaredTargetGroup } from "./loadBalancer/targetGroup.ts";
+import { findWebSocketUrl } from "./webSocketUrl.ts";
 import type { ServicePath, StackParts } from "./parts.ts";
 import type { DeclaredScaling } from "./scaling/declaredScaling.ts";
 import type { DeclaredService } from "./service.ts";
@@ -82,9 +83,9 @@ function describeCustomDomain(
   graph: DeclaredGraph,
   outermost: DeclaredDistribution | undefined,
 ): readonly SummaryEntry[] {
-  const outputs = new FieldReader(`outputs of stack ${graph.stack}`, graph.outputs);
-  const { hostname } = new URL(outputs.text("websocketUrl"));
-  if (hostname === outermost?.domainName) return [];
+  const hostname = findWebSocketUrl(graph)?.hostname;
+  const loadBalancers = readLoadBalancers(graph).map(({ dnsName }) => dnsName.toLowerCase());
+  if (hostname === undefined || [outermost?.domainName, ...loadBalancers].includes(hostname)) return [];
   return [{ part: "domain", text: `${hostname}, emulated by localhost` }];
 }
 
@@ -140,9 +141,16 @@ function describeTargets({ algorithm, healthCheck: check }: DeclaredTargetGroup)
 function describeTasks({ desiredCount, maxCount, container }: DeclaredService): string {
   return [
     `${desiredCount}${maxCount === undefined ? "" : ` of at most ${maxCount}`}`,
-    `port ${container.port}`,
+    `port ${container.port}${container.image === undefined ? "" : ", here the one in PORT"}`,
+    ...describeImage(container),
     `SIGKILL ${container.stopTimeoutSeconds} s after SIGTERM`,
   ].join(", ");
+}
+
+function describeImage({ image }: DeclaredContainer): readonly string[] {
+  if (image === undefined) return [];
+  const command = [...image.entryPoint, ...image.command].join(" ");
+  return [command === "" ? "the command of the image" : command];
 }
 
 function describeScaling({ min, max, policies, schedules }: DeclaredScaling, { speed }: Emulators): string {

@@ -151,7 +151,7 @@ function urlsOfLoadBalancer(
   const plain = running.find(({ listener }) => listener.protocol === "HTTP");
   return {
     websocket: urlAt("wss", edge, webSocketPath),
-    page: urlAt("https", edge, PATHS.console),
+    page: urlAt("https", edge, service.container.image === undefined ? PATHS.console : "/"),
     plainHttp: plain && urlOf(plain),
   };
 }

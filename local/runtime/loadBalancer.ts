@@ -132,11 +132,12 @@ export async function startListener(options: ListenerOptions): Promise<RunningLi
   function forwardToTarget(exchange: Exchange, action: ForwardAction): void {
     const { peer } = exchange;
     const group = chooseTargetGroup(action, exchange.headers, Math.random(), Date.now());
-    const target = group && targets.get(group.arn)?.choose();
-    if (group === undefined || target === undefined) {
+    const choice = group && targets.get(group.arn)?.choose(exchange.headers);
+    if (group === undefined || choice === undefined) {
       respond(exchange, errorPage(503));
       return;
     }
+    const { target } = choice;
     exchange.response.once("close", target.beginRequest());
     forward(exchange, {
       to: { address: { host: LOOPBACK, port: target.port }, tls: undefined },
@@ -151,7 +152,7 @@ export async function startListener(options: ListenerOptions): Promise<RunningLi
       maxResponseHeadBytes: HEADER_LIMITS.maxResponseHeadBytes,
       pipe: impairment.pipe,
       tunnelIdle: { ms: idleMs, countsBytes: "both" },
-      mapResponseHeaders: (fields) => [...fields, ...group.responseHeaders],
+      mapResponseHeaders: (fields) => [...fields, ...group.responseHeaders, ...choice.responseHeaders],
       onFailed(reason) {
         respond(exchange, errorPage(FAILURE_STATUS[reason]));
       },

@@ -1,25 +1,33 @@
 /** The path to the service: edge, load balancer, tasks, and their backplane. */
-import { ExpectedError } from "../../app/src/settings/expectedError.ts";
+import { describeError, ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { type RunningBackplane, startBackplane } from "./backplane.ts";
 import type { EmitEvent, StackUrls } from "../events.ts";
+import type { Limitation } from "../model/coverage.ts";
 import { type IngressOptions, startIngress } from "./ingress.ts";
 import { redirectToBackplane } from "../model/backplane.ts";
 import type { PartChange } from "../model/changes.ts";
 import type { ServicePath } from "../model/parts.ts";
 import { accelerateMetricsLog } from "../model/metrics/clock.ts";
 import { createTaskMetrics } from "../model/metrics/taskMetrics.ts";
-import type { DeclaredContainer, DeclaredService } from "../model/service.ts";
+import type { DeclaredContainer } from "../model/container.ts";
+import type { DeclaredService } from "../model/service.ts";
 import { type Autoscaler, createAutoscaler, startClock } from "./scaling/autoscaler.ts";
 import { meterFor } from "./scaling/meter.ts";
 import type { Revision } from "./tasks/deployments.ts";
+import { CAN_MEASURE_CPU } from "./tasks/cpuTime.ts";
+import { type Program, prepareProgram } from "./tasks/program.ts";
 import { createTargets } from "./tasks/targets.ts";
 import { startTasks, type Tasks } from "./tasks/tasks.ts";
 
 export interface ServicePathOptions extends IngressOptions {
   /** Path of the program that emulates the backplane. `undefined`: the stand-in for Valkey. */
   readonly valkeyServer: string | undefined;
-  /** The server's source file. */
+  /** The file of our server. */
   readonly entry: string;
+  /** Path of Docker or Podman; `undefined` if the machine has neither. */
+  readonly containerEngine?: string | undefined;
+  /** Whether an image runs in a container even if it has a command. @default false */
+  readonly prefersContainers?: boolean | undefined;
   readonly baseEnvironment: Readonly<Record<string, string>>;
   /** Minutes of the autoscaler in a real minute. */
   readonly speed: number;
@@ -31,8 +39,10 @@ export interface ServicePathUpdate {
   readonly path?: ServicePath | undefined;
   /** How `path` differs from the running one. */
   readonly changes: readonly PartChange[];
-  /** The server's file. */
+  /** The file of our server. */
   readonly entry?: string | undefined;
+  /** Whether files of the user's image have changed. @default false */
+  readonly hasImageChanged?: boolean | undefined;
   /** The files that the user has changed, such as `app/src/server.ts`. */
   readonly files: readonly string[];
 }
@@ -57,7 +67,8 @@ export async function startServicePath(
   path: ServicePath,
   options: ServicePathOptions,
 ): Promise<RunningServicePath> {
-  const { entry, baseEnvironment, emit } = options;
+  const { baseEnvironment, emit } = options;
+  let { entry } = options;
   const targets = new Map(path.targetGroups.map((group) => [group.arn, createTargets(group)]));
   const serviceTargets = targets.get(path.service.targetGroupArn);
   if (serviceTargets === undefined) {
@@ -74,11 +85,19 @@ export async function startServicePath(
 
   const adapt = (next: ServicePath): DeclaredService => adaptService(next, backplane, options.speed);
   const service = adapt(path);
+  const prepare = (container: DeclaredContainer): Promise<Program> =>
+    prepareProgram(container, {
+      entry,
+      containerEngine: options.containerEngine,
+      prefersContainers: options.prefersContainers ?? false,
+    });
+  const program = await prepare(service.container);
+  for (const limitation of limitationsOfProgram(program, path)) emit({ event: "unsupported", ...limitation });
   const metrics = createTaskMetrics();
   const tasks = startTasks({
     service,
     targets: serviceTargets,
-    entry,
+    program,
     baseEnvironment,
     meter: meterFor(metrics),
     emit,
@@ -98,7 +117,28 @@ export async function startServicePath(
     );
   const stopClock = autoscaler && startClock(autoscaler, options.speed);
   /** What is declared now. After a rollback, the tasks run something else. */
-  let declared: Revision = { container: service.container, entry };
+  let declared: Revision = { container: service.container, program };
+
+  function deploy(next: Revision, files: readonly string[]): void {
+    declared = next;
+    tasks.deploy(declared, files);
+  }
+
+  function deployContainer(container: DeclaredContainer, files: readonly string[]): void {
+    if (container.image === undefined) {
+      deploy({ container, program: { type: "server", entry } }, files);
+      return;
+    }
+    prepare(container).then(
+      (next) => {
+        deploy({ container, program: next }, files);
+      },
+      (error: unknown) => {
+        emit({ event: "change-rejected", files, message: describeError(error) });
+      },
+    );
+  }
+
   function updatePath(next: ServicePath, changes: readonly PartChange[]): DeclaredContainer | undefined {
     const has = (...parts: readonly string[]): boolean =>
       changes.some(({ part, apply }) => apply !== "restart" && parts.includes(part));
@@ -119,11 +159,12 @@ export async function startServicePath(
     backplane,
     rotateSecret: ingress.rotateSecret,
     autoscaler,
-    update({ path: next, changes, entry: file, files }) {
+    update({ path: next, changes, entry: file, hasImageChanged = false, files }) {
       const container = next && updatePath(next, changes);
-      if (container === undefined && file === undefined) return;
-      declared = { container: container ?? declared.container, entry: file ?? declared.entry };
-      tasks.deploy(declared, files);
+      entry = file ?? entry;
+      const { image } = container ?? declared.container;
+      const hasChanged = image === undefined ? file !== undefined : hasImageChanged;
+      if (container !== undefined || hasChanged) deployContainer(container ?? declared.container, files);
     },
     async close() {
       stopClock?.();
@@ -134,6 +175,33 @@ export async function startServicePath(
   };
 }
 
+/** What a program of the user lacks here. */
+function limitationsOfProgram(program: Program, { scaling }: ServicePath): readonly Limitation[] {
+  const cpuPolicies =
+    scaling?.policies.filter(({ metric }) => metric === "CPU").map(({ name }) => name) ?? [];
+  const hasCpu = program.type === "server" || (program.type === "command" && CAN_MEASURE_CPU);
+  return [
+    ...(hasCpu || cpuPolicies.length === 0
+      ? []
+      : [
+          {
+            types: ["aws:appautoscaling/policy:Policy"],
+            names: cpuPolicies,
+            reason: "this machine does not report the CPU time of the tasks",
+          },
+        ]),
+  ];
+}
+
+/** The user of `npm start` can set secrets that only AWS has. */
+function valuesOfMissingSecrets({ missingSecrets }: DeclaredContainer): Readonly<Record<string, string>> {
+  const entries = missingSecrets.flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return Object.fromEntries(entries);
+}
+
 /** The service with the address of the running backplane, and the interval of the metrics, in its environment. */
 function adaptService(
   { service, backplane }: ServicePath,
@@ -142,9 +210,10 @@ function adaptService(
 ): DeclaredService {
   const { container } = service;
   const accelerated = accelerateMetricsLog(container.environment, speed);
-  const environment =
+  const redirected =
     running === undefined || backplane === undefined
       ? accelerated
       : redirectToBackplane(accelerated, backplane, running.address);
+  const environment = { ...redirected, ...valuesOfMissingSecrets(container) };
   return { ...service, container: { ...container, environment } };
 }

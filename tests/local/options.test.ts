@@ -13,6 +13,7 @@ describe("the options of npm start", () => {
       apiGatewayPort: 8444,
       apiGatewayOrigin: undefined,
       config: {},
+      prefersContainers: false,
       watch: false,
       dashboardPort: undefined,
       hasDashboard: true,
@@ -24,7 +25,7 @@ describe("the options of npm start", () => {
   it("are parsed", () => {
     const args = [
       "--cwd examples/one --stack prod --tasks 3 --speed 60 --edge-port=0 --load-balancer-port 90 --json --verbose",
-      "--no-dashboard --dashboard-port 92 --api-gateway-port 91 --api-gateway-origin ws://[::1]:9000/prod",
+      "--docker --no-dashboard --dashboard-port 92 --api-gateway-port 91 --api-gateway-origin ws://[::1]:9000/prod",
       "-c edge=load-balancer --config aws:profile=a=b --config domain=",
     ]
       .join(" ")
@@ -39,6 +40,7 @@ describe("the options of npm start", () => {
       apiGatewayPort: 91,
       apiGatewayOrigin: new URL("ws://[::1]:9000/prod"),
       config: { edge: "load-balancer", "aws:profile": "a=b", domain: "" },
+      prefersContainers: true,
       watch: false,
       dashboardPort: 92,
       hasDashboard: false,

@@ -12,6 +12,7 @@ const AWS_DEFAULTS = {
   healthyThreshold: 5,
   unhealthyThreshold: 2,
   matcher: "200",
+  stickySeconds: 86_400,
 } as const;
 
 export type Algorithm = "round_robin" | "least_outstanding_requests" | "weighted_random";
@@ -23,6 +24,8 @@ export interface DeclaredTargetGroup {
   readonly algorithm: Algorithm;
   readonly deregistrationDelaySeconds: number;
   readonly healthCheck: TargetHealthCheck;
+  /** Time for which a client stays with a target; `undefined` without stickiness. */
+  readonly stickySeconds: number | undefined;
 }
 
 export interface TargetHealthCheck {
@@ -40,6 +43,9 @@ export function readTargetGroups(graph: DeclaredGraph): readonly DeclaredTargetG
     const inputs = FieldReader.inputsOf(resource);
     inputs.choice("protocol", ["HTTP"]);
     inputs.choice("targetType", ["ip"]);
+    const stickiness = inputs.objectOrEmpty("stickiness");
+    const isSticky = stickiness.flag("enabled", false);
+    if (isSticky) stickiness.choice("type", ["lb_cookie"]);
     const check = inputs.objectOrEmpty("healthCheck");
     check.choice("protocol", ["HTTP"], "HTTP");
     return {
@@ -65,6 +71,7 @@ export function readTargetGroups(graph: DeclaredGraph): readonly DeclaredTargetG
         },
         matcher: check.text("matcher", AWS_DEFAULTS.matcher),
       },
+      stickySeconds: isSticky ? stickiness.number("cookieDuration", AWS_DEFAULTS.stickySeconds) : undefined,
     };
   });
 }

@@ -1,9 +1,9 @@
 /** The health of a task's container, by its declared health check, or by whether it listens if it has none. */
-import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Health, INITIAL_HEALTH, nextHealth } from "../../model/health.ts";
 import type { TargetHealthCheck } from "../../model/loadBalancer/targetGroup.ts";
-import type { ContainerHealthCheck } from "../../model/service.ts";
+import type { ContainerHealthCheck } from "../../model/container.ts";
+import type { TaskProcess } from "./taskProcess.ts";
 
 /** While the health is unknown, checks run more often, so that a healthy task is reported soon. */
 const INITIAL_CHECK_INTERVAL_MS = 500;
@@ -11,9 +11,7 @@ const NOT_LISTENING = "the server does not listen";
 
 export interface ContainerWatchOptions {
   readonly check: ContainerHealthCheck;
-  /** The server's source file. */
-  readonly entry: string;
-  readonly environment: Readonly<Record<string, string>>;
+  readonly process: Pick<TaskProcess, "check">;
   /** Returns `undefined` until the server listens. */
   readonly port: () => number | undefined;
   /** Aborts when the server listens. */
@@ -26,7 +24,7 @@ export interface ContainerWatchOptions {
 
 /** Checks from the start of the task: a server that never listens becomes unhealthy, like one that does not respond. */
 export async function watchContainer(options: ContainerWatchOptions): Promise<void> {
-  const { check, entry, environment, listening, gone, onHealth } = options;
+  const { check, process, listening, gone, onHealth } = options;
   const { intervalSeconds, startPeriodSeconds, thresholds } = check;
   // While the health is unknown, failures count at the declared interval only.
   let countsAt = performance.now() + Math.max(startPeriodSeconds, intervalSeconds) * 1000;
@@ -34,10 +32,7 @@ export async function watchContainer(options: ContainerWatchOptions): Promise<vo
   let reason = "";
   while (!gone.aborted) {
     const port = options.port();
-    const failure =
-      port === undefined
-        ? NOT_LISTENING
-        : await runCheck(check, entry, { ...environment, PORT: String(port) }, gone);
+    const failure = port === undefined ? NOT_LISTENING : await process.check(check, port, gone);
     const now = performance.now();
     reason = failure ?? reason;
     if (failure === undefined || state.health !== "initial" || now >= countsAt) {
@@ -66,23 +61,4 @@ export async function watchListening(
     },
     () => undefined,
   );
-}
-
-/** Runs the check's command. @returns why it failed; `undefined` if it exited with 0 in time. */
-function runCheck(
-  { args, timeoutSeconds }: ContainerHealthCheck,
-  entry: string,
-  env: Record<string, string>,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const name = `the health check "${args.join(" ")}"`;
-  const timeout = timeoutSeconds * 1000;
-  return new Promise((resolve) => {
-    execFile(process.execPath, [entry, ...args], { env, timeout, signal, killSignal: "SIGKILL" }, (error) => {
-      if (error === null) resolve(undefined);
-      else if (error.killed === true) resolve(`${name} timed out after ${timeoutSeconds} s`);
-      else if (typeof error.code === "number") resolve(`${name} exited with ${error.code}`);
-      else resolve(`${name} failed: ${error.signal ?? error.message}`);
-    });
-  });
 }

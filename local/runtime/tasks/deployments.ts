@@ -11,13 +11,14 @@ import {
   recordHealthy,
 } from "../../model/deployment/rollout.ts";
 import type { ScheduledTask } from "../../model/deployment/schedule.ts";
-import type { DeclaredContainer, DeclaredService } from "../../model/service.ts";
+import type { DeclaredContainer } from "../../model/container.ts";
+import type { DeclaredService } from "../../model/service.ts";
+import type { Program } from "./program.ts";
 
 /** What the tasks of one revision run. */
 export interface Revision {
   readonly container: DeclaredContainer;
-  /** The server's file. */
-  readonly entry: string;
+  readonly program: Program;
 }
 
 export interface Deployments {
@@ -118,7 +119,9 @@ export function createDeployments(first: Revision, emit: EmitEvent): Deployments
     usesEntry(entry, running) {
       const used = new Set([...rollout.deployments.map(({ revision }) => revision), ...running]);
       for (const revision of revisions.keys()) if (!used.has(revision)) revisions.delete(revision);
-      return [...revisions.values()].some((revision) => revision.entry === entry);
+      return [...revisions.values()].some(
+        ({ program }) => program.type === "server" && program.entry === entry,
+      );
     },
   };
 }

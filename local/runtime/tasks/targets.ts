@@ -2,6 +2,8 @@
 import { get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LOOPBACK } from "../../../cli/loopback.ts";
+import type { Headers } from "../../model/headers.ts";
+import { hasCookie, setCookies } from "../../model/loadBalancer/stickyCookie.ts";
 import { type Health, INITIAL_HEALTH, nextHealth } from "../../model/health.ts";
 import {
   chooseTarget,
@@ -25,6 +27,15 @@ export interface RegisteredTarget {
   /** Counts one open request. The returned function ends it, and is idempotent. */
   beginRequest(): () => void;
 }
+
+export interface TargetChoice {
+  readonly target: RegisteredTarget;
+  /** The headers that the load balancer adds to the response. */
+  readonly responseHeaders: Headers;
+}
+
+/** The cookie of a sticky target group. */
+const COOKIE = "AWSALB";
 
 export interface Registration {
   readonly target: RegisteredTarget;
@@ -52,8 +63,11 @@ export interface Targets {
   readonly usable: number;
   /** @param onHealth called when the health changes. The reason is that of the last failed check. */
   register(port: number, onHealth: OnTargetHealth): Registration;
-  /** `undefined` if no target is registered. */
-  choose(): RegisteredTarget | undefined;
+  /**
+   * @param headers those of the request, whose cookie can name a target.
+   * @returns `undefined` if no target is registered.
+   */
+  choose(headers?: Headers): TargetChoice | undefined;
 }
 
 export function createTargets(declared: DeclaredTargetGroup): Targets {
@@ -164,8 +178,17 @@ export function createTargets(declared: DeclaredTargetGroup): Targets {
       return healthy > 0 ? healthy : registered.size;
     },
     register,
-    choose() {
-      return chooseTarget(group.algorithm, [...registered], turn++);
+    choose(headers = []) {
+      const { algorithm, stickySeconds } = group;
+      const sticky = [...registered].find(
+        ({ healthy, port }) =>
+          healthy && stickySeconds !== undefined && hasCookie(headers, COOKIE, String(port)),
+      );
+      const target = sticky ?? chooseTarget(algorithm, [...registered], turn++);
+      if (target === undefined) return undefined;
+      const responseHeaders =
+        stickySeconds === undefined ? [] : setCookies(COOKIE, String(target.port), stickySeconds, Date.now());
+      return { target, responseHeaders };
     },
   };
 }

@@ -1,15 +1,12 @@
-/** One emulated task: a process that runs the server with the declared environment, and its health. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { pathToFileURL } from "node:url";
-import { ownModule } from "../../../app/src/settings/ownFiles.ts";
-import { settingDefinitions } from "../../../app/src/settings/settings.ts";
+/** One emulated task: a process with the declared environment, and its health. */
+import type { ChildProcess } from "node:child_process";
 import { watchContainer, watchListening } from "./containerHealth.ts";
-import { LOOPBACK } from "../../../cli/loopback.ts";
-import { signalAtEnd } from "../../../cli/signalAtEnd.ts";
 import type { Health } from "../../model/health.ts";
-import type { DeclaredContainer } from "../../model/service.ts";
+import type { DeclaredContainer } from "../../model/container.ts";
+import type { Program } from "./program.ts";
 import { readLines } from "./readLines.ts";
 import type { Registration, Targets } from "./targets.ts";
+import { startProcess } from "./taskProcess.ts";
 
 /** The last lines of output, which explain the end of a task. */
 const MAX_OUTPUT_LINES = 10;
@@ -26,8 +23,7 @@ export interface TaskOptions {
   readonly id: string;
   readonly container: DeclaredContainer;
   readonly targets: Targets;
-  /** The server's source file, which replaces the image. */
-  readonly entry: string;
+  readonly program: Program;
   /** The environment that every process of this machine needs. The declared variables replace these. */
   readonly baseEnvironment: Readonly<Record<string, string>>;
   readonly onListening: (port: number) => void;
@@ -73,21 +69,7 @@ export interface RunningTask extends TaskFaults {
 }
 
 export function startTask(options: TaskOptions): RunningTask {
-  const { container, targets, entry } = options;
-  const environment = {
-    ...options.baseEnvironment,
-    ...container.environment,
-    HOST: LOOPBACK,
-    // The tasks share one machine, so the system chooses their ports.
-    PORT: "0",
-    [settingDefinitions.metricsPort.variable]: "0",
-  };
-  const child = spawn(process.execPath, ["--import", preloadUrl(container), entry], {
-    env: environment,
-    stdio: ["ignore", "pipe", "pipe", "ipc"],
-    // A process group of its own does not get the terminal's Ctrl-C. On Windows it would open a window.
-    detached: process.platform !== "win32",
-  });
+  const { container, targets, program, baseEnvironment, meter } = options;
   const gone = new AbortController();
   const listening = new AbortController();
   const output: string[] = [];
@@ -96,6 +78,20 @@ export function startTask(options: TaskOptions): RunningTask {
   let metricsPort: number | undefined;
   let isFailing = false;
   let stopping: Promise<void> | undefined;
+
+  const taskProcess = startProcess(program, {
+    container,
+    baseEnvironment,
+    onListening,
+    onMetricsPort(port) {
+      metricsPort = port;
+    },
+    onCpuTime(microseconds, atMs) {
+      meter.onCpuTime(options.id, microseconds, atMs);
+    },
+    gone: gone.signal,
+  });
+  const { child } = taskProcess;
 
   const ended = endOf(child).then((end) => {
     gone.abort();
@@ -112,7 +108,7 @@ export function startTask(options: TaskOptions): RunningTask {
 
   function onLine(line: string): void {
     if (isEmbeddedMetrics(line)) {
-      options.meter.onMetrics(options.id, line);
+      meter.onMetrics(options.id, line);
       return;
     }
     output.push(line);
@@ -132,8 +128,10 @@ export function startTask(options: TaskOptions): RunningTask {
 
   async function stop(): Promise<void> {
     await registration?.deregister();
-    child.kill("SIGTERM");
-    const timer = setTimeout(() => child.kill("SIGKILL"), container.stopTimeoutSeconds * 1000);
+    taskProcess.signal("SIGTERM");
+    const timer = setTimeout(() => {
+      taskProcess.signal("SIGKILL");
+    }, container.stopTimeoutSeconds * 1000);
     await ended;
     clearTimeout(timer);
   }
@@ -141,12 +139,9 @@ export function startTask(options: TaskOptions): RunningTask {
   for (const stream of [child.stdout, child.stderr]) {
     if (stream !== null) readLines(stream, onLine);
   }
-  child.on("message", (message) => {
-    const { port, metricsPort: reportedPort, cpuMicroseconds, atMs } = numbersIn(message);
-    metricsPort = reportedPort ?? metricsPort;
-    if (port !== undefined) onListening(port);
-    if (cpuMicroseconds !== undefined && atMs !== undefined)
-      options.meter.onCpuTime(options.id, cpuMicroseconds, atMs);
+  // Such as a command that does not exist.
+  child.on("error", ({ message }) => {
+    if (child.pid === undefined) onLine(message);
   });
   if (container.healthCheck === undefined) {
     health.container = "healthy";
@@ -160,8 +155,7 @@ export function startTask(options: TaskOptions): RunningTask {
   } else {
     void watchContainer({
       check: container.healthCheck,
-      entry,
-      environment,
+      process: taskProcess,
       port: () => registration?.target.port,
       listening: listening.signal,
       gone: gone.signal,
@@ -190,21 +184,12 @@ export function startTask(options: TaskOptions): RunningTask {
       return stopping;
     },
     kill() {
-      child.kill("SIGKILL");
+      taskProcess.signal("SIGKILL");
     },
     signal(signal) {
-      child.kill(signal);
+      taskProcess.signal(signal);
     },
-    freeze() {
-      child.kill("SIGSTOP");
-      // A stopped process cannot notice that this one has ended.
-      const release = child.pid === undefined ? undefined : signalAtEnd(child.pid, "CONT");
-      void ended.then(release);
-      return () => {
-        release?.();
-        child.kill("SIGCONT");
-      };
-    },
+    freeze: () => taskProcess.freeze(),
     setFailing(fails) {
       isFailing = fails;
       registration?.setFailing(fails);
@@ -230,18 +215,6 @@ function combineHealth({
  */
 function isEmbeddedMetrics(line: string): boolean {
   return line.startsWith('{"_aws":');
-}
-
-/** The numbers in a message of `taskPreload.ts`. */
-function numbersIn(message: unknown): Readonly<Record<string, number | undefined>> {
-  if (typeof message !== "object" || message === null) return {};
-  return Object.fromEntries(Object.entries(message).filter(([, value]) => typeof value === "number"));
-}
-
-function preloadUrl({ stopTimeoutSeconds }: DeclaredContainer): string {
-  const url = pathToFileURL(ownModule("local/runtime/tasks/taskPreload.ts"));
-  url.searchParams.set("stopTimeoutMs", String(stopTimeoutSeconds * 1000));
-  return url.href;
 }
 
 function endOf(child: ChildProcess): Promise<Pick<TaskEnd, "code" | "signal">> {

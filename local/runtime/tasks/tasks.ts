@@ -4,14 +4,15 @@ import { restartDelayMs } from "../../model/deployment/rollout.ts";
 import { chooseZone, type ScheduledTask, scheduleTasks } from "../../model/deployment/schedule.ts";
 import type { DeclaredService } from "../../model/service.ts";
 import { createDeployments, type Revision } from "./deployments.ts";
+import type { Program } from "./program.ts";
 import { startTask, type RunningTask, type TaskEnd, type TaskFaults, type TaskMeter } from "./task.ts";
 import type { Targets } from "./targets.ts";
 
 export interface TasksOptions {
   readonly service: DeclaredService;
   readonly targets: Targets;
-  /** The server's file. */
-  readonly entry: string;
+  /** What the tasks of the first deployment run. */
+  readonly program: Program;
   readonly baseEnvironment: Readonly<Record<string, string>>;
   readonly meter: TaskMeter;
   readonly emit: EmitEvent;
@@ -57,10 +58,10 @@ interface TaskEntry {
 }
 
 export function startTasks(options: TasksOptions): Tasks {
-  const { targets, entry, baseEnvironment, meter, emit } = options;
+  const { targets, program, baseEnvironment, meter, emit } = options;
   let { service } = options;
   const entries = new Map<string, TaskEntry>();
-  const deployments = createDeployments({ container: service.container, entry }, emit);
+  const deployments = createDeployments({ container: service.container, program }, emit);
   const timers = new Set<NodeJS.Timeout>();
   let { desiredCount } = service;
   let startedTasks = 0;
@@ -111,14 +112,13 @@ export function startTasks(options: TasksOptions): Tasks {
   }
 
   function startOne(revision: number): void {
-    const { container, entry: file } = deployments.revision(revision);
+    const running = deployments.revision(revision);
     const id = `task-${++startedTasks}`;
     const graceEndsAt = performance.now() + service.healthCheckGraceSeconds * 1000;
     const task = startTask({
       id,
-      container,
+      ...running,
       targets,
-      entry: file,
       baseEnvironment,
       meter,
       onOutput: (line) => {

@@ -1,4 +1,5 @@
 /** A small graph with every part of the path, whose values differ from all defaults. */
+import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import type { DeclaredGraph, DeclaredResource } from "../../../infra/evaluation/graph.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -128,6 +129,7 @@ export function wholePath(changes: Changes = {}): DeclaredGraph {
             environment: Object.entries({
               PORT: "9000",
               GREETING: "declared",
+              [settingDefinitions.serviceName.variable]: "fixture",
               ...(changes.backplane && {
                 BACKPLANE_URL: `rediss://${BACKPLANE_USER.name}@${BACKPLANE_ADDRESS}:7000`,
               }),
