@@ -19,6 +19,12 @@ export const PROJECT_OPTIONS = {
   },
 } as const;
 
+export const SERVICE_OPTION = {
+  type: "string",
+  value: "NAME",
+  description: "Service, if the stack has several",
+} as const;
+
 /** What a user asks to evaluate. */
 export interface ProjectOptions {
   /** @default the repository */

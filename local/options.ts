@@ -12,7 +12,7 @@ import {
   problemWithValue,
   assertNoProblems,
 } from "../cli/options.ts";
-import { PROJECT_OPTIONS } from "./evaluation.ts";
+import { PROJECT_OPTIONS, SERVICE_OPTION } from "./evaluation.ts";
 import { MAX_SPEED } from "./model/metrics/clock.ts";
 
 export interface LocalOptions {
@@ -20,6 +20,8 @@ export interface LocalOptions {
   readonly cwd: string | undefined;
   /** `undefined`: `dev`, or the only stack. */
   readonly stack: string | undefined;
+  /** `undefined`: the only one. */
+  readonly service: string | undefined;
   /** `undefined`: as many as the stack declares. */
   readonly tasks: number | undefined;
   /** Speed of the autoscaler's clock. */
@@ -51,6 +53,7 @@ const WEB_SCHEMES = ["ws:", "wss:", "http:", "https:"];
 
 export const OPTIONS = {
   ...PROJECT_OPTIONS,
+  service: SERVICE_OPTION,
   config: {
     type: "string",
     short: "c",
@@ -152,6 +155,7 @@ export function parseOptions(args: readonly string[], isTerminal = false): Local
   const options: LocalOptions = {
     cwd: values.cwd,
     stack: values.stack,
+    service: values.service,
     tasks: tasks === undefined ? undefined : parseWholeNumber("tasks", tasks, { min: 1 }, problems),
     speed: parseWholeNumber("speed", values.speed, { min: 1, max: MAX_SPEED }, problems),
     edgePort: parsePort("edge-port"),

@@ -32,6 +32,8 @@ export interface StackOptions {
   readonly otherPorts?: readonly ListenPort[] | undefined;
   /** URL of a WebSocket server of this machine that emulates the API Gateway. Without it, the edge of the API Gateway is unsupported. */
   readonly apiGatewayOrigin?: URL | undefined;
+  /** Name of the service to run, if the stack has several. */
+  readonly service?: string | undefined;
   /** Number of tasks. @default what the stack declares */
   readonly tasks?: number | undefined;
   /** Minutes of the autoscaler in a real minute, from 1 to `MAX_SPEED`. */

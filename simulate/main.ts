@@ -4,6 +4,7 @@ import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { writeOutputFile } from "../cli/outputFile.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import { evaluateWithOverrides, findProject } from "../local/evaluation.ts";
+import { selectService } from "../local/model/selectService.ts";
 import { MAX_BYTES, parseCsv } from "./load/csv.ts";
 import type { Load } from "./load/load.ts";
 import { loadOf } from "./load/profiles.ts";
@@ -16,7 +17,7 @@ import { readSimulatedStack, type SimulatedStack, usualPeak } from "./stack.ts";
 import { summarize } from "./summary.ts";
 
 async function run(
-  { cwd, sides, load: choice, svg, json }: SimulateOptions,
+  { cwd, service, sides, load: choice, svg, json }: SimulateOptions,
   orphaned: AbortSignal,
 ): Promise<number> {
   orphaned.addEventListener("abort", () => process.exit(EXIT_CODES.failed));
@@ -24,7 +25,7 @@ async function run(
   const startedAt = performance.now();
   const stacks: SimulatedStack[] = [];
   const warnings = new Set<string>();
-  for (const side of sides) stacks.push(await readSide(cwd, side, warnings));
+  for (const side of sides) stacks.push(await readSide({ cwd, service }, side, warnings));
   for (const message of warnings) process.stderr.write(`warning: ${message}\n`);
 
   const evaluatedAt = performance.now();
@@ -46,7 +47,7 @@ async function run(
 }
 
 async function readSide(
-  cwd: string | undefined,
+  { cwd, service }: Pick<SimulateOptions, "cwd" | "service">,
   { stack: named, config }: Side,
   warnings: Set<string>,
 ): Promise<SimulatedStack> {
@@ -54,7 +55,7 @@ async function readSide(
   const name = [stack, ...Object.entries(config).map(([key, value]) => `${key}=${value}`)].join(" ");
   const graph = await evaluateWithOverrides({ root, stack, config });
   for (const message of graph.warnings) warnings.add(message);
-  return readSimulatedStack(name, graph);
+  return readSimulatedStack(name, selectService(graph, service));
 }
 
 /** @returns the load for stacks that are not evaluated yet, so that a wrong file is reported at once. */

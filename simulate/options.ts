@@ -13,12 +13,14 @@ import {
   parseWholeNumber,
   problemWithValue,
 } from "../cli/options.ts";
-import { PROJECT_OPTIONS } from "../local/evaluation.ts";
+import { PROJECT_OPTIONS, SERVICE_OPTION } from "../local/evaluation.ts";
 import { PROFILE_NAMES, type ProfileName, PROFILES } from "./load/profiles.ts";
 
 export interface SimulateOptions {
   /** Folder of the project; `undefined`: the repository. */
   readonly cwd: string | undefined;
+  /** `undefined`: the only one. */
+  readonly service: string | undefined;
   /** One or two stacks that get the same load. */
   readonly sides: readonly Side[];
   readonly load: LoadChoice;
@@ -42,6 +44,7 @@ const MAX_PEAK = 100_000_000;
 
 export const OPTIONS = {
   ...PROJECT_OPTIONS,
+  service: SERVICE_OPTION,
   config: {
     type: "string",
     short: "c",
@@ -122,6 +125,7 @@ export function parseOptions(args: readonly string[]): SimulateOptions | undefin
   assertNoProblems(problems);
   return {
     cwd: values.cwd,
+    service: values.service,
     sides: values.compare.length === 0 ? [first] : [first, second],
     load,
     svg: values.svg,

@@ -121,7 +121,7 @@ function computedOutputs(
     case "awsx:ecr:Image":
       return {
         imageUri: `${String(inputs["repositoryUrl"])}@sha256:${createHash("sha256")
-          .update(String(inputs["imageTag"] ?? name))
+          .update(JSON.stringify(inputs["imageTag"] ?? name))
           .digest("hex")}`,
       };
     case "awsx:ecs:FargateService":

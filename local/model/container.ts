@@ -92,6 +92,11 @@ export function readContainer(
     ...secrets.filter((secret): secret is readonly [string, string] => secret[1] !== undefined),
   ]);
   const isOurs = settingDefinitions.serviceName.variable in environment;
+  if (isOurs) {
+    for (const key of ["command", "entryPoint"]) {
+      if (container.has(key)) throw container.unsupportedError(key, "nothing");
+    }
+  }
   return {
     name,
     port,
@@ -211,6 +216,7 @@ function readOwnCheck(check: FieldReader): HealthCommand | undefined {
       return { type: "exec", words };
     case "CMD-SHELL":
       return { type: "shell", text: words.join(" ") };
+    case undefined:
     default:
       throw check.unsupportedError("command", "CMD, CMD-SHELL or NONE at its start");
   }

@@ -3,7 +3,7 @@
  * of them is reported, so that no resource is omitted silently.
  */
 import type { DeclaredGraph, DeclaredResource } from "../../infra/evaluation/graph.ts";
-import type { UnsupportedResource } from "./parts.ts";
+import type { UnsupportedResource } from "./unsupported.ts";
 
 /** Emulated with their declared values. */
 const EMULATED = [

@@ -79,7 +79,12 @@ const WITHOUT_EFFECT: Readonly<Record<string, Readonly<Record<string, readonly s
   "aws:lb/targetGroup:TargetGroup": {
     [NETWORK]: ["vpcId"],
     [DEPLOYMENT]: ["name"],
-    "it is off": ["loadBalancingAnomalyMitigation=off", "slowStart=0", "stickiness.type", "stickiness.cookieDuration"],
+    "it is off": [
+      "loadBalancingAnomalyMitigation=off",
+      "slowStart=0",
+      "stickiness.type",
+      "stickiness.cookieDuration",
+    ],
   },
   "awsx:ecs:FargateService": {
     [NETWORK]: ["networkConfiguration", "availabilityZoneRebalancing"],

@@ -4,6 +4,7 @@ import { ignoredInputs } from "./ignoredInputs.ts";
 import { recordReads } from "./inputs.ts";
 import { existingListenerLimitations } from "./loadBalancer/existingListener.ts";
 import { type PartsOptions, readParts, type StackParts } from "./parts.ts";
+import { selectService } from "./selectService.ts";
 import { type DeclaredService, SERVICE_TYPE } from "./service.ts";
 
 export interface ReadStack {
@@ -15,9 +16,9 @@ export interface ReadStack {
 
 /** Reads the parts of a declared stack, and which of its resources and inputs are not emulated. @throws {ExpectedError} as `readParts` */
 export function readStack(graph: DeclaredGraph, options: PartsOptions): ReadStack {
-  const reads = recordReads(graph);
+  const reads = recordReads(selectService(graph, options.service));
   const parts = readParts(reads.graph, options);
-  const covered = coverageOf(graph, parts.unsupported);
+  const covered = coverageOf(reads.graph, parts.unsupported);
   return {
     parts,
     covered,

@@ -6,8 +6,9 @@ import { type DeclaredDistribution, DISTRIBUTION, readDistributions } from "./ed
 import { readExistingLoadBalancers } from "./loadBalancer/existingListener.ts";
 import { type DeclaredLoadBalancer, readLoadBalancers } from "./loadBalancer/loadBalancer.ts";
 import { type DeclaredTargetGroup, readTargetGroups } from "./loadBalancer/targetGroup.ts";
-import { type DeclaredScaling, readScaling } from "./scaling/declaredScaling.ts";
+import { type DeclaredScaling, readScaling, unmeasuredPolicies } from "./scaling/declaredScaling.ts";
 import { type DeclaredService, readService, SERVICE_TYPE } from "./service.ts";
+import type { UnsupportedResource } from "./unsupported.ts";
 import { findWebSocketUrl } from "./webSocketUrl.ts";
 
 export interface StackParts {
@@ -32,13 +33,9 @@ export interface ServicePath {
   readonly webSocketPath: string;
 }
 
-export interface UnsupportedResource {
-  readonly type: string;
-  readonly name: string;
-  readonly reason: string;
-}
-
 export interface PartsOptions {
+  /** Name of the service, if the stack has several. */
+  readonly service?: string | undefined;
   /** Number of tasks. @default what the stack declares */
   readonly tasks?: number | undefined;
   /** URL of the WebSocket server that emulates the API Gateway. */
@@ -88,10 +85,12 @@ export function readParts(graph: DeclaredGraph, { tasks, apiGatewayOrigin }: Par
         }
       : undefined,
     apiGatewayEdge: isEmulated ? apiGatewayEdge : undefined,
-    unsupported:
-      apiGatewayEdge === undefined || isEmulated
+    unsupported: [
+      ...unmeasuredPolicies(graph),
+      ...(apiGatewayEdge === undefined || isEmulated
         ? []
-        : [{ type: DISTRIBUTION, name: apiGatewayEdge.name, reason: NO_API_GATEWAY }],
+        : [{ type: DISTRIBUTION, name: apiGatewayEdge.name, reason: NO_API_GATEWAY }]),
+    ],
   };
 }
 

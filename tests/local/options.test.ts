@@ -6,6 +6,7 @@ describe("the options of npm start", () => {
     assert.deepEqual(parseOptions([]), {
       cwd: undefined,
       stack: undefined,
+      service: undefined,
       tasks: undefined,
       speed: 1,
       edgePort: 8443,
@@ -24,7 +25,7 @@ describe("the options of npm start", () => {
 
   it("are parsed", () => {
     const args = [
-      "--cwd examples/one --stack prod --tasks 3 --speed 60 --edge-port=0 --load-balancer-port 90 --json --verbose",
+      "--cwd examples/one --stack prod --service chat --tasks 3 --speed 60 --edge-port=0 --load-balancer-port 90 --json --verbose",
       "--docker --no-dashboard --dashboard-port 92 --api-gateway-port 91 --api-gateway-origin ws://[::1]:9000/prod",
       "-c edge=load-balancer --config aws:profile=a=b --config domain=",
     ]
@@ -33,6 +34,7 @@ describe("the options of npm start", () => {
     assert.deepEqual(parseOptions(args), {
       cwd: "examples/one",
       stack: "prod",
+      service: "chat",
       tasks: 3,
       speed: 60,
       edgePort: 0,
@@ -66,7 +68,7 @@ describe("the options of npm start", () => {
     const cases: readonly (readonly [string, string])[] = [
       ["prod", "`prod`: got an unknown argument; expected an option (did you mean --stack prod?)."],
       ["tasks", "`tasks`: got an unknown argument; expected a known option (did you mean --tasks?)."],
-      ["3", "`3`: got an unknown argument; expected one of --cwd, --stack, "],
+      ["3", "`3`: got an unknown argument; expected one of --cwd, --stack, --service, "],
       ["--tasks 0", '`--tasks`: got "0"; expected a whole number, 1 or more.'],
       ["--speed 61", '`--speed`: got "61"; expected a whole number from 1 to 60.'],
       ["--tasks 1.5", '`--tasks`: got "1.5"; expected'],

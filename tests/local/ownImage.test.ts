@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -26,7 +27,7 @@ interface Answer {
 
 async function get(url: string, headers: Readonly<Record<string, string>> = SECRET): Promise<Answer> {
   const [response] = (await once(request(url, { headers, rejectUnauthorized: false }).end(), "response")) as [
-    import("node:http").IncomingMessage,
+    IncomingMessage,
   ];
   return {
     status: response.statusCode ?? 0,
@@ -113,12 +114,9 @@ describe("a service with an image of its own", function () {
         graph: await declared({ "own-image:greeting": "good evening" }),
       });
       const failures: unknown[] = [];
-      const completed = stack.next("deployment-completed", ({ revision }) => revision === 2);
-      let isDone = false;
-      void completed.then(() => {
-        isDone = true;
-      });
-      while (!isDone) {
+      const isDone = (): boolean =>
+        stack.events.some((event) => event.event === "deployment-completed" && event.revision === 2);
+      while (!isDone()) {
         const { status, body } = await get(stack.urls.page);
         if (status !== 200) failures.push(body);
       }

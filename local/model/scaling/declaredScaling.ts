@@ -1,6 +1,7 @@
 /** The declared autoscaling of the service: its scalable target, target tracking policies and scheduled actions. */
 import { metricDefinitions } from "../../../app/src/settings/metricDefinitions.ts";
-import { type DeclaredGraph, findResources } from "../../../infra/evaluation/graph.ts";
+import { type DeclaredGraph, type DeclaredResource, findResources } from "../../../infra/evaluation/graph.ts";
+import type { UnsupportedResource } from "../unsupported.ts";
 import { FieldReader } from "../fieldReader.ts";
 import { readSchedule, type Schedule } from "./schedule.ts";
 import type { MetricIdentity } from "../metrics/embeddedMetrics.ts";
@@ -69,9 +70,9 @@ export function readScaling(graph: DeclaredGraph): DeclaredScaling | undefined {
     min,
     max,
     keepsRange,
-    policies: findResources(graph, POLICY).map((policy) =>
-      readPolicy(policy.name, FieldReader.inputsOf(policy)),
-    ),
+    policies: findResources(graph, POLICY)
+      .filter((policy) => !isUnmeasured(policy))
+      .map((policy) => readPolicy(policy.name, FieldReader.inputsOf(policy))),
     schedules: findResources(graph, SCHEDULED_ACTION).map((action) =>
       readScheduledAction(action.name, FieldReader.inputsOf(action)),
     ),
@@ -92,6 +93,27 @@ export function readScalableTarget(
     max: target.number("maxCapacity"),
     keepsRange: resource.options.ignoreChanges.includes("minCapacity"),
   };
+}
+
+/** Policies on metrics that nothing on this machine reports. */
+export function unmeasuredPolicies(graph: DeclaredGraph): readonly UnsupportedResource[] {
+  return findResources(graph, POLICY)
+    .filter(isUnmeasured)
+    .map(({ type, name }) => ({
+      type,
+      name,
+      reason: "only AWS has its metric, so the policy adds no tasks here",
+    }));
+}
+
+/** Whether a metric is that of another server or service. */
+function isUnmeasured(policy: DeclaredResource): boolean {
+  const tracking = FieldReader.inputsOf(policy).objectOrEmpty("targetTrackingScalingPolicyConfiguration");
+  return (
+    tracking.has("customizedMetricSpecification") &&
+    tracking.object("customizedMetricSpecification").text("metricName", "") !==
+      metricDefinitions.connections.cloudWatch.name
+  );
 }
 
 function readPolicy(name: string, inputs: FieldReader): DeclaredPolicy {

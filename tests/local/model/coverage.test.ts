@@ -46,11 +46,7 @@ describe("the inputs of emulated resources", () => {
       distribution: { webAclId: "", originGroups: [{ originId: "pair" }] },
     });
     assert.deepEqual(reportedInputs(graph), [
-      [
-        "aws:lb/targetGroup:TargetGroup",
-        "group",
-        "the local stack ignores slowStart, stickiness.type, stickiness.enabled",
-      ],
+      ["aws:lb/targetGroup:TargetGroup", "group", "the local stack ignores slowStart"],
       [
         "aws:cloudfront/distribution:Distribution",
         "edge",

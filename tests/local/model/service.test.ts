@@ -8,10 +8,12 @@ describe("the declared service", () => {
     assert.deepEqual(container, {
       name: "server",
       port: 9000,
-      environment: { PORT: "9000", GREETING: "declared" },
+      environment: { PORT: "9000", GREETING: "declared", WEBSOCKET_SERVICE_NAME: "fixture" },
+      missingSecrets: [],
+      image: undefined,
       stopTimeoutSeconds: 2,
       healthCheck: {
-        args: ["health"],
+        command: { type: "server", args: ["health"] },
         intervalSeconds: 30,
         timeoutSeconds: 5,
         startPeriodSeconds: 0,
@@ -25,6 +27,11 @@ describe("the declared service", () => {
   it("has the values of the secrets in the environment", () => {
     const { environment } = readService(wholePath({ backplane: {} })).container;
     assert.equal(environment["BACKPLANE_PASSWORD"], BACKPLANE_USER.password);
+  });
+
+  it("lists the secrets that the program does not declare", () => {
+    const secrets = [{ name: "OTHER", valueFrom: "arn:elsewhere" }];
+    assert.deepEqual(readService(wholePath({ container: { secrets } })).container.missingSecrets, ["OTHER"]);
   });
 
   it("has the declared percentages, or the defaults of ECS", () => {
@@ -62,10 +69,6 @@ describe("the declared service", () => {
         /healthCheck: command .* expected CMD node/,
       ],
       [{ portMappings: [] }, /do not contain 9000/],
-      [
-        { secrets: [{ name: "OTHER", valueFrom: "arn:elsewhere" }] },
-        /secrets\[0\]: valueFrom is unsupported/,
-      ],
     ];
     for (const [container, message] of cases)
       assert.throws(() => readService(wholePath({ container })), message);

@@ -1,0 +1,46 @@
+/** The part of a declared graph that belongs to one of its services. */
+import { ExpectedError } from "../../app/src/settings/expectedError.ts";
+import { type DeclaredGraph, type DeclaredResource, findResources } from "../../infra/evaluation/graph.ts";
+import { SERVICE_TYPE } from "./service.ts";
+
+/** The component that contains everything of a service. */
+const COMPONENT_TYPE = "websocket:infra:WebSocketService";
+
+/**
+ * Removes the other services, everything of their components, and what depends on them.
+ * @param named name of the component or of the service. @default the only service
+ * @throws {ExpectedError} that lists the services, if there are several and none is named, or none has the name.
+ */
+export function selectService(graph: DeclaredGraph, named?: string): DeclaredGraph {
+  const services = findResources(graph, SERVICE_TYPE).map((service) => ({
+    service,
+    root: ancestorsOf(graph, service).find(({ type }) => type === COMPONENT_TYPE) ?? service,
+  }));
+  if (named === undefined && services.length <= 1) return graph;
+  const chosen = services.find(({ service, root }) => [service.name, root.name].includes(named ?? ""));
+  if (chosen === undefined) {
+    const names = services.map(({ root }) => root.name);
+    throw new ExpectedError(
+      `\`--service\`: got ${named ?? "nothing"}; expected one of the services of stack ${graph.stack}: ${names.join(", ") || "none"}.` +
+        (names[0] === undefined ? "" : ` Fix: pass \`--service ${names[0]}\``),
+    );
+  }
+  const others = services.filter(({ root }) => root !== chosen.root).map(({ root }) => root.urn);
+  const removed = new Set(others);
+  const isRemoved = (resource: DeclaredResource): boolean =>
+    [resource, ...ancestorsOf(graph, resource)].some(({ urn }) => removed.has(urn)) ||
+    resource.dependencies.some((urn) => removed.has(urn));
+  // A resource is registered after those on which it depends.
+  const resources = graph.resources.filter((resource) => {
+    if (!isRemoved(resource)) return true;
+    removed.add(resource.urn);
+    return false;
+  });
+  return { ...graph, resources };
+}
+
+/** From the parent upwards. */
+function ancestorsOf(graph: DeclaredGraph, { parent }: DeclaredResource): readonly DeclaredResource[] {
+  const found = graph.resources.find(({ urn }) => urn === parent);
+  return found === undefined ? [] : [found, ...ancestorsOf(graph, found)];
+}
