@@ -24,7 +24,7 @@ export function readStack(graph: DeclaredGraph, options: PartsOptions): ReadStac
     covered,
     limitations: [
       ...limitationsOf(covered),
-      ...existingListenerLimitations(graph),
+      ...existingListenerLimitations(reads.graph),
       ...ignoredInputs(reads, covered, parts.servicePath?.service.sidecars ?? []),
       ...limitationsOfService(parts.servicePath?.service),
     ],
