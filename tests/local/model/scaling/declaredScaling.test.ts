@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readScaling } from "../../../../local/model/scaling/declaredScaling.ts";
+import { readScaling, unmeasuredPolicies } from "../../../../local/model/scaling/declaredScaling.ts";
 import { graphOf, resource } from "../../support/graph.ts";
 
 describe("the declared autoscaling", () => {
@@ -82,11 +82,19 @@ describe("the declared autoscaling", () => {
     assert.equal(readScaling(graphOf([])), undefined);
   });
 
+  it("leaves out a policy on another metric than ours, which is reported", () => {
+    const graph = graphOf([target, policy("queue", custom({ metricName: "Channels" }))]);
+    assert.deepEqual(readScaling(graph)?.policies, []);
+    assert.deepEqual(
+      unmeasuredPolicies(graph).map(({ name }) => name),
+      ["queue"],
+    );
+  });
+
   it("is refused if it cannot be emulated", () => {
     const cases = [
       [policy("p", {}, "StepScaling"), /"p": policyType: .*expected one of TargetTrackingScaling/],
       [policy("p", predefined("ECSServiceAverageMemoryUtilization")), /"p" .*predefinedMetricType/],
-      [policy("p", custom({ metricName: "Channels" })), /"p" .*metricName: .*Connections/],
       [policy("p", custom({ statistic: "Maximum" })), /"p" .*statistic: .*Average/],
       [
         action("rate(1 day)"),
