@@ -14,7 +14,8 @@ import type { ContainerProcess } from "./support/container.ts";
 import { parseDockerfile } from "./support/dockerfile.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
-const DOCKERFILE = readFileSync(path.join(ROOT, "app/Dockerfile"), "utf8");
+const CONTEXT = { folder: ROOT, dockerfile: "app/Dockerfile" };
+const DOCKERFILE = readFileSync(path.join(ROOT, CONTEXT.dockerfile), "utf8");
 
 /** npm downloads the packages of the app if its cache lacks them. */
 const BUILD_TIMEOUT_MS = 120_000;
@@ -37,7 +38,7 @@ describe("the image", function () {
     });
     // The image's user must be able to read it.
     chmodSync(scratch, 0o755);
-    image = await buildImage(ROOT, DOCKERFILE, scratch);
+    image = await buildImage(CONTEXT, DOCKERFILE, scratch);
     container = new Container(image);
     undo.defer(() => container.close());
   });
@@ -151,7 +152,7 @@ describe("the reader of Dockerfiles", () => {
     const scratch = mkdtempSync(path.join(tmpdir(), "image-"));
     try {
       for (const line of ["ADD a b", "ENV A=1 B=2", "COPY --link console b", "CMD node server.mjs"]) {
-        await assert.rejects(buildImage(ROOT, `FROM a\n${line}\n`, path.join(scratch, line)), Error, line);
+        await assert.rejects(buildImage(CONTEXT, `FROM a\n${line}\n`, path.join(scratch, line)), Error, line);
       }
     } finally {
       rmSync(scratch, { recursive: true, force: true });

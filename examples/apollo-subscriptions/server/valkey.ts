@@ -1,6 +1,8 @@
 import { Cluster, Redis, type RedisOptions } from "iovalkey";
 
 const DEFAULT_PORT = 6379;
+/** The default of one second is short for a first connection with TLS. */
+const SLOTS_TIMEOUT_MS = 5000;
 
 /** Connects to the backplane of the service. Returns `undefined` if the service has none. */
 export function connectToValkey(): Redis | Cluster | undefined {
@@ -18,6 +20,7 @@ export function connectToValkey(): Redis | Cluster | undefined {
     VALKEY_CLUSTER === "true"
       ? new Cluster([node], {
           redisOptions: options,
+          slotsRefreshTimeout: SLOTS_TIMEOUT_MS,
           // TLS compares the names of the nodes with the certificate, so they are not resolved here.
           dnsLookup: (address, callback) => callback(null, address),
         })

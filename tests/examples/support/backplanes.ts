@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { GENERAL_ACCESS_STRING } from "../../../infra/components/backplane/valkeyAccess.ts";
 import { startStandIn } from "../../../local/stand-in-valkey/server.ts";
 import { requireValkey, startGuardedValkey, startValkey } from "../../support/valkey.ts";
 
@@ -18,10 +19,9 @@ export const BACKPLANES = ["a single server", "a cluster with TLS", "the stand-i
 export async function startBackplane(
   test: Mocha.Context,
   kind: (typeof BACKPLANES)[number],
-  access: string,
 ): Promise<Backplane> {
   if (kind === "the stand-in") {
-    const standIn = await startStandIn({ name: USER, password: PASSWORD, access });
+    const standIn = await startStandIn({ name: USER, password: PASSWORD, access: GENERAL_ACCESS_STRING });
     return {
       environment: {
         VALKEY_URL: `redis://${USER}@127.0.0.1:${standIn.port}`,
@@ -33,7 +33,7 @@ export async function startBackplane(
   }
   const binary = await requireValkey(test);
   const valkey = await (kind === "a cluster with TLS" ? startGuardedValkey(binary) : startValkey(binary));
-  await valkey.command("ACL", "SETUSER", USER, `>${PASSWORD}`, ...access.split(" "));
+  await valkey.command("ACL", "SETUSER", USER, `>${PASSWORD}`, ...GENERAL_ACCESS_STRING.split(" "));
   const { url, cluster, ca } = valkey.address;
   const folder = await mkdtemp(path.join(tmpdir(), "websocket-authority-"));
   const authority = path.join(folder, "ca.pem");

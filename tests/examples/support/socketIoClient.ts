@@ -34,8 +34,8 @@ export interface ChatClient extends Disposable {
   readonly next: () => Promise<Message>;
   /** Sends a message. Resolves with whether the server accepts it. */
   readonly send: (text: string) => Promise<boolean>;
-  /** Takes the reason of the next disconnection. */
-  readonly disconnected: () => Promise<string>;
+  /** Takes the reason of the next disconnection. @param forMs timeout. */
+  readonly disconnected: (forMs?: number) => Promise<string>;
   readonly hasRecovered: () => boolean;
   /** The transport of the connection. */
   readonly transport: () => string;
@@ -71,7 +71,7 @@ export function connectChat(url: string, transport: Transport): ChatClient {
     connected: () => tasks.next(),
     next: () => messages.next(),
     send: (text) => due(socket.emitWithAck("message", { author: "test", text }), "an acknowledgement"),
-    disconnected: () => disconnections.next(),
+    disconnected: (forMs) => disconnections.next(forMs),
     hasRecovered: () => socket.recovered,
     transport: () => socket.io.engine.transport.name,
     move: (next) => {
@@ -100,9 +100,9 @@ class Queue<Value> {
     else waiter(value);
   }
 
-  next(): Promise<Value> {
+  next(forMs?: number): Promise<Value> {
     const value = this.#values.shift();
     if (value !== undefined) return Promise.resolve(value);
-    return due(new Promise((resolve) => this.#waiting.push(resolve)), this.#expected);
+    return due(new Promise((resolve) => this.#waiting.push(resolve)), this.#expected, forMs);
   }
 }

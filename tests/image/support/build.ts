@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { cpSync, mkdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { text } from "node:stream/consumers";
-import { listBuildContext } from "../../../infra/components/tasks/buildContext.ts";
+import { type BuildContext, listBuildContext } from "../../../infra/components/tasks/buildContext.ts";
 import { parseDockerfile } from "./dockerfile.ts";
 import type { Stage } from "./dockerfile.ts";
 
@@ -27,18 +27,18 @@ export interface BuiltImage {
 }
 
 /**
- * @param repository holds the Dockerfile at `app/Dockerfile`, and the build context.
+ * @param dockerfile content of the Dockerfile.
  * @param scratch an empty folder for the stages.
  * @throws {Error} if an instruction fails or is not supported here.
  */
 export async function buildImage(
-  repository: string,
+  buildContext: BuildContext,
   dockerfile: string,
   scratch: string,
 ): Promise<BuiltImage> {
   const context = path.join(scratch, "context");
-  for (const entry of listBuildContext({ folder: repository, dockerfile: "app/Dockerfile" })) {
-    cpSync(path.join(repository, entry), path.join(context, entry), { recursive: true });
+  for (const entry of listBuildContext(buildContext)) {
+    cpSync(path.join(buildContext.folder, entry), path.join(context, entry), { recursive: true });
   }
 
   const roots = new Map<string | undefined, string>([[undefined, context]]);

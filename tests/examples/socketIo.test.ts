@@ -10,8 +10,6 @@ import {
 } from "./support/servers.ts";
 import { connectChat, SOCKET_IO } from "./support/socketIoClient.ts";
 
-const ACCESS = "on ~* &* +@all -@admin -@dangerous +info";
-
 const urlOf = ({ port }: ServerProcess): string => `http://127.0.0.1:${port}`;
 
 describe("the server of examples/socket.io", function () {
@@ -36,7 +34,7 @@ describe("the server of examples/socket.io", function () {
 
   for (const kind of BACKPLANES) {
     it(`shares messages and the state of its clients through Valkey (${kind})`, async function () {
-      await using backplane = await startBackplane(this, kind, ACCESS);
+      await using backplane = await startBackplane(this, kind);
       await using one = await startServer(SOCKET_IO, backplane.environment);
       await using other = await startServer(SOCKET_IO, backplane.environment);
 
