@@ -8,6 +8,8 @@ export interface Resource {
   readonly type: string;
   readonly custom: boolean;
   readonly id?: string;
+  /** Whether the engine refuses to delete it. */
+  readonly protect?: boolean;
   /** Reference to its provider. */
   readonly provider?: string;
   readonly inputs?: Readonly<Record<string, unknown>>;
