@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { isModule } from "./packageFile.ts";
 
 /** The part of the compiler that is used. */
 interface Compiler {
@@ -22,6 +23,8 @@ interface CompilableModule {
 }
 
 const require = createRequire(import.meta.url);
+// eslint-disable-next-line @typescript-eslint/no-deprecated -- Pulumi compiles programs in this way, too.
+const extensions = require.extensions;
 
 /** Overrides the options of a project. Types are not checked. */
 const OPTIONS = {
@@ -35,7 +38,8 @@ const OPTIONS = {
 } as const;
 
 /**
- * From now on, `require` compiles TypeScript files with the compiler of the project, or else with that of Pulumi.
+ * From now on, `require` compiles TypeScript files with the compiler of the project, or else with that of Pulumi, unless Node loads
+ * them as ECMAScript modules.
  * @see https://www.pulumi.com/docs/iac/languages-sdks/javascript/#typescript
  */
 export function compileTypeScript(root: string): void {
@@ -44,8 +48,13 @@ export function compileTypeScript(root: string): void {
   const { config } = existsSync(file) ? compiler.readConfigFile(file, compiler.sys.readFile) : {};
   const compilerOptions = { target: "ES2022", ...config?.compilerOptions, ...OPTIONS };
   process.setSourceMapsEnabled(true);
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- Pulumi compiles programs in this way, too.
-  require.extensions[".ts"] = (module, fileName) => {
+  // Node loads files with unregistered extensions in the same way as those with `.js`.
+  const loadByNode = extensions[".js"];
+  extensions[".ts"] = (module, fileName) => {
+    if (typeof process.features.typescript === "string" && isModule(fileName)) {
+      loadByNode(module, fileName);
+      return;
+    }
     const { outputText } = compiler.transpileModule(readFileSync(fileName, "utf8"), {
       fileName,
       compilerOptions,

@@ -2,12 +2,13 @@
  * Loads the program of a project, as the Node.js runtime of Pulumi does.
  * @see https://github.com/pulumi/pulumi/blob/master/sdk/nodejs/cmd/run/run.ts
  */
-import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import { createRequire, registerHooks } from "node:module";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { compileTypeScript } from "./commonJs.ts";
+import { isModule, isRecord, readPackage } from "./packageFile.ts";
 
 /** What Node loads for a folder, in the order of Pulumi. */
 const ENTRIES = ["index.js", "index.mjs", "index.ts", "index.mts"] as const;
@@ -84,15 +85,6 @@ function packageEntry(root: string): string | undefined {
   );
 }
 
-function isModule(file: string): boolean {
-  if (/\.m[jt]s$/.test(file)) return true;
-  for (let folder = path.dirname(file); ; folder = path.dirname(folder)) {
-    const found = readPackage(folder);
-    if (found !== undefined) return found["type"] === "module";
-    if (folder === path.dirname(folder)) return false;
-  }
-}
-
 async function importModule(root: string, file: string): Promise<unknown> {
   const url = pathToFileURL(file);
   if (evaluations > 1) {
@@ -151,14 +143,4 @@ function isInside(folder: string, file: string): boolean {
 
 function isFolder(name: string): boolean {
   return statSync(name, { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
-
-function readPackage(folder: string): Readonly<Record<string, unknown>> | undefined {
-  const file = path.join(folder, "package.json");
-  const content: unknown = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
-  return isRecord(content) ? content : undefined;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }

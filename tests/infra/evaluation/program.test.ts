@@ -103,6 +103,18 @@ describe("the evaluation of a program of any project", () => {
     );
   });
 
+  it("does not compile the TypeScript of packages with modules, such as this one, to CommonJS", async () => {
+    assert.deepEqual(
+      await outputsOf({
+        "package.json": "{}",
+        "index.ts": 'export { name } from "./modules/name.ts";',
+        "modules/package.json": MODULE,
+        "modules/name.ts": 'export const name = import.meta.url.endsWith("/name.ts") ? "of a module" : "";',
+      }),
+      { name: "of a module" },
+    );
+  });
+
   for (const [kind, files] of Object.entries({
     modules: {
       "index.ts": 'import { bucket } from "./bucket.ts"; export const id = bucket.id;',
