@@ -1,26 +1,34 @@
 /** `smoke`: run the smoke test against the deployed stack. */
-import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
+import type { OutputMap, Stack } from "@pulumi/pulumi/automation/index.js";
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { EXIT, type Context } from "../context.ts";
 import { type PlainRequest, smoke, type SmokeTarget } from "../smoke.ts";
+import { configOf } from "../stack/ephemeral.ts";
 import { openStack } from "../stack/workspace.ts";
 
 const MS_PER_SECOND = 1000;
 
 export async function smokeCommand(context: Context): Promise<number> {
   const stack = await openStack(context.workspace, context.options.stack, { create: false });
-  return (await runSmokeTest(context, stack.name, await stack.outputs())) ? EXIT.done : EXIT.failed;
+  return (await runSmokeTest(context, stack, await stack.outputs())) ? EXIT.done : EXIT.failed;
 }
 
 /** Prints the results, and returns whether all checks passed. */
 export async function runSmokeTest(
   { options, env, print }: Pick<Context, "options" | "env" | "print">,
-  stack: string,
+  stack: Stack,
   outputs: OutputMap,
 ): Promise<boolean> {
-  const target = targetOf(outputs, env["SMOKE_TOKEN"]);
+  const config = (await configOf(stack)) ?? {};
+  // The defaults of Pulumi.yaml are part of the configuration.
+  const hasListener = Object.entries(config).some(
+    ([key, { value }]) => key.endsWith(":listenerArn") && value !== "",
+  );
+  const target = targetOf(outputs, { token: env["SMOKE_TOKEN"], hasListener });
   if (target === undefined)
-    throw new ExpectedError(`${stack} has no outputs to test. Fix: \`npm run deploy -- up ${stack}\``);
+    throw new ExpectedError(
+      `${stack.name} has no outputs to test. Fix: \`npm run deploy -- up ${stack.name}\``,
+    );
   print("\nsmoke test");
   try {
     const { roundTripMs, plainResult } = await smoke(target, {
@@ -42,13 +50,19 @@ export async function runSmokeTest(
     return true;
   } catch (error) {
     print(`  ✗ ${error instanceof Error ? error.message : String(error)}`);
-    print(`  The stack is deployed nevertheless. npm run deploy -- smoke ${stack} tries again.`);
+    print(`  The stack is deployed nevertheless. npm run deploy -- smoke ${stack.name} tries again.`);
     return false;
   }
 }
 
-/** The outputs determine the checks: see infra/program.ts. */
-function targetOf(outputs: OutputMap, token: string | undefined): SmokeTarget | undefined {
+/**
+ * The outputs determine the checks: see infra/program.ts. Other rules of an existing listener can answer requests that the
+ * stack does not expect.
+ */
+function targetOf(
+  outputs: OutputMap,
+  { token, hasListener }: { readonly token: string | undefined; readonly hasListener: boolean },
+): SmokeTarget | undefined {
   const textOf = (name: string): string | undefined => {
     const value: unknown = outputs[name]?.value;
     return typeof value === "string" ? value : undefined;
@@ -56,12 +70,13 @@ function targetOf(outputs: OutputMap, token: string | undefined): SmokeTarget | 
   const websocketUrl = textOf("websocketUrl");
   if (websocketUrl === undefined) return undefined;
   const loadBalancer = textOf("loadBalancerDnsName");
-  const plainRequest: PlainRequest | undefined =
-    textOf("distributionDomainName") === undefined
-      ? { url: `http://${new URL(websocketUrl).host}/`, expected: "redirected" }
-      : loadBalancer === undefined
-        ? undefined
-        : { url: `http://${loadBalancer}/`, expected: "refused" };
+  const plainRequestOf = (): PlainRequest | undefined => {
+    if (hasListener) return undefined;
+    if (textOf("distributionDomainName") === undefined)
+      return { url: `http://${new URL(websocketUrl).host}/`, expected: "redirected" };
+    return loadBalancer === undefined ? undefined : { url: `http://${loadBalancer}/`, expected: "refused" };
+  };
+  const plainRequest = plainRequestOf();
   return {
     websocketUrl,
     isForeign: textOf("serviceName") === undefined,

@@ -135,7 +135,7 @@ async function conclude(context: Context, stack: Stack, { result, report, ms }: 
   print(`\nup ${stack.name} took ${formatDuration(ms)}: ${describeCounts(report, "done")}`);
   for (const line of describeOutputs(result.outputs)) print(line);
 
-  const isWorking = options.smoke ? await runSmokeTest(context, stack.name, result.outputs) : true;
+  const isWorking = options.smoke ? await runSmokeTest(context, stack, result.outputs) : true;
   const expires = expiryOf(await configOf(stack));
   for (const line of nextSteps(stack.name, result.outputs, expires)) print(line);
   return isWorking ? EXIT.done : EXIT.failed;
