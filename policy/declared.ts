@@ -28,7 +28,7 @@ function addedChildren(component: DeclaredResource): readonly Resource[] {
     case "awsx:ecs:FargateService": {
       const { taskDefinitionArgs, ...service } = inputs;
       const { container, ...task } = isRecord(taskDefinitionArgs) ? taskDefinitionArgs : {};
-      const containers = container === undefined ? valueAt(task, "containers") : [container];
+      const containers = container === undefined ? namedContainers(task) : [container];
       return [
         toResource(component, "aws:ecs/service:Service", service),
         toResource(component, "aws:ecs/taskDefinition:TaskDefinition", {
@@ -40,6 +40,16 @@ function addedChildren(component: DeclaredResource): readonly Resource[] {
     default:
       return [];
   }
+}
+
+/** awsx names each container by its key. */
+function namedContainers(task: Values): readonly Values[] {
+  const containers = valueAt(task, "containers");
+  if (!isRecord(containers)) return [];
+  return Object.entries(containers).map(([name, container]) => ({
+    ...(isRecord(container) ? container : {}),
+    name,
+  }));
 }
 
 /** Converts a declared resource, or creates a child with the same name. */

@@ -78,6 +78,7 @@ export const suppressions: readonly Suppression[] = [
   {
     rule: "IAM5",
     resource: ROLE_POLICY,
+    when: "an image is in a private ECR repository",
     findings: ["ecr:GetAuthorizationToken on every resource"],
     reason:
       "The action supports no resource. The other ECR actions are limited to the repositories of the images.",
