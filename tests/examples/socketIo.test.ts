@@ -1,6 +1,11 @@
-/** The server of the Socket.IO example, without a stack. */
+/** The Socket.IO example: its server alone, and its stack. One file, because the packages of the server are installed once. */
 import assert from "node:assert/strict";
+import { ask } from "../local/support/clients.ts";
+import type { StackFixture } from "../local/support/stack.ts";
+import { atSuiteEnd } from "../support/atSuiteEnd.ts";
+import { launchBrowser } from "../support/browser.ts";
 import { BACKPLANES, startBackplane } from "./support/backplanes.ts";
+import { openPage, saveScreenshot, send, waitForText } from "./support/pages.ts";
 import {
   checkTypes,
   INSTALL_TIMEOUT_MS,
@@ -8,7 +13,8 @@ import {
   type ServerProcess,
   startServer,
 } from "./support/servers.ts";
-import { connectChat, SOCKET_IO } from "./support/socketIoClient.ts";
+import { type ChatClient, connectChat, SOCKET_IO } from "./support/socketIoClient.ts";
+import { deploy, killTask, originOf, startExample } from "./support/stacks.ts";
 
 const urlOf = ({ port }: ServerProcess): string => `http://127.0.0.1:${port}`;
 
@@ -53,4 +59,111 @@ describe("the server of examples/socket.io", function () {
       assert.equal(await ended, 0);
     });
   }
+});
+
+/** For the start of new tasks, and the deregistration delay of 10 seconds before the old ones get SIGTERM. */
+const DRAIN_MS = 40_000;
+
+describe("examples/socket.io", function () {
+  this.timeout(60_000);
+
+  let fixture: StackFixture;
+
+  before(async function () {
+    this.timeout(INSTALL_TIMEOUT_MS);
+    await installServer(SOCKET_IO);
+    fixture = await startExample(SOCKET_IO, "dev");
+    atSuiteEnd(this, () => fixture.stack.close());
+  });
+
+  /** Two clients that are connected to different tasks. */
+  async function connectTwo(): Promise<{ one: ChatClient; other: ChatClient; task: string } & Disposable> {
+    using clients = new DisposableStack();
+    const one = clients.use(connectChat(originOf(fixture), "websocket"));
+    const task = await one.connected();
+    for (let n = 0; n < 10; n++) {
+      const other = clients.use(connectChat(originOf(fixture), "websocket"));
+      if ((await other.connected()) === task) continue;
+      const moved = clients.move();
+      return {
+        one,
+        other,
+        task,
+        [Symbol.dispose]: () => {
+          moved.dispose();
+        },
+      };
+    }
+    assert.fail("All clients are connected to one task.");
+  }
+
+  it("sends the messages of one task to the clients of the other", async () => {
+    using clients = await connectTwo();
+    assert.equal(await clients.one.send("from one"), true);
+    const message = await clients.other.next();
+    assert.equal(message.text, "from one");
+    assert.equal(message.task, clients.task);
+  });
+
+  it("keeps each client with long polling on its task", async () => {
+    using all = new DisposableStack();
+    const clients = Array.from({ length: 4 }, () => all.use(connectChat(originOf(fixture), "polling")));
+    const tasks = await Promise.all(clients.map((client) => client.connected()));
+    assert.equal(new Set(tasks).size, 2, "The clients must be on both tasks.");
+    for (const [n, client] of clients.entries()) {
+      const text = `from ${n}`;
+      assert.equal(await client.send(text), true);
+      for (const each of clients)
+        assert.deepEqual(await each.next(), { author: "test", text, task: tasks[n] });
+      assert.equal(client.transport(), "polling");
+    }
+  });
+
+  it("refuses requests to the load balancer without the secret header", async () => {
+    assert.equal((await ask(`${fixture.urls.loadBalancer}/health`)).status, 403);
+  });
+
+  it("shows the messages in its page", async function () {
+    const browser = await launchBrowser(this);
+    try {
+      const pages = await Promise.all([
+        openPage(browser, originOf(fixture)),
+        openPage(browser, `${originOf(fixture)}?transport=polling`),
+      ]);
+      const [ada, grace] = pages;
+      await send(ada, "Ada", "I am connected by WebSocket.");
+      await waitForText(pages, "I am connected by WebSocket.");
+      await send(grace, "Grace", "My proxy allows only long polling.");
+      await waitForText(pages, "My proxy allows only long polling.");
+      await saveScreenshot(browser, pages, SOCKET_IO);
+    } finally {
+      await browser.close();
+    }
+  });
+
+  it("recovers the state of its clients after a deployment", async () => {
+    using client = connectChat(originOf(fixture), "websocket");
+    const task = await client.connected();
+    // A client recovers from the last message that it has received.
+    await client.send("before");
+    assert.equal((await client.next()).text, "before");
+    const deployed = deploy(fixture);
+    assert.equal(await client.disconnected(DRAIN_MS), "transport close");
+    assert.notEqual(await client.connected(), task);
+    assert.equal(client.hasRecovered(), true);
+    await deployed;
+    assert.equal(await client.send("after"), true);
+    assert.equal((await client.next()).text, "after");
+  });
+
+  it("reconnects the clients of a killed task without their state", async () => {
+    using clients = await connectTwo();
+    const { one, other, task } = clients;
+    killTask(fixture, task);
+    await one.disconnected();
+    assert.notEqual(await one.connected(), task);
+    assert.equal(one.hasRecovered(), false);
+    assert.equal(await other.send("after"), true);
+    assert.equal((await one.next()).text, "after");
+  });
 });
