@@ -18,6 +18,7 @@ describe("WebSocketService beside other resources", () => {
     const resources = await declare(() => {
       const { vpcId, publicSubnetIds, privateSubnetIds } = new awsx.ec2.Vpc("shop", {
         availabilityZoneNames: ["eu-west-1a", "eu-west-1b"],
+        subnetSpecs: [{ type: "Public" }],
       });
       new WebSocketService("chat", { access: "open", vpcId, publicSubnetIds, privateSubnetIds });
     });

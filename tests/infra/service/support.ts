@@ -8,19 +8,22 @@ export interface Registered {
   readonly name: string;
   readonly urn: string;
   readonly inputs: Readonly<Record<string, unknown>>;
+  readonly options: pulumi.ResourceOptions;
 }
 
 const PROJECT = "shop";
 const STACK = "test";
+/** Makes the random values of programs equal, so that their resources can be compared. */
+const RANDOM_SEED = "seed";
 
 /**
  * Runs a program and returns its resources in the order of registration.
  * @throws the error that the program throws.
  */
 export async function declare(program: () => void): Promise<readonly Registered[]> {
-  const standIns = standInsFor("eu-west-1");
-  const registered: Omit<Registered, "urn">[] = [];
-  const resources: pulumi.Resource[] = [];
+  const standIns = standInsFor("eu-west-1", RANDOM_SEED);
+  const registered: Omit<Registered, "urn" | "options">[] = [];
+  const declared: { readonly resource: pulumi.Resource; readonly options: pulumi.ResourceOptions }[] = [];
   pulumi.runtime.setAllConfig({});
   await pulumi.runtime.setMocks(
     {
@@ -35,8 +38,8 @@ export async function declare(program: () => void): Promise<readonly Registered[
     STACK,
   );
   await pulumi.runtime.runInPulumiStack(() => {
-    pulumi.runtime.registerStackTransformation(({ resource }) => {
-      resources.push(resource);
+    pulumi.runtime.registerStackTransformation(({ resource, opts }) => {
+      declared.push({ resource, options: opts });
       return undefined;
     });
     program();
@@ -44,15 +47,19 @@ export async function declare(program: () => void): Promise<readonly Registered[
   });
   await pulumi.runtime.disconnect();
   const urns = await Promise.all(
-    resources.map((resource) => new Promise<string>((settle) => resource.urn.apply(settle))),
+    declared.map(async ({ resource, options }) => ({
+      urn: await new Promise<string>((settle) => resource.urn.apply(settle)),
+      options,
+    })),
   );
   return registered
     .filter(({ type }) => type !== "pulumi:pulumi:Stack")
-    .map(({ type, name, inputs }) => ({
-      type,
-      name,
-      inputs,
-      urn: urns.find((urn) => urn.endsWith(`${type}::${name}`)) ?? "",
+    .map((resource) => ({
+      ...resource,
+      ...(urns.find(({ urn }) => urn.endsWith(`${resource.type}::${resource.name}`)) ?? {
+        urn: "",
+        options: {},
+      }),
     }));
 }
 

@@ -180,7 +180,7 @@ describe("an origin that the program does not declare", () => {
     );
     await assert.rejects(
       launch({ ...graph, resources: renamed }),
-      /domainName is unsupported .* expected the name of a declared load balancer/,
+      /domainName is unsupported .* expected the name of a load balancer with rules of the stack/,
     );
   });
 });
