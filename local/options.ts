@@ -104,7 +104,7 @@ export const OPTIONS = {
   watch: {
     type: "boolean",
     description:
-      "Apply changes of app/, console/, client/, infra/ and the stack files\nwhile the stack runs (default in a terminal)",
+      "Apply changes of app/, console/, client/, infra/ and the stack files, or of the project\nof --cwd, while the stack runs (default in a terminal)",
   },
   "no-watch": { type: "boolean", description: "Ignore such changes" },
   "dashboard-port": {

@@ -17,6 +17,7 @@ import { findContainerEngine } from "./runtime/tasks/containerEngine.ts";
 import { startStack } from "./stack.ts";
 import { evaluateInProcess } from "./watch/evaluation.ts";
 import { createImages } from "./watch/images.ts";
+import { watchProject } from "./watch/watchProject.ts";
 import { watchStack } from "./watch/watchStack.ts";
 
 /** The server's sources, or the bundle of the npm package. */
@@ -57,8 +58,9 @@ export async function runStack(
   };
   const project = findProject(options);
   const evaluation: Evaluation = { ...project, config: options.config, randomSeed: randomUUID() };
-  // The npm package has no sources of the server that could change.
-  await using images = options.watch && !isPackaged ? await createImages(OWN_FOLDER) : undefined;
+  // Only the repository has sources of the server that can change.
+  await using images =
+    options.watch && !isPackaged && project.root === OWN_FOLDER ? await createImages(OWN_FOLDER) : undefined;
   // What changes during the build and the evaluation is applied after them.
   const applyChanges =
     images &&
@@ -100,6 +102,10 @@ export async function runStack(
   let dashboard: Dashboard | undefined;
   try {
     if (image !== undefined) applyChanges?.(stack, image);
+    else if (options.watch) {
+      const { root } = project;
+      watchProject(stack, { root, evaluate: () => evaluateInProcess(signal, evaluation), emit, signal });
+    }
     if (options.hasDashboard) {
       dashboard = await startDashboard({ stack, history, ports: dashboardPorts(options) });
       emit({ event: "dashboard-started", url: dashboard.url });

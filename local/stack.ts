@@ -55,6 +55,8 @@ export interface StackChange {
   readonly files: readonly string[];
   readonly graph?: DeclaredGraph | undefined;
   readonly entry?: string | undefined;
+  /** Whether files of the user's image have changed. @default false */
+  readonly hasImageChanged?: boolean | undefined;
 }
 
 export interface RunningStack extends ObservedStack {
@@ -68,6 +70,8 @@ export interface RunningStack extends ObservedStack {
    * @throws {ExpectedError} if the local stack cannot emulate a resource of the graph. Nothing has changed then.
    */
   update(change: StackChange): void;
+  /** Folder of the user's image; `undefined` if the tasks run our server. */
+  imageFolder(): string | undefined;
   /** Resolves when every task is healthy; rejects if the deployment circuit breaker is triggered before. */
   readonly ready: Promise<void>;
   readonly faults: FaultControl;
@@ -169,7 +173,7 @@ export async function startStack(
   let closing: Promise<void> | undefined;
   let { warnings } = graph;
 
-  function update({ files, graph: nextGraph, entry }: StackChange): void {
+  function update({ files, graph: nextGraph, entry, hasImageChanged }: StackChange): void {
     if (closing !== undefined) return;
     const read = nextGraph && readStack(nextGraph, options);
     const next = read?.parts;
@@ -188,7 +192,7 @@ export async function startStack(
       ({ warnings } = nextGraph);
     }
     if (next !== undefined) parts = partsAfter(parts, next, changes);
-    service?.update({ path: next && parts.servicePath, changes, entry, files });
+    service?.update({ path: next && parts.servicePath, changes, entry, hasImageChanged, files });
   }
 
   async function close(): Promise<void> {
@@ -207,6 +211,7 @@ export async function startStack(
     urls,
     tasks: service?.tasks,
     update,
+    imageFolder: () => parts.servicePath?.service.container.image?.folder,
     ready,
     faults,
     status: () => service?.tasks.status() ?? [],
