@@ -94,9 +94,9 @@ export async function startStack(
   const emit: EmitEvent = (event) => {
     for (const observe of observers) observe(event);
   };
-  const { covered, ...first } = readStack(graph, options);
+  const { graph: selected, covered, ...first } = readStack(graph, options);
   let { parts, limitations } = first;
-  emit({ event: "declared", ...summarizeStack(graph, covered, parts, options) });
+  emit({ event: "declared", ...summarizeStack(selected, covered, parts, options) });
   for (const limitation of limitations) emit({ event: "unsupported", ...limitation });
   for (const message of graph.warnings) emit({ event: "warning", message });
 

@@ -8,6 +8,8 @@ import { selectService } from "./selectService.ts";
 import { type DeclaredService, SERVICE_TYPE } from "./service.ts";
 
 export interface ReadStack {
+  /** The selected service, and what belongs to no other one. */
+  readonly graph: DeclaredGraph;
   readonly parts: StackParts;
   readonly covered: readonly Coverage[];
   /** What is declared and missing here. */
@@ -16,10 +18,12 @@ export interface ReadStack {
 
 /** Reads the parts of a declared stack, and which of its resources and inputs are not emulated. @throws {ExpectedError} as `readParts` */
 export function readStack(graph: DeclaredGraph, options: PartsOptions): ReadStack {
-  const reads = recordReads(selectService(graph, options.service));
+  const selected = selectService(graph, options.service);
+  const reads = recordReads(selected);
   const parts = readParts(reads.graph, options);
   const covered = coverageOf(reads.graph, parts.unsupported);
   return {
+    graph: selected,
     parts,
     covered,
     limitations: [

@@ -138,6 +138,20 @@ describe("a service with an image of its own", function () {
     });
   });
 
+  it("runs behind the edge of its component, of which a stack can have several", async () => {
+    const graph = await declared({}, path.join(path.dirname(FIXTURE), "two-services"));
+    await assert.rejects(
+      launch(graph, OPTIONS),
+      /`--service`: got nothing; expected one of .*(chat.*news|news.*chat)/,
+    );
+    await using stack = await running(graph, { ...OPTIONS, service: "news", tasks: 1 });
+    assert.equal(new URL(stack.urls.websocket).pathname, "/news");
+    const { body, cookies } = await get(stack.urls.page, {});
+    assert.match(body, /"GREETING":"news".*"VALKEY_URL":"redis:\/\/[^"]*127\.0\.0\.1:\d+"/);
+    assert.match(cookies[0] ?? "", /^AWSALB=/);
+    assert.equal((await fetch(stack.urls.loadBalancer)).status, 403);
+  });
+
   it("triggers the circuit breaker if its command does not exist", async () => {
     await using stack = await launch(await declared({ "own-image:command": '["no-such-program"]' }), OPTIONS);
     await assert.rejects(stack.stack.ready, /servers: \d+ consecutive tasks ended/);

@@ -3,7 +3,7 @@ import { selectService } from "../../../local/model/selectService.ts";
 import { SERVICE_TYPE } from "../../../local/model/service.ts";
 import { graphOf, resource } from "../support/graph.ts";
 
-const COMPONENT = "websocket:infra:WebSocketService";
+const COMPONENT = "websocket:index:WebSocketService";
 
 describe("the choice of a service", () => {
   const [chat, news] = ["chat", "news"].map((name) => resource(COMPONENT, name, {})) as [
