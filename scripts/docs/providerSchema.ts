@@ -84,10 +84,14 @@ class TypeReader {
     return { properties, required };
   }
 
+  #elementOf(node: ts.TypeNode, key: string): Schema {
+    return { ...this.#schemaOf(node, key), ...(!isLater(node) && { plain: true }) };
+  }
+
   #schemaOf(node: ts.TypeNode, key: string): Schema {
     if (ts.isTypeOperatorNode(node) || ts.isParenthesizedTypeNode(node))
       return this.#schemaOf(node.type, key);
-    if (ts.isArrayTypeNode(node)) return { type: "array", items: this.#schemaOf(node.elementType, key) };
+    if (ts.isArrayTypeNode(node)) return { type: "array", items: this.#elementOf(node.elementType, key) };
     if (ts.isTypeReferenceNode(node)) return this.#schemaOfReference(node, key);
     const [first, ...others] = membersOf(node);
     if (first !== node && first !== undefined && others.length === 0) return this.#schemaOf(first, key);
@@ -103,12 +107,13 @@ class TypeReader {
     const [first, second] = node.typeArguments ?? [];
     if (WRAPPERS.includes(name) && first !== undefined) return this.#schemaOf(first, key);
     if (name === "Record" && second !== undefined)
-      return { type: "object", additionalProperties: this.#schemaOf(second, key) };
+      return { type: "object", additionalProperties: this.#elementOf(second, key) };
     // Language hosts would have to load the schema of another package.
     if (name.includes(".") || name === "Omit") return { $ref: "pulumi.json#/Any" };
     const declaration = this.#get(name);
     if (ts.isTypeAliasDeclaration(declaration)) return this.#schemaOf(declaration.type, key);
-    const token = `${PACKAGE}:index:${name}`;
+    // The SDKs add this suffix to the types of arguments.
+    const token = `${PACKAGE}:index:${name.replace(/Args$/, "")}`;
     this.types[token] ??= { type: "object", ...this.objectOf(name), description: descriptionOf(declaration) };
     return { $ref: `#/types/${token}` };
   }
