@@ -166,7 +166,10 @@ function fargateTaskDefinition(
   const { container, containers, logGroup, taskRole, executionRole, ...taskArgs } = args;
   const taskRoleArn = taskRole?.roleArn;
   const executionRoleArn = executionRole?.roleArn;
-  if (container === undefined || containers !== undefined) refuse("anything but one container");
+  // A container has its own name, or the key under which it is declared.
+  const named = Object.entries(containers ?? {}).map(([key, one]) => ({ ...one, name: key }));
+  const all = container === undefined ? named : [container];
+  if (all.length === 0) refuse("a task without containers");
   if (logGroup?.existing === undefined) refuse("a log group of its own");
   if (taskRoleArn === undefined || executionRoleArn === undefined) refuse("roles of its own");
 
@@ -185,7 +188,7 @@ function fargateTaskDefinition(
       executionRoleArn,
       requiresCompatibilities: ["FARGATE"],
       networkMode: "awsvpc",
-      containerDefinitions: pulumi.jsonStringify([container]),
+      containerDefinitions: pulumi.jsonStringify(all),
     },
     { parent },
   );
