@@ -66,7 +66,7 @@ export function writeManifest(root: string, folder: string): void {
     dependencies: Object.fromEntries(
       imported.filter((name) => !name.startsWith(PEER)).map((name) => [name, versionOf(name, versions)]),
     ),
-    peerDependencies: Object.fromEntries(peers.map((name) => [name, `^${versionOf(name, versions)}`])),
+    peerDependencies: Object.fromEntries(peers.map((name) => [name, rangeFrom(versionOf(name, versions))])),
     peerDependenciesMeta: Object.fromEntries(OPTIONAL_PEERS.map((name) => [name, { optional: true }])),
     publishConfig: { access: "public" },
   };
@@ -90,4 +90,9 @@ function versionOf(name: string, versions: Readonly<Record<string, string>>): st
   if (version === undefined)
     throw new Error(`${name}: the package imports it, but no package.json has its version.`);
   return version;
+}
+
+/** Accepts later versions of the major version. A caret before 0.0.22 would accept only that version. */
+function rangeFrom(version: string): string {
+  return version.startsWith("0.") ? `>=${version} <1` : `^${version}`;
 }
