@@ -1,11 +1,13 @@
 /** The npm package in programs that the real Pulumi engine runs, with stand-ins for AWS. */
 import assert from "node:assert/strict";
+import { appendFileSync } from "node:fs";
 import path from "node:path";
 import { needCli } from "../engine/support/cli.ts";
 import { Project } from "../engine/support/project.ts";
-import { IMAGE } from "../engine/support/types.ts";
+import { CLUSTER, IMAGE, LISTENER_RULE, LOAD_BALANCER, SERVICE } from "../engine/support/types.ts";
 import { text } from "../support/values.ts";
 import { installProgram, PACKAGE_NAME } from "./support/installedProgram.ts";
+import { readmeSnippet } from "./support/readmeSnippets.ts";
 
 const FIXTURES = path.join(import.meta.dirname, "fixtures");
 
@@ -58,5 +60,24 @@ describe("the npm package in the real Pulumi engine", function () {
     assert.equal(text(image?.inputs, "dockerfile.location"), `${folder}/app/Dockerfile`);
 
     await project.pulumi("preview", "--expect-no-changes");
+  });
+
+  it("adds a service to a program with a VPC, a cluster and a load balancer, and changes none of its resources", async () => {
+    await createProject("existing-program");
+    await project.pulumi("up", "--yes", "--skip-preview");
+    project.cloud.forget();
+    appendFileSync(path.join(project.folder, "index.ts"), `\n${readmeSnippet("clusterArn: cluster.arn")}`);
+    await project.pulumi("up", "--yes", "--skip-preview");
+
+    const changes = project.cloud.changes();
+    assert.deepEqual(
+      changes
+        .filter(({ method }) => method !== "create")
+        .map(({ method, type, name }) => `${method} ${type} ${name}`),
+      [],
+    );
+    const created = changes.map(({ type }) => type);
+    for (const type of [SERVICE, LISTENER_RULE]) assert.ok(created.includes(type), type);
+    for (const type of ["aws:ec2/vpc:Vpc", CLUSTER, LOAD_BALANCER]) assert.ok(!created.includes(type), type);
   });
 });
