@@ -59,8 +59,8 @@ describe("the policy pack in the real Pulumi CLI", function () {
     edit(
       project.folder,
       "infra/components/tasks/taskRoles.ts",
-      '"logs:CreateLogStream", "logs:PutLogEvents"],\n',
-      '"logs:*"],\n',
+      'allow(["logs:CreateLogStream", "logs:PutLogEvents"],',
+      'allow(["logs:*"],',
     );
     await project.pulumi("stack", "init", "dev");
     const { code, stdout } = await project.run("up", "--yes", ...POLICY_PACK);
