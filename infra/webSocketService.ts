@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
 import { LogBucket } from "./components/logBucket.ts";
 import type { ScalingMetric } from "./components/tasks/autoscaling.ts";
+import { requireResult } from "./components/requireResult.ts";
 import { createServiceTransform } from "./components/tasks/service.ts";
 import type { Sidecars } from "./components/tasks/sidecars.ts";
 import type { Transforms } from "./components/transforms.ts";
@@ -77,7 +78,9 @@ export class WebSocketService extends pulumi.ComponentResource {
     const config = readArguments(name, args, OTHER_ARGUMENTS);
     super("websocket:index:WebSocketService", name, {}, withTransform(opts, createServiceTransform(config)));
     const child = { parent: this };
-    const { region } = aws.getRegionOutput({}, child);
+    const region = aws
+      .getRegionOutput({}, child)
+      .apply(({ region: found }) => requireResult<string>(found, "The provider has no region."));
     this.#warn(config, region);
 
     const { transform, sidecars, scalingMetric } = args;

@@ -4,6 +4,7 @@ import * as random from "@pulumi/random";
 import { MIB } from "../../../app/src/settings/units.ts";
 import { createGenerations } from "../generations.ts";
 import type { Generations } from "../generations.ts";
+import { protectIf } from "../protection.ts";
 import type { Suppression } from "../suppression.ts";
 import { applyTransform } from "../transform.ts";
 import type { Transform } from "../transform.ts";
@@ -102,7 +103,12 @@ export class Backplane extends pulumi.ComponentResource {
     });
 
     // Pulumi does not autoname users and groups, and their IDs are unique per region.
-    const id = new random.RandomId(`${name}-id`, { byteLength: ID_BYTES, prefix: `${name}-` }, child).hex;
+    const { hex: id } = new random.RandomId(
+      `${name}-id`,
+      { byteLength: ID_BYTES, prefix: `${name}-` },
+      // The ID remains if the program renames the component and has an alias of the old name.
+      { ...child, ignoreChanges: ["prefix"] },
+    );
     const user = new aws.elasticache.User(
       `${name}-tasks`,
       {
@@ -142,7 +148,7 @@ export class Backplane extends pulumi.ComponentResource {
       child,
     );
     const toBackplane = new aws.vpc.SecurityGroupEgressRule(
-      `tasks-to-${name}`,
+      `${name}-tasks-egress`,
       {
         securityGroupId: args.taskSecurityGroupId,
         description: "Valkey at the backplane",
@@ -170,7 +176,7 @@ export class Backplane extends pulumi.ComponentResource {
             ecpuPerSeconds: [{ maximum: args.maxEcpus }],
           },
         },
-        { ...child, protect: args.protect },
+        { ...child, ...protectIf(args.protect) },
       ),
     );
 

@@ -2,6 +2,8 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { CLOUDFRONT_REGION } from "../../config/data/regions.ts";
 import { HTTP_PORT, HTTPS_PORT } from "../network/listeners.ts";
+import { protectIf } from "../protection.ts";
+import { requireResult } from "../requireResult.ts";
 import type { Suppression } from "../suppression.ts";
 import { applyTransform } from "../transform.ts";
 import type { Transforms } from "../transforms.ts";
@@ -159,7 +161,7 @@ export class Distribution extends pulumi.ComponentResource {
         {
           ...child,
           ...(domain === undefined && { ignoreChanges: IGNORED_WITHOUT_DOMAIN }),
-          protect: args.protect,
+          ...protectIf(args.protect),
         },
       ),
     );
@@ -226,8 +228,7 @@ function buildOriginArgs({
 function requireManagedPolicyId(
   policy: pulumi.Output<{ id?: string; name?: string }>,
 ): pulumi.Output<string> {
-  return policy.apply(({ id, name }) => {
-    if (id === undefined) throw new Error(`CloudFront has no managed policy ${name ?? ""}.`);
-    return id;
-  });
+  return policy.apply(({ id, name }) =>
+    requireResult(id, `CloudFront has no managed policy ${name ?? ""}.`),
+  );
 }

@@ -65,7 +65,7 @@ export class VpcOrigin extends pulumi.ComponentResource {
       originSslProtocols: { items: [...ORIGIN_TLS], quantity: ORIGIN_TLS.length },
     };
     const hash = pulumi
-      .jsonStringify([pulumi.getProject(), pulumi.getStack(), endpoint, TIMEOUTS])
+      .jsonStringify([pulumi.getProject(), pulumi.getStack(), name, endpoint, TIMEOUTS])
       .apply((declared) => shortHash(declared, HASH_DIGITS));
 
     const origin = new aws.cloudfront.VpcOrigin(
@@ -75,7 +75,7 @@ export class VpcOrigin extends pulumi.ComponentResource {
         {
           vpcOriginEndpointConfig: {
             // VPC origin names are unique, and the replaced VPC origin still has its name. So every change must change the
-            // name. The tags contain the names of the project and the stack.
+            // name. The tags contain the names of the project and the stack. Several services can use one load balancer.
             name: pulumi.interpolate`${args.loadBalancerName}-${hash}`,
             arn: args.loadBalancerArn,
             ...endpoint,

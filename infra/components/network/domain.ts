@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { requireResult } from "../requireResult.ts";
 import { waitFor } from "../waitFor.ts";
 
 export interface DomainArgs {
@@ -53,7 +54,10 @@ export function verifyZoneId(
   { domain, zoneId }: Pick<DomainArgs, "domain" | "zoneId">,
   opts: pulumi.InvokeOptions,
 ): pulumi.Output<string> {
-  return pulumi.all([zoneId, aws.route53.getZoneOutput({ zoneId }, opts)]).apply(([id, { name }]) => {
+  const zoneName = aws.route53
+    .getZoneOutput({ zoneId }, opts)
+    .apply(({ name }) => requireResult<string>(name, "Route 53 returned a zone without a name."));
+  return pulumi.all([zoneId, zoneName]).apply(([id, name]) => {
     const zone = name.replace(/\.$/, "");
     if (zone === "" || domain === zone || domain.endsWith(`.${zone}`)) return id;
     throw new pulumi.RunError(

@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { headerPriority, hostPriority } from "../../config/data/listenerRulePriorities.ts";
+import { requireResult } from "../requireResult.ts";
 import { waitFor } from "../waitFor.ts";
 import { checkListener } from "./listenerChecks.ts";
 import { declareHeaderRule, declareHostRule } from "./listenerRules.ts";
@@ -75,7 +76,9 @@ export class ExistingListener extends pulumi.ComponentResource implements LoadBa
     const targetGroup = declareTargetGroup(name, args, {
       ...child,
       // A target group belongs to one load balancer, so the listener of another one needs a new target group.
-      replacementTrigger: listener.loadBalancerArn,
+      replacementTrigger: listener.apply(({ loadBalancerArn }) =>
+        requireResult<string>(loadBalancerArn, "The listener has no load balancer."),
+      ),
     });
     const rules = declareTaskRules(
       name,
@@ -176,8 +179,7 @@ function declareRules(
 }
 
 /** Returns one of the security groups, always the same: a load balancer is in all of them. */
-function firstOf(securityGroupIds: readonly string[]): string {
-  const [first] = securityGroupIds.toSorted();
-  if (first === undefined) throw new Error("The load balancer of the listener has no security group.");
-  return first;
+function firstOf(securityGroupIds: readonly string[] | undefined): string {
+  const [first] = securityGroupIds?.toSorted() ?? [];
+  return requireResult(first, "The load balancer of the listener has no security group.");
 }

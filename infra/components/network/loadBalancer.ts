@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { protectIf } from "../protection.ts";
 import type { Suppression } from "../suppression.ts";
 import { applyTransform } from "../transform.ts";
 import type { Transform } from "../transform.ts";
@@ -111,7 +112,7 @@ export class LoadBalancer extends pulumi.ComponentResource implements LoadBalanc
           dropInvalidHeaderFields: true,
           accessLogs: { enabled: true, ...args.accessLogs },
         },
-        { ...child, protect: args.protect },
+        { ...child, ...protectIf(args.protect) },
       ),
     );
     const targetGroup = declareTargetGroup(name, args, child);

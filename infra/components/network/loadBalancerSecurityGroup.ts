@@ -105,7 +105,7 @@ export function declareTaskRules(
     child,
   );
   const fromLoadBalancer = new aws.vpc.SecurityGroupIngressRule(
-    `tasks-from-${name}`,
+    `${name}-tasks-ingress`,
     {
       securityGroupId: taskSecurityGroupId,
       description: "Requests and health checks from the load balancer",

@@ -10,6 +10,9 @@ const ZONE_COUNT = 2;
 
 const SUBNET_MASK = 24;
 
+/** Names in a preview that cannot look them up. The names of the subnets do not contain them. */
+const PREVIEWED_ZONES = Array.from({ length: ZONE_COUNT }, (_, index) => `zone-${index + 1}`);
+
 export interface VpcArgs {
   /** ARN of a bucket and a prefix for the flow logs, such as `arn:aws:s3:::NAME/network`. */
   readonly flowLogDestination: pulumi.Input<string>;
@@ -63,9 +66,10 @@ export function declareVpc(
  * have no Fargate.
  */
 async function findAvailabilityZones(child: pulumi.InvokeOptions): Promise<string[]> {
-  const { names } = await aws.getAvailabilityZones(
+  const { names }: Partial<aws.GetAvailabilityZonesResult> = await aws.getAvailabilityZones(
     { state: "available", filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] },
     child,
   );
-  return names.slice(0, ZONE_COUNT);
+  // Pulumi returns nothing in a preview if the configuration of the provider depends on a new resource.
+  return names?.slice(0, ZONE_COUNT) ?? PREVIEWED_ZONES;
 }

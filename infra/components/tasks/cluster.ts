@@ -75,7 +75,8 @@ export class Cluster extends pulumi.ComponentResource implements ClusterAccess {
     const { hex: clusterName } = new random.RandomId(
       `${name}-name`,
       { byteLength: SUFFIX_BYTES, prefix: `${name}-` },
-      child,
+      // The name remains if the program renames the component and has an alias of the old name.
+      { ...child, ignoreChanges: ["prefix"] },
     );
     const insightsLog = createLogGroup("insights", {
       name: pulumi.interpolate`/aws/ecs/containerinsights/${clusterName}/performance`,

@@ -3,6 +3,7 @@ import * as awsx from "@pulumi/awsx";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterAccess } from "./cluster.ts";
 import type { ServiceConfig } from "../../config/serviceConfig.ts";
+import { protectIf } from "../protection.ts";
 import { applyTransform } from "../transform.ts";
 import type { Transform } from "../transform.ts";
 import { CONTAINER_NAME } from "../../config/ownServer/checkSidecars.ts";
@@ -237,11 +238,11 @@ export function createServiceTransform({
     // ECS would move all tasks to the new load balancer at once, while clients still connect to the old one. A replacement runs
     // both services until clients use the new load balancer.
     replaceOnChanges: ["loadBalancers"],
-    protect,
+    ...protectIf(protect),
   };
   return ({ type, props, opts }) => {
     if (type === "aws:ecs/service:Service") return { props, opts: pulumi.mergeOptions(opts, serviceOptions) };
-    return INGRESS_TYPES.has(type) ? { props, opts: pulumi.mergeOptions(opts, { protect }) } : undefined;
+    return INGRESS_TYPES.has(type) ? { props, opts: pulumi.mergeOptions(opts, protectIf(protect)) } : undefined;
   };
 }
 

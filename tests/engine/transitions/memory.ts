@@ -37,7 +37,7 @@ export const MEMORY_TRANSITIONS: readonly Transition[] = [
         "create RandomId websocket-backplane-id",
         "create RandomPassword websocket-backplane-password-1",
         "create SecurityGroup websocket-backplane",
-        "create SecurityGroupEgressRule tasks-to-websocket-backplane",
+        "create SecurityGroupEgressRule websocket-backplane-tasks-egress",
         "create SecurityGroupIngressRule websocket-backplane-from-tasks",
         "create ServerlessCache websocket-backplane",
         "create User websocket-backplane-tasks",

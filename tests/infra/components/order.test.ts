@@ -19,7 +19,7 @@ describe("a stack", () => {
     assertAfter(graph, findResource(graph, LOAD_BALANCER), [
       "websocket-from-cloudfront",
       "websocket-to-tasks",
-      "tasks-from-websocket",
+      "websocket-tasks-ingress",
     ]);
   });
 
@@ -29,11 +29,11 @@ describe("a stack", () => {
       "websocket-network-to-aws",
       "websocket-service-task-policy",
       "websocket-service-execution-policy",
-      "tasks-from-websocket",
+      "websocket-tasks-ingress",
       "websocket-to-tasks",
       "aws:elasticache/serverlessCache:ServerlessCache websocket-backplane",
       "websocket-backplane-from-tasks",
-      "tasks-to-websocket-backplane",
+      "websocket-backplane-tasks-egress",
       "websocket-backplane-tasks",
     ]);
   });
