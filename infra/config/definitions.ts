@@ -154,8 +154,13 @@ const {
   ...configurable
 } = settingDefinitions;
 
-/** The server's settings that a stack can change. */
-export const configurableSettings = configurable;
+/** The server's settings that a stack can change. Those of tokens can be outputs; see tokenInputs.ts. */
+export const configurableSettings = {
+  ...configurable,
+  jwksUrl: { ...configurable.jwksUrl, isInput: true },
+  jwtIssuer: { ...configurable.jwtIssuer, isInput: true },
+  jwtAudience: { ...configurable.jwtAudience, isInput: true },
+} as const;
 
 /** Every key of the project's own namespace, in the order of Pulumi.yaml. */
 export const configDefinitions = {

@@ -13,6 +13,8 @@ import type { KeyValues } from "./keyDefinition.ts";
 import { scalingWarnings } from "./rules/scalingRules.ts";
 import { scheduleWarnings } from "./rules/scheduleRules.ts";
 import type { ServerImage } from "./ownServer/serverImage.ts";
+import { separateTokenInputs } from "./tokenInputs.ts";
+import type { TokenInputs } from "./tokenInputs.ts";
 import { checkOwnWorkload, checkWorkload } from "./rules/workloadRules.ts";
 
 /** A value for each key, legal by itself. */
@@ -26,6 +28,8 @@ export interface ServiceConfig extends KeyValues<typeof infrastructureDefinition
   readonly existing: ExistingConfig;
   /** The settings of our server. They have no effect beside `image`. */
   readonly settings: Settings;
+  /** Settings whose values are outputs of other resources. In `settings`, they have a placeholder. */
+  readonly tokenInputs: TokenInputs;
   /** Another server than ours. */
   readonly image: ServerImage | undefined;
 }
@@ -61,9 +65,11 @@ export function resolveValues(
 ): { readonly config: ServiceConfig } | { readonly problems: readonly Problem[] } {
   const read = readEdge(values, region, keyOf);
   const infrastructure = pick(values, infrastructureDefinitions);
+  const tokens = separateTokenInputs(values);
   const settings: Settings = {
     ...defaultSettings(),
     ...pick(values, configurableSettings),
+    ...tokens.plain,
     // The load balancer reaches a task at its address in the subnet.
     host: "0.0.0.0",
     serviceName,
@@ -79,7 +85,16 @@ export function resolveValues(
     ...(values.edge === "api-gateway" ? [] : checkServer(workload, keyOf)),
   ];
   if ("problems" in read || problems.length > 0) return { problems };
-  return { config: { ...infrastructure, edge: read.edge, existing: readExisting(values), settings, image } };
+  return {
+    config: {
+      ...infrastructure,
+      edge: read.edge,
+      existing: readExisting(values),
+      settings,
+      tokenInputs: tokens.inputs,
+      image,
+    },
+  };
 }
 
 /** Keys on which rules depend without naming them. */

@@ -71,11 +71,11 @@ export function declareImage({ name, config, transform, child }: Scope, plan: Im
 
 /** Describes the container of the server. */
 export function describeContainer(
-  { image, settings }: Pick<ServiceConfig, "image" | "settings">,
+  { image, settings, tokenInputs }: Pick<ServiceConfig, "image" | "settings" | "tokenInputs">,
   containerImage: ContainerImage,
   backplane: BackplaneAccess | undefined,
 ): Container {
   return image === undefined
-    ? describeServerContainer(containerImage, settings, backplane)
+    ? describeServerContainer(containerImage, settings, tokenInputs, backplane)
     : describeOwnContainer(containerImage, image, backplane);
 }

@@ -1,7 +1,8 @@
 /** The container of our server: its settings as environment variables, and its own health check. */
+import type * as pulumi from "@pulumi/pulumi";
 import { toEnvironment } from "../../../app/src/settings/environment.ts";
 import { settingDefinitions } from "../../../app/src/settings/settings.ts";
-import type { Settings } from "../../../app/src/settings/settings.ts";
+import type { SettingName, Settings } from "../../../app/src/settings/settings.ts";
 import type { BackplaneAccess } from "./backplaneAccess.ts";
 import type { Container, ContainerImage } from "./container.ts";
 
@@ -10,28 +11,33 @@ const HEALTH_COMMAND = ["node", "server.mjs", "health"];
 
 /**
  * Describes the container of our server.
+ * @param inputs settings whose values are outputs of other resources.
  * @param backplane Valkey cache of the tasks; without one at most one task runs.
  */
 export function describeServerContainer(
   image: ContainerImage,
   settings: Settings,
+  inputs: Readonly<Partial<Record<SettingName, pulumi.Input<string>>>>,
   backplane: BackplaneAccess | undefined,
 ): Container {
-  const environment = toEnvironment({
+  const plain = toEnvironment({
     ...settings,
     valkeyCluster: backplane !== undefined,
     valkeyBudgetMib: backplane?.budgetMib ?? settings.valkeyBudgetMib,
   });
-  const { valkeyUrl, valkeyPassword } = settingDefinitions;
+  const { valkeyPassword } = settingDefinitions;
+  const later = { ...inputs, ...(backplane !== undefined && { valkeyUrl: backplane.url }) };
+  const environment: Record<string, pulumi.Input<string>> = { ...plain };
+  for (const [name, value] of Object.entries(later)) {
+    // Object.entries widens the keys to strings.
+    environment[settingDefinitions[name as keyof typeof later].variable] = value;
+  }
   const [passwordArn, ...previousSecretArns] = backplane?.passwordArns ?? [];
   return {
     image,
     cpuArchitecture: "ARM64",
     port: settings.port,
-    environment: Object.entries(environment).map(([name, value]) => ({
-      name,
-      value: name === valkeyUrl.variable ? (backplane?.url ?? value) : value,
-    })),
+    environment: Object.entries(environment).map(([name, value]) => ({ name, value })),
     secrets: passwordArn === undefined ? [] : [{ name: valkeyPassword.variable, valueFrom: passwordArn }],
     previousSecretArns,
     healthCommand: HEALTH_COMMAND,

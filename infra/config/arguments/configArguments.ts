@@ -142,11 +142,11 @@ export interface ConfigArguments {
   /** Which clients may connect: token admits clients with a valid token, open admits every client that has the address. @default none: required, unless edge is api-gateway */
   readonly access?: "token" | "open";
   /** URL of the keys that verify the clients' tokens; required if access is token. @default "" */
-  readonly jwksUrl?: string;
+  readonly jwksUrl?: pulumi.Input<string>;
   /** Issuer that a token must have; required if access is token. @default "" */
-  readonly jwtIssuer?: string;
+  readonly jwtIssuer?: pulumi.Input<string>;
   /** Audience that a token must have; required if access is token. @default "" */
-  readonly jwtAudience?: string;
+  readonly jwtAudience?: pulumi.Input<string>;
   /** Claim with the channels that a token may read and publish to: names, prefixes that end with *, and / for the default channel. @default "channels" */
   readonly jwtChannelClaim?: string;
   /** Claim with the channels that a token may read, in the form of jwtChannelClaim. @default "subscribe" */

@@ -6,6 +6,7 @@ import type { Problem } from "../../../app/src/settings/problem.ts";
 import { completeServerImage } from "../ownServer/serverImage.ts";
 import type { ServerImageArgs } from "../ownServer/serverImage.ts";
 import { checkOwnArguments } from "../ownServer/ownArguments.ts";
+import { isLater } from "../ownServer/fields.ts";
 import { findMissingAccess, suggestAccess } from "../access.ts";
 import { ConfigError } from "../configError.ts";
 import { configDefinitions } from "../definitions.ts";
@@ -74,7 +75,7 @@ function readValues(given: ReadonlyMap<string, unknown>, problems: Problem[]): C
 function checkValue(definition: KeyDefinition, name: string, value: unknown): Problem | undefined {
   if (isLater(value)) {
     if (definition.isInput === true) return undefined;
-    const expected = `${allowedValues(definition)} as a plain value, because it determines which resources exist`;
+    const expected = `${allowedValues(definition)} as a plain value, because rules or the set of resources depend on it`;
     return { key: name, got: "an output or a promise", expected, fix: [] };
   }
   if (isLegal(definition, value)) return undefined;
@@ -104,10 +105,6 @@ function isLegal(definition: KeyDefinition, value: unknown): boolean {
   return (
     items.every((item) => typeof item === "string") && decode(definition, JSON.stringify(items)) !== undefined
   );
-}
-
-function isLater(value: unknown): boolean {
-  return pulumi.Output.isInstance(value) || value instanceof Promise;
 }
 
 function findUnknownNames(names: readonly string[], otherNames: readonly string[]): readonly Problem[] {

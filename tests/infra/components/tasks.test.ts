@@ -203,7 +203,8 @@ describe("the transform of the service", () => {
       assert.deepEqual(optionsOf("aws:ecs/service:Service", protect), {
         ignoreChanges: ["desiredCount"],
         replaceOnChanges: ["loadBalancers"],
-        protect,
+        // A value of false would override the option of the whole component.
+        ...(protect && { protect }),
       });
     }
   });

@@ -58,7 +58,7 @@ describe("the arguments of WebSocketService", () => {
     ],
     [
       { minTasks: pulumi.output(2) },
-      "`minTasks`: got an output or a promise; expected a whole number from 1 to 1000 (tasks) as a plain value, because it determines which resources exist.",
+      "`minTasks`: got an output or a promise; expected a whole number from 1 to 1000 (tasks) as a plain value, because rules or the set of resources depend on it.",
     ],
     [
       { domain: "ws.example.com" },

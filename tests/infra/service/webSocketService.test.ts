@@ -98,6 +98,45 @@ describe("WebSocketService", () => {
   });
 });
 
+describe("the token settings of WebSocketService", () => {
+  const issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_example";
+
+  it("accept outputs of other resources, which the tasks receive", async () => {
+    const resources = await declare(() => {
+      const pool = pulumi.output(Promise.resolve(issuer));
+      new WebSocketService("chat", {
+        access: "token",
+        jwksUrl: pulumi.interpolate`${pool}/.well-known/jwks.json`,
+        jwtIssuer: pool,
+        jwtAudience: "chat",
+      });
+    });
+    const [service] = ofType(resources, "awsx:ecs:FargateService");
+    const { container } = service?.inputs["taskDefinitionArgs"] as {
+      readonly container: {
+        readonly environment: readonly { readonly name: string; readonly value: string }[];
+      };
+    };
+    const variables = new Map(container.environment.map(({ name, value }) => [name, value]));
+    assert.equal(variables.get("WEBSOCKET_JWKS_URL"), `${issuer}/.well-known/jwks.json`);
+    assert.equal(variables.get("WEBSOCKET_JWT_ISSUER"), issuer);
+    assert.equal(variables.get("WEBSOCKET_JWT_AUDIENCE"), "chat");
+  });
+
+  it("are still required together", async () => {
+    await assert.rejects(
+      declare(() => {
+        new WebSocketService("chat", {
+          access: "token",
+          jwksUrl: pulumi.output(issuer),
+          jwtAudience: "chat",
+        });
+      }),
+      /`jwtIssuer`: got nothing/,
+    );
+  });
+});
+
 function ofType(resources: readonly Registered[], wanted: string): readonly Registered[] {
   return resources.filter(({ type }) => type === wanted);
 }
