@@ -127,7 +127,7 @@ export class Distribution extends pulumi.ComponentResource {
         name,
         {
           enabled: true,
-          comment: `${pulumi.getProject()} ${pulumi.getStack()}`,
+          comment: `${pulumi.getProject()} ${pulumi.getStack()} ${name}`,
           isIpv6Enabled: true,
           httpVersion: "http2and3",
           priceClass: args.priceClass,
