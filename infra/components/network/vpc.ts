@@ -66,10 +66,10 @@ export function declareVpc(
  * have no Fargate.
  */
 async function findAvailabilityZones(child: pulumi.InvokeOptions): Promise<string[]> {
-  const { names }: Partial<aws.GetAvailabilityZonesResult> = await aws.getAvailabilityZones(
+  const { names } = (await aws.getAvailabilityZones(
     { state: "available", filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] },
     child,
-  );
+  )) as Partial<aws.GetAvailabilityZonesResult>;
   // Pulumi returns nothing in a preview if the configuration of the provider depends on a new resource.
   return names?.slice(0, ZONE_COUNT) ?? PREVIEWED_ZONES;
 }
