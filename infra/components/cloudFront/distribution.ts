@@ -228,7 +228,5 @@ function buildOriginArgs({
 function requireManagedPolicyId(
   policy: pulumi.Output<{ id?: string; name?: string }>,
 ): pulumi.Output<string> {
-  return policy.apply(({ id, name }) =>
-    requireResult(id, `CloudFront has no managed policy ${name ?? ""}.`),
-  );
+  return policy.apply(({ id, name }) => requireResult(id, `CloudFront has no managed policy ${name ?? ""}.`));
 }

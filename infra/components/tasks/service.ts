@@ -242,7 +242,9 @@ export function createServiceTransform({
   };
   return ({ type, props, opts }) => {
     if (type === "aws:ecs/service:Service") return { props, opts: pulumi.mergeOptions(opts, serviceOptions) };
-    return INGRESS_TYPES.has(type) ? { props, opts: pulumi.mergeOptions(opts, protectIf(protect)) } : undefined;
+    return INGRESS_TYPES.has(type)
+      ? { props, opts: pulumi.mergeOptions(opts, protectIf(protect)) }
+      : undefined;
   };
 }
 
