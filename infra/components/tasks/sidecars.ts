@@ -30,9 +30,22 @@ export function completeSidecars(
 export function findSidecarSources(
   sidecars: Sidecars,
 ): pulumi.Output<Pick<TaskSources, "repositoryArns" | "secretArns">> {
-  const sources = Object.values(sidecars).map(({ image, secrets }) => ({ image, secrets }));
+  const sources = Object.values(sidecars).map(
+    ({ image, secrets, logConfiguration, repositoryCredentials }) => ({
+      image,
+      secrets,
+      logConfiguration,
+      repositoryCredentials,
+    }),
+  );
   return pulumi.output(sources).apply((all) => ({
     repositoryArns: all.flatMap(({ image }) => findRepositoryArn(image) ?? []),
-    secretArns: all.flatMap(({ secrets }) => (secrets ?? []).map(({ valueFrom }) => valueFrom)),
+    secretArns: all.flatMap(({ secrets = [], logConfiguration, repositoryCredentials }) =>
+      [
+        ...secrets.map(({ valueFrom }) => valueFrom),
+        ...(logConfiguration?.secretOptions ?? []).map(({ valueFrom }) => valueFrom),
+        repositoryCredentials?.credentialsParameter,
+      ].filter((arn) => arn !== undefined),
+    ),
   }));
 }

@@ -132,9 +132,19 @@ describe("sidecars", () => {
         image: pulumi.output("123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/chat:v1"),
         secrets: pulumi.output([{ name: "KEY", valueFrom: pulumi.output(PARAMETER) }]),
       },
-      router: { image: "public.ecr.aws/aws-observability/aws-for-fluent-bit:stable" },
+      router: {
+        image: "registry.example/router:1",
+        repositoryCredentials: { credentialsParameter: SECRET },
+        logConfiguration: {
+          logDriver: "splunk",
+          secretOptions: [{ name: "splunk-token", valueFrom: `${PARAMETER}-token` }],
+        },
+      },
     });
     const read = await new Promise((resolve) => sources.apply(resolve));
-    assert.deepEqual(read, { repositoryArns: [REPOSITORY], secretArns: [PARAMETER] });
+    assert.deepEqual(read, {
+      repositoryArns: [REPOSITORY],
+      secretArns: [PARAMETER, `${PARAMETER}-token`, SECRET],
+    });
   });
 });
