@@ -65,15 +65,23 @@ export const suppressions: readonly Suppression[] = [
     resource: ROLE_POLICY,
     when: "enableExec is true",
     findings: [
-      "logs:DescribeLogGroups on every resource",
       "ssmmessages:CreateControlChannel on every resource",
       "ssmmessages:CreateDataChannel on every resource",
       "ssmmessages:OpenControlChannel on every resource",
       "ssmmessages:OpenDataChannel on every resource",
+    ],
+    reason: "ECS Exec needs these actions, which support no resource.",
+  },
+  {
+    rule: "IAM5",
+    resource: ROLE_POLICY,
+    when: "enableExec is true, and the stack declares the cluster",
+    findings: [
+      "logs:DescribeLogGroups on every resource",
       "logs:DescribeLogStreams on everything in one resource",
     ],
     reason:
-      "ECS Exec needs these actions. Only the last one supports a resource, and the name of a session's log stream contains the session ID.",
+      "ECS Exec needs these actions to log its sessions. Only the last one supports a resource, and the name of a session's log stream contains the session ID.",
   },
   {
     rule: "IAM5",
