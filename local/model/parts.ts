@@ -5,6 +5,7 @@ import { type DeclaredBackplane, readBackplane } from "./backplane.ts";
 import { type DeclaredDistribution, DISTRIBUTION, readDistributions } from "./edge/distribution.ts";
 import { readExistingLoadBalancers } from "./loadBalancer/existingListener.ts";
 import { type DeclaredLoadBalancer, readLoadBalancers } from "./loadBalancer/loadBalancer.ts";
+import { withLocalHosts } from "./loadBalancer/localHosts.ts";
 import { type DeclaredTargetGroup, readTargetGroups } from "./loadBalancer/targetGroup.ts";
 import { type DeclaredScaling, readScaling, unmeasuredPolicies } from "./scaling/declaredScaling.ts";
 import { type DeclaredService, readService, SERVICE_TYPE } from "./service.ts";
@@ -70,20 +71,7 @@ export function readParts(graph: DeclaredGraph, { tasks, apiGatewayOrigin }: Par
     throw new ExpectedError(`Stack ${graph.stack} cannot be emulated: ${NO_API_GATEWAY}`);
   }
   return {
-    servicePath: hasService
-      ? {
-          edge,
-          loadBalancers: [
-            ...readLoadBalancers(graph),
-            ...readExistingLoadBalancers(graph, (arn) => isPlainOrigin(edge, arn)),
-          ],
-          targetGroups: readTargetGroups(graph),
-          service: readService(graph, tasks),
-          scaling: readScaling(graph),
-          backplane: readBackplane(graph),
-          webSocketPath: findWebSocketUrl(graph)?.pathname ?? "/",
-        }
-      : undefined,
+    servicePath: hasService ? readServicePath(graph, edge, tasks) : undefined,
     apiGatewayEdge: isEmulated ? apiGatewayEdge : undefined,
     unsupported: [
       ...unmeasuredPolicies(graph),
@@ -91,6 +79,27 @@ export function readParts(graph: DeclaredGraph, { tasks, apiGatewayOrigin }: Par
         ? []
         : [{ type: DISTRIBUTION, name: apiGatewayEdge.name, reason: NO_API_GATEWAY }]),
     ],
+  };
+}
+
+function readServicePath(
+  graph: DeclaredGraph,
+  edge: DeclaredDistribution | undefined,
+  tasks: number | undefined,
+): ServicePath {
+  const service = readService(graph, tasks);
+  const loadBalancers = [
+    ...readLoadBalancers(graph),
+    ...readExistingLoadBalancers(graph, (arn) => isPlainOrigin(edge, arn)),
+  ];
+  return {
+    edge,
+    loadBalancers: loadBalancers.map((loadBalancer) => withLocalHosts(loadBalancer, service.targetGroupArn)),
+    targetGroups: readTargetGroups(graph),
+    service,
+    scaling: readScaling(graph),
+    backplane: readBackplane(graph),
+    webSocketPath: findWebSocketUrl(graph)?.pathname ?? "/",
   };
 }
 

@@ -10,8 +10,7 @@ import {
 } from "../../../infra/evaluation/existingResources.ts";
 import type { Limitation } from "../coverage.ts";
 import { FieldReader } from "../fieldReader.ts";
-import type { RuleCondition } from "./condition.ts";
-import { LISTENER, type ListenerRule, readRules, RULE } from "./listener.ts";
+import { LISTENER, readRules, RULE } from "./listener.ts";
 import type { DeclaredLoadBalancer } from "./loadBalancer.ts";
 
 /** The maximum of AWS. The program checks that the load balancer does not close connections before the next heartbeat. */
@@ -19,9 +18,6 @@ const IDLE_TIMEOUT_SECONDS = 4000;
 
 /** The default of AWS. */
 const CLIENT_KEEP_ALIVE_SECONDS = 3600;
-
-/** Clients of this machine use these hosts instead of the domain. */
-const LOCAL_HOSTS = ["localhost", "127.0.0.1"];
 
 /** A load balancer of an existing listener, as an origin of CloudFront names it. */
 export interface ExistingLoadBalancer {
@@ -65,7 +61,7 @@ export function readExistingLoadBalancers(
         name: "existing listener",
         protocol: isPlain(arn) ? "HTTP" : "HTTPS",
         port: EXISTING_LISTENER_PORT,
-        rules: readRules(graph, listenerArn).map(withLocalHosts),
+        rules: readRules(graph, listenerArn),
         defaultAction: {
           type: "fixed-response",
           status: 404,
@@ -98,15 +94,4 @@ function hasVpcOrigin(graph: DeclaredGraph, arn: string): boolean {
   return findResources(graph, "aws:cloudfront/vpcOrigin:VpcOrigin").some(
     (origin) => FieldReader.inputsOf(origin).object("vpcOriginEndpointConfig").text("arn") === arn,
   );
-}
-
-function withLocalHosts({ conditions, ...rule }: ListenerRule): ListenerRule {
-  return {
-    ...rule,
-    conditions: conditions.map((condition): RuleCondition =>
-      condition.kind === "host-header"
-        ? { ...condition, values: [...condition.values, ...LOCAL_HOSTS] }
-        : condition,
-    ),
-  };
 }

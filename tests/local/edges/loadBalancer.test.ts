@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect as connectTls } from "node:tls";
+import type { DeclaredResource } from "../../../infra/evaluation/graph.ts";
 import { localCertificate } from "../../../local/runtime/network/certificate.ts";
 import { atSuiteEnd } from "../../support/atSuiteEnd.ts";
-import { ask, refusedUpgrade } from "../support/clients.ts";
+import { ask, connect, refusedUpgrade } from "../support/clients.ts";
 import { DECLARED_PORTS, loadBalancerEdge } from "../support/edges.ts";
+import { rule } from "../support/graph.ts";
 import { freePorts, portOf } from "../support/ports.ts";
 import { FIXTURE_OPTIONS, launch, running, type StackFixture } from "../support/stack.ts";
 
@@ -96,3 +98,38 @@ describe("a load balancer that is the edge", () => {
     );
   });
 });
+
+describe("a listener of the program that other services share", () => {
+  it("forwards requests to localhost as requests to the domain of the service", async () => {
+    const forHost = (priority: number, host: string, targetGroupArn: string): DeclaredResource =>
+      rule(priority, [{ hostHeader: { values: [host] } }], { type: "forward", targetGroupArn });
+    const { resources, ...graph } = loadBalancerEdge();
+    const shared = resources.map((declared) =>
+      declared.inputs["protocol"] === "HTTPS" && declared.type === "aws:lb/listener:Listener"
+        ? withDefault(declared, "arn:others")
+        : declared,
+    );
+    const rules = [forHost(1, "api.example.com", "arn:others"), forHost(2, "ws.example.com", "arn:group")];
+    await using fixture = await running({
+      ...graph,
+      resources: [...shared, ...rules.map((declared) => onListener(declared, "arn:https"))],
+    });
+    const { websocket } = fixture.urls;
+    for (const headers of [{}, { Host: "ws.example.com" }]) {
+      using client = await connect(websocket, headers);
+      assert.ok(client.pid > 0);
+    }
+    for (const Host of ["api.example.com", "other.example.com"]) {
+      assert.equal(await refusedUpgrade(websocket, { Host }), 503);
+    }
+  });
+});
+
+function withDefault(listener: DeclaredResource, targetGroupArn: string): DeclaredResource {
+  const defaultActions = [{ type: "forward", targetGroupArn }];
+  return { ...listener, inputs: { ...listener.inputs, defaultActions } };
+}
+
+function onListener(declared: DeclaredResource, listenerArn: string): DeclaredResource {
+  return { ...declared, inputs: { ...declared.inputs, listenerArn } };
+}
