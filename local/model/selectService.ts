@@ -9,17 +9,27 @@ const COMPONENT_TYPE = "websocket:index:WebSocketService";
 /**
  * Removes the other services, everything of their components, and what depends on them.
  * @param named name of the component or of the service. @default the only service
- * @throws {ExpectedError} that lists the services, if there are several and none is named, or none has the name.
+ * @throws {ExpectedError} that lists the services, if there are several and none is named, none has the name, or two have the same
+ * name.
  */
 export function selectService(graph: DeclaredGraph, named?: string): DeclaredGraph {
-  const services = findResources(graph, SERVICE_TYPE).map((service) => ({
-    service,
-    root: ancestorsOf(graph, service).find(({ type }) => type === COMPONENT_TYPE) ?? service,
-  }));
+  const services = findResources(graph, SERVICE_TYPE)
+    .map((service) => {
+      const component = ancestorsOf(graph, service).find(({ type }) => type === COMPONENT_TYPE);
+      return { service, root: component ?? service, isOurs: component !== undefined };
+    })
+    // The fix suggests the first one.
+    .toSorted((a, b) => Number(b.isOurs) - Number(a.isOurs));
   if (named === undefined && services.length <= 1) return graph;
+  const names = services.map(({ root }) => root.name);
+  const repeated = names.find((name, index) => names.indexOf(name) !== index);
+  if (repeated !== undefined) {
+    throw new ExpectedError(
+      `Stack ${graph.stack}: got several services with the name ${repeated}; expected unique names. Fix: rename one of them in the program`,
+    );
+  }
   const chosen = services.find(({ service, root }) => [service.name, root.name].includes(named ?? ""));
   if (chosen === undefined) {
-    const names = services.map(({ root }) => root.name);
     throw new ExpectedError(
       `\`--service\`: got ${named ?? "nothing"}; expected one of the services of stack ${graph.stack}: ${names.join(", ") || "none"}.` +
         (names[0] === undefined ? "" : ` Fix: pass \`--service ${names[0]}\``),

@@ -40,4 +40,19 @@ describe("the choice of a service", () => {
     });
     assert.throws(() => selectService(graph, "mail"), /got mail; expected one of .*chat, news/);
   });
+
+  it("names the services of a component first, and suggests one of them", () => {
+    const foreign = resource(SERVICE_TYPE, "api", {});
+    assert.throws(() => selectService(graphOf([foreign, chat, service])), {
+      message:
+        "`--service`: got nothing; expected one of the services of stack test: chat, api. Fix: pass `--service chat`",
+    });
+  });
+
+  it("rejects services with the same name", () => {
+    const again = { ...service, urn: "urn:other" };
+    assert.throws(() => selectService(graphOf([chat, service, again]), "chat"), {
+      message: /^Stack test: got several services with the name chat; expected unique names\./,
+    });
+  });
 });
