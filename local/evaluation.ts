@@ -1,4 +1,5 @@
 /** The evaluation of a stack with overrides of its configuration. */
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { PROJECT_FOLDER } from "../app/src/settings/ownFiles.ts";
@@ -43,9 +44,14 @@ export interface Evaluation {
   readonly randomSeed?: string | undefined;
 }
 
-/** @throws {ExpectedError} if the folder has no project, or the stack must be named. */
+/** @throws {ExpectedError} if the folder does not exist or has no project, or the stack must be named. */
 export function findProject({ cwd, stack }: ProjectOptions): Pick<Evaluation, "root" | "stack"> {
   const root = cwd === undefined ? PROJECT_FOLDER : path.resolve(cwd);
+  if (!existsSync(root)) {
+    throw new ExpectedError(
+      `\`--cwd\`: got ${root}, which does not exist; expected the folder of a Pulumi project.`,
+    );
+  }
   if (!isProject(root)) {
     throw new ExpectedError(
       `${root} has no Pulumi.yaml; expected the folder of a Pulumi project. Fix: pass \`--cwd DIR\`, or restore the file`,

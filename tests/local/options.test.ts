@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import path from "node:path";
+import { findProject } from "../../local/evaluation.ts";
 import { parseOptions } from "../../local/options.ts";
 
 describe("the options of npm start", () => {
@@ -112,5 +114,13 @@ describe("the options of npm start", () => {
         line,
       );
     }
+  });
+
+  it("rejects a folder that does not exist, and one without a project", () => {
+    const missing = path.join(import.meta.dirname, "missing");
+    assert.throws(() => findProject({ cwd: missing }), {
+      message: `\`--cwd\`: got ${missing}, which does not exist; expected the folder of a Pulumi project.`,
+    });
+    assert.throws(() => findProject({ cwd: import.meta.dirname }), { message: / has no Pulumi\.yaml; / });
   });
 });
