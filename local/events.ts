@@ -83,7 +83,11 @@ interface FaultEvent extends ActiveFault {
 }
 
 export type StackEvent =
-  | ({ readonly event: "declared" } & StackSummary)
+  | ({
+      readonly event: "declared";
+      /** Deploys the stack to AWS, such as `pulumi up`. */
+      readonly deployCommand: string;
+    } & StackSummary)
   /** From the configuration checks of the program, or from the local stack itself. */
   | { readonly event: "warning"; readonly message: string }
   /** Declared resources whose behavior is missing here, at the start, and after a change those that are new. */

@@ -4,6 +4,7 @@ import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { isPackaged, OWN_FOLDER } from "../app/src/settings/ownFiles.ts";
 import { childEnvironment } from "../cli/childEnvironment.ts";
+import { commandOf } from "../cli/commandNames.ts";
 import { findValkeyServer } from "../cli/valkeyServer.ts";
 import { createKeyboard } from "./control/keyboard.ts";
 import { type Dashboard, startDashboard } from "./dashboard/dashboard.ts";
@@ -58,9 +59,9 @@ export async function runStack(
   };
   const project = findProject(options);
   const evaluation: Evaluation = { ...project, config: options.config, randomSeed: randomUUID() };
+  const isOwnProject = !isPackaged && project.root === OWN_FOLDER;
   // Only the repository has sources of the server that can change.
-  await using images =
-    options.watch && !isPackaged && project.root === OWN_FOLDER ? await createImages(OWN_FOLDER) : undefined;
+  await using images = options.watch && isOwnProject ? await createImages(OWN_FOLDER) : undefined;
   // What changes during the build and the evaluation is applied after them.
   const applyChanges =
     images &&
@@ -86,6 +87,7 @@ export async function runStack(
     graph,
     {
       ...options,
+      deployCommand: isOwnProject ? commandOf("deploy") : undefined,
       otherPorts: options.hasDashboard && options.dashboardPort !== undefined ? dashboardPorts(options) : [],
       valkeyServer: await findValkeyServer(process.env["PATH"]),
       entry: image?.entry ?? SERVER,

@@ -34,6 +34,8 @@ export interface StackOptions {
   readonly apiGatewayOrigin?: URL | undefined;
   /** Name of the service to run, if the stack has several. */
   readonly service?: string | undefined;
+  /** The command that deploys the stack to AWS. @default `pulumi up` */
+  readonly deployCommand?: string | undefined;
   /** Number of tasks. @default what the stack declares */
   readonly tasks?: number | undefined;
   /** Minutes of the autoscaler in a real minute, from 1 to `MAX_SPEED`. */
@@ -96,7 +98,8 @@ export async function startStack(
   };
   const { graph: selected, covered, ...first } = readStack(graph, options);
   let { parts, limitations } = first;
-  emit({ event: "declared", ...summarizeStack(selected, covered, parts, options) });
+  const { deployCommand = "pulumi up" } = options;
+  emit({ event: "declared", deployCommand, ...summarizeStack(selected, covered, parts, options) });
   for (const limitation of limitations) emit({ event: "unsupported", ...limitation });
   for (const message of graph.warnings) emit({ event: "warning", message });
 

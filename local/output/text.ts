@@ -23,7 +23,7 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
       return [
         `${paint("strong", `Stack ${event.stack}`)}: ${event.resources} declared resources (${count})`,
         ...event.path.map(({ part, text }) => `  ${paint("dim", part.padEnd(PART_WIDTH))}  ${text}`),
-        paint("dim", "The local stack is a development tool. Production is AWS: npm run deploy."),
+        paint("dim", `The local stack is a development tool. Production is AWS: ${event.deployCommand}.`),
       ];
     }
     case "warning":

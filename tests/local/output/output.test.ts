@@ -99,6 +99,20 @@ describe("the output", () => {
     assert.ok(entries.every(({ time }) => !Number.isNaN(Date.parse(time))));
   });
 
+  it("names the command that deploys the stack", () => {
+    const stream = new Text();
+    const counts = { emulated: 1, skipped: 0, unsupported: 0, unknown: 0 };
+    linesOutput(stream, stream, { verbose: false }).event({
+      event: "declared",
+      deployCommand: "pulumi up",
+      stack: "dev",
+      resources: 1,
+      counts,
+      path: [],
+    });
+    assert.match(stream.text, /Production is AWS: pulumi up\.\n$/);
+  });
+
   it("without a terminal is lines, and failures go to stderr", () => {
     const stream = new Text();
     const errors = new Text();
