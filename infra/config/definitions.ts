@@ -111,7 +111,7 @@ export const infrastructureDefinitions = {
     kind: "choice",
     choices: ["PriceClass_100", "PriceClass_200", "PriceClass_All"],
     default: "PriceClass_100",
-    description: "Price class of CloudFront, which limits the edge locations that serve the stack",
+    description: "Price class of CloudFront, which limits the edge locations that serve clients",
   },
   logRetentionDays: {
     kind: "choice",
@@ -122,7 +122,7 @@ export const infrastructureDefinitions = {
   retainData: {
     kind: "boolean",
     default: false,
-    description: "Whether logs and images remain after the stack is destroyed",
+    description: "Whether logs and images remain after the service is destroyed",
   },
   enableExec: {
     kind: "boolean",

@@ -38,7 +38,7 @@ export const edgeDefinitions = {
     isInput: true,
     pattern: orEmpty(CERTIFICATE_ARN),
     allowed: "the ARN of a certificate in ACM, or empty",
-    description: "Certificate of originTls, in the stack's region; if empty, ACM issues one in hostedZoneId",
+    description: "Certificate of originTls, in the region of the service; if empty, ACM issues one in hostedZoneId",
   },
   domain: {
     kind: "text",
@@ -46,7 +46,7 @@ export const edgeDefinitions = {
     pattern: orEmpty(DOMAIN_NAME),
     allowed: "a domain name such as ws.example.com, or empty",
     description:
-      "Custom domain of the stack; if empty, clients use CloudFront's domain, which allows TLS 1.0",
+      "Custom domain of the service; if empty, clients use CloudFront's domain, which allows TLS 1.0",
   },
   certificateArn: {
     kind: "text",
@@ -55,7 +55,7 @@ export const edgeDefinitions = {
     pattern: orEmpty(CERTIFICATE_ARN),
     allowed: "the ARN of a certificate in ACM, or empty",
     description:
-      "Certificate of domain, in us-east-1 for CloudFront, else in the stack's region; if empty, ACM issues one in hostedZoneId",
+      "Certificate of domain, in us-east-1 for CloudFront, else in the region of the service; if empty, ACM issues one in hostedZoneId",
   },
   hostedZoneId: {
     kind: "text",

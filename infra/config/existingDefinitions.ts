@@ -20,7 +20,7 @@ export const existingDefinitions = {
     isInput: true,
     pattern: orEmpty(new RegExp(`vpc-${ID_DIGITS.source}`)),
     allowed: "the ID of a VPC, such as vpc-0123456789abcdef0, or empty",
-    description: "Existing VPC of the stack; if empty, the stack has its own",
+    description: "Existing VPC of the service; if empty, the service has its own",
   },
   publicSubnetIds: {
     kind: "list",
@@ -46,7 +46,7 @@ export const existingDefinitions = {
     isInput: true,
     pattern: orEmpty(CLUSTER_ARN),
     allowed: "the ARN of an ECS cluster, or empty",
-    description: "Existing ECS cluster of the service; if empty, the stack has its own",
+    description: "Existing ECS cluster of the service; if empty, the service has its own",
   },
   listenerArn: {
     kind: "text",
@@ -55,7 +55,7 @@ export const existingDefinitions = {
     pattern: orEmpty(LISTENER_ARN),
     allowed: "the ARN of a listener of an Application Load Balancer, or empty",
     description:
-      "Existing listener in vpcId, on which the stack has its rules; if empty, the stack has its own load balancer",
+      "Existing listener in vpcId, on which the service has its rules; if empty, the service has its own load balancer",
   },
   listenerRulePriority: {
     kind: "integer",
@@ -63,7 +63,7 @@ export const existingDefinitions = {
     default: 100,
     min: 1,
     max: MAX_FIRST_PRIORITY,
-    description: `First of the ${PRIORITY_COUNT} priorities of listenerArn that belong to the stack`,
+    description: `First of the ${PRIORITY_COUNT} priorities of listenerArn that belong to the service`,
   },
   logGroupName: {
     kind: "text",
@@ -72,7 +72,7 @@ export const existingDefinitions = {
     // CloudWatch Logs API reference, CreateLogGroup.
     pattern: /[\w./#-]{0,512}/,
     allowed: "the name of a log group, or empty",
-    description: "Existing log group of the tasks; if empty, the stack has its own",
+    description: "Existing log group of the tasks; if empty, the service has its own",
   },
   repositoryName: {
     kind: "text",
@@ -81,7 +81,7 @@ export const existingDefinitions = {
     // ECR API reference, CreateRepository.
     pattern: orEmpty(/(?=.{2,256}$)[a-z0-9]+(?:[._-][a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-][a-z0-9]+)*)*/),
     allowed: "the name of an ECR repository, or empty",
-    description: "Existing ECR repository of the image; if empty, the stack has its own",
+    description: "Existing ECR repository of the image; if empty, the service has its own",
   },
 } as const satisfies Record<string, KeyDefinition>;
 

@@ -9,11 +9,11 @@ export interface ConfigArguments {
   readonly originAccess?: "public" | "private";
   /** Domain name of the load balancer for HTTPS from CloudFront; if empty, CloudFront uses HTTP. @default "" */
   readonly originTls?: string;
-  /** Certificate of originTls, in the stack's region; if empty, ACM issues one in hostedZoneId. @default "" */
+  /** Certificate of originTls, in the region of the service; if empty, ACM issues one in hostedZoneId. @default "" */
   readonly originCertificateArn?: pulumi.Input<string>;
-  /** Custom domain of the stack; if empty, clients use CloudFront's domain, which allows TLS 1.0. @default "" */
+  /** Custom domain of the service; if empty, clients use CloudFront's domain, which allows TLS 1.0. @default "" */
   readonly domain?: string;
-  /** Certificate of domain, in us-east-1 for CloudFront, else in the stack's region; if empty, ACM issues one in hostedZoneId. @default "" */
+  /** Certificate of domain, in us-east-1 for CloudFront, else in the region of the service; if empty, ACM issues one in hostedZoneId. @default "" */
   readonly certificateArn?: pulumi.Input<string>;
   /** Route 53 hosted zone of domain and originTls; if empty, you create their DNS records. @default "" */
   readonly hostedZoneId?: pulumi.Input<string>;
@@ -21,21 +21,21 @@ export interface ConfigArguments {
   readonly apiGatewayUrl?: string;
   /** Query strings that CloudFront forwards to the API Gateway; it removes all others. @default [] */
   readonly apiGatewayQueryStrings?: readonly string[];
-  /** Existing VPC of the stack; if empty, the stack has its own. @default "" */
+  /** Existing VPC of the service; if empty, the service has its own. @default "" */
   readonly vpcId?: pulumi.Input<string>;
   /** Public subnets of vpcId, for a public load balancer, and for the tasks without privateSubnetIds. @default [] */
   readonly publicSubnetIds?: pulumi.Input<readonly pulumi.Input<string>[]>;
   /** Private subnets of vpcId with NAT or VPC endpoints, for the tasks, the cache and an internal load balancer. @default [] */
   readonly privateSubnetIds?: pulumi.Input<readonly pulumi.Input<string>[]>;
-  /** Existing ECS cluster of the service; if empty, the stack has its own. @default "" */
+  /** Existing ECS cluster of the service; if empty, the service has its own. @default "" */
   readonly clusterArn?: pulumi.Input<string>;
-  /** Existing listener in vpcId, on which the stack has its rules; if empty, the stack has its own load balancer. @default "" */
+  /** Existing listener in vpcId, on which the service has its rules; if empty, the service has its own load balancer. @default "" */
   readonly listenerArn?: pulumi.Input<string>;
-  /** First of the 10 priorities of listenerArn that belong to the stack (priority, 1 to 49991). @default 100 */
+  /** First of the 10 priorities of listenerArn that belong to the service (priority, 1 to 49991). @default 100 */
   readonly listenerRulePriority?: number;
-  /** Existing log group of the tasks; if empty, the stack has its own. @default "" */
+  /** Existing log group of the tasks; if empty, the service has its own. @default "" */
   readonly logGroupName?: pulumi.Input<string>;
-  /** Existing ECR repository of the image; if empty, the stack has its own. @default "" */
+  /** Existing ECR repository of the image; if empty, the service has its own. @default "" */
   readonly repositoryName?: pulumi.Input<string>;
   /** Minimum number of tasks (tasks, 1 to 1000). @default 1 */
   readonly minTasks?: number;
@@ -75,7 +75,7 @@ export interface ConfigArguments {
   readonly originHeaderName?: string;
   /** Increment to rotate the origin secret; the previous secret stays valid (generations, 1 to 1000000). @default 1 */
   readonly originSecretGeneration?: number;
-  /** Price class of CloudFront, which limits the edge locations that serve the stack. @default "PriceClass_100" */
+  /** Price class of CloudFront, which limits the edge locations that serve clients. @default "PriceClass_100" */
   readonly priceClass?: "PriceClass_100" | "PriceClass_200" | "PriceClass_All";
   /** Days for which logs are kept. @default 30 */
   readonly logRetentionDays?:
@@ -101,7 +101,7 @@ export interface ConfigArguments {
     | 2922
     | 3288
     | 3653;
-  /** Whether logs and images remain after the stack is destroyed. @default false */
+  /** Whether logs and images remain after the service is destroyed. @default false */
   readonly retainData?: boolean;
   /** Whether ECS Exec can run commands in a task; the output of its sessions is logged. @default false */
   readonly enableExec?: boolean;
