@@ -6,6 +6,7 @@ import type { ScalingMetric } from "./components/tasks/autoscaling.ts";
 import { requireResult } from "./components/requireResult.ts";
 import { createServiceTransform } from "./components/tasks/service.ts";
 import type { Sidecars } from "./components/tasks/sidecars.ts";
+import { TRANSFORM_PARTS } from "./components/transforms.ts";
 import type { Transforms } from "./components/transforms.ts";
 import type { ConfigArguments } from "./config/arguments/configArguments.ts";
 import { readArguments } from "./config/arguments/readArguments.ts";
@@ -75,7 +76,10 @@ export class WebSocketService extends pulumi.ComponentResource {
    * @throws {ConfigError} before it declares a resource, listing everything that is wrong in the arguments.
    */
   constructor(name: string, args: WebSocketServiceArgs, opts: pulumi.ComponentResourceOptions = {}) {
-    const config = readArguments(name, args, OTHER_ARGUMENTS);
+    const config = readArguments(name, args, {
+      otherNames: OTHER_ARGUMENTS,
+      transformParts: TRANSFORM_PARTS,
+    });
     super("websocket:index:WebSocketService", name, {}, withTransform(opts, createServiceTransform(config)));
     const child = { parent: this };
     const region = aws

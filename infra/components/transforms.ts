@@ -22,3 +22,30 @@ export interface Transforms
   readonly vpcOrigin?: Transform<aws.cloudfront.VpcOriginArgs>;
   readonly logBucket?: Transform<aws.s3.BucketArgs>;
 }
+
+/** The compiler refuses this record if it lacks a part. */
+const PARTS: Readonly<Record<keyof Transforms, true>> = {
+  vpc: true,
+  taskSecurityGroup: true,
+  loadBalancerSecurityGroup: true,
+  loadBalancer: true,
+  targetGroup: true,
+  listener: true,
+  listenerRule: true,
+  repository: true,
+  image: true,
+  cluster: true,
+  service: true,
+  logGroup: true,
+  taskRole: true,
+  executionRole: true,
+  scalableTarget: true,
+  scalingPolicy: true,
+  cache: true,
+  distribution: true,
+  vpcOrigin: true,
+  logBucket: true,
+};
+
+/** Names of all parts. */
+export const TRANSFORM_PARTS: readonly string[] = Object.keys(PARTS);

@@ -1,12 +1,12 @@
 /** The arguments of a service, which have the names and rules of the configuration keys. */
 import * as pulumi from "@pulumi/pulumi";
-import { allowedValues, collect, decode, quoteValue } from "../../../app/src/settings/definition.ts";
+import { allowedValues, collect, decode } from "../../../app/src/settings/definition.ts";
 import { nearest } from "../../../app/src/settings/nearest.ts";
 import type { Problem } from "../../../app/src/settings/problem.ts";
 import { completeServerImage } from "../ownServer/serverImage.ts";
 import type { ServerImageArgs } from "../ownServer/serverImage.ts";
 import { checkOwnArguments } from "../ownServer/ownArguments.ts";
-import { isLater } from "../ownServer/fields.ts";
+import { describeValue, isLater } from "../ownServer/fields.ts";
 import { findMissingAccess, suggestAccess } from "../access.ts";
 import { ConfigError } from "../configError.ts";
 import { configDefinitions } from "../definitions.ts";
@@ -16,23 +16,37 @@ import type { ConfigValues, ServiceConfig } from "../serviceConfig.ts";
 import { suggestFix } from "../suggestedFixes.ts";
 import { argumentsOf } from "./argumentSource.ts";
 import type { ConfigArguments } from "./configArguments.ts";
+import { checkTransform } from "./checkTransform.ts";
+import { checkTypes } from "./checkTypes.ts";
 import { checkName } from "./serviceName.ts";
+
+/** The names that the definitions of the keys lack. */
+export interface KnownNames {
+  /** Names of the arguments that are no keys. */
+  readonly otherNames: readonly string[];
+  /** Names of the resources that `transform` can change. */
+  readonly transformParts: readonly string[];
+}
 
 /** An argument has no namespace. */
 const keyOf = (name: string): string => name;
 
 /**
  * Checks the arguments, also those of callers without types, and adds the defaults.
- * @param otherNames names of the arguments that are no keys.
  * @throws {ConfigError} listing every wrong, missing and unknown argument, and every contradiction between the others.
  */
 export function readArguments(
   service: string,
   args: ConfigArguments & { readonly image?: ServerImageArgs },
-  otherNames: readonly string[],
+  { otherNames, transformParts }: KnownNames,
 ): ServiceConfig {
+  checkTypes(service, args);
   const given = new Map<string, unknown>(Object.entries(args).filter(([, value]) => value !== undefined));
-  const problems: Problem[] = [...checkName(service), ...checkOwnArguments(given)];
+  const problems: Problem[] = [
+    ...checkName(service),
+    ...checkOwnArguments(given),
+    ...checkTransform(given.get("transform"), transformParts),
+  ];
   const values = readValues(given, problems);
   const metricsName = `${pulumi.getProject()}-${pulumi.getStack()}-${service}`;
   const resolved = resolveValues(values, metricsName, {
@@ -49,11 +63,16 @@ export function readArguments(
   return resolved.config;
 }
 
-/** Returns a value for each key. An argument with a problem has its default. */
+/**
+ * Returns a value for each key. An argument with a problem has its default.
+ * @param problems those of the arguments, also without their values. The function adds those of the values.
+ */
 function readValues(given: ReadonlyMap<string, unknown>, problems: Problem[]): ConfigValues {
   const isSet = (name: string): boolean => given.has(name) && given.get(name) !== "";
+  const refused = new Set(problems.map(({ key }) => key));
   const values = collect(configDefinitions, (definition, name) => {
-    if (!given.has(name) || (name === "access" && !isSet(name))) return definition.default;
+    if (!given.has(name) || refused.has(name) || (name === "access" && !isSet(name)))
+      return definition.default;
     const value = given.get(name);
     const problem = checkValue(definition, name, value);
     if (problem === undefined) return value;
@@ -79,20 +98,13 @@ function checkValue(definition: KeyDefinition, name: string, value: unknown): Pr
     return { key: name, got: "an output or a promise", expected, fix: [] };
   }
   if (isLegal(definition, value)) return undefined;
-  const text = typeof value === "string" ? value : describe(value);
+  const text = typeof value === "string" ? value : describeValue(value);
   return {
     key: name,
-    got: typeof value === "string" ? quoteValue(value) : text,
+    got: describeValue(value),
     expected: allowedValues(definition),
     fix: [suggestFix(definition, name, text, name)],
   };
-}
-
-/** A value as JSON, or its type if JSON has none for it. */
-function describe(value: unknown): string {
-  // The type declarations omit the result for functions and symbols.
-  const json = JSON.stringify(value) as string | undefined;
-  return json ?? typeof value;
 }
 
 /** Whether a value has the type and the range of its definition. Items of a list that are outputs are not known. */
@@ -116,7 +128,10 @@ function findUnknownNames(names: readonly string[], otherNames: readonly string[
       return {
         key: name,
         got: "an unknown argument",
-        expected: meant === undefined ? `one of ${known.join(", ")}` : `a known one (did you mean ${meant}?)`,
+        expected:
+          meant === undefined
+            ? `one of the configuration keys, or one of ${otherNames.join(", ")}`
+            : `a known one (did you mean ${meant}?)`,
         fix: [{ remove: name }],
       };
     });

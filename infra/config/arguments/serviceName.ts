@@ -15,9 +15,21 @@ const NAME = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
  */
 const RESERVED = ["aws", "ssm", "internal-", "sg-"] as const;
 
-/** Returns a problem if the physical names that begin with the name of a service would be illegal. */
+/**
+ * Ends that the name of a load balancer can have after the name of its service. A resource is identified by its name, its type and
+ * the types of its parents: the load balancer of a service `chat-vpc` would be the one of a service `chat` in the same stack.
+ * @see https://www.pulumi.com/docs/iac/concepts/resources/names/#urns
+ */
+const LOAD_BALANCER_END = /-(?:vpc|open|tls-[0-9a-f]{6})$/;
+
+/** Returns a problem if the physical names that begin with the name of a service would be illegal, or its resources those of another service. */
 export function checkName(name: string): readonly Problem[] {
   const isReserved = RESERVED.some((start) => `${name}-`.startsWith(start));
+  if (LOAD_BALANCER_END.test(name)) {
+    const expected =
+      "a name without -vpc, -open, or -tls- and six hexadecimal digits at its end, which the load balancer of another service can have";
+    return [{ key: "name", got: quoteValue(name), expected, fix: [] }];
+  }
   if (name.length <= MAX_LENGTH && NAME.test(name) && !isReserved) return [];
   return [
     {

@@ -46,7 +46,7 @@ export function checkEntries(key: string, values: unknown, names: RegExp, value:
 
 /** Returns the problem of a value. */
 export function problemOf(key: string, value: unknown, expected: string): Problem {
-  return { key, got: describe(value), expected, fix: [] };
+  return { key, got: describeValue(value), expected, fix: [] };
 }
 
 export function isObject(value: unknown): value is Values {
@@ -109,9 +109,22 @@ function unknownField(key: string, name: string, known: readonly string[]): Prob
   };
 }
 
-function describe(value: unknown): string {
+/** A value as JSON, or its type if it has none. */
+export function describeValue(value: unknown): string {
   if (value === undefined) return "nothing";
   if (isLater(value)) return "an output or a promise";
   if (typeof value === "string") return quoteValue(value);
-  return typeof value === "function" ? "a function" : JSON.stringify(value);
+  const json = toJson(value);
+  if (json !== undefined) return json;
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+/** Returns `undefined` for a value without JSON, such as a function or an object that contains itself. */
+function toJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import type { configDefinitions } from "../../../infra/config/definitions.ts";
 import type { KeyValues } from "../../../infra/config/keyDefinition.ts";
+import { shortHash } from "../../../infra/components/shortName.ts";
 import { ConfigError, WebSocketService } from "../../../infra/index.ts";
 import type { ConfigArguments, WebSocketServiceArgs } from "../../../infra/index.ts";
 import { declare } from "./support.ts";
@@ -40,6 +41,27 @@ describe("the arguments of WebSocketService", () => {
       "`transfrom`: got an unknown argument; expected a known one (did you mean transform?). Fix: remove `transfrom`",
     ],
     [
+      { zzzzzzzz: 1 },
+      "`zzzzzzzz`: got an unknown argument; expected one of the configuration keys, or one of image, sidecars, scalingMetric, transform. Fix: remove `zzzzzzzz`",
+    ],
+    [
+      { transform: { taskRoles: {} } },
+      "`transform.taskRoles`: got an unknown argument; expected a known one (did you mean taskRole?). Fix: remove `transform.taskRoles`",
+    ],
+    [
+      { transform: { nope: {} } },
+      "`transform.nope`: got an unknown argument; expected one of vpc, taskSecurityGroup, loadBalancerSecurityGroup, loadBalancer, targetGroup, listener, listenerRule, repository, image, cluster, service, logGroup, taskRole, executionRole, scalableTarget, scalingPolicy, cache, distribution, vpcOrigin, logBucket. Fix: remove `transform.nope`",
+    ],
+    [
+      { transform: { cluster: "large" } },
+      '`transform.cluster`: got "large"; expected an object of arguments, or a function.',
+    ],
+    [{ transform: [] }, "`transform`: got []; expected an object with a change for each part."],
+    [
+      { minTasks: 2n },
+      "`minTasks`: got a bigint; expected a whole number from 1 to 1000 (tasks). Fix: `minTasks: 1`",
+    ],
+    [
       { minTasks: "2" },
       '`minTasks`: got "2"; expected a whole number from 1 to 1000 (tasks). Fix: `minTasks: 1`',
     ],
@@ -70,6 +92,36 @@ describe("the arguments of WebSocketService", () => {
     });
   }
 
+  for (const args of [
+    undefined,
+    null,
+    "open",
+    ["open"],
+    () => undefined,
+    pulumi.output({ access: "open" }),
+  ]) {
+    it(`are refused by one problem if they are no object but ${Array.isArray(args) ? "a list" : typeof args}`, async () => {
+      await assertRefused(args, [/^`args`: got .*; expected an object, such as \{ access: "open" \}\.$/]);
+    });
+  }
+
+  it("are refused by one problem if they are in the place of the name", async () => {
+    await declare(() => {
+      assert.throws(
+        () => {
+          // A caller without types.
+          Reflect.construct(WebSocketService, [{ access: "open" }]);
+        },
+        {
+          name: "ConfigError",
+          message:
+            'The arguments of WebSocketService without a name are not usable:\n  `name`: got an object; expected a string ' +
+            'as the first argument, as in new WebSocketService("chat", { … }).',
+        },
+      );
+    });
+  });
+
   it("can be undefined, which is as if they were absent", async () => {
     // A caller without `exactOptionalPropertyTypes`.
     const args = {
@@ -97,9 +149,23 @@ describe("the arguments of WebSocketService", () => {
   }
 });
 
+describe("the names of two services in a stack", () => {
+  for (const end of ["vpc", "open", `tls-${shortHash("origin.example.com", 6)}`]) {
+    const [name, args] = [`chat-${end}`, { access: "open" }] as const;
+
+    it(`are refused if one is the other with -${end}, as the name of its load balancer can be`, async () => {
+      await assertRefused(
+        args,
+        [new RegExp(`^\`name\`: got "${name}"; expected a name without -vpc, -open, `)],
+        name,
+      );
+    });
+  }
+});
+
 /** Fails if a service accepts the arguments, or if the lines of the error are others. */
 async function assertRefused(
-  args: Readonly<Record<string, unknown>>,
+  args: unknown,
   expected: readonly (string | RegExp)[],
   name = "chat",
 ): Promise<void> {
@@ -107,7 +173,7 @@ async function assertRefused(
   await declare(() => {
     try {
       // A caller without types.
-      new WebSocketService(name, args);
+      Reflect.construct(WebSocketService, [name, args]);
       declared = true;
     } catch (error) {
       assert.ok(error instanceof ConfigError, String(error));

@@ -217,6 +217,20 @@ describe("the arguments beside another server", () => {
         "`maxConnections`: got a value; expected nothing beside image, because it is a setting of the server of this package. Fix: remove `maxConnections`",
       ],
     ],
+    // Each is reported once, although its value is also wrong.
+    [
+      { image: { uri: "nginx" }, access: "everyone", maxConnections: 0 },
+      [
+        "`access`: got a value; expected nothing beside image, because it is a setting of the server of this package. Fix: remove `access`",
+        "`maxConnections`: got a value; expected nothing beside image, because it is a setting of the server of this package. Fix: remove `maxConnections`",
+      ],
+    ],
+    [
+      { image: { uri: "nginx" }, access: "token" },
+      [
+        "`access`: got a value; expected nothing beside image, because it is a setting of the server of this package. Fix: remove `access`",
+      ],
+    ],
     [
       { image: { uri: "nginx" }, repositoryName: "team/chat" },
       [
@@ -258,7 +272,8 @@ describe("the arguments beside another server", () => {
     it(`cannot be ${JSON.stringify(args)}`, async () => {
       await assert.rejects(
         declare(() => {
-          new WebSocketService("chat", args);
+          // A caller without types.
+          Reflect.construct(WebSocketService, ["chat", args]);
         }),
         (error: unknown) => {
           assert.ok(error instanceof ConfigError, String(error));
