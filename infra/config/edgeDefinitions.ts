@@ -38,7 +38,8 @@ export const edgeDefinitions = {
     isInput: true,
     pattern: orEmpty(CERTIFICATE_ARN),
     allowed: "the ARN of a certificate in ACM, or empty",
-    description: "Certificate of originTls, in the region of the service; if empty, ACM issues one in hostedZoneId",
+    description:
+      "Certificate of originTls, in the region of the service; if empty, ACM issues one in hostedZoneId",
   },
   domain: {
     kind: "text",

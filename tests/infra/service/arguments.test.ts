@@ -115,7 +115,7 @@ describe("the arguments of WebSocketService", () => {
         {
           name: "ConfigError",
           message:
-            'The arguments of WebSocketService without a name are not usable:\n  `name`: got an object; expected a string ' +
+            "The arguments of WebSocketService without a name are not usable:\n  `name`: got an object; expected a string " +
             'as the first argument, as in new WebSocketService("chat", { … }).',
         },
       );
