@@ -1,5 +1,6 @@
 /** `npm start`: evaluates the stack's program, and runs what it declares on this machine. */
 import { describeError } from "../app/src/settings/expectedError.ts";
+import { exitAfterOutput } from "../cli/exitAfterOutput.ts";
 import { isInForeground } from "../cli/foreground.ts";
 import { watchInterrupts } from "../cli/interrupts.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
@@ -56,3 +57,4 @@ await runCommandLine({
   parse: (args) => parseOptions(args, process.stdout.isTTY),
   run,
 });
+await exitAfterOutput();

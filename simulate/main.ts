@@ -2,6 +2,7 @@
 import { open } from "node:fs/promises";
 import { ExpectedError } from "../app/src/settings/expectedError.ts";
 import { writeOutputFile } from "../cli/outputFile.ts";
+import { exitAfterOutput } from "../cli/exitAfterOutput.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import { evaluateWithOverrides, findProject } from "../local/evaluation.ts";
 import { selectService } from "../local/model/selectService.ts";
@@ -96,3 +97,4 @@ function formatSeconds(ms: number): string {
 }
 
 await runCommandLine({ script: "simulate", options: OPTIONS, help: HELP, parse: parseOptions, run });
+await exitAfterOutput();

@@ -134,6 +134,24 @@ describe("the process of npm start", function () {
     assert.equal(await errors, "");
   });
 
+  it("ends if the program has left a timer open", async () => {
+    const { child, stdout, exited } = start(
+      [],
+      ["--import", "data:text/javascript,setInterval(() => {}, 1000)"],
+    );
+    const lines = createInterface({ input: stdout });
+    const events: Event[] = [];
+    lines.on("line", (line) => {
+      const event = JSON.parse(line) as Event;
+      events.push(event);
+      if (event.event === "ready") child.kill("SIGINT");
+    });
+    const read = once(lines, "close");
+    assert.deepEqual(await exited, [0, null]);
+    await read;
+    assert.equal(events.at(-1)?.event, "stopped");
+  });
+
   it("ends in order and without errors if the reader of its output has closed", async () => {
     const { stdout, errors, exited } = start();
     const task = await new Promise<number>((resolve) => {
