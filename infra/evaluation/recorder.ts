@@ -57,6 +57,7 @@ export function createRecorder(
           return {
             ...registration,
             ...(isRemote(resource) && { remote: true }),
+            outputs: { ...registration.outputs, ...(!registration.custom && (await readUrl(resource))) },
             urn: resource === undefined ? "" : await resolve(resource.urn),
             parent: parent === undefined ? undefined : await resolve(parent.urn),
             inputs: toRecord(unwrap(inputs)),
@@ -67,6 +68,13 @@ export function createRecorder(
         }),
       ),
   };
+}
+
+/** Reads the URL of a service from its component: Pulumi's mocks do not report the outputs that components register. */
+async function readUrl(component: pulumi.Resource | undefined): Promise<{ readonly websocketUrl?: unknown }> {
+  if (component === undefined || !("websocketUrl" in component)) return {};
+  const { websocketUrl } = component;
+  return pulumi.Output.isInstance(websocketUrl) ? { websocketUrl: await resolve(websocketUrl) } : {};
 }
 
 /** A member of components that the types of Pulumi omit. */

@@ -4,7 +4,7 @@ import { type DeclaredGraph, type DeclaredResource, findResources } from "../../
 import { SERVICE_TYPE } from "./service.ts";
 
 /** The component that contains everything of a service. */
-const COMPONENT_TYPE = "websocket:index:WebSocketService";
+export const COMPONENT_TYPE = "websocket:index:WebSocketService";
 
 /**
  * Removes the other services, everything of their components, and what depends on them.
