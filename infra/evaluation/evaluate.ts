@@ -112,6 +112,7 @@ async function untilRejection<T>(run: () => Promise<T>): Promise<T> {
     await Promise.race([setImmediate(), rejected.promise]);
     return result;
   } catch (error) {
+    assertNoMissingOutput(error);
     const isExpected =
       error instanceof Error && "__pulumiRunError" in error && !(error instanceof ExpectedError);
     throw isExpected ? new ExpectedError(error.message, { cause: error }) : error;
@@ -120,6 +121,22 @@ async function untilRejection<T>(run: () => Promise<T>): Promise<T> {
     await setImmediate();
     process.off(UNHANDLED, rejected.reject);
   }
+}
+
+/** The end of Pulumi's error for `requireOutput` of a stack reference. */
+const MISSING_OUTPUT = /Required output '(?<output>[^']+)' does not exist on stack '(?<stack>[^']+)'\.$/;
+
+/** @throws {ExpectedError} for an output of another stack, which only Pulumi's backend has. */
+function assertNoMissingOutput(error: unknown): void {
+  const found = error instanceof Error ? MISSING_OUTPUT.exec(error.message)?.groups : undefined;
+  if (found === undefined) return;
+  const { output = "", stack = "" } = found;
+  throw new ExpectedError(
+    `Output \`${output}\` of stack ${stack}: an evaluation does not read other stacks. ` +
+      `Fix: let the program prefer a configuration value, such as \`config.get("${output}") ?? reference.requireOutput("${output}")\`, ` +
+      `and pass \`-c ${output}=VALUE\``,
+    { cause: error },
+  );
 }
 
 /** @returns a function that changes back. */

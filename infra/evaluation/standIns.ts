@@ -76,6 +76,8 @@ function computedOutputs(
 ): Computed {
   const unique = digest(type, name);
   switch (type) {
+    case "pulumi:pulumi:StackReference":
+      return { outputs: {}, secretOutputNames: [] };
     case "aws:lb/loadBalancer:LoadBalancer":
       return {
         arnSuffix: `app/${name}/${unique}`,

@@ -31,6 +31,7 @@ const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
     "aws:lb/listenerCertificate:ListenerCertificate",
     "aws:route53/record:Record",
   ],
+  "an evaluation does not read other stacks: their outputs are undefined": ["pulumi:pulumi:StackReference"],
 };
 
 const DEPLOYMENT = "it configures the deployment";

@@ -87,6 +87,23 @@ describe("the evaluation of a program of any project", () => {
     assert.equal(process.cwd(), before);
   });
 
+  it("leaves the outputs of other stacks undefined, and names one that is required", async () => {
+    const program = (read: string): Readonly<Record<string, string>> => ({
+      "index.ts": `
+        import * as pulumi from "@pulumi/pulumi";
+        const network = new pulumi.StackReference("org/net/dev");
+        export const vpcId = ${read};
+      `,
+    });
+    const outputs = await outputsOf(program('network.getOutput("vpcId").apply((id) => id ?? "none")'));
+    assert.equal(outputs["vpcId"], "none");
+    await assert.rejects(outputsOf(program('network.requireOutput("vpcId")')), {
+      name: "ExpectedError",
+      message:
+        /^Output `vpcId` of stack org\/net\/dev: an evaluation does not read other stacks\. Fix: .*`-c vpcId=VALUE`$/,
+    });
+  });
+
   it("compiles TypeScript to CommonJS, as Pulumi does for a project without a module type", async () => {
     assert.deepEqual(
       await outputsOf({
