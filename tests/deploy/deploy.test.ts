@@ -294,7 +294,7 @@ describe("npm run deploy", function () {
     cloud.forget();
     const refresh = await target.deploy("refresh", "dev");
     assert.equal(refresh.code, 0);
-    assert.match(refresh.stdout, /aws:cloudfront:Distribution edge .*comment/);
+    assert.match(refresh.stdout, /aws:cloudfront:Distribution websocket-edge .*comment/);
     assert.match(refresh.stdout, /The state of dev now matches AWS/);
     assert.ok(hasNewToken());
     assert.deepEqual(changes(), []);
