@@ -68,7 +68,7 @@ class FaultyChannel {
       this.#connections.delete(connection);
     });
     for (;;) {
-      const frame = await connection.nextFrame();
+      const frame = await connection.takeFrame();
       // Frames that arrived before the connection was dropped are ignored.
       if (open) open = this.#take(connection, frame);
     }

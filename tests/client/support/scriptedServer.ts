@@ -90,7 +90,12 @@ export class ServerConnection {
   }
 
   nextFrame(): Promise<PublishFrame> {
-    return due(this.#frames.take(), "a frame of the client");
+    return due(this.takeFrame(), "a frame of the client");
+  }
+
+  /** Waits for the next frame without a limit, for a server that does not know whether one comes. */
+  takeFrame(): Promise<PublishFrame> {
+    return this.#frames.take();
   }
 
   async nextFrames(count: number): Promise<readonly PublishFrame[]> {
