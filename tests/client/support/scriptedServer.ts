@@ -93,7 +93,7 @@ export class ServerConnection {
     return due(this.takeFrame(), "a frame of the client");
   }
 
-  /** Waits for the next frame without a limit, for a server that does not know whether one comes. */
+  /** Waits for the next frame without a limit, because there may be none. */
   takeFrame(): Promise<PublishFrame> {
     return this.#frames.take();
   }
