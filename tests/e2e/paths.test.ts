@@ -30,6 +30,7 @@ const SOURCES = [
     "package.json",
     "package-lock.json",
     "Pulumi.yaml",
+    "Pulumi.README.md",
     "Pulumi.dev.yaml",
     "Pulumi.prod.yaml",
     "index.ts",
