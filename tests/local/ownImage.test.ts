@@ -173,10 +173,11 @@ describe("a service with an image of its own", function () {
 
     before(() => {
       // A stand-in for Docker: it records its arguments, and runs the server as a process at the published port.
+      // The path of Node can contain spaces, which the first line of a script cannot.
+      writeFileSync(engine, `#!/bin/sh\nexec "${process.execPath}" "$0.cjs" "$@"\n`);
       writeFileSync(
-        engine,
-        `#!${process.execPath}
-const { appendFileSync } = require("node:fs");
+        `${engine}.cjs`,
+        `const { appendFileSync } = require("node:fs");
 const { spawn } = require("node:child_process");
 const args = process.argv.slice(2);
 appendFileSync(${JSON.stringify(log)}, JSON.stringify(args) + "\\n");
