@@ -28,18 +28,28 @@ export interface GeneratedFile {
   readonly expected: string;
 }
 
-/** @param graphOf returns the graph of a stack of the project. */
+/** Generates the files that {@link generateFiles} reads: evaluations read Pulumi.yaml, and the schema reads the arguments. */
+export async function generateSources(): Promise<readonly GeneratedFile[]> {
+  const style = (await prettier.resolveConfig(import.meta.filename)) ?? {};
+  const argumentsModule = await prettier.format(renderArguments(), { ...style, parser: "typescript" });
+  return generate({
+    "Pulumi.yaml": replaceConfigKeys,
+    "infra/config/arguments/configArguments.ts": () => argumentsModule,
+  });
+}
+
+/**
+ * Generates all other files. The sources must be up to date.
+ * @param graphOf returns the graph of a stack of the project.
+ */
 export async function generateFiles(
   graphOf: (stack: string) => Promise<DeclaredGraph>,
 ): Promise<readonly GeneratedFile[]> {
   const [dev, prod] = [await graphOf("dev"), await graphOf("prod")];
   const examples = await evaluateExamples();
   const diagrams = new Map(examples.map(({ title, graph }) => [title, drawDiagram(graph)]));
-  const style = (await prettier.resolveConfig(import.meta.filename)) ?? {};
-  const argumentsModule = await prettier.format(renderArguments(), { ...style, parser: "typescript" });
   const ruleRows = rules.map(({ id, level, what, why, fix }) => [id, level, what, why, fix]);
-  return Object.entries<(content: string) => string>({
-    "Pulumi.yaml": replaceConfigKeys,
+  return generate({
     "README.md": (page) =>
       replacePart(page, "keys", renderMainKeys()).replace(
         /(?<=Stack dev: )\d+(?= declared resources)/,
@@ -49,16 +59,22 @@ export async function generateFiles(
     "docs/configuration.md": (page) => replacePart(page, "keys", renderConfiguration()),
     "docs/edges.md": (page) => replaceDiagrams(page, diagrams),
     "docs/metrics.md": (page) => replacePart(page, "metrics", renderMetrics()),
-    "infra/config/arguments/configArguments.ts": () => argumentsModule,
     "docs/policy.md": (page) =>
       replacePart(page, "rules", renderTable(["Rule", "Level", "What", "Why", "Fix"], ruleRows)),
     "provider/schema.json": () => renderProviderSchema(ROOT),
     "tests/infra/declared.dev.yaml": () => renderDeclared(dev),
     "tests/infra/declared.edges.yaml": () => renderEdges(examples),
     "tests/infra/declared.prod.yaml": () => renderDeclared(prod),
-  }).map(([name, generate]) => {
+  });
+}
+
+/** @param renderers return the new content of a file from the present one, by name. */
+function generate(
+  renderers: Readonly<Record<string, (content: string) => string>>,
+): readonly GeneratedFile[] {
+  return Object.entries(renderers).map(([name, render]) => {
     const actual = readFileSync(path.join(ROOT, name), "utf8");
-    return { name, actual, expected: generate(actual) };
+    return { name, actual, expected: render(actual) };
   });
 }
 

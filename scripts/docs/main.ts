@@ -2,10 +2,15 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
-import { generateFiles, ROOT } from "./generatedFiles.ts";
+import { type GeneratedFile, generateFiles, generateSources, ROOT } from "./generatedFiles.ts";
 
-for (const { name, actual, expected } of await generateFiles((stack) => evaluateStack({ stack }))) {
-  if (actual === expected) continue;
-  writeFileSync(path.join(ROOT, name), expected);
-  console.log(`Wrote ${name}.`);
+write(await generateSources());
+write(await generateFiles((stack) => evaluateStack({ stack })));
+
+function write(files: readonly GeneratedFile[]): void {
+  for (const { name, actual, expected } of files) {
+    if (actual === expected) continue;
+    writeFileSync(path.join(ROOT, name), expected);
+    console.log(`Wrote ${name}.`);
+  }
 }

@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { generateFiles } from "../../scripts/docs/generatedFiles.ts";
+import { generateFiles, generateSources } from "../../scripts/docs/generatedFiles.ts";
 import { declaredGraph } from "../support/stacks.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
 describe("the documentation", () => {
   it("has the generated parts that `npm run docs` writes", async () => {
-    const outdated = (await generateFiles(declaredGraph)).filter(
-      ({ actual, expected }) => actual !== expected,
-    );
+    const files = [...(await generateSources()), ...(await generateFiles(declaredGraph))];
+    const outdated = files.filter(({ actual, expected }) => actual !== expected);
     const differences = outdated.map(({ name, actual, expected }) => {
       const lines = actual.split("\n");
       return `${name}:\n${expected
