@@ -121,6 +121,13 @@ export function coverageOf(
   });
 }
 
+/** Returns the number of resources by their treatment. */
+export function countResources(covered: readonly Coverage[]): Readonly<Record<Treatment, number>> {
+  const counts = { emulated: 0, skipped: 0, unsupported: 0, unknown: 0 };
+  for (const { treatment, names } of covered) counts[treatment] += names.length;
+  return counts;
+}
+
 /** Behavior in AWS that is missing here, for one reason. */
 export interface Limitation {
   readonly types: readonly string[];

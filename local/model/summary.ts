@@ -3,7 +3,7 @@ import path from "node:path";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import type { DeclaredBackplane } from "./backplane.ts";
 import type { DeclaredContainer } from "./container.ts";
-import type { Coverage, Treatment } from "./coverage.ts";
+import { type Coverage, countResources, type Treatment } from "./coverage.ts";
 import type { DeclaredDistribution } from "./edge/distribution.ts";
 import { describePolicy } from "./edge/originRequestPolicy.ts";
 import type { ListenerAction } from "./loadBalancer/action.ts";
@@ -47,15 +47,13 @@ export function summarizeStack(
   { servicePath, apiGatewayEdge }: StackParts,
   emulators: Emulators,
 ): StackSummary {
-  const counts = { emulated: 0, skipped: 0, unsupported: 0, unknown: 0 };
-  for (const { treatment, names } of covered) counts[treatment] += names.length;
   const outermost = servicePath === undefined ? apiGatewayEdge : servicePath.edge;
   const path = [
     ...describeCustomDomain(graph, outermost),
     ...(servicePath === undefined ? [] : describeServicePath(servicePath, emulators)),
     ...(apiGatewayEdge === undefined ? [] : describeApiGatewayEdge(apiGatewayEdge, emulators)),
   ];
-  return { stack: graph.stack, resources: graph.resources.length, counts, path };
+  return { stack: graph.stack, resources: graph.resources.length, counts: countResources(covered), path };
 }
 
 function describeServicePath(

@@ -6,6 +6,7 @@ import { encode } from "../../app/src/settings/definition.ts";
 import { settingDefinitions } from "../../app/src/settings/settings.ts";
 import { evaluateExamples } from "../../infra/evaluation/examples.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
+import { countResources, coverageOf } from "../../local/model/coverage.ts";
 import { rules } from "../../policy/rules.ts";
 import { renderArguments } from "./arguments.ts";
 import { renderConfiguration, renderMainKeys } from "./configuration.ts";
@@ -18,6 +19,9 @@ import { renderProviderSchema } from "./providerSchema.ts";
 
 /** The repository. */
 export const ROOT = path.resolve(import.meta.dirname, "../..");
+
+/** In the output of `npm start`, for the stack `dev`. */
+const RESOURCE_COUNTS = /(?<=Stack dev: )\d+ declared resources \(\d+ emulated, \d+ skipped\)/;
 
 /** A generated file, relative to the repository. */
 export interface GeneratedFile {
@@ -51,10 +55,7 @@ export async function generateFiles(
   const ruleRows = rules.map(({ id, level, what, why, fix }) => [id, level, what, why, fix]);
   return generate({
     "README.md": (page) =>
-      replacePart(page, "keys", renderMainKeys()).replace(
-        /(?<=Stack dev: )\d+(?= declared resources)/,
-        String(dev.resources.length),
-      ),
+      replacePart(page, "keys", renderMainKeys()).replace(RESOURCE_COUNTS, renderResourceCounts(dev)),
     "PROTOCOL.md": replaceDefaults,
     "docs/configuration.md": (page) => replacePart(page, "keys", renderConfiguration()),
     "docs/edges.md": (page) => replaceDiagrams(page, diagrams),
@@ -76,6 +77,11 @@ function generate(
     const actual = readFileSync(path.join(ROOT, name), "utf8");
     return { name, actual, expected: render(actual) };
   });
+}
+
+function renderResourceCounts(graph: DeclaredGraph): string {
+  const { emulated, skipped } = countResources(coverageOf(graph));
+  return `${graph.resources.length} declared resources (${emulated} emulated, ${skipped} skipped)`;
 }
 
 /** Replaces the diagram of each section of docs/edges.md that has an example. */
