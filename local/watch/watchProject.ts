@@ -5,7 +5,7 @@ import { describeError } from "../../app/src/settings/expectedError.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import type { EmitEvent } from "../events.ts";
 import type { RunningStack } from "../stack.ts";
-import { watchFiles } from "./watchFiles.ts";
+import { watchChanges } from "./watchChanges.ts";
 
 /** Entries that tools write. */
 const IGNORED = /^(?:\..*|node_modules|dist)$/;
@@ -20,14 +20,12 @@ export interface WatchProjectOptions {
   readonly signal: AbortSignal;
 }
 
-/** Watches everything in the folder of the project, and applies the changes to a stack. One change is applied at a time. */
+/** Watches everything in the folder of the project, and applies the changes to a stack. */
 export function watchProject(
   stack: Pick<RunningStack, "update" | "imageFolder">,
   { root, evaluate, emit, signal }: WatchProjectOptions,
 ): void {
   const paths = readdirSync(root).filter((name) => !IGNORED.test(name));
-  let pending = new Set<string>();
-  let isBusy = false;
 
   async function apply(files: readonly string[]): Promise<void> {
     const folder = stack.imageFolder();
@@ -43,25 +41,5 @@ export function watchProject(
     }
   }
 
-  async function applyPending(): Promise<void> {
-    if (isBusy) return;
-    isBusy = true;
-    while (pending.size > 0 && !signal.aborted) {
-      const files = [...pending];
-      pending = new Set();
-      await apply(files);
-    }
-    isBusy = false;
-  }
-
-  try {
-    const stop = watchFiles(root, paths, (files) => {
-      for (const file of files) pending.add(file);
-      void applyPending();
-    });
-    signal.addEventListener("abort", stop, { once: true });
-    emit({ event: "watching", paths });
-  } catch (error) {
-    emit({ event: "warning", message: `Changed files are not applied: ${describeError(error)}` });
-  }
+  watchChanges({ root, paths, emit, signal })(apply);
 }

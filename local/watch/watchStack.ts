@@ -4,7 +4,7 @@ import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import type { EmitEvent } from "../events.ts";
 import type { RunningStack } from "../stack.ts";
 import type { Image, Images } from "./images.ts";
-import { watchFiles } from "./watchFiles.ts";
+import { watchChanges } from "./watchChanges.ts";
 
 /** What the image contains. */
 const SERVER = ["app/src", "console", "client/src"];
@@ -31,9 +31,7 @@ export function watchStack(options: WatchOptions): (stack: RunningStack, image: 
   const { root, stackName, images, evaluate, emit, signal } = options;
   const program = [...PROGRAM, `Pulumi.${stackName}.yaml`];
   const paths = [...new Set([...SERVER, ...program])];
-  let running: { readonly stack: RunningStack; image: Image } | undefined;
-  let pending = new Set<string>();
-  let isBusy = false;
+  const startApplying = watchChanges({ root, paths, emit, signal });
 
   /** @returns `undefined` if the files are rejected. */
   async function attempt<T>(files: readonly string[], work: () => T | Promise<T>): Promise<T | undefined> {
@@ -45,7 +43,10 @@ export function watchStack(options: WatchOptions): (stack: RunningStack, image: 
     }
   }
 
-  async function apply(current: NonNullable<typeof running>, files: readonly string[]): Promise<void> {
+  async function apply(
+    current: { readonly stack: RunningStack; image: Image },
+    files: readonly string[],
+  ): Promise<void> {
     const { stack, image } = current;
     const serverFiles = files.filter((file) => isIn(SERVER, file));
     const programFiles = files.filter((file) => isIn(program, file));
@@ -67,37 +68,9 @@ export function watchStack(options: WatchOptions): (stack: RunningStack, image: 
     await images.prune((file) => file === declared || (stack.tasks?.usesEntry(file) ?? false));
   }
 
-  async function applyPending(): Promise<void> {
-    if (isBusy || running === undefined) return;
-    isBusy = true;
-    while (pending.size > 0 && !signal.aborted) {
-      const files = [...pending];
-      pending = new Set();
-      await apply(running, files);
-    }
-    isBusy = false;
-  }
-
-  /** @returns why the files cannot be watched; `undefined` if they are. */
-  function watch(): string | undefined {
-    try {
-      const stop = watchFiles(root, paths, (files) => {
-        for (const file of files) pending.add(file);
-        void applyPending();
-      });
-      signal.addEventListener("abort", stop, { once: true });
-      return undefined;
-    } catch (error) {
-      return describeError(error);
-    }
-  }
-
-  const problem = watch();
   return (stack, image) => {
-    running = { stack, image };
-    if (problem === undefined) emit({ event: "watching", paths });
-    else emit({ event: "warning", message: `Changed files are not applied: ${problem}` });
-    void applyPending();
+    const running = { stack, image };
+    startApplying((files) => apply(running, files));
   };
 }
 
