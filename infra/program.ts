@@ -44,7 +44,7 @@ export function runProgram(): StackOutputs & Readme {
 }
 
 /** Declares the resources of the stack. */
-export function declareStack({ provider, service }: StackConfig): StackOutputs {
+function declareStack({ provider, service }: StackConfig): StackOutputs {
   const tags = { Project: pulumi.getProject(), Stack: pulumi.getStack(), ManagedBy: "pulumi" };
   const { region, profile, allowedAccountIds } = provider;
   const account = new aws.Provider("aws", {

@@ -107,8 +107,6 @@ export class Service extends pulumi.ComponentResource {
   readonly serviceName: pulumi.Output<string>;
   /** Name of the role of the server, for further permissions. */
   readonly taskRoleName: pulumi.Output<string>;
-  /** Name of the role with which ECS starts a task, for further permissions. */
-  readonly executionRoleName: pulumi.Output<string>;
   /** Name of the log group of the tasks. */
   readonly logGroupName: pulumi.Output<string>;
   readonly #service: awsx.ecs.FargateService;
@@ -201,7 +199,6 @@ export class Service extends pulumi.ComponentResource {
     );
     this.taskRoleName = taskRole.name;
     this.logGroupName = logGroup.name;
-    this.executionRoleName = executionRole.name;
 
     this.serviceName = this.#service.service.apply(({ name: serviceName }) => serviceName);
     this.registerOutputs({ serviceName: this.serviceName });

@@ -6,13 +6,6 @@ import { checkServerImage } from "./checkServerImage.ts";
 import { checkSidecars } from "./checkSidecars.ts";
 import { isObject } from "./fields.ts";
 
-/** The arguments as callers without types give them. */
-export interface OwnArguments {
-  readonly image?: unknown;
-  readonly sidecars?: unknown;
-  readonly scalingMetric?: unknown;
-}
-
 /**
  * Returns a problem for each rule that these arguments break, and for each argument that has no effect beside `image`.
  * @param given the names and values of all arguments.
