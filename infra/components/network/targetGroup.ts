@@ -1,7 +1,6 @@
 /** The target group of the tasks. */
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
-import { PATHS } from "../../../app/src/settings/contract.ts";
 import { applyTransform } from "../transform.ts";
 import type { Transform } from "../transform.ts";
 
@@ -22,8 +21,8 @@ export interface TargetGroupArgs {
   readonly taskPort: number;
   /** Seconds for which a deregistered task gets no new connections before ECS stops it; 0 to 3600. */
   readonly deregistrationDelaySeconds: number;
-  /** Path that a healthy task answers with status 200. @default the path of our server */
-  readonly healthPath?: string;
+  /** Path that a healthy task answers with status 200. */
+  readonly healthPath: string;
   /** Seconds for which a cookie of the load balancer sends a client to the same task; 1 to 604,800. @default no cookie */
   readonly stickinessSeconds?: number;
 }
@@ -53,7 +52,7 @@ export function declareTargetGroup(
         loadBalancingAlgorithmType: "least_outstanding_requests",
         // ECS sends SIGTERM after this delay, and the server then drains its connections.
         deregistrationDelay: args.deregistrationDelaySeconds,
-        healthCheck: { path: args.healthPath ?? PATHS.root, ...HEALTH_CHECK },
+        healthCheck: { path: args.healthPath, ...HEALTH_CHECK },
         ...(args.stickinessSeconds !== undefined && {
           stickiness: { type: "lb_cookie", enabled: true, cookieDuration: args.stickinessSeconds },
         }),
