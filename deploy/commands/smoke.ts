@@ -1,5 +1,5 @@
 /** `smoke`: run the smoke test against the deployed stack. */
-import type { OutputMap, Stack } from "@pulumi/pulumi/automation/index.js";
+import type { ConfigMap, OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { EXIT, type Context } from "../context.ts";
 import { type PlainRequest, smoke, type SmokeTarget } from "../smoke.ts";
@@ -10,25 +10,29 @@ const MS_PER_SECOND = 1000;
 
 export async function smokeCommand(context: Context): Promise<number> {
   const stack = await openStack(context.workspace, context.options.stack, { create: false });
-  return (await runSmokeTest(context, stack, await stack.outputs())) ? EXIT.done : EXIT.failed;
+  const deployed = { stack: stack.name, outputs: await stack.outputs(), config: await configOf(stack) };
+  return (await runSmokeTest(context, deployed)) ? EXIT.done : EXIT.failed;
+}
+
+/** A stack, as its last update has left it. */
+interface Deployed {
+  readonly stack: string;
+  readonly outputs: OutputMap;
+  /** Configuration of the update, with the defaults of Pulumi.yaml; `undefined` if no update is known. */
+  readonly config: ConfigMap | undefined;
 }
 
 /** Prints the results, and returns whether all checks passed. */
 export async function runSmokeTest(
   { options, env, print }: Pick<Context, "options" | "env" | "print">,
-  stack: Stack,
-  outputs: OutputMap,
+  { stack, outputs, config = {} }: Deployed,
 ): Promise<boolean> {
-  const config = (await configOf(stack)) ?? {};
-  // The defaults of Pulumi.yaml are part of the configuration.
   const hasListener = Object.entries(config).some(
     ([key, { value }]) => key.endsWith(":listenerArn") && value !== "",
   );
   const target = targetOf(outputs, { token: env["SMOKE_TOKEN"], hasListener });
   if (target === undefined)
-    throw new ExpectedError(
-      `${stack.name} has no outputs to test. Fix: \`npm run deploy -- up ${stack.name}\``,
-    );
+    throw new ExpectedError(`${stack} has no outputs to test. Fix: \`npm run deploy -- up ${stack}\``);
   print("\nsmoke test");
   try {
     const { roundTripMs, plainResult } = await smoke(target, {
@@ -50,7 +54,7 @@ export async function runSmokeTest(
     return true;
   } catch (error) {
     print(`  ✗ ${error instanceof Error ? error.message : String(error)}`);
-    print(`  The stack is deployed nevertheless. npm run deploy -- smoke ${stack.name} tries again.`);
+    print(`  The stack is deployed nevertheless. npm run deploy -- smoke ${stack} tries again.`);
     return false;
   }
 }

@@ -133,11 +133,14 @@ function update(context: Context, stack: Stack): Promise<Updated> {
 async function conclude(context: Context, stack: Stack, { result, report, ms }: Updated): Promise<number> {
   const { options, print } = context;
   print(`\nup ${stack.name} took ${formatDuration(ms)}: ${describeCounts(report, "done")}`);
-  for (const line of describeOutputs(result.outputs)) print(line);
+  const { outputs } = result;
+  for (const line of describeOutputs(outputs)) print(line);
 
-  const isWorking = options.smoke ? await runSmokeTest(context, stack, result.outputs) : true;
-  const expires = expiryOf(await configOf(stack));
-  for (const line of nextSteps(stack.name, result.outputs, expires)) print(line);
+  const config = await configOf(stack);
+  const isWorking = options.smoke
+    ? await runSmokeTest(context, { stack: stack.name, outputs, config })
+    : true;
+  for (const line of nextSteps(stack.name, outputs, expiryOf(config))) print(line);
   return isWorking ? EXIT.done : EXIT.failed;
 }
 
