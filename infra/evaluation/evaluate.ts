@@ -1,8 +1,8 @@
 /** Evaluates the program of a project with Pulumi's mocks and returns the declared resources. */
-import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
+import { OWN_FOLDER } from "../../app/src/settings/ownFiles.ts";
 import type { Problem } from "../../app/src/settings/problem.ts";
 import { ConfigError } from "../config/configError.ts";
 import { captureLog } from "./capturedLog.ts";
@@ -11,8 +11,6 @@ import { programFolder, runProgram } from "./program.ts";
 import { createRecorder } from "./recorder.ts";
 import { readStackFiles } from "./stackFiles.ts";
 import { ignoreTransforms } from "./transforms.ts";
-
-const ROOT = path.resolve(import.meta.dirname, "../..");
 
 /** Region of ARNs and names if the configuration has no region. */
 const FALLBACK_REGION = "us-east-1";
@@ -61,7 +59,7 @@ export async function findConfigProblems(args: EvaluateArgs): Promise<readonly P
 async function evaluate({
   stack,
   config = {},
-  root = ROOT,
+  root = OWN_FOLDER,
   file,
   randomSeed,
 }: EvaluateArgs): Promise<DeclaredGraph> {

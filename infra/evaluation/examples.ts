@@ -1,10 +1,11 @@
 /** The example stack files in the documentation, one for each section. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { OWN_FOLDER } from "../../app/src/settings/ownFiles.ts";
 import { evaluateStack } from "./evaluate.ts";
 import type { DeclaredGraph } from "./graph.ts";
 
-const DOCS = path.resolve(import.meta.dirname, "../../docs");
+const DOCS = path.join(OWN_FOLDER, "docs");
 
 /** The pages with examples. */
 export const EXAMPLE_PAGES = ["edges.md", "existing-infrastructure.md"] as const;

@@ -7,6 +7,7 @@ import { createRequire, registerHooks } from "node:module";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
+import { OWN_FOLDER } from "../../app/src/settings/ownFiles.ts";
 import { compileTypeScript } from "./commonJs.ts";
 import { isModule, isRecord, readPackage } from "./packageFile.ts";
 
@@ -17,7 +18,7 @@ const MISSING_MODULE = ["ERR_MODULE_NOT_FOUND", "MODULE_NOT_FOUND"];
 /** Marks the modules of a program that is evaluated again in this process. */
 const EVALUATION = "evaluation";
 /** Parts of this package keep no state of an evaluation. Their classes must stay the same. */
-const KEPT = [path.resolve(import.meta.dirname, ".."), path.resolve(import.meta.dirname, "../../app")];
+const KEPT = ["infra", "app"].map((folder) => path.join(OWN_FOLDER, folder));
 
 const require = createRequire(import.meta.url);
 let evaluations = 0;
