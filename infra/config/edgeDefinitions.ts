@@ -1,4 +1,5 @@
 /** The keys that choose the edge: what clients connect to. */
+import { orEmpty } from "./keyDefinition.ts";
 import type { KeyDefinition, KeyValues } from "./keyDefinition.ts";
 
 /** RFC 1035: at least two labels of letters, digits and hyphens; in lower case, as ACM and CloudFront return them. */
@@ -87,7 +88,3 @@ export type EdgeValues = KeyValues<typeof edgeDefinitions>;
 
 /** A key of the edge, without its namespace. */
 export type EdgeKey = keyof EdgeValues;
-
-function orEmpty(pattern: RegExp): RegExp {
-  return new RegExp(`(${pattern.source})?`);
-}

@@ -1,5 +1,6 @@
 /** The keys of existing infrastructure: resources of others that a stack uses instead of its own. */
 import { MAX_FIRST_PRIORITY, PRIORITY_COUNT } from "./data/listenerRulePriorities.ts";
+import { orEmpty } from "./keyDefinition.ts";
 import type { KeyDefinition, KeyValues } from "./keyDefinition.ts";
 
 /** EC2 gave IDs of 8 digits before it gave IDs of 17. */
@@ -12,6 +13,14 @@ export const CLUSTER_ARN = /arn:aws:ecs:(?<region>[a-z0-9-]+):\d{12}:cluster\/[\
 export const LISTENER_ARN =
   /arn:aws:elasticloadbalancing:(?<region>[a-z0-9-]+):\d{12}:listener\/app\/[A-Za-z0-9-]{1,32}\/[0-9a-f]{16}\/[0-9a-f]{16}/;
 
+/** Each list has a default of its own: a shared one would be an anchor in Pulumi.yaml. */
+const SUBNET_IDS = {
+  kind: "list",
+  isInput: true,
+  pattern: new RegExp(`subnet-${ID_DIGITS.source}`),
+  allowed: "IDs of subnets such as subnet-0123456789abcdef0",
+} as const;
+
 /** The keys of existing infrastructure, with their types, defaults and descriptions. */
 export const existingDefinitions = {
   vpcId: {
@@ -23,20 +32,14 @@ export const existingDefinitions = {
     description: "Existing VPC of the service; if empty, the service has its own",
   },
   publicSubnetIds: {
-    kind: "list",
+    ...SUBNET_IDS,
     default: [],
-    isInput: true,
-    pattern: new RegExp(`subnet-${ID_DIGITS.source}`),
-    allowed: "IDs of subnets such as subnet-0123456789abcdef0",
     description:
       "Public subnets of vpcId, for a public load balancer, and for the tasks without privateSubnetIds",
   },
   privateSubnetIds: {
-    kind: "list",
+    ...SUBNET_IDS,
     default: [],
-    isInput: true,
-    pattern: new RegExp(`subnet-${ID_DIGITS.source}`),
-    allowed: "IDs of subnets such as subnet-0123456789abcdef0",
     description:
       "Private subnets of vpcId with NAT or VPC endpoints, for the tasks, the cache and an internal load balancer",
   },
@@ -87,7 +90,3 @@ export const existingDefinitions = {
 
 /** A value for each key of existing infrastructure, legal by itself. */
 export type ExistingValues = KeyValues<typeof existingDefinitions>;
-
-function orEmpty(pattern: RegExp): RegExp {
-  return new RegExp(`(${pattern.source})?`);
-}

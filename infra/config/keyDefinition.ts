@@ -18,3 +18,8 @@ export type KeyValue<D extends KeyDefinition> = D extends { readonly isInput: tr
 export type KeyValues<Definitions extends Readonly<Record<string, KeyDefinition>>> = {
   readonly [Name in keyof Definitions]: KeyValue<Definitions[Name]>;
 };
+
+/** Returns a pattern that also matches an empty text. */
+export function orEmpty(pattern: RegExp): RegExp {
+  return new RegExp(`(${pattern.source})?`);
+}
