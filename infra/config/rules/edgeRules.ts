@@ -1,11 +1,10 @@
 /** Rules between the keys of the edge. Values that are outputs of other resources are not known, and are not checked. */
-import type * as pulumi from "@pulumi/pulumi";
-import { encode } from "../../../app/src/settings/definition.ts";
-import type { Change, Problem } from "../../../app/src/settings/problem.ts";
-import { CERTIFICATE_ARN, edgeDefinitions } from "../edgeDefinitions.ts";
+import type { Problem } from "../../../app/src/settings/problem.ts";
+import { CERTIFICATE_ARN } from "../edgeDefinitions.ts";
 import type { EdgeKey, EdgeValues } from "../edgeDefinitions.ts";
 import { CLOUDFRONT_REGION } from "../data/regions.ts";
 import type { ExistingValues } from "../existingDefinitions.ts";
+import { isDefault, removal, unusedKey } from "./unusedKeys.ts";
 
 type KeyOf = (name: EdgeKey) => string;
 
@@ -46,13 +45,10 @@ function findUnusedKeys(values: EdgeValues, keyOf: KeyOf): readonly Problem[] {
   return Object.entries(USED_BY).flatMap(([name, edges]) => {
     // Object.entries widens the keys to strings.
     const unused = name as EdgeKey;
-    if (edges.includes(values.edge) || isDefault(values, unused)) return [];
-    return {
-      key: keyOf(unused),
-      got: quote(values[unused]),
-      expected: `no value, because only ${keyOf("edge")} ${edges.join(" and ")} ${edges.length === 1 ? "uses" : "use"} it (now ${values.edge})`,
-      fix: [removal(unused, keyOf)],
-    };
+    if (edges.includes(values.edge) || isDefault(unused, values[unused])) return [];
+    const users = `${edges.join(" and ")} ${edges.length === 1 ? "uses" : "use"}`;
+    const reason = `because only ${keyOf("edge")} ${users} it (now ${values.edge})`;
+    return unusedKey(unused, values[unused], reason, keyOf);
   });
 }
 
@@ -85,13 +81,8 @@ function checkCertificate(
   const listenerCanHaveIt = values.edge === "load-balancer" && values.listenerArn !== "";
   const problems: Problem[] = [];
   if (domain === "" && arn !== "") {
-    problems.push({
-      key: keyOf(arnName),
-      got: quote(arn),
-      expected: `no value, because ${keyOf(name)} is empty`,
-      fix: [{ ask: keyOf(name) }],
-      alternative: [removal(arnName, keyOf)],
-    });
+    const problem = unusedKey(arnName, arn, `because ${keyOf(name)} is empty`, keyOf);
+    problems.push({ ...problem, fix: [{ ask: keyOf(name) }], alternative: problem.fix });
   } else if (domain !== "" && arn === "" && zone === "" && !listenerCanHaveIt) {
     problems.push({
       key: keyOf(name),
@@ -131,12 +122,8 @@ function checkNames(values: EdgeValues, keyOf: KeyOf): readonly Problem[] {
   const problems: Problem[] = [];
   // The edge load-balancer requires a domain, and then uses the zone.
   if (zone !== "" && domain === "" && originTls === "" && edge !== "load-balancer") {
-    problems.push({
-      key: keyOf("hostedZoneId"),
-      got: quote(zone),
-      expected: `no value, because ${keyOf("domain")} and ${keyOf("originTls")} are empty`,
-      fix: [removal("hostedZoneId", keyOf)],
-    });
+    const reason = `because ${keyOf("domain")} and ${keyOf("originTls")} are empty`;
+    problems.push(unusedKey("hostedZoneId", zone, reason, keyOf));
   }
   if (edge === "cloudfront" && domain !== "" && domain === originTls) {
     problems.push({
@@ -165,25 +152,4 @@ function checkQueryStrings(values: EdgeValues, keyOf: KeyOf): readonly Problem[]
     ];
   }
   return [];
-}
-
-function removal(name: EdgeKey, keyOf: KeyOf): Change {
-  const value: string | readonly string[] = edgeDefinitions[name].default;
-  return { remove: keyOf(name), default: typeof value === "string" ? value : JSON.stringify(value) };
-}
-
-function isDefault(values: EdgeValues, name: EdgeKey): boolean {
-  const value = values[name];
-  return isPlain(value) && encode(value) === encode(edgeDefinitions[name].default);
-}
-
-/** A value as a message contains it. */
-function quote(value: EdgeValues[EdgeKey]): string {
-  return isPlain(value) ? JSON.stringify(encode(value)) : "an output";
-}
-
-type Plain<Value> = Value extends pulumi.Output<unknown> | Promise<unknown> ? never : Value;
-
-function isPlain<Value>(value: Value): value is Plain<Value> {
-  return typeof value !== "object" || Array.isArray(value);
 }

@@ -1,12 +1,10 @@
 /** Rules about existing infrastructure. Values that are outputs of other resources are checked only for their presence. */
 import type * as pulumi from "@pulumi/pulumi";
-import { encode } from "../../../app/src/settings/definition.ts";
-import type { Change, Problem } from "../../../app/src/settings/problem.ts";
-import { edgeDefinitions } from "../edgeDefinitions.ts";
+import type { Problem } from "../../../app/src/settings/problem.ts";
 import type { EdgeValues } from "../edgeDefinitions.ts";
-import { CLUSTER_ARN, existingDefinitions, LISTENER_ARN } from "../existingDefinitions.ts";
+import { CLUSTER_ARN, LISTENER_ARN } from "../existingDefinitions.ts";
 import type { ExistingValues } from "../existingDefinitions.ts";
-import { infrastructureDefinitions } from "../definitions.ts";
+import { isDefault, quote, removal, unusedKey } from "./unusedKeys.ts";
 
 /** The values that the rules read. */
 export type ExistingRuleValues = ExistingValues &
@@ -20,8 +18,6 @@ export type ExistingRuleValues = ExistingValues &
 
 type Key = keyof ExistingRuleValues;
 type KeyOf = (name: Key) => string;
-
-const DEFINITIONS = { ...edgeDefinitions, ...infrastructureDefinitions, ...existingDefinitions };
 
 /** Subnets of a load balancer and of a cache, which must be in different availability zones. */
 const MIN_SUBNETS = 2;
@@ -64,7 +60,7 @@ function checkVpc(values: ExistingRuleValues, keyOf: KeyOf): readonly Problem[] 
     ];
   }
   const withoutVpc = (["publicSubnetIds", "privateSubnetIds"] as const).flatMap((name) =>
-    isEmpty(values[name]) ? [] : [unused(name, values, `because ${keyOf("vpcId")} is empty`, keyOf)],
+    isEmpty(values[name]) ? [] : [unusedKey(name, values[name], `because ${keyOf("vpcId")} is empty`, keyOf)],
   );
   return [
     ...withoutVpc.map((problem) => ({
@@ -159,33 +155,24 @@ function checkRegions(
 function checkListener(values: ExistingRuleValues, keyOf: KeyOf): readonly Problem[] {
   const { listenerArn, edge, domain, hostedZoneId } = values;
   const key = keyOf("listenerArn");
+  const unused = (name: Key, reason: string): Problem => unusedKey(name, values[name], reason, keyOf);
   if (listenerArn === "") {
-    return isDefault("listenerRulePriority", values)
+    return isDefault("listenerRulePriority", values.listenerRulePriority)
       ? []
-      : [unused("listenerRulePriority", values, `because ${key} is empty`, keyOf)];
+      : [unused("listenerRulePriority", `because ${key} is empty`)];
   }
   const problems: Problem[] = [];
-  if (!isDefault("idleTimeoutSeconds", values)) {
+  if (!isDefault("idleTimeoutSeconds", values.idleTimeoutSeconds)) {
     problems.push(
-      unused(
-        "idleTimeoutSeconds",
-        values,
-        `because the load balancer of ${key} has its own idle timeout`,
-        keyOf,
-      ),
+      unused("idleTimeoutSeconds", `because the load balancer of ${key} has its own idle timeout`),
     );
   }
-  if (!isDefault("originCertificateArn", values)) {
-    problems.push(unused("originCertificateArn", values, `because ${key} has its own certificates`, keyOf));
+  if (!isDefault("originCertificateArn", values.originCertificateArn)) {
+    problems.push(unused("originCertificateArn", `because ${key} has its own certificates`));
   }
   if (edge === "cloudfront" && domain === "" && hostedZoneId !== "") {
     problems.push(
-      unused(
-        "hostedZoneId",
-        values,
-        `because ${keyOf("domain")} is empty, and ${key} has its own DNS records`,
-        keyOf,
-      ),
+      unused("hostedZoneId", `because ${keyOf("domain")} is empty, and ${key} has its own DNS records`),
     );
   }
   if (edge === "load-balancer" && domain.length > MAX_HOST_LENGTH) {
@@ -197,24 +184,6 @@ function checkListener(values: ExistingRuleValues, keyOf: KeyOf): readonly Probl
     });
   }
   return problems;
-}
-
-function unused(name: Key, values: ExistingRuleValues, reason: string, keyOf: KeyOf): Problem {
-  return {
-    key: keyOf(name),
-    got: quote(values[name]),
-    expected: `no value, ${reason}`,
-    fix: [removal(name, keyOf)],
-  };
-}
-
-function removal(name: Key, keyOf: KeyOf): Change {
-  const value: string | number | readonly string[] = DEFINITIONS[name].default;
-  return { remove: keyOf(name), default: typeof value === "object" ? JSON.stringify(value) : String(value) };
-}
-
-function isDefault(name: Key, values: ExistingRuleValues): boolean {
-  return values[name] === DEFINITIONS[name].default;
 }
 
 /** Whether a list has no subnets. An output of another resource can have some. */
@@ -232,12 +201,4 @@ function plainIds(ids: ExistingValues["publicSubnetIds"]): readonly string[] | u
   if (!Array.isArray(ids)) return undefined;
   const items: readonly pulumi.Input<string>[] = ids;
   return items.filter((id) => typeof id === "string");
-}
-
-/** A value as a message contains it. */
-function quote(value: ExistingRuleValues[Key]): string {
-  if (typeof value === "string" || typeof value === "number") return JSON.stringify(encode(value));
-  return Array.isArray(value) && value.every((item) => typeof item === "string")
-    ? JSON.stringify(encode(value))
-    : "an output";
 }
