@@ -6,7 +6,8 @@ import { needCli } from "./support/cli.ts";
 import { Project } from "./support/project.ts";
 import { resources } from "./support/state.ts";
 import type { Resource } from "./support/state.ts";
-import { DISTRIBUTION, SERVERLESS_CACHE, SERVICE } from "./support/types.ts";
+import { updateAndReturnChanges } from "./support/transition.ts";
+import { DISTRIBUTION, LOAD_BALANCER, SERVERLESS_CACHE, SERVICE } from "./support/types.ts";
 
 /** An update starts the engine, the program and the providers. */
 const TIMEOUT_MS = 360_000;
@@ -19,7 +20,7 @@ const PROTECTED = [
   ...Array<string>(2).fill("aws:ec2/routeTableAssociation:RouteTableAssociation"),
   SERVICE,
   SERVERLESS_CACHE,
-  "aws:lb/loadBalancer:LoadBalancer",
+  LOAD_BALANCER,
 ];
 
 describe("two services in one stack of the real engine", function () {
@@ -61,13 +62,9 @@ describe("two services in one stack of the real engine", function () {
 
   it("leave the number of tasks to the autoscaler", async () => {
     writeProgram(2);
-    project.cloud.forget();
-    await project.pulumi("up", "--yes", "--skip-preview");
+    const changes = await updateAndReturnChanges(project);
     assert.deepEqual(
-      project.cloud
-        .changes()
-        .map(({ method, name, changed }) => [method, name, changed])
-        .sort(),
+      changes.map(({ method, name, changed }) => [method, name, changed]).sort(),
       ["chat", "news"].map((name) => ["update", `${name}-scaling-tasks`, ["minCapacity"]]),
     );
   });

@@ -4,16 +4,13 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { needCli } from "./support/cli.ts";
+import type { Call } from "./support/cloud.ts";
 import { Project } from "./support/project.ts";
+import { allResources } from "./support/state.ts";
+import { updateAndReturnChanges } from "./support/transition.ts";
 
 /** A command starts the engine, the program and up to four providers, which can take long on a busy machine. */
 const COMMAND_TIMEOUT_MS = 120_000;
-
-interface State {
-  readonly deployment: {
-    readonly resources: readonly { readonly urn: string; readonly protect?: boolean }[];
-  };
-}
 
 describe("the options of the component in the real Pulumi engine", function () {
   this.timeout(2 * COMMAND_TIMEOUT_MS);
@@ -31,8 +28,7 @@ describe("the options of the component in the real Pulumi engine", function () {
   it("protect all its resources", async () => {
     await update(project, 'new WebSocketService("websocket", { access: "open" }, { protect: true });');
 
-    const { deployment } = JSON.parse(await project.pulumi("stack", "export")) as State;
-    const unprotected = deployment.resources.filter(({ protect }) => protect !== true);
+    const unprotected = (await allResources(project)).filter(({ protect }) => protect !== true);
     assert.deepEqual(
       unprotected.map(({ urn }) => urn).filter((urn) => urn.includes("WebSocketService")),
       [],
@@ -55,16 +51,10 @@ describe("the options of the component in the real Pulumi engine", function () {
 });
 
 /** Updates the stack with a program, and returns the changes. */
-async function update(project: Project, declaration: string): ReturnType<typeof changesOf> {
+async function update(project: Project, declaration: string): Promise<readonly Call[]> {
   writeFileSync(
     join(project.folder, "index.ts"),
     `import { WebSocketService } from "./infra/index.ts";\n${declaration}\n`,
   );
-  return changesOf(project);
-}
-
-async function changesOf(project: Project): Promise<ReturnType<Project["cloud"]["changes"]>> {
-  project.cloud.forget();
-  await project.pulumi("up", "--yes", "--skip-preview");
-  return project.cloud.changes();
+  return updateAndReturnChanges(project);
 }

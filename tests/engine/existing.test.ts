@@ -2,9 +2,17 @@
 import assert from "node:assert/strict";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { needCli } from "./support/cli.ts";
-import type { Call } from "./support/cloud.ts";
 import { Project } from "./support/project.ts";
-import { SERVICE } from "./support/types.ts";
+import { updateAndReturnChanges } from "./support/transition.ts";
+import {
+  CLUSTER,
+  LISTENER,
+  LISTENER_RULE,
+  LOAD_BALANCER,
+  REPOSITORY,
+  SERVICE,
+  TARGET_GROUP,
+} from "./support/types.ts";
 
 /** A command starts the engine, the program and up to four providers, which can take long on a busy machine. */
 const COMMAND_TIMEOUT_MS = 120_000;
@@ -22,18 +30,15 @@ const CONFIG = {
   repositoryName: "shared/images",
 };
 
-const RULE = "aws:lb/listenerRule:ListenerRule";
-const TARGET_GROUP = "aws:lb/targetGroup:TargetGroup";
-
 /** Types that belong to others. */
 const OF_OTHERS = [
   "aws:ec2/vpc:Vpc",
   "aws:ec2/flowLog:FlowLog",
-  "aws:lb/loadBalancer:LoadBalancer",
-  "aws:lb/listener:Listener",
-  "aws:ecs/cluster:Cluster",
+  LOAD_BALANCER,
+  LISTENER,
+  CLUSTER,
   "aws:cloudwatch/logGroup:LogGroup",
-  "aws:ecr/repository:Repository",
+  REPOSITORY,
 ];
 
 describe("existing infrastructure in the real Pulumi engine", function () {
@@ -54,7 +59,7 @@ describe("existing infrastructure in the real Pulumi engine", function () {
   });
 
   it("is used, and not changed", async () => {
-    const created = await update(project);
+    const created = await updateAndReturnChanges(project);
 
     assert.ok(created.every(({ method }) => method === "create"));
     for (const type of OF_OTHERS) assert.ok(!created.some((call) => call.type === type), type);
@@ -70,10 +75,10 @@ describe("existing infrastructure in the real Pulumi engine", function () {
 
   it("has both rules of a rotation until CloudFront has the new secret", async () => {
     project.configure("dev", { originSecretGeneration: "2" });
-    const calls = await update(project);
+    const calls = await updateAndReturnChanges(project);
 
     const order = calls
-      .filter(({ type }) => type === RULE || type.endsWith(":Distribution"))
+      .filter(({ type }) => type === LISTENER_RULE || type.endsWith(":Distribution"))
       .map(({ method, name }) => `${method} ${name}`);
     assert.deepEqual(order, [
       "create websocket-shared-X-Origin-Secret-2",
@@ -85,10 +90,10 @@ describe("existing infrastructure in the real Pulumi engine", function () {
   // AWS gives the new target group another ARN, and the service is then replaced with it. The stand-in gives it the same one.
   it("gets another target group for the listener of another load balancer", async () => {
     project.configure("dev", { listenerArn: listenerOf("second") });
-    const calls = await update(project);
+    const calls = await updateAndReturnChanges(project);
 
     const order = calls
-      .filter(({ type }) => [TARGET_GROUP, RULE].includes(type) || type.endsWith(":Distribution"))
+      .filter(({ type }) => [TARGET_GROUP, LISTENER_RULE].includes(type) || type.endsWith(":Distribution"))
       .map(({ method, name }) => `${method} ${name}`);
     assert.deepEqual(order.slice(0, 3), [
       "create websocket-shared",
@@ -101,10 +106,3 @@ describe("existing infrastructure in the real Pulumi engine", function () {
     ]);
   });
 });
-
-/** Updates the stack and returns its changes. */
-async function update(project: Project): Promise<readonly Call[]> {
-  project.cloud.forget();
-  await project.pulumi("up", "--yes", "--skip-preview");
-  return project.cloud.changes();
-}

@@ -4,15 +4,14 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { needCli } from "./support/cli.ts";
-import type { Call } from "./support/cloud.ts";
 import { Project } from "./support/project.ts";
-import { SERVICE } from "./support/types.ts";
+import { updateAndReturnChanges } from "./support/transition.ts";
+import { SERVICE, TASK_DEFINITION } from "./support/types.ts";
 
 /** A command starts the engine, the program and up to four providers, which can take long on a busy machine. */
 const COMMAND_TIMEOUT_MS = 120_000;
 
 const URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/chat:v1";
-const TASK_DEFINITION = "aws:ecs/taskDefinition:TaskDefinition";
 
 describe("another server in the real Pulumi engine", function () {
   this.timeout(2 * COMMAND_TIMEOUT_MS);
@@ -35,7 +34,7 @@ describe("another server in the real Pulumi engine", function () {
     await project.pulumi("preview");
     assert.deepEqual(project.cloud.changes(), []);
 
-    const created = await update(project);
+    const created = await updateAndReturnChanges(project);
     assert.ok(!created.some(({ type }) => /ecr|docker-build/.test(type)));
     const containers = String(
       created.find(({ type }) => type === TASK_DEFINITION)?.inputs?.["containerDefinitions"],
@@ -48,7 +47,7 @@ describe("another server in the real Pulumi engine", function () {
 
   it("is built, and the service keeps its load balancer", async () => {
     writeProgram('{ build: { context: "./server" }, port: 4000 }');
-    const calls = await update(project);
+    const calls = await updateAndReturnChanges(project);
 
     const types = calls.map(({ method, type }) => `${method} ${type}`);
     assert.ok(types.includes("create docker-build:index:Image"), types.join(", "));
@@ -67,10 +66,3 @@ new WebSocketService("chat", { image: ${image}, sidecars: { collector: { image: 
     writeFileSync(join(project.folder, "index.ts"), program);
   }
 });
-
-/** Updates the stack and returns its changes. */
-async function update(project: Project): Promise<readonly Call[]> {
-  project.cloud.forget();
-  await project.pulumi("up", "--yes", "--skip-preview");
-  return project.cloud.changes();
-}

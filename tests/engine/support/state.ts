@@ -19,19 +19,20 @@ export interface Resource {
 
 /** Returns the resources in the state of the stack. */
 export async function resources(project: Project): Promise<readonly Resource[]> {
-  return (await everything(project)).filter(({ type, custom }) => custom && !type.startsWith("pulumi:"));
+  return (await allResources(project)).filter(({ type, custom }) => custom && !type.startsWith("pulumi:"));
 }
 
 /** Returns the plugin version that the engine uses for the only resource of a type. */
 export async function pluginVersionOf(type: string, project: Project): Promise<unknown> {
-  const state = await everything(project);
+  const state = await allResources(project);
   const found = state.filter((resource) => resource.type === type);
   assert.equal(found.length, 1, type);
   // A reference is URN::ID.
   return state.find(({ urn, id = "" }) => `${urn}::${id}` === found[0]?.provider)?.inputs?.["version"];
 }
 
-async function everything(project: Project): Promise<readonly Resource[]> {
+/** Returns all resources in the state of the stack, with components and providers. */
+export async function allResources(project: Project): Promise<readonly Resource[]> {
   const { deployment } = JSON.parse(await project.pulumi("stack", "export")) as {
     deployment: { resources?: readonly Resource[] };
   };

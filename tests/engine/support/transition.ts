@@ -27,6 +27,13 @@ export async function update(project: Project): Promise<void> {
   await project.pulumi("up", "--yes", "--skip-preview");
 }
 
+/** Updates the stack and returns the changes. */
+export async function updateAndReturnChanges(project: Project): Promise<readonly Call[]> {
+  project.cloud.forget();
+  await update(project);
+  return project.cloud.changes();
+}
+
 /** Returns an update that must fail with a message. */
 export function failingUpdate(message: RegExp): (project: Project) => Promise<void> {
   return async (project) => {
