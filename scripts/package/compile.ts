@@ -62,7 +62,8 @@ export function compile(root: string, folder: string): void {
   for (const file of declarations) if (!used.has(file)) rmSync(file);
 }
 
-function declarationOf(source: string): string {
+/** Returns the path of the declaration file of a module. */
+export function declarationOf(source: string): string {
   return source.replace(/\.[jt]s$/, ".d.ts");
 }
 

@@ -1,7 +1,8 @@
 /** The package.json of the npm package. */
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { COMMAND, EXPORTS } from "./entries.ts";
+import { declarationOf } from "./compile.ts";
+import { COMMAND, EXPORTS, MAIN } from "./entries.ts";
 import { importedPackages } from "./importedPackages.ts";
 
 /** Before 22.12, CommonJS programs cannot load ES modules. */
@@ -44,12 +45,12 @@ export function writeManifest(root: string, folder: string): void {
     sideEffects: false,
     bin: { [name]: compiled(COMMAND) },
     // For compilers whose module resolution does not read `exports`.
-    main: compiled(EXPORTS["."]),
-    types: declaration(EXPORTS["."]),
+    main: compiled(MAIN),
+    types: declarationOf(MAIN),
     typesVersions: {
       "*": Object.fromEntries(
         Object.entries(EXPORTS).flatMap(([key, file]) =>
-          key === "." ? [] : [[key.slice(2), [declaration(file)]]],
+          key === "." ? [] : [[key.slice(2), [declarationOf(file)]]],
         ),
       ),
     },
@@ -57,7 +58,7 @@ export function writeManifest(root: string, folder: string): void {
       ...Object.fromEntries(
         Object.entries(EXPORTS).map(([key, file]) => [
           key,
-          { types: declaration(file), default: key === "./client" ? CLIENT_BUNDLE : compiled(file) },
+          { types: declarationOf(file), default: key === "./client" ? CLIENT_BUNDLE : compiled(file) },
         ]),
       ),
       "./package.json": "./package.json",
@@ -74,11 +75,7 @@ export function writeManifest(root: string, folder: string): void {
 }
 
 function compiled(source: string): string {
-  return `./${source.replace(/\.ts$/, ".js")}`;
-}
-
-function declaration(source: string): string {
-  return `./${source.replace(/\.ts$/, ".d.ts")}`;
+  return source.replace(/\.ts$/, ".js");
 }
 
 function readManifest(folder: string): Manifest {
