@@ -6,11 +6,10 @@ import assert from "node:assert/strict";
 import { ask } from "../local/support/clients.ts";
 import type { StackFixture } from "../local/support/stack.ts";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
-import { launchBrowser } from "../support/browser.ts";
 import { waitUntil } from "../support/waitUntil.ts";
 import { BACKPLANES, startBackplane } from "./support/backplanes.ts";
 import { APOLLO, type Message, postBody, subscribe } from "./support/graphqlClient.ts";
-import { openPage, saveScreenshot, send, waitForText } from "./support/pages.ts";
+import { exchangeMessages } from "./support/pages.ts";
 import {
   checkTypes,
   INSTALL_TIMEOUT_MS,
@@ -142,21 +141,11 @@ describe("examples/apollo-subscriptions at CloudFront", function () {
   });
 
   it("shows the messages in its page", async function () {
-    const browser = await launchBrowser(this);
-    try {
-      const pages = await Promise.all([
-        openPage(browser, originOf(fixture)),
-        openPage(browser, originOf(fixture)),
-      ]);
-      const [ada, grace] = pages;
-      await send(ada, "Ada", "Is the new version out?");
-      await waitForText(pages, "Is the new version out?");
-      await send(grace, "Grace", "It rolls out now, and we change tasks.");
-      await waitForText(pages, "It rolls out now");
-      await saveScreenshot(browser, pages, APOLLO);
-    } finally {
-      await browser.close();
-    }
+    const url = originOf(fixture);
+    await exchangeMessages(this, APOLLO, [
+      { url, author: "Ada", text: "Is the new version out?" },
+      { url, author: "Grace", text: "It rolls out now, and we change tasks." },
+    ]);
   });
 
   it("loses no message of a subscriber during a deployment", async () => {

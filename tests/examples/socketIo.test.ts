@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import { ask } from "../local/support/clients.ts";
 import type { StackFixture } from "../local/support/stack.ts";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
-import { launchBrowser } from "../support/browser.ts";
 import { BACKPLANES, startBackplane } from "./support/backplanes.ts";
-import { openPage, saveScreenshot, send, waitForText } from "./support/pages.ts";
+import { exchangeMessages } from "./support/pages.ts";
 import {
   checkTypes,
   INSTALL_TIMEOUT_MS,
@@ -124,21 +123,11 @@ describe("examples/socket.io", function () {
   });
 
   it("shows the messages in its page", async function () {
-    const browser = await launchBrowser(this);
-    try {
-      const pages = await Promise.all([
-        openPage(browser, originOf(fixture)),
-        openPage(browser, `${originOf(fixture)}?transport=polling`),
-      ]);
-      const [ada, grace] = pages;
-      await send(ada, "Ada", "I am connected by WebSocket.");
-      await waitForText(pages, "I am connected by WebSocket.");
-      await send(grace, "Grace", "My proxy allows only long polling.");
-      await waitForText(pages, "My proxy allows only long polling.");
-      await saveScreenshot(browser, pages, SOCKET_IO);
-    } finally {
-      await browser.close();
-    }
+    const url = originOf(fixture);
+    await exchangeMessages(this, SOCKET_IO, [
+      { url, author: "Ada", text: "I am connected by WebSocket." },
+      { url: `${url}?transport=polling`, author: "Grace", text: "My proxy allows only long polling." },
+    ]);
   });
 
   it("recovers the state of its clients after a deployment", async () => {
