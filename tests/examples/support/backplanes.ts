@@ -1,4 +1,4 @@
-/** The backplanes of an own image: a Valkey with the user that the program declares for it, as the environment of a task. */
+/** The backplanes for an image of a user: a Valkey with the user that the program declares for it, as the environment of a task. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
