@@ -53,19 +53,14 @@ export interface ImageBuild {
 }
 
 export interface ContainerHealthCheck {
-  readonly command: HealthCommand;
+  /** The arguments of our server, or the words of the command of another one. */
+  readonly command: readonly string[];
   readonly intervalSeconds: number;
   readonly timeoutSeconds: number;
   /** Time after the start in which failures do not count. */
   readonly startPeriodSeconds: number;
   readonly thresholds: HealthThresholds;
 }
-
-export type HealthCommand =
-  /** Arguments of our server. */
-  | { readonly type: "server"; readonly args: readonly string[] }
-  | { readonly type: "exec"; readonly words: readonly string[] }
-  | { readonly type: "shell"; readonly text: string };
 
 /** @throws {ExpectedError} that names the resource and the input that the local stack cannot emulate. */
 export function readContainer(
@@ -198,24 +193,24 @@ function readHealthCheck(check: FieldReader, isOurs: boolean): ContainerHealthCh
   );
 }
 
-function readServerCheck(check: FieldReader): HealthCommand {
+function readServerCheck(check: FieldReader): readonly string[] {
   const [kind, ...command] = check.texts("command");
   if (kind !== "CMD" || BUNDLE.some((word, index) => command[index] !== word)) {
     throw check.unsupportedError("command", `CMD ${BUNDLE.join(" ")} and its arguments`);
   }
-  return { type: "server", args: command.slice(BUNDLE.length) };
+  return command.slice(BUNDLE.length);
 }
 
 /** @see https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html */
-function readOwnCheck(check: FieldReader): HealthCommand | undefined {
+function readOwnCheck(check: FieldReader): readonly string[] | undefined {
   const [kind, ...words] = check.texts("command");
   switch (kind) {
     case "NONE":
       return undefined;
     case "CMD":
-      return { type: "exec", words };
+      return words;
     case "CMD-SHELL":
-      return { type: "shell", text: words.join(" ") };
+      return ["/bin/sh", "-c", words.join(" ")];
     case undefined:
     default:
       throw check.unsupportedError("command", "CMD, CMD-SHELL or NONE at its start");

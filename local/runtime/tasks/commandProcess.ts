@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { signalAtEnd } from "../../../cli/signalAtEnd.ts";
-import type { DeclaredContainer, HealthCommand } from "../../model/container.ts";
+import type { DeclaredContainer } from "../../model/container.ts";
 import { CAN_MEASURE_CPU, cpuMicroseconds } from "./cpuTime.ts";
 import { freePort, waitUntilListening } from "./freePort.ts";
 import { runCheck } from "./healthCommand.ts";
@@ -81,34 +81,20 @@ export function startCommand(
         signalAll("SIGCONT");
       };
     },
-    check({ command, timeoutSeconds }, _port, signal) {
-      const words = withLocalPort(wordsOf(command), container, port);
-      const [checkFile, ...checkArgs] = words;
+    check({ command, timeoutSeconds }, signal) {
+      const words = withLocalPort(command, container, port);
+      const [checkFile = "", ...checkArgs] = words;
       return runCheck(checkFile, checkArgs, { name: words.join(" "), env, folder, timeoutSeconds, signal });
     },
   };
 }
 
-/** The words of a health check's command. */
-export function wordsOf(command: HealthCommand): readonly [string, ...string[]] {
-  switch (command.type) {
-    case "shell":
-      return ["/bin/sh", "-c", command.text];
-    case "exec": {
-      const [file = "", ...args] = command.words;
-      return [file, ...args];
-    }
-    case "server":
-      return ["", ...command.args];
-  }
-}
-
 /** Replaces the declared port in addresses of the own machine, such as `http://localhost:8080/health`, by the local one. */
 function withLocalPort(
-  [file, ...args]: readonly [string, ...string[]],
+  words: readonly string[],
   { port: declared }: DeclaredContainer,
   port: number,
-): readonly [string, ...string[]] {
+): readonly string[] {
   const address = new RegExp(`(localhost|127\\.0\\.0\\.1|0\\.0\\.0\\.0|\\[::1\\]):${declared}\\b`, "g");
-  return [file, ...args.map((word) => word.replace(address, `$1:${port}`))];
+  return words.map((word) => word.replace(address, `$1:${port}`));
 }

@@ -32,7 +32,7 @@ export async function watchContainer(options: ContainerWatchOptions): Promise<vo
   let reason = "";
   while (!gone.aborted) {
     const port = options.port();
-    const failure = port === undefined ? NOT_LISTENING : await process.check(check, port, gone);
+    const failure = port === undefined ? NOT_LISTENING : await process.check(check, gone);
     const now = performance.now();
     reason = failure ?? reason;
     if (failure === undefined || state.health !== "initial" || now >= countsAt) {

@@ -3,7 +3,6 @@ import { execFile, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { LOOPBACK } from "../../../cli/loopback.ts";
 import { signalAtEnd } from "../../../cli/signalAtEnd.ts";
-import { wordsOf } from "./commandProcess.ts";
 import { freePort, waitUntilListening } from "./freePort.ts";
 import { runCheck } from "./healthCommand.ts";
 import type { Program } from "./program.ts";
@@ -81,8 +80,7 @@ export function startContainer(
         control("unpause");
       };
     },
-    check({ command: declared, timeoutSeconds }, _port, signal) {
-      const words = wordsOf(declared);
+    check({ command: words, timeoutSeconds }, signal) {
       return runCheck(engine, ["exec", name, ...words], {
         name: words.join(" "),
         env: clientEnvironment,

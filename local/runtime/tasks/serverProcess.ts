@@ -28,10 +28,12 @@ export function startServer(
     // A process group of its own does not get the terminal's Ctrl-C. On Windows it would open a window.
     detached: process.platform !== "win32",
   });
+  let port = 0;
   child.on("message", (message) => {
-    const { port, metricsPort, cpuMicroseconds, atMs } = numbersIn(message);
+    const { port: reportedPort, metricsPort, cpuMicroseconds, atMs } = numbersIn(message);
+    port = reportedPort ?? port;
     if (metricsPort !== undefined) options.onMetricsPort(metricsPort);
-    if (port !== undefined) options.onListening(port);
+    if (reportedPort !== undefined) options.onListening(reportedPort);
     if (cpuMicroseconds !== undefined && atMs !== undefined) options.onCpuTime(cpuMicroseconds, atMs);
   });
   return {
@@ -49,8 +51,7 @@ export function startServer(
         child.kill("SIGCONT");
       };
     },
-    check({ command, timeoutSeconds }, port, signal) {
-      const args = command.type === "server" ? command.args : [];
+    check({ command: args, timeoutSeconds }, signal) {
       return runCheck(process.execPath, [entry, ...args], {
         name: args.join(" "),
         env: { ...environment, PORT: String(port) },

@@ -6,19 +6,17 @@ import { startContainer } from "./containerProcess.ts";
 import type { Program } from "./program.ts";
 import { startServer } from "./serverProcess.ts";
 
-export interface ProcessEnd {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
-
 export interface TaskProcess {
   readonly child: ChildProcess;
   /** Sends a signal as ECS does: SIGTERM to the first process of the container, SIGKILL to all of them. */
   signal(signal: NodeJS.Signals): void;
   /** Stops all processes of the container. @returns a function that lets them continue, as the end of this process does. */
   freeze(): () => void;
-  /** Runs a health check of the container. @returns why it failed; `undefined` if it exited with 0 in time. */
-  check(check: ContainerHealthCheck, port: number, signal: AbortSignal): Promise<string | undefined>;
+  /**
+   * Runs a health check of the container, whose server listens.
+   * @returns why it failed; `undefined` if it exited with 0 in time.
+   */
+  check(check: ContainerHealthCheck, signal: AbortSignal): Promise<string | undefined>;
 }
 
 export interface TaskProcessOptions {

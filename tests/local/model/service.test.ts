@@ -13,7 +13,7 @@ describe("the declared service", () => {
       image: undefined,
       stopTimeoutSeconds: 2,
       healthCheck: {
-        command: { type: "server", args: ["health"] },
+        command: ["health"],
         intervalSeconds: 30,
         timeoutSeconds: 5,
         startPeriodSeconds: 0,
