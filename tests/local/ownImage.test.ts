@@ -159,6 +159,24 @@ describe("a service with an image of its own", function () {
     assert.match(ended.output.join(), /no-such-program ENOENT/);
   });
 
+  it("names PORT if the server does not listen there", async () => {
+    const command = JSON.stringify([
+      "node",
+      "-e",
+      "console.log(process.env.PORT); setInterval(() => {}, 1000)",
+    ]);
+    await using stack = await launch(
+      await declared({ "own-image:command": command, "own-image:retries": "1" }),
+      {
+        ...OPTIONS,
+        tasks: 1,
+      },
+    );
+    const { line: port } = await stack.next("task-output");
+    const { reason } = await stack.next("task-unhealthy");
+    assert.equal(reason, `the server does not listen on the port in PORT, ${port}`);
+  });
+
   it("needs a command, Docker or Podman", async () => {
     await assert.rejects(launch(await declared({ "own-image:command": "[]" }), OPTIONS), {
       message:

@@ -71,6 +71,7 @@ export function startCommand(
 
   return {
     child,
+    assignedPort: port,
     signal(signal) {
       if (signal === "SIGKILL") signalAll(signal);
       else child.kill(signal);

@@ -7,11 +7,10 @@ import type { TaskProcess } from "./taskProcess.ts";
 
 /** While the health is unknown, checks run more often, so that a healthy task is reported soon. */
 const INITIAL_CHECK_INTERVAL_MS = 500;
-const NOT_LISTENING = "the server does not listen";
 
 export interface ContainerWatchOptions {
   readonly check: ContainerHealthCheck;
-  readonly process: Pick<TaskProcess, "check">;
+  readonly process: Pick<TaskProcess, "check" | "assignedPort">;
   /** Returns `undefined` until the server listens. */
   readonly port: () => number | undefined;
   /** Aborts when the server listens. */
@@ -32,7 +31,7 @@ export async function watchContainer(options: ContainerWatchOptions): Promise<vo
   let reason = "";
   while (!gone.aborted) {
     const port = options.port();
-    const failure = port === undefined ? NOT_LISTENING : await process.check(check, gone);
+    const failure = port === undefined ? describeNotListening(process) : await process.check(check, gone);
     const now = performance.now();
     reason = failure ?? reason;
     if (failure === undefined || state.health !== "initial" || now >= countsAt) {
@@ -46,18 +45,24 @@ export async function watchContainer(options: ContainerWatchOptions): Promise<vo
   }
 }
 
+function describeNotListening({ assignedPort }: Pick<TaskProcess, "assignedPort">): string {
+  const subject = "the server does not listen";
+  return assignedPort === undefined ? subject : `${subject} on the port in PORT, ${assignedPort}`;
+}
+
 /**
  * The target group's result for a server that never listens, if the container has no health check.
  * @param signal ends the watch.
  */
 export async function watchListening(
   { intervalSeconds, thresholds }: TargetHealthCheck,
+  process: Pick<TaskProcess, "assignedPort">,
   signal: AbortSignal,
   onUnhealthy: (reason: string) => void,
 ): Promise<void> {
   await sleep(intervalSeconds * thresholds.unhealthy * 1000, undefined, { signal }).then(
     () => {
-      onUnhealthy(NOT_LISTENING);
+      onUnhealthy(describeNotListening(process));
     },
     () => undefined,
   );

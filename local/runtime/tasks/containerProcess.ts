@@ -69,6 +69,7 @@ export function startContainer(
 
   return {
     child,
+    assignedPort: container.port,
     signal(signal) {
       // The client passes other signals to the container.
       if (signal === "SIGKILL") control("kill");

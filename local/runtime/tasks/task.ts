@@ -147,6 +147,7 @@ export function startTask(options: TaskOptions): RunningTask {
     health.container = "healthy";
     void watchListening(
       targets.group.healthCheck,
+      taskProcess,
       AbortSignal.any([gone.signal, listening.signal]),
       (reason) => {
         updateHealth("target", "unhealthy", reason);

@@ -8,6 +8,8 @@ import { startServer } from "./serverProcess.ts";
 
 export interface TaskProcess {
   readonly child: ChildProcess;
+  /** The number in PORT; `undefined` for our server, which reports the port that the system chooses. */
+  readonly assignedPort?: number;
   /** Sends a signal as ECS does: SIGTERM to the first process of the container, SIGKILL to all of them. */
   signal(signal: NodeJS.Signals): void;
   /** Stops all processes of the container. @returns a function that lets them continue, as the end of this process does. */
