@@ -160,18 +160,12 @@ describe("a service with an image of its own", function () {
   });
 
   it("names PORT if the server does not listen there", async () => {
-    const command = JSON.stringify([
-      "node",
-      "-e",
-      "console.log(process.env.PORT); setInterval(() => {}, 1000)",
-    ]);
-    await using stack = await launch(
-      await declared({ "own-image:command": command, "own-image:retries": "1" }),
-      {
-        ...OPTIONS,
-        tasks: 1,
-      },
-    );
+    const code = "console.log(process.env.PORT); setInterval(() => {}, 1000)";
+    const graph = await declared({
+      "own-image:command": JSON.stringify(["node", "-e", code]),
+      "own-image:retries": "1",
+    });
+    await using stack = await launch(graph, { ...OPTIONS, tasks: 1 });
     const { line: port } = await stack.next("task-output");
     const { reason } = await stack.next("task-unhealthy");
     assert.equal(reason, `the server does not listen on the port in PORT, ${port}`);
