@@ -8,8 +8,8 @@ import { isExecutable } from "../../../cli/executable.ts";
 import type { ImageBuild } from "../../model/container.ts";
 
 const ENGINES = ["docker", "podman"];
-/** Bounds the output of a build in an error. */
-const MAX_OUTPUT_LENGTH = 4000;
+/** The last lines of output, which explain why a build failed. */
+const MAX_OUTPUT_LINES = 20;
 const MAX_BUFFER_BYTES = 64 * 1024 * 1024;
 const TAG_DIGITS = 12;
 
@@ -24,7 +24,7 @@ export function findContainerEngine(searchPath = ""): string | undefined {
 /**
  * Builds an image as the program declares it, for the architecture of this machine.
  * @returns the tag.
- * @throws {ExpectedError} with the output of the build.
+ * @throws {ExpectedError} with the end of the output of the build.
  */
 export async function buildImage(engine: string, name: string, build: ImageBuild): Promise<string> {
   const { context, dockerfile, target, args } = build;
@@ -41,10 +41,16 @@ export async function buildImage(engine: string, name: string, build: ImageBuild
     await run(engine, words, { maxBuffer: MAX_BUFFER_BYTES });
     return tag;
   } catch (error) {
-    const output = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : String(error);
     throw new ExpectedError(
-      `container ${name}: the build failed: ${output.slice(-MAX_OUTPUT_LENGTH)}\n` +
+      `container ${name}: the build failed:\n${describeFailure(error)}\n` +
         "Fix: correct the Dockerfile, or set `image.command` to run without a container",
     );
   }
+}
+
+/** Returns the end of the output, or the error of an engine that did not start. */
+function describeFailure(error: unknown): string {
+  const hasOutput = error instanceof Error && "stdout" in error && "stderr" in error;
+  const output = hasOutput ? `${String(error.stdout)}\n${String(error.stderr)}`.trim() : "";
+  return (output === "" ? String(error) : output).split("\n").slice(-MAX_OUTPUT_LINES).join("\n");
 }
