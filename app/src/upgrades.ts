@@ -164,7 +164,7 @@ export class Upgrades {
       channel,
       dialect,
       // A client that may not read has nothing to resume.
-      resume: client.rights.canSubscribe ? resume : undefined,
+      start: client.rights.canSubscribe && resume !== undefined ? resume : "end",
       listener: connection,
       signal: rejection.signal,
     });

@@ -1,3 +1,6 @@
+import { toWireName } from "../wire/channelName.ts";
+import { encode } from "../wire/encode.ts";
+import { textFrame } from "../wire/frame.ts";
 import type { Dialect, Gap } from "../wire/messages.ts";
 import type { FramesInDialect } from "./dialectFrames.ts";
 import type { FramePlace } from "./framePlace.ts";
@@ -9,17 +12,22 @@ export interface ResumePoint {
   readonly offset: number;
 }
 
-/** The callback of a cursor. */
+/**
+ * The first message that a reader wants: the next one that is published, the one after its resume point, or up to `last` of the
+ * retained ones.
+ */
+export type Start = "end" | ResumePoint | { readonly last: number };
+
+/** The callback of cursors. Several cursors can share a listener. */
 export interface Listener {
   /** Called if the cursor has more frames, or is lost; usually at most once per turn of the event loop. It must not throw. */
-  onReadable(): void;
+  onReadable(cursor: Cursor): void;
 }
 
 export interface JoinRequest {
   readonly channel: string;
   readonly dialect: Dialect;
-  /** The last message that the client has received, if any. */
-  readonly resume?: ResumePoint | undefined;
+  readonly start: Start;
   readonly listener: Listener;
   /** Aborts the join. */
   readonly signal?: AbortSignal | undefined;
@@ -37,9 +45,15 @@ export interface Joined {
 
 /** A reader's position in a channel. It has no queue, so the cost of a slow reader does not grow. */
 export interface Cursor {
-  /** Whether the next frame is no longer retained. A lost cursor stays lost. */
+  readonly channel: string;
+  /** Whether the next frame is no longer retained. A lost cursor stays lost. A `channels` cursor is never lost: it reads a gap. */
   readonly isLost: boolean;
-  /** Takes the next frames, in order. Returns `undefined` at the end of the channel, and if the cursor is lost. */
+  /** Whether nothing is left to read now. It is false also while the cursor waits for the log. */
+  readonly isAtEnd: boolean;
+  /**
+   * Takes the next frames, in order. Returns `undefined` at the end of the channel, if the cursor is lost, and while it waits for
+   * the log, after which the listener is called.
+   */
   read(): Slice | undefined;
   /** Leaves the channel. Idempotent. */
   close(): void;
@@ -47,6 +61,7 @@ export interface Cursor {
 
 /** A cursor with the state that its channel needs. */
 export class ChannelCursor implements Cursor {
+  readonly channel: string;
   readonly listener: Listener;
   readonly source: FramesInDialect;
   readonly #onClose: (cursor: ChannelCursor) => void;
@@ -58,11 +73,13 @@ export class ChannelCursor implements Cursor {
    * @param onClose called by each {@link close}.
    */
   constructor(
+    channel: string,
     source: FramesInDialect,
     start: number,
     listener: Listener,
     onClose: (cursor: ChannelCursor) => void,
   ) {
+    this.channel = channel;
     this.source = source;
     this.listener = listener;
     this.#onClose = onClose;
@@ -70,8 +87,13 @@ export class ChannelCursor implements Cursor {
   }
 
   get isLost(): boolean {
+    if (this.source.dialect === "channels") return false;
     if (this.#place?.isLost === true) this.#place = undefined;
     return this.#place === undefined;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#place?.isAtEnd ?? true;
   }
 
   /** Bytes that the cursor has not read. */
@@ -80,11 +102,29 @@ export class ChannelCursor implements Cursor {
   }
 
   read(): Slice | undefined {
-    return this.#place?.read();
+    const place = this.#place;
+    return place?.isLost === true && this.source.dialect === "channels"
+      ? this.#readGap(place)
+      : place?.read();
   }
 
   close(): void {
     this.#onClose(this);
     this.#place = undefined;
+  }
+
+  /** Continues at the oldest retained message of the current epoch. */
+  #readGap({ epoch, next }: FramePlace): Slice {
+    const { frames } = this.source;
+    const [channel, first] = [toWireName(this.channel), frames.first];
+    this.#place = frames.at(first);
+    const gap: Gap =
+      epoch === frames.epoch
+        ? { channel, epoch, from: next, to: first - 1 }
+        : { channel, epoch, from: next };
+    const bytes = textFrame(encode({ gap }));
+    if (epoch === frames.epoch) return { bytes, frames: 1 };
+    const subscribed = textFrame(encode({ subscribed: channel, epoch: frames.epoch, offset: first - 1 }));
+    return { bytes: Buffer.concat([subscribed, bytes]), frames: 2 };
   }
 }

@@ -1,4 +1,6 @@
 import type { LogPosition } from "../log/log.ts";
+import { unpackRecord } from "../log/record.ts";
+import { toWireName } from "../wire/channelName.ts";
 import { decodeBroadcast, encode, encodeBroadcast } from "../wire/encode.ts";
 import type { Dialect, Gap } from "../wire/messages.ts";
 import { FrameLog } from "./frameLog.ts";
@@ -11,6 +13,7 @@ export interface FramesInDialect {
 }
 
 export interface DialectFramesParts {
+  readonly channel: string;
   /** Dialect of the first reader. */
   readonly dialect: Dialect;
   /** Offset of the first message. */
@@ -23,22 +26,25 @@ export interface DialectFramesParts {
 
 /** The recent frames of a channel in each dialect that it has readers for. Each message is encoded once per dialect. */
 export class DialectFrames {
+  readonly #channel: string;
   readonly #minBytes: number;
   readonly #heartbeatSeconds: number;
   /** At least one dialect, because a new one is translated from another one. */
   #dialects: readonly [FramesInDialect, ...FramesInDialect[]];
 
-  constructor({ dialect, next, minBytes, heartbeatSeconds }: DialectFramesParts) {
+  constructor({ channel, dialect, next, minBytes, heartbeatSeconds }: DialectFramesParts) {
+    this.#channel = channel;
     this.#minBytes = minBytes;
     this.#heartbeatSeconds = heartbeatSeconds;
     this.#dialects = [{ dialect, frames: new FrameLog(next, minBytes), readers: 0 }];
   }
 
   /** Appends a message to every dialect. Returns the bytes of its largest frame. */
-  push(payload: string, offset: number): number {
+  push(record: string, offset: number): number {
     let bytes = 0;
+    const broadcast = { channel: this.#channel, offset, ...unpackRecord(record) };
     for (const { dialect, frames } of this.#dialects) {
-      bytes = Math.max(bytes, frames.push(encodeBroadcast(dialect, payload, offset)));
+      bytes = Math.max(bytes, frames.push(encodeBroadcast(dialect, broadcast)));
     }
     return bytes;
   }
@@ -51,7 +57,7 @@ export class DialectFrames {
     for (const { dialect, frames } of this.#dialects) {
       const notices = this.#noticesOf(dialect, from, before);
       if (from.epoch === before?.epoch) frames.skipTo(from.next, notices);
-      else frames.restart(from.next, notices);
+      else frames.restart(from.next, notices, from.epoch);
     }
   }
 
@@ -61,14 +67,15 @@ export class DialectFrames {
     if (known !== undefined) return known;
 
     const other = this.#dialects[0];
-    const frames = new FrameLog(other.frames.first, this.#minBytes);
+    const frames = new FrameLog(other.frames.first, this.#minBytes, epoch);
     const continueAt = (next: number): void => {
       if (next === frames.next) return;
       frames.skipTo(next, this.#noticesOf(dialect, { epoch, next }, { epoch, next: frames.next }));
     };
     for (const { offset, text } of other.frames.messages()) {
       continueAt(offset);
-      frames.push(encodeBroadcast(dialect, decodeBroadcast(other.dialect, text), offset));
+      const published = decodeBroadcast(other.dialect, text);
+      frames.push(encodeBroadcast(dialect, { channel: this.#channel, offset, ...published }));
     }
     continueAt(other.frames.next);
     const translated: FramesInDialect = { dialect, frames, readers: 0 };
@@ -90,6 +97,12 @@ export class DialectFrames {
       epoch === before.epoch
         ? { epoch, from: before.next, to: next - 1 }
         : { epoch: before.epoch, from: before.next };
+    if (dialect === "channels") {
+      const channel = toWireName(this.#channel);
+      const lost = encode({ gap: { channel, ...gap } });
+      if (epoch === before.epoch) return [lost];
+      return [encode({ subscribed: channel, epoch, offset: next - 1 }), lost];
+    }
     const heartbeat = this.#heartbeatSeconds;
     return [encode({ connection: "ok", epoch, offset: next - 1, heartbeat }), encode({ gap })];
   }

@@ -41,11 +41,16 @@ export class FrameLog {
    * @param next offset of the first message.
    * @param minBytes minimum size of the retained frames.
    */
-  constructor(next: number, minBytes: number) {
+  constructor(next: number, minBytes: number, epoch = "") {
     this.#minBytes = minBytes;
     this.#segmentBytes = Math.min(MAX_SEGMENT_BYTES, Math.ceil(minBytes / MIN_SEGMENTS));
     const size = Math.min(FIRST_SEGMENT_BYTES, this.#segmentBytes);
-    this.#oldest = this.#first = this.#last = createSegment(Buffer.allocUnsafeSlow(size), next, 0);
+    this.#oldest = this.#first = this.#last = createSegment(Buffer.allocUnsafeSlow(size), next, epoch, 0);
+  }
+
+  /** The current epoch. */
+  get epoch(): string {
+    return this.#last.epoch;
   }
 
   /** Offset of the oldest message of the current epoch that is retained. */
@@ -66,16 +71,16 @@ export class FrameLog {
   }
 
   /** Continues at a later offset. Readers that are behind read the earlier messages, then `notices`, then later messages. */
-  skipTo(next: number, notices: readonly string[]): void {
+  skipTo(next: number, notices: readonly string[], epoch = this.epoch): void {
     const size = notices.reduce((sum, text) => sum + MAX_HEADER_BYTES + MAX_UTF8_BYTES * text.length, 0);
-    const segment = this.#add(Math.max(size, FIRST_SEGMENT_BYTES), next, notices.length);
+    const segment = this.#add(Math.max(size, FIRST_SEGMENT_BYTES), next, epoch, notices.length);
     this.#slices.invalidate();
     for (const text of notices) writeTextFrame(segment, text);
   }
 
   /** Continues at any offset of another epoch. Later readers begin there; the others read as after {@link skipTo}. */
-  restart(next: number, notices: readonly string[]): void {
-    this.skipTo(next, notices);
+  restart(next: number, notices: readonly string[], epoch?: string): void {
+    this.skipTo(next, notices, epoch);
     this.#first = this.#last;
   }
 
@@ -129,14 +134,14 @@ export class FrameLog {
     const length = Buffer.byteLength(text);
     if (room >= length) return last;
     const size = Math.min(2 * last.bytes.length, this.#segmentBytes);
-    return this.#add(Math.max(size, MAX_HEADER_BYTES + length), this.next, 0);
+    return this.#add(Math.max(size, MAX_HEADER_BYTES + length), this.next, last.epoch, 0);
   }
 
-  #add(size: number, next: number, notices: number): FrameSegment {
+  #add(size: number, next: number, epoch: string, notices: number): FrameSegment {
     this.#releaseUnused(this.#last);
     const spare = this.#spare?.length === size ? this.#spare : undefined;
     if (spare !== undefined) this.#spare = undefined;
-    const segment = createSegment(spare ?? Buffer.allocUnsafeSlow(size), next, notices);
+    const segment = createSegment(spare ?? Buffer.allocUnsafeSlow(size), next, epoch, notices);
     this.#bytes += retainedBytes(this.#last);
     this.#last.next = segment;
     this.#last = segment;

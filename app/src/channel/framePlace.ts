@@ -23,6 +23,21 @@ export class FramePlace {
     return segment.isEvicted && this.#at < segment.used;
   }
 
+  get isAtEnd(): boolean {
+    return this.#at === this.#advance().used;
+  }
+
+  /** Epoch of the next message. */
+  get epoch(): string {
+    return this.#segment.epoch;
+  }
+
+  /** Offset of the next message. */
+  get next(): number {
+    const { firstOffset, notices } = this.#segment;
+    return firstOffset + Math.max(this.#frame - notices, 0);
+  }
+
   /** Bytes after this position. */
   get lagBytes(): number {
     let bytes = -this.#at;

@@ -9,6 +9,8 @@ export interface FrameSegment {
   bytes: Buffer;
   /** Offset of the first message in this segment. Notices come before it. */
   readonly firstOffset: number;
+  /** Epoch of the messages. */
+  readonly epoch: string;
   /** Number of frames before the first message. */
   readonly notices: number;
   /** Number of all frames, including notices. */
@@ -20,8 +22,13 @@ export interface FrameSegment {
 }
 
 /** Creates an empty segment in `bytes`. */
-export function createSegment(bytes: Buffer, firstOffset: number, notices: number): FrameSegment {
-  return { bytes, firstOffset, notices, frames: 0, used: 0, next: undefined, isEvicted: false };
+export function createSegment(
+  bytes: Buffer,
+  firstOffset: number,
+  epoch: string,
+  notices: number,
+): FrameSegment {
+  return { bytes, firstOffset, epoch, notices, frames: 0, used: 0, next: undefined, isEvicted: false };
 }
 
 /** Returns the offset of the message after those of a segment. */

@@ -1,6 +1,7 @@
 import { HubChannel } from "./hubChannel.ts";
 import type { HubChannelParts } from "./hubChannel.ts";
 import type { Joined, JoinRequest } from "./cursor.ts";
+import { packRecord } from "../log/record.ts";
 import type { Appended, NewMessage } from "../log/log.ts";
 import type { Dialect } from "../wire/messages.ts";
 
@@ -41,13 +42,14 @@ export class Hub {
   }
 
   /**
-   * Publishes a message. Messages of a channel keep the order of the calls.
+   * Publishes a message with its publisher, which is the subject of a token. Messages of a channel keep the order of the calls.
    * @returns the position at which the log has stored it; no promise if the log answers at once.
    * @throws {IdInUseError} by rejection, if another message has this id.
    * @throws by rejection, if the message was not stored, or may not have been.
    */
   publish(message: NewMessage): Appended | Promise<Appended> {
-    const appending = this.#parts.log.append(message);
+    const payload = packRecord({ payload: message.payload, from: message.publisher });
+    const appending = this.#parts.log.append({ ...message, payload });
     // The log has delivered the entry already.
     if (!(appending instanceof Promise)) return appending;
     const round = this.#round;
@@ -67,7 +69,7 @@ export class Hub {
 
   /**
    * Joins a channel. The cursor reads all messages that are published after the promise has resolved, and no earlier messages
-   * except those that this task has not read yet. With a resume point, it reads the messages after that.
+   * except those that this task has not read yet, and those that the start includes.
    * @throws {TooManyChannelsError} if the task has the maximum number of channels, and all of them have readers.
    * @throws the reason of the signal, if it is aborted first.
    * @throws if the log cannot be read.

@@ -3,7 +3,7 @@ import { MAX_ENVELOPE_BYTES } from "../wire/encode.ts";
 import type { Dialect, Gap } from "../wire/messages.ts";
 import { Condition } from "./condition.ts";
 import { ChannelCursor } from "./cursor.ts";
-import type { Joined, JoinRequest, Listener, ResumePoint } from "./cursor.ts";
+import type { Joined, JoinRequest, Listener, ResumePoint, Start } from "./cursor.ts";
 import { DialectFrames } from "./dialectFrames.ts";
 
 /** Share of the retained frames after which readers are notified in the middle of a turn: they must not lose frames. */
@@ -70,6 +70,7 @@ export class HubChannel implements LogReader {
     this.#onUnused = onUnused;
     this.#minFrameBytes = parts.retainedBytes + MAX_ENVELOPE_BYTES * parts.retainedMessages;
     this.#frames = new DialectFrames({
+      channel: name,
       dialect,
       next: this.#next,
       minBytes: this.#minFrameBytes,
@@ -102,14 +103,14 @@ export class HubChannel implements LogReader {
   }
 
   /** See `Hub.join`. */
-  async join({ dialect, resume, listener, signal }: JoinRequest): Promise<Joined> {
+  async join({ dialect, start, listener, signal }: JoinRequest): Promise<Joined> {
     this.#joining += 1;
     try {
       await this.#moved.until(this.#isLive, signal);
-      if (resume !== undefined && (resume.epoch !== this.#epoch || resume.offset >= this.#next)) {
-        await this.#catchUpWith(resume, signal);
+      if (isResumePoint(start) && (start.epoch !== this.#epoch || start.offset >= this.#next)) {
+        await this.#catchUpWith(start, signal);
       }
-      return this.#addCursor(dialect, resume, listener);
+      return this.#addCursor(dialect, start, listener);
     } finally {
       this.#joining -= 1;
       if (!this.#isUsed) this.#linger();
@@ -148,25 +149,28 @@ export class HubChannel implements LogReader {
     this.#moved.notify();
   }
 
-  #addCursor(dialect: Dialect, resume: ResumePoint | undefined, listener: Listener): Joined {
+  #addCursor(dialect: Dialect, wanted: Start, listener: Listener): Joined {
     const source = this.#frames.in(dialect, this.#epoch);
     const { frames } = source;
     let start = frames.next;
     let gap: Gap | undefined;
-    if (resume !== undefined) {
-      const wanted = resume.offset + 1;
-      if (resume.epoch !== this.#epoch) {
+    if (isResumePoint(wanted)) {
+      const { epoch } = wanted;
+      const next = wanted.offset + 1;
+      if (epoch !== this.#epoch) {
         start = frames.first;
-        gap = { epoch: resume.epoch, from: Math.min(wanted, Number.MAX_SAFE_INTEGER) };
-      } else if (wanted > frames.next) {
+        gap = { epoch, from: Math.min(next, Number.MAX_SAFE_INTEGER) };
+      } else if (next > frames.next) {
         // The client names a message that the log does not have.
-        gap = { epoch: resume.epoch, from: frames.next };
+        gap = { epoch, from: frames.next };
       } else {
-        start = frames.nearest(wanted);
-        if (start > wanted) gap = { epoch: resume.epoch, from: wanted, to: start - 1 };
+        start = frames.nearest(next);
+        if (start > next) gap = { epoch, from: next, to: start - 1 };
       }
+    } else if (wanted !== "end") {
+      start = frames.nearest(Math.max(frames.first, frames.next - wanted.last));
     }
-    const cursor = new ChannelCursor(source, start, listener, this.#removeCursor);
+    const cursor = new ChannelCursor(this.#name, source, start, listener, this.#removeCursor);
     source.readers += 1;
     this.#cursors.add(cursor);
     return { cursor, epoch: this.#epoch, offset: start - 1, gap };
@@ -204,7 +208,7 @@ export class HubChannel implements LogReader {
     clearImmediate(this.#notifyImmediate);
     this.#notifyImmediate = undefined;
     this.#newBytes = 0;
-    for (const { listener } of this.#cursors) listener.onReadable();
+    for (const cursor of this.#cursors) cursor.listener.onReadable(cursor);
     this.#parts.onFannedOut?.((performance.now() - this.#newSince) / 1000);
   };
 
@@ -220,4 +224,8 @@ export class HubChannel implements LogReader {
       else this.#onUnused();
     }, this.#parts.lingerMs ?? LINGER_MS).unref();
   }
+}
+
+function isResumePoint(start: Start): start is ResumePoint {
+  return start !== "end" && "epoch" in start;
 }

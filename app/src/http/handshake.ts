@@ -3,6 +3,7 @@ import { hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 
 import type { ResumePoint } from "../channel/cursor.ts";
+import { CHANNEL_NAME_RULE, DEFAULT_CHANNEL, isChannelName } from "../wire/channelName.ts";
 import { RESUME_SUBPROTOCOL } from "../wire/messages.ts";
 import type { Dialect } from "../wire/messages.ts";
 import { PATHS } from "../settings/contract.ts";
@@ -15,15 +16,6 @@ import type { Refusal } from "./refusal.ts";
 const TARGET = new RegExp(
   String.raw`^(?:(?i:https?|wss?)://(?:[\w.~-]+|\[[\da-fA-F:.]+\])(?::\d*)?)?${PATHS.websocket}(/[^?#]*)?(?:\?([^#]*))?$`,
 );
-
-/** The channel of `PATHS.websocket` itself, with or without a final slash. All other channels have a name. */
-const DEFAULT_CHANNEL = "";
-
-/**
- * A name of a channel needs no escape in a path: RFC 3986 §2.3 calls these characters unreserved. `.` and `..` are not
- * allowed, because clients resolve them before they send the request (§5.2.4).
- */
-const CHANNEL_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64}$/;
 
 /** @see https://www.rfc-editor.org/rfc/rfc6455#section-1.3 */
 const ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -59,9 +51,7 @@ export function readHandshake(request: IncomingMessage): Handshake | Refusal {
   const [, below, query] = target;
   const channel = below?.slice(1) ?? DEFAULT_CHANNEL;
   if (!isChannel(channel)) {
-    return bad(
-      "A channel's name has 1 to 64 letters, digits, '.', '_', '~' and '-', and is not '.' or '..'.",
-    );
+    return bad(CHANNEL_NAME_RULE);
   }
 
   const key = headers["sec-websocket-key"];
@@ -95,7 +85,7 @@ export function isChannelPath(path: string): boolean {
 }
 
 function isChannel(name: string): boolean {
-  return name === DEFAULT_CHANNEL || CHANNEL_NAME.test(name);
+  return name === DEFAULT_CHANNEL || isChannelName(name);
 }
 
 /** Renders the answer that accepts an upgrade. */

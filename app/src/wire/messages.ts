@@ -4,7 +4,7 @@
  */
 
 /** The form of the messages on one connection. The client chooses it by a subprotocol. */
-export type Dialect = "plain" | "resume";
+export type Dialect = "plain" | "resume" | "channels";
 
 /** Subprotocol of the `resume` dialect. */
 export const RESUME_SUBPROTOCOL = "resume.v1";
@@ -46,6 +46,8 @@ export interface ErrorBody {
 
 /** Messages that a client does not receive. Without `to`, their number is unknown. */
 export interface Gap {
+  /** Only in the `channels` dialect. */
+  readonly channel?: string;
   readonly epoch: string;
   /** Offset of the first missing message. */
   readonly from: number;
@@ -67,6 +69,8 @@ export type ServerMessage =
       /** Interval of the server's heartbeats, in seconds. */
       readonly heartbeat: number;
     }
+  /** The client receives the channel's messages after this offset. */
+  | { readonly subscribed: string; readonly epoch: string; readonly offset: number }
   | { readonly gap: Gap }
   | {
       /** Id of the publish. */

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { encodeBroadcast } from "../../../app/src/wire/encode.ts";
 import { ManualLog } from "../support/logs.ts";
 import { textsOf } from "../support/rawClient.ts";
-import { CHANNEL, hubOn, join, followed, framesOf, noticesOf, readAll, entriesFrom } from "./hubFixture.ts";
+import { broadcastOf, CHANNEL, hubOn, join, followed, framesOf, noticesOf, readAll, entriesFrom } from "./hubFixture.ts";
 
 describe("a channel whose log does not continue at the next offset", () => {
   it("delivers a gap in the same epoch after the unread messages, and continues", async () => {
@@ -14,9 +14,9 @@ describe("a channel whose log does not continue at the next offset", () => {
     reader.started({ epoch: "e", next: 9 }, 10);
     reader.entries(entriesFrom(9, "9"));
     assert.deepEqual(textsOf(readAll(cursor)), [
-      encodeBroadcast("resume", "5", 5),
+      encodeBroadcast("resume", broadcastOf("5", 5)),
       ...noticesOf("e", 8, { epoch: "e", from: 6, to: 8 }),
-      encodeBroadcast("resume", "9", 9),
+      encodeBroadcast("resume", broadcastOf("9", 9)),
     ]);
     assert.deepEqual(readAll(plain.cursor), framesOf("plain", 5, "5", "9"), "plain clients receive no gaps");
   });
@@ -38,7 +38,7 @@ describe("a channel whose log does not continue at the next offset", () => {
       reader.started({ epoch: "e", next: 9 }, 10);
       reader.entries(entriesFrom(9, "9"));
       const notices = noticesOf("e", 8, { epoch: "e", from: 6, to: 8 });
-      const [four, five, nine] = [4, 5, 9].map((n) => encodeBroadcast("resume", String(n), n));
+      const [four, five, nine] = [4, 5, 9].map((n) => encodeBroadcast("resume", broadcastOf(String(n), n)));
       for (const [offset, startsAt, gap, texts] of [
         [3, 3, undefined, [four, five, ...notices, nine]],
         [4, 4, undefined, [five, ...notices, nine]],
@@ -48,7 +48,7 @@ describe("a channel whose log does not continue at the next offset", () => {
         [8, 8, undefined, [nine]],
         [9, 9, undefined, []],
       ] as const) {
-        const joined = await join(hub, { dialect: "resume", resume: { epoch: "e", offset } });
+        const joined = await join(hub, { dialect: "resume", start: { epoch: "e", offset } });
         assert.deepEqual([joined.offset, joined.gap], [startsAt, gap], `${first}, ${offset}`);
         assert.deepEqual(textsOf(readAll(joined.cursor)), texts, `${first}, ${offset}`);
       }
@@ -62,10 +62,10 @@ describe("a channel whose log does not continue at the next offset", () => {
     reader.started({ epoch: "f", next: 1 }, 2);
     reader.entries(entriesFrom(1, "1"));
     for (const dialect of ["resume", "plain"] as const) {
-      const level = await join(hub, { dialect, resume: { epoch: "f", offset: 0 } });
+      const level = await join(hub, { dialect, start: { epoch: "f", offset: 0 } });
       assert.deepEqual([level.offset, level.gap], [0, undefined]);
       assert.deepEqual(readAll(level.cursor), framesOf(dialect, 1, "1"));
-      const behind = await join(hub, { dialect, resume: { epoch: "e", offset: 4 } });
+      const behind = await join(hub, { dialect, start: { epoch: "e", offset: 4 } });
       assert.deepEqual([behind.offset, behind.gap], [0, { epoch: "e", from: 5 }]);
     }
   });

@@ -212,13 +212,13 @@ describe("the hub", () => {
             must += 1;
           }
           const resume = { epoch: "e", offset: count - must };
-          const { cursor, gap } = await join(hub, { dialect: "resume", resume });
+          const { cursor, gap } = await join(hub, { dialect: "resume", start: resume });
           assert.equal(gap, undefined, `${must} must be retained`);
           assert.deepEqual(
             readAll(cursor),
             framesOf("resume", count + 1 - must, ...payloads.slice(count - must)),
           );
-          const oldest = await join(hub, { dialect: "resume", resume: { epoch: "e", offset: 0 } });
+          const oldest = await join(hub, { dialect: "resume", start: { epoch: "e", offset: 0 } });
           assert.notEqual(oldest.gap, undefined);
           hub.close();
         },
@@ -231,7 +231,7 @@ describe("the hub", () => {
     mockTimeouts();
     const { hub, reader, first } = await followed(1, { lingerMs: 20 }, "plain");
     const resume = async (): Promise<Cursor> =>
-      (await join(hub, { dialect: "resume", resume: { epoch: "e", offset: 0 } })).cursor;
+      (await join(hub, { dialect: "resume", start: { epoch: "e", offset: 0 } })).cursor;
     reader.entries(entriesFrom(1, "1"));
     const one = await resume();
     const slice = one.read();
@@ -254,7 +254,7 @@ describe("the hub", () => {
     first.cursor.close();
     first.cursor.close();
     reader.entries(entriesFrom(1, "1"));
-    const again = await join(hub, { dialect: "resume", resume: { epoch: "e", offset: 0 } });
+    const again = await join(hub, { dialect: "resume", start: { epoch: "e", offset: 0 } });
     assert.deepEqual(readAll(again.cursor), framesOf("resume", 1, "1"));
     mock.timers.tick(20);
     assert.deepEqual([hub.channels, log.readers.size], [1, 1], "ended with a reader");

@@ -3,6 +3,7 @@ import type { HubParts } from "../../../app/src/channel/hub.ts";
 import type { Cursor, Joined, JoinRequest, Listener } from "../../../app/src/channel/cursor.ts";
 import type { LogEntry, LogReader } from "../../../app/src/log/log.ts";
 import { encode, encodeBroadcast } from "../../../app/src/wire/encode.ts";
+import type { Broadcast } from "../../../app/src/wire/encode.ts";
 import { textFrame } from "../../../app/src/wire/frame.ts";
 import type { Dialect, Gap } from "../../../app/src/wire/messages.ts";
 import { ManualLog } from "../support/logs.ts";
@@ -24,7 +25,7 @@ export function hubOn(parts: Pick<HubParts, "log"> & Partial<HubParts>): Hub {
 }
 
 export function join(hub: Hub, request: Partial<JoinRequest> = {}): Promise<Joined> {
-  return hub.join({ channel: CHANNEL, dialect: "plain", listener: ignore, ...request });
+  return hub.join({ channel: CHANNEL, dialect: "plain", start: "end", listener: ignore, ...request });
 }
 
 /** A hub whose channel has been read up to an offset, with one reader. */
@@ -41,8 +42,12 @@ export async function followed(
   return { log, hub, reader, first: await joining };
 }
 
+export function broadcastOf(payload: string, offset: number): Broadcast {
+  return { channel: CHANNEL, offset, payload, from: undefined };
+}
+
 export function framesOf(dialect: Dialect, first: number, ...jsons: readonly string[]): Buffer {
-  return Buffer.concat(jsons.map((json, n) => textFrame(encodeBroadcast(dialect, json, first + n))));
+  return Buffer.concat(jsons.map((json, n) => textFrame(encodeBroadcast(dialect, broadcastOf(json, first + n)))));
 }
 
 /** The texts by which clients receive a gap. @param offset of the last message before the next one. */

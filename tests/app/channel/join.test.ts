@@ -62,7 +62,7 @@ describe("joining a channel", () => {
           for (let from = first; from <= end; from++) {
             for (const dialect of [other, original]) {
               const resume = { epoch: "e", offset: from - 1 };
-              const { cursor, offset, gap } = await join(hub, { dialect, resume });
+              const { cursor, offset, gap } = await join(hub, { dialect, start: resume });
               assert.deepEqual([offset, gap], [from - 1, undefined]);
               cursors.push({ from, dialect, cursor });
             }
@@ -96,7 +96,7 @@ describe("joining a channel", () => {
       const { log, hub, reader } = await followed(10);
       reader.entries(entriesFrom(10, ...Array<string>(10).fill("1")));
       log.onEnd = () => Promise.resolve({ epoch: "e", next: 20 });
-      const joined = await join(hub, { dialect: "resume", resume: { epoch: "e", offset } });
+      const joined = await join(hub, { dialect: "resume", start: { epoch: "e", offset } });
       assert.deepEqual([joined.offset, joined.gap], [joinsAt, gap]);
       assert.deepEqual(
         readAll(joined.cursor),
@@ -109,7 +109,7 @@ describe("joining a channel", () => {
     const { log, hub, reader } = await followed(5);
     log.onEnd = () => Promise.resolve({ epoch: "e", next: 7 });
     reader.entries(entriesFrom(5, "5", "6"));
-    const joined = await join(hub, { dialect: "resume", resume: { epoch: "older", offset: 41 } });
+    const joined = await join(hub, { dialect: "resume", start: { epoch: "older", offset: 41 } });
     assert.deepEqual([joined.epoch, joined.offset, joined.gap], ["e", 4, { epoch: "older", from: 42 }]);
     assert.deepEqual(readAll(joined.cursor), framesOf("resume", 5, "5", "6"));
   });
@@ -118,7 +118,7 @@ describe("joining a channel", () => {
     const { log, hub, reader } = await followed(5);
     log.onEnd = () => Promise.resolve({ epoch: "e", next: 9 });
     let joined = false;
-    const joining = join(hub, { dialect: "resume", resume: { epoch: "e", offset: 7 } }).then((result) => {
+    const joining = join(hub, { dialect: "resume", start: { epoch: "e", offset: 7 } }).then((result) => {
       joined = true;
       return result;
     });
@@ -134,7 +134,7 @@ describe("joining a channel", () => {
   it("does not wait for these messages if the log begins a new epoch", async () => {
     const { log, hub, reader } = await followed(5);
     log.onEnd = () => Promise.resolve({ epoch: "e", next: 9 });
-    const joining = join(hub, { dialect: "resume", resume: { epoch: "e", offset: 7 } });
+    const joining = join(hub, { dialect: "resume", start: { epoch: "e", offset: 7 } });
     await nextTurn();
     reader.started({ epoch: "f", next: 1 }, 1);
     const { epoch, offset, gap } = await joining;
@@ -148,7 +148,7 @@ describe("joining a channel", () => {
     it(`waits for an epoch that this task has not read, and that the client ${what}`, async () => {
       const { log, hub, reader } = await followed(5);
       log.onEnd = () => Promise.resolve({ epoch: "f", next: 4 });
-      const joining = join(hub, { dialect: "resume", resume });
+      const joining = join(hub, { dialect: "resume", start: resume });
       await nextTurn();
       reader.started({ epoch: "f", next: 1 }, 4);
       reader.entries(entriesFrom(1, "1", "2", "3"));
@@ -163,7 +163,7 @@ describe("joining a channel", () => {
 
   it("rejects if the log does not return its end, and keeps other readers", async () => {
     const { hub, reader, first } = await followed(5);
-    await assert.rejects(join(hub, { dialect: "resume", resume: { epoch: "e", offset: 7 } }), /away/);
+    await assert.rejects(join(hub, { dialect: "resume", start: { epoch: "e", offset: 7 } }), /away/);
     reader.entries(entriesFrom(5, "5"));
     assert.deepEqual(readAll(first.cursor), framesOf("plain", 5, "5"));
   });
@@ -191,7 +191,7 @@ describe("joining a channel", () => {
     const { cursor } = await staying;
     log.onEnd = () => Promise.resolve({ epoch: "e", next: 9 });
     const later = new AbortController();
-    const ahead = join(hub, { dialect: "resume", resume: { epoch: "e", offset: 7 }, signal: later.signal });
+    const ahead = join(hub, { dialect: "resume", start: { epoch: "e", offset: 7 }, signal: later.signal });
     await nextTurn();
     later.abort(new Error("aborted, too"));
     await assert.rejects(ahead, /aborted, too/, "the messages did not arrive");

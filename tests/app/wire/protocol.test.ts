@@ -96,7 +96,12 @@ describe("PROTOCOL.md", () => {
 
   it("states the size that a client must be able to read", () => {
     const { maxPayloadBytes } = defaultSettings();
-    const envelope = encodeBroadcast("resume", "", Number.MAX_SAFE_INTEGER).length;
+    const envelope = encodeBroadcast("resume", {
+      channel: "",
+      offset: Number.MAX_SAFE_INTEGER,
+      payload: "",
+      from: undefined,
+    }).length;
     assert.ok(PROTOCOL.includes(`\`WEBSOCKET_MAX_PAYLOAD_BYTES\` + ${envelope} bytes`));
     assert.ok(PROTOCOL.includes(`${maxPayloadBytes + envelope} bytes`));
   });
@@ -169,7 +174,7 @@ describe("a client's message", () => {
     ] satisfies ErrorCode[]);
   });
 
-  it("is delivered as JSON.stringify({ message: JSON.parse(text) }) in both dialects, and can be decoded", () => {
+  it("is delivered as JSON.stringify({ message: JSON.parse(text) }) in all dialects, and can be decoded", () => {
     const notCanonical = [
       ...[' { "a" : 1 ,\n "a" : 2 } ', '{"__proto__":{"x":1},"constructor":0}', "1E5", "-0", "0.1000"],
       ...['"\\ud800 \\u00e9 é \\/ \\u2028"', '"\\n\\t"'],
@@ -180,11 +185,15 @@ describe("a client's message", () => {
         const message = parse(source, "plain", Infinity);
         assert.ok(message.kind === "publish");
         const value: unknown = JSON.parse(source);
-        for (const dialect of ["plain", "resume"] as const) {
-          const sent = encodeBroadcast(dialect, message.json, offset);
-          const expected = dialect === "plain" ? { message: value } : { message: value, offset };
+        for (const [dialect, expected] of [
+          ["plain", { message: value }],
+          ["resume", { message: value, offset }],
+          ["channels", { channel: "c", offset, message: value, from: "alice" }],
+        ] as const) {
+          const broadcast = { channel: "c", offset, payload: message.json, from: "alice" };
+          const sent = encodeBroadcast(dialect, broadcast);
           assert.equal(sent, JSON.stringify(expected));
-          assert.equal(decodeBroadcast(dialect, sent), message.json);
+          assert.equal(decodeBroadcast(dialect, sent).payload, message.json);
         }
       }),
     );

@@ -86,7 +86,7 @@ async function fillChannels({ backplane, payloadBytes }: Filling): Promise<() =>
       for (const cursor of cursors) while (cursor.read() !== undefined);
     };
     const joining = (["plain", "resume"] as const).map((dialect) =>
-      hub.join({ channel: name, dialect, listener: { onReadable } }),
+      hub.join({ channel: name, dialect, start: "end", listener: { onReadable } }),
     );
     if (backplane === "valkey") manual.reader(name).started({ epoch: "e", next: 1 }, 1);
     for (const { cursor } of await Promise.all(joining)) cursors.push(cursor);
