@@ -13,7 +13,7 @@ export interface ResumePoint {
 }
 
 /**
- * The first message that a reader wants: the next one that is published, the one after its resume point, or up to `last` of the
+ * The first message that a reader requests: the next one that is published, the one after its resume point, or up to `last` of the
  * retained ones.
  */
 export type Start = "end" | ResumePoint | { readonly last: number };
@@ -119,9 +119,7 @@ export class ChannelCursor implements Cursor {
     const [channel, first] = [toWireName(this.channel), frames.first];
     this.#place = frames.at(first);
     const gap: Gap =
-      epoch === frames.epoch
-        ? { channel, epoch, from: next, to: first - 1 }
-        : { channel, epoch, from: next };
+      epoch === frames.epoch ? { channel, epoch, from: next, to: first - 1 } : { channel, epoch, from: next };
     const bytes = textFrame(encode({ gap }));
     if (epoch === frames.epoch) return { bytes, frames: 1 };
     const subscribed = textFrame(encode({ subscribed: channel, epoch: frames.epoch, offset: first - 1 }));

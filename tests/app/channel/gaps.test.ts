@@ -4,7 +4,17 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { encodeBroadcast } from "../../../app/src/wire/encode.ts";
 import { ManualLog } from "../support/logs.ts";
 import { textsOf } from "../support/rawClient.ts";
-import { broadcastOf, CHANNEL, hubOn, join, followed, framesOf, noticesOf, readAll, entriesFrom } from "./hubFixture.ts";
+import {
+  broadcastOf,
+  CHANNEL,
+  hubOn,
+  join,
+  followed,
+  framesOf,
+  noticesOf,
+  readAll,
+  entriesFrom,
+} from "./hubFixture.ts";
 
 describe("a channel whose log does not continue at the next offset", () => {
   it("delivers a gap in the same epoch after the unread messages, and continues", async () => {

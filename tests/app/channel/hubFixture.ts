@@ -47,7 +47,9 @@ export function broadcastOf(payload: string, offset: number): Broadcast {
 }
 
 export function framesOf(dialect: Dialect, first: number, ...jsons: readonly string[]): Buffer {
-  return Buffer.concat(jsons.map((json, n) => textFrame(encodeBroadcast(dialect, broadcastOf(json, first + n)))));
+  return Buffer.concat(
+    jsons.map((json, n) => textFrame(encodeBroadcast(dialect, broadcastOf(json, first + n)))),
+  );
 }
 
 /** The texts by which clients receive a gap. @param offset of the last message before the next one. */
