@@ -32,11 +32,11 @@ export function renderCapacity(costs: Costs, machine: Machine, at: Date): string
       ["CPU of each further delivery, with others", micros(costs.together.delivery)],
     ]),
     table([
-      ["vCPU", "GiB", "channels", "connections", "handshakes/s", "messages/s", "deliveries/s"],
+      ["vCPU", "GiB", "cache MiB", "connections", "handshakes/s", "messages/s", "deliveries/s"],
       ...describeSizes(costs).map((size) => [
         String(size.vcpus),
         String(size.memoryMiB / MIB_PER_GIB),
-        String(size.channels),
+        String(size.cacheMib),
         rounded(size.connections),
         rounded(size.handshakes),
         `${rounded(size.alone.messages)} to ${rounded(size.together.messages)}`,

@@ -1,9 +1,8 @@
 /** What a task of each Fargate size carries, derived from the costs and from the memory that the configuration reserves. */
 import { defaultSettings, settingDefinitions } from "../../app/src/settings/settings.ts";
-import { MIB } from "../../app/src/settings/units.ts";
 import { memoryChoices } from "../../infra/config/data/fargateSizes.ts";
-import { channelBytes } from "../../infra/config/rules/channelMemory.ts";
-import { connectionsThatFit, serverBytes } from "../../infra/config/rules/connectionMemory.ts";
+import { defaultCacheMib } from "../../infra/config/rules/cacheMemory.ts";
+import { connectionsThatFit } from "../../infra/config/rules/connectionMemory.ts";
 import { CPU_UNITS_PER_VCPU, maxCpuShare } from "../../infra/config/rules/taskCapacity.ts";
 import { scalingDefinitions } from "../../infra/config/scalingDefinitions.ts";
 import type { Costs, MessageCosts } from "./costs.ts";
@@ -12,15 +11,12 @@ const CPU_UNITS = [256, 512, 1024, 2048, 4096] as const;
 /** Share of the CPU that the figures use: the default target value of the autoscaler. */
 const CPU_SHARE = scalingDefinitions.cpuPercent.default / 100;
 
-/** Maximum share of the memory beside the server for channels, if the default number of channels does not fit. */
-const CHANNEL_SHARE = 0.6;
-
 export interface Size {
   readonly vcpus: number;
   readonly memoryMiB: number;
-  /** Full channels beside the connections. */
-  readonly channels: number;
-  /** Open connections, by memory. */
+  /** Memory for the recent messages of all channels, by default. */
+  readonly cacheMib: number;
+  /** Open connections with a channel each, by memory. */
   readonly connections: number;
   /** New connections per second. */
   readonly handshakes: number;
@@ -39,7 +35,7 @@ export function describeSizes(costs: Costs): readonly Size[] {
   return CPU_UNITS.map((cpu) => {
     const vcpus = cpu / CPU_UNITS_PER_VCPU;
     const [memoryMiB = 0] = memoryChoices(cpu);
-    const { channels, connections } = shareMemory(memoryMiB);
+    const { cacheMib, connections } = shareMemory(memoryMiB);
     const available = CPU_SHARE * maxCpuShare({ cpu }) * vcpus;
     // The answers to heartbeats take a part of the CPU before there is a message.
     const heartbeats = (connections * costs.heartbeat) / settingDefinitions.heartbeatSeconds.default;
@@ -47,7 +43,7 @@ export function describeSizes(costs: Costs): readonly Size[] {
     return {
       vcpus,
       memoryMiB,
-      channels,
+      cacheMib,
       connections,
       handshakes: left / costs.handshake,
       alone: ratesOf(costs.alone, left),
@@ -61,19 +57,11 @@ function ratesOf({ message, delivery }: MessageCosts, cpu: number): Rates {
   return { messages: cpu / message, deliveries: cpu / delivery };
 }
 
-function shareMemory(memoryMiB: number): Pick<Size, "channels" | "connections"> {
-  const settings = defaultSettings();
+function shareMemory(memoryMiB: number): Pick<Size, "cacheMib" | "connections"> {
   const task = { memoryMiB, backplane: "valkey" } as const;
-  const left = memoryMiB * MIB - serverBytes(settings);
-  const channels = Math.min(
-    settings.maxChannels,
-    Math.floor((CHANNEL_SHARE * left) / channelBytes({ ...task, settings })),
-  );
+  const settings = { ...defaultSettings(), cacheMib: defaultCacheMib(task) };
   return {
-    channels,
-    connections: Math.min(
-      settingDefinitions.maxConnections.max,
-      connectionsThatFit({ ...task, settings: { ...settings, maxChannels: channels } }),
-    ),
+    cacheMib: settings.cacheMib,
+    connections: Math.min(settingDefinitions.maxConnections.max, connectionsThatFit({ ...task, settings })),
   };
 }

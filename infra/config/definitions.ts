@@ -31,6 +31,15 @@ export const infrastructureDefinitions = {
     max: 249_856,
     description: "Memory of a task in MiB; Fargate offers certain sizes for each value of cpu",
   },
+  cacheMiB: {
+    kind: "integer",
+    unit: "MiB",
+    default: 0,
+    min: 0,
+    max: settingDefinitions.cacheMib.max,
+    description:
+      "Memory of a task for the recent messages of all channels, in MiB; 0 derives it from memoryMiB; with backplane memory, the log has as much again",
+  },
   stopTimeoutSeconds: {
     kind: "integer",
     unit: "seconds",
@@ -139,7 +148,7 @@ export const infrastructureDefinitions = {
 
 /**
  * The program derives the other settings: no other process uses the ports of a container, the backplane determines the
- * connection to Valkey, and the edge the number of proxies.
+ * connection to Valkey, `cacheMiB` the memory for recent messages, and the edge the number of proxies.
  */
 const {
   host,
@@ -151,6 +160,7 @@ const {
   valkeyPassword,
   valkeyCluster,
   valkeyBudgetMib,
+  cacheMib,
   ...configurable
 } = settingDefinitions;
 

@@ -10,6 +10,7 @@ import { readExisting } from "./existingConfig.ts";
 import type { ExistingConfig } from "./existingConfig.ts";
 import { checkExisting } from "./rules/existingRules.ts";
 import type { KeyValues } from "./keyDefinition.ts";
+import { defaultCacheMib } from "./rules/cacheMemory.ts";
 import { scalingWarnings } from "./rules/scalingRules.ts";
 import { scheduleWarnings } from "./rules/scheduleRules.ts";
 import type { ServerImage } from "./ownServer/serverImage.ts";
@@ -73,6 +74,7 @@ export function resolveValues(
     // The load balancer reaches a task at its address in the subnet.
     host: "0.0.0.0",
     serviceName,
+    cacheMib: values.cacheMiB === 0 ? defaultCacheMib(values) : values.cacheMiB,
     trustedProxies: TRUSTED_PROXIES[values.edge],
   };
   // The load balancer of an existing listener has its own idle timeout, which is checked when it is looked up.
@@ -101,7 +103,7 @@ export function resolveValues(
 const DECISIVE_KEYS = ["edge", "backplane"];
 
 /** Keys with a rule that depends on many others. */
-const DEPENDENT_KEYS = ["maxChannels", "maxConnections"];
+const DEPENDENT_KEYS = ["cacheMiB", "maxConnections"];
 
 /** Returns the contradictions between keys that have no problem of their own: a key with a problem has its default here. */
 export function withoutWrongKeys(

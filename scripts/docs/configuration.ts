@@ -62,7 +62,7 @@ const SECTIONS: Readonly<Record<string, readonly Key[]>> = {
     "drainSeconds",
     "stopTimeoutSeconds",
   ],
-  "Limits of a task": ["maxConnections", "maxChannels"],
+  "Limits of a task": ["maxConnections", "maxChannels", "cacheMiB"],
   "Limits of a client": [
     "maxPayloadBytes",
     "messagesPerSecond",
@@ -70,6 +70,7 @@ const SECTIONS: Readonly<Record<string, readonly Key[]>> = {
     "bytesPerSecond",
     "connectionsPerUser",
     "channelsPerUser",
+    "subscriptionsPerConnection",
     "bytesPerSecondPerUser",
   ],
   Retention: ["retainedMessages", "retainedSeconds", "retainedBytes"],

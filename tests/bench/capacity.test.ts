@@ -42,20 +42,20 @@ describe("the capacity of a task", () => {
     assert.equal(overloaded?.handshakes, 0);
   });
 
-  it("has the connections that the configuration allows beside the channels", () => {
+  it("has the connections that the configuration allows beside the recent messages", () => {
     const sizes = describeSizes(COSTS);
     assert.deepEqual(
-      sizes.map(({ memoryMiB, channels }) => [memoryMiB, channels]),
+      sizes.map(({ memoryMiB, cacheMib }) => [memoryMiB, cacheMib]),
       [
-        [512, 25],
-        [1024, 92],
-        [2048, 200],
-        [4096, 200],
-        [8192, 200],
+        [512, 64],
+        [1024, 128],
+        [2048, 256],
+        [4096, 512],
+        [8192, 1024],
       ],
     );
     const connections = sizes.map((size) => size.connections);
-    assert.ok(connections.every((count) => count > 5000 && count <= 65_000));
+    assert.ok(connections.every((count) => count > 4000 && count <= 65_000));
     assert.deepEqual(connections.slice(2), [65_000, 65_000, 65_000]);
   });
 });
@@ -83,11 +83,11 @@ describe("docs/capacity.md", () => {
     assert.match(part, /^\| CPU of a heartbeat and its answer +\| +0\.15 µs \|$/m);
     assert.match(
       part,
-      /^\| 0\.25 \| 0\.5 \| +25 \| +6,600 \| +140 \| +140 to 1,400 \| +1,400 to 14,000 \|$/m,
+      /^\| 0\.25 \| 0\.5 \| +64 \| +4,300 \| +140 \| +140 to 1,400 \| +1,400 to 14,000 \|$/m,
     );
   });
 
-  it("has the channels and connections of the present limits", () => {
+  it("has the memory and connections of the present limits", () => {
     // The other columns are measured.
     const memoryOf = (page: string): readonly (readonly string[])[] =>
       [...page.matchAll(/^\| ([\d.]+) +\| +([\d.]+) \| +(\d+) \| +([\d,]+) \|/gm)].map((row) => row.slice(1));

@@ -127,11 +127,21 @@ export const settingDefinitions = {
     kind: "integer",
     variable: "WEBSOCKET_CHANNELS_PER_USER",
     unit: "channels",
-    default: 50,
+    default: 2000,
     min: 1,
-    max: 65_000,
+    max: 1_000_000,
     description:
-      "Maximum number of channels per user and task; upgrades to further channels are answered with 429",
+      "Maximum number of channels per user and task; subscriptions to further channels are rejected, and upgrades with 429",
+  },
+  subscriptionsPerConnection: {
+    kind: "integer",
+    variable: "WEBSOCKET_SUBSCRIPTIONS_PER_CONNECTION",
+    unit: "channels",
+    default: 256,
+    min: 1,
+    max: 10_000,
+    description:
+      "Maximum number of channels that one connection subscribes to; subscriptions to further channels are rejected",
   },
   bytesPerSecondPerUser: {
     kind: "integer",
@@ -175,10 +185,21 @@ export const settingDefinitions = {
     kind: "integer",
     variable: "WEBSOCKET_MAX_CHANNELS",
     unit: "channels",
-    default: 200,
+    default: 50_000,
     min: 1,
-    max: 65_000,
-    description: "Maximum number of channels per task; upgrades to further channels are answered with 503",
+    max: 1_000_000,
+    description:
+      "Maximum number of channels per task; subscriptions to further channels are rejected, and upgrades with 503",
+  },
+  cacheMib: {
+    kind: "integer",
+    variable: "WEBSOCKET_CACHE_MIB",
+    unit: "MiB",
+    default: 64,
+    min: 4,
+    max: 16_384,
+    description:
+      "Maximum memory for the recent messages of all channels of a task; without Valkey, the log has as much again",
   },
   publishTimeoutSeconds: {
     kind: "integer",

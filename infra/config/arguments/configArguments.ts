@@ -57,6 +57,8 @@ export interface ConfigArguments {
   readonly cpu?: 256 | 512 | 1024 | 2048 | 4096 | 8192 | 16384 | 32768;
   /** Memory of a task in MiB; Fargate offers certain sizes for each value of cpu (MiB, 512 to 249856). @default 2048 */
   readonly memoryMiB?: number;
+  /** Memory of a task for the recent messages of all channels, in MiB; 0 derives it from memoryMiB; with backplane memory, the log has as much again (MiB, 0 to 16384). @default 0 */
+  readonly cacheMiB?: number;
   /** Time between SIGTERM and SIGKILL when a task stops (seconds, 2 to 120). @default 60 */
   readonly stopTimeoutSeconds?: number;
   /** Time without data after which the load balancer closes a connection (seconds, 1 to 4000). @default 120 */
@@ -121,8 +123,10 @@ export interface ConfigArguments {
   readonly bytesPerSecond?: number;
   /** Maximum number of WebSockets per user and task; further upgrades are answered with 429; a user is a token's subject, or a client's address if there is none (connections, 1 to 65000). @default 2000 */
   readonly connectionsPerUser?: number;
-  /** Maximum number of channels per user and task; upgrades to further channels are answered with 429 (channels, 1 to 65000). @default 50 */
+  /** Maximum number of channels per user and task; subscriptions to further channels are rejected, and upgrades with 429 (channels, 1 to 1000000). @default 2000 */
   readonly channelsPerUser?: number;
+  /** Maximum number of channels that one connection subscribes to; subscriptions to further channels are rejected (channels, 1 to 10000). @default 256 */
+  readonly subscriptionsPerConnection?: number;
   /** Maximum sustained rate of bytes per user and task; the connection that exceeds it is closed with 1008 after a burst (bytes per second, 1024 to 1073741824). @default 4194304 */
   readonly bytesPerSecondPerUser?: number;
   /** Number of messages retained per channel; a client can resume within them (messages, 100 to 1000000). @default 10000 */
@@ -131,7 +135,7 @@ export interface ConfigArguments {
   readonly retainedSeconds?: number;
   /** Bytes of messages retained per channel; a client that is further behind is closed with 1013 (bytes, 65536 to 1073741824). @default 1048576 */
   readonly retainedBytes?: number;
-  /** Maximum number of channels per task; upgrades to further channels are answered with 503 (channels, 1 to 65000). @default 200 */
+  /** Maximum number of channels per task; subscriptions to further channels are rejected, and upgrades with 503 (channels, 1 to 1000000). @default 50000 */
   readonly maxChannels?: number;
   /** Time that a publish waits for the backplane before it is refused (seconds, 1 to 60). @default 5 */
   readonly publishTimeoutSeconds?: number;

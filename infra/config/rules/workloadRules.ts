@@ -1,11 +1,10 @@
 /** Rules between the keys of the workload: values that are legal each by itself, and not together. */
-import { contradictions, minRetainedBytes } from "../../../app/src/settings/relations.ts";
-import { settingDefinitions } from "../../../app/src/settings/settings.ts";
+import { contradictions } from "../../../app/src/settings/relations.ts";
 import { KIB, MIB } from "../../../app/src/settings/units.ts";
 import type { Change, Problem } from "../../../app/src/settings/problem.ts";
-import { channelBytes, CHANNELS_MEMORY_SHARE, channelsThatFit } from "./channelMemory.ts";
+import { cacheBytes, cacheMibThatFits } from "./cacheMemory.ts";
 import type { ServiceConfig } from "../serviceConfig.ts";
-import { CONNECTION_BYTES, connectionsThatFit, serverBytes } from "./connectionMemory.ts";
+import { CHANNEL_BYTES, CONNECTION_BYTES, connectionsThatFit, serverBytes } from "./connectionMemory.ts";
 import { memoryChoices } from "../data/fargateSizes.ts";
 import { checkOwnScaling, checkScaling } from "./scalingRules.ts";
 import type { ScalingConfig } from "./scalingRules.ts";
@@ -91,9 +90,9 @@ function checkMemory(
 ): readonly Problem[] {
   const wrongSize = checkSize(config, keyOf);
   if (wrongSize.length > 0) return wrongSize;
-  const channels = checkChannels(config, keyOf);
-  // The memory that remains for connections is known only if the channels fit.
-  return channels.length > 0 ? channels : checkConnections(config, memoryChoices(config.cpu), keyOf);
+  const cache = checkCache(config, keyOf);
+  // The memory that remains for connections is known only if the recent messages fit.
+  return cache.length > 0 ? cache : checkConnections(config, memoryChoices(config.cpu), keyOf);
 }
 
 function checkSize(
@@ -113,29 +112,21 @@ function checkSize(
   ];
 }
 
-function checkChannels(
+function checkCache(
   config: Pick<ServiceConfig, "memoryMiB" | "backplane" | "settings">,
   keyOf: KeyOf,
 ): readonly Problem[] {
-  const { memoryMiB, settings } = config;
-  const { maxChannels, retainedBytes, retainedMessages } = settings;
-  const most = channelsThatFit(config);
-  if (maxChannels <= most) return [];
+  const { memoryMiB, backplane, settings } = config;
+  const most = cacheMibThatFits(memoryMiB * MIB - serverBytes(settings), backplane);
+  if (settings.cacheMib <= most) return [];
   return [
     {
-      key: keyOf("maxChannels"),
-      got: String(maxChannels),
+      key: keyOf("cacheMiB"),
+      got: String(settings.cacheMib),
       expected:
-        `${describeMost(most)}: with ${keyOf("retainedBytes")} ${retainedBytes} and ${keyOf("retainedMessages")} ` +
-        `${retainedMessages} a channel takes up to ${(channelBytes(config) / MIB).toFixed(1)} MiB, and all channels ` +
-        `together may take ${CHANNELS_MEMORY_SHARE * 100} % of ${keyOf("memoryMiB")} ${memoryMiB}`,
-      fix:
-        most === 0
-          ? [
-              set(keyOf("retainedBytes"), minRetainedBytes(settings)),
-              set(keyOf("retainedMessages"), settingDefinitions.retainedMessages.default),
-            ]
-          : [set(keyOf("maxChannels"), most)],
+        `${describeMost(most)}: it takes up to ${inMiB(cacheBytes(config))} MiB of ${keyOf("memoryMiB")} ${memoryMiB}, and ` +
+        `the server with ${keyOf("maxPayloadBytes")} ${settings.maxPayloadBytes} up to ${inMiB(serverBytes(settings))} MiB`,
+      fix: most === 0 ? [{ ask: keyOf("memoryMiB") }] : [set(keyOf("cacheMiB"), most)],
     },
   ];
 }
@@ -150,23 +141,26 @@ function checkConnections(
   const { maxConnections, maxChannels, maxPayloadBytes } = settings;
   const most = connectionsThatFit(config);
   if (maxConnections <= most) return [];
-  const inMiB = (bytes: number): number => Math.ceil(bytes / MIB);
   const larger = sizes.find((size) => connectionsThatFit({ ...config, memoryMiB: size }) >= maxConnections);
   return [
     {
       key: keyOf("maxConnections"),
       got: String(maxConnections),
       expected:
-        `${describeMost(most)}: of ${keyOf("memoryMiB")} ${memoryMiB}, ${keyOf("maxChannels")} ${maxChannels} takes up to ` +
-        `${inMiB(maxChannels * channelBytes(config))} MiB, the server with ${keyOf("maxPayloadBytes")} ${maxPayloadBytes} ` +
-        `up to ${inMiB(serverBytes(settings))} MiB, and each connection ${CONNECTION_BYTES / KIB} KiB`,
-      // The larger size keeps the number of channels.
+        `${describeMost(most)}: of ${keyOf("memoryMiB")} ${memoryMiB}, ${keyOf("cacheMiB")} ${settings.cacheMib} takes up to ` +
+        `${inMiB(cacheBytes(config))} MiB, ${keyOf("maxChannels")} ${maxChannels} up to ${inMiB(maxChannels * CHANNEL_BYTES)} ` +
+        `MiB, the server with ${keyOf("maxPayloadBytes")} ${maxPayloadBytes} up to ${inMiB(serverBytes(settings))} MiB, and ` +
+        `each connection ${CONNECTION_BYTES / KIB} KiB`,
       fix:
         most === 0 && larger !== undefined
           ? [set(keyOf("memoryMiB"), larger)]
           : [set(keyOf("maxConnections"), most)],
     },
   ];
+}
+
+function inMiB(bytes: number): number {
+  return Math.ceil(bytes / MIB);
 }
 
 function describeMost(most: number): string {

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { defaultSettings } from "../../../app/src/settings/settings.ts";
 import { KIB, MIB } from "../../../app/src/settings/units.ts";
 import { deriveWireLimits } from "../../../app/src/connection/wireLimits.ts";
-import { channelBytes } from "../../../infra/config/rules/channelMemory.ts";
+import { cacheBytes } from "../../../infra/config/rules/cacheMemory.ts";
 import {
   boundedBytes,
   CONNECTION_BYTES,
@@ -110,7 +110,7 @@ describe("the memory of connections", function () {
     });
     const estimate =
       serverBytes(SETTINGS) +
-      channelBytes({ backplane: "memory", settings: SETTINGS }) +
+      cacheBytes({ backplane: "memory", settings: SETTINGS }) +
       (STALLED + UNFINISHED) * CONNECTION_BYTES;
     const resident = residentBytes(server.pid);
     assert.ok(

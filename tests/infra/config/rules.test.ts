@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import { memoryChoices } from "../../../infra/config/data/fargateSizes.ts";
+import { defaultCacheMib } from "../../../infra/config/rules/cacheMemory.ts";
 import { checkTimeouts } from "../../../infra/config/rules/timeouts.ts";
 import type { Timeouts } from "../../../infra/config/rules/timeouts.ts";
 import { evaluateDev } from "../components/support.ts";
@@ -68,18 +70,17 @@ describe("a contradiction between keys of the workload", () => {
     ],
     ["retainedBytes", "100000", "4 times websocket:maxPayloadBytes", "websocket:retainedBytes 262144 "],
     [
-      "maxChannels",
-      "1000",
-      "at most 336: with websocket:retainedBytes 1048576",
-      "up to 4.6 MiB",
-      "75 % of websocket:memoryMiB 2048",
-      "set websocket:maxChannels 336 ",
+      "cacheMiB",
+      "1500",
+      "at most 1152: it takes up to 2250 MiB of websocket:memoryMiB 2048, and the server with websocket:maxPayloadBytes 65536 up to 320 MiB",
+      "set websocket:cacheMiB 1152 ",
     ],
     [
-      "maxChannels",
-      "336",
-      "`websocket:maxConnections`: got 20000; expected at most 16689: of websocket:memoryMiB 2048, websocket:maxChannels " +
-        "336 takes up to 1533 MiB, the server with websocket:maxPayloadBytes 65536 up to 320 MiB, and each connection 12 KiB.",
+      "cacheMiB",
+      "1100",
+      "`websocket:maxConnections`: got 20000; expected at most 2715: of websocket:memoryMiB 2048, websocket:cacheMiB 1100 takes up " +
+        "to 1650 MiB, websocket:maxChannels 50000 up to 49 MiB, the server with websocket:maxPayloadBytes 65536 up to 320 MiB, " +
+        "and each connection 12 KiB.",
     ],
     [
       "metricsLogSeconds",
@@ -104,24 +105,33 @@ describe("a contradiction between keys of the workload", () => {
 
 describe("the memory of a task", () => {
   for (const [config, most] of [
-    [{}, 336],
-    [{ backplane: "memory", maxTasks: "1" }, 207],
-    [{ cpu: "256", memoryMiB: "512" }, 84],
-    [{ memoryMiB: "8192", retainedBytes: "262144" }, 2658],
+    [{}, 1152],
+    [{ backplane: "memory", maxTasks: "1" }, 576],
+    [{ cpu: "256", memoryMiB: "512" }, 128],
+    [{ memoryMiB: "8192", maxPayloadBytes: "1048576", retainedBytes: "4194304" }, 5248],
   ] as const) {
-    it(`allows ${most} channels with ${JSON.stringify(config)}`, async () => {
-      const [other] = await problemsIn({ ...config, maxChannels: String(most) });
-      assert.notEqual(other?.key, "websocket:maxChannels");
-      const [problem] = await problemsIn({ ...config, maxChannels: String(most + 1) });
-      assert.deepEqual(problem?.fix, [{ set: "websocket:maxChannels", to: String(most) }]);
+    it(`allows ${most} MiB for recent messages with ${JSON.stringify(config)}`, async () => {
+      const [other] = await problemsIn({ ...config, cacheMiB: String(most) });
+      assert.notEqual(other?.key, "websocket:cacheMiB");
+      const [problem] = await problemsIn({ ...config, cacheMiB: String(most + 1) });
+      assert.deepEqual(problem?.fix, [{ set: "websocket:cacheMiB", to: String(most) }]);
     });
   }
 
+  it("has a share for recent messages, of which the memory backplane has two copies", () => {
+    assert.equal(defaultCacheMib({ memoryMiB: 2048, backplane: "valkey" }), 256);
+    assert.equal(defaultCacheMib({ memoryMiB: 2048, backplane: "memory" }), 128);
+    const { max } = settingDefinitions.cacheMib;
+    assert.equal(defaultCacheMib({ memoryMiB: 249_856, backplane: "valkey" }), max);
+  });
+
   for (const config of [
-    { maxChannels: "300" },
-    { backplane: "memory", maxTasks: "1" },
-    { cpu: "256", memoryMiB: "512", maxChannels: "30" },
-    { maxPayloadBytes: "8388608", retainedBytes: "33554432", maxChannels: "14" },
+    { cacheMiB: "900" },
+    { backplane: "memory", maxTasks: "1", cacheMiB: "400" },
+    { cpu: "256", memoryMiB: "512", cacheMiB: "20" },
+    { maxChannels: "1000000" },
+    { maxChannels: "1", cacheMiB: "900" },
+    { maxPayloadBytes: "8388608", retainedBytes: "33554432", cacheMiB: "800" },
   ]) {
     it(`allows the suggested number of connections, and not one more, with ${JSON.stringify(config)}`, async () => {
       const [change] = (await onlyProblemIn({ ...config, maxConnections: "65000" })).fix;
@@ -134,7 +144,7 @@ describe("the memory of a task", () => {
   }
 
   it("must be larger if no connection fits", async () => {
-    const small = { cpu: "256", memoryMiB: "512", maxChannels: "84" };
+    const small = { cpu: "256", memoryMiB: "512", cacheMiB: "128" };
     const problem = await onlyProblemIn(small);
     assert.match(problem.expected, /not even one fits/);
     assert.deepEqual(problem.fix, [{ set: "websocket:memoryMiB", to: "1024" }]);
