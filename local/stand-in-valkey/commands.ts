@@ -3,7 +3,7 @@
  * commands.
  * @see https://valkey.io/commands
  */
-import { CommandError, OK, type Reply } from "./resp.ts";
+import { CommandError, NULL_ARRAY, OK, type Reply } from "./resp.ts";
 import type { KeyStore } from "./store.ts";
 import { type Entry, type EntryId, formatId, parseId, EntryStream } from "./stream.ts";
 
@@ -14,7 +14,7 @@ export interface BlockingRead {
   /** `undefined` if the read does not wait; 0 without a limit. */
   readonly blockMs: number | undefined;
   readonly keys: readonly string[];
-  /** @returns `null` if there are no new entries. */
+  /** @returns `NULL_ARRAY` if there are no new entries. */
   readonly read: () => Reply;
 }
 
@@ -24,6 +24,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   del: (store, keys) => keys.filter((key) => store.delete(key)).length,
   exists: (store, keys) => keys.filter((key) => store.has(key)).length,
   pexpire: (store, [key, ms]) => Number(store.expire(required(key), integer(ms))),
+
+  pttl: (store, [key]) => store.remainingMs(required(key)),
 
   get: (store, [key]) => store.text(required(key)) ?? null,
   set: (store, [key, value, ...args]) => {
@@ -36,14 +38,26 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return OK;
   },
 
+  hdel: (store, [key, ...names]) => {
+    const hash = store.hash(required(key));
+    const deleted = names.filter((name) => hash?.delete(name));
+    if (hash?.size === 0) store.delete(required(key));
+    return deleted.length;
+  },
+  hget: (store, [key, name]) => store.hash(required(key))?.get(required(name)) ?? null,
+  hgetall: (store, [key]) => [...(store.hash(required(key)) ?? [])].flat(),
+  hincrby: (store, [key, name, by]) => {
+    const before = store.hash(required(key))?.get(required(name)) ?? "0";
+    const value = integer(by) + integer(before, "hash value is not an integer");
+    setFields(store, required(key), [required(name), String(value)]);
+    return value;
+  },
   hlen: (store, [key]) => store.hash(required(key))?.size ?? 0,
   hmget: (store, [key, ...names]) => names.map((name) => store.hash(required(key))?.get(name) ?? null),
-  hset: (store, [key, ...pairs]) => {
-    const hash = store.hash(required(key)) ?? new Map<string, string>();
-    const before = hash.size;
-    for (let n = 0; n < pairs.length; n += 2) hash.set(required(pairs[n]), required(pairs[n + 1]));
-    if (before === 0) store.set(required(key), hash);
-    return hash.size - before;
+  hset: (store, [key, ...pairs]) => setFields(store, required(key), pairs),
+  hsetnx: (store, [key, name, value]) => {
+    if (store.hash(required(key))?.has(required(name)) === true) return 0;
+    return setFields(store, required(key), [required(name), required(value)]);
   },
 
   xadd: (store, [key, ...args]) => {
@@ -59,6 +73,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     trim?.(stream);
     return formatId(added);
   },
+  xlen: (store, [key]) => store.stream(required(key))?.entries.length ?? 0,
   xrange: (store, [key, from, to, ...options]) =>
     entriesBetween(store, key, from, to).slice(0, countOf(options)).map(encodeEntry),
   xread: (store, args) => parseRead(store, args).read(),
@@ -104,6 +119,8 @@ export function parseRead(store: KeyStore, args: readonly string[]): BlockingRea
     else throw syntaxError();
   }
   const rest = words.rest();
+  if (rest.length === 0 || rest.length % 2 > 0)
+    throw new CommandError("ERR Unbalanced 'xread' list of streams");
   const keys = rest.slice(0, rest.length / 2);
   const starts = keys.map((key, n) => {
     const text = required(rest[keys.length + n]);
@@ -118,9 +135,18 @@ export function parseRead(store: KeyStore, args: readonly string[]): BlockingRea
         const entries = store.stream(key)?.after(id, count) ?? [];
         return entries.length === 0 ? [] : [[key, entries.map(encodeEntry)]];
       });
-      return found.length === 0 ? null : found;
+      return found.length === 0 ? NULL_ARRAY : found;
     },
   };
+}
+
+/** @returns the number of fields that are new. */
+function setFields(store: KeyStore, key: string, pairs: readonly string[]): number {
+  const hash = store.hash(key) ?? new Map<string, string>();
+  const before = hash.size;
+  for (let n = 0; n < pairs.length; n += 2) hash.set(required(pairs[n]), required(pairs[n + 1]));
+  if (before === 0) store.set(key, hash);
+  return hash.size - before;
 }
 
 function entriesBetween(
@@ -129,7 +155,11 @@ function entriesBetween(
   from: string | undefined,
   to: string | undefined,
 ): readonly Entry[] {
-  return store.stream(required(key))?.range(bound(required(from), 0), bound(required(to), MAX_ID)) ?? [];
+  const stream = store.stream(required(key));
+  const start = required(from);
+  const end = bound(required(to), MAX_ID);
+  if (start.startsWith("(")) return stream?.between(parseId(start.slice(1), 0), end) ?? [];
+  return stream?.range(bound(start, 0), end) ?? [];
 }
 
 function countOf(options: readonly string[]): number {
@@ -193,10 +223,9 @@ function required(argument: string | undefined): string {
   return argument;
 }
 
-function integer(text: string | undefined): number {
-  const value = /^-?\d+$/.test(required(text)) ? Number(text) : NaN;
-  if (Number.isNaN(value)) throw new CommandError("ERR value is not an integer or out of range");
-  return value;
+function integer(text: string | undefined, problem = "value is not an integer or out of range"): number {
+  if (!/^-?\d+$/.test(required(text))) throw new CommandError(`ERR ${problem}`);
+  return Number(text);
 }
 
 function syntaxError(): CommandError {

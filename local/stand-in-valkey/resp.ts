@@ -5,7 +5,12 @@ export interface Status {
   readonly status: string;
 }
 
-export type Reply = string | number | null | Status | readonly Reply[];
+/** An error within the reply of a script. */
+export interface ErrorReply {
+  readonly error: string;
+}
+
+export type Reply = string | number | null | Status | ErrorReply | typeof NULL_ARRAY | readonly Reply[];
 
 /** An error reply. The message begins with the error code, such as `ERR`. */
 export class CommandError extends Error {
@@ -13,6 +18,9 @@ export class CommandError extends Error {
 }
 
 export const OK: Status = { status: "OK" };
+
+/** The reply of a command that finds no entries. */
+export const NULL_ARRAY = Symbol("null array");
 
 const LINE_END = "\r\n";
 
@@ -73,14 +81,16 @@ function parseCount(
 
 export function encodeReply(reply: Reply): string {
   if (reply === null) return `$-1${LINE_END}`;
+  if (reply === NULL_ARRAY) return `*-1${LINE_END}`;
   if (typeof reply === "number") return `:${reply}${LINE_END}`;
   if (typeof reply === "string") {
     return `$${Buffer.byteLength(reply)}${LINE_END}${reply}${LINE_END}`;
   }
   if ("status" in reply) return `+${reply.status}${LINE_END}`;
+  if ("error" in reply) return encodeError({ message: reply.error });
   return `*${reply.length}${LINE_END}${reply.map(encodeReply).join("")}`;
 }
 
-export function encodeError({ message }: CommandError): string {
+export function encodeError({ message }: Pick<CommandError, "message">): string {
   return `-${message.replaceAll(/[\r\n]/g, " ")}${LINE_END}`;
 }

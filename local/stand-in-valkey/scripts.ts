@@ -1,7 +1,7 @@
 /** Runs the Lua scripts of the Valkey driver in an interpreter. */
 import { createHash } from "node:crypto";
 import { LuaFactory } from "wasmoon";
-import { CommandError, type Reply } from "./resp.ts";
+import { CommandError, NULL_ARRAY, type Reply } from "./resp.ts";
 
 /** Runs a command of a script. */
 export type CommandRunner = (name: string, args: readonly string[]) => Reply;
@@ -15,15 +15,41 @@ export interface Scripts {
   close(): void;
 }
 
-/** Compiles a script once, and runs it with its keys and arguments as globals. */
+/**
+ * Compiles a script once, and runs it with its keys and arguments as globals. An error of `redis.call` is a table with `err`, which
+ * the script itself receives as text, as in Valkey. The interpreter has Lua 5.4 and Valkey has 5.1, so a script must format numbers
+ * that are no integers: `10 / 2 .. ""` is `5.0` or `5`.
+ */
 const RUNNER = `
-local compiled = {}
-unpack = table.unpack -- Valkey's Lua is 5.1.
-redis = { call = function(...) return call(...) end }
+local compiled, protected = {}, pcall
+unpack = table.unpack
+redis = {
+  pcall = function(...) return call(...) end,
+  call = function(...)
+    local reply = call(...)
+    if type(reply) == 'table' and reply.err then error(reply) end
+    return reply
+  end,
+  error_reply = function(text) return {err = string.find(text, ' ') and text or 'ERR ' .. text} end,
+  status_reply = function(text) return {ok = text} end,
+}
+function pcall(...)
+  local results = table.pack(protected(...))
+  local failure = results[2]
+  if not results[1] and type(failure) == 'table' and failure.err then results[2] = failure.err end
+  return table.unpack(results, 1, results.n)
+end
 function run(text, keys, arguments)
   KEYS, ARGV = keys, arguments
-  compiled[text] = compiled[text] or assert(load(text))
-  return compiled[text]()
+  if not compiled[text] then
+    local script, problem = load(text, '=user_script')
+    if not script then return {err = 'ERR Error compiling script (new function): ' .. problem} end
+    compiled[text] = script
+  end
+  local isDone, result = protected(compiled[text])
+  if isDone then return result end
+  local message = type(result) == 'table' and result.err or 'ERR ' .. tostring(result)
+  return {err = message .. ' script: on @user_script:1.'}
 end`;
 
 /**
@@ -35,15 +61,14 @@ const ENVIRONMENT = { _: "lua" };
 export async function createScripts(): Promise<Scripts> {
   const lua = await new LuaFactory(undefined, ENVIRONMENT).createEngine({ enableProxy: false });
   const texts = new Map<string, string>();
-  let running: { readonly call: CommandRunner; commandError?: CommandError } | undefined;
+  let running: CommandRunner | undefined;
 
   lua.global.set("call", (name: string, ...args: readonly (string | number)[]) => {
     try {
       const words = args.map((arg) => fromLua(String(arg)));
-      return toLua(running?.call(name.toLowerCase(), words) ?? null);
+      return toLua(running?.(name.toLowerCase(), words) ?? null);
     } catch (error) {
-      // The interpreter replaces errors, so the original one is stored.
-      if (running !== undefined && error instanceof CommandError) running.commandError = error;
+      if (error instanceof CommandError) return { err: escape(error.message) };
       throw error;
     }
   });
@@ -57,12 +82,12 @@ export async function createScripts(): Promise<Scripts> {
 
   function evaluate(text: string, [count, ...words]: readonly string[], call: CommandRunner): Reply {
     const keys = Number(count);
-    running = { call };
+    running = call;
     try {
       return replyOf(runner(text, words.slice(0, keys).map(escape), words.slice(keys).map(escape)));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      throw running.commandError ?? new CommandError(`ERR Error running script: ${message}`);
+      throw new CommandError(`ERR Error running script: ${message}`);
     } finally {
       running = undefined;
     }
@@ -83,10 +108,11 @@ export async function createScripts(): Promise<Scripts> {
 
 /** Converts a reply for Lua, which has `false` for a missing value. */
 function toLua(reply: Reply): unknown {
-  if (reply === null) return false;
+  if (reply === null || reply === NULL_ARRAY) return false;
   if (typeof reply === "string") return escape(reply);
   if (typeof reply === "number") return reply;
-  return "status" in reply ? { ok: reply.status } : reply.map(toLua);
+  if ("status" in reply) return { ok: reply.status };
+  return "error" in reply ? { err: escape(reply.error) } : reply.map(toLua);
 }
 
 function replyOf(value: unknown): Reply {
@@ -94,8 +120,14 @@ function replyOf(value: unknown): Reply {
   if (typeof value === "number") return Math.trunc(value);
   if (Array.isArray(value)) return value.map(replyOf);
   if (value === true) return 1;
-  // An empty table may be a list or not.
-  return typeof value === "object" && value !== null ? [] : null;
+  if (typeof value !== "object" || value === null) return null;
+  const table = value as Readonly<Record<string, unknown>>;
+  if (typeof table["err"] === "string") return { error: fromLua(table["err"]) };
+  if (typeof table["ok"] === "string") return { status: fromLua(table["ok"]) };
+  // A list ends before its first nil.
+  const list: Reply[] = [];
+  for (let item = table[1]; item !== undefined; item = table[list.length + 1]) list.push(replyOf(item));
+  return list;
 }
 
 /** The interpreter truncates a string at its first zero byte. */

@@ -5,9 +5,9 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { type BlockingRead, execute, CONNECTION_REPLIES, isDataCommand, parseRead } from "./commands.ts";
-import { Channels } from "./channels.ts";
-import { isAllowed, permissionName } from "./permissions.ts";
-import { CommandError, CommandParser, encodeError, encodeReply, OK, type Reply } from "./resp.ts";
+import { channelsOf, PubSub } from "./channels.ts";
+import { isAllowed, isAllowedChannel, permissionName } from "./permissions.ts";
+import { CommandError, CommandParser, encodeError, encodeReply, NULL_ARRAY, OK, type Reply } from "./resp.ts";
 import { createScripts } from "./scripts.ts";
 import { KeyStore } from "./store.ts";
 
@@ -15,7 +15,7 @@ import { KeyStore } from "./store.ts";
 export interface StandInUser {
   readonly name: string;
   readonly password: string;
-  /** The access string, such as `-@all +@read +client|setname`. Its key and channel patterns are ignored. */
+  /** The access string, such as `-@all +@read +client|setname &news:*`. Its key patterns are ignored. */
   readonly access: string;
 }
 
@@ -43,15 +43,18 @@ export async function startStandIn(user: StandInUser, listenPort = 0): Promise<V
   const scripts = await createScripts();
   const sockets = new Set<Socket>();
   const waiting = new Set<WaitingClient>();
-  const channels = new Channels();
+  const pubSub = new PubSub();
   const access = user.access.split(" ");
   let port = 0;
 
   /** @returns why the user may not run the command; `undefined` if it may. */
   function describeDenial(name: string, args: readonly string[]): string | undefined {
     const permission = permissionName(name, args);
-    if (isAllowed(access, permission)) return undefined;
-    return `User ${user.name} has no permissions to run the '${permission}' command`;
+    if (!isAllowed(access, permission)) {
+      return `User ${user.name} has no permissions to run the '${permission}' command`;
+    }
+    const isRefused = channelsOf(name, args).some((channel) => !isAllowedChannel(access, channel));
+    return isRefused ? "No permissions to access a channel" : undefined;
   }
 
   function requirePermission(name: string, args: readonly string[]): void {
@@ -68,28 +71,26 @@ export async function startStandIn(user: StandInUser, listenPort = 0): Promise<V
         return args[0]?.toLowerCase() === "slots"
           ? [[0, SLOTS - 1, [LOOPBACK, port, NODE_ID]]]
           : "cluster_state:ok\r\n";
-      case "publish":
-        return channels.publish(args[0] ?? "", args[1] ?? "");
-      case "pubsub":
-        return args.slice(1).flatMap((channel) => [channel, channels.count(channel)]);
       default:
-        return CONNECTION_REPLIES[name] ?? execute(store, name, args);
+        return pubSub.run(name, args) ?? CONNECTION_REPLIES[name] ?? execute(store, name, args);
     }
   }
 
-  /** A script may run the commands on keys only, as in ElastiCache Serverless. */
+  /** A script may run the commands on keys, as in ElastiCache Serverless, and publish. */
   function runInScript(name: string, args: readonly string[]): Reply {
     const problem = describeDenial(name, args);
     if (problem !== undefined) throw new CommandError(`ERR ACL failure in script: ${problem}`);
-    if (!isDataCommand(name)) throw new CommandError("ERR This Valkey command is not allowed from script");
-    return execute(store, name, args);
+    if (isDataCommand(name)) return execute(store, name, args);
+    const reply = name.endsWith("publish") ? pubSub.run(name, args) : undefined;
+    if (reply === undefined) throw new CommandError("ERR This Valkey command is not allowed from script");
+    return reply;
   }
 
   /** Responds to the waiting clients that have new entries now. */
   function respondToWaiting(): void {
     for (const reader of waiting) {
       const reply = reader.read.read();
-      if (reply !== null) reader.respond(reply);
+      if (reply !== NULL_ARRAY) reader.respond(reply);
     }
   }
 
@@ -124,7 +125,7 @@ export async function startStandIn(user: StandInUser, listenPort = 0): Promise<V
       const { blockMs = 0 } = read;
       if (blockMs > 0) {
         timer = setTimeout(() => {
-          reader?.respond(null);
+          reader?.respond(NULL_ARRAY);
           respondToWaiting();
         }, blockMs);
       }
@@ -153,9 +154,7 @@ export async function startStandIn(user: StandInUser, listenPort = 0): Promise<V
         transaction.push([name, args]);
         return encodeReply({ status: "QUEUED" });
       }
-      if (name === "subscribe") return channels.subscribe(socket, args).map(encodeReply).join("");
-      if (name === "unsubscribe") return channels.unsubscribe(socket, args).map(encodeReply).join("");
-      return undefined;
+      return pubSub.change(socket, name, args)?.map(encodeReply).join("");
     }
 
     function runInTransaction([name, args]: readonly [string, readonly string[]]): string {
@@ -180,10 +179,11 @@ export async function startStandIn(user: StandInUser, listenPort = 0): Promise<V
           return encodeReply(OK);
         }
         requirePermission(name, args);
+        pubSub.requireContext(socket, name);
         const ofConnection = runConnectionCommand(name, args);
         if (ofConnection !== undefined) return ofConnection;
         const reply = run(name, args);
-        const read = name === "xread" && reply === null ? parseRead(store, args) : undefined;
+        const read = name === "xread" && reply === NULL_ARRAY ? parseRead(store, args) : undefined;
         if (read?.blockMs === undefined) return encodeReply(reply);
         wait(read);
         return undefined;
@@ -209,7 +209,7 @@ export async function startStandIn(user: StandInUser, listenPort = 0): Promise<V
     socket.on("error", () => undefined);
     socket.on("close", () => {
       stopWaiting();
-      channels.unsubscribe(socket, []);
+      pubSub.remove(socket);
       sockets.delete(socket);
     });
     socket.on("data", (chunk: Buffer) => {

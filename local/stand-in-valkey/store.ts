@@ -8,6 +8,8 @@ export class KeyStore {
   readonly #values = new Map<string, Value>();
   /** Times in milliseconds of `Date.now()`, by key. */
   readonly #expiries = new Map<string, number>();
+  /** Number of writes until the expired keys are removed. */
+  #writesLeft = 0;
 
   stream(key: string): EntryStream | undefined {
     const value = this.#get(key);
@@ -26,7 +28,10 @@ export class KeyStore {
 
   set(key: string, value: Value): void {
     // No command reads the keys of idle channels again, so expired keys are removed here.
-    for (const other of this.#expiries.keys()) this.#get(other);
+    if (this.#writesLeft-- <= 0) {
+      for (const other of this.#expiries.keys()) this.#get(other);
+      this.#writesLeft = this.#expiries.size;
+    }
     this.#values.set(key, value);
   }
 
@@ -47,6 +52,13 @@ export class KeyStore {
     if (!this.has(key)) return false;
     this.#expiries.set(key, Date.now() + ms);
     return true;
+  }
+
+  /** The time until a key expires; -1 if it does not, or -2 if there is no such key. */
+  remainingMs(key: string): number {
+    if (!this.has(key)) return -2;
+    const expiry = this.#expiries.get(key);
+    return expiry === undefined ? -1 : Math.round(expiry - Date.now());
   }
 
   #get(key: string): Value | undefined {

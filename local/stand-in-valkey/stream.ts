@@ -37,6 +37,8 @@ export class EntryStream {
    */
   append(id: string, fields: readonly string[], nowMs: number): EntryId {
     const next = this.#nextId(id, nowMs);
+    if (compare(next, ZERO) === 0)
+      throw new CommandError("ERR The ID specified in XADD must be greater than 0-0");
     if (compare(next, this.#last) <= 0) {
       throw new CommandError(
         "ERR The ID specified in XADD is equal or smaller than the target stream top item",
@@ -50,6 +52,11 @@ export class EntryStream {
   /** The entries between two ids, inclusive. */
   range(from: EntryId, to: EntryId): readonly Entry[] {
     return this.#entries.slice(this.#indexOf(from), this.#indexOf(successor(to)));
+  }
+
+  /** The entries after an id, up to another one. */
+  between(after: EntryId, to: EntryId): readonly Entry[] {
+    return this.range(successor(after), to);
   }
 
   /** The entries after an id. */
