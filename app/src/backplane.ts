@@ -1,7 +1,7 @@
 /** The message log that the settings choose, and the registry of tasks. */
 import type { Logger } from "pino";
 
-import type { MessageLog, TaskRegistry } from "./log/log.ts";
+import type { MessageLog, Retention, TaskRegistry } from "./log/log.ts";
 import { createMemoryLog } from "./log/memory/memoryLog.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { Settings } from "./settings/settings.ts";
@@ -18,12 +18,14 @@ export async function openBackplane(
   metrics: Metrics,
   logger: Logger,
 ): Promise<Backplane> {
-  if (settings.valkeyUrl === "") return { log: createMemoryLog(settings), registry: undefined };
+  const retentionOf = (): Retention => settings;
+  if (settings.valkeyUrl === "") return { log: createMemoryLog({ retentionOf }), registry: undefined };
 
   // Loaded only if it is used.
   const { createValkeyLog } = await import("./log/valkey/valkeyLog.ts");
   const log = createValkeyLog({
     ...settings,
+    retentionOf,
     url: settings.valkeyUrl,
     password: settings.valkeyPassword,
     cluster: settings.valkeyCluster,

@@ -80,7 +80,7 @@ describe("the drain", () => {
     const log: MessageLog = {
       ...memory,
       append(message) {
-        published.push(message.payload);
+        published.push(message.record);
         return memory.append(message);
       },
     };
@@ -114,7 +114,7 @@ describe("the drain", () => {
     const server = await startServer({}, { log });
     const raw = connectRaw(server.address.port, upgradeRequest("/wss", RESUMING));
     await waitUntil(() => log.readers.has(DEFAULT_CHANNEL));
-    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 });
     const client = await raw;
     client.socket.write(clientFrame(0x1, '{"publish":1,"id":"before"}'));
     await waitUntil(() => log.appends.length > 0);
@@ -123,7 +123,7 @@ describe("the drain", () => {
     await waitUntil(() => {
       // The flush waits for what is on its way, for its share of the drain time.
       store(log, 0);
-      log.readers.get(DEFAULT_CHANNEL)?.entries([{ offset: 1, payload: "1" }]);
+      log.readers.get(DEFAULT_CHANNEL)?.entries([{ offset: 1, record: "1" }]);
       return server.drainProgress() > 0;
     });
     client.socket.write(clientFrame(0x1, '{"publish":2,"id":"behind"}'));

@@ -40,7 +40,7 @@ describe("upgrades", () => {
     socket.resetAndDestroy();
     await waitUntil(() => ended.closed);
     assert.equal(hub.channels, 1);
-    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 });
     await waitUntil(() => hub.channels === 0);
   });
 

@@ -1,13 +1,19 @@
 import { HubChannel } from "./hubChannel.ts";
 import type { HubChannelParts } from "./hubChannel.ts";
 import type { Joined, JoinRequest } from "./cursor.ts";
-import { packRecord } from "../log/record.ts";
 import type { Appended, NewMessage } from "../log/log.ts";
+import { packRecord } from "../log/record.ts";
 import type { Dialect } from "../wire/messages.ts";
 
 export interface HubParts extends HubChannelParts {
   /** Maximum number of channels at a time. */
   readonly maxChannels: number;
+}
+
+/** A message. Its subscribers receive the name of its `publisher`, too. */
+export interface PublishRequest extends Omit<NewMessage, "record"> {
+  /** The published value as canonical JSON. */
+  readonly payload: string;
 }
 
 /** The task has the maximum number of channels, and all of them have readers. */
@@ -47,9 +53,9 @@ export class Hub {
    * @throws {IdInUseError} by rejection, if another message has this id.
    * @throws by rejection, if the message was not stored, or may not have been.
    */
-  publish(message: NewMessage): Appended | Promise<Appended> {
-    const payload = packRecord({ payload: message.payload, from: message.publisher });
-    const appending = this.#parts.log.append({ ...message, payload });
+  publish({ payload, ...message }: PublishRequest): Appended | Promise<Appended> {
+    const record = packRecord({ payload, from: message.publisher });
+    const appending = this.#parts.log.append({ ...message, record });
     // The log has delivered the entry already.
     if (!(appending instanceof Promise)) return appending;
     const round = this.#round;

@@ -1,10 +1,12 @@
-import type { Appended, LogEntry, LogPosition, LogReader, MessageLog } from "../log/log.ts";
+import type { Appended, LogEntry, LogPosition, MessageLog } from "../log/log.ts";
 import { MAX_ENVELOPE_BYTES } from "../wire/encode.ts";
 import type { Dialect, Gap } from "../wire/messages.ts";
 import { Condition } from "./condition.ts";
 import { ChannelCursor } from "./cursor.ts";
 import type { Joined, JoinRequest, Listener, ResumePoint, Start } from "./cursor.ts";
 import { DialectFrames } from "./dialectFrames.ts";
+import { followRetained } from "./followRetained.ts";
+import type { RetainedReader } from "./followRetained.ts";
 
 /** Share of the retained frames after which readers are notified in the middle of a turn: they must not lose frames. */
 const URGENT_SHARE = 0.5;
@@ -32,7 +34,7 @@ export interface HubChannelParts {
  * One channel of a task. It reads the channel's log, encodes each message once per dialect, and keeps the recent frames for all
  * readers. A reader has a {@link Cursor}.
  */
-export class HubChannel implements LogReader {
+export class HubChannel implements RetainedReader {
   readonly #name: string;
   readonly #parts: HubChannelParts;
   readonly #onUnused: () => void;
@@ -92,7 +94,7 @@ export class HubChannel implements LogReader {
 
   /** Begins to read the log. @throws if the log is closed. */
   follow(): void {
-    this.#unsubscribe = this.#parts.log.subscribe(this.#name, this);
+    this.#unsubscribe = followRetained(this.#parts.log, this.#name, this);
   }
 
   /** Ends reading the log. Cursors keep their positions. */
@@ -140,9 +142,9 @@ export class HubChannel implements LogReader {
   }
 
   entries(entries: readonly LogEntry[]): void {
-    for (const { offset, payload } of entries) {
+    for (const { offset, record } of entries) {
       this.#next = offset + 1;
-      this.#newBytes += this.#frames.push(payload, offset);
+      this.#newBytes += this.#frames.push(record, offset);
       this.#scheduleNotify();
       if (this.#newBytes > this.#minFrameBytes * URGENT_SHARE) this.#notify();
     }

@@ -12,7 +12,7 @@ export interface MessageLog {
    *
    * - Entries MUST be in the order of the calls, except for calls that reject.
    * - If one of the newest entries has the same id of the same publisher, the call MUST NOT append anything, also if another
-   *   task appended that entry. With the same payload it returns that entry's position. With another payload it MUST reject
+   *   task appended that entry. With the same record it returns that entry's position. With another record it MUST reject
    *   with {@link IdInUseError}. The log compares as many entries as it retains.
    * - A driver with a budget MAY reject messages that exceed their user's share.
    * - If the store is unavailable, a driver MUST hold the call for a bounded time. It MUST NOT repeat a call without an `id`
@@ -29,8 +29,17 @@ export interface MessageLog {
   end(channel: string): Promise<LogPosition>;
 
   /**
-   * Reads a channel in order: the retained entries, then new ones. If the store is unavailable, the driver MUST wait and
-   * continue at the same position.
+   * Reads a page of the retained entries: from a position on, at least one entry if there is one, else at most `maxBytes` of
+   * records. If the epoch is not the channel's current one, or entries at the position were dropped, the page begins at the
+   * oldest retained position of the current epoch. At the end and beyond it, the page is empty, and both of its positions are
+   * the end.
+   * @throws by rejection, if the store does not answer in a bounded time.
+   */
+  read(channel: string, from: LogPosition, maxBytes: number): Promise<LogPage>;
+
+  /**
+   * Follows a channel: all entries after its end. If the store is unavailable, the driver MUST wait and continue at the same
+   * position.
    * @returns its undo, which ends the subscription at once. It MUST be idempotent.
    * @throws if the log is closed.
    */
@@ -46,8 +55,8 @@ export interface MessageLog {
 /** A message that is not in the log yet. */
 export interface NewMessage {
   readonly channel: string;
-  /** The published value as canonical JSON. */
-  readonly payload: string;
+  /** Text without line breaks, which the log does not interpret: see `record.ts`. */
+  readonly record: string;
   /** Prevents that the message is stored twice. */
   readonly id?: string | undefined;
   /** Owner of the `id`: two publishers can use the same one. Messages without a publisher share their ids. */
@@ -77,13 +86,22 @@ export interface LogPosition {
 export interface Appended {
   readonly epoch: string;
   readonly offset: number;
-  /** Whether an earlier call with the same id and payload, or an earlier attempt of this call, has appended the entry. */
+  /** Whether an earlier call with the same id and record, or an earlier attempt of this call, has appended the entry. */
   readonly duplicate: boolean;
 }
 
 export interface LogEntry {
   readonly offset: number;
-  readonly payload: string;
+  readonly record: string;
+}
+
+/** Consecutive retained entries. */
+export interface LogPage {
+  /** Position of the first entry. It differs from the requested position if the entries there are no longer retained. */
+  readonly from: LogPosition;
+  readonly entries: readonly LogEntry[];
+  /** Offset of the entry after the newest one, in the same epoch. */
+  readonly end: number;
 }
 
 /**
@@ -92,12 +110,12 @@ export interface LogEntry {
  */
 export interface LogReader {
   /**
-   * Called before all other calls, and again if the entries do not continue at the next offset. The epoch is then the same if
-   * entries were dropped before they could be read, or another one if the log has lost entries.
+   * Called before all other calls, with the end of the channel: only later entries follow. It is called again if the entries do
+   * not continue at the next offset, with the oldest retained position. The epoch is then the same if entries were dropped
+   * before they could be read, or another one if the log has lost entries.
    * @param from position of the entries that follow.
-   * @param end offset at which the channel ended at this time. The entries before it follow at once.
    */
-  started(from: LogPosition, end: number): void;
+  started(from: LogPosition): void;
 
   /**
    * Called with the next entries of all tasks: never empty, consecutive, each entry once.
@@ -108,13 +126,16 @@ export interface LogReader {
   entries(entries: readonly LogEntry[]): void;
 }
 
-/** The newest entries of each channel that a log retains: at least up to the first of these limits. */
+/** The newest entries that a log retains of a channel: at least up to the first of these limits. */
 export interface Retention {
   readonly retainedMessages: number;
-  /** Bytes of the payloads in UTF-8. */
+  /** Bytes of the records in UTF-8. */
   readonly retainedBytes: number;
   readonly retainedSeconds: number;
 }
+
+/** Returns what a log retains of a channel. */
+export type RetentionOf = (channel: string) => Retention;
 
 /** The tasks that share a log, and their numbers of connections. */
 export interface TaskRegistry {

@@ -29,13 +29,17 @@ export function checkLog(log: MessageLog, logger: Logger): LogCheck {
     ended: "the message log answers",
     quietMs: Infinity,
   });
-  const payload = randomUUID();
+  const record = randomUUID();
   let passed = false;
+  /** Only entries after the beginning are delivered. */
+  const following = Promise.withResolvers<undefined>();
 
   const stop = log.subscribe(CHECK_CHANNEL, {
-    started: () => undefined,
+    started: () => {
+      following.resolve(undefined);
+    },
     entries(entries) {
-      if (passed || !entries.some((entry) => entry.payload === payload)) return;
+      if (passed || !entries.some((entry) => entry.record === record)) return;
       passed = true;
       problem.end();
       // A reader must not call the log in a callback.
@@ -46,7 +50,8 @@ export function checkLog(log: MessageLog, logger: Logger): LogCheck {
     while (!stopping.signal.aborted) {
       try {
         await log.end(CHECK_CHANNEL);
-        await log.append({ channel: CHECK_CHANNEL, payload });
+        await following.promise;
+        await log.append({ channel: CHECK_CHANNEL, record });
         return;
       } catch (error) {
         problem.note(error);

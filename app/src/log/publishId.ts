@@ -10,7 +10,7 @@ export function idName(id: string, publisher = ""): string {
   return hash("sha256", `${publisher.length}:${publisher}${id}`, "base64url").slice(0, NAME_LENGTH);
 }
 
-/** Returns a digest of 12 characters, which distinguishes the payloads of one id. */
-export function payloadDigest(payload: string): string {
-  return hash("sha256", payload, "base64url").slice(0, DIGEST_LENGTH);
+/** Returns a digest of 12 characters, which distinguishes the records of one id. */
+export function recordDigest(record: string): string {
+  return hash("sha256", record, "base64url").slice(0, DIGEST_LENGTH);
 }

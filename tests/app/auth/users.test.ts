@@ -254,7 +254,7 @@ describe("limits per user", () => {
     const waiting = connectResuming(`${url}/a`);
     await waitUntil(() => log.readers.size > 0);
     assert.equal((await refusal(`${url}/b`)).status, 429, "an upgrade that waits for its channel counts");
-    log.reader("a").started({ epoch: "e", next: 1 }, 1);
+    log.reader("a").started({ epoch: "e", next: 1 });
     const { client } = await waiting;
     client.webSocket.terminate();
     await client.closed;
@@ -272,7 +272,7 @@ describe("limits per user", () => {
       );
     });
     assert.equal((await refusal(`${url}/d`)).status, 429);
-    log.reader("c").started({ epoch: "e", next: 1 }, 1);
+    log.reader("c").started({ epoch: "e", next: 1 });
     await waitUntil(() =>
       refusal(`${url}/a`).then(
         () => false,
@@ -313,7 +313,7 @@ describe("limits per user", () => {
       client.webSocket.terminate();
     });
     await waitUntil(() => log.readers.has(""));
-    log.reader("").started({ epoch: "e", next: 1 }, 1);
+    log.reader("").started({ epoch: "e", next: 1 });
     await client.nextValue();
     client.send(1);
     await waitUntil(() => log.appends.length > 0);

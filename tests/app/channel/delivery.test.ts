@@ -65,7 +65,7 @@ class ModelClient {
   /** Publishes without an acknowledgement. */
   readonly outbox = new Map<string, string>();
   readonly #name: number;
-  readonly #payloads: FaultyLog["payloads"];
+  readonly #payloads: FaultyLog["records"];
   #webSocket: WebSocket | undefined;
   #greeted = false;
   #point: ResumePoint | undefined;
@@ -74,7 +74,7 @@ class ModelClient {
   #published = 0;
   #broken: unknown;
 
-  constructor(name: number, payloads: FaultyLog["payloads"]) {
+  constructor(name: number, payloads: FaultyLog["records"]) {
     this.#name = name;
     this.#payloads = payloads;
   }
@@ -186,7 +186,7 @@ function next({ epoch, offset }: ResumePoint): { epoch: string; from: number } {
 
 class World {
   readonly log = new FaultyLog(RETENTION);
-  readonly clients = Array.from({ length: CLIENTS }, (_, n) => new ModelClient(n, this.log.payloads));
+  readonly clients = Array.from({ length: CLIENTS }, (_, n) => new ModelClient(n, this.log.records));
   readonly #servers: TestServer[] = [];
   readonly #drains: Promise<void>[] = [];
 
@@ -273,7 +273,7 @@ class World {
   #flood(): void {
     const log = this.log.view(0);
     for (let n = 0; n < FLOOD_MESSAGES; n++) {
-      void Promise.resolve(log.append({ channel: "", payload: FLOOD_PAYLOAD })).catch(() => undefined);
+      void Promise.resolve(log.append({ channel: "", record: FLOOD_PAYLOAD })).catch(() => undefined);
     }
   }
 
@@ -302,8 +302,8 @@ async function run(steps: readonly Step[]): Promise<World> {
 
     const mayLose = steps.some(({ kind }) => kind === "overtake" || kind === "restart" || kind === "flood");
     if (!mayLose) for (const { gaps } of world.clients) assert.deepEqual(gaps, []);
-    for (const payloads of world.log.payloads.values()) {
-      const own = payloads.filter((payload) => payload.length < 100);
+    for (const records of world.log.records.values()) {
+      const own = records.filter((record) => record.length < 100);
       assert.equal(new Set(own).size, own.length, "a message was stored twice");
     }
     return world;

@@ -186,7 +186,7 @@ describe("the hub", () => {
       log.appends[0]?.answer.resolve({ epoch: "e", offset: 1, duplicate: false });
       await publishing;
       const flushing = hub.flush();
-      reader.started({ epoch: "f", next: 1 }, 1);
+      reader.started({ epoch: "f", next: 1 });
       await flushing;
     });
   });

@@ -1,12 +1,13 @@
 import { Hub } from "../../../app/src/channel/hub.ts";
 import type { HubParts } from "../../../app/src/channel/hub.ts";
 import type { Cursor, Joined, JoinRequest, Listener } from "../../../app/src/channel/cursor.ts";
-import type { LogEntry, LogReader } from "../../../app/src/log/log.ts";
+import type { LogEntry } from "../../../app/src/log/log.ts";
 import { encode, encodeBroadcast } from "../../../app/src/wire/encode.ts";
 import type { Broadcast } from "../../../app/src/wire/encode.ts";
 import { textFrame } from "../../../app/src/wire/frame.ts";
 import type { Dialect, Gap } from "../../../app/src/wire/messages.ts";
 import { ManualLog } from "../support/logs.ts";
+import type { ManualReader } from "../support/logs.ts";
 
 export const CHANNEL = "c";
 const HEARTBEAT_SECONDS = 30;
@@ -33,12 +34,12 @@ export async function followed(
   next: number,
   parts: Partial<HubParts> = {},
   dialect: Dialect = "plain",
-): Promise<{ log: ManualLog; hub: Hub; reader: LogReader; first: Joined }> {
+): Promise<{ log: ManualLog; hub: Hub; reader: ManualReader; first: Joined }> {
   const log = new ManualLog();
   const hub = hubOn({ log, ...parts });
   const joining = join(hub, { dialect });
   const reader = log.reader(CHANNEL);
-  reader.started({ epoch: "e", next }, next);
+  reader.started({ epoch: "e", next });
   return { log, hub, reader, first: await joining };
 }
 
@@ -65,5 +66,5 @@ export function readAll(cursor: Cursor): Buffer {
 }
 
 export function entriesFrom(first: number, ...payloads: readonly string[]): LogEntry[] {
-  return payloads.map((payload, n) => ({ offset: first + n, payload }));
+  return payloads.map((payload, n) => ({ offset: first + n, record: payload }));
 }

@@ -20,11 +20,9 @@ describe("joining a channel", () => {
       return result;
     });
     const reader = log.reader(CHANNEL);
-    reader.started({ epoch: "e", next: 7 }, 9);
-    reader.entries(entriesFrom(7, "7"));
     await nextTurn();
     assert.equal(joined, false);
-    reader.entries(entriesFrom(8, "8"));
+    reader.started({ epoch: "e", next: 7 }, "7", "8");
     const { cursor, epoch, offset, gap } = await joining;
     assert.deepEqual([epoch, offset, gap], ["e", 8, undefined]);
     assert.equal(cursor.read(), undefined);
@@ -55,8 +53,7 @@ describe("joining a channel", () => {
           const joining = join(hub, { dialect: original });
           const reader = log.reader(CHANNEL);
           const end = first + before.length;
-          reader.started({ epoch: "e", next: first }, end);
-          if (before.length > 0) reader.entries(entriesFrom(first, ...before));
+          reader.started({ epoch: "e", next: first }, ...before);
           await joining;
           const cursors: { from: number; dialect: Dialect; cursor: Cursor }[] = [];
           for (let from = first; from <= end; from++) {
@@ -136,7 +133,7 @@ describe("joining a channel", () => {
     log.onEnd = () => Promise.resolve({ epoch: "e", next: 9 });
     const joining = join(hub, { dialect: "resume", start: { epoch: "e", offset: 7 } });
     await nextTurn();
-    reader.started({ epoch: "f", next: 1 }, 1);
+    reader.started({ epoch: "f", next: 1 });
     const { epoch, offset, gap } = await joining;
     assert.deepEqual([epoch, offset, gap], ["f", 0, { epoch: "e", from: 8 }]);
   });
@@ -150,8 +147,7 @@ describe("joining a channel", () => {
       log.onEnd = () => Promise.resolve({ epoch: "f", next: 4 });
       const joining = join(hub, { dialect: "resume", start: resume });
       await nextTurn();
-      reader.started({ epoch: "f", next: 1 }, 4);
-      reader.entries(entriesFrom(1, "1", "2", "3"));
+      reader.started({ epoch: "f", next: 1 }, "1", "2", "3");
       const joined = await joining;
       assert.deepEqual([joined.epoch, joined.gap], ["f", gap]);
       assert.deepEqual(
@@ -187,7 +183,7 @@ describe("joining a channel", () => {
     await assert.rejects(join(hub, { signal }), /aborted/, "aborted before the join");
 
     const reader = log.reader(CHANNEL);
-    reader.started({ epoch: "e", next: 5 }, 5);
+    reader.started({ epoch: "e", next: 5 });
     const { cursor } = await staying;
     log.onEnd = () => Promise.resolve({ epoch: "e", next: 9 });
     const later = new AbortController();
@@ -205,7 +201,7 @@ describe("joining a channel", () => {
     const open = async (name: string): Promise<Joined> => {
       const joining = join(hub, { channel: name });
       // A rejected join has no reader.
-      log.readers.get(name)?.started({ epoch: "e", next: 1 }, 1);
+      log.readers.get(name)?.started({ epoch: "e", next: 1 });
       return joining;
     };
     const [d, e] = [await open("d"), await open("e"), await open("f")];

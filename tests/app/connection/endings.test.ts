@@ -224,7 +224,7 @@ const refusals: Readonly<Record<string, Readonly<Record<string, (server: TestSer
         const { address } = await startServer({}, { log });
         const answer = exchange(address.port, upgradeRequest("/wss?epoch=e&offset=7", RESUMING));
         await waitUntil(() => log.readers.size > 0);
-        log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+        log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 });
         return answer;
       },
     },
@@ -276,7 +276,7 @@ describe("every ending", () => {
     const socket = await accepted;
     client.end();
     await waitUntil(() => socket.readableEnded);
-    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+    log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 });
     // Otherwise it would miss its first heartbeat after 30 to 60 seconds.
     await waitUntil(() => server.metrics.snapshot().tally.closes["1006"] === 1);
     assert.equal(server.connections(), 0);

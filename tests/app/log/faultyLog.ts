@@ -1,3 +1,4 @@
+import { followRetained } from "../../../app/src/channel/followRetained.ts";
 import type {
   Appended,
   LogEntry,
@@ -17,8 +18,8 @@ export type AppendMode = "stores" | "waits" | "refuses" | "forgets";
 
 /** A memory log that several tasks share, with the faults of a store. Without faults it passes the log contract. */
 export class FaultyLog {
-  /** The payloads of every epoch, from offset 1 on. */
-  readonly payloads = new Map<string, string[]>();
+  /** The records of every epoch, from offset 1 on. */
+  readonly records = new Map<string, string[]>();
   readonly #retention: Retention;
   #store: MessageLog;
   #mode: AppendMode = "stores";
@@ -28,7 +29,7 @@ export class FaultyLog {
 
   constructor(retention: Retention) {
     this.#retention = retention;
-    this.#store = createMemoryLog(retention);
+    this.#store = createMemoryLog({ retentionOf: () => retention });
   }
 
   /** Changes the mode, also for the appends that wait. */
@@ -65,6 +66,10 @@ export class FaultyLog {
         }),
       end: (channel) =>
         this.#mode === "refuses" ? Promise.reject(new Error("The store refuses.")) : this.#store.end(channel),
+      read: (channel, from, maxBytes) =>
+        this.#mode === "refuses"
+          ? Promise.reject(new Error("The store refuses."))
+          : this.#store.read(channel, from, maxBytes),
       subscribe: (channel, reader) => {
         const relay = new Relay(task, channel, reader);
         this.#relays.add(relay);
@@ -92,7 +97,7 @@ export class FaultyLog {
 
   /** Loses all entries and ids. */
   restart(): void {
-    this.#store = createMemoryLog(this.#retention);
+    this.#store = createMemoryLog({ retentionOf: () => this.#retention });
     for (const relay of this.#relays) {
       relay.stop();
       if (!this.#held.has(relay.task)) relay.connect(this.#store);
@@ -102,9 +107,9 @@ export class FaultyLog {
   async #append(message: NewMessage): Promise<Appended> {
     const appended = await this.#store.append(message);
     const { epoch, offset } = appended;
-    const payloads = this.payloads.get(epoch) ?? [];
-    this.payloads.set(epoch, payloads);
-    payloads[offset - 1] = message.payload;
+    const records = this.records.get(epoch) ?? [];
+    this.records.set(epoch, records);
+    records[offset - 1] = message.record;
     return appended;
   }
 }
@@ -125,18 +130,21 @@ class Relay implements LogReader {
   }
 
   connect(store: MessageLog): void {
-    this.#stop = store.subscribe(this.#channel, this);
+    this.#stop =
+      this.#epoch === ""
+        ? store.subscribe(this.#channel, this)
+        : followRetained(store, this.#channel, this);
   }
 
   stop(): void {
     this.#stop();
   }
 
-  started(from: LogPosition, end: number): void {
+  started(from: LogPosition): void {
     if (this.#epoch === from.epoch && this.#next >= from.next) return;
     this.#epoch = from.epoch;
     this.#next = from.next;
-    this.#reader.started(from, end);
+    this.#reader.started(from);
   }
 
   entries(entries: readonly LogEntry[]): void {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import type { MessageLog, Retention } from "../../../app/src/log/log.ts";
+import type { LogPage, MessageLog, Retention } from "../../../app/src/log/log.ts";
 import { createMemoryLog } from "../../../app/src/log/memory/memoryLog.ts";
 import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { TASKS_KEY } from "../../../app/src/log/valkey/valkeyChannel.ts";
@@ -28,7 +28,9 @@ const REFUSED_COMMANDS = [
   ...["FUNCTION LIST", "SCRIPT FLUSH", "ACL WHOAMI", "MODULE LIST", "WAIT 0 0"],
 ];
 
-describeLogContract("memory", { open: createMemoryLog, shared: false });
+describeLogContract("memory", {
+  open: (retention) => createMemoryLog({ retentionOf: () => retention }),
+  shared: false });
 describeLogContract("faulty test", { open: (retention) => new FaultyLog(retention).view(0), shared: false });
 
 for (const [name, start] of [
@@ -79,7 +81,7 @@ for (const [name, start] of [
         assert.ok(valkey !== undefined);
         return createValkeyLog({
           ...valkey.address,
-          ...retention,
+          retentionOf: () => retention,
           blockMs: 2000,
           publishTimeoutSeconds: 5,
           logger: silent,
@@ -91,10 +93,12 @@ for (const [name, start] of [
 
 describe("the memory log", () => {
   const retention = { retainedMessages: 100, retainedBytes: 1000, retainedSeconds: 10 };
+  const open = (changes: Partial<Retention> = {}, now = (): number => performance.now()): MessageLog =>
+    createMemoryLog({ retentionOf: () => ({ ...retention, ...changes }), now });
 
   it("begins a new epoch for a channel that was unused for the retention time", async () => {
-    const log = createMemoryLog({ ...retention, retainedSeconds: 0.05 });
-    const { epoch } = await log.append({ channel: "c", payload: "x" });
+    const log = open({ retainedSeconds: 0.05 });
+    const { epoch } = await log.append({ channel: "c", record: "x" });
     let position = await log.end("c");
     // Each call of `end` is a use, so that the next wait is longer.
     for (let ms = 60; position.epoch === epoch; ms *= 2) {
@@ -107,26 +111,24 @@ describe("the memory log", () => {
 
   it("retains each entry for its whole time, also after an older one", async () => {
     let nowMs = 0;
-    const log = createMemoryLog({ ...retention, retainedSeconds: 300, now: () => nowMs });
-    await log.append({ channel: "c", payload: "older" });
+    const log = open({ retainedSeconds: 300 }, () => nowMs);
+    await log.append({ channel: "c", record: "older" });
     nowMs = 30_000;
-    await log.append({ channel: "c", payload: "newer" });
+    await log.append({ channel: "c", record: "newer" });
     nowMs = 310_000;
-    const reader = new LogRecorder();
-    log.subscribe("c", reader);
-    assert.equal(reader.payloads.at(-1), "newer");
+    const { epoch } = await log.end("c");
+    const read = (): Promise<LogPage> => log.read("c", { epoch, next: 1 }, 1000);
+    assert.equal((await read()).entries.at(-1)?.record, "newer");
     nowMs = 331_000;
-    const late = new LogRecorder();
-    log.subscribe("c", late);
-    assert.deepEqual([late.payloads, late.from, late.end], [[], 3, 3]);
+    assert.deepEqual(await read(), { from: { epoch, next: 3 }, entries: [], end: 3 });
     await log.close();
   });
 
   it("keeps an id for longer than its entry", async () => {
-    const log = createMemoryLog({ ...retention, retainedBytes: 10 });
-    const first = await log.append({ channel: "c", payload: "12345", id: "id" });
-    await log.append({ channel: "c", payload: "1234567890" });
-    assert.deepEqual(await log.append({ channel: "c", payload: "12345", id: "id" }), {
+    const log = open({ retainedBytes: 10 });
+    const first = await log.append({ channel: "c", record: "12345", id: "id" });
+    await log.append({ channel: "c", record: "1234567890" });
+    assert.deepEqual(await log.append({ channel: "c", record: "12345", id: "id" }), {
       ...first,
       duplicate: true,
     });
@@ -135,9 +137,9 @@ describe("the memory log", () => {
 
   it("drops ids beyond the number of entries that it retains, and beyond their age", async () => {
     let now = 0;
-    const log = createMemoryLog({ ...retention, now: () => now });
+    const log = open({}, () => now);
     const append = async (id: string): Promise<boolean> =>
-      (await log.append({ channel: "c", payload: "x", id })).duplicate;
+      (await log.append({ channel: "c", record: "x", id })).duplicate;
     const ids = Array.from({ length: 1000 }, (_, n) => `id-${n}`);
     for (const id of ids) assert.equal(await append(id), false);
     const isKept: boolean[] = [];
@@ -148,8 +150,8 @@ describe("the memory log", () => {
     assert.equal(await append("id-900"), false);
 
     now = retention.retainedSeconds * 1000 + 1;
-    // A subscription drops old ids before it begins.
-    log.subscribe("c", new LogRecorder())();
+    // A read drops old ids before it begins.
+    await log.read("c", { epoch: "", next: 1 }, 1000);
     assert.equal(await append("id-999"), false);
     await log.close();
   });
@@ -169,10 +171,10 @@ describe("the memory log", () => {
     };
 
     it("keeps the channels that were used last, within one budget", async () => {
-      const log = createMemoryLog(small);
+      const log = open(small);
       const epochs: string[] = [];
       for (const name of names)
-        epochs.push((await log.append({ channel: name, payload: "x".repeat(4096) })).epoch);
+        epochs.push((await log.append({ channel: name, record: "x".repeat(4096) })).epoch);
       const kept = await keptOf(log, epochs);
       assert.ok(kept >= 16 && kept <= 64, `${kept} kept`);
       await log.close();
@@ -181,9 +183,9 @@ describe("the memory log", () => {
     it("counts the memory of empty channels and of ids", async () => {
       for (const append of [
         undefined,
-        (log: MessageLog, name: string) => log.append({ channel: name, payload: "", id: "x".repeat(4096) }),
+        (log: MessageLog, name: string) => log.append({ channel: name, record: "", id: "x".repeat(4096) }),
       ]) {
-        const log = createMemoryLog(small);
+        const log = open(small);
         const epochs: string[] = [];
         for (const name of names) {
           await append?.(log, name);
@@ -196,22 +198,22 @@ describe("the memory log", () => {
     });
 
     it("keeps channels that are used or read", async () => {
-      const log = createMemoryLog(small);
+      const log = open(small);
       const reader = new LogRecorder();
       const left = new LogRecorder();
       const stop = log.subscribe("read", reader);
       const leave = log.subscribe("left", left);
-      const { epoch } = await log.append({ channel: "used", payload: "x" });
+      const { epoch } = await log.append({ channel: "used", record: "x" });
       const follow = async (): Promise<void> => {
         for (const name of names) {
-          await log.append({ channel: name, payload: "x".repeat(4096) });
+          await log.append({ channel: name, record: "x".repeat(4096) });
           await log.end("used");
         }
       };
       await follow();
       assert.equal((await log.end("used")).epoch, epoch);
-      assert.equal((await log.append({ channel: "read", payload: "x" })).epoch, reader.epoch);
-      assert.equal((await log.append({ channel: "left", payload: "x" })).epoch, left.epoch);
+      assert.equal((await log.append({ channel: "read", record: "x" })).epoch, reader.epoch);
+      assert.equal((await log.append({ channel: "left", record: "x" })).epoch, left.epoch);
       leave();
       leave();
       await follow();
@@ -222,16 +224,16 @@ describe("the memory log", () => {
     });
 
     it("keeps the channel in use if it exceeds the budget by itself", async () => {
-      const log = createMemoryLog({ ...small, retainedBytes: 16 });
-      const { epoch } = await log.append({ channel: "c", payload: "x".repeat(100_000) });
-      assert.equal((await log.append({ channel: "c", payload: "x" })).epoch, epoch);
-      assert.equal((await log.append({ channel: "c", payload: "x".repeat(100_000), id: "id" })).epoch, epoch);
+      const log = open({ ...small, retainedBytes: 16 });
+      const { epoch } = await log.append({ channel: "c", record: "x".repeat(100_000) });
+      assert.equal((await log.append({ channel: "c", record: "x" })).epoch, epoch);
+      assert.equal((await log.append({ channel: "c", record: "x".repeat(100_000), id: "id" })).epoch, epoch);
       await log.close();
     });
   });
 
   it("has epochs of its own", async () => {
-    const logs = [createMemoryLog(retention), createMemoryLog(retention)];
+    const logs = [open(), open()];
     const ends = await Promise.all(logs.map((log) => log.end("c")));
     assert.notEqual(ends[0]?.epoch, ends[1]?.epoch);
     await Promise.all(logs.map((log) => log.close()));

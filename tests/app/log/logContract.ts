@@ -30,6 +30,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         await assert.rejects(logs.log.append("late"), /closed/);
         await assert.rejects(logs.log.append("late", "id"), /closed/);
         await assert.rejects(logs.log.end(), /closed/);
+        await assert.rejects(logs.log.read({ epoch: "", next: 1 }), /closed/);
       });
 
       it("ends every subscription", async () => {
@@ -37,7 +38,7 @@ export function describeLogContract(name: string, driver: LogDriver): void {
         await logs.log.append("x");
         await reader.length(1);
         await logs.log.close();
-        assert.deepEqual(reader.payloads, ["x"]);
+        assert.deepEqual(reader.records, ["x"]);
         await assert.rejects(logs.follow(), /closed/);
       });
     });

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 
-import type { LogEntry, LogPosition, LogReader } from "../../../app/src/log/log.ts";
+import type { RetainedReader } from "../../../app/src/channel/followRetained.ts";
+import type { LogEntry, LogPosition } from "../../../app/src/log/log.ts";
 
 /** A reader that records its calls, verifies their order, and lets a test wait for them. */
-export class LogRecorder implements LogReader {
+export class LogRecorder implements RetainedReader {
   /** Ends its subscription. The subscriber sets it. */
   stop: () => void = () => undefined;
   /** Arguments of the last start. */
@@ -13,13 +14,13 @@ export class LogRecorder implements LogReader {
   /** Number of starts. */
   starts = 0;
   /** Payloads of all starts, in order. */
-  readonly payloads: string[] = [];
+  readonly records: string[] = [];
   /** Payloads since the last start. */
   current: string[] = [];
   #next = 0;
   #waiting: (() => void)[] = [];
 
-  started(from: LogPosition, end: number): void {
+  started(from: LogPosition, end = from.next): void {
     assert.match(from.epoch, /\S/);
     assert.ok(from.next >= 1 && end >= from.next, `starts at ${from.next}, and ends at ${end}`);
     this.epoch = from.epoch;
@@ -34,11 +35,11 @@ export class LogRecorder implements LogReader {
   entries(entries: readonly LogEntry[]): void {
     assert.ok(this.starts > 0, "entries before the start");
     assert.ok(entries.length > 0, "an empty delivery");
-    for (const { offset, payload } of entries) {
+    for (const { offset, record } of entries) {
       assert.equal(offset, this.#next);
       this.#next += 1;
-      this.payloads.push(payload);
-      this.current.push(payload);
+      this.records.push(record);
+      this.current.push(record);
     }
     this.#wake();
   }
@@ -50,7 +51,7 @@ export class LogRecorder implements LogReader {
 
   /** Resolves when it has so many entries. */
   length(count: number): Promise<void> {
-    return this.until(() => this.payloads.length >= count);
+    return this.until(() => this.records.length >= count);
   }
 
   async until(condition: () => boolean): Promise<void> {

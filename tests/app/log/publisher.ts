@@ -21,7 +21,7 @@ export class Publisher {
   #count = 0;
   #stopped = false;
 
-  /** @param prefix prefix of its payloads, which no other publisher has. */
+  /** @param prefix prefix of its records, which no other publisher has. */
   constructor(log: MessageLog, channel: string, prefix: string) {
     this.#log = log;
     this.#channel = channel;
@@ -46,14 +46,14 @@ export class Publisher {
   }
 
   async publish(hasId: boolean): Promise<void> {
-    const payload = `${this.#prefix}${this.#count++}`;
-    const id = hasId ? payload : undefined;
+    const record = `${this.#prefix}${this.#count++}`;
+    const id = hasId ? record : undefined;
     try {
-      await this.#log.append({ channel: this.#channel, payload, id });
-      this.#stored.add(payload);
+      await this.#log.append({ channel: this.#channel, record, id });
+      this.#stored.add(record);
     } catch {
-      if (hasId) await this.#retry(payload);
-      else this.#rejected.add(payload);
+      if (hasId) await this.#retry(record);
+      else this.#rejected.add(record);
     }
   }
 
@@ -65,25 +65,25 @@ export class Publisher {
   }
 
   /** Verifies that every acknowledged message is stored once and in order. */
-  check(payloads: readonly string[]): void {
-    const own = payloads.filter((payload) => payload.startsWith(this.#prefix));
+  check(records: readonly string[]): void {
+    const own = records.filter((record) => record.startsWith(this.#prefix));
     const there = new Set(own);
     assert.equal(there.size, own.length, "a message is stored twice");
-    for (const payload of [...this.#stored, ...this.#storedLater]) {
-      assert.ok(there.has(payload), `${payload} is lost`);
+    for (const record of [...this.#stored, ...this.#storedLater]) {
+      assert.ok(there.has(record), `${record} is lost`);
     }
-    const ordered = own.filter((payload) => this.#stored.has(payload));
+    const ordered = own.filter((record) => this.#stored.has(record));
     const byNumber = [...ordered].sort((one, two) => this.#numberOf(one) - this.#numberOf(two));
     assert.deepEqual(ordered, byNumber);
     const known = this.#stored.size + this.#storedLater.size + this.#rejected.size;
     assert.equal(known, this.#count);
   }
 
-  async #retry(payload: string): Promise<void> {
+  async #retry(record: string): Promise<void> {
     for (;;) {
       try {
-        await this.#log.append({ channel: this.#channel, payload, id: payload });
-        this.#storedLater.add(payload);
+        await this.#log.append({ channel: this.#channel, record, id: record });
+        this.#storedLater.add(record);
         return;
       } catch {
         await delay(10);
@@ -91,7 +91,7 @@ export class Publisher {
     }
   }
 
-  #numberOf(payload: string): number {
-    return Number(payload.slice(this.#prefix.length));
+  #numberOf(record: string): number {
+    return Number(record.slice(this.#prefix.length));
   }
 }

@@ -34,18 +34,18 @@ describe("the budget of the Valkey log", () => {
       valkeyBudgetMib: BUDGET_MIB,
     });
 
-  /** Appends to many channels at once. @returns the payloads that were stored, by channel. */
+  /** Appends to many channels at once. @returns the records that were stored, by channel. */
   async function flood(
     log: ValkeyLog,
-    { channels, messages, payload = LARGE, ids = false, user }: Flood,
+    { channels, messages, record = LARGE, ids = false, user }: Flood,
   ): Promise<Map<string, string[]>> {
     const stored = new Map<string, string[]>();
     for (let message = 0; message < messages; message++) {
       const appending: Promise<void>[] = [];
       for (let n = 0; n < channels; n++) {
-        const [name, text] = [`flooded-${n}`, `${message} ${payload}`];
+        const [name, text] = [`flooded-${n}`, `${message} ${record}`];
         appending.push(
-          log.append({ channel: name, payload: text, id: ids ? String(message) : undefined, user }).then(
+          log.append({ channel: name, record: text, id: ids ? String(message) : undefined, user }).then(
             () => {
               stored.set(name, [...(stored.get(name) ?? []), text]);
             },
@@ -62,33 +62,33 @@ describe("the budget of the Valkey log", () => {
 
   it("refuses messages beyond the budget, and loses and doubles none", async () => {
     const log = open();
-    const first = await log.append({ channel: "victim", payload: "kept", id: "id" });
+    const first = await log.append({ channel: "victim", record: "kept", id: "id" });
     const stored = await flood(log, { channels: 60, messages: 20 });
     const count = [...stored.values()].flat().length;
     assert.ok(count > 200 && count < 60 * 20, `${count} stored`);
     assert.equal(await info("stats", "evicted_keys"), 0);
 
-    assert.deepEqual(await log.append({ channel: "victim", payload: "kept", id: "id" }), {
+    assert.deepEqual(await log.append({ channel: "victim", record: "kept", id: "id" }), {
       ...first,
       duplicate: true,
     });
-    for (const [name, payloads] of stored) {
+    for (const [name, records] of stored) {
       const reader = await follow(log, name);
-      await reader.length(payloads.length);
-      assert.deepEqual([reader.from, reader.payloads], [1, payloads]);
+      await reader.length(records.length);
+      assert.deepEqual([reader.from, reader.records], [1, records]);
       reader.stop();
     }
     assert.equal(await info("stats", "evicted_keys"), 0);
   });
 
   for (const flooding of [
-    { channels: 2000, messages: 1, payload: "x" },
-    { channels: 100, messages: 300, payload: "x", ids: true },
-    { channels: 100, messages: 100, payload: "x".repeat(5000) },
+    { channels: 2000, messages: 1, record: "x" },
+    { channels: 100, messages: 300, record: "x", ids: true },
+    { channels: 100, messages: 100, record: "x".repeat(5000) },
     { channels: 5, messages: 200 },
   ]) {
-    const { channels, messages, payload = LARGE } = flooding;
-    it(`charges the memory that Valkey uses: ${channels} channels, ${messages} times ${payload.length} bytes`, async () => {
+    const { channels, messages, record = LARGE } = flooding;
+    it(`charges the memory that Valkey uses: ${channels} channels, ${messages} times ${record.length} bytes`, async () => {
       await flood(open(), flooding);
       const used = (await info("memory", "used_memory")) - usedAtStart;
       const sums = (await valkey.server.command("HGETALL", "{websocket}:storage")) as string[];
@@ -102,8 +102,8 @@ describe("the budget of the Valkey log", () => {
     const log = open();
     const stored = await flood(log, { channels: 60, messages: 20, user: "one" });
     assert.ok([...stored.values()].flat().length * LARGE.length < (BUDGET_MIB / 4) * MIB);
-    await assert.rejects(log.append({ channel: "another", payload: LARGE, user: "one" }), StorageFullError);
-    await log.append({ channel: "another", payload: LARGE, user: "two" });
+    await assert.rejects(log.append({ channel: "another", record: LARGE, user: "one" }), StorageFullError);
+    await log.append({ channel: "another", record: LARGE, user: "two" });
   });
 
   it("stores any number of messages of one user that replace earlier ones", async () => {
@@ -111,7 +111,7 @@ describe("the budget of the Valkey log", () => {
     const reader = await follow(log, "read");
     const count = Math.ceil((2 * (BUDGET_MIB / 4) * MIB) / LARGE.length);
     for (let n = 1; n <= count; n++) {
-      await log.append({ channel: "read", payload: LARGE, user: "one" });
+      await log.append({ channel: "read", record: LARGE, user: "one" });
       await reader.length(n);
     }
     reader.stop();
@@ -121,7 +121,7 @@ describe("the budget of the Valkey log", () => {
     const log = open(1);
     await flood(log, { channels: 60, messages: 20 });
     await waitUntil(async () => {
-      const stored = await flood(log, { channels: 60, messages: 1, payload: LARGE });
+      const stored = await flood(log, { channels: 60, messages: 1, record: LARGE });
       return stored.size === 60;
     });
   });
@@ -131,7 +131,7 @@ interface Flood {
   readonly channels: number;
   readonly messages: number;
   /** @default LARGE */
-  readonly payload?: string;
+  readonly record?: string;
   readonly ids?: boolean;
   readonly user?: string;
 }

@@ -23,11 +23,11 @@ describe("the Valkey log of a task with many channels", () => {
 
   it("reads all channels, also after some were left and others were joined", async () => {
     await Promise.all(
-      Array.from(recorders.keys(), (name) => publisher.append({ channel: name, payload: name })),
+      Array.from(recorders.keys(), (name) => publisher.append({ channel: name, record: name })),
     );
     for (const [name, recorder] of recorders) {
       await recorder.length(1);
-      assert.deepEqual(recorder.payloads, [name]);
+      assert.deepEqual(recorder.records, [name]);
     }
     const names = [...recorders.keys()];
     const [left, kept] = [names.filter((_, n) => n % 2 === 0), names.filter((_, n) => n % 2 === 1)];
@@ -36,12 +36,12 @@ describe("the Valkey log of a task with many channels", () => {
     for (const [name, recorder] of comers) reading.subscribe(`new-${name}`, recorder);
     await Promise.all(comers.map(([, recorder]) => recorder.begun()));
     await Promise.all([
-      ...names.map((name) => publisher.append({ channel: name, payload: "2" })),
-      ...comers.map(([name]) => publisher.append({ channel: `new-${name}`, payload: "1" })),
+      ...names.map((name) => publisher.append({ channel: name, record: "2" })),
+      ...comers.map(([name]) => publisher.append({ channel: `new-${name}`, record: "1" })),
     ]);
     for (const name of kept) await recorders.get(name)?.length(2);
     for (const [, recorder] of comers) await recorder.length(1);
-    for (const name of left) assert.deepEqual(recorders.get(name)?.payloads, [name]);
+    for (const name of left) assert.deepEqual(recorders.get(name)?.records, [name]);
   });
 
   it("sends the keys of few channels to Valkey for each message", async () => {
@@ -56,7 +56,7 @@ describe("the Valkey log of a task with many channels", () => {
     const messages = 20;
     const before = await receivedBytes();
     for (let n = 1; n <= messages; n++) {
-      await publisher.append({ channel: name, payload: "x".repeat(20) });
+      await publisher.append({ channel: name, record: "x".repeat(20) });
       await recorder.length(n);
     }
     const perMessage = ((await receivedBytes()) - before) / messages;

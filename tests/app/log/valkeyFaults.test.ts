@@ -39,8 +39,8 @@ describe("the Valkey log under faults", () => {
     for (const reader of readers) {
       await reader.length(next - 1);
       assert.equal(reader.starts, 1);
-      assert.deepEqual(reader.payloads, readers[0]?.payloads);
-      for (const publisher of publishers) publisher.check(reader.payloads);
+      assert.deepEqual(reader.records, readers[0]?.records);
+      for (const publisher of publishers) publisher.check(reader.records);
     }
   };
 
@@ -96,17 +96,17 @@ describe("the Valkey log under faults", () => {
     it("holds appends, and keeps their order", async () => {
       const log = valkey.open();
       const reader = await follow(log);
-      await log.append({ channel, payload: "before" });
+      await log.append({ channel, record: "before" });
       await valkey.server.shutDown();
       await assert.rejects(log.registry.report(1));
-      const payloads = Array.from({ length: 100 }, (_, n) => String(n));
-      const appending = payloads.map((payload, n) =>
-        log.append({ channel, payload, id: n % 2 === 0 ? payload : undefined }),
+      const records = Array.from({ length: 100 }, (_, n) => String(n));
+      const appending = records.map((record, n) =>
+        log.append({ channel, record, id: n % 2 === 0 ? record : undefined }),
       );
       await valkey.server.start();
       await Promise.all(appending);
       await reader.length(101);
-      assert.deepEqual(reader.payloads, ["before", ...payloads]);
+      assert.deepEqual(reader.records, ["before", ...records]);
       assert.equal(reader.starts, 1);
     });
 
@@ -115,49 +115,49 @@ describe("the Valkey log under faults", () => {
       const log = valkey.open();
       const reader = new LogRecorder();
       log.subscribe(channel, reader);
-      const appending = log.append({ channel, payload: "early" });
+      const appending = log.append({ channel, record: "early" });
       const asking = log.end(channel);
       await valkey.server.start();
       assert.equal((await appending).offset, 1);
       await asking;
       await reader.length(1);
-      assert.deepEqual(reader.payloads, ["early"]);
+      assert.deepEqual(reader.records, ["early"]);
     });
 
     it("rejects appends after the timeout, and stores later ones", async () => {
       const log = valkey.open({ publishTimeoutSeconds: 0.3 });
       const reader = await follow(log);
-      await untilStored(() => log.append({ channel, payload: "before", id: "before" }));
+      await untilStored(() => log.append({ channel, record: "before", id: "before" }));
       await valkey.server.shutDown();
       await assert.rejects(log.registry.report(1));
       const answers = await Promise.allSettled([
-        log.append({ channel, payload: "plain" }),
-        log.append({ channel, payload: "with id", id: "id" }),
+        log.append({ channel, record: "plain" }),
+        log.append({ channel, record: "with id", id: "id" }),
         log.end(channel),
         log.registry.report(1),
       ]);
       assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set(["rejected"]));
       await valkey.server.start();
-      const { offset } = await untilStored(() => log.append({ channel, payload: "with id", id: "id" }));
+      const { offset } = await untilStored(() => log.append({ channel, record: "with id", id: "id" }));
       assert.equal(offset, 2);
       await reader.length(2);
-      assert.deepEqual(reader.payloads, ["before", "with id"]);
+      assert.deepEqual(reader.records, ["before", "with id"]);
     });
 
     it("rejects appends that a suspended server does not answer, and stores a repeated id once", async () => {
       const log = valkey.open({ publishTimeoutSeconds: 0.3 });
       const reader = await follow(log);
-      await untilStored(() => log.append({ channel, payload: "before", id: "before" }));
+      await untilStored(() => log.append({ channel, record: "before", id: "before" }));
       await valkey.server.pause();
       await assert.rejects(
-        log.append({ channel, payload: "with id", id: "id" }),
+        log.append({ channel, record: "with id", id: "id" }),
         /not answered for 0.3 seconds/,
       );
       await valkey.server.resume();
-      await untilStored(() => log.append({ channel, payload: "with id", id: "id" }));
-      await untilStored(() => log.append({ channel, payload: "after", id: "after" }));
+      await untilStored(() => log.append({ channel, record: "with id", id: "id" }));
+      await untilStored(() => log.append({ channel, record: "after", id: "after" }));
       await reader.length(3);
-      assert.deepEqual(reader.payloads, ["before", "with id", "after"]);
+      assert.deepEqual(reader.records, ["before", "with id", "after"]);
       assert.equal(reader.starts, 1);
     });
 
@@ -165,32 +165,32 @@ describe("the Valkey log under faults", () => {
       const proxy = await valkey.proxied();
       const log = valkey.open({ url: proxy.url, publishTimeoutSeconds: 0.3, blockMs: 50 });
       const reader = await follow(log);
-      await untilStored(() => log.append({ channel, payload: "before", id: "before" }));
+      await untilStored(() => log.append({ channel, record: "before", id: "before" }));
       proxy.hang();
-      await assert.rejects(log.append({ channel, payload: "lost" }), /not answered|was lost/);
-      await valkey.open().append({ channel, payload: "elsewhere" });
+      await assert.rejects(log.append({ channel, record: "lost" }), /not answered|was lost/);
+      await valkey.open().append({ channel, record: "elsewhere" });
       await reader.length(2);
-      await untilStored(() => log.append({ channel, payload: "after", id: "after" }));
+      await untilStored(() => log.append({ channel, record: "after", id: "after" }));
       await reader.length(3);
-      assert.deepEqual(reader.payloads, ["before", "elsewhere", "after"]);
+      assert.deepEqual(reader.records, ["before", "elsewhere", "after"]);
       assert.equal(reader.starts, 1);
     });
 
     it("rejects appends beyond the memory for pending ones", async () => {
       await valkey.server.kill();
       const log = valkey.open();
-      const payload = "x".repeat(1024 * 1024);
-      const answers = Array.from({ length: 70 }, () => log.append({ channel, payload }));
+      const record = "x".repeat(1024 * 1024);
+      const answers = Array.from({ length: 70 }, () => log.append({ channel, record }));
       for (const answer of answers) answer.catch(() => undefined);
-      await assert.rejects(log.append({ channel, payload }), /Too much waits/);
+      await assert.rejects(log.append({ channel, record }), /Too much waits/);
     });
 
     it("closes in time, and rejects the pending appends", async () => {
       const log = valkey.open({ publishTimeoutSeconds: 60 });
-      await log.append({ channel, payload: "before" });
+      await log.append({ channel, record: "before" });
       await valkey.server.pause();
       const answer = assert.rejects(
-        log.append({ channel, payload: "x", id: "id" }),
+        log.append({ channel, record: "x", id: "id" }),
         /closed before Valkey had answered/,
       );
       await log.close();

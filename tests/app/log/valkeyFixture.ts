@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 
+import { followRetained } from "../../../app/src/channel/followRetained.ts";
+import type { Retention } from "../../../app/src/log/log.ts";
 import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import type { ValkeyLog, ValkeyLogOptions } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { MIB } from "../../../app/src/settings/units.ts";
@@ -18,7 +20,7 @@ export const STREAM_KEY = `{websocket}:channel:${channel}`;
 export interface ValkeyFixture {
   readonly server: TestValkey;
   readonly binary: string;
-  open(options?: Partial<ValkeyLogOptions>): ValkeyLog;
+  open(options?: Partial<ValkeyLogOptions & Retention>): ValkeyLog;
   /** Starts a proxy to the server, on any port by default. */
   proxied(port?: number): Promise<Proxy & { readonly url: string }>;
 }
@@ -46,11 +48,10 @@ export function useValkey(
       return binary;
     },
     open(options) {
+      const retention = { retainedMessages: 100_000, retainedBytes: 16 * MIB, retainedSeconds: 300, ...options };
       const log = createValkeyLog({
         ...fixture.server.address,
-        retainedMessages: 100_000,
-        retainedBytes: 16 * MIB,
-        retainedSeconds: 300,
+        retentionOf: () => retention,
         blockMs: 2000,
         publishTimeoutSeconds: 5,
         logger: silent,
@@ -71,7 +72,7 @@ export function useValkey(
 /** Subscribes a recorder. Resolves when the log has begun to deliver. */
 export async function follow(log: ValkeyLog, name = channel): Promise<LogRecorder> {
   const reader = new LogRecorder();
-  reader.stop = log.subscribe(name, reader);
+  reader.stop = followRetained(log, name, reader);
   await reader.begun();
   return reader;
 }

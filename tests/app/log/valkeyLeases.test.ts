@@ -44,14 +44,14 @@ describe("the leases of the Valkey log", () => {
   it("counts the lease of a task that has ended as used, until entries of its time are dropped", async () => {
     const retainedSeconds = 1;
     const [ending, other] = [open(retainedSeconds), open(retainedSeconds)];
-    for (const payload of ["", "x".repeat(2000)]) await ending.append({ channel: "c", payload });
+    for (const record of ["", "x".repeat(2000)]) await ending.append({ channel: "c", record });
     const [[task, leasedBytes] = assert.fail("no lease")] = (await recordOf("c")).leases;
     await ending.close();
 
     let record: SharedRecord;
     const renew = async (): Promise<void> => {
       // A lease ends after a time, so that the task soon asks for another one.
-      await other.append({ channel: "c", payload: "" });
+      await other.append({ channel: "c", record: "" });
       record = await recordOf("c");
     };
     await renew();
@@ -81,12 +81,12 @@ describe("the leases of the Valkey log", () => {
 
   it("stores the messages of one user that come in a batch with those of a user whose share is full", async () => {
     const log = open();
-    const append = (channel: string, payload: string, user: string): Promise<unknown> =>
-      log.append({ channel, payload, user }).catch((error: unknown) => error);
+    const append = (channel: string, record: string, user: string): Promise<unknown> =>
+      log.append({ channel, record, user }).catch((error: unknown) => error);
     for (let full = false, n = 0; !full; n++) {
       full = (await append(`filled-${n}`, BEYOND_LEASE, "full")) instanceof UserFullError;
     }
-    const { epoch } = await log.append({ channel: "mixed", payload: "0", user: "other" });
+    const { epoch } = await log.append({ channel: "mixed", record: "0", user: "other" });
     const results = await Promise.all(
       ["full", "other", "full", "other"].map((user) => append("mixed", BEYOND_LEASE, user)),
     );
@@ -101,22 +101,22 @@ describe("the leases of the Valkey log", () => {
     for (const channel of ["ids", "plain"]) {
       const hasIds = channel === "ids";
       for (let n = 0; n < 300; n++) {
-        await log.append({ channel, payload: "x", id: hasIds ? String(n) : undefined });
+        await log.append({ channel, record: "x", id: hasIds ? String(n) : undefined });
       }
     }
     // As they expire when only plain entries follow.
     await valkey.server.command("DEL", ...new ValkeyChannel("ids").idKeys);
-    for (const channel of ["ids", "plain"]) await log.append({ channel, payload: BEYOND_LEASE });
+    for (const channel of ["ids", "plain"]) await log.append({ channel, record: BEYOND_LEASE });
     assert.equal((await recordOf("ids")).charge, (await recordOf("plain")).charge);
   });
 
   it("charges nothing for appends that Valkey refuses", async () => {
     const log = valkey.open({ valkeyBudgetMib: BUDGET_MIB, publishTimeoutSeconds: 0.5 });
-    await log.append({ channel: "c", payload: "1" });
+    await log.append({ channel: "c", record: "1" });
     await valkey.server.command("ACL", "SETUSER", USER_NAME, "-xadd");
-    await assert.rejects(log.append({ channel: "c", payload: "x".repeat(2000) }), /not answered/);
+    await assert.rejects(log.append({ channel: "c", record: "x".repeat(2000) }), /not answered/);
     await valkey.server.command("ACL", "SETUSER", USER_NAME, "+xadd");
-    await log.append({ channel: "c", payload: BEYOND_LEASE });
+    await log.append({ channel: "c", record: BEYOND_LEASE });
     assert.equal((await recordOf("c")).payloadBytes, 1);
   });
 
@@ -124,17 +124,17 @@ describe("the leases of the Valkey log", () => {
     const [one, two] = [open(), open()];
     const reader = new LogRecorder();
     reader.stop = two.subscribe("c", reader);
-    for (const log of [one, two]) await log.append({ channel: "c", payload: "x".repeat(1000) });
+    for (const log of [one, two]) await log.append({ channel: "c", record: "x".repeat(1000) });
     await reader.length(2);
     assert.equal((await recordOf("c")).leases.size, 2);
     await valkey.server.command("DEL", new ValkeyChannel("c").key);
 
-    await one.append({ channel: "c", payload: "y", id: "y" });
+    await one.append({ channel: "c", record: "y", id: "y" });
     const { payloadBytes, leases } = await recordOf("c");
     assert.deepEqual([payloadBytes, leases.size], [0, 1]);
     // The reader of the other task notices the epoch before the task appends.
-    await reader.until(() => reader.payloads.at(-1) === "y");
-    await two.append({ channel: "c", payload: "z" });
+    await reader.until(() => reader.records.at(-1) === "y");
+    await two.append({ channel: "c", record: "z" });
     assert.equal((await recordOf("c")).leases.size, 2, "the append needs a lease of the new epoch");
   });
 
@@ -153,9 +153,9 @@ describe("the leases of the Valkey log", () => {
     const logs = [open(), open()];
     const refused = [0, 0];
     const fill = async (round: number): Promise<void> => {
-      const payload = "x".repeat((round % 7) * 5000);
+      const record = "x".repeat((round % 7) * 5000);
       const appends = logs.flatMap((log) =>
-        ["a", "b", "c"].map((name) => log.append({ channel: `${name}${round % 20}`, payload })),
+        ["a", "b", "c"].map((name) => log.append({ channel: `${name}${round % 20}`, record })),
       );
       const results = await Promise.allSettled(appends);
       for (const [n, { status }] of results.entries()) {
@@ -179,7 +179,7 @@ describe("the leases of the Valkey log", () => {
 
 interface SharedRecord {
   readonly charge: number;
-  /** Bytes of the retained payloads, as far as they are reported. */
+  /** Bytes of the retained records, as far as they are reported. */
   readonly payloadBytes: number;
   /** Bytes, by task. */
   readonly leases: ReadonlyMap<string, number>;

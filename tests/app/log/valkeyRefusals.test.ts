@@ -35,8 +35,8 @@ describe("the Valkey log with a server that refuses commands", () => {
       const release = (): Promise<void> => Promise.resolve();
       afterwards(startRebalancing({ registry, connections: () => 1, release, logger, intervalMs: 20 }));
       // Each command is repeated many times.
-      await assert.rejects(log.append({ channel, payload: "1" }), /not answered for 1 second/);
-      await assert.rejects(log.append({ channel, payload: "2", id: "2" }), /not answered for 1 second/);
+      await assert.rejects(log.append({ channel, record: "1" }), /not answered for 1 second/);
+      await assert.rejects(log.append({ channel, record: "2", id: "2" }), /not answered for 1 second/);
       await waitUntil(() => reports > 20);
       const expected = ["Valkey refuses to open a channel", "no rebalancing: the other tasks are not known"];
       assert.deepEqual(messages().toSorted(), expected);
@@ -46,7 +46,7 @@ describe("the Valkey log with a server that refuses commands", () => {
     it("are one for each lost connection, and one when it is ready again", async () => {
       const { logger, messages } = recordLog();
       const log = valkey.open({ logger });
-      await log.append({ channel, payload: "1" });
+      await log.append({ channel, record: "1" });
       await valkey.server.kill();
       let attempts = 0;
       const closing = createServer((socket) => {
@@ -57,7 +57,7 @@ describe("the Valkey log with a server that refuses commands", () => {
       closing.close();
       await once(closing, "close");
       await valkey.server.start();
-      await log.append({ channel, payload: "2" });
+      await log.append({ channel, record: "2" });
       await waitUntil(() => messages().length === 4);
       assert.deepEqual(messages().toSorted(), [...times(2, "Valkey is away"), ...times(2, "Valkey is back")]);
     });
@@ -68,7 +68,7 @@ describe("the Valkey log with a server that refuses commands", () => {
         const refusing = await start(valkey.binary);
         afterwards(() => refusing.close());
         const log = valkey.open({ ...refusing.address, password: "wrong", logger, publishTimeoutSeconds: 1 });
-        await assert.rejects(log.append({ channel, payload: "1" }));
+        await assert.rejects(log.append({ channel, record: "1" }));
         assert.deepEqual(messages(), times(2, "Valkey is away"));
         for (const line of lines)
           assert.match(JSON.stringify(line), /does not accept the user or the password/);
@@ -88,18 +88,18 @@ describe("the Valkey log with a server that refuses commands", () => {
         const since = performance.now();
         // One after the other, so that each would be delayed.
         for (let n = 1; n <= 150; n++)
-          await log.append({ channel: name, payload: "x", id: n % 2 === 0 ? String(n) : undefined });
+          await log.append({ channel: name, record: "x", id: n % 2 === 0 ? String(n) : undefined });
         return performance.now() - since;
       };
       const usualMs = await appendToAnother(`usual-${channel}`);
       let settled = false;
       const refused = Promise.all(
-        ["1", "2", "3"].map((payload) => log.append({ channel, payload, id: payload })),
+        ["1", "2", "3"].map((record) => log.append({ channel, record, id: record })),
       );
       refused.finally(() => (settled = true)).catch(() => undefined);
       const tookMs = await appendToAnother(`good-${channel}`);
       assert.ok(tookMs - usualMs < (150 * REFUSED_RETRY_MS) / 2, `${tookMs} ms, and usually ${usualMs} ms`);
-      const last = log.append({ channel, payload: "4" });
+      const last = log.append({ channel, record: "4" });
       assert.equal(settled, false);
       await valkey.server.command("DEL", STREAM_KEY);
       const offsets = (await refused).map(({ offset }) => offset);
@@ -113,7 +113,7 @@ describe("the Valkey log with a server that refuses commands", () => {
 
     it("does not delay them if it was open already", async () => {
       const log = valkey.open({ publishTimeoutSeconds: 15 });
-      await log.append({ channel, payload: "before" });
+      await log.append({ channel, record: "before" });
       await breakStream();
       await appendAndRepair(log);
     });
@@ -121,8 +121,8 @@ describe("the Valkey log with a server that refuses commands", () => {
     it("rejects appends after the timeout, and lets the log close", async () => {
       const log = valkey.open({ publishTimeoutSeconds: 0.3 });
       await breakStream();
-      await assert.rejects(log.append({ channel, payload: "x", id: "id" }), /not answered for 0.3 seconds/);
-      const answer = assert.rejects(log.append({ channel, payload: "x" }), /not answered for 0.3 seconds/);
+      await assert.rejects(log.append({ channel, record: "x", id: "id" }), /not answered for 0.3 seconds/);
+      const answer = assert.rejects(log.append({ channel, record: "x" }), /not answered for 0.3 seconds/);
       await log.close();
       await answer;
     });
@@ -136,15 +136,16 @@ describe("the Valkey log with a server that refuses commands", () => {
       const good = new LogRecorder();
       log.subscribe(`good-${channel}`, good);
       for (let n = 0; n < 150; n++) {
-        await log.append({ channel: `good-${channel}`, payload: String(n) });
+        await log.append({ channel: `good-${channel}`, record: String(n) });
         await good.length(n + 1);
       }
       assert.equal(good.starts, 1);
       assert.equal(refused.starts, 0);
       await valkey.server.command("DEL", STREAM_KEY);
-      await log.append({ channel, payload: "repaired" });
+      await refused.begun();
+      await log.append({ channel, record: "repaired" });
       await refused.length(1);
-      assert.deepEqual(refused.payloads, ["repaired"]);
+      assert.deepEqual(refused.records, ["repaired"]);
       assert.deepEqual(messages(), ["Valkey refuses to open a channel"]);
     });
 
@@ -153,11 +154,11 @@ describe("the Valkey log with a server that refuses commands", () => {
       const broken = await follow(log);
       const good = new LogRecorder();
       log.subscribe(`good-${channel}`, good);
-      await log.append({ channel, payload: "before" });
+      await log.append({ channel, record: "before" });
       await broken.length(1);
       await breakStream();
       for (let n = 0; n < 150; n++) {
-        await log.append({ channel: `good-${channel}`, payload: String(n) });
+        await log.append({ channel: `good-${channel}`, record: String(n) });
         await good.length(n + 1);
       }
       await valkey.server.command("DEL", STREAM_KEY);
@@ -170,9 +171,9 @@ describe("the Valkey log with a server that refuses commands", () => {
     const { logger, messages } = recordLog("warn");
     const log = valkey.open({ logger });
     const reader = await follow(log);
-    for (const payload of ["1", "2", "3"]) await log.append({ channel, payload });
+    for (const record of ["1", "2", "3"]) await log.append({ channel, record });
     await reader.length(3);
-    assert.deepEqual([reader.payloads, reader.starts], [["1", "2", "3"], 1]);
+    assert.deepEqual([reader.records, reader.starts], [["1", "2", "3"], 1]);
     assert.deepEqual(messages(), ["Valkey does not let reads wait, and is polled"]);
   });
 });

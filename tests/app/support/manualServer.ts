@@ -15,7 +15,7 @@ export async function startManualServer(
   const server = await startServer(settings, { ...options, log });
   const connecting = connectResuming(server.url);
   await waitUntil(() => log.readers.has(DEFAULT_CHANNEL));
-  log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 }, 1);
+  log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 });
   return { log, server, client: (await connecting).client };
 }
 

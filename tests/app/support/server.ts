@@ -52,7 +52,7 @@ export async function startServer(
   { log, lingerMs = 0, authorize, logger = silent, limits = {} }: ServerOptions = {},
 ): Promise<TestServer> {
   const settings: Settings = { ...defaultSettings(), host: "127.0.0.1", port: 0, ...overrides };
-  const usedLog = log ?? createMemoryLog(settings);
+  const usedLog = log ?? createMemoryLog({ retentionOf: () => settings });
   const metrics = new Metrics();
   const hub = new Hub({ ...settings, log: usedLog, lingerMs });
   const server = await createServer({

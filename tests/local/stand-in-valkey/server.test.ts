@@ -33,7 +33,7 @@ describe("the stand-in for Valkey", () => {
         shared: true,
         open: (retention) =>
           createValkeyLog({
-            ...retention,
+            retentionOf: () => retention,
             url: `redis://${user.name}@127.0.0.1:${standIn.port}`,
             password: user.password,
             cluster,

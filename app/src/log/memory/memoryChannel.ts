@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 
-import type { Appended, LogPosition, LogReader, Retention } from "../log.ts";
-import { idName, payloadDigest } from "../publishId.ts";
+import type { Appended, LogPage, LogPosition, LogReader, Retention } from "../log.ts";
+import { idName, recordDigest } from "../publishId.ts";
 import { PackedEntries } from "./packedEntries.ts";
 import { RecentIds } from "./recentIds.ts";
 
@@ -15,6 +15,7 @@ export class MemoryChannel {
   readonly #epoch = randomUUID();
   readonly #entries: PackedEntries;
   readonly #ids: RecentIds;
+  readonly #retainedMs: number;
   /** Copied on change, so that `append` can iterate over it. */
   #readers: readonly LogReader[] = [];
   #usedAt = 0;
@@ -22,6 +23,7 @@ export class MemoryChannel {
   constructor(retention: Retention) {
     this.#entries = new PackedEntries(FIRST_OFFSET, retention);
     this.#ids = new RecentIds(retention.retainedMessages);
+    this.#retainedMs = retention.retainedSeconds * 1000;
   }
 
   get isRead(): boolean {
@@ -33,12 +35,12 @@ export class MemoryChannel {
   }
 
   /** Appends a message once per id and publisher. @returns `undefined` if another message has this id. */
-  appendOnce(payload: string, id: string, publisher: string | undefined, at: number): Appended | undefined {
+  appendOnce(record: string, id: string, publisher: string | undefined, at: number): Appended | undefined {
     const name = idName(id, publisher);
-    const digest = payloadDigest(payload);
+    const digest = recordDigest(record);
     const known = this.#ids.find(name);
     if (known === undefined) {
-      const appended = this.append(payload, at);
+      const appended = this.append(record, at);
       this.#ids.add(name, { offset: appended.offset, digest }, at);
       return appended;
     }
@@ -47,10 +49,10 @@ export class MemoryChannel {
     return { epoch: this.#epoch, offset: known.offset, duplicate: true };
   }
 
-  append(payload: string, at: number): Appended {
+  append(record: string, at: number): Appended {
     this.#usedAt = at;
-    const offset = this.#entries.push(payload, at);
-    for (const reader of this.#readers) reader.entries([{ offset, payload }]);
+    const offset = this.#entries.push(record, at);
+    for (const reader of this.#readers) reader.entries([{ offset, record }]);
     return { epoch: this.#epoch, offset, duplicate: false };
   }
 
@@ -59,10 +61,17 @@ export class MemoryChannel {
     return { epoch: this.#epoch, next: this.#entries.end };
   }
 
-  addReader(reader: LogReader): void {
+  /** See `MessageLog.read`. */
+  read({ epoch, next }: LogPosition, maxBytes: number, at: number): LogPage {
+    this.#usedAt = at;
+    this.evictExpired(at);
     const { first, end } = this.#entries;
-    reader.started({ epoch: this.#epoch, next: first }, end);
-    if (first < end) reader.entries(this.#entries.all());
+    const from = epoch === this.#epoch ? Math.min(Math.max(next, first), end) : first;
+    return { from: { epoch: this.#epoch, next: from }, entries: this.#entries.from(from, maxBytes), end };
+  }
+
+  addReader(reader: LogReader): void {
+    reader.started({ epoch: this.#epoch, next: this.#entries.end });
     this.#readers = [...this.#readers, reader];
   }
 
@@ -77,13 +86,15 @@ export class MemoryChannel {
     this.#readers = [];
   }
 
-  /** Drops entries and ids that are older than a time. */
-  evictBefore(horizon: number): void {
+  /** Drops entries and ids that are older than the retention time. */
+  evictExpired(at: number): void {
+    const horizon = at - this.#retainedMs;
     this.#entries.evictBefore(horizon);
     this.#ids.evictBefore(horizon);
   }
 
-  isUnusedSince(horizon: number): boolean {
-    return !this.isRead && this.#usedAt < horizon;
+  /** Whether the channel has no reader, and was not used during the retention time. */
+  isExpired(at: number): boolean {
+    return !this.isRead && this.#usedAt < at - this.#retainedMs;
   }
 }

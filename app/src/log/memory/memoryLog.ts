@@ -1,5 +1,5 @@
 import { IdInUseError } from "../log.ts";
-import type { MessageLog, Retention } from "../log.ts";
+import type { MessageLog, RetentionOf } from "../log.ts";
 import { MemoryChannel } from "./memoryChannel.ts";
 import { UnreadChannels } from "./unreadChannels.ts";
 
@@ -12,19 +12,20 @@ const SWEEP_SHARE = 0.25;
  */
 const UNREAD_FULL_CHANNELS = 64;
 
-export interface MemoryLogOptions extends Retention {
+export interface MemoryLogOptions {
+  readonly retentionOf: RetentionOf;
   /** A monotonic clock, in milliseconds. @default performance.now */
   readonly now?: () => number;
 }
 
 /** Creates the log of a single task. Its entries are lost when the process ends. */
 export function createMemoryLog({
+  retentionOf,
   now = () => performance.now(),
-  ...retention
 }: MemoryLogOptions): MessageLog {
   const channels = new Map<string, MemoryChannel>();
-  const retainedMs = retention.retainedSeconds * 1000;
-  const unread = new UnreadChannels(UNREAD_FULL_CHANNELS * retention.retainedBytes, (name) => {
+  const usual = retentionOf("");
+  const unread = new UnreadChannels(UNREAD_FULL_CHANNELS * usual.retainedBytes, (name) => {
     channels.delete(name);
   });
   let isClosed = false;
@@ -32,7 +33,7 @@ export function createMemoryLog({
   const openChannel = (name: string): MemoryChannel => {
     let channel = channels.get(name);
     if (channel === undefined) {
-      channel = new MemoryChannel(retention);
+      channel = new MemoryChannel(retentionOf(name));
       channels.set(name, channel);
     }
     return channel;
@@ -42,23 +43,23 @@ export function createMemoryLog({
   };
 
   const sweep = setInterval(() => {
-    const horizon = now() - retainedMs;
+    const at = now();
     for (const [name, channel] of channels) {
-      channel.evictBefore(horizon);
-      if (!channel.isUnusedSince(horizon)) continue;
+      channel.evictExpired(at);
+      if (!channel.isExpired(at)) continue;
       channels.delete(name);
       unread.remove(name);
     }
     unread.measure();
-  }, retainedMs * SWEEP_SHARE);
+  }, usual.retainedSeconds * 1000 * SWEEP_SHARE);
   sweep.unref();
 
   return {
-    append({ channel: name, payload, id, publisher }) {
+    append({ channel: name, record, id, publisher }) {
       if (isClosed) return Promise.reject(new Error("The log is closed."));
       const channel = openChannel(name);
       const appended =
-        id === undefined ? channel.append(payload, now()) : channel.appendOnce(payload, id, publisher, now());
+        id === undefined ? channel.append(record, now()) : channel.appendOnce(record, id, publisher, now());
       noteUse(name, channel);
       return appended ?? Promise.reject(new IdInUseError());
     },
@@ -71,10 +72,17 @@ export function createMemoryLog({
       return Promise.resolve(end);
     },
 
+    read(name, from, maxBytes) {
+      if (isClosed) return Promise.reject(new Error("The log is closed."));
+      const channel = openChannel(name);
+      const page = channel.read(from, maxBytes, now());
+      noteUse(name, channel);
+      return Promise.resolve(page);
+    },
+
     subscribe(name, reader) {
       if (isClosed) throw new Error("The log is closed.");
       const channel = openChannel(name);
-      channel.evictBefore(now() - retainedMs);
       channel.addReader(reader);
       unread.remove(name);
       let isReading = true;

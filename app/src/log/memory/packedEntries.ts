@@ -9,12 +9,12 @@ const MIN_BLOCKS = 8;
 /** Maximum share of a complete block that can be unused. */
 const MAX_UNUSED_SHARE = 1 / 8;
 
-/** Memory of an entry besides its payload, in bytes, as measured: its start, in an array with spare capacity. */
+/** Memory of an entry besides its record, in bytes, as measured: its start, in an array with spare capacity. */
 const ENTRY_OVERHEAD_BYTES = 16;
 
 /** Consecutive entries. */
 interface Block {
-  /** Payloads in UTF-8. They never change up to {@link used}. */
+  /** Records in UTF-8. They never change up to {@link used}. */
   bytes: Buffer;
   /** Offset of the first entry. */
   readonly first: number;
@@ -40,7 +40,7 @@ export class PackedEntries {
   /** Memory of an evicted block, for the next one. */
   #spare: Buffer | undefined;
   #end: number;
-  /** Size of all payloads. */
+  /** Size of all records. */
   #bytes = 0;
   /** Size of all blocks, including the spare one. */
   #allocated = 0;
@@ -74,11 +74,11 @@ export class PackedEntries {
    * @param at time in milliseconds, which never decreases.
    * @returns the offset of the entry.
    */
-  push(payload: string, at: number): number {
-    const length = Buffer.byteLength(payload);
+  push(record: string, at: number): number {
+    const length = Buffer.byteLength(record);
     const block = this.#blockFor(length, at);
     block.starts.push(block.used);
-    block.used += block.bytes.write(payload, block.used);
+    block.used += block.bytes.write(record, block.used);
     block.at = at;
     this.#bytes += length;
     this.#end += 1;
@@ -86,14 +86,20 @@ export class PackedEntries {
     return this.#end - 1;
   }
 
-  /** Returns all retained entries, the oldest first. */
-  all(): readonly LogEntry[] {
-    return this.#blocks.flatMap(({ bytes, first, starts, used }) =>
-      starts.map((start, index) => ({
-        offset: first + index,
-        payload: bytes.toString("utf8", start, starts[index + 1] ?? used),
-      })),
-    );
+  /** Returns the retained entries from an offset on: at least one if there is one, else at most `maxBytes`. */
+  from(next: number, maxBytes: number): readonly LogEntry[] {
+    const entries: LogEntry[] = [];
+    let read = 0;
+    for (const { bytes, first, starts, used } of this.#blocks) {
+      for (let index = Math.max(0, next - first); index < starts.length; index++) {
+        const start = starts[index] ?? used;
+        const end = starts[index + 1] ?? used;
+        read += end - start;
+        if (entries.length > 0 && read > maxBytes) return entries;
+        entries.push({ offset: first + index, record: bytes.toString("utf8", start, end) });
+      }
+    }
+    return entries;
   }
 
   /** Evicts blocks whose entries are all older than a time. */

@@ -64,17 +64,17 @@ export class ValkeyAppendQueue {
   /** Appends a message. The promise rejects if the message was not stored in time, or may not have been. */
   append(channel: ValkeyChannel, message: NewMessage): Promise<Appended> {
     if (this.#isClosed) return Promise.reject(new Error("The log is closed."));
-    const { id, payload, publisher } = message;
-    const payloadBytes = Buffer.byteLength(payload);
+    const { id, record, publisher } = message;
+    const recordBytes = Buffer.byteLength(record);
     // Before anything is hashed: a task that refuses appends has no time for it.
-    if (this.#pendingBytes + pendingMemoryBytes(payloadBytes) > MAX_PENDING_BYTES) {
+    if (this.#pendingBytes + pendingMemoryBytes(recordBytes) > MAX_PENDING_BYTES) {
       return Promise.reject(new Error("Too much waits for Valkey already."));
     }
     const name =
       id === undefined
         ? `${CALL_PREFIX}${this.#parts.task}${(this.#calls++).toString(36)}`
         : ID_PREFIX + idName(id, publisher);
-    const append = new PendingAppend({ channel, message, payloadBytes, name, onSettled: this.#onSettled });
+    const append = new PendingAppend({ channel, message, recordBytes, name, onSettled: this.#onSettled });
     this.#pendingBytes += append.memoryBytes;
     this.#waiting.push(append);
     this.#schedule();

@@ -110,8 +110,8 @@ export class ValkeyAppender {
   #commands(batch: readonly PendingAppend[]): readonly ValkeyCommand[] {
     let hasScript = this.#hasScript;
     return batch.map((append) => {
-      const { channel, digest, chargedBytes, payloadBytes } = append;
-      channel.lease.use(chargedBytes, payloadBytes);
+      const { channel, digest, chargedBytes, recordBytes } = append;
+      channel.lease.use(chargedBytes, recordBytes);
       append.lease = channel.lease;
       append.epoch = channel.epoch ?? "";
       append.newestOffset = channel.offset;
@@ -211,8 +211,8 @@ function sumCharges(appends: readonly PendingAppend[]): number {
 }
 
 /** Takes an append that was not stored back from the lease that it was counted for. */
-function release({ channel, lease, chargedBytes, payloadBytes }: PendingAppend): void {
-  if (lease === channel.lease) lease.release(chargedBytes, payloadBytes);
+function release({ channel, lease, chargedBytes, recordBytes }: PendingAppend): void {
+  if (lease === channel.lease) lease.release(chargedBytes, recordBytes);
 }
 
 /** @returns the result of an append; `undefined` if the reply does not confirm that the current epoch has the entry. */

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-import type { LogPosition } from "../log.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 import type { OpenedChannel, ValkeyChannels } from "./valkeyChannels.ts";
 import type { ValkeyConnection } from "./valkeyConnection.ts";
@@ -21,15 +20,15 @@ export interface ValkeyChannelEndsParts {
 export class ValkeyChannelEnds {
   readonly #parts: ValkeyChannelEndsParts;
   /** Calls of this turn. */
-  #waiting = new Map<ValkeyChannel, PromiseWithResolvers<LogPosition>>();
+  #waiting = new Map<ValkeyChannel, PromiseWithResolvers<OpenedChannel>>();
   #isClosed = false;
 
   constructor(parts: ValkeyChannelEndsParts) {
     this.#parts = parts;
   }
 
-  /** Resolves with the end of a channel. Rejects if the server does not answer in time. */
-  end(channel: ValkeyChannel): Promise<LogPosition> {
+  /** Resolves with the state of a channel. Rejects if the server does not answer in time. */
+  open(channel: ValkeyChannel): Promise<OpenedChannel> {
     if (this.#isClosed) return Promise.reject(new Error("The log is closed."));
     if (this.#waiting.size === 0) setImmediate(this.#send);
     let result = this.#waiting.get(channel);
@@ -60,7 +59,7 @@ export class ValkeyChannelEnds {
   };
 
   /** Repeats the request until each channel has a result. */
-  async #request(waiting: Map<ValkeyChannel, PromiseWithResolvers<LogPosition>>): Promise<void> {
+  async #request(waiting: Map<ValkeyChannel, PromiseWithResolvers<OpenedChannel>>): Promise<void> {
     const { connection, channels, onOpened } = this.#parts;
     while (waiting.size > 0) {
       await connection.waitUntilReady();
@@ -75,7 +74,7 @@ export class ValkeyChannelEnds {
         if (answer instanceof Error) waiting.get(channel)?.reject(answer);
         else {
           onOpened(channel, answer);
-          waiting.get(channel)?.resolve({ epoch: answer.epoch, next: answer.end });
+          waiting.get(channel)?.resolve(answer);
         }
         waiting.delete(channel);
       }

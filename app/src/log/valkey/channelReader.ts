@@ -1,7 +1,7 @@
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 
 import type { RecurringProblem } from "../../metrics/recurringProblem.ts";
-import type { LogReader, Retention } from "../log.ts";
+import type { LogReader, RetentionOf } from "../log.ts";
 import { countWithin, deliveredBytes, FollowedChannel } from "./followedChannel.ts";
 import type { MeasuredEntry, StreamEntry } from "./followedChannel.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
@@ -42,7 +42,7 @@ export interface ValkeyChannelReaderParts {
   readonly channels: ValkeyChannels;
   /** Key of a stream for this reader only. A new entry in it ends the blocking read. */
   readonly wakeKey: string;
-  readonly retention: Retention;
+  readonly retentionOf: RetentionOf;
   /** Maximum time that a read blocks, in milliseconds. */
   readonly blockMs: number;
   /** Refused reads, and refused blocking reads. */
@@ -60,7 +60,6 @@ export class ValkeyChannelReader {
   readonly #parts: ValkeyChannelReaderParts;
   /** By the key of the stream. */
   readonly #followed = new Map<string, FollowedChannel>();
-  readonly #maxDeliveryBytes: number;
   #wakeId = "0-0";
   /** Whether a channel must be placed. */
   #isDisplaced = false;
@@ -73,7 +72,6 @@ export class ValkeyChannelReader {
 
   constructor(parts: ValkeyChannelReaderParts) {
     this.#parts = parts;
-    this.#maxDeliveryBytes = parts.retention.retainedBytes * DELIVERY_SHARE;
     this.#running = this.#run();
   }
 
@@ -195,7 +193,7 @@ export class ValkeyChannelReader {
       if (bytes === 0 && !canBlock) await delay(POLL_MS);
       // A blocking read ends at the first entry of a batch. The others are available a moment later.
       let found = bytes;
-      for (let read = 0; read < MAX_DRAIN_READS && found > 0 && bytes < this.#maxDeliveryBytes; read++) {
+      for (let read = 0; read < MAX_DRAIN_READS && found > 0 && bytes < this.#maxDeliveryBytes(followed[0]); read++) {
         found = this.#take(await this.#readAvailable([...undelivered.keys()]), undelivered);
         bytes += found;
       }
@@ -270,7 +268,7 @@ export class ValkeyChannelReader {
     while (undelivered.length > 0 && !this.#isClosed) {
       const later: (readonly [FollowedChannel, readonly MeasuredEntry[]])[] = [];
       for (const [followed, entries] of undelivered) {
-        const count = countWithin(entries, this.#maxDeliveryBytes);
+        const count = countWithin(entries, this.#maxDeliveryBytes(followed));
         followed.deliver(count < entries.length ? entries.slice(0, count) : entries);
         this.#trimIfDue(followed);
         if (count < entries.length) later.push([followed, entries.slice(count)]);
@@ -280,9 +278,13 @@ export class ValkeyChannelReader {
     }
   }
 
+  #maxDeliveryBytes(followed: FollowedChannel | undefined): number {
+    return this.#parts.retentionOf(followed?.channel.name ?? "").retainedBytes * DELIVERY_SHARE;
+  }
+
   #trimIfDue(followed: FollowedChannel): void {
-    const { retention, channels, commands } = this.#parts;
-    if (followed.untrimmedBytes < retention.retainedBytes * TRIM_SHARE) return;
+    const { retentionOf, channels, commands } = this.#parts;
+    if (followed.untrimmedBytes < retentionOf(followed.channel.name).retainedBytes * TRIM_SHARE) return;
     followed.noteTrimmed();
     void channels.open(commands, [followed]);
   }

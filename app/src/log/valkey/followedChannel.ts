@@ -3,13 +3,13 @@ import { entryId, parseEpoch, parseOffset } from "./valkeyChannel.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 import type { OpenedChannel } from "./valkeyChannels.ts";
 
-/** Approximate bytes that a reader adds to each payload when it passes the entry on. */
+/** Approximate bytes that a reader adds to each record when it passes the entry on. */
 const ENTRY_OVERHEAD_BYTES = 48;
 
 /** An entry of a stream as Valkey replies it. The name identifies what must be stored only once. */
-export type StreamEntry = readonly [id: string, fields: readonly [name: string, payload: string]];
+export type StreamEntry = readonly [id: string, fields: readonly [name: string, record: string]];
 
-/** An entry with the bytes of its payload in UTF-8. */
+/** An entry with the bytes of its record in UTF-8. */
 export interface MeasuredEntry extends LogEntry {
   readonly bytes: number;
 }
@@ -63,7 +63,7 @@ export class FollowedChannel {
     return entryId(this.#epoch, this.#next - 1);
   }
 
-  /** Payload bytes that were delivered since the last call of {@link noteTrimmed}. */
+  /** Record bytes that were delivered since the last call of {@link noteTrimmed}. */
   get untrimmedBytes(): number {
     return this.#untrimmedBytes;
   }
@@ -101,9 +101,10 @@ export class FollowedChannel {
       // It began meanwhile. The channel can have a later end for it.
       if (!subscription.isAsked) continue;
       if (subscription.epoch !== epoch || subscription.next < from) {
+        const next = subscription.epoch === undefined ? end : from;
         subscription.epoch = epoch;
-        subscription.next = from;
-        subscription.reader.started({ epoch, next: from }, end);
+        subscription.next = next;
+        subscription.reader.started({ epoch, next });
       }
       this.#next = Math.min(this.#next, subscription.next);
     }
@@ -120,13 +121,13 @@ export class FollowedChannel {
     const entries: MeasuredEntry[] = [];
     // Ids increase, so none is missing if the last one has the expected offset.
     const isComplete = last?.[0] === entryId(epoch, this.#next + stored.length - 1);
-    for (const [id, [, payload]] of stored) {
+    for (const [id, [, record]] of stored) {
       if (!isComplete && id !== entryId(epoch, this.#next)) {
         if (parseEpoch(id) === epoch) this.#skipTo = parseOffset(id);
         this.displace();
         return entries;
       }
-      entries.push({ offset: this.#next, payload, bytes: Buffer.byteLength(payload) });
+      entries.push({ offset: this.#next, record, bytes: Buffer.byteLength(record) });
       this.#next += 1;
     }
     if (last !== undefined) this.channel.noteStored(epoch, this.#next - 1, last[1][0]);

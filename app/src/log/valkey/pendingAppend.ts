@@ -1,17 +1,17 @@
 import type { Appended, NewMessage } from "../log.ts";
-import { payloadDigest } from "../publishId.ts";
+import { recordDigest } from "../publishId.ts";
 import { computeCharge } from "./storageLease.ts";
 import type { StorageLease } from "./storageLease.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 
-/** Memory of a pending append besides its payload, in bytes. */
+/** Memory of a pending append besides its record, in bytes. */
 const OVERHEAD_BYTES = 256;
 
 export interface PendingAppendParts {
   readonly channel: ValkeyChannel;
   readonly message: NewMessage;
-  /** Size of the payload in UTF-8. */
-  readonly payloadBytes: number;
+  /** Size of the record in UTF-8. */
+  readonly recordBytes: number;
   /** Name of the entry in the stream. The name of a publish with an id is that of its repetitions. */
   readonly name: string;
   /** Called once, when the append has a result: with the time of its reply if the message is stored. */
@@ -19,19 +19,19 @@ export interface PendingAppendParts {
 }
 
 /** Returns the memory of a pending append, in bytes. */
-export function pendingMemoryBytes(payloadBytes: number): number {
-  return payloadBytes + OVERHEAD_BYTES;
+export function pendingMemoryBytes(recordBytes: number): number {
+  return recordBytes + OVERHEAD_BYTES;
 }
 
 /** An append without a result. */
 export class PendingAppend {
   readonly channel: ValkeyChannel;
-  readonly payload: string;
+  readonly record: string;
   readonly user: string | undefined;
   readonly name: string;
-  /** Digest of the payload. Only a publish with an id has one. */
+  /** Digest of the record. Only a publish with an id has one. */
   readonly digest: string | undefined;
-  readonly payloadBytes: number;
+  readonly recordBytes: number;
   /** Bytes that the channel is charged for the entry. */
   readonly chargedBytes: number;
   /** When `append` was called, in milliseconds of `performance.now()`. */
@@ -49,19 +49,19 @@ export class PendingAppend {
 
   constructor({
     channel,
-    message: { payload, id, user },
-    payloadBytes,
+    message: { record, id, user },
+    recordBytes,
     name,
     onSettled,
   }: PendingAppendParts) {
     const hasId = id !== undefined;
     this.channel = channel;
-    this.payload = payload;
+    this.record = record;
     this.user = user;
     this.name = name;
-    this.digest = hasId ? payloadDigest(payload) : undefined;
-    this.payloadBytes = payloadBytes;
-    this.chargedBytes = computeCharge(this.payloadBytes, hasId);
+    this.digest = hasId ? recordDigest(record) : undefined;
+    this.recordBytes = recordBytes;
+    this.chargedBytes = computeCharge(this.recordBytes, hasId);
     this.#onSettled = onSettled;
   }
 
@@ -76,7 +76,7 @@ export class PendingAppend {
 
   /** Memory of the append until it has a result, in bytes. */
   get memoryBytes(): number {
-    return pendingMemoryBytes(this.payloadBytes);
+    return pendingMemoryBytes(this.recordBytes);
   }
 
   /**

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 
 import { RecurringProblem } from "../../metrics/recurringProblem.ts";
 import { idName } from "../publishId.ts";
-import type { Retention } from "../log.ts";
+import type { RetentionOf } from "../log.ts";
 import { userStorageKey, STORAGE_KEY, ValkeyChannel } from "./valkeyChannel.ts";
 import type { ValkeyCommand, CommandOutcome, ValkeyConnection } from "./valkeyConnection.ts";
 import { appendScript, evalCommand, evalshaCommand, isUnknownScript, openScript } from "./scripts.ts";
@@ -34,12 +34,13 @@ export interface OpenRequest {
 export interface NewEntry {
   readonly epoch: string;
   readonly name: string;
-  readonly payload: string;
-  /** Digest of the payload. Only an entry with an id has one. */
+  readonly record: string;
+  /** Digest of the record. Only an entry with an id has one. */
   readonly digest: string | undefined;
 }
 
-export interface ValkeyChannelsParts extends Retention {
+export interface ValkeyChannelsParts {
+  readonly retentionOf: RetentionOf;
   /** Unique name of this task. */
   readonly task: string;
   /** Maximum memory of all channels together, in bytes; 0 for no limit. */
@@ -51,17 +52,14 @@ export interface ValkeyChannelsParts extends Retention {
 export class ValkeyChannels {
   readonly #task: string;
   readonly #budgetBytes: number;
-  readonly #retention: Retention;
-  /** Time after which the server drops a channel that no task refreshes, in milliseconds. */
-  readonly #expiryMs: number;
+  readonly #retentionOf: RetentionOf;
   readonly #channels = new Map<string, ValkeyChannel>();
   readonly #refusal: RecurringProblem;
 
-  constructor({ task, budgetBytes, logger, ...retention }: ValkeyChannelsParts) {
+  constructor({ task, budgetBytes, logger, retentionOf }: ValkeyChannelsParts) {
     this.#task = task;
     this.#budgetBytes = budgetBytes;
-    this.#retention = retention;
-    this.#expiryMs = (retention.retainedSeconds + EXPIRY_MARGIN_SECONDS) * 1000;
+    this.#retentionOf = retentionOf;
     this.#refusal = new RecurringProblem({
       logger,
       begun: "Valkey refuses to open a channel",
@@ -127,7 +125,7 @@ export class ValkeyChannels {
     const [epoch, first, end, leaseBytes] = outcome.reply as [string, number, number, number];
     channel.adopt(epoch);
     if (wantedBytes !== undefined && epoch === channel.epoch) {
-      channel.lease.renew(leaseBytes, askedAt, this.#retention.retainedSeconds);
+      channel.lease.renew(leaseBytes, askedAt, this.#retentionOf(channel.name).retainedSeconds);
     }
     return { epoch, first, end };
   }
@@ -135,31 +133,36 @@ export class ValkeyChannels {
   /** Returns the command that appends an entry. The caller must have a lease for it. */
   appendCommand(run: typeof evalCommand, channel: ValkeyChannel, entry: NewEntry): ValkeyCommand {
     const { key, idKeys, recordKey } = channel;
-    const { epoch, name, digest, payload } = entry;
-    const { retainedMessages, retainedSeconds } = this.#retention;
+    const { epoch, name, digest, record } = entry;
+    const { retainedMessages, retainedSeconds } = this.#retentionOf(channel.name);
     if (digest === undefined) {
-      return ["xadd", key, "NOMKSTREAM", "MAXLEN", "~", retainedMessages, `${epoch}-*`, name, payload];
+      return ["xadd", key, "NOMKSTREAM", "MAXLEN", "~", retainedMessages, `${epoch}-*`, name, record];
     }
     const keys = [key, ...idKeys, recordKey];
-    const entryArgs = [epoch, name, digest, payload];
-    const limits = [Date.now(), this.#expiryMs, retainedMessages, retainedSeconds * 1000];
+    const entryArgs = [epoch, name, digest, record];
+    const limits = [Date.now(), expiryMs(retainedSeconds), retainedMessages, retainedSeconds * 1000];
     return run(appendScript, ...keys, ...entryArgs, ...limits);
   }
 
   #openCommand(run: typeof evalCommand, { channel, wantedBytes = 0, user }: OpenRequest): ValkeyCommand {
     const { key, idKeys, recordKey, epoch, offset, entryName, readTo, lease } = channel;
-    const { retainedMessages, retainedBytes, retainedSeconds } = this.#retention;
+    const { retainedMessages, retainedBytes, retainedSeconds } = this.#retentionOf(channel.name);
     const isCharged = user !== undefined;
     return run(
       openScript,
       ...[key, ...idKeys, recordKey, STORAGE_KEY],
       isCharged ? userStorageKey(idName("", user)) : STORAGE_KEY,
-      ...[Date.now(), this.#expiryMs, retainedMessages, retainedBytes, retainedSeconds * 1000],
+      ...[Date.now(), expiryMs(retainedSeconds), retainedMessages, retainedBytes, retainedSeconds * 1000],
       ...[this.#budgetBytes, isCharged ? Math.floor(this.#budgetBytes * USER_SHARE) : 0],
       ...[epoch ?? 0, offset, entryName, readTo],
       ...(wantedBytes > 0 ? [wantedBytes, this.#task, lease.usedBytes] : [0, "", 0]),
     );
   }
+}
+
+/** Returns the time after which the server drops a channel that no task refreshes, in milliseconds. */
+function expiryMs(retainedSeconds: number): number {
+  return (retainedSeconds + EXPIRY_MARGIN_SECONDS) * 1000;
 }
 
 function fullError(reply: unknown): StorageFullError | undefined {

@@ -4,9 +4,10 @@ import type { Logger } from "pino";
 
 import { RecurringProblem } from "../../metrics/recurringProblem.ts";
 import { MIB } from "../../settings/units.ts";
-import type { Appended, LogPosition, MessageLog, NewMessage, Retention, TaskRegistry } from "../log.ts";
+import type { Appended, LogEntry, LogPage, LogPosition, MessageLog, NewMessage, RetentionOf, TaskRegistry } from "../log.ts";
 import { ValkeyAppendQueue } from "./appendQueue.ts";
-import { TASKS_KEY, wakeKey } from "./valkeyChannel.ts";
+import type { StreamEntry } from "./followedChannel.ts";
+import { entryId, parseOffset, TASKS_KEY, wakeKey } from "./valkeyChannel.ts";
 import { ValkeyChannels } from "./valkeyChannels.ts";
 import { connectToValkey } from "./valkeyConnection.ts";
 import type { ValkeyCommand, ValkeyAddress } from "./valkeyConnection.ts";
@@ -31,10 +32,14 @@ const REPORT_EXPIRY_MS = 3_500;
 /** Maximum time until pending appends have a result after `close`, in milliseconds. */
 const CLOSE_MS = 2000;
 
+/** Maximum number of entries of a page. */
+const MAX_READ_ENTRIES = 1000;
+
 /** Length of a task's random name, in bytes. */
 const TASK_BYTES = 9;
 
-export interface ValkeyLogOptions extends ValkeyAddress, Retention {
+export interface ValkeyLogOptions extends ValkeyAddress {
+  readonly retentionOf: RetentionOf;
   /** Maximum time that a read blocks, in milliseconds. */
   readonly blockMs: number;
   /** Maximum time until an append or any other command has a result, in seconds. */
@@ -56,7 +61,8 @@ export interface ValkeyLog extends MessageLog {
  * Creates a log in Valkey or Redis, version 7 or later. Appends and subscriptions wait until the server is connected.
  */
 export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
-  const { logger, blockMs, retainedSeconds, publishTimeoutSeconds: timeoutSeconds } = options;
+  const { logger, blockMs, retentionOf, publishTimeoutSeconds: timeoutSeconds } = options;
+  const { retainedSeconds } = retentionOf("");
   const task = randomBytes(TASK_BYTES).toString("base64url");
   const timeoutMs = timeoutSeconds * 1000;
   const commands = connectToValkey({ ...options, name: `websocket-${task}`, answerTimeoutMs: timeoutMs });
@@ -106,7 +112,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
       commands,
       channels,
       wakeKey: wakeKey(name),
-      retention: options,
+      retentionOf,
       blockMs,
       problems,
     });
@@ -143,6 +149,30 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     Math.min(MAX_REFRESH_MS, retainedSeconds * 1000 * REFRESH_SHARE),
   );
 
+  const read = async (name: string, { epoch, next }: LogPosition, maxBytes: number): Promise<LogPage> => {
+    const channel = channels.get(name);
+    const opened = await ends.open(channel);
+    const from = opened.epoch === epoch ? Math.max(next, opened.first) : opened.first;
+    const at = { epoch: opened.epoch, next: Math.min(from, opened.end) };
+    if (at.next === opened.end) return { from: at, entries: [], end: opened.end };
+    const start = entryId(at.epoch, at.next);
+    const [outcome] = await commands.send([
+      ["xrange", channel.key, start, at.epoch, "COUNT", MAX_READ_ENTRIES],
+    ]);
+    if (outcome?.kind !== "answered") throw outcome?.error ?? new Error("Valkey has not answered.");
+    const entries: LogEntry[] = [];
+    let bytes = 0;
+    // The reply of XRANGE.
+    for (const [id, [, record]] of outcome.reply as readonly StreamEntry[]) {
+      bytes += Buffer.byteLength(record);
+      if (entries.length > 0 && bytes > maxBytes) break;
+      entries.push({ offset: parseOffset(id), record });
+    }
+    const last = entries.at(-1)?.offset ?? 0;
+    const end = Math.max(opened.end, last + 1);
+    return { from: { epoch: at.epoch, next: entries[0]?.offset ?? end }, entries, end };
+  };
+
   const close = async (): Promise<void> => {
     clearInterval(refreshing);
     const deadline = setTimeout(() => {
@@ -159,7 +189,12 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
   return {
     append: (message) => appends.append(channels.get(message.channel), message),
 
-    end: (name): Promise<LogPosition> => ends.end(channels.get(name)),
+    async end(name): Promise<LogPosition> {
+      const { epoch, end } = await ends.open(channels.get(name));
+      return { epoch, next: end };
+    },
+
+    read,
 
     subscribe(name, logReader) {
       if (closing !== undefined) throw new Error("The log is closed.");

@@ -16,7 +16,7 @@ export function describeAppending(logs: ContractLogs): void {
 
   describe("appending", () => {
     it("returns consecutive offsets from 1 in one epoch, in the order of the calls", async () => {
-      const appended = await Promise.all(["a", "b", "c", "d"].map((payload) => log.append(payload)));
+      const appended = await Promise.all(["a", "b", "c", "d"].map((record) => log.append(record)));
       const { epoch } = await log.end();
       assert.deepEqual(
         appended,
@@ -26,13 +26,13 @@ export function describeAppending(logs: ContractLogs): void {
     });
 
     it("keeps the order of the calls with and without ids", async () => {
-      const payloads = Array.from({ length: 300 }, (_, n) => String(n));
-      for (const [n, payload] of payloads.entries()) {
-        void log.append(payload, n % 3 === 1 ? `id-${n}` : undefined);
+      const records = Array.from({ length: 300 }, (_, n) => String(n));
+      for (const [n, record] of records.entries()) {
+        void log.append(record, n % 3 === 1 ? `id-${n}` : undefined);
         if (n % 50 === 0) await nextTurn();
       }
       await log.append("last");
-      assert.deepEqual((await retained()).current, [...payloads, "last"]);
+      assert.deepEqual((await retained()).current, [...records, "last"]);
     });
 
     it("counts the offsets of each channel separately", async () => {
@@ -41,16 +41,16 @@ export function describeAppending(logs: ContractLogs): void {
       assert.equal((await log.appendTo(other, "elsewhere")).offset, 1);
       assert.equal((await log.append("here")).offset, 1);
       await reader.length(1);
-      assert.deepEqual(reader.payloads, ["here"]);
+      assert.deepEqual(reader.records, ["here"]);
     });
 
     it("stores any text unchanged", async () => {
-      const payloads = ["", "\u0000\r\n", "é €\u{1f600}", '"quoted"', "x".repeat(300_000)];
+      const records = ["", "\u0000\r\n", "é €\u{1f600}", '"quoted"', "x".repeat(300_000)];
       const reader = await follow();
-      await appendAll(payloads);
-      await reader.length(payloads.length);
-      assert.deepEqual(reader.payloads, payloads);
-      assert.deepEqual((await retained()).current, payloads);
+      await appendAll(records);
+      await reader.length(records.length);
+      assert.deepEqual(reader.records, records);
+      assert.deepEqual((await retained()).current, records);
     });
 
     it("accepts any channel name", async () => {
@@ -102,7 +102,7 @@ export function describeAppending(logs: ContractLogs): void {
       assert.equal(duplicate, false);
     });
 
-    it("rejects another payload with the same id, and appends nothing", async () => {
+    it("rejects another record with the same id, and appends nothing", async () => {
       await log.append("mine", "id");
       const answers = await Promise.allSettled([
         log.append("before"),
@@ -129,9 +129,9 @@ export function describeAppending(logs: ContractLogs): void {
         ["1:aid", undefined],
       ] as const;
       for (const [index, [id, publisher]] of owners.entries()) {
-        const payload = `of ${publisher ?? "no publisher"}`;
-        assert.equal((await log.append(payload, id, publisher)).offset, index + 1);
-        assert.equal((await log.append(payload, id, publisher)).offset, index + 1);
+        const record = `of ${publisher ?? "no publisher"}`;
+        assert.equal((await log.append(record, id, publisher)).offset, index + 1);
+        assert.equal((await log.append(record, id, publisher)).offset, index + 1);
       }
     });
 

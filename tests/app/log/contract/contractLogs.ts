@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 
-import type { Appended, LogPosition, LogReader, MessageLog, Retention } from "../../../../app/src/log/log.ts";
+import { followRetained } from "../../../../app/src/channel/followRetained.ts";
+import type { RetainedReader } from "../../../../app/src/channel/followRetained.ts";
+import type { Appended, LogPage, LogPosition, LogReader, MessageLog, Retention } from "../../../../app/src/log/log.ts";
 import { LogRecorder } from "../logRecorder.ts";
 
 const RETENTION: Retention = {
@@ -21,10 +23,13 @@ export interface LogDriver {
 
 /** A log for the channel of the current test. */
 export interface ContractLog {
-  append(payload: string, id?: string, publisher?: string): Promise<Appended>;
-  appendTo(channel: string, payload: string, id?: string): Promise<Appended>;
+  append(record: string, id?: string, publisher?: string): Promise<Appended>;
+  appendTo(channel: string, record: string, id?: string): Promise<Appended>;
   end(): Promise<LogPosition>;
+  read(from: LogPosition, maxBytes?: number): Promise<LogPage>;
   subscribe(reader: LogReader): () => void;
+  /** Delivers the retained entries first. */
+  follow(reader: RetainedReader): () => void;
   close(): Promise<void>;
 }
 
@@ -54,10 +59,12 @@ export class ContractLogs {
   readonly open = async (retention: Partial<Retention> = {}): Promise<ContractLog> => {
     const log = await this.#driver.open({ ...RETENTION, ...retention });
     const opened: ContractLog = {
-      append: async (payload, id, publisher) => log.append({ channel: this.channel, payload, id, publisher }),
-      appendTo: async (channel, payload, id) => log.append({ channel, payload, id }),
+      append: async (record, id, publisher) => log.append({ channel: this.channel, record, id, publisher }),
+      appendTo: async (channel, record, id) => log.append({ channel, record, id }),
       end: () => log.end(this.channel),
+      read: (from, maxBytes = 64 * 1024) => log.read(this.channel, from, maxBytes),
       subscribe: (reader) => log.subscribe(this.channel, reader),
+      follow: (reader) => followRetained(log, this.channel, reader),
       close: () => log.close(),
     };
     this.#opened.push(opened);
@@ -66,7 +73,7 @@ export class ContractLogs {
 
   readonly follow = async (of = this.log): Promise<LogRecorder> => {
     const reader = new LogRecorder();
-    reader.stop = of.subscribe(reader);
+    reader.stop = of.follow(reader);
     await reader.begun();
     return reader;
   };
@@ -80,6 +87,6 @@ export class ContractLogs {
     return reader;
   };
 
-  readonly appendAll = (payloads: readonly string[], to = this.log): Promise<unknown> =>
-    Promise.all(payloads.map((payload) => to.append(payload)));
+  readonly appendAll = (records: readonly string[], to = this.log): Promise<unknown> =>
+    Promise.all(records.map((record) => to.append(record)));
 }

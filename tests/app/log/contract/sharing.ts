@@ -28,7 +28,7 @@ export function describeSharing(logs: ContractLogs): void {
       assert.deepEqual([reader.epoch, reader.end], [first.epoch, 2]);
       assert.deepEqual(await other.append("there"), { ...first, offset: 2 });
       await reader.length(2);
-      assert.deepEqual(reader.payloads, ["here", "there"]);
+      assert.deepEqual(reader.records, ["here", "there"]);
       assert.deepEqual(await log.end(), { epoch: first.epoch, next: 3 });
     });
 
@@ -57,7 +57,7 @@ export function describeSharing(logs: ContractLogs): void {
 
     describe("large deliveries", () => {
       const retainedBytes = 64 * 1024;
-      const payloads = Array.from({ length: 500 }, (_, n) => String(n).padStart(1024));
+      const records = Array.from({ length: 500 }, (_, n) => String(n).padStart(1024));
 
       class TurnRecorder extends LogRecorder {
         /** Maximum number of bytes in one turn. */
@@ -73,7 +73,7 @@ export function describeSharing(logs: ContractLogs): void {
               this.onTurn();
             });
           }
-          for (const { payload } of entries) this.#bytes += Buffer.byteLength(payload);
+          for (const { record } of entries) this.#bytes += Buffer.byteLength(record);
           this.maxBytes = Math.max(this.maxBytes, this.#bytes);
           super.entries(entries);
         }
@@ -90,9 +90,9 @@ export function describeSharing(logs: ContractLogs): void {
       });
 
       it("are divided among turns of the event loop", async () => {
-        await appendAll(payloads, other);
-        await reader.length(payloads.length);
-        assert.deepEqual(reader.payloads, payloads);
+        await appendAll(records, other);
+        await reader.length(records.length);
+        assert.deepEqual(reader.records, records);
         assert.equal(reader.starts, 1);
         assert.ok(reader.maxBytes <= retainedBytes / 4, `${reader.maxBytes} bytes in one turn`);
       });
@@ -104,32 +104,32 @@ export function describeSharing(logs: ContractLogs): void {
         reader.onTurn = () => {
           if (seen !== undefined) return;
           going.stop();
-          seen = going.payloads.length;
-          coming.stop = reading.subscribe(coming);
+          seen = going.records.length;
+          coming.stop = reading.follow(coming);
         };
-        await appendAll(payloads, other);
-        await reader.length(payloads.length);
-        assert.deepEqual([reader.payloads, reader.starts], [payloads, 1]);
-        await coming.until(() => coming.payloads.at(-1) === payloads.at(-1));
-        assert.deepEqual(coming.current, payloads.slice(coming.from - 1));
-        assert.ok(seen !== undefined && seen > 0 && seen < payloads.length);
-        assert.equal(going.payloads.length, seen);
+        await appendAll(records, other);
+        await reader.length(records.length);
+        assert.deepEqual([reader.records, reader.starts], [records, 1]);
+        await coming.until(() => coming.records.at(-1) === records.at(-1));
+        assert.deepEqual(coming.current, records.slice(coming.from - 1));
+        assert.ok(seen !== undefined && seen > 0 && seen < records.length);
+        assert.equal(going.records.length, seen);
       });
 
       it("end when the log is closed between them", async () => {
         const closed = new Promise<number>((resolve) => {
           reader.onTurn = () => {
-            const seen = reader.payloads.length;
+            const seen = reader.records.length;
             reader.onTurn = () => undefined;
             void reading.close().then(() => {
               resolve(seen);
             });
           };
         });
-        await appendAll(payloads, other);
+        await appendAll(records, other);
         const seen = await closed;
-        assert.equal(reader.payloads.length, seen);
-        assert.ok(seen < payloads.length);
+        assert.equal(reader.records.length, seen);
+        assert.ok(seen < records.length);
       });
     });
 
@@ -144,10 +144,10 @@ export function describeSharing(logs: ContractLogs): void {
       };
       await Promise.all([append(log, "a"), append(other, "b")]);
       for (const reader of readers) await reader.length(2 * count);
-      assert.deepEqual(readers[0]?.payloads, readers[1]?.payloads);
+      assert.deepEqual(readers[0]?.records, readers[1]?.records);
       for (const name of ["a", "b"]) {
         assert.deepEqual(
-          readers[0]?.payloads.filter((payload) => payload.startsWith(name)),
+          readers[0]?.records.filter((record) => record.startsWith(name)),
           Array.from({ length: count }, (_, n) => `${name}${n}`),
         );
       }
