@@ -131,9 +131,7 @@ class Relay implements LogReader {
 
   connect(store: MessageLog): void {
     this.#stop =
-      this.#epoch === ""
-        ? store.subscribe(this.#channel, this)
-        : followRetained(store, this.#channel, this);
+      this.#epoch === "" ? store.subscribe(this.#channel, this) : followRetained(store, this.#channel, this);
   }
 
   stop(): void {

@@ -30,7 +30,8 @@ const REFUSED_COMMANDS = [
 
 describeLogContract("memory", {
   open: (retention) => createMemoryLog({ retentionOf: () => retention }),
-  shared: false });
+  shared: false,
+});
 describeLogContract("faulty test", { open: (retention) => new FaultyLog(retention).view(0), shared: false });
 
 for (const [name, start] of [

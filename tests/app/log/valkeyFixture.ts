@@ -48,7 +48,12 @@ export function useValkey(
       return binary;
     },
     open(options) {
-      const retention = { retainedMessages: 100_000, retainedBytes: 16 * MIB, retainedSeconds: 300, ...options };
+      const retention = {
+        retainedMessages: 100_000,
+        retainedBytes: 16 * MIB,
+        retainedSeconds: 300,
+        ...options,
+      };
       const log = createValkeyLog({
         ...fixture.server.address,
         retentionOf: () => retention,

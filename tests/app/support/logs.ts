@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
-import type { Appended, LogEntry, LogPage, LogPosition, LogReader, MessageLog, NewMessage } from "../../../app/src/log/log.ts";
+import type {
+  Appended,
+  LogEntry,
+  LogPage,
+  LogPosition,
+  LogReader,
+  MessageLog,
+  NewMessage,
+} from "../../../app/src/log/log.ts";
 import { createMemoryLog } from "../../../app/src/log/memory/memoryLog.ts";
 import { defaultSettings } from "../../../app/src/settings/settings.ts";
 

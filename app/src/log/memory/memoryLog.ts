@@ -42,16 +42,19 @@ export function createMemoryLog({
     if (!channel.isRead) unread.use(name, channel);
   };
 
-  const sweep = setInterval(() => {
-    const at = now();
-    for (const [name, channel] of channels) {
-      channel.evictExpired(at);
-      if (!channel.isExpired(at)) continue;
-      channels.delete(name);
-      unread.remove(name);
-    }
-    unread.measure();
-  }, usual.retainedSeconds * 1000 * SWEEP_SHARE);
+  const sweep = setInterval(
+    () => {
+      const at = now();
+      for (const [name, channel] of channels) {
+        channel.evictExpired(at);
+        if (!channel.isExpired(at)) continue;
+        channels.delete(name);
+        unread.remove(name);
+      }
+      unread.measure();
+    },
+    usual.retainedSeconds * 1000 * SWEEP_SHARE,
+  );
   sweep.unref();
 
   return {

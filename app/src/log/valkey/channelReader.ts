@@ -193,7 +193,11 @@ export class ValkeyChannelReader {
       if (bytes === 0 && !canBlock) await delay(POLL_MS);
       // A blocking read ends at the first entry of a batch. The others are available a moment later.
       let found = bytes;
-      for (let read = 0; read < MAX_DRAIN_READS && found > 0 && bytes < this.#maxDeliveryBytes(followed[0]); read++) {
+      for (
+        let read = 0;
+        read < MAX_DRAIN_READS && found > 0 && bytes < this.#maxDeliveryBytes(followed[0]);
+        read++
+      ) {
         found = this.#take(await this.#readAvailable([...undelivered.keys()]), undelivered);
         bytes += found;
       }

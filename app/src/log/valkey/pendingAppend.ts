@@ -47,13 +47,7 @@ export class PendingAppend {
   readonly #onSettled: PendingAppendParts["onSettled"];
   #isSettled = false;
 
-  constructor({
-    channel,
-    message: { record, id, user },
-    recordBytes,
-    name,
-    onSettled,
-  }: PendingAppendParts) {
+  constructor({ channel, message: { record, id, user }, recordBytes, name, onSettled }: PendingAppendParts) {
     const hasId = id !== undefined;
     this.channel = channel;
     this.record = record;

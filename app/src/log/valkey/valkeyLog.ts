@@ -4,7 +4,16 @@ import type { Logger } from "pino";
 
 import { RecurringProblem } from "../../metrics/recurringProblem.ts";
 import { MIB } from "../../settings/units.ts";
-import type { Appended, LogEntry, LogPage, LogPosition, MessageLog, NewMessage, RetentionOf, TaskRegistry } from "../log.ts";
+import type {
+  Appended,
+  LogEntry,
+  LogPage,
+  LogPosition,
+  MessageLog,
+  NewMessage,
+  RetentionOf,
+  TaskRegistry,
+} from "../log.ts";
 import { ValkeyAppendQueue } from "./appendQueue.ts";
 import type { StreamEntry } from "./followedChannel.ts";
 import { entryId, parseOffset, TASKS_KEY, wakeKey } from "./valkeyChannel.ts";

@@ -4,7 +4,14 @@ import { randomUUID } from "node:crypto";
 
 import { followRetained } from "../../../../app/src/channel/followRetained.ts";
 import type { RetainedReader } from "../../../../app/src/channel/followRetained.ts";
-import type { Appended, LogPage, LogPosition, LogReader, MessageLog, Retention } from "../../../../app/src/log/log.ts";
+import type {
+  Appended,
+  LogPage,
+  LogPosition,
+  LogReader,
+  MessageLog,
+  Retention,
+} from "../../../../app/src/log/log.ts";
 import { LogRecorder } from "../logRecorder.ts";
 
 const RETENTION: Retention = {
