@@ -1,7 +1,7 @@
 /** The component and its types. */
 export { WebSocketService } from "./webSocketService.ts";
 export type { WebSocketServiceArgs } from "./webSocketService.ts";
-export type { ConfigArguments } from "./config/arguments/configArguments.ts";
+export type { ConfigArguments, RetentionRuleArgs } from "./config/arguments/configArguments.ts";
 export { ConfigError } from "./config/configError.ts";
 export type { ImageBuildArgs, ServerImageArgs } from "./config/ownServer/serverImage.ts";
 export type { ScalingMetric } from "./components/tasks/autoscaling.ts";

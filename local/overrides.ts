@@ -1,7 +1,7 @@
 /** Configuration values of the command line, which replace those of the stack's file. */
 import { describeProblem } from "../app/src/settings/problem.ts";
 import type { Change, Problem } from "../app/src/settings/problem.ts";
-import { eachFix } from "../infra/config/configError.ts";
+import { eachFix, isPart } from "../infra/config/configError.ts";
 import type { ConfigSource, stackFile } from "../infra/config/configError.ts";
 import { quoteForShell } from "../infra/config/shellWords.ts";
 
@@ -30,11 +30,19 @@ export function overriddenSource(
   const shorten = (key: string): string => key.replace(`${project}:`, "");
   const describeOverride = (key: string, value: string): string =>
     `pass \`-c ${quoteForShell(`${shorten(key)}=${value}`)}\``;
-  const isOverridden = (key: string): boolean => Object.hasOwn(overrides, key);
+  const isOverridden = (key: string): boolean => Object.hasOwn(overrides, wholeOf(key));
   const isInFile = (problem: Problem): boolean =>
     !isOverridden(problem.key) &&
-    fileProblems.some((other) => describeProblem(other) === describeProblem(problem));
+    // An override replaces a whole value.
+    (isPart(problem.key) ||
+      fileProblems.some((other) => describeProblem(other) === describeProblem(problem)));
   const describeChange = (change: Change): string => {
+    const part = "ask" in change ? change.ask : "set" in change ? change.set : change.remove;
+    if (isPart(part)) {
+      const verb = "remove" in change ? "remove" : "set";
+      const value = "set" in change ? ` to ${[change.to].flat().join(",")}` : "";
+      return `${verb} \`${shorten(part)}\`${value} in \`-c ${shorten(wholeOf(part))}=…\``;
+    }
     if ("ask" in change) return describeOverride(change.ask, change.as === "list" ? '["VALUE"]' : "VALUE");
     if ("set" in change) {
       const { set, to } = change;
@@ -52,4 +60,9 @@ export function overriddenSource(
         ? file.describeFix(problem)
         : eachFix(problem, (changes) => changes.map(describeChange).join(" and ")),
   };
+}
+
+/** The key of a part such as `websocket:retention[1].seconds`. */
+function wholeOf(key: string): string {
+  return key.split("[", 1).join("");
 }

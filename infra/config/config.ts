@@ -7,10 +7,11 @@ import { ConfigError, stackFile } from "./configError.ts";
 import { configDefinitions } from "./definitions.ts";
 import { readProviderConfig } from "./providerConfig.ts";
 import type { ProviderConfig } from "./providerConfig.ts";
+import { readText } from "../../app/src/settings/reading.ts";
 import { hideSecrets, isEncrypted } from "./secrets.ts";
 import { resolveValues, withoutWrongKeys } from "./serviceConfig.ts";
 import type { ConfigValues } from "./serviceConfig.ts";
-import { suggestFix } from "./suggestedFixes.ts";
+import { describeFaults, suggestFix } from "./suggestedFixes.ts";
 import { findUnknownKeys } from "./unknownKeys.ts";
 
 /** The configuration of a stack. */
@@ -54,6 +55,12 @@ function readValues(keyOf: (name: string) => string, problems: Problem[]): Confi
   const values = collect(configDefinitions, (definition, name) => {
     const text = config.get(name);
     if (text === undefined || (name === "access" && text === "")) return definition.default;
+    if (definition.kind === "records") {
+      const read = readText(definition, text);
+      if ("value" in read) return read.value;
+      problems.push(...describeFaults(read.faults, keyOf(name), isEncrypted(keyOf(name))));
+      return definition.default;
+    }
     // Pulumi returns a list as JSON, and rejects a stack file with anything else.
     const value = definition.kind === "list" && !text.startsWith("[") ? undefined : decode(definition, text);
     if (value !== undefined) return value;

@@ -51,15 +51,21 @@ export function eachFix(
 function pulumiCommands(change: Change, stack: string): readonly string[] {
   const command = (...words: readonly string[]): string =>
     ["npx", "pulumi", "config", ...words, "--stack", stack].map(quoteForShell).join(" ");
-  if ("remove" in change) return [command("rm", change.remove)];
+  const pathTo = (key: string): readonly string[] => (isPart(key) ? ["--path", key] : [key]);
+  if ("remove" in change) return [command("rm", ...pathTo(change.remove))];
   if ("ask" in change) {
     const { ask, as } = change;
     // The CLI prompts for a value that is absent.
     if (as === "list") return [command("rm", ask), command("set", "--path", `${ask}[0]`)];
-    return [command("set", ...(as === "secret" ? ["--secret"] : []), ask)];
+    return [command("set", ...(as === "secret" ? ["--secret"] : []), ...pathTo(ask))];
   }
   const { set, to } = change;
-  if (typeof to === "string") return [command("set", set, to)];
+  if (typeof to === "string") return [command("set", ...pathTo(set), to)];
   // The CLI cannot set a list as a whole, and keeps the items that no command sets.
   return [command("rm", set), ...to.map((item, at) => command("set", "--path", `${set}[${at}]`, item))];
+}
+
+/** Whether a key is a part of a value, such as `websocket:retention[1].seconds`. */
+export function isPart(key: string): boolean {
+  return key.includes("[");
 }

@@ -10,6 +10,7 @@ import { readExisting } from "./existingConfig.ts";
 import type { ExistingConfig } from "./existingConfig.ts";
 import { checkExisting } from "./rules/existingRules.ts";
 import type { KeyValues } from "./keyDefinition.ts";
+import { backplaneBudgetMib } from "./rules/backplaneBudget.ts";
 import { defaultCacheMib } from "./rules/cacheMemory.ts";
 import { scalingWarnings } from "./rules/scalingRules.ts";
 import { scheduleWarnings } from "./rules/scheduleRules.ts";
@@ -74,6 +75,7 @@ export function resolveValues(
     // The load balancer reaches a task at its address in the subnet.
     host: "0.0.0.0",
     serviceName,
+    valkeyBudgetMib: values.backplane === "valkey" ? backplaneBudgetMib(values.backplaneMaxGB) : 0,
     cacheMib: values.cacheMiB === 0 ? defaultCacheMib(values) : values.cacheMiB,
     trustedProxies: TRUSTED_PROXIES[values.edge],
   };

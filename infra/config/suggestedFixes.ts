@@ -1,8 +1,10 @@
 /** Legal values that a wrong value probably meant. */
 import { decode, splitList } from "../../app/src/settings/definition.ts";
-import type { Definition, ListDefinition } from "../../app/src/settings/definition.ts";
+import type { ListDefinition, PlainDefinition } from "../../app/src/settings/definition.ts";
 import { nearest } from "../../app/src/settings/nearest.ts";
-import type { Change } from "../../app/src/settings/problem.ts";
+import { HIDDEN } from "../../app/src/settings/problem.ts";
+import type { Change, Problem } from "../../app/src/settings/problem.ts";
+import type { Fault } from "../../app/src/settings/reading.ts";
 import { REQUIRED_FOR_TOKENS } from "../../app/src/settings/relations.ts";
 
 /** What people write for the two. */
@@ -13,7 +15,7 @@ const NO = /^(false|no|off|0)$/i;
 const WITHOUT_SUGGESTED_DEFAULT: readonly string[] = REQUIRED_FOR_TOKENS;
 
 /** A change to a legal value: the one that was probably meant, or else the default. */
-export function suggestFix(definition: Definition, name: string, text: string, key: string): Change {
+export function suggestFix(definition: PlainDefinition, name: string, text: string, key: string): Change {
   if (definition.kind === "list") return setItems(definition, text, key);
   const meant = meantBy(definition, text);
   if (meant === undefined && WITHOUT_SUGGESTED_DEFAULT.includes(name)) return { ask: key };
@@ -28,7 +30,29 @@ export function setItems(definition: ListDefinition, text: string, key: string):
   return items.length > 0 ? { set: key, to: items } : { ask: key, as: "list" };
 }
 
-function meantBy(definition: Exclude<Definition, ListDefinition>, text: string): string | number | undefined {
+/**
+ * Returns the problems of a list of objects, each at the illegal part.
+ * @param isHidden whether the value is secret.
+ */
+export function describeFaults(faults: readonly Fault[], key: string, isHidden = false): readonly Problem[] {
+  return faults.map(({ at, got, expected, remedy }) => ({
+    key: `${key}${at}`,
+    got: isHidden ? HIDDEN : got,
+    expected,
+    fix: [isHidden ? { ask: key, as: "secret" } : fixPart(`${key}${at}`, at, remedy)],
+  }));
+}
+
+function fixPart(part: string, at: string, remedy: Fault["remedy"]): Change {
+  if (remedy === undefined) return { ask: part };
+  if (remedy === "remove") return { remove: part, ...(at === "" && { default: "" }) };
+  return { set: part, to: String(remedy) };
+}
+
+function meantBy(
+  definition: Exclude<PlainDefinition, ListDefinition>,
+  text: string,
+): string | number | undefined {
   switch (definition.kind) {
     case "boolean":
       return YES.test(text) ? "true" : NO.test(text) ? "false" : nearest(text, ["true", "false"]);

@@ -4,6 +4,7 @@ import { decode } from "../../app/src/settings/definition.ts";
 import type { Definition } from "../../app/src/settings/definition.ts";
 import { nearest } from "../../app/src/settings/nearest.ts";
 import type { Change, Problem } from "../../app/src/settings/problem.ts";
+import { readText } from "../../app/src/settings/reading.ts";
 import { configDefinitions } from "./definitions.ts";
 import { PROVIDER_KEYS } from "./providerConfig.ts";
 import { isEncrypted } from "./secrets.ts";
@@ -70,6 +71,9 @@ function moveTo(
   const definition = definitions[name];
   if (definition === undefined) return { set: meant, to: text };
   if (definition.kind === "list") return setItems(definition, text, meant);
+  if (definition.kind === "records") {
+    return "value" in readText(definition, text) ? { set: meant, to: text } : { ask: meant };
+  }
   const value = decode(definition, text);
   if (value === undefined) return suggestFix(definition, name, text, meant);
   const rejected = check(name, value).find(({ key }) => key === meant);

@@ -73,7 +73,7 @@ const SECTIONS: Readonly<Record<string, readonly Key[]>> = {
     "subscriptionsPerConnection",
     "bytesPerSecondPerUser",
   ],
-  Retention: ["retainedMessages", "retainedSeconds", "retainedBytes"],
+  Retention: ["retainedMessages", "retainedSeconds", "retainedBytes", "retention"],
   Backplane: [
     "backplane",
     "backplaneMaxGB",

@@ -9,7 +9,10 @@ const CONFIG = /^config:\n(?: .*\n)*/m;
 /** Replaces the keys in the content of Pulumi.yaml. */
 export function replaceConfigKeys(file: string): string {
   const config = Object.fromEntries(
-    Object.entries(configDefinitions).map(([name, definition]) => [name, describeKey(name, definition)]),
+    Object.entries<Definition>(configDefinitions)
+      // The CLI has no type for lists of objects, and accepts a key that is not in the file.
+      .filter(([, { kind }]) => kind !== "records")
+      .map(([name, definition]) => [name, describeKey(name, definition)]),
   );
   const lines = stringify({ config }, { lineWidth: 0, defaultStringType: "PLAIN" });
   return file.replace(CONFIG, () =>

@@ -101,6 +101,19 @@ describe("configuration overrides", () => {
     ]);
   });
 
+  it("name the part of a list that has to change", async () => {
+    const rules = '[{"channels":"a","seconds":5},{"channels":"a b","second":1}]';
+    assert.deepEqual(await fixesOf({ "websocket:retention": rules }), [
+      "set `retention[0].seconds` to 10 in `-c retention=…`",
+      "remove `retention[1].second` in `-c retention=…`",
+      "set `retention[1].channels` in `-c retention=…`",
+    ]);
+    root = stackFiles({ retention: [{ channels: "a", bytes: 262_144 }] });
+    assert.deepEqual(await fixesOf({ "websocket:maxPayloadBytes": "100000" }), [
+      "`npx pulumi config set --path 'websocket:retention[0].bytes' 400000 --stack dev`",
+    ]);
+  });
+
   it("are quoted for a shell", async () => {
     for (const text of ["a&b", "it's", '["https://a"]', "$(id)", "a;b"]) {
       const overrides: Record<string, string> = { "websocket:jwtIssue": text };

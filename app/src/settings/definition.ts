@@ -51,8 +51,24 @@ export interface ListDefinition extends Described {
   readonly allowed: string;
 }
 
-export type Definition =
+/** A list of objects with the same members. */
+export interface RecordsDefinition<Item extends object = object> extends Described {
+  readonly kind: "records";
+  readonly default: readonly Item[];
+  readonly maxRecords: number;
+  readonly members: Readonly<Record<keyof Item & string, MemberDefinition>>;
+  /** The member that each object has. */
+  readonly required: string;
+}
+
+/** A value in an object of a list. Its default has no effect. */
+export type MemberDefinition = IntegerDefinition | TextDefinition;
+
+/** A definition of values without members. */
+export type PlainDefinition =
   IntegerDefinition | BooleanDefinition | ChoiceDefinition | TextDefinition | ListDefinition;
+
+export type Definition = PlainDefinition | RecordsDefinition;
 
 /** The type of the values of a definition. */
 export type ValueOf<D extends Definition> = D extends IntegerDefinition
@@ -63,7 +79,9 @@ export type ValueOf<D extends Definition> = D extends IntegerDefinition
       ? Choice
       : D extends ListDefinition
         ? readonly string[]
-        : string;
+        : D extends RecordsDefinition<infer Item>
+          ? readonly Item[]
+          : string;
 
 /** A value for each of `Definitions`, under the same names. */
 export type ValuesOf<Definitions extends Readonly<Record<string, Definition>>> = {
@@ -82,6 +100,8 @@ export function allowedValues(definition: Definition): string {
     case "text":
     case "list":
       return definition.allowed;
+    case "records":
+      return `a list of at most ${definition.maxRecords} objects with ${Object.keys(definition.members).join(", ")}`;
   }
 }
 
@@ -89,7 +109,7 @@ export function allowedValues(definition: Definition): string {
  * Parses a value. A list is a JSON array, or its items separated by commas.
  * @returns the value, or `undefined` if the text is not legal.
  */
-export function decode(definition: Definition, text: string): unknown {
+export function decode(definition: PlainDefinition, text: string): unknown {
   switch (definition.kind) {
     case "integer": {
       const value = /^-?\d+$/.test(text) ? Number(text) : NaN;
@@ -124,9 +144,10 @@ export function hasUserInformation(text: string): boolean {
 /** Matches up to the last `@`: user information without escapes can contain every delimiter, and `@` itself. */
 const USER_INFORMATION = /^([^@]*?:\/\/)?.*@/s;
 
-/** Renders a value as the text that {@link decode} reads. */
-export function encode(value: string | number | boolean | readonly string[]): string {
-  return typeof value === "object" ? value.join(",") : String(value);
+/** Renders a value as the text that {@link decode} or `readText` reads: a list of objects as JSON. */
+export function encode(value: string | number | boolean | readonly (string | object)[]): string {
+  if (typeof value !== "object") return String(value);
+  return value.some((item) => typeof item === "object") ? JSON.stringify(value) : value.join(",");
 }
 
 /**

@@ -1,10 +1,11 @@
 /** The settings as environment variables: reading and rendering. */
-import { allowedValues, collect, decode, encode, quoteValue } from "./definition.ts";
+import { collect, encode } from "./definition.ts";
 import { ExpectedError } from "./expectedError.ts";
 import { nearest } from "./nearest.ts";
 import { formatProblems, HIDDEN } from "./problem.ts";
 import type { Problem } from "./problem.ts";
 import { contradictions } from "./relations.ts";
+import { readText } from "./reading.ts";
 import { serviceLinks } from "./serviceLinks.ts";
 import { isSecret, settingDefinitions, settingNames } from "./settings.ts";
 import type { SettingName, Settings } from "./settings.ts";
@@ -44,12 +45,13 @@ export function fromEnvironment(environment: Readonly<Record<string, string | un
     const variable = variableOf(name as SettingName);
     const text = links.includes(variable) ? undefined : environment[variable];
     if (text === undefined || text === "") return definition.default;
-    const value = decode(definition, text);
-    if (value === undefined) {
-      const got = isSecret(name as SettingName) ? HIDDEN : quoteValue(text);
-      problems.push({ key: variable, got, expected: allowedValues(definition), fix: [] });
+    const read = readText(definition, text);
+    if ("value" in read) return read.value;
+    for (const { at, got, expected } of read.faults) {
+      const shown = isSecret(name as SettingName) ? HIDDEN : got;
+      problems.push({ key: `${variable}${at}`, got: shown, expected, fix: [] });
     }
-    return value;
+    return undefined;
   });
 
   const variables = settingNames().map(variableOf);

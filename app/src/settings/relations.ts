@@ -3,7 +3,7 @@ import { allowedValues } from "./definition.ts";
 import type { Problem } from "./problem.ts";
 import { settingDefinitions } from "./settings.ts";
 import type { SettingName, Settings } from "./settings.ts";
-import { KIB } from "./units.ts";
+import { KIB, MIB } from "./units.ts";
 
 /** Messages of the maximum size that a channel must be able to retain, so that a reader may be some messages behind. */
 const MIN_RETAINED_MESSAGES = 4;
@@ -41,7 +41,7 @@ export function byteBurst({
  * @param keyOf returns the key that the operator sets: a variable, or a key of a stack file.
  */
 export function contradictions(settings: Settings, keyOf: (name: SettingName) => string): readonly Problem[] {
-  const { maxPayloadBytes, retainedBytes, access } = settings;
+  const { access } = settings;
   const contradictions: Problem[] = [];
 
   if (access === "token") {
@@ -66,14 +66,47 @@ export function contradictions(settings: Settings, keyOf: (name: SettingName) =>
     }
   }
 
-  const needed = minRetainedBytes(settings);
-  if (retainedBytes < needed) {
-    contradictions.push({
-      key: keyOf("retainedBytes"),
-      got: String(retainedBytes),
-      expected: `at least ${needed}, which is ${MIN_RETAINED_MESSAGES} times ${keyOf("maxPayloadBytes")} (${maxPayloadBytes})`,
-      fix: [{ set: keyOf("retainedBytes"), to: String(needed) }],
-    });
-  }
+  contradictions.push(...checkCache(settings, keyOf), ...checkRetainedBytes(settings, keyOf));
   return contradictions;
+}
+
+/** The cache of a task holds some messages of the maximum size. */
+function checkCache(
+  { cacheMib, maxPayloadBytes }: Settings,
+  keyOf: (name: SettingName) => string,
+): readonly Problem[] {
+  const needed = Math.ceil((MIN_RETAINED_MESSAGES * maxPayloadBytes) / MIB);
+  if (cacheMib >= needed) return [];
+  return [
+    {
+      key: keyOf("cacheMib"),
+      got: String(cacheMib),
+      expected: `at least ${needed}, because ${MIN_RETAINED_MESSAGES} messages of ${keyOf("maxPayloadBytes")} (${maxPayloadBytes}) must fit`,
+      fix: [{ set: keyOf("cacheMib"), to: String(needed) }],
+    },
+  ];
+}
+
+/** A channel retains some messages of the maximum size, and no more than the store of all channels has. */
+function checkRetainedBytes(settings: Settings, keyOf: (name: SettingName) => string): readonly Problem[] {
+  const { maxPayloadBytes, retainedBytes, retention, valkeyUrl, valkeyBudgetMib, cacheMib } = settings;
+  const min = minRetainedBytes(settings);
+  const inMemory = valkeyUrl === "" && valkeyBudgetMib === 0;
+  const storeMib = inMemory ? cacheMib : valkeyBudgetMib === 0 ? Infinity : valkeyBudgetMib;
+  const store = keyOf(inMemory ? "cacheMib" : "valkeyBudgetMib");
+  const max = storeMib * MIB;
+  const values = [
+    { key: keyOf("retainedBytes"), bytes: retainedBytes },
+    ...retention.map(({ bytes }, index) => ({ key: `${keyOf("retention")}[${index}].bytes`, bytes })),
+  ];
+  return values.flatMap(({ key, bytes = min }) => {
+    if (bytes < min) {
+      const expected = `at least ${min}, which is ${MIN_RETAINED_MESSAGES} times ${keyOf("maxPayloadBytes")} (${maxPayloadBytes})`;
+      return [{ key, got: String(bytes), expected, fix: [{ set: key, to: String(min) }] }];
+    }
+    // If even the minimum does not fit, the store has a problem of its own.
+    if (bytes <= max || max < min) return [];
+    const expected = `at most ${max}, because ${store} allows ${storeMib} MiB for all channels`;
+    return [{ key, got: String(bytes), expected, fix: [{ set: key, to: String(max) }] }];
+  });
 }

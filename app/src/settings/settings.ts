@@ -5,6 +5,7 @@
 import { CLOUDFRONT_IDLE_SECONDS } from "./contract.ts";
 import { collect } from "./definition.ts";
 import type { Definition, ValuesOf } from "./definition.ts";
+import { retentionDefinitions } from "./retentionSettings.ts";
 import { KIB, MIB } from "./units.ts";
 import { canonicalOrigin, isFetchable, isValkeyUrl, ORIGIN } from "./urls.ts";
 
@@ -153,34 +154,7 @@ export const settingDefinitions = {
     description:
       "Maximum sustained rate of bytes per user and task; the connection that exceeds it is closed with 1008 after a burst",
   },
-  retainedMessages: {
-    kind: "integer",
-    variable: "WEBSOCKET_RETAINED_MESSAGES",
-    unit: "messages",
-    default: 10_000,
-    min: 100,
-    max: 1_000_000,
-    description: "Number of messages retained per channel; a client can resume within them",
-  },
-  retainedSeconds: {
-    kind: "integer",
-    variable: "WEBSOCKET_RETAINED_SECONDS",
-    unit: "seconds",
-    default: 300,
-    min: 10,
-    max: 86_400,
-    description: "Time for which messages are retained per channel",
-  },
-  retainedBytes: {
-    kind: "integer",
-    variable: "WEBSOCKET_RETAINED_BYTES",
-    unit: "bytes",
-    default: MIB,
-    min: 64 * KIB,
-    max: 1024 * MIB,
-    description:
-      "Bytes of messages retained per channel; a client that is further behind is closed with 1013",
-  },
+  ...retentionDefinitions,
   maxChannels: {
     kind: "integer",
     variable: "WEBSOCKET_MAX_CHANNELS",

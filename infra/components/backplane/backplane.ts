@@ -1,7 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { MIB } from "../../../app/src/settings/units.ts";
 import { createGenerations } from "../generations.ts";
 import type { Generations } from "../generations.ts";
 import { protectIf } from "../protection.ts";
@@ -23,13 +22,6 @@ const PORTS = { first: 6379, last: 6380 } as const;
 /** ElastiCache accepts 16 to 128 characters and not all symbols, so the password has only letters and digits. */
 const PASSWORD_LENGTH = 64;
 const ID_BYTES = 4;
-
-/**
- * Share of the cache that channels may use. At its maximum, ElastiCache evicts keys, which include acknowledged messages.
- * The rest is a reserve for keys that expire late and for memory that the server does not count.
- */
-const BUDGET_SHARE = 0.75;
-const GB = 1_000_000_000;
 
 /** ElastiCache publishes its metrics once per minute. */
 const METRIC_PERIOD_SECONDS = 60;
@@ -74,8 +66,6 @@ export const suppressions: readonly Suppression[] = [
 export class Backplane extends pulumi.ComponentResource {
   /** URL without the password, such as `rediss://user@host:6379`. Available after the security group rules exist. */
   readonly url: pulumi.Output<string>;
-  /** Memory that channels may use, in MiB. */
-  readonly budgetMib: number;
   /** ARNs of the SSM parameters with the current and the previous password. Tasks of the last deployment use the previous one. */
   readonly passwordArns: Generations<pulumi.Output<string>>;
 
@@ -201,7 +191,6 @@ export class Backplane extends pulumi.ComponentResource {
       child,
     );
 
-    this.budgetMib = Math.floor((args.maxGB * GB * BUDGET_SHARE) / MIB);
     this.url = pulumi.all([cache.endpoints, fromTasks.id, toBackplane.id]).apply(([[endpoint]]) => {
       if (endpoint === undefined) throw new Error(`ElastiCache returned no endpoint for ${name}.`);
       return `rediss://${USER_NAME}@${endpoint.address}:${endpoint.port}`;
@@ -209,7 +198,6 @@ export class Backplane extends pulumi.ComponentResource {
     this.passwordArns = [current.arn, ...previous.map(({ arn }) => arn)];
     this.registerOutputs({
       url: this.url,
-      budgetMib: this.budgetMib,
       passwordArns: this.passwordArns,
     });
   }

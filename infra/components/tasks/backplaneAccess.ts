@@ -5,8 +5,6 @@ import type { Generations } from "../generations.ts";
 export interface BackplaneAccess {
   /** URL without the password, such as `rediss://user@host:6379`. */
   readonly url: pulumi.Input<string>;
-  /** Memory that channels may use, in MiB. */
-  readonly budgetMib: number;
   /** ARNs of the SSM parameters with the current and the previous password. */
   readonly passwordArns: Generations<pulumi.Input<string>>;
 }

@@ -20,11 +20,7 @@ export function describeServerContainer(
   inputs: Readonly<Partial<Record<SettingName, pulumi.Input<string>>>>,
   backplane: BackplaneAccess | undefined,
 ): Container {
-  const plain = toEnvironment({
-    ...settings,
-    valkeyCluster: backplane !== undefined,
-    valkeyBudgetMib: backplane?.budgetMib ?? settings.valkeyBudgetMib,
-  });
+  const plain = toEnvironment({ ...settings, valkeyCluster: backplane !== undefined });
   const { valkeyPassword } = settingDefinitions;
   const later = { ...inputs, ...(backplane !== undefined && { valkeyUrl: backplane.url }) };
   const environment: Record<string, pulumi.Input<string>> = { ...plain };

@@ -1,5 +1,5 @@
 import type { Change } from "../../../app/src/settings/problem.ts";
-import { eachFix } from "../configError.ts";
+import { eachFix, isPart } from "../configError.ts";
 import type { ConfigSource } from "../configError.ts";
 import { configDefinitions } from "../definitions.ts";
 import type { KeyDefinition } from "../keyDefinition.ts";
@@ -20,8 +20,9 @@ function describeChange(change: Change): string {
   return `\`${set}: ${typeof to === "string" && hasLiteral(set) ? to : JSON.stringify(to)}\``;
 }
 
-/** Whether the values of an argument are numbers or booleans. */
+/** Whether the values of an argument are numbers or booleans. Only numbers in a list of objects have a legal replacement. */
 function hasLiteral(name: string): boolean {
+  if (isPart(name)) return true;
   const definitions: Readonly<Record<string, KeyDefinition>> = configDefinitions;
   return ["number", "boolean"].includes(typeof definitions[name]?.default);
 }

@@ -133,8 +133,10 @@ export interface ConfigArguments {
   readonly retainedMessages?: number;
   /** Time for which messages are retained per channel (seconds, 10 to 86400). @default 300 */
   readonly retainedSeconds?: number;
-  /** Bytes of messages retained per channel; a client that is further behind is closed with 1013 (bytes, 65536 to 1073741824). @default 1048576 */
+  /** Bytes of messages retained per channel; a client that is further behind has lost messages (bytes, 65536 to 1073741824). @default 1048576 */
   readonly retainedBytes?: number;
+  /** Retention of some channels; the first rule that includes a channel applies to it. @default [] */
+  readonly retention?: readonly RetentionRuleArgs[];
   /** Maximum number of channels per task; subscriptions to further channels are rejected, and upgrades with 503 (channels, 1 to 1000000). @default 50000 */
   readonly maxChannels?: number;
   /** Time that a publish waits for the backplane before it is refused (seconds, 1 to 60). @default 5 */
@@ -163,4 +165,16 @@ export interface ConfigArguments {
   readonly drainSeconds?: number;
   /** Minimum severity of log lines. @default "info" */
   readonly logLevel?: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+}
+
+/** An object in `retention`. */
+export interface RetentionRuleArgs {
+  /** Channels of the rule: a name, a prefix that ends with *, or / for the default channel. */
+  readonly channels: string;
+  /** Number of messages; by default retainedMessages (messages, 100 to 1000000). */
+  readonly messages?: number;
+  /** Bytes of messages; by default retainedBytes (bytes, 65536 to 1073741824). */
+  readonly bytes?: number;
+  /** Time in seconds; by default retainedSeconds (seconds, 10 to 86400). */
+  readonly seconds?: number;
 }

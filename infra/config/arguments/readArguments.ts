@@ -1,8 +1,10 @@
 /** The arguments of a service, which have the names and rules of the configuration keys. */
 import * as pulumi from "@pulumi/pulumi";
 import { allowedValues, collect, decode } from "../../../app/src/settings/definition.ts";
+import type { PlainDefinition } from "../../../app/src/settings/definition.ts";
 import { nearest } from "../../../app/src/settings/nearest.ts";
 import type { Problem } from "../../../app/src/settings/problem.ts";
+import { readRecords } from "../../../app/src/settings/reading.ts";
 import { completeServerImage } from "../ownServer/serverImage.ts";
 import type { ServerImageArgs } from "../ownServer/serverImage.ts";
 import { checkOwnArguments } from "../ownServer/ownArguments.ts";
@@ -13,7 +15,7 @@ import { configDefinitions } from "../definitions.ts";
 import type { KeyDefinition } from "../keyDefinition.ts";
 import { resolveValues, withoutWrongKeys } from "../serviceConfig.ts";
 import type { ConfigValues, ServiceConfig } from "../serviceConfig.ts";
-import { suggestFix } from "../suggestedFixes.ts";
+import { describeFaults, suggestFix } from "../suggestedFixes.ts";
 import { argumentsOf } from "./argumentSource.ts";
 import type { ConfigArguments } from "./configArguments.ts";
 import { checkTransform } from "./checkTransform.ts";
@@ -73,10 +75,11 @@ function readValues(given: ReadonlyMap<string, unknown>, problems: Problem[]): C
   const values = collect(configDefinitions, (definition, name) => {
     if (!given.has(name) || refused.has(name) || (name === "access" && !isSet(name)))
       return definition.default;
-    const value = given.get(name);
-    const problem = checkValue(definition, name, value);
-    if (problem === undefined) return value;
-    problems.push(name === "access" ? { ...problem, ...suggestAccess(isSet, keyOf) } : problem);
+    const read = readValue(definition, name, given.get(name));
+    if ("value" in read) return read.value;
+    problems.push(
+      ...read.problems.map((one) => (name === "access" ? { ...one, ...suggestAccess(isSet, keyOf) } : one)),
+    );
     return definition.default;
   });
   if (!given.has("image")) {
@@ -91,24 +94,28 @@ function readValues(given: ReadonlyMap<string, unknown>, problems: Problem[]): C
   };
 }
 
-function checkValue(definition: KeyDefinition, name: string, value: unknown): Problem | undefined {
+function readValue(
+  definition: KeyDefinition,
+  name: string,
+  value: unknown,
+): { readonly value: unknown } | { readonly problems: readonly Problem[] } {
   if (isLater(value)) {
-    if (definition.isInput === true) return undefined;
+    if (definition.isInput === true) return { value };
     const expected = `${allowedValues(definition)} as a plain value, because rules or the set of resources depend on it`;
-    return { key: name, got: "an output or a promise", expected, fix: [] };
+    return { problems: [{ key: name, got: "an output or a promise", expected, fix: [] }] };
   }
-  if (isLegal(definition, value)) return undefined;
-  const text = typeof value === "string" ? value : describeValue(value);
-  return {
-    key: name,
-    got: describeValue(value),
-    expected: allowedValues(definition),
-    fix: [suggestFix(definition, name, text, name)],
-  };
+  if (definition.kind === "records") {
+    const read = readRecords(definition, value);
+    return "value" in read ? read : { problems: describeFaults(read.faults, name) };
+  }
+  if (isLegal(definition, value)) return { value };
+  const got = describeValue(value);
+  const fix = [suggestFix(definition, name, typeof value === "string" ? value : got, name)];
+  return { problems: [{ key: name, got, expected: allowedValues(definition), fix }] };
 }
 
 /** Whether a value has the type and the range of its definition. Items of a list that are outputs are not known. */
-function isLegal(definition: KeyDefinition, value: unknown): boolean {
+function isLegal(definition: PlainDefinition & KeyDefinition, value: unknown): boolean {
   if (definition.kind !== "list") {
     return typeof value === typeof definition.default && decode(definition, String(value)) !== undefined;
   }

@@ -1,5 +1,6 @@
 /** Rules between the keys of the workload: values that are legal each by itself, and not together. */
 import { contradictions } from "../../../app/src/settings/relations.ts";
+import type { SettingName } from "../../../app/src/settings/settings.ts";
 import { KIB, MIB } from "../../../app/src/settings/units.ts";
 import type { Change, Problem } from "../../../app/src/settings/problem.ts";
 import { cacheBytes, cacheMibThatFits } from "./cacheMemory.ts";
@@ -12,6 +13,12 @@ import { checkSchedules } from "./scheduleRules.ts";
 import { checkTimeouts } from "./timeouts.ts";
 
 type KeyOf = (name: string) => string;
+
+/** The keys from which the program derives a setting. */
+const KEYS: Readonly<Partial<Record<SettingName, string>>> = {
+  cacheMib: "cacheMiB",
+  valkeyBudgetMib: "backplaneMaxGB",
+};
 
 /** What the rules of the workload compare. */
 export type Workload = ScalingConfig &
@@ -40,7 +47,7 @@ export function checkWorkload(config: Workload, keyOf: KeyOf): readonly Problem[
     ...checkSchedules(config, keyOf),
     ...checkMemory(config, keyOf),
     ...checkKeySet(settings, keyOf),
-    ...contradictions(settings, keyOf),
+    ...contradictions(settings, (name) => keyOf(KEYS[name] ?? name)),
     ...checkTimeouts(
       { ...config, heartbeatSeconds: settings.heartbeatSeconds, drainSeconds: settings.drainSeconds },
       keyOf,

@@ -19,8 +19,14 @@ import {
   settingNames,
 } from "../../../app/src/settings/settings.ts";
 import type { SettingDefinition, Settings } from "../../../app/src/settings/settings.ts";
+import { KIB, MIB } from "../../../app/src/settings/units.ts";
 import { allowedValues, decode } from "../../../app/src/settings/definition.ts";
-import type { ListDefinition, TextDefinition } from "../../../app/src/settings/definition.ts";
+import type {
+  Definition,
+  ListDefinition,
+  MemberDefinition,
+  TextDefinition,
+} from "../../../app/src/settings/definition.ts";
 
 /** Any text that is legal for a setting, or for an item of its list. */
 function matching({ pattern, isLegal }: TextDefinition | ListDefinition): fc.Arbitrary<string> {
@@ -28,7 +34,7 @@ function matching({ pattern, isLegal }: TextDefinition | ListDefinition): fc.Arb
 }
 
 /** Any legal value of a setting. */
-function legal(definition: SettingDefinition): fc.Arbitrary<unknown> {
+function legal(definition: Definition): fc.Arbitrary<unknown> {
   switch (definition.kind) {
     case "integer":
       return fc.integer({ min: definition.min, max: definition.max });
@@ -40,6 +46,17 @@ function legal(definition: SettingDefinition): fc.Arbitrary<unknown> {
       return matching(definition);
     case "list":
       return fc.array(matching(definition), { maxLength: 4 });
+    case "records": {
+      const { members, maxRecords, required } = definition;
+      const model = Object.entries<SettingDefinition | MemberDefinition>(members);
+      return fc.array(
+        fc.record(Object.fromEntries(model.map(([name, member]) => [name, legal(member)])), {
+          requiredKeys: [required],
+          noNullPrototype: true,
+        }),
+        { maxLength: maxRecords },
+      );
+    }
   }
 }
 
@@ -204,6 +221,7 @@ describe("the settings", () => {
     boolean: ["yes"],
     choice: ["INFO", "loud"],
     text: ["two words"],
+    records: ["two words", "["],
     list: ["example.com", "https://example.com/path", "https://a.example,,https://b.example"],
   };
   for (const name of settingNames()) {
@@ -243,6 +261,103 @@ describe("the settings", () => {
     assert.match(contradiction.expected, /stack:maxPayloadBytes/);
     assert.deepEqual(contradiction.fix, [{ set: "stack:retainedBytes", to: "400000" }]);
     assert.deepEqual(contradictions({ ...given, retainedBytes: 400_000 }, String), []);
+  });
+
+  it("contradict each other if the cache has no room for some messages of the maximum size", () => {
+    const given = { ...defaultSettings(), maxPayloadBytes: 3 * MIB, retainedBytes: 12 * MIB, cacheMib: 12 };
+    assert.deepEqual(contradictions(given, String), []);
+    const [problem, ...others] = contradictions(
+      {
+        ...given,
+        maxPayloadBytes: 3 * MIB + 1,
+        retainedBytes: 13 * MIB,
+        valkeyUrl: "redis://a",
+        cacheMib: 12,
+      },
+      String,
+    );
+    assert.deepEqual(others, []);
+    assert.equal(problem?.key, "cacheMib");
+    assert.deepEqual(problem.fix, [{ set: "cacheMib", to: "13" }]);
+  });
+
+  it("contradict each other if a channel retains more than all channels may", () => {
+    const bytes = 65 * MIB;
+    const keysOf = (changes: Partial<Settings>): readonly string[] =>
+      contradictions({ ...defaultSettings(), ...changes }, String).map(({ key }) => key);
+    assert.deepEqual(keysOf({ retainedBytes: bytes }), ["retainedBytes"]);
+    assert.deepEqual(keysOf({ retainedBytes: bytes, cacheMib: 65 }), []);
+    assert.deepEqual(keysOf({ retainedBytes: bytes, valkeyUrl: "redis://a" }), []);
+    assert.deepEqual(keysOf({ retainedBytes: bytes, valkeyUrl: "redis://a", valkeyBudgetMib: 64 }), [
+      "retainedBytes",
+    ]);
+    assert.deepEqual(keysOf({ retainedBytes: bytes, valkeyUrl: "redis://a", valkeyBudgetMib: 65 }), []);
+    const retention = [{ channels: "a" }, { channels: "b", bytes }, { channels: "c", bytes: 64 * KIB }];
+    const problems = contradictions({ ...defaultSettings(), retention }, String);
+    assert.deepEqual(
+      problems.map(({ key, expected }) => `${key} ${expected}`),
+      [
+        "retention[1].bytes at most 67108864, because cacheMib allows 64 MiB for all channels",
+        "retention[2].bytes at least 262144, which is 4 times maxPayloadBytes (65536)",
+      ],
+    );
+    assert.deepEqual(problems[0]?.fix, [{ set: "retention[1].bytes", to: "67108864" }]);
+  });
+
+  describe("about the retention", () => {
+    const read = (rules: unknown): Settings["retention"] =>
+      fromEnvironment({ HOST: LOCAL.host, WEBSOCKET_RETENTION: JSON.stringify(rules) }).retention;
+
+    it("have the members of each rule in one order", () => {
+      const rules = [
+        { seconds: 60, messages: 100, channels: "user.*" },
+        { channels: "/", bytes: null },
+      ];
+      const expected = [{ channels: "user.*", messages: 100, seconds: 60 }, { channels: "/" }];
+      assert.equal(JSON.stringify(read(rules)), JSON.stringify(expected));
+      assert.deepEqual(toEnvironment({ retention: read(rules) }), { WEBSOCKET_RETENTION: JSON.stringify(expected) });
+      assert.deepEqual(read([]), []);
+      assert.deepEqual(read(Array.from({ length: 32 }, () => ({ channels: "a" }))).length, 32);
+    });
+
+    for (const [rules, ...lines] of [
+      [
+        [{ channels: "a" }, { channels: "user.*", seconds: 5 }],
+        "`WEBSOCKET_RETENTION[1].seconds`: got 5; expected a whole number from 10 to 86400 (seconds)",
+      ],
+      [
+        [{ channels: "a", messages: 1.5, bytes: true, seconds: "ten" }],
+        "`WEBSOCKET_RETENTION[0].messages`: got 1.5; expected a whole number from 100 to 1000000 (messages)",
+        "`WEBSOCKET_RETENTION[0].bytes`: got true; expected a whole number from 65536 to 1073741824 (bytes)",
+        '`WEBSOCKET_RETENTION[0].seconds`: got "ten"; expected a whole number from 10 to 86400 (seconds)',
+      ],
+      [
+        [{}, { channels: "a/b" }, { channels: ["a"] }],
+        "`WEBSOCKET_RETENTION[0].channels`: got nothing; expected the name of a channel, a prefix of names that ends with *, or / for the default channel",
+        '`WEBSOCKET_RETENTION[1].channels`: got "a/b"; expected the name',
+        "`WEBSOCKET_RETENTION[2].channels`: got a list; expected the name",
+      ],
+      [
+        [{ channels: "a", second: 60, "x y": 1, ["__proto__"]: 1 }, "user.*", null],
+        "`WEBSOCKET_RETENTION[0].second`: got an unknown member; expected a known one (did you mean seconds?)",
+        '`WEBSOCKET_RETENTION[0]["x y"]`: got an unknown member; expected one of channels, messages, bytes, seconds',
+        "`WEBSOCKET_RETENTION[0].__proto__`: got an unknown member; expected one of channels",
+        '`WEBSOCKET_RETENTION[1]`: got "user.*"; expected an object with channels, messages, bytes, seconds',
+        "`WEBSOCKET_RETENTION[2]`: got null; expected an object",
+      ],
+      [
+        Array.from({ length: 33 }, () => ({ channels: "a" })),
+        "`WEBSOCKET_RETENTION`: got 33 objects; expected at most 32",
+      ],
+      [{ channels: "a" }, "`WEBSOCKET_RETENTION`: got an object; expected a list of at most 32 objects"],
+    ] as const) {
+      it(`report each illegal part, as in ${JSON.stringify(rules).slice(0, 60)}`, () => {
+        const { message } = problemsOf({ HOST: LOCAL.host, WEBSOCKET_RETENTION: JSON.stringify(rules) });
+        const found = message.split("\n  ").slice(1);
+        assert.equal(found.length, lines.length, message);
+        for (const [index, line] of lines.entries()) assert.ok(found[index]?.startsWith(line), message);
+      });
+    }
   });
 
   for (const host of ["localhost", "127.0.0.1", "127.8.8.8", "::1"]) {

@@ -33,7 +33,6 @@ describe("the container of another server", () => {
     const url = "rediss://websocket@cache.example:6379";
     const { environment, secrets, previousSecretArns } = describeOwnContainer({ uri: "nginx" }, args, {
       url,
-      budgetMib: 100,
       passwordArns: [PARAMETER, `${PARAMETER}-1`],
     });
     assert.deepEqual(

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { decode, encode } from "../../../app/src/settings/definition.ts";
+import { encode } from "../../../app/src/settings/definition.ts";
 import type { Problem } from "../../../app/src/settings/problem.ts";
+import { readText } from "../../../app/src/settings/reading.ts";
 import { configDefinitions } from "../../../infra/config/definitions.ts";
 import { ConfigError, stackFile } from "../../../infra/config/configError.ts";
 import { evaluateStack } from "../../../infra/evaluation/evaluate.ts";
@@ -18,7 +19,7 @@ describe("the configuration", () => {
   it("has legal defaults", () => {
     for (const [name, definition] of Object.entries(configDefinitions)) {
       if (definition.kind === "list") continue;
-      assert.deepEqual(decode(definition, encode(definition.default)), definition.default, name);
+      assert.deepEqual(readText(definition, encode(definition.default)), { value: definition.default }, name);
     }
   });
 
@@ -107,6 +108,63 @@ describe("the configuration", () => {
     for (const [key, value, ...parts] of cases) {
       it(`reports ${key} ${value ?? "(absent)"}`, () => assertProblem({ [key]: value }, key, parts));
     }
+  });
+
+  describe("with rules of the retention", () => {
+    const commandFor = async (rules: string): Promise<readonly string[]> =>
+      (await problemsIn({ retention: rules })).map(lineOf);
+
+    it("reports each illegal part with a command that changes only this part", async () => {
+      const rules = [
+        { channels: "a", seconds: "60" },
+        { channels: "user.*", seconds: 5, second: 5, bytes: "many" },
+        { channels: "a b" },
+      ];
+      assert.deepEqual(await commandFor(JSON.stringify(rules)), [
+        "`websocket:retention[1].second`: got an unknown member; expected a known one (did you mean seconds?). Fix: " +
+          "`npx pulumi config rm --path 'websocket:retention[1].second' --stack dev`",
+        '`websocket:retention[1].bytes`: got "many"; expected a whole number from 65536 to 1073741824 (bytes). Fix: ' +
+          "`npx pulumi config rm --path 'websocket:retention[1].bytes' --stack dev`",
+        "`websocket:retention[1].seconds`: got 5; expected a whole number from 10 to 86400 (seconds). Fix: " +
+          "`npx pulumi config set --path 'websocket:retention[1].seconds' 10 --stack dev`",
+        '`websocket:retention[2].channels`: got "a b"; expected the name of a channel, a prefix of names that ends with *, or ' +
+          "/ for the default channel. Fix: `npx pulumi config set --path 'websocket:retention[2].channels' --stack dev`",
+      ]);
+    });
+
+    it("reports a value that is no list", async () => {
+      for (const text of ["user.*", "{}", "[", "1"]) {
+        const [line, ...others] = await commandFor(text);
+        assert.deepEqual(others, []);
+        assert.match(line ?? "", /^`websocket:retention`: got .*; expected a list of at most 32 objects/);
+        assert.ok(line?.endsWith("Fix: `npx pulumi config rm websocket:retention --stack dev`"), line);
+      }
+    });
+
+    it("reports a rule that the store or the largest message contradicts", async () => {
+      const rules = [
+        { channels: "a", bytes: 65_536 },
+        { channels: "b", bytes: 800_000_000 },
+      ];
+      assert.deepEqual(await commandFor(JSON.stringify(rules)), [
+        "`websocket:retention[0].bytes`: got 65536; expected at least 262144, which is 4 times websocket:maxPayloadBytes " +
+          "(65536). Fix: `npx pulumi config set --path 'websocket:retention[0].bytes' 262144 --stack dev`",
+        "`websocket:retention[1].bytes`: got 800000000; expected at most 749731840, because websocket:backplaneMaxGB allows 715 " +
+          "MiB for all channels. Fix: `npx pulumi config set --path 'websocket:retention[1].bytes' 749731840 --stack dev`",
+      ]);
+      assert.deepEqual(
+        await problemsIn({ retention: '[{ "channels": "b", "bytes": 800000000 }]', backplaneMaxGB: "2" }),
+        [],
+      );
+    });
+
+    it("is read from a stack file, also with quoted numbers, and moves from a misspelt key", async () => {
+      const rules = '[{"channels":"user.*","messages":"100","seconds":60}]';
+      assert.deepEqual(await problemsIn({ retention: rules }), []);
+      const { fix } = await onlyProblemIn({ retentoin: rules });
+      assert.deepEqual(fix[0], { set: "websocket:retention", to: rules });
+      assert.deepEqual((await onlyProblemIn({ retentoin: "x" })).fix[0], { ask: "websocket:retention" });
+    });
   });
 
   describe("with tokens", () => {

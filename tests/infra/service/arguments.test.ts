@@ -79,6 +79,18 @@ describe("the arguments of WebSocketService", () => {
       '`allowedOrigins`: got "https://a.example"; expected origins such as https://app.example.com or https://*.example.com, without a path, or null; an empty list admits every origin. Fix: `allowedOrigins: ["https://a.example"]`',
     ],
     [
+      { retention: [{ channels: "user.*", seconds: 5 }] },
+      "`retention[0].seconds`: got 5; expected a whole number from 10 to 86400 (seconds). Fix: `retention[0].seconds: 10`",
+    ],
+    [
+      { retention: [{ channels: "a", messages: pulumi.output(100) }] },
+      "`retention[0].messages`: got an object; expected a whole number from 100 to 1000000 (messages). Fix: remove `retention[0].messages`",
+    ],
+    [
+      { retention: { channels: "a" } },
+      "`retention`: got an object; expected a list of at most 32 objects with channels, messages, bytes, seconds. Fix: remove `retention`",
+    ],
+    [
       { minTasks: pulumi.output(2) },
       "`minTasks`: got an output or a promise; expected a whole number from 1 to 1000 (tasks) as a plain value, because rules or the set of resources depend on it.",
     ],
