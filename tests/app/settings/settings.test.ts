@@ -315,7 +315,9 @@ describe("the settings", () => {
       ];
       const expected = [{ channels: "user.*", messages: 100, seconds: 60 }, { channels: "/" }];
       assert.equal(JSON.stringify(read(rules)), JSON.stringify(expected));
-      assert.deepEqual(toEnvironment({ retention: read(rules) }), { WEBSOCKET_RETENTION: JSON.stringify(expected) });
+      assert.deepEqual(toEnvironment({ retention: read(rules) }), {
+        WEBSOCKET_RETENTION: JSON.stringify(expected),
+      });
       assert.deepEqual(read([]), []);
       assert.deepEqual(read(Array.from({ length: 32 }, () => ({ channels: "a" }))).length, 32);
     });
