@@ -147,7 +147,7 @@ const USER_INFORMATION = /^([^@]*?:\/\/)?.*@/s;
 /** Renders a value as the text that {@link decode} or `readText` reads: a list of objects as JSON. */
 export function encode(value: string | number | boolean | readonly (string | object)[]): string {
   if (typeof value !== "object") return String(value);
-  return value.some((item) => typeof item === "object") ? JSON.stringify(value) : value.join(",");
+  return value.every((item) => typeof item === "string") ? value.join(",") : JSON.stringify(value);
 }
 
 /**

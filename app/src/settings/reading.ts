@@ -106,8 +106,9 @@ function faultOf(at: string, value: unknown, expected: string, remedy?: "remove"
 function describe(value: unknown): string {
   if (value === undefined) return "nothing";
   if (typeof value === "string") return quoteValue(value);
+  if (value === null || typeof value === "number" || typeof value === "boolean") return String(value);
   if (Array.isArray(value)) return "a list";
-  return typeof value === "object" && value !== null ? "an object" : String(value);
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

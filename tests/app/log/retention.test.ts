@@ -71,7 +71,7 @@ describe("a pattern of channels", () => {
   });
 
   it("without a wildcard includes exactly the channel with this name", () => {
-    const texts = fc.string({ unit: fc.constantFrom(..."a.~-_/é "), maxLength: 4 });
+    const texts = fc.string({ unit: fc.constantFrom("a", ".", "~", "-", "_", "/", "é", " "), maxLength: 4 });
     fc.assert(
       fc.property(texts, (text) => {
         assert.equal(isPattern(text), isChannelName(text) || text === "/");
