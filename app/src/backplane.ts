@@ -1,8 +1,9 @@
 /** The message log that the settings choose, and the registry of tasks. */
 import type { Logger } from "pino";
 
-import type { MessageLog, Retention, TaskRegistry } from "./log/log.ts";
+import type { MessageLog, TaskRegistry } from "./log/log.ts";
 import { createMemoryLog } from "./log/memory/memoryLog.ts";
+import { createRetention } from "./log/retention.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { Settings } from "./settings/settings.ts";
 
@@ -18,7 +19,7 @@ export async function openBackplane(
   metrics: Metrics,
   logger: Logger,
 ): Promise<Backplane> {
-  const retentionOf = (): Retention => settings;
+  const retentionOf = createRetention(settings);
   if (settings.valkeyUrl === "") return { log: createMemoryLog({ retentionOf }), registry: undefined };
 
   // Loaded only if it is used.

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 
 import fc from "fast-check";
+import { pino } from "pino";
 
+import { openBackplane } from "../../../app/src/backplane.ts";
 import { createRetention } from "../../../app/src/log/retention.ts";
 import { matchesChannel } from "../../../app/src/settings/channelPattern.ts";
+import { Metrics } from "../../../app/src/metrics/metrics.ts";
 import { readText } from "../../../app/src/settings/reading.ts";
 import { defaultSettings, settingDefinitions } from "../../../app/src/settings/settings.ts";
 import { isChannelName } from "../../../app/src/wire/channelName.ts";
@@ -47,6 +50,23 @@ describe("the retention of a channel", () => {
       retainedBytes,
       retainedSeconds,
     });
+  });
+});
+
+describe("the log of a server", () => {
+  it("retains the messages that the rules of its settings name", async () => {
+    const settings = { ...defaultSettings(), retention: [{ channels: "short.*", messages: 100 }] };
+    const { log } = await openBackplane(settings, new Metrics(), pino({ level: "silent" }));
+    try {
+      for (const channel of ["short.1", "long"]) {
+        let epoch = "";
+        for (let n = 0; n < 3000; n++) ({ epoch } = await log.append({ channel, record: "{}" }));
+        const { from } = await log.read(channel, { epoch, next: 1 }, 1000);
+        assert.equal(from.next > 1, channel === "short.1");
+      }
+    } finally {
+      await log.close();
+    }
   });
 });
 
