@@ -79,13 +79,21 @@ describe("the component in other languages", function () {
   });
 
   it("reports every illegal value by the name of its argument", async () => {
-    setArguments({ access: "everyone", maxTasks: 0 });
+    setArguments({
+      access: "everyone",
+      maxTasks: 0,
+      retention: [
+        { channels: "a", messages: 100 },
+        { channels: "user.*", seconds: 5 },
+      ],
+    });
     const { code, stdout } = await project.run("preview");
 
     assert.notEqual(code, 0);
     assert.match(stdout, /`access`: got "everyone"; expected one of token, open/);
     assert.match(stdout, /`maxTasks`: got 0; expected a whole number from 1/);
-    assert.doesNotMatch(stdout, /at .*\.ts:\d+/);
+    assert.match(stdout, /`retention\[1\]\.seconds`: got 5; expected a whole number from 10/);
+    assert.doesNotMatch(stdout, /`retention\[0\]|at .*\.ts:\d+/);
     assert.deepEqual(project.cloud.changes(), []);
   });
 

@@ -77,6 +77,23 @@ describe("the real Pulumi engine", function () {
     });
   });
 
+  it("reads rules of the retention that its own commands have set", async () => {
+    const project = await createProject("dev");
+    try {
+      const setPart = (part: string, value: string): Promise<string> =>
+        project.pulumi("config", "set", "--path", `websocket:retention[0].${part}`, value);
+      await setPart("channels", "user.*");
+      await setPart("seconds", "5");
+      const { stdout } = await project.run("preview");
+      const [, fix = ""] =
+        /`websocket:retention\[0\]\.seconds`: got 5; .* Fix: `npx pulumi (.*)`/.exec(stdout) ?? [];
+      await project.pulumi(...fix.replaceAll("'", "").split(" "));
+      assert.match(await project.pulumi("preview"), /\+ \d+ to create/);
+    } finally {
+      project.close();
+    }
+  });
+
   // The stack is created before the tests, so each test can run alone. A transition first applies the skipped ones.
   describe("with the stack dev", () => {
     let run: StackRun;
