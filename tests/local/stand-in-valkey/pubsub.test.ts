@@ -19,7 +19,10 @@ const NO_CHANNEL = "No permissions to access a channel";
 const WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
 const IN_SCRIPT = " script: on @user_script:1.";
 
-type Server = { readonly port: number; close(): Promise<void> };
+interface Server {
+  readonly port: number;
+  close(): Promise<void>;
+}
 
 const STARTS: Readonly<Record<string, (test: Mocha.Context) => Promise<Server>>> = {
   "the stand-in": () => startStandIn(USER),
