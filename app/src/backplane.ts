@@ -6,6 +6,7 @@ import { createMemoryLog } from "./log/memory/memoryLog.ts";
 import { createRetention } from "./log/retention.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { Settings } from "./settings/settings.ts";
+import { MIB } from "./settings/units.ts";
 
 export interface Backplane {
   readonly log: MessageLog;
@@ -20,7 +21,10 @@ export async function openBackplane(
   logger: Logger,
 ): Promise<Backplane> {
   const retentionOf = createRetention(settings);
-  if (settings.valkeyUrl === "") return { log: createMemoryLog({ retentionOf }), registry: undefined };
+  if (settings.valkeyUrl === "") {
+    const maxBytes = settings.cacheMib * MIB;
+    return { log: createMemoryLog({ retentionOf, maxBytes }), registry: undefined };
+  }
 
   // Loaded only if it is used.
   const { createValkeyLog } = await import("./log/valkey/valkeyLog.ts");

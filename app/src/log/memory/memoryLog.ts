@@ -1,19 +1,20 @@
+import { settingDefinitions } from "../../settings/settings.ts";
+import { MIB } from "../../settings/units.ts";
 import { IdInUseError } from "../log.ts";
 import type { MessageLog, RetentionOf } from "../log.ts";
+import { MemoryBudget } from "./memoryBudget.ts";
 import { MemoryChannel } from "./memoryChannel.ts";
-import { UnreadChannels } from "./unreadChannels.ts";
 
-/** Interval at which old entries and unused channels are dropped, as a share of the retention time. */
-const SWEEP_SHARE = 0.25;
-
-/**
- * Memory for all channels without a reader, as a number of full channels. A channel has no reader while its only one
- * reconnects, so some must be kept. They must not fill a task's memory, because one client can open any number of channels.
- */
-const UNREAD_FULL_CHANNELS = 64;
+/** Interval at which old entries and unused channels are evicted if the log is not used. It costs nothing unless there are any. */
+const SWEEP_MS = 1000;
 
 export interface MemoryLogOptions {
   readonly retentionOf: RetentionOf;
+  /**
+   * Maximum memory of all entries and ids, and of channels without a reader, in bytes. The oldest entries are evicted beyond it, and
+   * channels without a reader begin a new epoch. A single entry can exceed it. @default the default of `cacheMib`
+   */
+  readonly maxBytes?: number;
   /** A monotonic clock, in milliseconds. @default performance.now */
   readonly now?: () => number;
 }
@@ -21,91 +22,80 @@ export interface MemoryLogOptions {
 /** Creates the log of a single task. Its entries are lost when the process ends. */
 export function createMemoryLog({
   retentionOf,
+  maxBytes = settingDefinitions.cacheMib.default * MIB,
   now = () => performance.now(),
 }: MemoryLogOptions): MessageLog {
   const channels = new Map<string, MemoryChannel>();
-  const usual = retentionOf("");
-  const unread = new UnreadChannels(UNREAD_FULL_CHANNELS * usual.retainedBytes, (name) => {
-    channels.delete(name);
-  });
+  const budget = new MemoryBudget(maxBytes);
   let isClosed = false;
 
-  const openChannel = (name: string): MemoryChannel => {
+  const onEvicted = (name: string): void => {
+    channels.delete(name);
+  };
+  const openChannel = (name: string, at: number): MemoryChannel => {
+    budget.evictExpired(at);
     let channel = channels.get(name);
     if (channel === undefined) {
-      channel = new MemoryChannel(retentionOf(name));
+      channel = new MemoryChannel({ name, retention: retentionOf(name), budget, onEvicted });
       channels.set(name, channel);
     }
     return channel;
   };
-  const noteUse = (name: string, channel: MemoryChannel): void => {
-    if (!channel.isRead) unread.use(name, channel);
+  /** Opens a channel, and notes its use. */
+  const useChannel = (name: string): MemoryChannel => {
+    const at = now();
+    const channel = openChannel(name, at);
+    channel.use(at);
+    return channel;
   };
 
-  const sweep = setInterval(
-    () => {
-      const at = now();
-      for (const [name, channel] of channels) {
-        channel.evictExpired(at);
-        if (!channel.isExpired(at)) continue;
-        channels.delete(name);
-        unread.remove(name);
-      }
-      unread.measure();
-    },
-    usual.retainedSeconds * 1000 * SWEEP_SHARE,
-  );
+  const sweep = setInterval(() => {
+    budget.evictExpired(now());
+  }, SWEEP_MS);
   sweep.unref();
 
   return {
     append({ channel: name, record, id, publisher }) {
-      if (isClosed) return Promise.reject(new Error("The log is closed."));
-      const channel = openChannel(name);
+      if (isClosed) return Promise.reject(closedError());
+      const at = now();
+      const channel = openChannel(name, at);
       const appended =
-        id === undefined ? channel.append(record, now()) : channel.appendOnce(record, id, publisher, now());
-      noteUse(name, channel);
+        id === undefined ? channel.append(record, at) : channel.appendOnce(record, id, publisher, at);
       return appended ?? Promise.reject(new IdInUseError());
     },
 
     end(name) {
-      if (isClosed) return Promise.reject(new Error("The log is closed."));
-      const channel = openChannel(name);
-      const end = channel.end(now());
-      noteUse(name, channel);
-      return Promise.resolve(end);
+      if (isClosed) return Promise.reject(closedError());
+      return Promise.resolve(useChannel(name).end());
     },
 
-    read(name, from, maxBytes) {
-      if (isClosed) return Promise.reject(new Error("The log is closed."));
-      const channel = openChannel(name);
-      const page = channel.read(from, maxBytes, now());
-      noteUse(name, channel);
-      return Promise.resolve(page);
+    read(name, from, maxPageBytes) {
+      if (isClosed) return Promise.reject(closedError());
+      return Promise.resolve(useChannel(name).read(from, maxPageBytes));
     },
 
     subscribe(name, reader) {
-      if (isClosed) throw new Error("The log is closed.");
-      const channel = openChannel(name);
+      if (isClosed) throw closedError();
+      const channel = openChannel(name, now());
       channel.addReader(reader);
-      unread.remove(name);
       let isReading = true;
       return () => {
         if (!isReading) return;
         isReading = false;
-        channel.removeReader(reader, now());
-        if (!isClosed) noteUse(name, channel);
+        if (!isClosed) channel.removeReader(reader, now());
       };
     },
 
     close() {
       isClosed = true;
       clearInterval(sweep);
-      for (const [name, channel] of channels) {
-        channel.removeAllReaders();
-        unread.remove(name);
-      }
+      for (const channel of channels.values()) channel.removeAllReaders();
       channels.clear();
       return Promise.resolve();
     },
   };
+}
+
+function closedError(): Error {
+  return new Error("The log is closed.");
 }

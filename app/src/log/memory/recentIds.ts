@@ -1,15 +1,32 @@
 import { randomInt } from "node:crypto";
 
-/** Initial number of ids. The arrays grow with the number of ids. */
-const FIRST_CAPACITY = 16;
+/** Initial number of ids. The memory grows with the number of ids. */
+const MIN_CAPACITY = 4;
 
 /** Lengths of the names and digests of `publishId.ts`. */
 const NAME_BYTES = 16;
 const DIGEST_BYTES = 12;
-const RECORD_BYTES = NAME_BYTES + DIGEST_BYTES;
 
-/** Memory of an id in all arrays, in bytes. */
-export const ID_BYTES = RECORD_BYTES + 4 * Float64Array.BYTES_PER_ELEMENT;
+const NUMBER_BYTES = Float64Array.BYTES_PER_ELEMENT;
+
+/** Places of the numbers in a record, after its name and its digest. */
+const OFFSET_AT = NAME_BYTES + DIGEST_BYTES;
+/** The number of the next older record whose name has the same hash, plus 1. */
+const OLDER_AT = OFFSET_AT + NUMBER_BYTES;
+/** For the names whose hash is the place of this record: the number of the newest record, plus 1. */
+const NEWEST_AT = OLDER_AT + NUMBER_BYTES;
+const RECORD_BYTES = NEWEST_AT + NUMBER_BYTES;
+
+/** Memory of an object besides its records, in bytes, as measured. */
+const OVERHEAD_BYTES = 320;
+
+/** The memory shrinks if at most this share of it is used. */
+const MIN_USED_SHARE = 1 / 2;
+
+/** Capacity after it shrinks, as a multiple of the number of ids. */
+const SPARE_FACTOR = 1.5;
+
+const NO_RECORDS = Buffer.alloc(0);
 
 /** The prime of FNV-1a, and a seed that clients cannot guess. */
 const HASH_FACTOR = 0x0100_0193;
@@ -23,105 +40,101 @@ interface KnownId {
 }
 
 /**
- * The newest ids of a channel, bounded by number and age, in a ring of records. Records whose names have the same hash form a
- * list from the newest to the oldest. A list ends at the first record that has left the ring. Records are never unlinked.
+ * The newest ids of a channel, bounded by number, in a ring of records. Records whose names have the same hash form a list from
+ * the newest to the oldest. A list ends at the first record that has left the ring. Records are never unlinked.
  */
 export class RecentIds {
   readonly #maxIds: number;
   #capacity = 0;
-  #records = Buffer.alloc(0);
-  #offsets = new Float64Array();
-  /** Time of each record, in milliseconds. */
-  #times = new Float64Array();
-  /** By the hash of a name: the number of its newest record, plus 1. */
-  #newest = new Float64Array();
-  /** By record: the number of the next older record with the same hash, plus 1. */
-  #older = new Float64Array();
+  #records = NO_RECORDS;
   /** Numbers of the oldest record, and of the next one. */
   #first = 0;
   #next = 0;
 
-  /** @param maxIds number of ids that are kept unless they are too old. */
+  /** @param maxIds number of ids that are kept. */
   constructor(maxIds: number) {
     this.#maxIds = maxIds;
   }
 
   get memoryBytes(): number {
-    return this.#capacity * ID_BYTES;
+    return this.#capacity === 0 ? 0 : OVERHEAD_BYTES + this.#capacity * RECORD_BYTES;
   }
 
   /** Returns the entry of an id. @param name see `idName`. */
   find(name: string): KnownId | undefined {
     if (this.#capacity === 0) return undefined;
-    let end = this.#newest[this.#bucketOf(name)] ?? 0;
+    let end = this.#records.readDoubleLE(this.#bucketOf(name) + NEWEST_AT);
     while (end > this.#first) {
-      const slot = (end - 1) % this.#capacity;
-      const start = slot * RECORD_BYTES;
+      const start = this.#startOf(end - 1);
       if (this.#records.toString("latin1", start, start + NAME_BYTES) === name) {
         return {
-          offset: this.#offsets[slot] ?? 0,
-          digest: this.#records.toString("latin1", start + NAME_BYTES, start + RECORD_BYTES),
+          offset: this.#records.readDoubleLE(start + OFFSET_AT),
+          digest: this.#records.toString("latin1", start + NAME_BYTES, start + OFFSET_AT),
         };
       }
-      end = this.#older[slot] ?? 0;
+      end = this.#records.readDoubleLE(start + OLDER_AT);
     }
     return undefined;
   }
 
-  /** Adds an id. @param at time in milliseconds, which never decreases. */
-  add(name: string, { offset, digest }: KnownId, at: number): void {
+  /** Adds an id. Its offset is larger than those before. */
+  add(name: string, { offset, digest }: KnownId): void {
     if (this.#next - this.#first === this.#capacity) {
-      if (this.#capacity < this.#maxIds) this.#grow();
+      if (this.#capacity < this.#maxIds) this.#resize(Math.max(2 * this.#capacity, MIN_CAPACITY));
       else this.#first += 1;
     }
-    const slot = this.#next % this.#capacity;
-    this.#records.write(name + digest, slot * RECORD_BYTES, "latin1");
-    this.#offsets[slot] = offset;
-    this.#times[slot] = at;
+    const start = this.#startOf(this.#next);
+    this.#records.write(name + digest, start, "latin1");
+    this.#records.writeDoubleLE(offset, start + OFFSET_AT);
     this.#link(this.#next, name);
     this.#next += 1;
   }
 
-  /** Drops ids that were added before a time. */
-  evictBefore(horizon: number): void {
-    while (this.#first < this.#next && (this.#times[this.#first % this.#capacity] ?? 0) < horizon) {
+  /** Drops the ids of the entries before an offset, and releases their memory. */
+  evictBefore(offset: number): void {
+    while (
+      this.#first < this.#next &&
+      this.#records.readDoubleLE(this.#startOf(this.#first) + OFFSET_AT) < offset
+    ) {
       this.#first += 1;
     }
-    if (this.#first === this.#next) this.#allocate(0);
+    const count = this.#next - this.#first;
+    if (count === 0) this.#resize(0);
+    else if (this.#capacity > MIN_CAPACITY && count <= this.#capacity * MIN_USED_SHARE)
+      this.#resize(Math.max(Math.ceil(count * SPARE_FACTOR), MIN_CAPACITY));
   }
 
-  #grow(): void {
-    const [capacity, records, offsets, times] = [this.#capacity, this.#records, this.#offsets, this.#times];
-    this.#allocate(Math.min(Math.max(2 * capacity, FIRST_CAPACITY), this.#maxIds));
+  #resize(wanted: number): void {
+    const before = this.#records;
+    const capacityBefore = this.#capacity;
+    this.#capacity = Math.min(wanted, this.#maxIds);
+    this.#records = this.#capacity === 0 ? NO_RECORDS : Buffer.alloc(this.#capacity * RECORD_BYTES);
     for (let number = this.#first; number < this.#next; number++) {
-      const [from, to] = [number % capacity, number % this.#capacity];
-      const start = from * RECORD_BYTES;
-      records.copy(this.#records, to * RECORD_BYTES, start, start + RECORD_BYTES);
-      this.#offsets[to] = offsets[from] ?? 0;
-      this.#times[to] = times[from] ?? 0;
-      this.#link(number, records.toString("latin1", start, start + NAME_BYTES));
+      const from = (number % capacityBefore) * RECORD_BYTES;
+      before.copy(this.#records, this.#startOf(number), from, from + OLDER_AT);
+      this.#link(number, before.toString("latin1", from, from + NAME_BYTES));
     }
-  }
-
-  #allocate(capacity: number): void {
-    this.#capacity = capacity;
-    this.#records = Buffer.allocUnsafeSlow(capacity * RECORD_BYTES);
-    this.#offsets = new Float64Array(capacity);
-    this.#times = new Float64Array(capacity);
-    this.#newest = new Float64Array(capacity);
-    this.#older = new Float64Array(capacity);
   }
 
   #link(number: number, name: string): void {
     const bucket = this.#bucketOf(name);
-    this.#older[number % this.#capacity] = this.#newest[bucket] ?? 0;
-    this.#newest[bucket] = number + 1;
+    const newest = this.#records.readDoubleLE(bucket + NEWEST_AT);
+    this.#records.writeDoubleLE(newest, this.#startOf(number) + OLDER_AT);
+    this.#records.writeDoubleLE(number + 1, bucket + NEWEST_AT);
   }
 
-  /** The hash depends on the whole name and on the seed, so that a client cannot choose ids that share a list. */
+  /** Start of a record in bytes. */
+  #startOf(number: number): number {
+    return (number % this.#capacity) * RECORD_BYTES;
+  }
+
+  /**
+   * Start of the record that has the list of a name. The hash depends on the whole name and on the seed, so that a client cannot
+   * choose ids that share a list.
+   */
   #bucketOf(name: string): number {
     let hash = HASH_SEED;
     for (let n = 0; n < NAME_BYTES; n++) hash = Math.imul(hash ^ name.charCodeAt(n), HASH_FACTOR);
-    return ((hash ^ (hash >>> 16)) >>> 0) % this.#capacity;
+    return (((hash ^ (hash >>> 16)) >>> 0) % this.#capacity) * RECORD_BYTES;
   }
 }

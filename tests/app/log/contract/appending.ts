@@ -44,8 +44,8 @@ export function describeAppending(logs: ContractLogs): void {
       assert.deepEqual(reader.records, ["here"]);
     });
 
-    it("stores any text unchanged", async () => {
-      const records = ["", "\u0000\r\n", "é €\u{1f600}", '"quoted"', "x".repeat(300_000)];
+    it("stores any text without line breaks unchanged", async () => {
+      const records = ["", "\u0000\t \u2028", "é €\u{1f600}", '"quoted"', "x".repeat(300_000)];
       const reader = await follow();
       await appendAll(records);
       await reader.length(records.length);
