@@ -38,13 +38,13 @@ export class OpenConnections implements Iterable<Connection> {
   }
 
   /**
-   * Asks the newest clients to connect again, so that the load balancer chooses a task for them. Only `resume` clients are
-   * asked: they lose no message by it.
+   * Asks the newest clients to connect again, so that the load balancer chooses a task for them. `plain` clients are not
+   * asked: they could lose messages by it.
    * @param overMs time over which the requests are spread, in milliseconds.
    * @returns when all have been asked.
    */
   async release(count: number, overMs: number): Promise<void> {
-    const resuming = Array.from(this.#connections).filter(({ dialect }) => dialect === "resume");
+    const resuming = Array.from(this.#connections).filter(({ dialect }) => dialect !== "plain");
     await askToLeave(resuming.slice(Math.max(0, resuming.length - count)), {
       code: CloseCode.serviceRestart,
       reason: "another server has more room",

@@ -2,7 +2,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 
-import type { User } from "./auth/users.ts";
 import type { Handshake } from "./http/handshake.ts";
 import { BUSY } from "./http/refusal.ts";
 import type { Refusal } from "./http/refusal.ts";
@@ -24,8 +23,8 @@ export interface PendingUpgrade {
   readonly since: number;
   /** Aborted when the upgrade is rejected. */
   readonly rejection: AbortController;
-  /** The user of the connection, after the user's limits have been checked. */
-  user?: User;
+  /** Ends what the user's limits count for the upgrade, after they have been checked. */
+  release?: () => void;
 }
 
 export class PendingUpgrades {
@@ -65,7 +64,7 @@ export class PendingUpgrades {
   /** Refuses an upgrade, unless it was removed or rejected before. */
   reject(upgrade: PendingUpgrade, refusal: Refusal): void {
     if (!this.#upgrades.delete(upgrade)) return;
-    upgrade.user?.leave(upgrade.handshake.channel);
+    upgrade.release?.();
     upgrade.rejection.abort();
     this.#refuse(upgrade.request.socket, refusal);
   }

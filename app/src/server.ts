@@ -6,12 +6,14 @@ import type { Logger } from "pino";
 
 import type { Authorizer } from "./auth/authorize.ts";
 import type { Hub } from "./channel/hub.ts";
+import { PendingJoins } from "./connection/channels/pendingJoins.ts";
 import type { ConnectionContext } from "./connection/connection.ts";
 import { Heartbeats } from "./connection/heartbeats.ts";
 import { HeldBytes } from "./connection/heldBytes.ts";
 import { UntakenBytes } from "./connection/untakenBytes.ts";
 import { deriveWireLimits } from "./connection/wireLimits.ts";
 import type { WireLimits } from "./connection/wireLimits.ts";
+import { WriteTurns } from "./connection/writeTurns.ts";
 import { Drain } from "./drain.ts";
 import { HttpConnections } from "./http/httpConnections.ts";
 import { createHttpServer, listen, MAX_HTTP_CONNECTIONS } from "./http/httpServer.ts";
@@ -41,6 +43,8 @@ export interface Server {
   readonly address: { readonly host: string; readonly port: number };
   /** Returns the number of open WebSockets. */
   readonly connections: () => number;
+  /** Returns the number of subscriptions of all `channels.v1` clients. */
+  readonly subscriptions: () => number;
   /** Returns the progress of the drain, from 0 to 1; 0 before the drain. */
   readonly drainProgress: () => number;
   /** See {@link OpenConnections.release}. */
@@ -62,6 +66,8 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   const connections = new OpenConnections();
   const heartbeats = new Heartbeats(settings.heartbeatSeconds * 1000);
   const held = new HeldBytes(limits);
+  const pendingJoins = new PendingJoins();
+  const subscriptions = { count: 0 };
   const context: ConnectionContext = {
     hub,
     settings,
@@ -70,6 +76,9 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     untaken: new UntakenBytes(limits),
     unanswered: { bytes: 0 },
     heartbeats,
+    turns: new WriteTurns(),
+    pendingJoins,
+    subscriptions,
     metrics,
     logger,
     onClosed(connection) {
@@ -93,6 +102,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   const stopTimers = (): void => {
     heartbeats.stop();
     held.stop();
+    pendingJoins.stop();
     upgrades.close();
   };
   const port = await listen(http, settings).catch((error: unknown) => {
@@ -103,6 +113,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   return {
     address: { host: settings.host, port },
     connections: () => connections.size,
+    subscriptions: () => subscriptions.count,
     drainProgress: () => draining.progress,
     release: (count, overMs) => connections.release(count, overMs),
     drain: onceOnly(() => {

@@ -93,6 +93,7 @@ export async function startServer({
   }));
   metrics.watch({
     connections: server.connections,
+    subscriptions: server.subscriptions,
     channels: () => hub.channels,
     slowestLagBytes: () => hub.slowestLagBytes,
     drainProgress: server.drainProgress,

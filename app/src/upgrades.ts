@@ -1,16 +1,17 @@
 /** The admission of WebSocket clients: from an upgrade request to an open connection, or to a refusal. */
 import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
-import { ALL_RIGHTS } from "./auth/authorize.ts";
-import type { Authorizer, Grant } from "./auth/authorize.ts";
+import { FULL_ACCESS } from "./auth/authorize.ts";
+import type { Access, Authorizer, Grant } from "./auth/authorize.ts";
 import { clientAddress } from "./auth/clientAddress.ts";
 import { createUserKey, Users } from "./auth/users.ts";
 import type { ConnectLimit } from "./auth/users.ts";
-import { Connection } from "./connection/connection.ts";
+import { ChannelsConnection } from "./connection/channels/channelsConnection.ts";
 import type { ConnectionContext, ClientIdentity } from "./connection/connection.ts";
+import { PlainConnection } from "./connection/plainConnection.ts";
 import { renderAcceptance, readHandshake } from "./http/handshake.ts";
+import type { ChannelHandshake } from "./http/handshake.ts";
 import { OriginCheck } from "./http/origins.ts";
 import { BUSY, refuse, TOO_MANY } from "./http/refusal.ts";
 import type { Refusal } from "./http/refusal.ts";
@@ -18,23 +19,20 @@ import type { OpenConnections } from "./openConnections.ts";
 import { PendingUpgrades } from "./pendingUpgrades.ts";
 import type { PendingUpgrade } from "./pendingUpgrades.ts";
 import type { Settings } from "./settings/settings.ts";
-import { CloseCode } from "./wire/closeCode.ts";
 
 /** Interval at which users without connections are forgotten. */
 const SWEEP_INTERVAL_MS = 2_000;
-
-/** Maximum delay of a timer of Node.js. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Why an upgrade is refused, by the limit that its user has reached. */
 const USER_REFUSALS: Readonly<Record<ConnectLimit, string>> = {
   connections: "One user has too many connections.",
   connects: "One user connects too often.",
-  channels: "One user has too many channels.",
 };
 
+const TOO_MANY_CHANNELS: Refusal = { ...TOO_MANY, reason: "One user has too many channels." };
+
 /** Grants everything: clients need no token. */
-const OPEN_GRANT: Grant = { granted: true, rights: ALL_RIGHTS };
+const OPEN_GRANT: Grant = { granted: true, access: FULL_ACCESS };
 
 export interface UpgradesParts {
   readonly settings: Settings;
@@ -85,7 +83,7 @@ export class Upgrades {
     const upgrade = this.#pending.add(request, head, handshake);
     this.#admit(upgrade).catch((error: unknown) => {
       if (!this.#pending.has(upgrade)) return;
-      this.#parts.context.logger.debug({ err: error, channel: handshake.channel }, "channel not available");
+      this.#parts.context.logger.debug({ err: error }, "channel not available");
       this.#pending.reject(upgrade, BUSY);
     });
   }
@@ -137,48 +135,80 @@ export class Upgrades {
     }
     // It may have been rejected while the token was checked.
     if (!this.#pending.has(upgrade)) return;
-    const { rights, subject: publisher, expiresAt } = grant;
+    const { access, subject: publisher, expiresAt } = grant;
     const key = createUserKey(publisher, clientAddress(request, settings.trustedProxies));
-    const user = this.#users.join(key, handshake.channel);
+    const user = this.#users.connect(key);
     if (typeof user === "string") {
       context.metrics.count("usersLimited", user);
       this.#pending.reject(upgrade, { ...TOO_MANY, reason: USER_REFUSALS[user] });
       return;
     }
-    upgrade.user = user;
-    await this.#connect(upgrade, { rights, user, publisher }, expiresAt);
+    upgrade.release = () => {
+      user.disconnect();
+    };
+    const client: ClientIdentity = { user, publisher, expiresAt };
+    if (handshake.dialect === "channels") this.#open(upgrade, access, client);
+    else await this.#join(upgrade, handshake, access, client);
+  }
+
+  /** Opens a connection that has no channel yet. */
+  #open(upgrade: PendingUpgrade, access: Access, client: ClientIdentity): void {
+    const { connections, context } = this.#parts;
+    const { request, handshake, head } = upgrade;
+    this.#pending.remove(upgrade);
+    if (request.socket.destroyed) {
+      client.user.disconnect();
+      return;
+    }
+    const connection = new ChannelsConnection(request.socket, access, client, context);
+    connections.add(connection);
+    connection.start(renderAcceptance(handshake), head);
+    context.logger.debug({ connections: connections.size }, "connection opened");
   }
 
   /** Joins the channel, and opens the connection if the upgrade is still pending then. */
-  async #connect(
+  async #join(
     upgrade: PendingUpgrade,
+    { channel, dialect, resume }: ChannelHandshake,
+    access: Access,
     client: ClientIdentity,
-    expiresAt: number | undefined,
   ): Promise<void> {
     const { connections, context } = this.#parts;
-    const { head, handshake, rejection } = upgrade;
-    const { channel, dialect, resume } = handshake;
+    const { user } = client;
+    const rights = access.rightsIn(channel);
+    if (!rights.canSubscribe && !rights.canPublish) {
+      this.#pending.reject(upgrade, { status: 403, reason: "The token does not grant this channel." });
+      return;
+    }
+    if (!user.enter(channel)) {
+      context.metrics.count("usersLimited", "channels");
+      this.#pending.reject(upgrade, TOO_MANY_CHANNELS);
+      return;
+    }
+    upgrade.release = () => {
+      user.exit(channel);
+      user.disconnect();
+    };
     const { socket } = upgrade.request;
-    const connection = new Connection(socket, channel, dialect, client, context);
+    const connection = new PlainConnection(socket, channel, dialect, rights, client, context);
     const joined = await context.hub.join({
       channel,
       dialect,
       // A client that may not read has nothing to resume.
-      start: client.rights.canSubscribe && resume !== undefined ? resume : "end",
+      start: rights.canSubscribe && resume !== undefined ? resume : "end",
       listener: connection,
-      signal: rejection.signal,
+      signal: upgrade.rejection.signal,
     });
 
     const isPending = this.#pending.remove(upgrade);
     if (!isPending || socket.destroyed) {
       joined.cursor.close();
       // A rejection has released the user already.
-      if (isPending) client.user.leave(channel);
+      if (isPending) upgrade.release();
       return;
     }
     connections.add(connection);
-    connection.start(renderAcceptance(handshake), joined, head);
-    if (expiresAt !== undefined) closeAt(expiresAt, connection, socket);
+    connection.start(renderAcceptance(upgrade.handshake), joined, upgrade.head);
     context.logger.debug({ connections: connections.size }, "connection opened");
   }
 }
@@ -191,20 +221,5 @@ async function authorizeUpgrade(
   if (another !== undefined) {
     return { granted: false, status: 401, reason: "There are several Authorization headers." };
   }
-  return authorize({ authorization, protocols: handshake.subprotocols }, handshake.channel);
-}
-
-/** Closes a connection when its token expires. */
-function closeAt(expiresAt: number, connection: Connection, socket: Socket): void {
-  const left = Math.max(expiresAt - Date.now(), 0);
-  const timer = setTimeout(
-    () => {
-      if (left > MAX_TIMER_MS) closeAt(expiresAt, connection, socket);
-      else connection.close(CloseCode.policyViolation, "the token has expired");
-    },
-    Math.min(left, MAX_TIMER_MS),
-  ).unref();
-  socket.once("close", () => {
-    clearTimeout(timer);
-  });
+  return authorize({ authorization, protocols: handshake.subprotocols });
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { WebSocketServer } from "ws";
-import { ALL_RIGHTS } from "../../app/src/auth/authorize.ts";
+import { FULL_ACCESS } from "../../app/src/auth/authorize.ts";
 import { type PlainRequest, smoke } from "../../deploy/smoke.ts";
 import { startServer } from "../app/support/server.ts";
 import { afterwards, tearDown } from "../app/support/teardown.ts";
@@ -99,7 +99,7 @@ describe("the smoke test of deploy", () => {
         authorize: ({ authorization }) =>
           Promise.resolve(
             authorization === "Bearer right"
-              ? { granted: true, rights: ALL_RIGHTS }
+              ? { granted: true, access: FULL_ACCESS }
               : { granted: false, status: 401, reason: "no" },
           ),
       },

@@ -1,4 +1,4 @@
-/** The rights of a client in a channel, which its JSON Web Token lists. */
+/** The identity of a client, and its rights in each channel, which its JSON Web Token lists. */
 import { errors, jwtVerify } from "jose";
 import type { JWTPayload, JWTVerifyOptions } from "jose";
 import type { Logger } from "pino";
@@ -17,7 +17,10 @@ const ALGORITHMS = [
 ];
 
 /** Maximum difference between the clocks of the issuer and of this machine. */
-const CLOCK_TOLERANCE_SECONDS = 5;
+export const CLOCK_TOLERANCE_SECONDS = 5;
+
+/** Maximum length of the subject of a token: each message of its publisher contains it. OpenID Connect allows 255 characters. */
+export const MAX_SUBJECT_BYTES = 256;
 
 /** Browsers cannot set the header `Authorization` of an upgrade. They send this prefix and the token as a subprotocol. */
 const BEARER_SUBPROTOCOL_PREFIX = "bearer.";
@@ -28,31 +31,38 @@ const DEFAULT_CHANNEL_NAME = "/";
 /** At the end of a name in a claim: matches every name with this prefix. */
 const WILDCARD = "*";
 
-/** The rights of a client in its channel. */
+/** The rights of a client in one channel. */
 export interface Rights {
   readonly canSubscribe: boolean;
   readonly canPublish: boolean;
 }
 
-/** The rights of a client that needs no token. */
-export const ALL_RIGHTS: Rights = { canSubscribe: true, canPublish: true };
+/** The rights of a client in all channels. */
+export interface Access {
+  rightsIn(channel: string): Rights;
+}
+
+const ALL_RIGHTS: Rights = { canSubscribe: true, canPublish: true };
+
+/** The access of a client that needs no token. */
+export const FULL_ACCESS: Access = { rightsIn: () => ALL_RIGHTS };
 
 export type Grant =
   | {
       readonly granted: true;
-      /** At least one of them is true. */
-      readonly rights: Rights;
+      /** It may grant no channel. */
+      readonly access: Access;
       /** The subject of the token; absent if the token has none. */
       readonly subject?: string;
       /**
-       * When the token expires, in milliseconds since 1970; absent if it never expires. It can be later than the maximum delay
-       * of a timer.
+       * When the token expires, in milliseconds since 1970; absent if it never expires. The clock of the issuer can be
+       * {@link CLOCK_TOLERANCE_SECONDS} late. It can be later than the maximum delay of a timer.
        */
       readonly expiresAt?: number;
     }
   | {
       readonly granted: false;
-      readonly status: 401 | 403 | 503;
+      readonly status: 401 | 503;
       /** For the developer of the client. It quotes nothing of the token. */
       readonly reason: string;
     };
@@ -66,7 +76,7 @@ export interface Credentials {
 }
 
 /** Checks the token of an upgrade request. It never rejects: if a token cannot be checked, it is not granted. */
-export type Authorizer = (credentials: Credentials, channel: string) => Promise<Grant>;
+export type Authorizer = (credentials: Credentials) => Promise<Grant>;
 
 export type AccessSettings = Pick<
   Settings,
@@ -99,7 +109,7 @@ export function createAuthorizer(
     audience: settings.jwtAudience,
   };
 
-  return async (credentials, channel) => {
+  return async (credentials) => {
     const [token, another] = findTokens(credentials);
     if (token === undefined) return refused(401, "There is no token.");
     if (another !== undefined) return refused(401, "There are several tokens.");
@@ -110,10 +120,16 @@ export function createAuthorizer(
     } catch (error) {
       return explainRefusal(error, logger);
     }
-    const rights = readRights(payload, settings, channel);
-    if (!rights.canSubscribe && !rights.canPublish)
-      return refused(403, "The token does not grant this channel.");
-    return { granted: true, rights, ...readSubject(payload), ...readExpiry(payload) };
+    const subject = readSubject(payload);
+    if (subject !== undefined && Buffer.byteLength(subject) > MAX_SUBJECT_BYTES) {
+      return refused(401, `The token's subject has more than ${MAX_SUBJECT_BYTES} bytes.`);
+    }
+    return {
+      granted: true,
+      access: new TokenAccess(payload, settings),
+      ...(subject !== undefined && { subject }),
+      ...readExpiry(payload),
+    };
   };
 }
 
@@ -126,42 +142,57 @@ function findTokens({ authorization = "", protocols }: Credentials): ReadonlySet
   return new Set(inHeader === undefined ? inProtocols : [inHeader, ...inProtocols]);
 }
 
-function readRights(
-  payload: JWTPayload,
-  { jwtChannelClaim, jwtSubscribeClaim, jwtPublishClaim }: AccessSettings,
-  channel: string,
-): Rights {
-  const both = lists(payload[jwtChannelClaim], channel);
-  return {
-    canSubscribe: both || lists(payload[jwtSubscribeClaim], channel),
-    canPublish: both || lists(payload[jwtPublishClaim], channel),
-  };
+/** The claims of a token that list channels. A task checks them again for each subscription and publish. */
+class TokenAccess implements Access {
+  readonly #both: readonly string[];
+  readonly #subscribe: readonly string[];
+  readonly #publish: readonly string[];
+
+  constructor(
+    payload: JWTPayload,
+    { jwtChannelClaim, jwtSubscribeClaim, jwtPublishClaim }: AccessSettings,
+  ) {
+    this.#both = readPatterns(payload[jwtChannelClaim]);
+    this.#subscribe = readPatterns(payload[jwtSubscribeClaim]);
+    this.#publish = readPatterns(payload[jwtPublishClaim]);
+  }
+
+  rightsIn(channel: string): Rights {
+    const name = channel === "" ? DEFAULT_CHANNEL_NAME : channel;
+    const both = matchesAny(this.#both, name);
+    return {
+      canSubscribe: both || matchesAny(this.#subscribe, name),
+      canPublish: both || matchesAny(this.#publish, name),
+    };
+  }
 }
 
+const NO_PATTERNS: readonly string[] = [];
+
 /** @param claim a list of names, or one text with spaces between the names. A claim of any other type lists nothing. */
-function lists(claim: unknown, channel: string): boolean {
-  const name = channel === "" ? DEFAULT_CHANNEL_NAME : channel;
+function readPatterns(claim: unknown): readonly string[] {
   const patterns: readonly unknown[] = typeof claim === "string" ? claim.split(" ") : asList(claim);
-  return patterns.some((pattern) => {
-    if (typeof pattern !== "string") return false;
-    return pattern.endsWith(WILDCARD)
-      ? name.startsWith(pattern.slice(0, -WILDCARD.length))
-      : name === pattern;
-  });
+  return patterns.length === 0 ? NO_PATTERNS : patterns.filter((pattern) => typeof pattern === "string");
+}
+
+function matchesAny(patterns: readonly string[], name: string): boolean {
+  return patterns.some((pattern) =>
+    pattern.endsWith(WILDCARD) ? name.startsWith(pattern.slice(0, -WILDCARD.length)) : name === pattern,
+  );
 }
 
 function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-function readSubject({ sub }: { readonly sub?: unknown }): { readonly subject?: string } {
-  return typeof sub === "string" && sub !== "" ? { subject: sub } : {};
+function readSubject({ sub }: { readonly sub?: unknown }): string | undefined {
+  return typeof sub === "string" && sub !== "" ? sub : undefined;
 }
 
 function readExpiry({ exp }: JWTPayload): { readonly expiresAt?: number } {
   // 1e999 in JSON is infinite.
   if (exp === undefined || !Number.isFinite(exp)) return {};
-  return { expiresAt: (exp + CLOCK_TOLERANCE_SECONDS) * 1000 };
+  return { expiresAt: exp * 1000 };
 }
 
 /** The library's messages can quote the token. These messages do not. */
@@ -181,6 +212,6 @@ function explainRefusal(error: unknown, logger: Logger): Grant {
   return refused(503, "The token could not be checked.");
 }
 
-function refused(status: 401 | 403 | 503, reason: string): Grant {
+function refused(status: 401 | 503, reason: string): Grant {
   return { granted: false, status, reason };
 }

@@ -19,7 +19,7 @@ export type UserLimits = Pick<
 >;
 
 /** The limit that prevents a further connection of a user. */
-export type ConnectLimit = "connections" | "connects" | "channels";
+export type ConnectLimit = "connections" | "connects";
 
 /** Creates the key of a user, which no other user has. */
 export function createUserKey(subject: string | undefined, address: string): string {
@@ -44,13 +44,13 @@ export class Users {
   }
 
   /**
-   * Counts one more connection of a user to a channel; {@link User.leave} must be called once for it.
+   * Counts one more connection of a user; {@link User.disconnect} must be called once for it.
    * @returns the user, or the limit that the user has reached.
    */
-  join(key: string, channel: string, now = performance.now()): User | ConnectLimit {
+  connect(key: string, now = performance.now()): User | ConnectLimit {
     const known = this.#users.get(key);
     const user = known ?? new User(key, this);
-    const limit = user.join(channel, now);
+    const limit = user.connect(now);
     if (limit !== undefined) return limit;
     if (known === undefined) this.#users.set(key, user);
     return user;
@@ -67,14 +67,16 @@ export class Users {
   }
 }
 
-/** The connections, channels and bytes of one user in one task. */
+/** The connections, channels and bytes of one user in one task. A reader is a subscription, or a plain connection. */
 export class User {
   readonly key: string;
   readonly #users: Users;
   #connections = 0;
   /** The channel of all connections, if there is only one channel. Most users have one. */
-  #channel: string | undefined;
-  /** Connections by channel, if there have been several channels. */
+  #channel = "";
+  /** Readers in {@link #channel}. */
+  #readers = 0;
+  /** Readers by channel, if there have been several channels. */
   #channels: Map<string, number> | undefined;
   /** `undefined` until the user sends something. */
   #bytes: TokenBucket | undefined;
@@ -94,35 +96,59 @@ export class User {
     return this.#connections > 0;
   }
 
-  /** Callers use {@link Users.join}. */
-  join(channel: string, now = performance.now()): ConnectLimit | undefined {
-    const { connectionsPerUser, channelsPerUser } = this.#users.limits;
+  /** Callers use {@link Users.connect}. */
+  connect(now: number): ConnectLimit | undefined {
+    const { connectionsPerUser } = this.#users.limits;
     if (this.#connections >= connectionsPerUser) return "connections";
     const share = CONNECTS_PERIOD_MS / Math.max(connectionsPerUser, MIN_CONNECTS_PER_PERIOD);
     const connectsUntil = Math.max(this.#connectsUntil, now) + share;
     if (connectsUntil - now > CONNECTS_PERIOD_MS) return "connects";
-    if (this.#connections === 0) {
-      this.#channel = channel;
-    } else if (this.#channels !== undefined || channel !== this.#channel) {
-      this.#channels ??= new Map(this.#channel === undefined ? [] : [[this.#channel, this.#connections]]);
-      const there = this.#channels.get(channel);
-      if (there === undefined && this.#channels.size >= channelsPerUser) return "channels";
-      this.#channels.set(channel, (there ?? 0) + 1);
-    }
     this.#connections += 1;
     this.#connectsUntil = connectsUntil;
     return undefined;
   }
 
-  /** Ends a connection that {@link Users.join} has counted. */
-  leave(channel: string): void {
+  /** Ends a connection that {@link Users.connect} has counted. */
+  disconnect(): void {
     this.#connections -= 1;
-    const there = this.#channels?.get(channel) ?? 0;
-    if (there > 1) this.#channels?.set(channel, there - 1);
-    else this.#channels?.delete(channel);
-    if (this.#connections > 0) return;
+    if (this.#connections === 0) this.#users.forget(this);
+  }
+
+  /**
+   * Counts a reader in a channel; {@link exit} must be called once for it.
+   * @returns false, and counts nothing, if the user has the maximum number of channels without this one.
+   */
+  enter(channel: string): boolean {
+    if (this.#channels === undefined) {
+      if (this.#readers === 0) this.#channel = channel;
+      if (this.#channel === channel) {
+        this.#readers += 1;
+        return true;
+      }
+    }
+    const channels = this.#channels ?? new Map([[this.#channel, this.#readers]]);
+    const readers = channels.get(channel);
+    if (readers === undefined && channels.size >= this.#users.limits.channelsPerUser) return false;
+    channels.set(channel, (readers ?? 0) + 1);
+    this.#channels = channels;
+    return true;
+  }
+
+  /** Ends a reader that {@link enter} has counted. */
+  exit(channel: string): void {
+    if (this.#channels === undefined) {
+      this.#readers -= 1;
+      return;
+    }
+    const readers = this.#channels.get(channel) ?? 0;
+    if (readers > 1) {
+      this.#channels.set(channel, readers - 1);
+      return;
+    }
+    this.#channels.delete(channel);
+    if (this.#channels.size > 0) return;
     this.#channels = undefined;
-    this.#users.forget(this);
+    this.#readers = 0;
   }
 
   /** Charges bytes to the rate of the user. Returns false, and charges nothing, if they exceed it. */

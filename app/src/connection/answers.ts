@@ -8,54 +8,43 @@ import type { ServerWebSocket } from "./webSocket/webSocket.ts";
 const OVERHEAD_BYTES = 64;
 const CODE_UNIT_BYTES = 2;
 
-/** The answers to one client that are not written yet. All answers of one turn of the event loop are one write. */
+/** The answers to one client that are not written yet. */
 export class Answers implements Recipient {
   readonly #webSocket: ServerWebSocket;
   readonly #untaken: UntakenBytes;
-  readonly #onWritten: () => void;
   readonly #texts: string[] = [];
   /** Memory that is counted because the socket does not accept the answers. */
   #untakenBytes = 0;
 
-  constructor(webSocket: ServerWebSocket, untaken: UntakenBytes, onWritten: () => void) {
+  constructor(webSocket: ServerWebSocket, untaken: UntakenBytes) {
     this.#webSocket = webSocket;
     this.#untaken = untaken;
-    this.#onWritten = onWritten;
   }
 
   get length(): number {
     return this.#texts.length;
   }
 
-  /** Drops the answer if the connection is closing: nothing is written after a Close frame. */
   add(message: ServerMessage): void {
-    if (!this.#webSocket.open) return;
     const text = encode(message);
     this.#texts.push(text);
-    if (!this.#webSocket.writable) {
-      this.#untakenBytes += OVERHEAD_BYTES + CODE_UNIT_BYTES * text.length;
-      this.#untaken.keep(this, this, this.#untakenBytes);
-    }
-    if (this.#texts.length === 1) {
-      queueMicrotask(() => {
-        this.flush();
-      });
-    }
+    if (this.#webSocket.writable) return;
+    this.#untakenBytes += OVERHEAD_BYTES + CODE_UNIT_BYTES * text.length;
+    this.#untaken.keep(this, this, this.#untakenBytes);
   }
 
-  /** Writes all answers, if the socket accepts them. */
-  flush(): void {
-    if (this.#texts.length === 0 || !this.#webSocket.writable) return;
-    const frames = Buffer.concat(this.#texts.map(textFrame));
+  /** Returns the frames of all answers, which are no longer counted. The caller adds no more. */
+  take(): Buffer {
     this.drop();
-    this.#webSocket.write(frames);
-    this.#onWritten();
+    const [only, ...others] = this.#texts;
+    if (only !== undefined && others.length === 0) return textFrame(only);
+    return Buffer.concat(this.#texts.map(textFrame));
   }
 
+  /** Ends the count of the answers. */
   drop(): void {
-    this.#texts.length = 0;
+    if (this.#untakenBytes > 0) this.#untaken.release(this, this);
     this.#untakenBytes = 0;
-    this.#untaken.release(this, this);
   }
 
   onTooMuchUntaken(): void {

@@ -4,14 +4,22 @@ import type { Settings } from "../settings/settings.ts";
 
 export type RateSettings = Pick<
   Settings,
-  "messagesPerSecond" | "messageBurst" | "bytesPerSecond" | "maxPayloadBytes"
+  "messagesPerSecond" | "messageBurst" | "bytesPerSecond" | "maxPayloadBytes" | "subscriptionsPerConnection"
 >;
+
+/**
+ * Time in which a client may subscribe and unsubscribe as often as a connection has subscriptions: after a reconnect, a client
+ * subscribes to all its channels at once.
+ */
+const SUBSCRIBE_PERIOD_SECONDS = 30;
 
 /** The rates of one connection: messages and bytes per second, each with a burst. */
 export class ClientRates {
   readonly #settings: RateSettings;
   readonly #messages: TokenBucket;
   readonly #bytes: TokenBucket;
+  /** `undefined` until the client subscribes. */
+  #subscribes: TokenBucket | undefined;
 
   /** @param now on the clock of `performance.now()`. */
   constructor(settings: RateSettings, now: number) {
@@ -27,6 +35,13 @@ export class ClientRates {
       return `more than ${messagesPerSecond} messages per second, or ${messageBurst} at once`;
     }
     return this.#bytes.take(bytes, now) ? undefined : `more than ${bytesPerSecond} bytes per second`;
+  }
+
+  /** Charges a subscribe or an unsubscribe. Returns false, and charges nothing, if the client sends too many. */
+  takeSubscription(now: number): boolean {
+    const { subscriptionsPerConnection: burst } = this.#settings;
+    this.#subscribes ??= new TokenBucket(burst / SUBSCRIBE_PERIOD_SECONDS, burst, now);
+    return this.#subscribes.take(1, now);
   }
 
   /** Credits the time for which the server did not read: all that the client has sent meanwhile arrives at once. */

@@ -1,45 +1,44 @@
+/** What the connections of all dialects have in common. */
 import type { Socket } from "node:net";
 
 import type { Logger } from "pino";
 
-import type { Rights } from "../auth/authorize.ts";
+import { CLOCK_TOLERANCE_SECONDS } from "../auth/authorize.ts";
 import type { User } from "../auth/users.ts";
-import type { Cursor, Joined, Listener } from "../channel/cursor.ts";
 import type { Hub } from "../channel/hub.ts";
-import { IdInUseError } from "../log/log.ts";
-import type { Appended } from "../log/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Settings } from "../settings/settings.ts";
-import { textFrame } from "../wire/frame.ts";
 import { CloseCode } from "../wire/closeCode.ts";
-import { encode } from "../wire/encode.ts";
-import { parse } from "../wire/parse.ts";
 import type { Dialect, ErrorBody, ServerMessage } from "../wire/messages.ts";
 import { Answers } from "./answers.ts";
+import type { PendingJoins } from "./channels/pendingJoins.ts";
 import { ClientRates } from "./clientRates.ts";
 import type { RateSettings } from "./clientRates.ts";
 import type { Beating, Heartbeats } from "./heartbeats.ts";
+import { Publishes } from "./publishes.ts";
+import type { Publish, PublishResult } from "./publishes.ts";
 import { ServerWebSocket } from "./webSocket/webSocket.ts";
 import type { TaskMemory, WebSocketEvents } from "./webSocket/webSocket.ts";
 import type { WireLimits } from "./wireLimits.ts";
+import type { Writer, WriteTurns } from "./writeTurns.ts";
 
-/** Maximum of publishes and answers that one client may have pending. Beyond it, nothing is read from the client. */
-const MAX_UNANSWERED = 256;
+/** Maximum of requests and answers that one client may have pending. Beyond it, nothing is read from the client. */
+export const MAX_UNANSWERED = 256;
 const MAX_UNANSWERED_BYTES = 256 * 1024;
-
-/** Maximum size of a `resume` client's frame in addition to the published value: keys, and an id in escapes. */
-const ENVELOPE_BYTES = 1024;
-
-const PLAIN_GREETING = textFrame(encode({ connection: "ok" }));
 
 /** What all connections of a server share. */
 export interface ConnectionContext extends TaskMemory {
   readonly hub: Hub;
-  readonly settings: RateSettings & Pick<Settings, "heartbeatSeconds" | "bytesPerSecondPerUser">;
+  readonly settings: RateSettings &
+    Pick<Settings, "heartbeatSeconds" | "bytesPerSecondPerUser" | "subscriptionsPerConnection">;
   readonly limits: Pick<WireLimits, "maxUnansweredBytes" | "writeTimeoutMs">;
   /** Bytes of all publishes that the log has not answered yet. */
   readonly unanswered: { bytes: number };
   readonly heartbeats: Heartbeats;
+  readonly turns: WriteTurns;
+  readonly pendingJoins: PendingJoins;
+  /** Number of subscriptions of all `channels` clients. */
+  readonly subscriptions: { count: number };
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly onClosed: (connection: Connection) => void;
@@ -47,307 +46,270 @@ export interface ConnectionContext extends TaskMemory {
 
 /** The client of a connection. */
 export interface ClientIdentity {
-  readonly rights: Rights;
-  /** The user whose limits apply. The connection leaves it when it has closed. */
+  /** The user whose limits apply. The connection disconnects it when it has closed. */
   readonly user: User;
   /**
    * The subject of the client's token, whose ids of messages are its own; `undefined` if there is none. An address is no
    * publisher: a client that repeats a publish after its address has changed must be recognized by the id.
    */
   readonly publisher: string | undefined;
+  /** When the client's token expires, in milliseconds since 1970; `undefined` if it never does. */
+  readonly expiresAt: number | undefined;
 }
 
 /**
- * One client in one channel: applies the client's rights and limits, publishes what it sends, and delivers from its cursor.
- * A slow client has no queue of messages: delivery continues at the cursor when the socket accepts more.
+ * One client: applies the limits of the client, publishes what it sends, and closes. A slow client has no queue of messages:
+ * delivery continues at its cursors when the socket accepts more.
  */
-export class Connection implements WebSocketEvents, Listener, Beating {
-  readonly dialect: Dialect;
+export abstract class Connection implements WebSocketEvents, Beating, Writer {
   readonly user: User;
-  readonly #channel: string;
-  readonly #rights: Rights;
-  readonly #publisher: string | undefined;
-  readonly #context: ConnectionContext;
-  readonly #webSocket: ServerWebSocket;
+  protected readonly publisher: string | undefined;
+  protected readonly expiresAt: number | undefined;
+  protected readonly context: ConnectionContext;
+  protected readonly webSocket: ServerWebSocket;
   /** `undefined` until the client sends something. Most clients are idle. */
-  #rates: ClientRates | undefined;
-  /** `undefined` until there is an answer. */
+  protected rates: ClientRates | undefined;
+  /** `undefined` if there is no answer. */
   #answers: Answers | undefined;
-  #cursor: Cursor | undefined;
-  /** Publishes that the log has not answered yet. */
-  #publishing = 0;
-  #publishingBytes = 0;
+  /** `undefined` until the client publishes. */
+  #publishes: Publishes | undefined;
+  #isScheduled = false;
   #isPaused = false;
   #leaving: { readonly code: number; readonly reason: string } | undefined;
   #bytesReadAtBeat = -1;
   #beatGroup = 0;
+  #expiry: NodeJS.Timeout | undefined;
 
-  /** Neither reads nor writes before {@link start}. */
-  constructor(
+  /**
+   * Neither reads nor writes before {@link start}.
+   * @param maxMessageBytes maximum size of a message from the client.
+   */
+  protected constructor(
     socket: Socket,
-    channel: string,
-    dialect: Dialect,
-    { rights, user, publisher }: ClientIdentity,
+    maxMessageBytes: number,
+    { user, publisher, expiresAt }: ClientIdentity,
     context: ConnectionContext,
   ) {
-    const { maxPayloadBytes } = context.settings;
-    this.dialect = dialect;
     this.user = user;
-    this.#channel = channel;
-    this.#rights = rights;
-    this.#publisher = publisher;
-    this.#context = context;
-    const maxFrameBytes = maxPayloadBytes + (dialect === "plain" ? 0 : ENVELOPE_BYTES);
-    this.#webSocket = new ServerWebSocket(socket, maxFrameBytes, this, context);
+    this.publisher = publisher;
+    this.expiresAt = expiresAt;
+    this.context = context;
+    this.webSocket = new ServerWebSocket(socket, maxMessageBytes, this, context);
   }
+
+  abstract get dialect(): Dialect;
+
+  abstract onMessage(text: string | undefined): void;
+
+  /** Writes the answers and what the client can read, as far as the socket accepts it. Then {@link leaveIfDone}. */
+  protected abstract deliver(): void;
+
+  /** Number of requests without an answer, which the client may have to wait for. */
+  protected abstract get waiting(): number;
+
+  /** Writes the greeting. */
+  protected abstract greet(): void;
+
+  /** Frees what the connection has in the channels. Idempotent. */
+  protected abstract release(): void;
 
   /**
    * Accepts the upgrade, sends the greeting, and begins to deliver and to read.
    * @param response the response to the upgrade request. The greeting and the first frames are one write with it.
    * @param head bytes that arrived with the upgrade request.
    */
-  start(response: string, { cursor, epoch, offset, gap }: Joined, head: Buffer): void {
-    this.#webSocket.cork(response);
-    if (this.#rights.canSubscribe) this.#cursor = cursor;
-    else cursor.close();
-    if (this.dialect === "plain") {
-      this.#webSocket.write(PLAIN_GREETING);
-    } else {
-      const { heartbeatSeconds: heartbeat } = this.#context.settings;
-      this.#answer({ connection: "ok", epoch, offset, heartbeat });
-      if (gap !== undefined) this.#answer({ gap });
-      this.#answers?.flush();
-    }
-    this.#beatGroup = this.#context.heartbeats.add(this);
-    this.#webSocket.start(head);
-    this.onReadable();
-    this.#webSocket.uncork();
+  protected begin(response: string, head: Buffer): void {
+    this.webSocket.cork(response);
+    this.greet();
+    this.#beatGroup = this.context.heartbeats.add(this);
+    this.#scheduleExpiry();
+    this.webSocket.start(head);
+    this.deliver();
+    this.webSocket.uncork();
     // The write has at most one slice, so that the memory of each slice is counted.
-    this.onReadable();
+    this.deliver();
   }
 
   /**
-   * Closes the connection when all publishes of the client are answered and all that it can read now is delivered. What the
+   * Closes the connection when all requests of the client are answered and all that it can read now is delivered. What the
    * client sends from now on is refused. Idempotent.
    */
   leave(code: number, reason: string): void {
     this.#leaving ??= { code, reason };
-    this.onReadable();
+    this.deliver();
   }
 
   /** Closes the connection at once, with a Close frame. Idempotent. */
   close(code: number, reason: string): void {
-    this.#webSocket.close(code, reason);
+    this.webSocket.close(code, reason);
   }
 
   /** Closes the connection without a Close frame. Idempotent. */
   terminate(): void {
-    this.#webSocket.terminate();
+    this.webSocket.terminate();
   }
 
   /** Ends a connection whose client has sent no byte for one interval, not even a pong. Otherwise sends a ping. */
   beat(): void {
-    const { bytesRead } = this.#webSocket;
+    const { bytesRead, blockedMs } = this.webSocket;
     // While the server does not read because it waits for the log, the silence proves nothing.
-    const isWaitingForLog = this.#isPaused && this.#publishing > 0;
-    if (bytesRead === this.#bytesReadAtBeat && !isWaitingForLog) {
-      this.#context.logger.debug("heartbeat missed");
-      this.#webSocket.terminate();
-      return;
-    }
-    if (this.#webSocket.blockedMs > this.#context.limits.writeTimeoutMs) {
+    const isWaitingForLog = this.#isPaused && this.waiting > 0;
+    const isSilent = bytesRead === this.#bytesReadAtBeat && !isWaitingForLog;
+    if (isSilent || blockedMs > this.context.limits.writeTimeoutMs) {
       // A Close frame would not arrive either.
-      this.#context.logger.debug("client reads nothing");
-      this.#webSocket.terminate();
+      this.context.logger.debug(isSilent ? "heartbeat missed" : "client reads nothing");
+      this.webSocket.terminate();
       return;
     }
     this.#bytesReadAtBeat = bytesRead;
-    this.#webSocket.ping();
+    this.#scheduleExpiry();
+    this.webSocket.ping();
     // Browsers do not report pings to their pages.
-    if (this.dialect === "resume") this.#answer({ heartbeat: this.#context.settings.heartbeatSeconds });
+    if (this.dialect !== "plain") this.answer({ heartbeat: this.context.settings.heartbeatSeconds });
   }
 
-  /** Writes from the cursor to the end of the channel, as far as the socket accepts it. */
-  onReadable(): void {
-    if (!this.#webSocket.open) {
-      // Nothing more is written. An open cursor would keep frames in memory until the peer has gone.
-      this.#closeCursor();
-      return;
-    }
-    if (this.#cursor?.isLost === true) {
-      this.#webSocket.close(CloseCode.tryAgainLater, "reads too slowly");
-      return;
-    }
-    if (!this.#webSocket.writable) return;
-    const { counts } = this.#context.metrics;
-    for (let slice = this.#cursor?.read(); slice !== undefined; slice = this.#cursor?.read()) {
-      counts.deliveries += slice.frames;
-      counts.deliveredBytes += slice.bytes.length;
-      if (!this.#webSocket.write(slice.bytes)) return;
-    }
-    if (this.#leaving !== undefined) this.#leaveIfDone(this.#leaving);
+  write(): void {
+    this.#isScheduled = false;
+    this.deliver();
   }
 
   onDrained(): void {
-    this.#answers?.flush();
-    this.onReadable();
-    this.#resumeIfCaughtUp();
+    this.deliver();
+    this.resumeIfCaughtUp();
   }
 
-  onFrame(messages: number, bytes: number): boolean {
-    const { settings, metrics } = this.#context;
+  onFrame(_opcode: number, messages: number, bytes: number): boolean {
+    return this.charge(messages, bytes);
+  }
+
+  onClosed(code: number): void {
+    clearTimeout(this.#expiry);
+    this.release();
+    this.#answers?.drop();
+    this.#answers = undefined;
+    this.user.disconnect();
+    this.context.heartbeats.remove(this, this.#beatGroup);
+    this.context.metrics.count("closes", code);
+    this.context.logger.debug({ code }, "connection closed");
+    this.context.onClosed(this);
+  }
+
+  protected get isLeaving(): boolean {
+    return this.#leaving !== undefined;
+  }
+
+  /** Charges messages and bytes to the rates. If they exceed them, the connection has failed when this returns false. */
+  protected charge(messages: number, bytes: number): boolean {
+    const { settings, metrics } = this.context;
     const now = performance.now();
-    this.#rates ??= new ClientRates(settings, now);
-    let exceeded = this.#rates.take(messages, bytes, now);
-    if (exceeded === undefined && !this.user.take(bytes, now)) {
+    this.rates ??= new ClientRates(settings, now);
+    let exceeded = this.rates.take(messages, bytes, now);
+    if (exceeded === undefined && bytes > 0 && !this.user.take(bytes, now)) {
       metrics.count("usersLimited", "bytes");
       exceeded = `more than ${settings.bytesPerSecondPerUser} bytes per second of one user`;
     }
     if (exceeded === undefined) return true;
-    this.#webSocket.fail(CloseCode.policyViolation, exceeded);
+    this.webSocket.fail(CloseCode.policyViolation, exceeded);
     return false;
   }
 
-  onMessage(text: string | undefined): void {
-    const { hub, settings, metrics } = this.#context;
-    metrics.counts.received += 1;
-    const message = parse(text, this.dialect, settings.maxPayloadBytes);
-    if (message.kind === "invalid") {
-      this.#refuse(message.error);
+  /** Publishes a message, and calls `settle` now or later with the result. */
+  protected publish(publish: Publish, settle: (result: PublishResult) => void): void {
+    if (this.#leaving !== undefined) {
+      settle(LEAVING);
       return;
     }
-    const { json, id } = message;
-    const refusal = this.#publishRefusal();
-    if (refusal !== undefined) {
-      this.#refuse(withId(refusal, id));
-      return;
-    }
-    const answer = hub.publish({
-      channel: this.#channel,
-      payload: json,
-      id,
-      publisher: this.#publisher,
-      user: this.user.key,
+    this.#publishes ??= new Publishes(this.context);
+    const isSettled = this.#publishes.publish(publish, this.publisher, this.user, (result) => {
+      settle(result);
+      this.resumeIfCaughtUp();
+      if (this.#leaving !== undefined) this.schedule();
     });
-    if (!(answer instanceof Promise)) {
-      this.#acknowledge(answer, id);
-      return;
-    }
-    this.#countPublishes(1, json.length);
-    this.#pauseIfBehind();
-    answer.then(
-      (appended) => {
-        this.#countPublishes(-1, -json.length);
-        this.#acknowledge(appended, id);
-        this.#onPublishAnswered();
-      },
-      (error: unknown) => {
-        this.#countPublishes(-1, -json.length);
-        this.#context.logger.debug({ err: error, channel: this.#channel }, "message not published");
-        this.#refuse(withId(error instanceof IdInUseError ? ID_IN_USE : NOT_STORED, id));
-        this.#onPublishAnswered();
-      },
-    );
+    if (!isSettled) this.pauseIfBehind();
   }
 
-  onClosed(code: number): void {
-    this.#closeCursor();
-    this.#answers?.drop();
-    this.user.leave(this.#channel);
-    this.#context.heartbeats.remove(this, this.#beatGroup);
-    this.#context.metrics.count("closes", code);
-    this.#context.logger.debug({ code }, "connection closed");
-    this.#context.onClosed(this);
+  /** Number of publishes without a result. */
+  protected get publishing(): number {
+    return this.#publishes?.pending ?? 0;
   }
 
-  #closeCursor(): void {
-    this.#cursor?.close();
-    this.#cursor = undefined;
-  }
-
-  #countPublishes(publishes: number, bytes: number): void {
-    this.#publishing += publishes;
-    this.#publishingBytes += bytes;
-    this.#context.unanswered.bytes += bytes;
-  }
-
-  /** The error that answers every publish of the client now. */
-  #publishRefusal(): ErrorBody | undefined {
-    const { limits, unanswered } = this.#context;
-    if (!this.#rights.canPublish) return FORBIDDEN;
-    if (this.#leaving !== undefined) return LEAVING;
-    return unanswered.bytes > limits.maxUnansweredBytes ? OVERLOADED : undefined;
-  }
-
-  #onPublishAnswered(): void {
-    this.#resumeIfCaughtUp();
-    if (this.#leaving !== undefined && this.#publishing === 0) this.onReadable();
-  }
-
-  #acknowledge({ epoch, offset, duplicate }: Appended, id: string | undefined): void {
-    const { counts } = this.#context.metrics;
-    if (duplicate) counts.duplicates += 1;
-    else counts.published += 1;
-    if (id === undefined) return;
-    this.#answer(duplicate ? { ack: id, epoch, offset, duplicate } : { ack: id, epoch, offset });
-    this.#pauseIfBehind();
-  }
-
-  #refuse(error: ErrorBody): void {
-    this.#context.metrics.count("publishesRefused", error.code);
-    this.#answer({ error });
-    this.#pauseIfBehind();
-  }
-
-  #answer(message: ServerMessage): void {
-    this.#answers ??= new Answers(this.#webSocket, this.#context.untaken, () => {
-      this.#resumeIfCaughtUp();
-    });
+  /** Sends an answer to the client, unless the connection is closing: nothing is written after a Close frame. */
+  protected answer(message: ServerMessage): void {
+    if (!this.webSocket.open) return;
+    this.#answers ??= new Answers(this.webSocket, this.context.untaken);
     this.#answers.add(message);
+    this.schedule();
+    this.pauseIfBehind();
   }
 
-  get #pending(): number {
-    return this.#publishing + (this.#answers?.length ?? 0);
+  /** Returns the frames of all answers. The caller writes them. */
+  protected takeAnswers(): Buffer | undefined {
+    const answers = this.#answers;
+    if (answers === undefined) return undefined;
+    this.#answers = undefined;
+    const frames = answers.take();
+    this.resumeIfCaughtUp();
+    return frames;
+  }
+
+  /** Calls {@link deliver} after the present callback of the event loop. */
+  protected schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.context.turns.add(this);
+  }
+
+  /** Calls {@link deliver} in the next turn of the event loop. */
+  protected scheduleNext(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.context.turns.addNext(this);
   }
 
   /** Stops reading from a client that has too much pending, or does not read its answers. */
-  #pauseIfBehind(): void {
+  protected pauseIfBehind(): void {
     if (this.#isPaused) return;
     if (this.#pending < MAX_UNANSWERED && this.#publishingBytes < MAX_UNANSWERED_BYTES) return;
     this.#isPaused = true;
-    this.#webSocket.pause();
+    this.webSocket.pause();
   }
 
-  #resumeIfCaughtUp(): void {
+  protected resumeIfCaughtUp(): void {
     if (!this.#isPaused || this.#pending > MAX_UNANSWERED / 2) return;
     if (this.#publishingBytes > MAX_UNANSWERED_BYTES / 2) return;
-    this.#rates?.creditPause(performance.now());
+    this.rates?.creditPause(performance.now());
     this.#isPaused = false;
-    this.#webSocket.resume();
+    this.webSocket.resume();
   }
 
-  #leaveIfDone({ code, reason }: { readonly code: number; readonly reason: string }): void {
-    if (this.#publishing > 0) return;
-    this.#answers?.flush();
-    if (this.#pending === 0) this.#webSocket.close(code, reason);
+  /** Closes a connection that is to leave, if no request waits. Call it when everything is delivered. */
+  protected leaveIfDone(): void {
+    if (this.#leaving === undefined || this.#pending > 0) return;
+    this.webSocket.close(this.#leaving.code, this.#leaving.reason);
+  }
+
+  get #pending(): number {
+    return this.waiting + (this.#answers?.length ?? 0);
+  }
+
+  get #publishingBytes(): number {
+    return this.#publishes?.pendingBytes ?? 0;
+  }
+
+  /** Starts a timer if the token expires before the next heartbeat. An earlier timer would cost memory all the time. */
+  #scheduleExpiry(): void {
+    if (this.expiresAt === undefined || this.#expiry !== undefined) return;
+    const leftMs = this.expiresAt + CLOCK_TOLERANCE_SECONDS * 1000 - Date.now();
+    if (leftMs > 2 * this.context.settings.heartbeatSeconds * 1000) return;
+    this.#expiry = setTimeout(Connection.#expire, Math.max(leftMs, 0), this).unref();
+  }
+
+  static #expire(this: void, connection: Connection): void {
+    connection.close(CloseCode.policyViolation, "the token has expired");
   }
 }
 
-const FORBIDDEN: ErrorBody = { code: "forbidden", message: "The token does not allow publishing." };
-const LEAVING: ErrorBody = {
+export const LEAVING: ErrorBody = {
   code: "unavailable",
   message: "The server goes away; send the message again on the next connection.",
 };
-const OVERLOADED: ErrorBody = {
-  code: "unavailable",
-  message: "The server waits for the store of too many messages; send it again later.",
-};
-const NOT_STORED: ErrorBody = {
-  code: "unavailable",
-  message: "The message was not stored; send it again later.",
-};
-const ID_IN_USE: ErrorBody = { code: "id_in_use", message: "Another message with this id is stored." };
-
-function withId(error: ErrorBody, id: string | undefined): ErrorBody {
-  return id === undefined ? error : { ...error, id };
-}

@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 
 import type { ResumePoint } from "../channel/cursor.ts";
 import { CHANNEL_NAME_RULE, DEFAULT_CHANNEL, isChannelName } from "../wire/channelName.ts";
-import { RESUME_SUBPROTOCOL } from "../wire/messages.ts";
+import { CHANNELS_SUBPROTOCOL, RESUME_SUBPROTOCOL } from "../wire/messages.ts";
 import type { Dialect } from "../wire/messages.ts";
 import { PATHS } from "../settings/contract.ts";
 import type { Refusal } from "./refusal.ts";
@@ -26,16 +26,31 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/;
 /** The name of a subprotocol is a token of RFC 9110 §5.6.2. */
 const SUBPROTOCOL = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
+const SUBPROTOCOLS: Readonly<Record<Dialect, string | undefined>> = {
+  plain: undefined,
+  resume: RESUME_SUBPROTOCOL,
+  channels: CHANNELS_SUBPROTOCOL,
+};
+
 const OFFSET = /^\d{1,16}$/;
 
 /** A valid upgrade request. */
-export interface Handshake {
-  readonly channel: string;
-  readonly dialect: Dialect;
-  readonly resume: ResumePoint | undefined;
+export type Handshake = (ChannelHandshake | ChannelsHandshake) & {
   /** All subprotocols that the client offers. */
   readonly subprotocols: readonly string[];
   readonly key: string;
+};
+
+/** The connection has one channel. */
+export interface ChannelHandshake {
+  readonly dialect: Exclude<Dialect, "channels">;
+  readonly channel: string;
+  readonly resume: ResumePoint | undefined;
+}
+
+/** The client subscribes to channels by messages. */
+export interface ChannelsHandshake {
+  readonly dialect: "channels";
 }
 
 /** Parses an upgrade request. It does not check whether the client may connect. */
@@ -66,6 +81,11 @@ export function readHandshake(request: IncomingMessage): Handshake | Refusal {
   if (!subprotocols.every((name) => SUBPROTOCOL.test(name)))
     return bad("Sec-WebSocket-Protocol is malformed.");
 
+  if (subprotocols.includes(CHANNELS_SUBPROTOCOL)) {
+    return channel === DEFAULT_CHANNEL
+      ? { dialect: "channels", subprotocols, key }
+      : bad(`The path of ${CHANNELS_SUBPROTOCOL} is ${PATHS.websocket}, without a channel.`);
+  }
   if (!subprotocols.includes(RESUME_SUBPROTOCOL)) {
     return { channel, dialect: "plain", resume: undefined, subprotocols, key };
   }
@@ -91,7 +111,8 @@ function isChannel(name: string): boolean {
 /** Renders the answer that accepts an upgrade. */
 export function renderAcceptance({ key, dialect }: Handshake): string {
   const accept = hash("sha1", key + ACCEPT_GUID, "base64");
-  const subprotocol = dialect === "resume" ? `Sec-WebSocket-Protocol: ${RESUME_SUBPROTOCOL}\r\n` : "";
+  const selected = SUBPROTOCOLS[dialect];
+  const subprotocol = selected === undefined ? "" : `Sec-WebSocket-Protocol: ${selected}\r\n`;
   return (
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
     `Sec-WebSocket-Accept: ${accept}\r\n${subprotocol}\r\n`

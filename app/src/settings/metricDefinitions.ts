@@ -45,6 +45,12 @@ export const metricDefinitions = {
     cloudWatch: { name: "Connections", unit: "Count" },
     alarm: "the maximum is near `WEBSOCKET_MAX_CONNECTIONS`",
   },
+  subscriptions: {
+    kind: "gauge",
+    name: "websocket_subscriptions",
+    unit: "subscriptions",
+    help: "Subscriptions of all connections of `channels.v1`.",
+  },
   channels: {
     kind: "gauge",
     name: "websocket_channels",
@@ -135,6 +141,15 @@ export const metricDefinitions = {
     cloudWatch: { name: "PublishesRefused", unit: "Count" },
     logField: "PublishesRefusedByCode",
     alarm: "`unavailable`: Valkey does not answer",
+  },
+  subscribesRefused: {
+    kind: "tally",
+    name: "websocket_subscribes_refused_total",
+    unit: "messages",
+    label: "code",
+    help: "Refused subscribes and unsubscribes, by the code of the error.",
+    logField: "SubscribesRefusedByCode",
+    alarm: "`unavailable`: Valkey does not answer; `too_many_channels`: a task or a user is at its limit",
   },
   closes: {
     kind: "tally",

@@ -12,6 +12,9 @@ const DEFAULT_CHANNEL_ON_WIRE = "/";
  */
 const CHANNEL_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64}$/;
 
+/** Maximum length of a name in characters. An error repeats a name up to this length. */
+export const MAX_WIRE_NAME = 64;
+
 /** The form of every name but that of the default channel, for an error. */
 export const CHANNEL_NAME_RULE =
   "A channel's name has 1 to 64 letters, digits, '.', '_', '~' and '-', and is not '.' or '..'.";

@@ -9,21 +9,38 @@ export type Dialect = "plain" | "resume" | "channels";
 /** Subprotocol of the `resume` dialect. */
 export const RESUME_SUBPROTOCOL = "resume.v1";
 
+/** Subprotocol of the `channels` dialect. */
+export const CHANNELS_SUBPROTOCOL = "channels.v1";
+
 /** Maximum length of a publish's id, in bytes of UTF-8. */
 export const MAX_ID_BYTES = 128;
+
+/** Maximum length of the epoch from which a client resumes, in bytes of UTF-8. */
+export const MAX_EPOCH_BYTES = 128;
+
+/** Maximum number of retained messages with which a subscription can start. */
+export const MAX_LAST = 1000;
 
 /** Maximum nesting of arrays and objects in a published value. */
 export const MAX_DEPTH = 64;
 
-/** The meaning of one message from a client. */
-export type ClientMessage =
-  | {
-      readonly kind: "publish";
-      /** The published value as canonical JSON: the output of `JSON.stringify`. */
-      readonly json: string;
-      readonly id?: string;
-    }
-  | { readonly kind: "invalid"; readonly error: ErrorBody };
+/** A publish to the channel of the connection. */
+export interface ValueMessage {
+  readonly kind: "publish";
+  /** The published value as canonical JSON: the output of `JSON.stringify`. */
+  readonly json: string;
+  readonly id?: string;
+}
+
+/** The first message that a subscription requests: the next one, the one after a resume point, or up to `last` retained ones. */
+export type RequestedStart =
+  "end" | { readonly epoch: string; readonly offset: number } | { readonly last: number };
+
+/** A message from a client of the `channels` dialect. The channel is that of the server, not its name on the wire. */
+export type ChannelsMessage =
+  | (ValueMessage & { readonly channel: string })
+  | { readonly kind: "subscribe"; readonly channel: string; readonly start: RequestedStart }
+  | { readonly kind: "unsubscribe"; readonly channel: string };
 
 export type ErrorCode =
   | "invalid_json"
@@ -33,13 +50,20 @@ export type ErrorCode =
   | "unsafe_number"
   | "forbidden"
   | "unavailable"
-  | "id_in_use";
+  | "id_in_use"
+  | "invalid_channel"
+  | "already_subscribed"
+  | "too_many_subscriptions"
+  | "too_many_channels"
+  | "rate_limited";
 
-/** Why a message was not published. */
+/** Why a request was rejected. */
 export interface ErrorBody {
   readonly code: ErrorCode;
   /** For developers. The text can change in any release. */
   readonly message: string;
+  /** Name of the channel of the request; only in the `channels` dialect, and only if the server could read it. */
+  readonly channel?: string;
   /** Id of the publish that this error answers, if it has one. */
   readonly id?: string;
 }
@@ -69,12 +93,23 @@ export type ServerMessage =
       /** Interval of the server's heartbeats, in seconds. */
       readonly heartbeat: number;
     }
+  | {
+      readonly connection: "ok";
+      readonly heartbeat: number;
+      /** Subject of the client's token. */
+      readonly user?: string;
+      /** Seconds until the client's token expires. */
+      readonly expiresIn?: number;
+    }
   /** The client receives the channel's messages after this offset. */
   | { readonly subscribed: string; readonly epoch: string; readonly offset: number }
+  | { readonly unsubscribed: string }
   | { readonly gap: Gap }
   | {
       /** Id of the publish. */
       readonly ack: string;
+      /** Only in the `channels` dialect. */
+      readonly channel?: string;
       readonly epoch: string;
       readonly offset: number;
       /** Whether the message had been stored before. */

@@ -14,7 +14,7 @@ const PUBLISH: Rights = { canSubscribe: false, canPublish: true };
 const grant =
   (rights: Rights): Authorizer =>
   () =>
-    Promise.resolve({ granted: true, rights });
+    Promise.resolve({ granted: true, access: { rightsIn: () => rights } });
 
 describe("a connection that may only read", () => {
   afterEach(tearDown);

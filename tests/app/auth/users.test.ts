@@ -5,7 +5,7 @@ import type { IncomingMessage } from "node:http";
 import fc from "fast-check";
 
 import type { Authorizer } from "../../../app/src/auth/authorize.ts";
-import { ALL_RIGHTS } from "../../../app/src/auth/authorize.ts";
+import { FULL_ACCESS } from "../../../app/src/auth/authorize.ts";
 import { clientAddress } from "../../../app/src/auth/clientAddress.ts";
 import { defaultSettings } from "../../../app/src/settings/settings.ts";
 import { User, createUserKey, Users } from "../../../app/src/auth/users.ts";
@@ -99,7 +99,8 @@ describe("users", () => {
             const gone = own.find((connection) => connection.channel === channel);
             if (gone === undefined) continue;
             open.splice(open.indexOf(gone), 1);
-            gone.user.leave(channel);
+            gone.user.exit(channel);
+            gone.user.disconnect();
           } else {
             const channels = new Set(own.map((connection) => connection.channel));
             const expected =
@@ -108,11 +109,15 @@ describe("users", () => {
                 : channels.size >= 2 && !channels.has(channel)
                   ? "channels"
                   : undefined;
-            const joined = users.join(key, channel);
-            if (typeof joined === "string") assert.equal(joined, expected);
-            else {
+            const user = users.connect(key);
+            if (typeof user === "string") {
+              assert.equal(user, expected);
+            } else if (!user.enter(channel)) {
+              assert.equal(expected, "channels");
+              user.disconnect();
+            } else {
               assert.equal(expected, undefined);
-              open.push({ user: joined, key, channel });
+              open.push({ user, key, channel });
             }
           }
           users.sweep(Infinity);
@@ -125,7 +130,7 @@ describe("users", () => {
   it("recover their bytes at the rate, even if they leave, and are forgotten then", () => {
     const users = new Users({ ...LIMITS, maxPayloadBytes: 1, bytesPerSecondPerUser: 10 * KIB });
     const join = (): User => {
-      const joined = users.join("a", "");
+      const joined = users.connect("a");
       assert.ok(joined instanceof User);
       return joined;
     };
@@ -133,12 +138,12 @@ describe("users", () => {
     const now = performance.now() + LATER_MS;
     assert.ok(user.take(40 * KIB, now));
     assert.ok(!user.take(1, now));
-    user.leave("");
+    user.disconnect();
     assert.equal(users.size, 1);
     assert.equal(join(), user);
     assert.ok(user.take(5 * KIB, now + 500));
     assert.ok(!user.take(5 * KIB, now + 500));
-    user.leave("");
+    user.disconnect();
     users.sweep(now + 4000);
     assert.equal(users.size, 1);
     users.sweep(now + 4500);
@@ -148,9 +153,9 @@ describe("users", () => {
   it("may open their maximum number of connections once every 30 seconds", () => {
     const users = new Users({ ...LIMITS, connectionsPerUser: 200 });
     const connect = (now: number): unknown => {
-      const joined = users.join("a", "", now);
+      const joined = users.connect("a", now);
       if (!(joined instanceof User)) return joined;
-      joined.leave("");
+      joined.disconnect();
       return "joined";
     };
     // A whole number, so that the sum of the shares is exact.
@@ -173,7 +178,7 @@ describe("users", () => {
       createUserKey(undefined, `10.0.${n >> 8}.${n & 255}`),
     );
     const before = memoryInUse();
-    const joined = keys.map((key) => users.join(key, ""));
+    const joined = keys.map((key) => users.connect(key));
     const perUser = (memoryInUse() - before) / COUNT;
     assert.equal(joined.length, users.size);
     assert.ok(perUser < 250, `${perUser} bytes`);
@@ -187,7 +192,7 @@ describe("limits per user", () => {
   const bySubject: Authorizer = ({ authorization }) =>
     Promise.resolve({
       granted: true,
-      rights: ALL_RIGHTS,
+      access: FULL_ACCESS,
       ...(authorization !== undefined && { subject: authorization }),
     });
   const subject = (name: string) => ({ headers: { authorization: name } });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { text } from "node:stream/consumers";
 
-import { ALL_RIGHTS } from "../../../app/src/auth/authorize.ts";
+import { CLOCK_TOLERANCE_SECONDS, FULL_ACCESS } from "../../../app/src/auth/authorize.ts";
 import type { Grant } from "../../../app/src/auth/authorize.ts";
 import { connect, connectResuming } from "../support/client.ts";
 import { ManualLog } from "../support/logs.ts";
@@ -59,9 +59,9 @@ const closes: Readonly<Record<string, Readonly<Record<string, Ending>>>> = {
       return client;
     },
     "an expired token": async () => {
-      const expiresAt = Date.now() + 50;
+      const expiresAt = Date.now() + 50 - CLOCK_TOLERANCE_SECONDS * 1000;
       const authorize = (): Promise<Grant> =>
-        Promise.resolve({ granted: true, rights: ALL_RIGHTS, expiresAt });
+        Promise.resolve({ granted: true, access: FULL_ACCESS, expiresAt });
       return connect((await startServer({}, { authorize })).url);
     },
   },
@@ -153,7 +153,13 @@ const refusals: Readonly<Record<string, Readonly<Record<string, (server: TestSer
       "a token that does not open the channel": async () => {
         const { address } = await startServer(
           {},
-          { authorize: () => Promise.resolve({ granted: false, status: 403, reason: "another channel" }) },
+          {
+            authorize: () =>
+              Promise.resolve({
+                granted: true,
+                access: { rightsIn: () => ({ canSubscribe: false, canPublish: false }) },
+              }),
+          },
         );
         return exchange(address.port, upgradeRequest());
       },

@@ -104,6 +104,7 @@ describe("the embedded metrics", () => {
     const { metrics, lines, stop } = start();
     metrics.watch({
       connections: () => 3,
+    subscriptions: () => 0,
       channels: () => 2,
       slowestLagBytes: () => 1000,
       drainProgress: () => 0.5,
@@ -142,8 +143,8 @@ describe("the embedded metrics", () => {
     assert.ok(Math.abs(Number(root["AppendP50"]) - 4) < 0.1);
     assert.equal(units.get("FanOutP99"), "Milliseconds");
     assert.equal(units.get("SlowestCursorLag"), "Bytes");
-    // Every other field is a metric, a dimension, or one of the four details.
-    assert.equal(Object.keys(root).length, 1 + dimensions.length + units.size + 4);
+    // Every other field is a metric, a dimension, or one of the five details.
+    assert.equal(Object.keys(root).length, 1 + dimensions.length + units.size + 5);
   });
 
   it("are logged at an interval, with the events of that interval", async () => {

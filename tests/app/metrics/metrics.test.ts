@@ -57,6 +57,7 @@ describe("the metrics", () => {
     let asked = 0;
     metrics.watch({
       connections: () => ++asked,
+      subscriptions: () => 3,
       channels: () => 2,
       slowestLagBytes: () => 4096,
       drainProgress: () => 0.25,

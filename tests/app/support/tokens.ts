@@ -95,12 +95,14 @@ export function authorizer(
 
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}`, protocols: [] });
 
-export function statusOf(grant: Grant): number {
-  return grant.granted ? 101 : grant.status;
+/** Returns the status of the answer to an upgrade. */
+export function statusOf(grant: Grant, channel = ""): number {
+  if (!grant.granted) return grant.status;
+  return rightsIn(grant, channel) === "" ? 403 : 101;
 }
 
-export function rightsIn(grant: Grant): string {
-  if (!grant.granted) return "refused";
-  const { canSubscribe, canPublish } = grant.rights;
+export function rightsIn(grant: Grant, channel: string): string {
+  assert.ok(grant.granted);
+  const { canSubscribe, canPublish } = grant.access.rightsIn(channel);
   return [canSubscribe && "read", canPublish && "publish"].filter((right) => right !== false).join(" ");
 }

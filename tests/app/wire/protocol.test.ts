@@ -2,54 +2,90 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
+import type { Authorizer } from "../../../app/src/auth/authorize.ts";
+import { FULL_ACCESS, MAX_SUBJECT_BYTES } from "../../../app/src/auth/authorize.ts";
+import { JOIN_TIMEOUT_MS } from "../../../app/src/connection/channels/pendingJoins.ts";
+import { MAX_UNANSWERED } from "../../../app/src/connection/connection.ts";
+import { MAX_WIRE_NAME } from "../../../app/src/wire/channelName.ts";
 import { CloseCode } from "../../../app/src/wire/closeCode.ts";
 import { encodeBroadcast, decodeBroadcast } from "../../../app/src/wire/encode.ts";
-import { MAX_DEPTH, MAX_ID_BYTES } from "../../../app/src/wire/messages.ts";
+import {
+  CHANNELS_SUBPROTOCOL,
+  MAX_DEPTH,
+  MAX_EPOCH_BYTES,
+  MAX_ID_BYTES,
+  MAX_LAST,
+} from "../../../app/src/wire/messages.ts";
 import { parse } from "../../../app/src/wire/parse.ts";
 import type { ErrorCode } from "../../../app/src/wire/messages.ts";
 import { defaultSettings, settingDefinitions } from "../../../app/src/settings/settings.ts";
 import type { SettingDefinition } from "../../../app/src/settings/settings.ts";
 import { WIRE_LIMITS } from "../../../app/src/connection/wireLimits.ts";
-import { Client, isGreeting } from "../support/client.ts";
+import { Client } from "../support/client.ts";
 import { PROTOCOL, protocolTable } from "../support/protocolPage.ts";
 import { startServer } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
+
+/** The header is the subject of the token, which expires in an hour. */
+const bySubject: Authorizer = ({ authorization = "" }) =>
+  Promise.resolve({
+    granted: true,
+    access: FULL_ACCESS,
+    subject: authorization,
+    expiresAt: Date.now() + 3_600_999,
+  });
 
 describe("PROTOCOL.md", () => {
   afterEach(tearDown);
 
   const transcripts = Array.from(
-    PROTOCOL.matchAll(/^```transcript ?(.*)\n([^]*?)^```$/gm),
-    ([, protocol, lines]) => ({ protocol: protocol === "" ? undefined : protocol, lines: lines ?? "" }),
+    PROTOCOL.matchAll(/^```transcript ?(\S*) ?(tokens)?\n([^]*?)^```$/gm),
+    ([, protocol = "", tokens, lines = ""]) => ({
+      protocol: protocol === "" ? undefined : protocol,
+      hasTokens: tokens !== undefined,
+      lines,
+    }),
   );
 
   it("has transcripts of both dialects", () => {
     assert.ok(transcripts.some(({ protocol }) => protocol === undefined));
-    assert.ok(transcripts.some(({ protocol }) => protocol === "resume.v1"));
+    assert.ok(transcripts.some(({ protocol }) => protocol === CHANNELS_SUBPROTOCOL));
     assert.equal(PROTOCOL.match(/^```transcript/gm)?.length, transcripts.length);
   });
 
-  for (const { protocol, lines } of transcripts) {
+  for (const { protocol, hasTokens, lines } of transcripts) {
     it(`has a correct transcript: ${protocol ?? "plain"}, ${lines.split("\n").slice(0, 2).join(" ")}`, async () => {
-      const { url } = await startServer();
-      // The first greeting has the epoch.
-      const probe = new Client(url, { protocol: "resume.v1" });
-      const greeting = await probe.nextValue();
-      assert.ok(isGreeting(greeting));
-      const known = (line: string): string => line.replaceAll("EPOCH", greeting.epoch);
-
-      let client: Client | undefined;
+      const { url } = await startServer({}, hasTokens ? { authorize: bySubject } : {});
+      const clients = new Map<string, Client>();
+      const clientOf = (name: string): Client => {
+        const client =
+          clients.get(name) ??
+          new Client(url, { protocol, ...(name !== "" && { headers: { authorization: name } }) });
+        clients.set(name, client);
+        return client;
+      };
+      let epoch: string | undefined;
       for (const line of lines.trimEnd().split("\n")) {
-        const [, direction, rest = ""] = /^(<|>|reconnect) (.*)$/.exec(line) ?? [];
-        if (direction === "reconnect") {
-          client?.webSocket.terminate();
-          client = new Client(url + known(rest), { protocol });
-          continue;
+        const [, name = "", action, text = ""] = /^(?:(\w+) )?(<|>|disconnect) ?(.*)$/.exec(line) ?? [];
+        const expected = epoch === undefined ? text : text.replaceAll('"EPOCH"', JSON.stringify(epoch));
+        switch (action) {
+          case ">":
+            clientOf(name).webSocket.send(expected);
+            break;
+          case "<": {
+            const received = await clientOf(name).next();
+            // The first message with an epoch shows it.
+            epoch ??= /"epoch":"([^"]+)"/.exec(received)?.[1];
+            assert.equal(received, epoch === undefined ? text : text.replaceAll("EPOCH", epoch));
+            break;
+          }
+          case "disconnect":
+            clientOf(name).webSocket.terminate();
+            clients.delete(name);
+            break;
+          default:
+            assert.fail(`an unknown line of a transcript: ${line}`);
         }
-        client ??= new Client(url, { protocol });
-        if (direction === ">") client.webSocket.send(known(rest));
-        else if (direction === "<") assert.equal(await client.next(), known(rest));
-        else assert.fail(`an unknown line of a transcript: ${line}`);
       }
     });
   }
@@ -64,7 +100,7 @@ describe("PROTOCOL.md", () => {
   it("lists every setting that limits clients, with its default", () => {
     const named = limits.filter(([variable]) => variable !== "");
     const ofOperators =
-      /^(HOST|PORT|WEBSOCKET_(ACCESS|TRUSTED_PROXIES|VALKEY|METRICS|JW|LOG_LEVEL|SERVICE_NAME).*)$/;
+      /^(HOST|PORT|WEBSOCKET_(ACCESS|CACHE|RETENTION$|TRUSTED_PROXIES|VALKEY|METRICS|JW|LOG_LEVEL|SERVICE_NAME).*)$/;
     const defaults = Object.values<SettingDefinition>(settingDefinitions)
       .filter(({ variable }) => !ofOperators.test(variable))
       .map(({ variable, default: value }) => [variable, Array.isArray(value) ? "everyone" : String(value)]);
@@ -79,6 +115,12 @@ describe("PROTOCOL.md", () => {
 
   for (const [what, expected] of [
     ["Bytes of an id", MAX_ID_BYTES],
+    ["Bytes of an epoch", MAX_EPOCH_BYTES],
+    ["Bytes of a token's subject", MAX_SUBJECT_BYTES],
+    ["Retained messages with which a subscription starts", MAX_LAST],
+    ["Characters of a channel's name; plain", MAX_WIRE_NAME],
+    ["Seconds for which a subscribe waits for the store", JOIN_TIMEOUT_MS / 1000],
+    ["Requests of one connection whose answers it has not read yet", MAX_UNANSWERED],
     ["Arrays and objects of a value inside one another", MAX_DEPTH],
     ["Seconds from the first byte of a message to its last", WIRE_LIMITS.messageTimeoutMs / 1000],
     ["Seconds in which a client must read what waits for it", WIRE_LIMITS.writeTimeoutMs / 1000],
@@ -96,14 +138,16 @@ describe("PROTOCOL.md", () => {
 
   it("states the size that a client must be able to read", () => {
     const { maxPayloadBytes } = defaultSettings();
-    const envelope = encodeBroadcast("resume", {
-      channel: "",
+    const envelope = encodeBroadcast("channels", {
+      channel: "x".repeat(MAX_WIRE_NAME),
       offset: Number.MAX_SAFE_INTEGER,
       payload: "",
-      from: undefined,
+      // No other character is longer in JSON.
+      from: "\0".repeat(MAX_SUBJECT_BYTES),
     }).length;
-    assert.ok(PROTOCOL.includes(`\`WEBSOCKET_MAX_PAYLOAD_BYTES\` + ${envelope} bytes`));
-    assert.ok(PROTOCOL.includes(`${maxPayloadBytes + envelope} bytes`));
+    assert.ok(envelope <= 2048);
+    assert.ok(PROTOCOL.includes("`WEBSOCKET_MAX_PAYLOAD_BYTES` + 2048 bytes"));
+    assert.ok(PROTOCOL.includes(`${maxPayloadBytes + 2048} bytes`));
   });
 });
 
@@ -161,7 +205,7 @@ describe("a client's message", () => {
   }
 
   it("is refused with exactly the codes that PROTOCOL.md lists", () => {
-    const listed = protocolTable('Messages[^]*?### Server: `{"error":.*').map(([code]) => code);
+    const listed = protocolTable("Errors").map(([code]) => code);
     assert.deepEqual(listed, [
       "invalid_json",
       "invalid_message",
@@ -171,6 +215,11 @@ describe("a client's message", () => {
       "forbidden",
       "unavailable",
       "id_in_use",
+      "invalid_channel",
+      "already_subscribed",
+      "too_many_subscriptions",
+      "too_many_channels",
+      "rate_limited",
     ] satisfies ErrorCode[]);
   });
 

@@ -25,7 +25,7 @@ export interface WebSocketEvents {
    * must have failed when this returns.
    * @param messages 1 if the frame costs as much as a message, else 0.
    */
-  onFrame(messages: number, bytes: number): boolean;
+  onFrame(opcode: number, messages: number, bytes: number): boolean;
   /** @param text `undefined` if a binary message is not UTF-8. */
   onMessage(text: string | undefined): void;
   /** The socket accepts more: the system has taken all that was written. */
@@ -226,9 +226,9 @@ export class ServerWebSocket implements SocketHandler, Recipient {
     // A pong that answers a ping costs no message.
     if (opcode === Opcode.pong && this.#owedPongs > 0) {
       this.#owedPongs -= 1;
-      return this.#events.onFrame(0, bytes);
+      return this.#events.onFrame(opcode, 0, bytes);
     }
-    return this.#events.onFrame(messages, bytes);
+    return this.#events.onFrame(opcode, messages, bytes);
   }
 
   /** While the socket accepts nothing, only the last ping is answered: RFC 6455 §5.5.3 allows that. */

@@ -1,0 +1,40 @@
+/** The reasons for which requests of one channel are rejected. */
+import type { ErrorBody } from "../../wire/messages.ts";
+
+export const MAY_NOT_SUBSCRIBE: ErrorBody = {
+  code: "forbidden",
+  message: "The token does not allow reading this channel.",
+};
+export const MAY_NOT_PUBLISH: ErrorBody = {
+  code: "forbidden",
+  message: "The token does not allow publishing to this channel.",
+};
+export const ALREADY_SUBSCRIBED: ErrorBody = {
+  code: "already_subscribed",
+  message: "The connection has a subscription to this channel.",
+};
+export const TOO_MANY_SUBSCRIPTIONS: ErrorBody = {
+  code: "too_many_subscriptions",
+  message: "The connection has the maximum number of subscriptions.",
+};
+export const TOO_MANY_CHANNELS_OF_USER: ErrorBody = {
+  code: "too_many_channels",
+  message: "One user has too many channels.",
+};
+export const TOO_MANY_CHANNELS_OF_TASK: ErrorBody = {
+  code: "too_many_channels",
+  message: "The server has too many channels; subscribe again later.",
+};
+export const RATE_LIMITED: ErrorBody = {
+  code: "rate_limited",
+  message: "The client subscribes and unsubscribes too often; send the message again later.",
+};
+export const CHANNEL_UNAVAILABLE: ErrorBody = {
+  code: "unavailable",
+  message: "The server cannot read the channel now; subscribe again later.",
+};
+
+/** Adds the channel, and the id if there is one. @param channel its name on the wire. */
+export function errorIn(channel: string, { code, message }: ErrorBody, id?: string): ErrorBody {
+  return id === undefined ? { code, message, channel } : { code, message, channel, id };
+}

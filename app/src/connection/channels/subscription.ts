@@ -1,0 +1,63 @@
+import type { Cursor, Listener } from "../../channel/cursor.ts";
+import type { Slot } from "./answerOrder.ts";
+import type { PendingJoin } from "./pendingJoins.ts";
+
+/** The connection of a subscription. */
+export interface SubscriptionOwner {
+  onSubscriptionReadable(subscription: Subscription): void;
+  /** The subscription has not joined its channel in time. */
+  onJoinTimeout(subscription: Subscription): void;
+}
+
+/** A subscription of one connection to one channel. There can be tens of thousands, most of them idle. */
+export class Subscription implements Listener {
+  readonly channel: string;
+  readonly #owner: SubscriptionOwner;
+  /** `undefined` after the subscription has joined its channel, or has ended before. */
+  joining: Joining | undefined;
+  /** `undefined` until the subscription has joined its channel, and after it has ended. */
+  cursor: Cursor | undefined;
+  /** Whether its answer has been sent, so that messages may follow. */
+  hasBegun = false;
+  /** Whether it is in the list of those that can be read. */
+  isListed = false;
+  /** The next one in that list. */
+  next: Subscription | undefined;
+
+  constructor(channel: string, owner: SubscriptionOwner) {
+    this.channel = channel;
+    this.#owner = owner;
+  }
+
+  onReadable(): void {
+    this.#owner.onSubscriptionReadable(this);
+  }
+
+  onJoinTimeout(): void {
+    this.#owner.onJoinTimeout(this);
+  }
+
+  /** Leaves the channel. Idempotent. */
+  close(): void {
+    this.cursor?.close();
+    this.cursor = undefined;
+  }
+}
+
+/** The join of a subscription that has no result yet. */
+export class Joining implements PendingJoin {
+  readonly since = performance.now();
+  readonly abort = new AbortController();
+  /** The place of its answer. */
+  readonly slot: Slot;
+  readonly #subscription: Subscription;
+
+  constructor(subscription: Subscription, slot: Slot) {
+    this.#subscription = subscription;
+    this.slot = slot;
+  }
+
+  onTimeout(): void {
+    this.#subscription.onJoinTimeout();
+  }
+}

@@ -1,0 +1,113 @@
+import type { Logger } from "pino";
+
+import type { User } from "../auth/users.ts";
+import type { Hub } from "../channel/hub.ts";
+import { IdInUseError } from "../log/log.ts";
+import type { Appended } from "../log/log.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { ErrorBody } from "../wire/messages.ts";
+import type { WireLimits } from "./wireLimits.ts";
+
+/** A message that a client publishes. */
+export interface Publish {
+  readonly channel: string;
+  /** Canonical JSON. */
+  readonly json: string;
+  readonly id?: string | undefined;
+}
+
+/** The position of a stored message, or the reason why it is not stored. */
+export type PublishResult = Appended | ErrorBody;
+
+export function isError(result: PublishResult): result is ErrorBody {
+  return "code" in result;
+}
+
+export interface PublishesContext {
+  readonly hub: Hub;
+  readonly limits: Pick<WireLimits, "maxUnansweredBytes">;
+  /** Bytes of all publishes of the task that the log has not answered yet. */
+  readonly unanswered: { bytes: number };
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** The publishes of one client. */
+export class Publishes {
+  readonly #context: PublishesContext;
+  #pending = 0;
+  #pendingBytes = 0;
+
+  constructor(context: PublishesContext) {
+    this.#context = context;
+  }
+
+  /** Publishes that the log has not answered yet. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /**
+   * Publishes a message.
+   * @param settle called once with the result, before or after the return.
+   * @returns whether there is a result already.
+   */
+  publish(
+    { channel, json, id }: Publish,
+    publisher: string | undefined,
+    user: User,
+    settle: (result: PublishResult) => void,
+  ): boolean {
+    const { hub, limits, unanswered, logger } = this.#context;
+    if (unanswered.bytes > limits.maxUnansweredBytes) {
+      settle(OVERLOADED);
+      return true;
+    }
+    const answer = hub.publish({ channel, payload: json, id, publisher, user: user.key });
+    if (!(answer instanceof Promise)) {
+      this.#count(answer);
+      settle(answer);
+      return true;
+    }
+    this.#add(1, json.length);
+    answer.then(
+      (appended) => {
+        this.#add(-1, -json.length);
+        this.#count(appended);
+        settle(appended);
+      },
+      (error: unknown) => {
+        this.#add(-1, -json.length);
+        logger.debug({ err: error, channel }, "message not published");
+        settle(error instanceof IdInUseError ? ID_IN_USE : NOT_STORED);
+      },
+    );
+    return false;
+  }
+
+  #add(publishes: number, bytes: number): void {
+    this.#pending += publishes;
+    this.#pendingBytes += bytes;
+    this.#context.unanswered.bytes += bytes;
+  }
+
+  #count({ duplicate }: Appended): void {
+    const { counts } = this.#context.metrics;
+    if (duplicate) counts.duplicates += 1;
+    else counts.published += 1;
+  }
+}
+
+const OVERLOADED: ErrorBody = {
+  code: "unavailable",
+  message: "The server waits for the store of too many messages; send it again later.",
+};
+const NOT_STORED: ErrorBody = {
+  code: "unavailable",
+  message: "The message was not stored; send it again later.",
+};
+const ID_IN_USE: ErrorBody = { code: "id_in_use", message: "Another message with this id is stored." };
