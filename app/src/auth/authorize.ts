@@ -148,10 +148,7 @@ class TokenAccess implements Access {
   readonly #subscribe: readonly string[];
   readonly #publish: readonly string[];
 
-  constructor(
-    payload: JWTPayload,
-    { jwtChannelClaim, jwtSubscribeClaim, jwtPublishClaim }: AccessSettings,
-  ) {
+  constructor(payload: JWTPayload, { jwtChannelClaim, jwtSubscribeClaim, jwtPublishClaim }: AccessSettings) {
     this.#both = readPatterns(payload[jwtChannelClaim]);
     this.#subscribe = readPatterns(payload[jwtSubscribeClaim]);
     this.#publish = readPatterns(payload[jwtPublishClaim]);

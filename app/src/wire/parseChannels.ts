@@ -5,7 +5,8 @@ import type { ChannelsMessage, RequestedStart } from "./messages.ts";
 import { canonicalize, INVALID_ID, isId, parseJson, reject } from "./parseValue.ts";
 import type { InvalidMessage } from "./parseValue.ts";
 
-const NO_REQUEST = 'The message is not an object with one of the keys "publish", "subscribe" and "unsubscribe".';
+const NO_REQUEST =
+  'The message is not an object with one of the keys "publish", "subscribe" and "unsubscribe".';
 const NO_CHANNEL = "The name of the channel is not a string.";
 const INVALID_START =
   'A subscribe has "epoch" and "offset" together, a string and a whole number from 0 to 9007199254740991, ' +
@@ -48,7 +49,8 @@ export function parseChannels(text: string | undefined, maxBytes: number): Chann
 
 function parsePublish(request: Request, text: string, maxBytes: number): ChannelsMessage | InvalidMessage {
   const { publish, id } = request;
-  if (id !== undefined && !isId(id)) return reject("invalid_message", INVALID_ID, aboutChannel(request.channel));
+  if (id !== undefined && !isId(id))
+    return reject("invalid_message", INVALID_ID, aboutChannel(request.channel));
   const about = id === undefined ? {} : { id };
   const channel = parseName(request.channel);
   if (typeof channel !== "string") return { ...channel, error: { ...channel.error, ...about } };

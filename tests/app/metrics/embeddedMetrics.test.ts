@@ -104,7 +104,7 @@ describe("the embedded metrics", () => {
     const { metrics, lines, stop } = start();
     metrics.watch({
       connections: () => 3,
-    subscriptions: () => 0,
+      subscriptions: () => 0,
       channels: () => 2,
       slowestLagBytes: () => 1000,
       drainProgress: () => 0.5,
