@@ -24,7 +24,8 @@ export class FramePlace {
   }
 
   get isAtEnd(): boolean {
-    return this.#at === this.#advance().used;
+    const { used } = this.#advance();
+    return this.#at === used;
   }
 
   /** Epoch of the next message. */
