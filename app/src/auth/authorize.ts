@@ -3,6 +3,7 @@ import { errors, jwtVerify } from "jose";
 import type { JWTPayload, JWTVerifyOptions } from "jose";
 import type { Logger } from "pino";
 
+import { matchesChannel } from "../settings/channelPattern.ts";
 import type { Settings } from "../settings/settings.ts";
 import { createSigningKeys, KeysUnavailableError } from "./signingKeys.ts";
 import type { KeyTiming } from "./signingKeys.ts";
@@ -24,12 +25,6 @@ export const MAX_SUBJECT_BYTES = 256;
 
 /** Browsers cannot set the header `Authorization` of an upgrade. They send this prefix and the token as a subprotocol. */
 const BEARER_SUBPROTOCOL_PREFIX = "bearer.";
-
-/** The name of the default channel in a claim: the channel itself has an empty name. No other channel can have this name. */
-const DEFAULT_CHANNEL_NAME = "/";
-
-/** At the end of a name in a claim: matches every name with this prefix. */
-const WILDCARD = "*";
 
 /** The rights of a client in one channel. */
 export interface Rights {
@@ -155,11 +150,10 @@ class TokenAccess implements Access {
   }
 
   rightsIn(channel: string): Rights {
-    const name = channel === "" ? DEFAULT_CHANNEL_NAME : channel;
-    const both = matchesAny(this.#both, name);
+    const both = matchesAny(this.#both, channel);
     return {
-      canSubscribe: both || matchesAny(this.#subscribe, name),
-      canPublish: both || matchesAny(this.#publish, name),
+      canSubscribe: both || matchesAny(this.#subscribe, channel),
+      canPublish: both || matchesAny(this.#publish, channel),
     };
   }
 }
@@ -172,10 +166,8 @@ function readPatterns(claim: unknown): readonly string[] {
   return patterns.length === 0 ? NO_PATTERNS : patterns.filter((pattern) => typeof pattern === "string");
 }
 
-function matchesAny(patterns: readonly string[], name: string): boolean {
-  return patterns.some((pattern) =>
-    pattern.endsWith(WILDCARD) ? name.startsWith(pattern.slice(0, -WILDCARD.length)) : name === pattern,
-  );
+function matchesAny(patterns: readonly string[], channel: string): boolean {
+  return patterns.some((pattern) => matchesChannel(pattern, channel));
 }
 
 function asList(value: unknown): readonly unknown[] {
