@@ -8,10 +8,11 @@ export type RateSettings = Pick<
 >;
 
 /**
- * Time in which a client may subscribe and unsubscribe as often as a connection has subscriptions: after a reconnect, a client
- * subscribes to all its channels at once.
+ * A client may subscribe and unsubscribe as often as a connection may have subscriptions, and at least so often, within this
+ * time: after a reconnect, it subscribes to all its channels at once.
  */
 const SUBSCRIBE_PERIOD_SECONDS = 30;
+const MIN_SUBSCRIBES_PER_PERIOD = 100;
 
 /** The rates of one connection: messages and bytes per second, each with a burst. */
 export class ClientRates {
@@ -39,7 +40,7 @@ export class ClientRates {
 
   /** Charges a subscribe or an unsubscribe. Returns false, and charges nothing, if the client sends too many. */
   takeSubscription(now: number): boolean {
-    const { subscriptionsPerConnection: burst } = this.#settings;
+    const burst = Math.max(this.#settings.subscriptionsPerConnection, MIN_SUBSCRIBES_PER_PERIOD);
     this.#subscribes ??= new TokenBucket(burst / SUBSCRIBE_PERIOD_SECONDS, burst, now);
     return this.#subscribes.take(1, now);
   }

@@ -24,11 +24,13 @@ export interface Subscribed {
 }
 
 export class ChannelsClient extends Client {
-  /** Returns the next message from the server. */
+  /** Returns the next message from the server that is no heartbeat. The first heartbeat can come at any time. */
   async nextObject(): Promise<Readonly<Record<string, unknown>>> {
-    const value = await this.nextValue();
-    assert.ok(typeof value === "object" && value !== null);
-    return value as Readonly<Record<string, unknown>>;
+    for (;;) {
+      const value = await this.nextValue();
+      assert.ok(typeof value === "object" && value !== null);
+      if (Object.keys(value).join() !== "heartbeat") return value as Readonly<Record<string, unknown>>;
+    }
   }
 
   /** Subscribes. The answer must be the next message. @param start `{ epoch, offset }` or `{ last }`. */

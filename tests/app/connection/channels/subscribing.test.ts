@@ -164,7 +164,7 @@ describe("a client of channels.v1", () => {
   it("is greeted with the heartbeat, and receives it with each ping", async () => {
     const { url } = await startServer({ heartbeatSeconds: 0.05 });
     const client = await connectChannels(url);
-    for (let n = 0; n < 3; n++) assert.deepEqual(await client.nextObject(), { heartbeat: 0.05 });
+    for (let n = 0; n < 3; n++) assert.deepEqual(await client.nextValue(), { heartbeat: 0.05 });
   });
 
   it("receives frames that depend on the channel only, so that subscribers share them", async () => {
