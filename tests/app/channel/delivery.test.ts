@@ -185,7 +185,7 @@ function next({ epoch, offset }: ResumePoint): { epoch: string; from: number } {
 }
 
 class World {
-  readonly log = new FaultyLog(RETENTION);
+  readonly log = new FaultyLog(() => RETENTION);
   readonly clients = Array.from({ length: CLIENTS }, (_, n) => new ModelClient(n, this.log.records));
   readonly #servers: TestServer[] = [];
   readonly #drains: Promise<void>[] = [];

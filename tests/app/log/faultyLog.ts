@@ -6,7 +6,7 @@ import type {
   LogReader,
   MessageLog,
   NewMessage,
-  Retention,
+  RetentionOf,
 } from "../../../app/src/log/log.ts";
 import { createMemoryLog } from "../../../app/src/log/memory/memoryLog.ts";
 
@@ -20,16 +20,16 @@ export type AppendMode = "stores" | "waits" | "refuses" | "forgets";
 export class FaultyLog {
   /** The records of every epoch, from offset 1 on. */
   readonly records = new Map<string, string[]>();
-  readonly #retention: Retention;
+  readonly #retentionOf: RetentionOf;
   #store: MessageLog;
   #mode: AppendMode = "stores";
   #waiting: (() => void)[] = [];
   readonly #relays = new Set<Relay>();
   readonly #held = new Set<number>();
 
-  constructor(retention: Retention) {
-    this.#retention = retention;
-    this.#store = createMemoryLog({ retentionOf: () => retention });
+  constructor(retentionOf: RetentionOf) {
+    this.#retentionOf = retentionOf;
+    this.#store = createMemoryLog({ retentionOf });
   }
 
   /** Changes the mode, also for the appends that wait. */
@@ -97,7 +97,7 @@ export class FaultyLog {
 
   /** Loses all entries and ids. */
   restart(): void {
-    this.#store = createMemoryLog({ retentionOf: () => this.#retention });
+    this.#store = createMemoryLog({ retentionOf: this.#retentionOf });
     for (const relay of this.#relays) {
       relay.stop();
       if (!this.#held.has(relay.task)) relay.connect(this.#store);

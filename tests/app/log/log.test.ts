@@ -1,13 +1,19 @@
 import assert from "node:assert/strict";
 
-import type { MessageLog, Retention } from "../../../app/src/log/log.ts";
+import type { MessageLog, RetentionOf } from "../../../app/src/log/log.ts";
 import { createMemoryLog } from "../../../app/src/log/memory/memoryLog.ts";
 import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { TASKS_KEY } from "../../../app/src/log/valkey/valkeyChannel.ts";
-import { connectToValkey } from "../../../app/src/log/valkey/valkeyConnection.ts";
+import { connectToValkey, type ValkeyAddress } from "../../../app/src/log/valkey/valkeyConnection.ts";
 import { appendScript, openScript, reportScript } from "../../../app/src/log/valkey/scripts.ts";
 import { DATA_COMMANDS } from "../../../infra/components/backplane/valkeyAccess.ts";
-import { requireValkey, startGuardedValkey, startValkey } from "../../support/valkey.ts";
+import {
+  addressAt,
+  requireValkey,
+  startGuardedValkey,
+  startProxy,
+  startValkey,
+} from "../../support/valkey.ts";
 import type { TestValkey } from "../../support/valkey.ts";
 import { FaultyLog } from "./faultyLog.ts";
 import { describeLogContract } from "./logContract.ts";
@@ -28,10 +34,13 @@ const REFUSED_COMMANDS = [
 ];
 
 describeLogContract("memory", {
-  open: (retention) => createMemoryLog({ retentionOf: () => retention }),
+  open: (retentionOf) => createMemoryLog({ retentionOf }),
   shared: false,
 });
-describeLogContract("faulty test", { open: (retention) => new FaultyLog(retention).view(0), shared: false });
+describeLogContract("faulty test", {
+  open: (retentionOf) => new FaultyLog(retentionOf).view(0),
+  shared: false,
+});
 
 for (const [name, start] of [
   ["Valkey", startValkey],
@@ -75,18 +84,36 @@ for (const [name, start] of [
       }
     });
 
+    const open = (retentionOf: RetentionOf, address: Partial<ValkeyAddress> = {}): MessageLog => {
+      assert.ok(valkey !== undefined);
+      return createValkeyLog({
+        ...valkey.address,
+        ...address,
+        retentionOf,
+        blockMs: 2000,
+        publishTimeoutSeconds: 5,
+        logger: silent,
+      });
+    };
     describeLogContract(name, {
       shared: true,
-      open(retention: Retention): MessageLog {
-        assert.ok(valkey !== undefined);
-        return createValkeyLog({
-          ...valkey.address,
-          retentionOf: () => retention,
-          blockMs: 2000,
-          publishTimeoutSeconds: 5,
-          logger: silent,
-        });
-      },
+      open,
+      // A cluster returns its own address, so that no proxy can interrupt it.
+      ...(start === startValkey && {
+        openInterruptible: async (retentionOf) => {
+          const to = valkey?.port ?? assert.fail();
+          let proxy = await startProxy({ to });
+          const { port } = proxy;
+          return {
+            log: open(retentionOf, addressAt(port)),
+            interrupt: () => proxy.close(),
+            async restore() {
+              proxy = await startProxy({ to, port });
+            },
+            release: () => proxy.close(),
+          };
+        },
+      }),
     });
   });
 }

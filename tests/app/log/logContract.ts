@@ -5,7 +5,11 @@ import assert from "node:assert/strict";
 import { describeAppending } from "./contract/appending.ts";
 import { ContractLogs } from "./contract/contractLogs.ts";
 import type { LogDriver } from "./contract/contractLogs.ts";
+import { describeFollowing } from "./contract/following.ts";
+import { describeInterrupting } from "./contract/interrupting.ts";
+import { describeManyChannels } from "./contract/manyChannels.ts";
 import { describeReading } from "./contract/reading.ts";
+import { describeRetaining } from "./contract/retaining.ts";
 import { describeSharing } from "./contract/sharing.ts";
 
 /** @param driver can have entries of other channels. */
@@ -15,6 +19,9 @@ export function describeLogContract(name: string, driver: LogDriver): void {
 
     describeAppending(logs);
     describeReading(logs);
+    describeFollowing(logs);
+    describeRetaining(logs);
+    describeManyChannels(logs);
 
     describe("closing", () => {
       it("stores pending messages", async () => {
@@ -44,5 +51,6 @@ export function describeLogContract(name: string, driver: LogDriver): void {
     });
 
     if (driver.shared) describeSharing(logs);
+    if (driver.openInterruptible !== undefined) describeInterrupting(logs, driver.openInterruptible);
   });
 }

@@ -22,7 +22,7 @@ export function describeAppending(logs: ContractLogs): void {
         appended,
         [1, 2, 3, 4].map((offset) => ({ epoch, offset, duplicate: false })),
       );
-      assert.deepEqual((await retained()).current, ["a", "b", "c", "d"]);
+      assert.deepEqual((await retained()).records, ["a", "b", "c", "d"]);
     });
 
     it("keeps the order of the calls with and without ids", async () => {
@@ -32,13 +32,13 @@ export function describeAppending(logs: ContractLogs): void {
         if (n % 50 === 0) await nextTurn();
       }
       await log.append("last");
-      assert.deepEqual((await retained()).current, [...records, "last"]);
+      assert.deepEqual((await retained()).records, [...records, "last"]);
     });
 
     it("counts the offsets of each channel separately", async () => {
       const reader = await follow();
       const other = `other-${randomUUID()}`;
-      assert.equal((await log.appendTo(other, "elsewhere")).offset, 1);
+      assert.equal((await log.on(other).append("elsewhere")).offset, 1);
       assert.equal((await log.append("here")).offset, 1);
       await reader.length(1);
       assert.deepEqual(reader.records, ["here"]);
@@ -50,14 +50,14 @@ export function describeAppending(logs: ContractLogs): void {
       await appendAll(records);
       await reader.length(records.length);
       assert.deepEqual(reader.records, records);
-      assert.deepEqual((await retained()).current, records);
+      assert.deepEqual((await retained()).records, records);
     });
 
     it("accepts any channel name", async () => {
       for (logs.channel of ["", `a:b {c}\r\n${randomUUID()}`, `\u{1f600}${randomUUID()}`]) {
         const { offset } = await log.append("named");
         const reader = await retained();
-        assert.equal(reader.current.at(-1), "named");
+        assert.equal(reader.records.at(-1), "named");
         assert.equal(reader.end, offset + 1);
       }
     });
@@ -81,7 +81,7 @@ export function describeAppending(logs: ContractLogs): void {
         offset: 2,
         duplicate: false,
       });
-      assert.deepEqual((await retained()).current, ["once", "other"]);
+      assert.deepEqual((await retained()).records, ["once", "other"]);
     });
 
     it("appends an id once if it is repeated before the result", async () => {
@@ -98,7 +98,7 @@ export function describeAppending(logs: ContractLogs): void {
 
     it("compares ids within a channel", async () => {
       await log.append("here", "id");
-      const { duplicate } = await log.appendTo(`other-${randomUUID()}`, "there", "id");
+      const { duplicate } = await log.on(`other-${randomUUID()}`).append("there", "id");
       assert.equal(duplicate, false);
     });
 
@@ -116,7 +116,7 @@ export function describeAppending(logs: ContractLogs): void {
         [2, true, 3],
       );
       assert.equal((await log.append("mine", "id")).duplicate, true);
-      assert.deepEqual((await retained()).current, ["mine", "before", "after"]);
+      assert.deepEqual((await retained()).records, ["mine", "before", "after"]);
     });
 
     it("compares ids within a publisher", async () => {

@@ -1,17 +1,11 @@
 /* eslint-disable mocha/no-exports -- a part of the suite that runs once per driver. */
 import assert from "node:assert/strict";
-import { setImmediate as nextTurn } from "node:timers/promises";
 
-import type { LogPage } from "../../../../app/src/log/log.ts";
-import { waitUntil } from "../../../support/waitUntil.ts";
-import { LogRecorder } from "../logRecorder.ts";
-import type { ContractLog, ContractLogs } from "./contractLogs.ts";
-
-/** Valkey drops entries by whole nodes of a stream, with at most this number of entries. */
-const NODE_ENTRIES = 100;
+import type { LogEntry, LogPage } from "../../../../app/src/log/log.ts";
+import { checkOffsets, type ContractLog, type ContractLogs } from "./contractLogs.ts";
 
 export function describeReading(logs: ContractLogs): void {
-  const { open, follow, retained, appendAll } = logs;
+  const { open, retained, appendAll } = logs;
   let log: ContractLog;
 
   beforeEach(() => {
@@ -20,6 +14,7 @@ export function describeReading(logs: ContractLogs): void {
 
   describe("reading a page", () => {
     const recordsOf = ({ entries }: LogPage): readonly string[] => entries.map(({ record }) => record);
+    const bytesOf = (page: LogPage): number => Buffer.byteLength(recordsOf(page).join(""));
 
     it("returns the entries from a position on, and the end", async () => {
       await appendAll(["1", "2", "3"]);
@@ -36,17 +31,35 @@ export function describeReading(logs: ContractLogs): void {
 
     it("returns the end of the channel beyond it, and for a channel without entries", async () => {
       const { epoch } = await log.end();
-      const empty = await log.read({ epoch, next: 7 });
-      assert.deepEqual(empty, { from: { epoch, next: 1 }, entries: [], end: 1 });
+      for (const next of [1, 2, 7, Number.MAX_SAFE_INTEGER]) {
+        assert.deepEqual(await log.read({ epoch, next }), { from: { epoch, next: 1 }, entries: [], end: 1 });
+      }
       await log.append("1");
-      assert.deepEqual(await log.read({ epoch, next: 7 }), { from: { epoch, next: 2 }, entries: [], end: 2 });
+      for (const next of [2, 3, Number.MAX_SAFE_INTEGER]) {
+        assert.deepEqual(await log.read({ epoch, next }), { from: { epoch, next: 2 }, entries: [], end: 2 });
+      }
+    });
+
+    it("returns the start of a channel that was not used before", async () => {
+      const page = await log.read({ epoch: "", next: 5 });
+      assert.deepEqual([page.from.next, page.entries, page.end], [1, [], 1]);
+      assert.deepEqual(await log.end(), page.from);
+      assert.equal((await log.append("1")).epoch, page.from.epoch);
     });
 
     it("returns the oldest retained entries for a position in another epoch", async () => {
       await appendAll(["1", "2"]);
       const { epoch } = await log.end();
-      const page = await log.read({ epoch: "0", next: 2 });
-      assert.deepEqual([page.from, recordsOf(page)], [{ epoch, next: 1 }, ["1", "2"]]);
+      for (const other of ["", "0", "9".repeat(100), "-", "+", "no epoch\r\n\u0000 €", `${epoch}0`]) {
+        for (const next of [1, 2, 3, Number.MAX_SAFE_INTEGER]) {
+          const page = await log.read({ epoch: other, next });
+          assert.deepEqual(
+            [page.from, recordsOf(page), page.end],
+            [{ epoch, next: 1 }, ["1", "2"], 3],
+            other,
+          );
+        }
+      }
     });
 
     it("returns the oldest retained entries for a position before them", async () => {
@@ -54,9 +67,12 @@ export function describeReading(logs: ContractLogs): void {
       const records = Array.from({ length: 1000 }, (_, n) => String(n + 1));
       await appendAll(records, small);
       const { epoch } = await small.end();
-      const { from, entries, end } = await small.read({ epoch, next: 1 });
-      assert.ok(from.next > 1 && from.next <= 701, `from ${from.next}`);
-      assert.deepEqual([from.epoch, end, entries[0]?.offset], [epoch, 1001, from.next]);
+      const oldest = await small.read({ epoch, next: 1 });
+      assert.ok(oldest.from.next > 1 && oldest.from.next <= 701, `from ${oldest.from.next}`);
+      assert.deepEqual([oldest.from.epoch, oldest.end], [epoch, 1001]);
+      assert.deepEqual(recordsOf(oldest), records.slice(oldest.from.next - 1));
+      assert.deepEqual(await small.read({ epoch, next: oldest.from.next - 1 }), oldest);
+      assert.deepEqual(await small.read(oldest.from), oldest);
     });
 
     it("returns at most the bytes, but at least one entry", async () => {
@@ -64,153 +80,63 @@ export function describeReading(logs: ContractLogs): void {
       const { epoch } = await log.end();
       const lengthsFrom = async (next: number, maxBytes: number): Promise<readonly number[]> =>
         recordsOf(await log.read({ epoch, next }, maxBytes)).map(({ length }) => length);
-      assert.deepEqual(await lengthsFrom(1, 1), [600]);
-      assert.deepEqual(await lengthsFrom(1, 1199), [600]);
+      for (const maxBytes of [1, 599, 600, 1199]) assert.deepEqual(await lengthsFrom(1, maxBytes), [600]);
       assert.deepEqual(await lengthsFrom(1, 1200), [600, 600]);
       assert.deepEqual(await lengthsFrom(2, 1200), [600, 1]);
+      assert.deepEqual(await lengthsFrom(3, 1), [1]);
     });
-  });
 
-  describe("following", () => {
-    it("begins at the end of the channel", async () => {
-      await appendAll(["1", "2"]);
-      const reader = new LogRecorder();
-      reader.stop = log.subscribe(reader);
-      await reader.begun();
+    it("measures the bytes in UTF-8", async () => {
+      await appendAll(["€".repeat(100), "€".repeat(100), "€"]);
       const { epoch } = await log.end();
-      assert.deepEqual([reader.epoch, reader.from], [epoch, 3]);
-      await log.append("3");
-      await reader.length(1);
-      assert.deepEqual(reader.records, ["3"]);
-    });
-  });
-
-  describe("reading", () => {
-    it("delivers the retained entries after their start and end", async () => {
-      await appendAll(["1", "2", "3"]);
-      const reader = await follow();
-      const { epoch } = await log.end();
-      assert.deepEqual([reader.epoch, reader.from, reader.end], [epoch, 1, 4]);
-      await reader.length(3);
-      await log.append("4");
-      await reader.length(4);
-      assert.deepEqual(reader.records, ["1", "2", "3", "4"]);
+      assert.equal((await log.read({ epoch, next: 1 }, 599)).entries.length, 1);
+      assert.equal((await log.read({ epoch, next: 1 }, 602)).entries.length, 2);
+      assert.equal((await log.read({ epoch, next: 1 }, 603)).entries.length, 3);
     });
 
-    it("continues from retained to new entries without a gap", async () => {
-      let count = 0;
-      const appending = (async () => {
-        while (count < 2000) {
-          for (let n = 0; n < 50; n++) void log.append(String(count++));
-          await nextTurn();
+    for (const [name, count, bytes, maxBytes] of [
+      ["many small", 5000, 12, 4096],
+      ["few large", 12, 50_000, 64 * 1024],
+    ] as const) {
+      it(`returns ${name} entries in consecutive pages`, async () => {
+        const records = Array.from({ length: count }, (_, n) => String(n).padStart(bytes));
+        await appendAll(records);
+        const { epoch } = await log.end();
+        const read: LogEntry[] = [];
+        while (read.length < count) {
+          const page = await log.read({ epoch, next: read.length + 1 }, maxBytes);
+          assert.deepEqual([page.from, page.end], [{ epoch, next: read.length + 1 }, count + 1]);
+          assert.ok(page.entries.length > 0, "an empty page before the end");
+          assert.ok(page.entries.length === 1 || bytesOf(page) <= maxBytes, `${bytesOf(page)} bytes`);
+          read.push(...page.entries);
         }
-        await log.end();
-      })();
-      const readers: LogRecorder[] = [];
-      while (count < 2000) {
-        readers.push(await follow());
-        await nextTurn();
-      }
-      await appending;
-      const expected = Array.from({ length: count }, (_, n) => String(n));
-      for (const reader of readers) {
-        await reader.length(count);
-        assert.deepEqual(reader.records, expected);
-        assert.equal(reader.starts, 1);
-      }
-    });
-
-    it("delivers every entry once while other subscriptions begin and end", async () => {
-      const total = 1500;
-      const lasting = await follow();
-      let sent = 0;
-      for (let turn = 0; sent < total; turn++) {
-        for (let n = 0; n < 30; n++) void log.append(String(sent++));
-        const passing = new LogRecorder();
-        passing.stop = log.follow(passing);
-        if (turn % 2 === 0) await passing.begun();
-        passing.stop();
-        await nextTurn();
-      }
-      await lasting.length(total);
-      assert.deepEqual(
-        lasting.records,
-        Array.from({ length: total }, (_, n) => String(n)),
-      );
-      assert.equal(lasting.starts, 1);
-    });
-
-    it("ends with its undo, which is idempotent", async () => {
-      const stopped = await follow();
-      const other = await follow();
-      await log.append("first");
-      await Promise.all([stopped.length(1), other.length(1)]);
-      stopped.stop();
-      stopped.stop();
-      await log.append("second");
-      await other.length(2);
-      assert.deepEqual(stopped.records, ["first"]);
-    });
-
-    it("ends with its undo before the first delivery", async () => {
-      const stopped = new LogRecorder();
-      log.subscribe(stopped)();
-      const { starts } = stopped;
-      await log.append("first");
-      await retained();
-      assert.deepEqual([stopped.starts, stopped.records], [starts, []]);
-    });
-  });
-
-  describe("retaining", () => {
-    it("retains entries up to the number", async () => {
-      const small = await open({ retainedMessages: 300 });
-      const records = Array.from({ length: 1000 }, (_, n) => String(n + 1));
-      await appendAll(records, small);
-      const { from, current: kept } = await retained(small);
-      assert.ok(from > 1000 - 2 * 300 - NODE_ENTRIES && from <= 701, `from ${from}`);
-      assert.deepEqual(kept, records.slice(from - 1));
-    });
-
-    it("retains entries up to the size", async () => {
-      const small = await open({ retainedBytes: 64 * 1024 });
-      const live = await follow(small);
-      const records = Array.from({ length: 64 }, (_, n) => String(n + 1).padStart(8 * 1024, " "));
-      for (const record of records) await small.append(record);
-      await live.length(records.length);
-      const { from, current: kept } = await retained(small);
-      assert.ok(kept.length >= 8 && kept.length <= 17, `${kept.length} kept`);
-      assert.deepEqual(kept, records.slice(from - 1));
-      assert.deepEqual(live.records, records);
-    });
-
-    it("measures the size in UTF-8", async () => {
-      const small = await open({ retainedBytes: 64 * 1024 });
-      const live = await follow(small);
-      const record = "€".repeat((8 * 1024) / Buffer.byteLength("€"));
-      for (let n = 0; n < 64; n++) await small.append(record);
-      await live.length(64);
-      const { current: kept } = await retained(small);
-      assert.ok(kept.length >= 8 && kept.length <= 17, `${kept.length} kept`);
-    });
-
-    it("retains entries up to the age, and continues the offsets", async () => {
-      const retainedSeconds = 0.2;
-      const small = await open({ retainedSeconds });
-      const live = await follow(small);
-      const { epoch } = await small.append("old");
-      await live.length(1);
-      await waitUntil(async () => (await retained(small)).current.length === 0);
-      assert.deepEqual(await small.append("new"), {
-        epoch,
-        offset: 2,
-        duplicate: false,
+        checkOffsets(read, 1);
+        assert.deepEqual(
+          read.map(({ record }) => record),
+          records,
+        );
       });
-      await live.length(2);
-      const { from, current } = await retained(small);
-      // The new entry can have expired, too.
-      assert.deepEqual(current, from === 2 ? ["new"] : []);
-      assert.equal(live.starts, 1);
+    }
+
+    it("includes every entry whose append had a result before", async () => {
+      for (let n = 1; n <= 20; n++) {
+        const { epoch, offset } = await log.append(String(n));
+        const page = await log.read({ epoch, next: offset });
+        assert.deepEqual([recordsOf(page), page.end], [[String(n)], n + 1]);
+      }
+    });
+
+    it("returns complete pages during appends", async () => {
+      const records = Array.from({ length: 1000 }, (_, n) => String(n));
+      const appending = appendAll(records);
+      let page: LogPage;
+      do {
+        page = await log.read({ epoch: "", next: 1 });
+        checkOffsets(page.entries, 1);
+        assert.ok(page.from.next === 1 && page.end > page.entries.length);
+      } while (page.end <= records.length);
+      await appending;
+      assert.deepEqual((await retained()).records, records);
     });
   });
 }

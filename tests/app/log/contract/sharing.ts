@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
-import type { LogEntry } from "../../../../app/src/log/log.ts";
+import { IdInUseError, type LogEntry } from "../../../../app/src/log/log.ts";
 import { waitUntil } from "../../../support/waitUntil.ts";
 import { LogRecorder } from "../logRecorder.ts";
 import type { ContractLog, ContractLogs } from "./contractLogs.ts";
@@ -25,10 +25,11 @@ export function describeSharing(logs: ContractLogs): void {
     it("share the log", async () => {
       const first = await log.append("here");
       const reader = await follow(other);
-      assert.deepEqual([reader.epoch, reader.end], [first.epoch, 2]);
+      assert.deepEqual([reader.epoch, reader.from], [first.epoch, 2]);
       assert.deepEqual(await other.append("there"), { ...first, offset: 2 });
-      await reader.length(2);
-      assert.deepEqual(reader.records, ["here", "there"]);
+      await reader.length(1);
+      assert.deepEqual(reader.records, ["there"]);
+      assert.deepEqual((await retained(other)).records, ["here", "there"]);
       assert.deepEqual(await log.end(), { epoch: first.epoch, next: 3 });
     });
 
@@ -45,7 +46,7 @@ export function describeSharing(logs: ContractLogs): void {
       const live = await follow(small);
       const { epoch } = await small.append("old");
       await live.length(1);
-      await waitUntil(async () => (await retained(small)).current.length === 0);
+      await waitUntil(async () => (await retained(small)).records.length === 0);
       const late = await open(retention);
       assert.deepEqual(await late.end(), { epoch, next: 2 });
       assert.deepEqual(await late.append("new"), {
@@ -105,13 +106,15 @@ export function describeSharing(logs: ContractLogs): void {
           if (seen !== undefined) return;
           going.stop();
           seen = going.records.length;
-          coming.stop = reading.follow(coming);
+          coming.stop = reading.subscribe(coming);
         };
         await appendAll(records, other);
         await reader.length(records.length);
         assert.deepEqual([reader.records, reader.starts], [records, 1]);
-        await coming.until(() => coming.records.at(-1) === records.at(-1));
-        assert.deepEqual(coming.current, records.slice(coming.from - 1));
+        await coming.begun();
+        await other.append("last");
+        await coming.until(() => coming.records.at(-1) === "last");
+        assert.deepEqual(coming.records, [...records.slice(coming.from - 1), "last"]);
         assert.ok(seen !== undefined && seen > 0 && seen < records.length);
         assert.equal(going.records.length, seen);
       });
@@ -153,6 +156,45 @@ export function describeSharing(logs: ContractLogs): void {
       }
     });
 
+    it("read the entries of many channels in one order each", async () => {
+      const [channels, count] = [100, 20];
+      const names = Array.from({ length: channels }, (_, n) => `${n}-${logs.channel}`);
+      const readers = await Promise.all(
+        names.map((name) => Promise.all([log, other].map((each) => follow(each.on(name))))),
+      );
+      for (let n = 0; n < count; n++) {
+        for (const name of names) {
+          for (const [task, to] of [log, other].entries()) void to.on(name).append(`${task} ${n}`);
+        }
+        await nextTurn();
+      }
+      for (const [n, [one, two]] of readers.entries()) {
+        assert.ok(one !== undefined && two !== undefined);
+        await Promise.all([one.length(2 * count), two.length(2 * count)]);
+        assert.deepEqual(one.records, two.records);
+        assert.deepEqual((await retained(other.on(String(names[n])))).records, one.records);
+        for (const task of [0, 1]) {
+          assert.deepEqual(
+            one.records.filter((record) => record.startsWith(`${task} `)),
+            Array.from({ length: count }, (_, number) => `${task} ${number}`),
+          );
+        }
+      }
+    });
+
+    it("have the entries of all tasks in their pages, ends and starts", async () => {
+      for (let n = 1; n <= 20; n++) {
+        const { epoch, offset } = await (n % 2 === 0 ? log : other).append(String(n));
+        const reading = n % 2 === 0 ? other : log;
+        const page = await reading.read({ epoch, next: offset });
+        assert.deepEqual([page.entries, page.end], [[{ offset: n, record: String(n) }], n + 1]);
+        assert.deepEqual(await reading.end(), { epoch, next: n + 1 });
+        const reader = await follow(reading);
+        assert.deepEqual([reader.epoch, reader.from], [epoch, n + 1]);
+        reader.stop();
+      }
+    });
+
     it("append an id once", async () => {
       const ids = Array.from({ length: 50 }, (_, n) => `id-${n}`);
       const answers = await Promise.all(
@@ -162,7 +204,18 @@ export function describeSharing(logs: ContractLogs): void {
         assert.equal(one.offset, two.offset);
         assert.notEqual(one.duplicate, two.duplicate);
       }
-      assert.deepEqual([...(await retained()).current].sort(), ids.sort());
+      assert.deepEqual([...(await retained()).records].sort(), ids.sort());
+    });
+
+    it("reject an id that another task has used for another record", async () => {
+      const answers = await Promise.allSettled([log.append("one", "id"), other.append("two", "id")]);
+      const stored = answers.filter(({ status }) => status === "fulfilled");
+      assert.equal(stored.length, 1);
+      for (const answer of answers) {
+        if (answer.status === "rejected")
+          assert.ok(answer.reason instanceof IdInUseError, String(answer.reason));
+      }
+      assert.equal((await retained()).records.length, 1);
     });
   });
 }
