@@ -1,7 +1,7 @@
 /** Runs the cases. The contestants alternate (A B C A B C), so that a disturbance of the machine affects all of them. */
-import { calibration } from "./cases.ts";
-import type { Case, CaseRunner, Effort, Row } from "./case.ts";
-import { type Contestant, SERVERS } from "./contestants.ts";
+import type { Case, CaseRunner, Effort, Row, StoreOptions } from "./case.ts";
+import { calibration } from "./cases/broadcast.ts";
+import { type Contestant, SERVERS, type StoreAddress } from "./contestants.ts";
 import { waitUntilIdle } from "./generator/processes.ts";
 import type { FiguresOf, Run, RunOutcome, RunTarget } from "./generator/runs.ts";
 import type { Pinning } from "./pinning.ts";
@@ -14,9 +14,9 @@ import { LOOPBACK } from "../cli/loopback.ts";
 const CALIBRATIONS = 3;
 
 /** A Valkey that several tasks share. */
-export interface Store {
-  readonly url: string;
-  readonly pid: number;
+export interface Store extends StoreAddress {
+  /** Of each primary. */
+  readonly pids: readonly number[];
   /** Idempotent. */
   stop(): Promise<void>;
 }
@@ -32,7 +32,7 @@ export interface BenchSetup {
   /** Environment of every server. */
   readonly environment: Readonly<Record<string, string>>;
   /** Starts an empty store; without it, cases with tasks are skipped. */
-  readonly startStore?: () => Promise<Store>;
+  readonly startStore?: (options: StoreOptions) => Promise<Store>;
   readonly signal: AbortSignal;
   readonly onProgress: (text: string) => void;
   readonly onCase: (result: CaseResult) => void;
@@ -78,11 +78,10 @@ async function runCase(
       for (const { servers, name, runs } of all) {
         if (runs.some(({ outcome }) => outcome !== "measured")) continue;
         setup.onProgress(`${each.name}: ${name}, ${repetition} of ${repetitions}`);
-        if (each.fresh === true) await servers.stop();
         const outcome = await each.measure(servers.runner(naiveMaximum));
         runs.push(outcome);
         // An overloaded server may stay busy for minutes.
-        if (outcome.outcome !== "measured") await servers.stop();
+        if (each.fresh === true || outcome.outcome !== "measured") await servers.stop();
       }
     }
   } finally {
@@ -98,6 +97,7 @@ class ContestantServers {
   readonly #setup: BenchSetup;
   #processes: { stop(): Promise<void> }[] = [];
   #target: RunTarget | undefined;
+  #storeOptions: StoreOptions = {};
 
   constructor(contestant: Contestant, { tasks }: Pick<Case, "tasks">, setup: BenchSetup) {
     this.#contestant = contestant;
@@ -109,7 +109,10 @@ class ContestantServers {
     return {
       effort: this.#setup.effort,
       run: (run) => this.run(run),
-      restart: () => this.stop(),
+      restart: async (store = {}) => {
+        await this.stop();
+        this.#storeOptions = store;
+      },
       naiveMaximum,
     };
   }
@@ -134,14 +137,14 @@ class ContestantServers {
     const { pinning, folder, signal, environment, startStore } = this.#setup;
     const { name, entry, protocol, startFront } = this.#contestant;
     try {
-      const store = this.#tasks === undefined ? undefined : await startStore?.();
+      const store = this.#tasks === undefined ? undefined : await startStore?.(this.#storeOptions);
       if (store !== undefined) this.#processes.push(store);
       const servers: ServerProcess[] = [];
       for (let task = 0; task < (this.#tasks ?? 1); task++) {
         const server = await startServer({
           name,
           entry,
-          environment: { ...environment, ...this.#contestant.environment(store?.url) },
+          environment: { ...environment, ...this.#contestant.environment(store) },
           cpu: pinning?.server,
           folder,
           signal,
@@ -162,7 +165,7 @@ class ContestantServers {
         ports: front === undefined ? servers.map(({ port }) => port) : [front.port],
         hasTls: front !== undefined,
         pids: [...servers, ...(front === undefined ? [] : [front])].map(({ pid }) => pid),
-        ...(store !== undefined && { storePid: store.pid }),
+        ...(store !== undefined && { storePids: store.pids }),
         protocol,
       };
     } catch (error) {

@@ -12,6 +12,8 @@ export interface Effort {
   readonly openLoopSeconds: number;
   /** Duration of a measurement with a client that never reads. */
   readonly idleReaderSeconds: number;
+  /** Share of the lone messages of a full measurement. */
+  readonly loneMessageFactor: number;
 }
 
 export const FULL_EFFORT: Effort = {
@@ -20,6 +22,7 @@ export const FULL_EFFORT: Effort = {
   closedLoopSeconds: 1,
   openLoopSeconds: 2.5,
   idleReaderSeconds: 20,
+  loneMessageFactor: 1,
 };
 
 /** Enough to check that everything works. */
@@ -29,6 +32,7 @@ export const QUICK_EFFORT: Effort = {
   closedLoopSeconds: 0.5,
   openLoopSeconds: 1,
   idleReaderSeconds: 5,
+  loneMessageFactor: 0.1,
 };
 
 /** By column key; `undefined` for a figure that the system does not report. */
@@ -45,12 +49,17 @@ export interface Column {
   readonly isFlag?: boolean;
 }
 
+export interface StoreOptions {
+  /** Primaries of a cluster. @default no cluster */
+  readonly primaries?: number;
+}
+
 /** Runs loads against one contestant. */
 export interface CaseRunner {
   readonly effort: Effort;
   readonly run: <R extends Run>(run: R) => Promise<RunOutcome<FiguresOf[R["kind"]]>>;
-  /** Ends the servers; the next run starts new ones. */
-  readonly restart: () => Promise<void>;
+  /** Ends the servers; the next run starts new ones. Their store is a cluster if it has `primaries`. */
+  readonly restart: (store?: StoreOptions) => Promise<void>;
   /** Messages a second that `naive` delivers to 1,000 clients. The rates of open loops are multiples of it. */
   readonly naiveMaximum: () => Promise<number>;
 }
@@ -71,5 +80,14 @@ export interface Case {
   readonly measure: (conduct: CaseRunner) => Promise<RunOutcome<Row>>;
 }
 
-export const GROUPS = ["fan-out", "latency", "connections", "slow", "resume", "tasks", "edge"] as const;
+export const GROUPS = [
+  "fan-out",
+  "latency",
+  "connections",
+  "slow",
+  "resume",
+  "tasks",
+  "edge",
+  "channels",
+] as const;
 export type Group = (typeof GROUPS)[number];

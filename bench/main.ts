@@ -9,6 +9,7 @@ import { VARIABLE_PREFIX } from "../app/src/settings/environment.ts";
 import { watchInterrupts } from "../cli/interrupts.ts";
 import { EXIT_CODES, runCommandLine } from "../cli/runCommandLine.ts";
 import { statusLineOn } from "../load-test/parts/statusLine.ts";
+import { readBaseCheckout } from "./baseCheckout.ts";
 import { runBench } from "./bench.ts";
 import { writeCapacity } from "./capacity/write.ts";
 import { QUICK_EFFORT } from "./case.ts";
@@ -60,10 +61,11 @@ async function run(options: BenchOptions, orphaned: AbortSignal): Promise<number
     }
     if (options.peers) statusLine.show("installing the peers");
     const peersFolder = options.peers ? await installPeers(process.env["npm_execpath"], signal) : undefined;
+    const base = options.base === undefined ? undefined : await readBaseCheckout(options.base);
     print(renderMachine(machine));
     await runBench({
       ...options,
-      contestants: contestants({ peersFolder, haproxy: findHaproxy(process.env["PATH"]) }),
+      contestants: contestants({ peersFolder, haproxy: findHaproxy(process.env["PATH"]), base }),
       ...setup,
       onCase(result) {
         results.push(result);

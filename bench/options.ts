@@ -10,7 +10,7 @@ import {
   assertNoProblems,
 } from "../cli/options.ts";
 import { FULL_EFFORT, GROUPS, QUICK_EFFORT } from "./case.ts";
-import { CASES } from "./cases.ts";
+import { CASES } from "./cases/index.ts";
 import type { Case, Effort } from "./case.ts";
 
 const MAX_REPETITIONS = 100;
@@ -24,6 +24,11 @@ export const OPTIONS = {
   },
   quick: { type: "boolean", description: "One short run per case, to check that everything works" },
   peers: { type: "boolean", description: "Measure Socket.IO too; installs it the first time" },
+  base: {
+    type: "string",
+    value: "FOLDER",
+    description: "Measure the server of another checkout too, with its dependencies installed",
+  },
   capacity: {
     type: "boolean",
     description:
@@ -60,6 +65,8 @@ export interface BenchOptions {
   readonly cases: readonly Case[];
   readonly effort: Effort;
   readonly peers: boolean;
+  /** Root of another checkout; `undefined` for none. */
+  readonly base: string | undefined;
   /** Whether to measure the capacity of a task instead of the cases. */
   readonly capacity: boolean;
   /** File for the figures; `undefined` for the default. */
@@ -88,6 +95,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
           : parseWholeNumber("reps", values.reps, range, problems),
     },
     peers: values.peers,
+    base: values.base,
     capacity: values.capacity,
     json: values.json,
   };

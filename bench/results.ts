@@ -1,5 +1,6 @@
 /** The results of the benchmark as data, for the JSON document and the tables. */
 import type { Case, Row } from "./case.ts";
+import { COMPARISONS, OWN_SERVERS } from "./contestants.ts";
 import type { ContestantName } from "./contestants.ts";
 import type { RunOutcome } from "./generator/runs.ts";
 import type { Pinning } from "./pinning.ts";
@@ -38,9 +39,35 @@ export interface Summary {
   readonly difference: Spread | undefined;
 }
 
+/** The ratio of one contestant's figures to those of another, by repetition. */
+export interface Comparison {
+  readonly contestant: ContestantName;
+  readonly base: ContestantName;
+  /** Of the columns with ratios. */
+  readonly ratios: readonly { readonly key: string; readonly title: string; readonly ratio: Spread }[];
+}
+
 /** The contestant that the ratios refer to. */
 export function baseOf({ case: { base }, results }: CaseResult): ContestantResult | undefined {
   return results.find(({ contestant }) => contestant === base) ?? results[0];
+}
+
+/** Compares the dialects of this server, and this server with that of another checkout. */
+export function compareOwn({ case: { columns }, results }: CaseResult): readonly Comparison[] {
+  return COMPARISONS.map(([contestant, base]) => {
+    const [own, other] = [contestant, base].map((name) => results.find((each) => each.contestant === name));
+    const compared = columns.flatMap(({ key, title, ratio }) => {
+      const values = ratio ? spread(ratios(valuesOf(own, key), valuesOf(other, key))) : undefined;
+      return values === undefined ? [] : [{ key, title, ratio: values }];
+    });
+    return { contestant, base, ratios: compared };
+  }).filter((comparison) => comparison.ratios.length > 0);
+}
+
+/** Whether the table has ratios to the base. They would repeat {@link compareOwn} if all contestants are this server. */
+export function hasRatios(result: CaseResult): boolean {
+  const base = baseOf(result)?.contestant;
+  return result.results.length > 1 && !OWN_SERVERS.some((name) => name === base);
 }
 
 export function summarize(result: CaseResult, index: number): readonly Summary[] {
@@ -84,6 +111,7 @@ export function documentOf(
       name: result.case.name,
       title: result.case.title,
       base: baseOf(result)?.contestant,
+      comparisons: compareOwn(result),
       results: result.results.map(({ contestant, runs }, index) => ({
         contestant,
         summary: summarize(result, index),

@@ -1,6 +1,6 @@
 /** Results as Markdown tables, aligned for a terminal. */
 import { padCells } from "../load-test/parts/table.ts";
-import { baseOf, failureOf, summarize } from "./results.ts";
+import { baseOf, compareOwn, failureOf, hasRatios, summarize } from "./results.ts";
 import type { CaseResult, Machine } from "./results.ts";
 import type { Spread } from "./statistics.ts";
 
@@ -17,7 +17,8 @@ export function renderMachine({ cpu, cpus, memoryBytes, system, node, pinned }: 
 /** Explains the names of the rows. */
 export function renderLegend(): string {
   return (
-    "naive: `ws` and `express` as most examples use them; socket.io: Socket.IO by WebSocket alone; this: this project's server; " +
+    "naive: `ws` and `express` as most examples use them; socket.io: Socket.IO by WebSocket alone; this: this project's server with " +
+    "the dialect `channels.v1`; this, plain: with the plain dialect; base: the server of the other checkout; " +
     "direct, haproxy, local: this project's server without a proxy, behind HAProxy, behind the local edge and load balancer.\n"
   );
 }
@@ -31,8 +32,8 @@ export function renderCase(result: CaseResult): string {
     .map((column, index) => ({
       ...column,
       index,
-      ratio: column.ratio && result.results.length > 1,
-      difference: column.difference === true && result.results.length > 1,
+      ratio: column.ratio && hasRatios(result),
+      difference: column.difference === true && hasRatios(result),
     }))
     .filter(({ index }) =>
       result.results.some((_, row) => summarize(result, row)[index]?.values !== undefined),
@@ -68,7 +69,15 @@ export function renderCase(result: CaseResult): string {
       }),
     ];
   });
-  return `### ${name}: ${title}\n\n${table([head, ...rows])}`;
+  return `### ${name}: ${title}\n\n${table([head, ...rows])}${renderComparisons(result)}`;
+}
+
+function renderComparisons(result: CaseResult): string {
+  const lines = compareOwn(result).map(({ contestant, base, ratios }) => {
+    const texts = ratios.map(({ title, ratio }) => `${title} ${renderSpread(ratio)}`);
+    return `- ${contestant} ÷ ${base}: ${texts.join("; ")}\n`;
+  });
+  return lines.length === 0 ? "" : `\n${lines.join("")}`;
 }
 
 /** `yes` if the flag was set in all repetitions. */

@@ -17,8 +17,9 @@ const STATE_POLL_MS = 20;
 const MICROSECONDS = 1e6;
 
 export interface Cluster {
-  /** Ports of the primaries. */
+  /** Ports and processes of the primaries. */
   readonly ports: readonly number[];
+  readonly pids: readonly number[];
   /** Returns the index of the primary that has a slot. */
   nodeOf(slot: number): number;
   /** Returns the present counters of each primary. */
@@ -69,6 +70,7 @@ export async function startCluster(primaries: number): Promise<Cluster> {
 
   return {
     ports: servers.map(({ port }) => port),
+    pids: servers.map(({ pid }) => pid),
     nodeOf,
     counters: () => Promise.all(admins.map(readCounters)),
     async cut() {

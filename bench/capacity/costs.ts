@@ -5,6 +5,7 @@ import { settingDefinitions } from "../../app/src/settings/settings.ts";
 import type { Settings } from "../../app/src/settings/settings.ts";
 import { LOOPBACK } from "../../cli/loopback.ts";
 import type { Store } from "../bench.ts";
+import type { StoreOptions } from "../case.ts";
 import { contestants } from "../contestants.ts";
 import { waitUntilIdle } from "../generator/processes.ts";
 import type { FiguresOf, LoadRun, Run } from "../generator/runs.ts";
@@ -37,7 +38,7 @@ export interface CostSetup {
   /** Folder for the servers' output. */
   readonly folder: string;
   readonly environment: Readonly<Record<string, string>>;
-  readonly startStore: () => Promise<Store>;
+  readonly startStore: (options: StoreOptions) => Promise<Store>;
   readonly signal: AbortSignal;
   readonly onProgress: (text: string) => void;
 }
@@ -46,7 +47,7 @@ const REPETITIONS = 3;
 const MESSAGE_BYTES = 64;
 const RECEIVERS = 1000;
 
-const IDLE = { kind: "connections", clients: 10_000, concurrency: 128, idleSeconds: 2.5 } as const;
+const IDLE = { kind: "connections", clients: 10_000, concurrency: 128, settleSeconds: 2.5 } as const;
 const ALONE: LoadRun = {
   kind: "load",
   clients: 1,
@@ -127,12 +128,12 @@ async function perform<R extends Run>(
     ({ name }) => name === "this",
   );
   if (contestant === undefined) throw new Error("This server is a contestant.");
-  const store = await startStore();
+  const store = await startStore({});
   try {
     const server = await startServer({
       name: "capacity",
       entry: contestant.entry,
-      environment: { ...environment, ...contestant.environment(store.url), ...toEnvironment(settings) },
+      environment: { ...environment, ...contestant.environment(store), ...toEnvironment(settings) },
       cpu: pinning?.server,
       folder,
       signal,

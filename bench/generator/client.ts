@@ -5,7 +5,8 @@ import { connect as connectTls } from "node:tls";
 
 import { Failure, toFailure } from "../../load-test/parts/failures.ts";
 import { clientFrame, OPCODES, readFrame } from "./frames.ts";
-import type { Protocol } from "./protocols.ts";
+import { addressOf, DEFAULT_CHANNEL, subscriptionOf } from "./protocols.ts";
+import type { Position, Protocol } from "./protocols.ts";
 
 /** The example of RFC 6455, section 1.3. The server's answer depends only on the key. */
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -22,10 +23,14 @@ export interface ClientOptions {
   /** Whether the server has TLS, with any certificate. */
   readonly hasTls: boolean;
   readonly protocol: Protocol;
-  /** Appended to the protocol's path. */
-  readonly query?: string;
-  /** Called once with the last greeting, before {@link ClientOptions.onBytes}. */
-  readonly onReady: (greeting: string) => void;
+  /** The channels that the client subscribes to: one, if the address has the channel. */
+  readonly channels: readonly string[];
+  /** Where the client resumes. @default the end of each channel */
+  readonly from?: Position | undefined;
+  /** The server has confirmed a subscription, if the protocol has offsets. */
+  readonly onSubscribed?: ((channel: string, position: Position) => void) | undefined;
+  /** Called once, with the last answer of the server, before {@link ClientOptions.onBytes}. */
+  readonly onReady: () => void;
   /** Receives the bytes after the greetings, which are valid during the call. An error that it throws fails the client. */
   readonly onBytes: (bytes: Buffer) => void;
   /** The connection has ended, or the server has broken the protocol. */
@@ -41,10 +46,12 @@ export interface Client {
 }
 
 export function openClient(options: ClientOptions): Client {
-  const { host, port, hasTls, protocol, query = "" } = options;
-  let state: "handshake" | "greeting" | "ready" | "closed" = "handshake";
+  const { host, port, hasTls, protocol, channels, from } = options;
+  const { greetings } = protocol;
+  let state: "handshake" | "greeting" | "subscribing" | "ready" | "closed" = "handshake";
   let rest: Buffer = Buffer.alloc(0);
   let greeted = 0;
+  let subscribed = 0;
 
   const address = {
     host,
@@ -66,7 +73,7 @@ export function openClient(options: ClientOptions): Client {
   socket.on(hasTls ? "secureConnect" : "connect", () => {
     socket.write(
       [
-        `GET ${protocol.path}${query} HTTP/1.1`,
+        `GET ${addressOf(protocol, channels[0] ?? DEFAULT_CHANNEL, from)} HTTP/1.1`,
         `Host: ${host}:${port}`,
         "Upgrade: websocket",
         "Connection: Upgrade",
@@ -111,25 +118,67 @@ export function openClient(options: ClientOptions): Client {
       at = end + END_OF_HEADERS.length;
       state = "greeting";
     }
-    for (let frame = readFrame(bytes, at); frame !== undefined; frame = readFrame(bytes, at)) {
+    while (!isReady()) {
+      const frame = readFrame(bytes, at);
+      if (frame === undefined) break;
       at = frame.end;
-      greet(bytes.toString("utf8", frame.payload, frame.end));
-      if (greeted === protocol.greetings.length) break;
+      const payload = bytes.subarray(frame.payload, frame.end);
+      if (!answerHeartbeat(protocol, frame.opcode, payload, write)) advance(payload.toString());
     }
     rest = Buffer.from(bytes.subarray(at));
-    if (greeted === protocol.greetings.length && rest.length > 0) options.onBytes(rest);
+    if (isReady() && rest.length > 0) options.onBytes(rest);
+  }
+
+  /** A function, because an assignment in another function changes the state. */
+  function isReady(): boolean {
+    return state === "ready";
+  }
+
+  function advance(text: string): void {
+    const expected = state === "greeting" ? greetings[greeted]?.begins : protocol.subscribe?.answerBegins;
+    if (expected === undefined || !text.startsWith(expected)) {
+      throw new Error(`the server's greeting is ${JSON.stringify(text)}`);
+    }
+    if (state === "greeting") greet(text);
+    else confirm(text);
   }
 
   function greet(text: string): void {
-    const expected = protocol.greetings[greeted];
-    if (expected === undefined || !text.startsWith(expected.begins)) {
-      throw new Error(`the server's greeting is ${JSON.stringify(text)}`);
-    }
-    if (expected.answer !== undefined) socket.write(clientFrame(Buffer.from(expected.answer), OPCODES.text));
+    const answer = greetings[greeted]?.answer;
+    if (answer !== undefined) write(clientFrame(Buffer.from(answer)));
     greeted++;
-    if (greeted < protocol.greetings.length) return;
+    if (greeted < greetings.length) return;
+    state = "subscribing";
+    const subscriptions = channels.flatMap((channel) => subscriptionOf(protocol, channel, from) ?? []);
+    if (subscriptions.length > 0) {
+      write(Buffer.concat(subscriptions.map((each) => clientFrame(Buffer.from(each)))));
+    } else if (protocol.acknowledgement === undefined) {
+      becomeReady();
+    } else {
+      confirm(text);
+    }
+  }
+
+  function confirm(text: string): void {
+    const {
+      subscribed: channel = channels[0],
+      epoch,
+      offset,
+    } = JSON.parse(text) as Partial<Position & { subscribed: string }>;
+    if (channel === undefined || epoch === undefined || offset === undefined)
+      throw new Error(`the server's answer to a subscription is ${JSON.stringify(text)}`);
+    subscribed++;
+    options.onSubscribed?.(channel, { epoch, offset });
+    if (subscribed === channels.length) becomeReady();
+  }
+
+  function becomeReady(): void {
     state = "ready";
-    options.onReady(text);
+    options.onReady();
+  }
+
+  function write(bytes: Buffer): void {
+    socket.write(bytes);
   }
 
   function fail(error: Error): void {
@@ -138,6 +187,26 @@ export function openClient(options: ClientOptions): Client {
     socket.destroy();
     options.onFailed(error);
   }
+}
+
+/**
+ * Answers a ping or a heartbeat.
+ * @returns whether the frame is one of them.
+ */
+export function answerHeartbeat(
+  { heartbeat }: Protocol,
+  opcode: number,
+  payload: Buffer,
+  write: (bytes: Buffer) => void,
+): boolean {
+  if (opcode === OPCODES.ping) {
+    write(clientFrame(payload, OPCODES.pong));
+    return true;
+  }
+  if (opcode !== OPCODES.text || heartbeat === undefined) return false;
+  if (payload.length !== heartbeat.text.length || payload.toString() !== heartbeat.text) return false;
+  if (heartbeat.answer !== undefined) write(clientFrame(Buffer.from(heartbeat.answer)));
+  return true;
 }
 
 function checkHandshake(head: string, { subprotocol }: Protocol): void {

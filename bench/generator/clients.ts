@@ -1,18 +1,21 @@
 import { openClient } from "./client.ts";
 import type { Client } from "./client.ts";
-import { PROTOCOLS } from "./protocols.ts";
+import { DEFAULT_CHANNEL, PROTOCOLS } from "./protocols.ts";
+import type { Position } from "./protocols.ts";
 import type { RunTarget } from "./runs.ts";
 
-const CONNECT_TIMEOUT_MS = 60_000;
+const CONNECT_TIMEOUT_MS = 120_000;
 
 export interface ClientGroupOptions {
   readonly target: RunTarget;
   readonly count: number;
   /** Handshakes at the same time. */
   readonly concurrency: number;
-  /** Query string, appended to the protocol's path. */
-  readonly query?: string;
-  readonly onGreeting?: (index: number, greeting: string) => void;
+  /** @default the default channel */
+  readonly channelsOf?: (index: number) => readonly string[];
+  /** Where all clients resume. @default the end of each channel */
+  readonly from?: Position;
+  readonly onSubscribed?: (index: number, channel: string, position: Position) => void;
   readonly onBytes: (index: number, bytes: Buffer) => void;
   /** Called for every client that fails. */
   readonly onFailed: (error: Error) => void;
@@ -20,7 +23,7 @@ export interface ClientGroupOptions {
 
 export interface ClientGroup {
   readonly all: readonly Client[];
-  /** Resolves when all clients are ready; rejects after a minute. */
+  /** Resolves when all clients are ready; rejects after two minutes. */
   readonly ready: Promise<unknown>;
   /** Idempotent. */
   destroy(): void;
@@ -28,14 +31,14 @@ export interface ClientGroup {
 
 /** Opens many clients. Each client that is ready starts the next one. */
 export function openClients(group: ClientGroupOptions): ClientGroup {
-  const { target, count, concurrency, query } = group;
+  const { target, count, concurrency, from, channelsOf = () => [DEFAULT_CHANNEL], onSubscribed } = group;
   const protocol = PROTOCOLS[target.protocol];
   const all: Client[] = [];
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-  let greeted = 0;
+  let readyCount = 0;
 
   const timeout = setTimeout(() => {
-    reject(new Error(`only ${greeted} of ${count} clients have connected`));
+    reject(new Error(`only ${readyCount} of ${count} clients have connected`));
   }, CONNECT_TIMEOUT_MS);
 
   function open(): void {
@@ -46,11 +49,16 @@ export function openClients(group: ClientGroupOptions): ClientGroup {
       port: target.ports[index % target.ports.length] ?? 0,
       hasTls: target.hasTls,
       protocol,
-      ...(query === undefined ? {} : { query }),
-      onReady(greeting) {
-        group.onGreeting?.(index, greeting);
-        greeted++;
-        if (greeted === count) {
+      channels: channelsOf(index),
+      from,
+      onSubscribed:
+        onSubscribed &&
+        ((channel, position) => {
+          onSubscribed(index, channel, position);
+        }),
+      onReady() {
+        readyCount++;
+        if (readyCount === count) {
           clearTimeout(timeout);
           resolve(undefined);
         } else open();

@@ -2,11 +2,13 @@
  * The process of one run: receives the run from the benchmark, sends the outcome, and ends. It also ends with the benchmark.
  */
 import { explain, Failure } from "../../load-test/parts/failures.ts";
+import { runLoad } from "./broadcast/load.ts";
+import { runResume } from "./broadcast/resume.ts";
+import { runLone } from "./channels/lone.ts";
+import { runPublish } from "./channels/publish.ts";
 import { runConnections } from "./connections.ts";
-import { runLoad } from "./load.ts";
-import { runResume } from "./resume.ts";
+import { NotSustainedError } from "./received.ts";
 import type { FiguresOf, RunOutcome, Run, RunTarget } from "./runs.ts";
-import { NotSustainedError } from "./verifier.ts";
 
 process.once("disconnect", () => process.exit());
 
@@ -40,6 +42,10 @@ function figuresOf(run: Run, target: RunTarget): Promise<FiguresOf[Run["kind"]]>
       return runLoad(run, target);
     case "connections":
       return runConnections(run, target);
+    case "lone":
+      return runLone(run, target);
+    case "publish":
+      return runPublish(run, target);
     case "resume":
       return runResume(run, target);
   }

@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import type { RunTarget } from "./runs.ts";
+
 const NANOSECONDS = 1e9;
 const KIB = 1024;
 
@@ -43,6 +45,27 @@ export function residentBytes(pids: readonly number[]): number | undefined {
     pids,
     (pid) => Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * KIB,
   );
+}
+
+/** Measures the CPU time per second of a target and of its store. */
+export async function idleCpu(
+  { pids, storePids }: Pick<RunTarget, "pids" | "storePids">,
+  seconds: number,
+): Promise<{ readonly server: number | undefined; readonly store: number | undefined }> {
+  const look = () => ({
+    server: cpuSeconds(pids),
+    store: storePids && cpuSeconds(storePids),
+    at: performance.now(),
+  });
+  const before = look();
+  await sleep(seconds * 1000);
+  const after = look();
+  const perSecond = (cpu: number | undefined) =>
+    cpu === undefined || seconds === 0 ? undefined : (cpu * 1000) / (after.at - before.at);
+  return {
+    server: perSecond(difference(after.server, before.server)),
+    store: perSecond(difference(after.store, before.store)),
+  };
 }
 
 /** Waits until the processes are idle, for a few seconds at most. */

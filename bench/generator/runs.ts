@@ -10,8 +10,8 @@ export interface RunTarget {
   readonly hasTls: boolean;
   /** Their processes; CPU and memory are added. */
   readonly pids: readonly number[];
-  /** The process of the store, counted separately. */
-  readonly storePid?: number;
+  /** The processes of the store, counted separately. */
+  readonly storePids?: readonly number[];
   readonly protocol: ProtocolName;
 }
 
@@ -62,20 +62,70 @@ export interface ConnectionsRun {
   readonly clients: number;
   /** Handshakes at the same time. */
   readonly concurrency: number;
+  /** Channels of each client, which no other client has. @default the default channel for all clients */
+  readonly ownChannels?: number;
   /** From the last handshake to the measurement of the server's memory. */
-  readonly idleSeconds: number;
+  readonly settleSeconds: number;
+  /** Duration of the measurement of the idle processes. @default none */
+  readonly idleSeconds?: number;
 }
 
 export interface ConnectionsFigures {
-  /** From the first handshake to the last greeting. */
+  /** From the first handshake to the last greeting or confirmed subscription. */
   readonly seconds: number;
   readonly serverCpu: number | undefined;
   readonly generatorCpu: number;
   /** Of all connections together. */
   readonly memoryGrowthBytes: number | undefined;
+  /** CPU time per second of the idle processes. */
+  readonly idleServerCpu: number | undefined;
+  readonly idleStoreCpu: number | undefined;
 }
 
-/** Clients of `resume.v1` that reconnect at once. */
+/** Each client has a channel, and publishes to it. One message is under way. */
+export interface LoneRun {
+  readonly kind: "lone";
+  readonly channels: number;
+  readonly messageBytes: number;
+  /** Measured messages. Before them, each channel gets one. */
+  readonly messages: number;
+}
+
+export interface LoneFigures {
+  readonly seconds: number;
+  readonly messages: number;
+  /** From the publish to the read of the message, by the publisher. */
+  readonly p50Ms: number | undefined;
+  readonly p99Ms: number | undefined;
+  readonly serverCpu: number | undefined;
+  readonly storeCpu: number | undefined;
+  /** CPU time per second of the store before the messages. */
+  readonly idleStoreCpu: number | undefined;
+  readonly generatorCpu: number;
+}
+
+/** Clients that subscribe to an equal share of the channels each, and publish to all of them. */
+export interface PublishRun {
+  readonly kind: "publish";
+  readonly clients: number;
+  readonly channels: number;
+  readonly messageBytes: number;
+  /** Messages in flight of each client. A message that was delivered and acknowledged is followed by the next. */
+  readonly inFlight: number;
+  readonly warmSeconds: number;
+  readonly seconds: number;
+}
+
+export interface PublishFigures {
+  readonly seconds: number;
+  readonly messages: number;
+  readonly serverCpu: number | undefined;
+  /** CPU time of the store's process that used the most. */
+  readonly busiestStoreCpu: number | undefined;
+  readonly generatorCpu: number;
+}
+
+/** Clients that reconnect and resume at once. */
 export interface ResumeRun {
   readonly kind: "resume";
   readonly clients: number;
@@ -95,10 +145,12 @@ export interface ResumeFigures {
 export interface FiguresOf {
   readonly load: LoadFigures;
   readonly connections: ConnectionsFigures;
+  readonly lone: LoneFigures;
+  readonly publish: PublishFigures;
   readonly resume: ResumeFigures;
 }
 
-export type Run = LoadRun | ConnectionsRun | ResumeRun;
+export type Run = LoadRun | ConnectionsRun | LoneRun | PublishRun | ResumeRun;
 
 export type RunOutcome<Figures> =
   | { readonly outcome: "measured"; readonly figures: Figures }

@@ -50,6 +50,27 @@ describe("the benchmark's figures", () => {
     assert.match(text, /^\| this +\| +55 \(30–80\) \| 3.50 \(3–4\) \|$/m);
   });
 
+  it("are compared between the dialects, and with another checkout", () => {
+    const measured = (speed: number): RunOutcome<Row> => ({ outcome: "measured", figures: { speed } });
+    const text = renderCase({
+      case: {
+        name: "example",
+        group: "fan-out",
+        title: "an example",
+        columns: [{ key: "speed", title: "speed", ratio: true }],
+        measure: () => Promise.resolve(measured(0)),
+      },
+      results: [
+        { contestant: "this", runs: [measured(9), measured(16)] },
+        { contestant: "this, plain", runs: [measured(10), measured(20)] },
+        { contestant: "base, plain", runs: [measured(5), measured(10)] },
+      ],
+    });
+    assert.match(text, /^\| this, plain \| +15 \(10–20\) \|$/m);
+    assert.match(text, /^- this ÷ this, plain: speed 0.85 \(0.80–0.90\)$/m);
+    assert.match(text, /^- this, plain ÷ base, plain: speed 2$/m);
+  });
+
   it("use the CPUs of this process", () => {
     assert.deepEqual(cpusOf("0-2,7"), [0, 1, 2, 7]);
     assert.deepEqual(cpusOf(""), []);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 
 import { FULL_EFFORT, GROUPS, QUICK_EFFORT } from "../../bench/case.ts";
-import { CASES } from "../../bench/cases.ts";
+import { CASES } from "../../bench/cases/index.ts";
 import { type BenchOptions, HELP, parseOptions } from "../../bench/options.ts";
 
 function parse(...args: string[]): BenchOptions {
@@ -16,6 +16,7 @@ describe("the benchmark's command line", () => {
       cases: CASES,
       effort: FULL_EFFORT,
       peers: false,
+      base: undefined,
       capacity: false,
       json: undefined,
     });

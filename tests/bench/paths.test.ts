@@ -5,7 +5,7 @@ import path from "node:path";
 
 import { runBench } from "../../bench/bench.ts";
 import { type Case, QUICK_EFFORT } from "../../bench/case.ts";
-import { CASES } from "../../bench/cases.ts";
+import { CASES } from "../../bench/cases/index.ts";
 import { contestants } from "../../bench/contestants.ts";
 import { findHaproxy } from "../../bench/paths/haproxy.ts";
 import type { CaseResult } from "../../bench/results.ts";

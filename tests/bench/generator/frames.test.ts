@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 
 import { clientFrame, mask, OPCODES, readFrame, serverFrame } from "../../../bench/generator/frames.ts";
-import { PROTOCOLS } from "../../../bench/generator/protocols.ts";
-import { createTemplate } from "../../../bench/generator/template.ts";
+import { fill, PROTOCOLS } from "../../../bench/generator/protocols.ts";
+import { createTemplate } from "../../../bench/generator/broadcast/template.ts";
+import type { Numbered, Stored } from "../../../bench/generator/broadcast/template.ts";
 
 /** Includes the lengths around each form of the header. */
 const payload = fc
@@ -52,28 +53,74 @@ describe("the benchmark's frames", () => {
 });
 
 describe("the benchmark's messages", () => {
-  const template = createTemplate(PROTOCOLS.plain, 64);
-  const expected = (publisher: string, sequence: string, filling: string) =>
-    Buffer.from(`{"message":{"p":"${publisher}","s":"${sequence}","d":"${filling}"}}`);
-  const publication = template.publication(7, 1234);
-  mask(publication, publication.length - 64);
-  const text = publication.toString("utf8", publication.length - 64);
+  const EPOCH = "an epoch";
+  const stored = { publisher: 7, sequence: 1234, offset: 98 } as const;
 
-  it("have the given size, and numbers", () => {
-    assert.equal(Buffer.byteLength(text), 64);
-    const { p, s } = JSON.parse(text) as { p: string; s: string };
-    assert.deepEqual([p, s], ["07", "0000001234"]);
+  for (const name of ["plain", "channels.v1"] as const) {
+    const protocol = PROTOCOLS[name];
+    const template = createTemplate(protocol, 64);
+    const publication = template.publication(stored.publisher, stored.sequence);
+    const [message = ""] = /\{"p".*?\}/.exec(textOf(publication)) ?? [];
+
+    it(`have the given size, and numbers: ${name}`, () => {
+      assert.equal(Buffer.byteLength(message), 64);
+      const { p, s } = JSON.parse(message) as { p: string; s: string };
+      assert.deepEqual([p, s], ["07", "0000001234"]);
+    });
+
+    it(`are identified by every byte of their delivery: ${name}`, () => {
+      const offset = name === "plain" ? undefined : stored.offset;
+      const text = fill(protocol.delivery, { CHANNEL: "/", MESSAGE: message, OFFSET: String(offset) });
+      const frame = serverFrame(Buffer.from(text));
+      assert.deepEqual(template.deliveries.text({ ...stored, offset }), frame);
+      assertIdentifies(template.deliveries, frame, { ...stored, offset });
+    });
+  }
+
+  it("have an id, which every byte of the acknowledgement repeats", () => {
+    const template = createTemplate(PROTOCOLS["channels.v1"], 64);
+    const { id } = JSON.parse(textOf(template.publication(stored.publisher, stored.sequence))) as {
+      id: string;
+    };
+    const text = JSON.stringify({ ack: id, channel: "/", epoch: EPOCH, offset: stored.offset });
+    const acknowledgements = template.acknowledgements(EPOCH);
+    assert.ok(acknowledgements);
+    assertIdentifies(acknowledgements, Buffer.from(text), stored);
   });
 
-  it("are identified by every byte of their delivery", () => {
-    const { d } = JSON.parse(text) as { d: string };
-    const frame = serverFrame(expected("07", "0000001234", d));
-    assert.deepEqual(template.identify(frame, 0, frame.length), { publisher: 7, sequence: 1234 });
-    for (let index = 0; index < frame.length; index++) {
-      const altered = Buffer.from(frame);
-      altered[index] = (altered[index] ?? 0) ^ 0x40;
-      const id = template.identify(altered, 0, altered.length);
-      assert.equal(id, undefined, `byte ${index}`);
+  it("have different ids in each run", () => {
+    const [first, second] = [1, 2].map(() => createTemplate(PROTOCOLS["channels.v1"], 64).publication(0, 0));
+    assert.notDeepEqual(first, second);
+  });
+
+  it("have offsets with any number of digits", () => {
+    const { deliveries } = createTemplate(PROTOCOLS["channels.v1"], 64);
+    for (const offset of [1, 9, 10, 12_345, 999_999_999_999]) {
+      const frame = deliveries.text({ ...stored, offset });
+      assert.deepEqual(deliveries.identify(frame, 0, frame.length), { ...stored, offset });
     }
   });
 });
+
+function assertIdentifies(numbered: Numbered, text: Buffer, expected: Stored): void {
+  assert.deepEqual(numbered.identify(text, 0, text.length), expected);
+  for (let index = 0; index < text.length; index++) {
+    const altered = Buffer.from(text);
+    altered[index] = (altered[index] ?? 0) ^ 0x40;
+    assert.equal(numbered.identify(altered, 0, altered.length), undefined, `byte ${index}`);
+  }
+}
+
+/** Returns the text of a short frame of a client. */
+function textOf(publication: Buffer): string {
+  const frame = Buffer.from(publication);
+  const start = frame.length - payloadBytes(frame);
+  mask(frame, start);
+  return frame.toString("utf8", start);
+}
+
+/** The length is in the second byte, or in the third and the fourth one. */
+function payloadBytes(frame: Buffer): number {
+  const length = frame.readUInt8(1) & 0x7f;
+  return length < 126 ? length : frame.readUInt16BE(2);
+}

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 
 import { runConnections } from "../../../bench/generator/connections.ts";
-import { runLoad } from "../../../bench/generator/load.ts";
+import { runLoad } from "../../../bench/generator/broadcast/load.ts";
 import type { LoadFigures, LoadRun } from "../../../bench/generator/runs.ts";
-import { NotSustainedError, VoidError } from "../../../bench/generator/verifier.ts";
+import { NotSustainedError, VoidError } from "../../../bench/generator/received.ts";
 import { broadcast, startServer } from "../../load-test/server.ts";
 import type { TestServer } from "../../load-test/server.ts";
 
@@ -173,7 +173,7 @@ describe("a run of the benchmark", () => {
   });
 
   it("opens connections, and fails if they are refused", async () => {
-    const run = { kind: "connections", clients: 20, concurrency: 4, idleSeconds: 0 } as const;
+    const run = { kind: "connections", clients: 20, concurrency: 4, settleSeconds: 0 } as const;
     await using server = await startServer();
     assert.ok((await runConnections(run, targetOf(server))).seconds > 0);
     assert.equal(server.mostClients(), 20);

@@ -4,8 +4,9 @@ import fc from "fast-check";
 
 import { mask, OPCODES, serverFrame } from "../../../bench/generator/frames.ts";
 import { PROTOCOLS } from "../../../bench/generator/protocols.ts";
-import { createTemplate } from "../../../bench/generator/template.ts";
-import { Receiver, Verifier, VoidError } from "../../../bench/generator/verifier.ts";
+import { createTemplate } from "../../../bench/generator/broadcast/template.ts";
+import { Receiver, Verifier } from "../../../bench/generator/broadcast/verifier.ts";
+import { VoidError } from "../../../bench/generator/received.ts";
 
 const MESSAGE_BYTES = 64;
 const RECEIVERS = 3;
@@ -43,6 +44,7 @@ function verify(
     receivers: RECEIVERS,
     publishers: PUBLISHERS,
     window: WINDOW,
+    hasAcknowledgements: false,
     onDelivery: () => undefined,
     onComplete: () => undefined,
   });
@@ -113,6 +115,90 @@ describe("the benchmark's verifier", () => {
         }
       }),
     );
+  });
+});
+
+describe("the benchmark's verifier of a protocol with offsets", () => {
+  const numbered = createTemplate(PROTOCOLS["channels.v1"], MESSAGE_BYTES);
+  /** The number of digits changes among these offsets. */
+  const AFTER = 5;
+  const order = Array.from({ length: MESSAGES }, (_, index) => ({
+    publisher: index % PUBLISHERS,
+    sequence: Math.floor(index / PUBLISHERS),
+    offset: AFTER + 1 + index,
+  }));
+  const deliveries = order.map((stored) => numbered.deliveries.text(stored));
+
+  function begin(): Verifier {
+    const verifier = new Verifier({
+      template: numbered,
+      receivers: RECEIVERS,
+      publishers: PUBLISHERS,
+      window: WINDOW,
+      hasAcknowledgements: true,
+      onDelivery: () => undefined,
+      onComplete: () => undefined,
+    });
+    verifier.startAfter(AFTER);
+    for (const { publisher } of order) verifier.publish(publisher, 0);
+    return verifier;
+  }
+
+  function deliver(verifier: Verifier, parts: readonly Buffer[]): void {
+    const receiver = new Receiver();
+    for (const part of parts) verifier.receive(receiver, part, () => false);
+  }
+
+  it("completes a message with its acknowledgement and all deliveries, in any order", () => {
+    fc.assert(
+      fc.property(fc.nat(RECEIVERS), reads, (before, { cuts }) => {
+        const verifier = begin();
+        const whole = Buffer.concat(deliveries);
+        for (let receiver = 0; receiver < RECEIVERS; receiver++) {
+          if (receiver === before) for (const stored of order) verifier.acknowledge(stored);
+          assert.equal(verifier.completed, 0);
+          deliver(verifier, chunks(whole, cuts[receiver] ?? []));
+        }
+        if (before === RECEIVERS) for (const stored of order) verifier.acknowledge(stored);
+        assert.equal(verifier.completed, MESSAGES);
+      }),
+    );
+  });
+
+  it("rejects offsets with a hole, and another order than that of the first receiver", () => {
+    const wrong = order.map((stored, index) =>
+      numbered.deliveries.text({ ...stored, offset: AFTER + 2 + index }),
+    );
+    assert.throws(() => {
+      deliver(begin(), wrong);
+    }, /hole/);
+    const [first, second, ...rest] = order;
+    assert.ok(first && second);
+    const swapped = [{ ...second, offset: first.offset }, { ...first, offset: second.offset }, ...rest].map(
+      (stored) => numbered.deliveries.text(stored),
+    );
+    const verifier = begin();
+    deliver(verifier, deliveries);
+    assert.throws(() => {
+      deliver(verifier, swapped);
+    }, VoidError);
+  });
+
+  it("rejects an acknowledgement that is repeated, out of order, or has another offset than the message", () => {
+    const [first, second] = order;
+    assert.ok(first && second);
+    const verifier = begin();
+    verifier.acknowledge(first);
+    assert.throws(() => {
+      verifier.acknowledge(first);
+    }, /twice/);
+    assert.throws(() => {
+      verifier.acknowledge({ ...second, sequence: 1 });
+    }, /out of order/);
+    verifier.acknowledge({ ...second, offset: second.offset + 1 });
+    assert.throws(() => {
+      deliver(verifier, deliveries);
+    }, /wrong offset/);
   });
 });
 

@@ -1,21 +1,23 @@
-/** The cases: each with its load and its columns. */
-import type { Case, Column, Effort, Row } from "./case.ts";
-import { PATHS } from "./contestants.ts";
-import type { LoadFigures, LoadRun, RunOutcome } from "./generator/runs.ts";
+/** Cases in which every message goes to every client. */
+import type { Case, Effort, Row } from "../case.ts";
+import { PATHS } from "../contestants.ts";
+import type { LoadFigures, LoadRun, RunOutcome } from "../generator/runs.ts";
+import {
+  count,
+  cpuColumns,
+  cpuRow,
+  KIB,
+  LATENCY_COLUMNS,
+  MIB,
+  MICROSECONDS,
+  quotient,
+  rowOf,
+} from "./columns.ts";
 
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const PERCENT = 100;
-const MICROSECONDS = 1e6;
 const TASKS = 2;
 /** Has an adapter for several tasks; naive has none. */
 const TASKS_BASE = "socket.io";
 const SMALL_MESSAGE_BYTES = 64;
-
-const LATENCY_COLUMNS: readonly Column[] = [
-  { key: "p50Ms", title: "p50, ms", ratio: true },
-  { key: "p99Ms", title: "p99, ms", ratio: true },
-];
 
 interface ClosedLoop {
   readonly clients: number;
@@ -30,7 +32,7 @@ const ONE: ClosedLoop = { clients: 1000, publishers: 1, inFlight: 1, messageByte
 const TEN: ClosedLoop = { ...ONE, publishers: 10 };
 const SATURATED: ClosedLoop = { ...TEN, inFlight: 16 };
 
-export const CASES: readonly Case[] = [
+export const BROADCAST_CASES: readonly Case[] = [
   fanOut("f1000", ONE),
   fanOut("f1000p10", TEN),
   fanOut("sat1000", SATURATED),
@@ -39,7 +41,6 @@ export const CASES: readonly Case[] = [
   multipleOfNaive("half", 0.5),
   multipleOfNaive("over10", 10),
   multipleOfNaive("over60", 60),
-  connections("idle10000", 10_000),
   idleReader("idle-reader"),
   resume("resume"),
   fanOut("tasks-f1000", ONE, TASKS),
@@ -156,31 +157,6 @@ function pathMaximum(name: string): Case {
   };
 }
 
-function connections(name: string, clients: number): Case {
-  return {
-    name,
-    group: "connections",
-    title: `${clients} connections that do nothing; 128 handshakes at once`,
-    columns: [
-      { key: "kibPerConnection", title: "KiB per connection", ratio: true },
-      { key: "handshakesPerServerCpuSecond", title: "handshakes per server CPU-second", ratio: true },
-      { key: "handshakesPerSecond", title: "handshakes/s", ratio: true },
-      ...cpuColumns(),
-    ],
-    fresh: true,
-    measure: async ({ run }) =>
-      rowOf(
-        await run({ kind: "connections", clients, concurrency: 128, idleSeconds: 2.5 }),
-        ({ memoryGrowthBytes, ...figures }) => ({
-          kibPerConnection: quotient(memoryGrowthBytes, clients * KIB),
-          handshakesPerServerCpuSecond: quotient(clients, figures.serverCpu),
-          handshakesPerSecond: clients / figures.seconds,
-          ...cpuRow(figures),
-        }),
-      ),
-  };
-}
-
 function idleReader(name: string): Case {
   const rate = 2000;
   const controlSeconds = 3;
@@ -223,12 +199,12 @@ function resume(name: string): Case {
     group: "resume",
     title: `${load.clients} clients reconnect at once, ${load.behind} messages of 64 bytes behind each`,
     columns: [
-      { key: "seconds", title: "seconds until all are level", ratio: false },
-      { key: "serverCpuSeconds", title: "server CPU-seconds", ratio: false },
-      { key: "deliveriesPerServerCpuSecond", title: "deliveries per server CPU-second", ratio: false },
+      { key: "seconds", title: "seconds until all are level", ratio: true },
+      { key: "serverCpuSeconds", title: "server CPU-seconds", ratio: true },
+      { key: "deliveriesPerServerCpuSecond", title: "deliveries per server CPU-second", ratio: true },
       ...cpuColumns(),
     ],
-    only: ["this"],
+    only: ["this", "base"],
     fresh: true,
     measure: async ({ run }) =>
       rowOf(await run({ kind: "resume", ...load }), (figures) => ({
@@ -271,46 +247,4 @@ function latencyRow(outcome: RunOutcome<LoadFigures>): RunOutcome<Row> {
     messagesPerSecond: figures.messages / figures.seconds,
     ...cpuRow(figures),
   }));
-}
-
-function cpuColumns(tasks?: number): readonly Column[] {
-  return [
-    { key: "serverCpuPercent", title: "server CPU %", ratio: false },
-    ...(tasks === undefined
-      ? []
-      : [
-          { key: "storeCpuPercent", title: "store CPU %", ratio: false },
-          { key: "sameOrder", title: "same order for all", ratio: false, isFlag: true },
-        ]),
-    { key: "generatorCpuPercent", title: "generator CPU %", ratio: false },
-  ];
-}
-
-interface Cpu {
-  readonly seconds: number;
-  readonly serverCpu: number | undefined;
-  readonly storeCpu?: number | undefined;
-  readonly generatorCpu: number;
-  readonly sameOrder?: boolean;
-}
-
-function cpuRow({ seconds, serverCpu, storeCpu, generatorCpu, sameOrder }: Cpu): Row {
-  return {
-    serverCpuPercent: quotient(serverCpu, seconds / PERCENT),
-    storeCpuPercent: quotient(storeCpu, seconds / PERCENT),
-    generatorCpuPercent: quotient(generatorCpu, seconds / PERCENT),
-    sameOrder: sameOrder === undefined ? undefined : Number(sameOrder),
-  };
-}
-
-function rowOf<Figures>(outcome: RunOutcome<Figures>, row: (figures: Figures) => Row): RunOutcome<Row> {
-  return outcome.outcome === "measured" ? { outcome: "measured", figures: row(outcome.figures) } : outcome;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
-function quotient(dividend: number | undefined, divisor: number | undefined): number | undefined {
-  return dividend === undefined || divisor === undefined || divisor === 0 ? undefined : dividend / divisor;
 }

@@ -1,14 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { LatencyHistogram } from "../../load-test/parts/histogram.ts";
-import { pace as paceEvents } from "../../load-test/parts/pace.ts";
-import { openClients } from "./clients.ts";
-import { clientFrame, OPCODES } from "./frames.ts";
-import { cpuSeconds, difference, ownCpuSeconds, residentBytes } from "./processes.ts";
-import { PROTOCOLS } from "./protocols.ts";
-import type { LoadFigures, LoadRun, RunTarget } from "./runs.ts";
+import { LatencyHistogram } from "../../../load-test/parts/histogram.ts";
+import { pace as paceEvents } from "../../../load-test/parts/pace.ts";
+import { answerHeartbeat } from "../client.ts";
+import { openClients } from "../clients.ts";
+import { cpuSeconds, difference, ownCpuSeconds, residentBytes } from "../processes.ts";
+import { PROTOCOLS } from "../protocols.ts";
+import type { Position } from "../protocols.ts";
+import { NotSustainedError, VoidError } from "../received.ts";
+import type { LoadFigures, LoadRun, RunTarget } from "../runs.ts";
 import { createTemplate } from "./template.ts";
-import { NotSustainedError, Receiver, Verifier, VoidError } from "./verifier.ts";
+import type { Numbered } from "./template.ts";
+import { Receiver, Verifier } from "./verifier.ts";
 
 const HANDSHAKES_AT_ONCE = 128;
 /** Maximum messages in flight of a publisher in an open loop: more than two seconds at the highest rate. */
@@ -45,9 +48,13 @@ export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigu
   const window = { from: Infinity, to: Infinity };
   let deliveries = 0;
   let readAt = 0;
+  const template = createTemplate(protocol, run.messageBytes);
+  let position: Position | undefined;
+  let acknowledgements: Numbered | undefined;
 
   const verifier = new Verifier({
-    template: createTemplate(protocol, run.messageBytes),
+    template,
+    hasAcknowledgements: protocol.acknowledgement !== undefined,
     receivers: count,
     publishers,
     window: closedLoop ? pace.inFlight : OPEN_LOOP_WINDOW,
@@ -66,6 +73,11 @@ export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigu
     target,
     count: count + (run.idleReader ? 1 : 0),
     concurrency: HANDSHAKES_AT_ONCE,
+    onSubscribed(_index, _channel, at) {
+      if (position !== undefined && (position.epoch !== at.epoch || position.offset !== at.offset))
+        throw new VoidError("two subscriptions have different positions");
+      position = at;
+    },
     onBytes(index, bytes) {
       const receiver = receivers[index];
       if (receiver === undefined) return;
@@ -91,13 +103,11 @@ export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigu
   }
 
   function control(index: number, opcode: number, payload: Buffer): boolean {
-    if (opcode === OPCODES.ping) {
-      clients.all[index]?.write(clientFrame(payload, OPCODES.pong));
-      return true;
-    }
-    const { heartbeat } = protocol;
-    if (opcode !== OPCODES.text || payload.toString() !== heartbeat?.text) return false;
-    clients.all[index]?.write(clientFrame(Buffer.from(heartbeat.answer)));
+    const acknowledged = acknowledgements?.identify(payload, 0, payload.length);
+    if (acknowledged === undefined)
+      return answerHeartbeat(protocol, opcode, payload, (bytes) => clients.all[index]?.write(bytes));
+    if (acknowledged.publisher !== index) return false;
+    verifier.acknowledge(acknowledged);
     return true;
   }
 
@@ -134,6 +144,10 @@ export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigu
 
   async function measure(): Promise<LoadFigures> {
     await clients.ready;
+    if (position !== undefined) {
+      acknowledgements = template.acknowledgements(position.epoch);
+      verifier.startAfter(position.offset);
+    }
     if (run.idleReader) clients.all.at(-1)?.stopReading();
 
     const memoryBefore = residentBytes(target.pids);
@@ -154,7 +168,7 @@ export async function runLoad(run: LoadRun, target: RunTarget): Promise<LoadFigu
       deliveries,
       messages: verifier.completed,
       serverCpu: cpuSeconds(target.pids),
-      storeCpu: target.storePid === undefined ? undefined : cpuSeconds([target.storePid]),
+      storeCpu: target.storePids && cpuSeconds(target.storePids),
       generatorCpu: ownCpuSeconds(),
     });
 

@@ -1,23 +1,14 @@
 /**
- * Verifies that every receiver gets every message exactly once, in order per publisher, with every byte equal.
+ * Verifies that every receiver gets every message exactly once, in order per publisher, with every byte equal. If the protocol has
+ * offsets, they have no hole, and the order is the same for all receivers. Each publish is acknowledged once, with its offset.
  *
  * The frames of the first receiver are verified one by one, and become the stream. The reads of other receivers are compared
  * with the stream: one comparison of memory covers hundreds of messages. A receiver with another order is verified frame by
  * frame from then on.
  */
-import { OPCODES, readFrame } from "./frames.ts";
-import type { Frame } from "./frames.ts";
-import type { Template } from "./template.ts";
-
-/** The server lost, repeated or altered a message. The run has no figures. */
-export class VoidError extends Error {
-  override readonly name = "VoidError";
-}
-
-/** The server, or this generator, does not keep up with the rate. */
-export class NotSustainedError extends Error {
-  override readonly name = "NotSustainedError";
-}
+import { OPCODES } from "../frames.ts";
+import { NotSustainedError, readFrames, VoidError } from "../received.ts";
+import type { Stored, Template } from "./template.ts";
 
 export interface VerifierOptions {
   readonly template: Template;
@@ -27,7 +18,9 @@ export interface VerifierOptions {
   readonly window: number;
   /** A message has reached one receiver. `dueAt` is that of {@link Verifier.publish}. */
   readonly onDelivery: (dueAt: number) => void;
-  /** A message has reached every receiver. */
+  /** Whether the server acknowledges each publish. */
+  readonly hasAcknowledgements: boolean;
+  /** A message has reached every receiver, and its publish is acknowledged. */
   readonly onComplete: (publisher: number) => void;
 }
 
@@ -45,19 +38,28 @@ export class Receiver {
 
 export class Verifier {
   readonly #options: VerifierOptions;
-  /** Receivers that a message has not reached yet, and when it was due, by {@link Verifier.#slot}. */
+  /** Deliveries and acknowledgements of a message that are missing, and when it was due, by {@link Verifier.#slot}. */
   readonly #missing: Int32Array;
   readonly #dueAt: Float64Array;
-  /** Messages that each publisher has sent. */
+  /** The offset of a message, from its first delivery or its acknowledgement. */
+  readonly #offsets: Float64Array;
+  /** Messages that each publisher has sent, and of which the server has acknowledged the publish. */
   readonly #published: number[];
+  readonly #acknowledged: number[];
 
   /** The newest messages in the stream's order, each at its number modulo their count. */
   readonly #streamSlots: Int32Array;
   readonly #streamSequences: Float64Array;
+  /** The byte of the stream at which each of them starts. */
+  readonly #streamStarts: Float64Array;
   readonly #streamBytes: Buffer;
+  #streamEnd = 0;
   /** Messages in the stream, in all and of each publisher. */
   #streamed = 0;
   readonly #streamedOf: number[];
+
+  /** Offset of the stream's next message; `undefined` before the first one, or if the protocol has no offsets. */
+  #nextOffset: number | undefined;
 
   #publishedCount = 0;
   #completedCount = 0;
@@ -69,10 +71,13 @@ export class Verifier {
     this.#options = options;
     this.#missing = new Int32Array(capacity);
     this.#dueAt = new Float64Array(capacity);
+    this.#offsets = new Float64Array(capacity);
     this.#published = new Array<number>(publishers).fill(0);
+    this.#acknowledged = new Array<number>(publishers).fill(0);
     this.#streamSlots = new Int32Array(capacity);
     this.#streamSequences = new Float64Array(capacity);
-    this.#streamBytes = Buffer.alloc(capacity * template.deliveryBytes);
+    this.#streamStarts = new Float64Array(capacity);
+    this.#streamBytes = Buffer.alloc(capacity * template.maxDeliveryBytes);
     this.#streamedOf = new Array<number>(publishers).fill(0);
   }
 
@@ -80,7 +85,7 @@ export class Verifier {
     return this.#publishedCount;
   }
 
-  /** Messages that have reached every receiver. */
+  /** Messages that have reached every receiver, and are acknowledged. */
   get completed(): number {
     return this.#completedCount;
   }
@@ -90,6 +95,11 @@ export class Verifier {
     return this.#divergedCount;
   }
 
+  /** The receivers start after this offset. */
+  startAfter(offset: number): void {
+    this.#nextOffset = offset + 1;
+  }
+
   /**
    * Registers a message.
    * @param dueAt in milliseconds.
@@ -97,16 +107,31 @@ export class Verifier {
    * @throws {NotSustainedError} if the publisher's window is full.
    */
   publish(publisher: number, dueAt: number): Buffer {
-    const { template, receivers, window } = this.#options;
+    const { template, receivers, window, hasAcknowledgements } = this.#options;
     const sequence = this.#published[publisher] ?? 0;
     const slot = this.#slot(publisher, sequence);
     if (this.#missing[slot] !== 0)
       throw new NotSustainedError(`${window} messages of a publisher are in flight`);
-    this.#missing[slot] = receivers;
+    this.#missing[slot] = receivers + Number(hasAcknowledgements);
     this.#dueAt[slot] = dueAt;
+    this.#offsets[slot] = 0;
     this.#published[publisher] = sequence + 1;
     this.#publishedCount++;
     return template.publication(publisher, sequence);
+  }
+
+  /**
+   * The server has acknowledged a publish.
+   * @throws {VoidError} if it is not the next one of its publisher, or has another offset than the message.
+   */
+  acknowledge({ publisher, sequence, offset = 0 }: Stored): void {
+    const expected = this.#acknowledged[publisher] ?? 0;
+    if (sequence !== expected || sequence >= (this.#published[publisher] ?? 0))
+      throw new VoidError("a publish was acknowledged twice, or out of order");
+    this.#acknowledged[publisher] = sequence + 1;
+    const slot = this.#slot(publisher, sequence);
+    this.#place(slot, offset);
+    this.#settle(slot);
   }
 
   /**
@@ -121,28 +146,23 @@ export class Verifier {
       if (known > 0) this.#advance(receiver, known);
       if (known === bytes.length) return;
       // A read may end or differ in the middle of a frame, so its previous bytes are needed again.
-      const start = receiver.next * this.#options.template.deliveryBytes;
+      const start = this.#startOf(receiver.next);
       bytes = Buffer.concat([this.#streamSlice(start, receiver.position), bytes.subarray(known)]);
       receiver.position = start;
     } else if (receiver.rest !== undefined) {
       bytes = Buffer.concat([receiver.rest, bytes]);
     }
 
-    let at = 0;
-    for (let frame = readWhole(bytes, at); frame !== undefined; frame = readWhole(bytes, at)) {
-      const isMessage = frame.opcode === OPCODES.text && this.#message(receiver, bytes, at, frame.end);
-      if (!isMessage && !control(frame.opcode, bytes.subarray(frame.payload, frame.end))) {
-        throw new VoidError(`a frame is not one of the sent messages: ${excerpt(bytes, frame)}`);
-      }
-      at = frame.end;
-    }
-    receiver.rest = at < bytes.length ? Buffer.from(bytes.subarray(at)) : undefined;
+    receiver.rest = readFrames(bytes, ({ opcode, payload, end }, start) => {
+      const isMessage = opcode === OPCODES.text && this.#message(receiver, bytes, start, end);
+      return isMessage || control(opcode, bytes.subarray(payload, end));
+    });
   }
 
   /** @returns how many of the first bytes equal the stream: all bytes that the stream has, or 0. */
   #matching({ position }: Receiver, bytes: Buffer): number {
     const ring = this.#streamBytes;
-    const length = Math.min(bytes.length, this.#streamed * this.#options.template.deliveryBytes - position);
+    const length = Math.min(bytes.length, this.#streamEnd - position);
     const from = position % ring.length;
     const first = Math.min(length, ring.length - from);
     const equal =
@@ -153,29 +173,40 @@ export class Verifier {
 
   #advance(receiver: Receiver, bytes: number): void {
     receiver.position += bytes;
-    const whole = Math.floor(receiver.position / this.#options.template.deliveryBytes);
     const slots = this.#streamSlots;
-    for (; receiver.next < whole; receiver.next++) this.#deliver(slots[receiver.next % slots.length] ?? 0);
+    while (receiver.next < this.#streamed && this.#startOf(receiver.next + 1) <= receiver.position) {
+      const slot = slots[receiver.next % slots.length] ?? 0;
+      receiver.next++;
+      this.#deliver(slot);
+    }
+  }
+
+  /** The byte of the stream at which a message starts: its end, if it does not have the message yet. */
+  #startOf(number: number): number {
+    const starts = this.#streamStarts;
+    return number < this.#streamed ? (starts[number % starts.length] ?? 0) : this.#streamEnd;
   }
 
   #streamSlice(start: number, end: number): Buffer {
     const ring = this.#streamBytes;
-    // All frames have one size, and the ring contains a whole number of them.
     const from = start % ring.length;
-    return ring.subarray(from, from + end - start);
+    const to = from + end - start;
+    return to <= ring.length
+      ? ring.subarray(from, to)
+      : Buffer.concat([ring.subarray(from), ring.subarray(0, to - ring.length)]);
   }
 
   /** @returns whether the frame is a message of this run. */
   #message(receiver: Receiver, bytes: Buffer, start: number, end: number): boolean {
-    const id = this.#options.template.identify(bytes, start, end);
-    if (id === undefined) return false;
-    const { publisher, sequence } = id;
+    const stored = this.#options.template.deliveries.identify(bytes, start, end);
+    if (stored === undefined) return false;
+    const { publisher, sequence, offset } = stored;
     if (sequence >= (this.#published[publisher] ?? 0))
       throw new VoidError("a message arrived that was not sent");
     const slot = this.#slot(publisher, sequence);
 
     if (receiver.sequences === undefined) {
-      if (receiver.next === this.#streamed) this.#extend(publisher, sequence, bytes.subarray(start, end));
+      if (receiver.next === this.#streamed) this.#extend(stored, bytes.subarray(start, end));
       const index = receiver.next % this.#streamSlots.length;
       if (this.#streamSlots[index] === slot && this.#streamSequences[index] === sequence) {
         receiver.next++;
@@ -183,6 +214,7 @@ export class Verifier {
         this.#deliver(slot);
         return true;
       }
+      if (offset !== undefined) throw new VoidError("a message has another place than for the first client");
       receiver.sequences = this.#sequencesAt(receiver.next);
       this.#divergedCount++;
     }
@@ -193,17 +225,34 @@ export class Verifier {
     return true;
   }
 
-  #extend(publisher: number, sequence: number, frame: Buffer): void {
+  #extend({ publisher, sequence, offset }: Stored, frame: Buffer): void {
     const expected = this.#streamedOf[publisher] ?? 0;
     assertNext(sequence, expected);
+    const slot = this.#slot(publisher, sequence);
+    if (offset !== undefined) {
+      if (offset !== (this.#nextOffset ?? offset)) throw new VoidError("the offsets of messages have a hole");
+      this.#nextOffset = offset + 1;
+      this.#place(slot, offset);
+    }
     const index = this.#streamed % this.#streamSlots.length;
     // The overwritten message has reached every receiver: the stream is as large as the windows of all publishers together, and
     // no later message can complete before it.
-    this.#streamSlots[index] = this.#slot(publisher, sequence);
+    this.#streamSlots[index] = slot;
     this.#streamSequences[index] = sequence;
-    frame.copy(this.#streamBytes, index * frame.length);
+    this.#streamStarts[index] = this.#streamEnd;
+    const at = this.#streamEnd % this.#streamBytes.length;
+    const copied = frame.copy(this.#streamBytes, at);
+    frame.copy(this.#streamBytes, 0, copied);
+    this.#streamEnd += frame.length;
     this.#streamedOf[publisher] = expected + 1;
     this.#streamed++;
+  }
+
+  /** Deliveries and acknowledgement of a message have the same offset. Offsets start at 1. */
+  #place(slot: number, offset: number): void {
+    const known = this.#offsets[slot] ?? 0;
+    if (known !== 0 && known !== offset) throw new VoidError("an acknowledgement has a wrong offset");
+    this.#offsets[slot] = offset;
   }
 
   /** The number of each publisher's next message for a receiver at `next` in the stream. */
@@ -224,9 +273,13 @@ export class Verifier {
   }
 
   #deliver(slot: number): void {
+    this.#options.onDelivery(this.#dueAt[slot] ?? 0);
+    this.#settle(slot);
+  }
+
+  #settle(slot: number): void {
     const missing = (this.#missing[slot] ?? 0) - 1;
     this.#missing[slot] = missing;
-    this.#options.onDelivery(this.#dueAt[slot] ?? 0);
     if (missing > 0) return;
     this.#completedCount++;
     this.#options.onComplete(Math.floor(slot / this.#options.window));
@@ -237,18 +290,4 @@ function assertNext(sequence: number, expected: number): void {
   if (sequence < expected) throw new VoidError("a message arrived twice, or late");
   if (sequence > expected)
     throw new VoidError("a message was lost, or overtaken by a later one of its publisher");
-}
-
-function readWhole(bytes: Buffer, at: number): Frame | undefined {
-  try {
-    return readFrame(bytes, at);
-  } catch (error) {
-    throw new VoidError(error instanceof Error ? error.message : String(error), { cause: error });
-  }
-}
-
-const EXCERPT_BYTES = 100;
-
-function excerpt(bytes: Buffer, { payload, end }: Frame): string {
-  return JSON.stringify(bytes.toString("utf8", payload, Math.min(end, payload + EXCERPT_BYTES)));
 }
