@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import type { Authorizer } from "./auth/authorize.ts";
 import type { Hub } from "./channel/hub.ts";
 import { PendingJoins } from "./connection/channels/pendingJoins.ts";
-import type { ConnectionContext } from "./connection/connection.ts";
+import type { ConnectionContext } from "./connection/connectionContext.ts";
 import { Heartbeats } from "./connection/heartbeats.ts";
 import { HeldBytes } from "./connection/heldBytes.ts";
 import { UntakenBytes } from "./connection/untakenBytes.ts";

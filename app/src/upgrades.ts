@@ -8,7 +8,7 @@ import { clientAddress } from "./auth/clientAddress.ts";
 import { createUserKey, Users } from "./auth/users.ts";
 import type { ConnectLimit } from "./auth/users.ts";
 import { ChannelsConnection } from "./connection/channels/channelsConnection.ts";
-import type { ConnectionContext, ClientIdentity } from "./connection/connection.ts";
+import type { ConnectionContext, ClientIdentity } from "./connection/connectionContext.ts";
 import { PlainConnection } from "./connection/plainConnection.ts";
 import { renderAcceptance, readHandshake } from "./http/handshake.ts";
 import type { ChannelHandshake } from "./http/handshake.ts";

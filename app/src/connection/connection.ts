@@ -1,61 +1,23 @@
 /** What the connections of all dialects have in common. */
 import type { Socket } from "node:net";
 
-import type { Logger } from "pino";
-
 import { CLOCK_TOLERANCE_SECONDS } from "../auth/authorize.ts";
 import type { User } from "../auth/users.ts";
-import type { Hub } from "../channel/hub.ts";
-import type { Metrics } from "../metrics/metrics.ts";
-import type { Settings } from "../settings/settings.ts";
 import { CloseCode } from "../wire/closeCode.ts";
 import type { Dialect, ErrorBody, ServerMessage } from "../wire/messages.ts";
 import { Answers } from "./answers.ts";
-import type { PendingJoins } from "./channels/pendingJoins.ts";
 import { ClientRates } from "./clientRates.ts";
-import type { RateSettings } from "./clientRates.ts";
-import type { Beating, Heartbeats } from "./heartbeats.ts";
+import type { ClientIdentity, ConnectionContext } from "./connectionContext.ts";
+import type { Beating } from "./heartbeats.ts";
 import { Publishes } from "./publishes.ts";
 import type { Publish, PublishResult } from "./publishes.ts";
 import { ServerWebSocket } from "./webSocket/webSocket.ts";
-import type { TaskMemory, WebSocketEvents } from "./webSocket/webSocket.ts";
-import type { WireLimits } from "./wireLimits.ts";
-import type { Writer, WriteTurns } from "./writeTurns.ts";
+import type { WebSocketEvents } from "./webSocket/webSocket.ts";
+import type { Writer } from "./writeTurns.ts";
 
 /** Maximum of requests and answers that one client may have pending. Beyond it, nothing is read from the client. */
 export const MAX_UNANSWERED = 256;
 const MAX_UNANSWERED_BYTES = 256 * 1024;
-
-/** What all connections of a server share. */
-export interface ConnectionContext extends TaskMemory {
-  readonly hub: Hub;
-  readonly settings: RateSettings &
-    Pick<Settings, "heartbeatSeconds" | "bytesPerSecondPerUser" | "subscriptionsPerConnection">;
-  readonly limits: Pick<WireLimits, "maxUnansweredBytes" | "writeTimeoutMs">;
-  /** Bytes of all publishes that the log has not answered yet. */
-  readonly unanswered: { bytes: number };
-  readonly heartbeats: Heartbeats;
-  readonly turns: WriteTurns;
-  readonly pendingJoins: PendingJoins;
-  /** Number of subscriptions of all `channels` clients. */
-  readonly subscriptions: { count: number };
-  readonly metrics: Metrics;
-  readonly logger: Logger;
-  readonly onClosed: (connection: Connection) => void;
-}
-
-/** The client of a connection. */
-export interface ClientIdentity {
-  /** The user whose limits apply. The connection disconnects it when it has closed. */
-  readonly user: User;
-  /**
-   * The subject of the client's token, whose ids of messages are its own; `undefined` if there is none. An address is no
-   * publisher: a client that repeats a publish after its address has changed must be recognized by the id.
-   */
-  readonly publisher: string | undefined;
-  /** When the client's token expires, in milliseconds since 1970; `undefined` if it never does. */
-  readonly expiresAt: number | undefined;
-}
 
 /**
  * One client: applies the limits of the client, publishes what it sends, and closes. A slow client has no queue of messages:
@@ -301,12 +263,12 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
     if (this.expiresAt === undefined || this.#expiry !== undefined) return;
     const leftMs = this.expiresAt + CLOCK_TOLERANCE_SECONDS * 1000 - Date.now();
     if (leftMs > 2 * this.context.settings.heartbeatSeconds * 1000) return;
-    this.#expiry = setTimeout(Connection.#expire, Math.max(leftMs, 0), this).unref();
+    this.#expiry = setTimeout(expire, Math.max(leftMs, 0), this).unref();
   }
+}
 
-  static #expire(this: void, connection: Connection): void {
-    connection.close(CloseCode.policyViolation, "the token has expired");
-  }
+function expire(connection: Connection): void {
+  connection.close(CloseCode.policyViolation, "the token has expired");
 }
 
 export const LEAVING: ErrorBody = {

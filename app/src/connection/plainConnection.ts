@@ -8,7 +8,7 @@ import { textFrame } from "../wire/frame.ts";
 import { parse } from "../wire/parse.ts";
 import type { Dialect, ErrorBody } from "../wire/messages.ts";
 import { Connection } from "./connection.ts";
-import type { ClientIdentity, ConnectionContext } from "./connection.ts";
+import type { ClientIdentity, ConnectionContext } from "./connectionContext.ts";
 import { isError } from "./publishes.ts";
 import type { PublishResult } from "./publishes.ts";
 

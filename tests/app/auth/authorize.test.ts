@@ -288,6 +288,18 @@ describe("a token", () => {
     });
   });
 
+  it("has a subject of at most 256 bytes", async () => {
+    const authorize = authorizer(keyServer.url);
+    const longest = await authorize(bearer(await sign(key, { sub: "é".repeat(128) })));
+    assert.ok(longest.granted);
+    assert.equal(longest.subject, "é".repeat(128));
+    assert.deepEqual(await authorize(bearer(await sign(key, { sub: `${"é".repeat(128)}x` }))), {
+      granted: false,
+      status: 401,
+      reason: "The token's subject has more than 256 bytes.",
+    });
+  });
+
   it("is never in a log or a reason", async () => {
     const { logger, lines } = recordLog("trace");
     const secret = randomBytes(12).toString("hex");

@@ -45,7 +45,7 @@ export class AnswerOrder {
   settle(slot: Slot, ...answers: readonly ServerMessage[]): void {
     slot.answers = answers;
     const waiting = this.#waiting.get(slot.channel);
-    if (waiting === undefined || waiting[0]?.answers === undefined) return;
+    if (waiting?.[0]?.answers === undefined) return;
     let settled = 0;
     for (const each of waiting) {
       if (each.answers === undefined) break;

@@ -5,15 +5,15 @@ import type { Joined } from "../../channel/cursor.ts";
 import { TooManyChannelsError } from "../../channel/hub.ts";
 import { toWireName } from "../../wire/channelName.ts";
 import { Opcode } from "../../wire/frame.ts";
-import type { ChannelsMessage, Dialect, ErrorBody, ServerMessage } from "../../wire/messages.ts";
+import type { ChannelsMessage, ErrorBody, ServerMessage } from "../../wire/messages.ts";
 import { parseChannels } from "../../wire/parseChannels.ts";
 import { Connection, LEAVING } from "../connection.ts";
-import type { ClientIdentity, ConnectionContext } from "../connection.ts";
+import type { ClientIdentity, ConnectionContext } from "../connectionContext.ts";
 import { isError } from "../publishes.ts";
 import type { Publish, PublishResult } from "../publishes.ts";
 import { AnswerOrder } from "./answerOrder.ts";
 import type { Slot, SlotOwner } from "./answerOrder.ts";
-import * as errors from "./errors.ts";
+import * as answers from "./answers.ts";
 import { ReadableList } from "./readableList.ts";
 import { Joining, Subscription } from "./subscription.ts";
 import type { SubscriptionOwner } from "./subscription.ts";
@@ -22,13 +22,11 @@ import { Subscriptions } from "./subscriptions.ts";
 /** Maximum size of a client's frame in addition to the published value: keys, the channel, and an id in escapes. */
 const ENVELOPE_BYTES = 1024;
 
-/** A write has no further slice beyond this length. */
-const MAX_WRITE_BYTES = 64 * 1024;
-
 type Subscribe = Extract<ChannelsMessage, { readonly kind: "subscribe" }>;
 
 /** One client with any number of channels, in the dialect `channels`. */
 export class ChannelsConnection extends Connection implements SubscriptionOwner, SlotOwner {
+  readonly dialect = "channels";
   readonly #access: Access;
   readonly #subscriptions = new Subscriptions();
   readonly #readable = new ReadableList();
@@ -39,10 +37,6 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   constructor(socket: Socket, access: Access, client: ClientIdentity, context: ConnectionContext) {
     super(socket, context.settings.maxPayloadBytes + ENVELOPE_BYTES, client, context);
     this.#access = access;
-  }
-
-  get dialect(): Dialect {
-    return "channels";
   }
 
   /** Sends the greeting, and begins to read. See {@link Connection.begin}. */
@@ -77,11 +71,11 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
         break;
       case "subscribe":
         if (isInBudget) this.#subscribe(message);
-        else this.#refuseSubscribe(message.channel, errors.RATE_LIMITED);
+        else this.#refuseSubscribe(message.channel, answers.RATE_LIMITED);
         break;
       case "unsubscribe":
         if (isInBudget) this.#unsubscribe(message.channel);
-        else this.#refuseSubscribe(message.channel, errors.RATE_LIMITED);
+        else this.#refuseSubscribe(message.channel, answers.RATE_LIMITED);
         break;
       case "invalid":
         metrics.count("publishesRefused", message.error.code);
@@ -97,11 +91,11 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   }
 
   onJoinTimeout(subscription: Subscription): void {
-    this.#rejectJoining(subscription, errors.CHANNEL_UNAVAILABLE);
+    this.#rejectJoining(subscription, answers.CHANNEL_UNAVAILABLE);
   }
 
-  onAnswered({ answers = [], subscription }: Slot): void {
-    for (const answer of answers) this.answer(answer);
+  onAnswered({ answers: messages = [], subscription }: Slot): void {
+    for (const message of messages) this.answer(message);
     this.resumeIfCaughtUp();
     if (this.isLeaving) this.schedule();
     if (subscription?.cursor === undefined) return;
@@ -139,7 +133,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
       return;
     }
     if (!webSocket.writable) return;
-    const frames = this.#collectFrames();
+    const frames = this.#readable.collect(this.takeAnswers(), this.context.metrics.counts);
     if (frames !== undefined && !webSocket.write(frames)) return;
     if (!this.#readable.isEmpty) this.scheduleNext();
     else if (this.isLeaving && this.#subscriptions.areDelivered) this.leaveIfDone();
@@ -152,37 +146,10 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     }
   }
 
-  /** Returns what one write has. A slice alone is returned as it is, because connections at the same position share it. */
-  #collectFrames(): Buffer | undefined {
-    const { counts } = this.context.metrics;
-    const readable = this.#readable;
-    const { last } = readable;
-    let first = this.takeAnswers();
-    let all: Buffer[] | undefined;
-    let bytes = first?.length ?? 0;
-    while (bytes < MAX_WRITE_BYTES) {
-      const subscription = readable.take();
-      if (subscription === undefined) break;
-      const { cursor } = subscription;
-      const slice = cursor?.read();
-      if (cursor !== undefined && slice !== undefined) {
-        counts.deliveries += slice.frames;
-        counts.deliveredBytes += slice.bytes.length;
-        bytes += slice.bytes.length;
-        if (first === undefined) first = slice.bytes;
-        else (all ??= [first]).push(slice.bytes);
-        if (!cursor.isAtEnd) readable.add(subscription);
-      }
-      // Those that were added since then are read in the next turn.
-      if (subscription === last) break;
-    }
-    return all === undefined ? first : Buffer.concat(all, bytes);
-  }
-
   #publish(publish: Publish): void {
     const channel = toWireName(publish.channel);
     if (!this.#access.rightsIn(publish.channel).canPublish) {
-      this.#answerIn(channel, this.#resultOf(publish, errors.MAY_NOT_PUBLISH));
+      this.#answerIn(channel, this.#resultOf(publish, answers.MAY_NOT_PUBLISH));
       return;
     }
     let slot: Slot | undefined;
@@ -198,17 +165,9 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   }
 
   /** Returns the answer to a publish, if there is one. */
-  #resultOf({ channel, id }: Publish, result: PublishResult): ServerMessage | undefined {
-    const name = toWireName(channel);
-    if (isError(result)) {
-      this.context.metrics.count("publishesRefused", result.code);
-      return { error: errors.errorIn(name, result, id) };
-    }
-    if (id === undefined) return undefined;
-    const { epoch, offset, duplicate } = result;
-    return duplicate
-      ? { ack: id, channel: name, epoch, offset, duplicate }
-      : { ack: id, channel: name, epoch, offset };
+  #resultOf(publish: Publish, result: PublishResult): ServerMessage | undefined {
+    if (isError(result)) this.context.metrics.count("publishesRefused", result.code);
+    return answers.answerTo(publish, result);
   }
 
   #subscribe({ channel, start }: Subscribe): void {
@@ -234,7 +193,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
         const isFull = error instanceof TooManyChannelsError;
         this.#rejectJoining(
           subscription,
-          isFull ? errors.TOO_MANY_CHANNELS_OF_TASK : errors.CHANNEL_UNAVAILABLE,
+          isFull ? answers.TOO_MANY_CHANNELS_OF_TASK : answers.CHANNEL_UNAVAILABLE,
         );
       },
     );
@@ -244,13 +203,14 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   /** Why a subscription cannot begin. Otherwise the user has entered the channel. */
   #subscribeRefusal(channel: string): ErrorBody | undefined {
     if (this.isLeaving) return LEAVING;
-    if (this.#subscriptions.get(channel) !== undefined) return errors.ALREADY_SUBSCRIBED;
+    if (this.#subscriptions.get(channel) !== undefined) return answers.ALREADY_SUBSCRIBED;
     const { settings, metrics } = this.context;
-    if (this.#subscriptions.size >= settings.subscriptionsPerConnection) return errors.TOO_MANY_SUBSCRIPTIONS;
-    if (!this.#access.rightsIn(channel).canSubscribe) return errors.MAY_NOT_SUBSCRIBE;
+    if (this.#subscriptions.size >= settings.subscriptionsPerConnection)
+      return answers.TOO_MANY_SUBSCRIPTIONS;
+    if (!this.#access.rightsIn(channel).canSubscribe) return answers.MAY_NOT_SUBSCRIBE;
     if (this.user.enter(channel)) return undefined;
     metrics.count("usersLimited", "channels");
-    return errors.TOO_MANY_CHANNELS_OF_USER;
+    return answers.TOO_MANY_CHANNELS_OF_USER;
   }
 
   #onJoined(subscription: Subscription, { cursor, epoch, offset, gap }: Joined): void {
@@ -286,13 +246,13 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     if (slot === undefined) return;
     this.#remove(subscription);
     this.context.metrics.count("subscribesRefused", error.code);
-    this.#settle(slot, { error: errors.errorIn(slot.channel, error) });
+    this.#settle(slot, { error: answers.errorIn(slot.channel, error) });
   }
 
   #refuseSubscribe(channel: string, error: ErrorBody): void {
     const name = toWireName(channel);
     this.context.metrics.count("subscribesRefused", error.code);
-    this.#answerIn(name, { error: errors.errorIn(name, error) });
+    this.#answerIn(name, { error: answers.errorIn(name, error) });
   }
 
   /** Aborts a join. Returns the slot of its answer, if it has no result yet. */
@@ -322,8 +282,8 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     return this.#order.begin(channel, subscription);
   }
 
-  #settle(slot: Slot, ...answers: readonly (ServerMessage | undefined)[]): void {
-    this.#order?.settle(slot, ...answers.filter((answer) => answer !== undefined));
+  #settle(slot: Slot, ...messages: readonly (ServerMessage | undefined)[]): void {
+    this.#order?.settle(slot, ...messages.filter((message) => message !== undefined));
   }
 
   /** Answers a request of a channel, after the earlier requests of the channel. */

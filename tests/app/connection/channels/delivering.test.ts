@@ -33,10 +33,10 @@ describe("delivery to a connection of channels.v1", () => {
     const raw = await rawSubscriber(server, "a");
     const socket = await accepted;
     const writes: unknown[] = [];
-    const { write } = socket;
+    const write = socket.write.bind(socket);
     socket.write = ((...args: Parameters<typeof write>) => {
       writes.push(args[0]);
-      return write.apply(socket, args);
+      return write(...args);
     }) as typeof write;
     const requests = ["b", "c", "d"].map((channel) => JSON.stringify({ publish: 1, channel, id: channel }));
     raw.socket.write(Buffer.concat(requests.map((request) => clientFrame(0x1, request))));

@@ -1,5 +1,8 @@
-/** The reasons for which requests of one channel are rejected. */
-import type { ErrorBody } from "../../wire/messages.ts";
+/** The answers to requests of one channel. */
+import { toWireName } from "../../wire/channelName.ts";
+import type { ErrorBody, ServerMessage } from "../../wire/messages.ts";
+import { isError } from "../publishes.ts";
+import type { Publish, PublishResult } from "../publishes.ts";
 
 export const MAY_NOT_SUBSCRIBE: ErrorBody = {
   code: "forbidden",
@@ -37,4 +40,14 @@ export const CHANNEL_UNAVAILABLE: ErrorBody = {
 /** Adds the channel, and the id if there is one. @param channel its name on the wire. */
 export function errorIn(channel: string, { code, message }: ErrorBody, id?: string): ErrorBody {
   return id === undefined ? { code, message, channel } : { code, message, channel, id };
+}
+
+/** Returns the answer to a publish, if there is one. */
+export function answerTo(publish: Publish, result: PublishResult): ServerMessage | undefined {
+  const { id } = publish;
+  const channel = toWireName(publish.channel);
+  if (isError(result)) return { error: errorIn(channel, result, id) };
+  if (id === undefined) return undefined;
+  const { epoch, offset, duplicate } = result;
+  return duplicate ? { ack: id, channel, epoch, offset, duplicate } : { ack: id, channel, epoch, offset };
 }

@@ -1,0 +1,44 @@
+import type { Logger } from "pino";
+
+import type { User } from "../auth/users.ts";
+import type { Hub } from "../channel/hub.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { Settings } from "../settings/settings.ts";
+import type { PendingJoins } from "./channels/pendingJoins.ts";
+import type { RateSettings } from "./clientRates.ts";
+import type { Connection } from "./connection.ts";
+import type { Heartbeats } from "./heartbeats.ts";
+import type { TaskMemory } from "./webSocket/webSocket.ts";
+import type { WireLimits } from "./wireLimits.ts";
+import type { WriteTurns } from "./writeTurns.ts";
+
+/** What all connections of a server share. */
+export interface ConnectionContext extends TaskMemory {
+  readonly hub: Hub;
+  readonly settings: RateSettings &
+    Pick<Settings, "heartbeatSeconds" | "bytesPerSecondPerUser" | "subscriptionsPerConnection">;
+  readonly limits: Pick<WireLimits, "maxUnansweredBytes" | "writeTimeoutMs">;
+  /** Bytes of all publishes that the log has not answered yet. */
+  readonly unanswered: { bytes: number };
+  readonly heartbeats: Heartbeats;
+  readonly turns: WriteTurns;
+  readonly pendingJoins: PendingJoins;
+  /** Number of subscriptions of all `channels` clients. */
+  readonly subscriptions: { count: number };
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly onClosed: (connection: Connection) => void;
+}
+
+/** The client of a connection. */
+export interface ClientIdentity {
+  /** The user whose limits apply. The connection disconnects it when it has closed. */
+  readonly user: User;
+  /**
+   * The subject of the client's token, whose ids of messages are its own; `undefined` if there is none. An address is no
+   * publisher: a client that repeats a publish after its address has changed must be recognized by the id.
+   */
+  readonly publisher: string | undefined;
+  /** When the client's token expires, in milliseconds since 1970; `undefined` if it never does. */
+  readonly expiresAt: number | undefined;
+}
