@@ -104,7 +104,10 @@ describe("PROTOCOL.md", () => {
       /^(HOST|PORT|WEBSOCKET_(ACCESS|CACHE|RETENTION$|TRUSTED_PROXIES|VALKEY|METRICS|JW|LOG_LEVEL|SERVICE_NAME).*)$/;
     const defaults = Object.values<SettingDefinition>(settingDefinitions)
       .filter(({ variable }) => !ofOperators.test(variable))
-      .map(({ variable, default: value }) => [variable, typeof value === "object" ? "everyone" : String(value)]);
+      .map(({ variable, default: value }) => [
+        variable,
+        typeof value === "object" ? "everyone" : String(value),
+      ]);
     assert.deepEqual(
       named
         .filter(([, value]) => value !== "")
