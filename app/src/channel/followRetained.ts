@@ -64,8 +64,11 @@ class RetainedFollower implements LogReader {
     if (last === undefined) return;
     this.#end = last.offset + 1;
     if (this.#isReading) return;
+    // The last page can have had some of them.
+    const unread = entries.filter(({ offset }) => offset >= this.#next);
+    if (unread.length === 0) return;
     this.#next = this.#end;
-    this.#reader.entries(entries);
+    this.#reader.entries(unread);
   }
 
   async #readPages(epoch: string): Promise<void> {

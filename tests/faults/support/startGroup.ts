@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { type Channel, connect } from "../../../client/src/index.ts";
 import { afterwards } from "../../app/support/teardown.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
-import { atRate, type ClientGroup, type GroupOptions } from "./clientGroup.ts";
+import { atRate, type ClientGroup, DEFAULT_CHANNEL, type GroupOptions } from "./clientGroup.ts";
 import { type Acknowledged, DeliveryRecord, type Message, Reader, type Report } from "./deliveryRecord.ts";
 import type { Order } from "./lightClients.ts";
 
@@ -25,7 +25,7 @@ export interface LightGroup extends ClientGroup {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Starts light clients in a child process. Resolves when each has received its greeting. */
+/** Starts light clients in a child process. Resolves when all their subscriptions have begun. */
 export async function startLightGroup(options: GroupOptions): Promise<LightGroup> {
   const child = fork(LIGHT_CLIENTS, { execArgv: [] });
   afterwards(() => child.kill("SIGKILL"));
@@ -44,28 +44,32 @@ export async function startLightGroup(options: GroupOptions): Promise<LightGroup
   await order({ do: "open", ...options });
   return {
     name: options.name,
+    channels: options.channels ?? [DEFAULT_CHANNEL],
     kill: (signal) => child.kill(signal),
     publish: (load) => order({ do: "publish", ...load }),
     settle: () => order({ do: "settle" }),
-    reach: (end) => order({ do: "reach", ...end }),
+    reach: (ends) => order({ do: "reach", ends }),
     report: () => send({ do: "report" }),
   };
 }
 
-/** Starts channels of the project's client. Resolves when each is open. */
-export async function startGroup(options: GroupOptions): Promise<ClientGroup> {
-  const { url, readers, publishers, name, timeoutMs } = options;
+/** Starts clients of the project, each with the default channel. Resolves when each is open. */
+export async function startGroup(
+  options: Omit<GroupOptions, "channels" | "maxSubscriptions">,
+): Promise<ClientGroup> {
+  const { url, clients: count, publishers, name, timeoutMs } = options;
   const record = new DeliveryRecord();
+  record.counts.clients = count;
   const acknowledged: Acknowledged[] = [];
   const closes: Record<number, number> = {};
   let failure: unknown;
-  const clients = Array.from({ length: readers }, () => {
+  const clients = Array.from({ length: count }, () => {
     const channel = connect<Message>(url, {
       ...BACKOFF,
       connectTimeoutMs: timeoutMs,
       ackTimeoutMs: timeoutMs,
     });
-    const reader = new Reader(record);
+    const reader = new Reader(record.channel(DEFAULT_CHANNEL));
     channel.on("message", ({ message, offset }) => {
       reader.message(message, offset);
     });
@@ -73,8 +77,11 @@ export async function startGroup(options: GroupOptions): Promise<ClientGroup> {
       reader.gap(gap);
     });
     channel.on("state", (state) => {
-      if (state.name === "open") reader.greeted(state);
-      else if (state.name === "waiting") closes[state.code ?? 0] = (closes[state.code ?? 0] ?? 0) + 1;
+      if (state.name === "open") {
+        if (reader.position?.epoch === state.epoch) record.counts.reconnects += 1;
+        reader.subscribed(state);
+      }
+      if (state.name === "waiting") closes[state.code ?? 0] = (closes[state.code ?? 0] ?? 0) + 1;
     });
     return { channel, reader };
   });
@@ -88,7 +95,7 @@ export async function startGroup(options: GroupOptions): Promise<ClientGroup> {
   const publish = (channel: Channel<Message>, padding: string): void => {
     const id = `${name}-${(published += 1)}`;
     channel.publish({ id, padding }).then(
-      (position) => acknowledged.push({ id, ...position }),
+      (position) => acknowledged.push({ id, channel: DEFAULT_CHANNEL, ...position }),
       (error: unknown) => (failure = error),
     );
   };
@@ -103,6 +110,7 @@ export async function startGroup(options: GroupOptions): Promise<ClientGroup> {
 
   return {
     name,
+    channels: [DEFAULT_CHANNEL],
     publish({ messagesPerSecond, paddingBytes }) {
       const padding = "x".repeat(paddingBytes);
       publishing = atRate(messagesPerSecond, PUBLISH_INTERVAL_MS, (count) => {
@@ -115,7 +123,9 @@ export async function startGroup(options: GroupOptions): Promise<ClientGroup> {
       clearInterval(publishing);
       await all(({ channel }) => channel.pending === 0);
     },
-    reach: (end) => all(({ reader }) => reader.isAt(end)),
-    report: () => Promise.resolve({ counts: record.counts, log: record.log, acknowledged, closes }),
+    async reach({ [DEFAULT_CHANNEL]: end }) {
+      if (end !== undefined) await all(({ reader }) => reader.isAt(end));
+    },
+    report: () => Promise.resolve({ counts: record.counts, logs: record.logs, acknowledged, closes }),
   };
 }
