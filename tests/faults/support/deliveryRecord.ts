@@ -185,7 +185,13 @@ export class Reader {
     const skipped = this.#skipped;
     this.#skipped = undefined;
     const { epoch, from, to } = gap;
-    if (skipped === undefined && epoch === this.#epoch && from === this.#next && to !== undefined && to >= from) {
+    if (
+      skipped === undefined &&
+      epoch === this.#epoch &&
+      from === this.#next &&
+      to !== undefined &&
+      to >= from
+    ) {
       // The client has read so slowly that the log no longer has the messages.
       this.#record.counts.reportedMissing += to - from + 1;
       this.#next = to + 1;

@@ -144,9 +144,10 @@ export async function startEnvironment(
       shared.push(...connected);
     },
     async addGroup(options) {
-      const own = { channels, maxSubscriptions: MAX_SUBSCRIPTIONS, ...options };
-      const group = await startLightGroup({ ...own, url, timeoutMs });
-      if (own.channels === channels) shared.push(group);
+      const isShared = options.channels === undefined;
+      const standard = isShared ? { channels, maxSubscriptions: MAX_SUBSCRIPTIONS } : {};
+      const group = await startLightGroup({ ...standard, ...options, url, timeoutMs });
+      if (isShared) shared.push(group);
       return group;
     },
     async publish() {
@@ -165,14 +166,9 @@ export async function startEnvironment(
   };
 }
 
-async function readAll(
-  store: TestStore,
-  channels: readonly string[],
-): Promise<ReadonlyMap<string, Stored>> {
+async function readAll(store: TestStore, channels: readonly string[]): Promise<ReadonlyMap<string, Stored>> {
   return new Map(
-    await Promise.all(
-      channels.map(async (channel) => [channel, await readStored(store, channel)] as const),
-    ),
+    await Promise.all(channels.map(async (channel) => [channel, await readStored(store, channel)] as const)),
   );
 }
 

@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 
 import { WebSocket } from "ws";
 
-import { type Acknowledged, DeliveryRecord, type Gap, type Message, type Position, Reader } from "./deliveryRecord.ts";
+import {
+  type Acknowledged,
+  DeliveryRecord,
+  type Gap,
+  type Message,
+  type Position,
+  Reader,
+} from "./deliveryRecord.ts";
 
 /** Upper bound of the first random wait; it doubles with each failure (full jitter). */
 const BACKOFF_BASE_MS = 200;
@@ -216,7 +223,10 @@ export class LightClient {
     this.#subscribe(subscription);
   }
 
-  #receive({ channel, message, offset }: { channel: string; message: Message; offset: number }, data: Buffer): void {
+  #receive(
+    { channel, message, offset }: { channel: string; message: Message; offset: number },
+    data: Buffer,
+  ): void {
     const subscription = this.#subscriptions.get(channel);
     if (subscription === undefined || !mayReceive(subscription)) {
       this.#contradiction(`${channel}: ${offset} was received without a subscription`);

@@ -1,7 +1,14 @@
 /** A process of many light clients. It executes the orders of its parent and answers each with a report. */
 import { setTimeout as delay } from "node:timers/promises";
 
-import { atRate, channelsOf, DEFAULT_CHANNEL, type Ends, type GroupOptions, type Load } from "./clientGroup.ts";
+import {
+  atRate,
+  channelsOf,
+  DEFAULT_CHANNEL,
+  type Ends,
+  type GroupOptions,
+  type Load,
+} from "./clientGroup.ts";
 import type { Report } from "./deliveryRecord.ts";
 import { LightClient, LightClients } from "./lightClient.ts";
 
@@ -58,7 +65,12 @@ function open(options: GroupOptions): void {
   publishers = clients.slice(0, options.publishers);
 }
 
-function publish({ messagesPerSecond, othersPerSecond = 0, renewalsPerSecond = 0, paddingBytes }: Load): void {
+function publish({
+  messagesPerSecond,
+  othersPerSecond = 0,
+  renewalsPerSecond = 0,
+  paddingBytes,
+}: Load): void {
   const padding = "x".repeat(paddingBytes);
   const [first = DEFAULT_CHANNEL, ...others] = channels;
   const send = (count: number, channel: string, prefix: string): void => {
