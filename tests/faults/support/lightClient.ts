@@ -112,7 +112,7 @@ export class LightClient {
     if (this.#isGreeted) this.#webSocket?.send(text);
   }
 
-  /** Ends the nth subscription, and begins it again where it has ended. */
+  /** Ends the nth subscription, and begins it again at the same position. */
   renew(n: number): void {
     const channels = [...this.#subscriptions.values()];
     const subscription = channels[n % channels.length];
