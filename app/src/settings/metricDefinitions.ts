@@ -55,7 +55,7 @@ export const metricDefinitions = {
     kind: "gauge",
     name: "websocket_channels",
     unit: "channels",
-    help: "Channels that the task follows: those with a connection, and for 10 seconds after the last one.",
+    help: "Channels that the task follows: those with a subscription, and for 10 seconds after the last one.",
     cloudWatch: { name: "Channels", unit: "Count" },
     alarm: "the maximum is near `WEBSOCKET_MAX_CHANNELS`",
   },
@@ -65,7 +65,7 @@ export const metricDefinitions = {
     unit: "bytes",
     help: "Bytes that the slowest client is behind the end of its channel.",
     cloudWatch: { name: "SlowestCursorLag", unit: "Bytes" },
-    alarm: "above half of `WEBSOCKET_RETAINED_BYTES` for minutes: clients are about to be closed with 1013",
+    alarm: "above half of `WEBSOCKET_RETAINED_BYTES` for minutes: plain clients are about to be closed with 1013, and others to receive a gap",
   },
   drainProgress: {
     kind: "gauge",
@@ -125,9 +125,9 @@ export const metricDefinitions = {
   usersLimited: {
     kind: "tally",
     name: "websocket_users_limited_total",
-    unit: "upgrades, messages",
+    unit: "upgrades, subscribes, connections",
     label: "limit",
-    help: "Refused upgrades and closed connections of users at a limit, by the limit.",
+    help: "Refused upgrades and subscribes, and closed connections, of users at a limit, by the limit.",
     logField: "UsersLimitedByLimit",
     alarm:
       "above 0: an attack, or many clients behind one address have reached a limit of connections, channels or bytes",
@@ -137,7 +137,7 @@ export const metricDefinitions = {
     name: "websocket_publishes_refused_total",
     unit: "messages",
     label: "code",
-    help: "Refused publishes, by the code of the error.",
+    help: "Refused publishes and malformed messages, by the code of the error.",
     cloudWatch: { name: "PublishesRefused", unit: "Count" },
     logField: "PublishesRefusedByCode",
     alarm: "`unavailable`: Valkey does not answer",
