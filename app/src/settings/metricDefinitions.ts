@@ -65,7 +65,8 @@ export const metricDefinitions = {
     unit: "bytes",
     help: "Bytes that the slowest client is behind the end of its channel.",
     cloudWatch: { name: "SlowestCursorLag", unit: "Bytes" },
-    alarm: "above half of `WEBSOCKET_RETAINED_BYTES` for minutes: plain clients are about to be closed with 1013, and others to receive a gap",
+    alarm:
+      "above half of `WEBSOCKET_RETAINED_BYTES` for minutes: plain clients are about to be closed with 1013, and others to receive a gap",
   },
   drainProgress: {
     kind: "gauge",
