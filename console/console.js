@@ -1,15 +1,20 @@
-// The console page: connects to one channel, shows its messages, and publishes.
+// The console page: connects to a server, shows the messages of several channels, and publishes.
 /* global document, location, performance, setTimeout, setInterval, clearInterval */
-import { findUrlProblem } from "./channelUrl.js";
 import { connect } from "./client.js";
+import { findUrlProblem } from "./serverUrl.js";
 
 /** Maximum entries of the log. The oldest ones are removed. */
 const MAX_ENTRIES = 500;
 /** Round trips that the median includes. */
 const MAX_ROUND_TRIPS = 100;
+/** Retained messages with which a channel begins. */
+const LAST_MESSAGES = 50;
 /** The log follows new entries if it is scrolled to within this many pixels of its end. */
 const MAX_FOLLOW_PIXELS = 40;
 const COUNTDOWN_INTERVAL_MS = 200;
+
+/** The channel of a new page: the one of clients without the subprotocol. */
+const DEFAULT_CHANNEL = "/";
 
 /** Explanations of the server's close codes. @see PROTOCOL.md */
 const CLOSE_REASONS = {
@@ -21,14 +26,14 @@ const CLOSE_REASONS = {
   1009: "the message was too large",
   1011: "the server failed",
   1012: "another task has more capacity",
-  1013: "the server is busy, or this page read too slowly",
+  1013: "the server is busy",
 };
 
 const STATES = {
   closed: { text: "Disconnected", action: "connect", label: "Connect" },
   connecting: { text: "Connecting …", action: "disconnect", label: "Cancel" },
   open: { text: "Connected", action: "disconnect", label: "Disconnect" },
-  waiting: { text: "Reconnecting", action: "disconnect", label: "Disconnect" },
+  reconnecting: { text: "Reconnecting", action: "disconnect", label: "Disconnect" },
   closing: { text: "Disconnecting …", action: "disconnect", label: "Disconnect" },
 };
 
@@ -37,16 +42,21 @@ const stateLine = byId("state");
 const stateText = byId("state-text");
 const countdown = byId("countdown");
 const urlInput = byId("url");
+const tokenInput = byId("token");
 const connectButton = byId("connect");
+const channelList = byId("channels");
+const targetSelect = byId("target");
 const log = byId("log");
 const messageInput = byId("message");
 const sendButton = byId("send");
 const hint = byId("hint");
 
-let channel;
-/** Whether the present channel was open before. */
+let connection;
+/** Whether the present connection was open before. */
 let wasOpen = false;
 let stopCountdown = () => undefined;
+/** Name to the channel: its elements, and the client's channel while the page is connected. */
+const channels = new Map();
 let counts = emptyCounts();
 let roundTrips = [];
 /** Position to the log entry of each message. */
@@ -56,14 +66,14 @@ let acknowledged = new Map();
 /** Entries that are not in the document yet. They are added together, so that a burst costs one layout. */
 let newEntries = [];
 
-function openChannel() {
+function openConnection() {
   const problem = findUrlProblem(urlInput.value.trim());
   if (problem !== undefined) {
     addEntry("error", problem, "invalid_url");
     return;
   }
   try {
-    channel = connect(urlInput.value);
+    connection = connect(urlInput.value, { token: tokenInput.value.trim() || undefined });
   } catch (error) {
     addEntry("error", error.message, error.code);
     return;
@@ -71,43 +81,39 @@ function openChannel() {
   wasOpen = false;
   entries = new Map();
   acknowledged = new Map();
-  channel.on("state", onState);
-  channel.on("message", onMessage);
-  channel.on("gap", ({ from, to }) => {
-    counts.gaps += 1;
-    const range = to === undefined ? `after #${from - 1}` : `from #${from} to #${to}`;
-    addEntry("error", `Messages ${range} are unrecoverable`, "gap");
-  });
-  onState(channel.state);
+  connection.on("open", onOpen);
+  connection.on("reconnecting", onReconnecting);
+  connection.on("closed", onClosed);
+  connection.on("error", ({ message, code }) => addEntry("error", message, code));
+  for (const name of channels.keys()) subscribe(name);
+  showState("connecting");
 }
 
-function onState(state) {
+function onOpen({ user }) {
   stopCountdown();
-  showState(state.name);
-  switch (state.name) {
-    case "open":
-      counts.offset = state.offset;
-      addEntry(
-        "event",
-        `${wasOpen ? "Reconnected" : "Connected"} to ${urlInput.value}`,
-        `after #${state.offset}`,
-      );
-      if (!wasOpen) messageInput.focus();
-      wasOpen = true;
-      break;
-    case "waiting": {
-      const event = wasOpen ? "Disconnected" : `Could not connect to ${urlInput.value}`;
-      const reason = state.reason || (CLOSE_REASONS[state.code] ?? "the connection was closed");
-      addEntry("event", `${event}: ${reason}`, state.code === undefined ? "" : `code ${state.code}`);
-      startCountdown(performance.now() + state.delay);
-      break;
-    }
-    case "closed":
-      channel = undefined;
-      if (state.error === undefined) addEntry("event", "Disconnected");
-      else addEntry("error", state.error.message, state.error.code);
-      break;
-  }
+  showState("open");
+  const event = `${wasOpen ? "Reconnected" : "Connected"} to ${urlInput.value}`;
+  addEntry("event", user === undefined ? event : `${event} as ${user}`);
+  if (!wasOpen) messageInput.focus();
+  wasOpen = true;
+}
+
+function onReconnecting({ delay, code, reason }) {
+  stopCountdown();
+  showState("reconnecting");
+  const event = wasOpen ? "Disconnected" : `Could not connect to ${urlInput.value}`;
+  const cause = reason || (CLOSE_REASONS[code] ?? "the connection was closed");
+  addEntry("event", `${event}: ${cause}`, code === undefined ? "" : `code ${code}`);
+  startCountdown(performance.now() + delay);
+}
+
+function onClosed({ error }) {
+  stopCountdown();
+  connection = undefined;
+  for (const channel of channels.values()) channel.joined = undefined;
+  showState("closed");
+  if (error === undefined) addEntry("event", "Disconnected");
+  else addEntry("error", error.message, error.code);
 }
 
 function startCountdown(until) {
@@ -122,18 +128,85 @@ function startCountdown(until) {
   };
 }
 
-function onMessage({ message, epoch, offset }) {
+/** Adds a channel to the page, and subscribes to it while the page is connected. */
+function addChannel(name, last) {
+  if (channels.has(name)) return;
+  const offset = createElement("span", "", "offset");
+  const leave = createElement("button", "×", "quiet");
+  leave.type = "button";
+  leave.title = `Leave ${name}`;
+  leave.setAttribute("aria-label", leave.title);
+  leave.addEventListener("click", () => removeChannel(name));
+  const item = document.createElement("li");
+  item.append(createElement("span", name, "name"), offset, leave);
+  channelList.append(item);
+  const option = createElement("option", name);
+  targetSelect.append(option);
+  targetSelect.value = name;
+  channels.set(name, { last, offset, item, option, joined: undefined });
+  subscribe(name);
+  showState(stateLine.dataset.state);
+}
+
+function removeChannel(name) {
+  const { joined, item, option } = channels.get(name);
+  channels.delete(name);
+  joined?.leave();
+  item.remove();
+  option.remove();
+  if (joined !== undefined) addEntry("event", "Left", "", name);
+  showState(stateLine.dataset.state);
+}
+
+function subscribe(name) {
+  const channel = channels.get(name);
+  const showOffset = (offset) => {
+    channel.offset.textContent = `#${offset.toLocaleString()}`;
+  };
+  try {
+    channel.joined = connection?.channel(name, {
+      last: channel.last,
+      onSubscribed: ({ offset }) => {
+        showOffset(offset);
+        addEntry("event", "Subscribed", `after #${offset}`, name);
+      },
+      onMessage: (message) => {
+        showOffset(message.offset);
+        showMessage(name, message);
+      },
+      onGap: ({ from, to }) => {
+        counts.gaps += 1;
+        const range = to === undefined ? `after #${from - 1}` : `from #${from} to #${to}`;
+        addEntry("error", `Messages ${range} are unrecoverable`, "gap", name);
+      },
+    });
+  } catch (error) {
+    addEntry("error", error.message, error.code, name);
+    removeChannel(name);
+    return;
+  }
+  void channel.joined?.closed.then((error) => {
+    const isOnlyChannel = connection !== undefined && connection.state !== "closed";
+    if (error === undefined || !isOnlyChannel || channels.get(name) !== channel) return;
+    addEntry("error", error.message, error.code, name);
+    channel.joined = undefined;
+    removeChannel(name);
+  });
+}
+
+function showMessage(name, { value, epoch, offset, from }) {
   counts.received += 1;
-  counts.offset = offset;
-  const position = `${epoch} ${offset}`;
-  const entry = addEntry("message", JSON.stringify(message), `#${offset}`);
+  const position = `${name} ${epoch} ${offset}`;
+  const sender = from === undefined ? "" : `${from}, `;
+  const entry = addEntry("message", JSON.stringify(value), `${sender}#${offset}`, name);
   setBounded(entries, position, entry);
   const roundTrip = acknowledged.get(position);
   if (roundTrip !== undefined) markOwn(entry, offset, roundTrip);
 }
 
 function publish() {
-  if (channel === undefined) return;
+  const name = targetSelect.value;
+  if (sendButton.disabled) return;
   const value = parseJson(messageInput.value);
   if (value === undefined) {
     addEntry("error", "The message was not sent: it is not JSON.", "invalid_json");
@@ -141,18 +214,18 @@ function publish() {
   }
   messageInput.select();
   const start = performance.now();
-  channel.publish(value).then(
+  connection.publish(name, value).then(
     ({ epoch, offset }) => {
       const roundTrip = performance.now() - start;
       roundTrips = [...roundTrips, roundTrip].slice(-MAX_ROUND_TRIPS);
       counts.acknowledged += 1;
-      const position = `${epoch} ${offset}`;
+      const position = `${name} ${epoch} ${offset}`;
       setBounded(acknowledged, position, roundTrip);
       const entry = entries.get(position);
       if (entry !== undefined) markOwn(entry, offset, roundTrip);
       showCounts();
     },
-    (error) => addEntry("error", error.message, error.code),
+    (error) => addEntry("error", error.message, error.code, name),
   );
   showCounts();
 }
@@ -185,12 +258,13 @@ function showState(name) {
   connectButton.textContent = label;
   connectButton.disabled = name === "closing";
   urlInput.readOnly = name !== "closed";
+  tokenInput.readOnly = name !== "closed";
   // The client keeps publishes while it reconnects.
-  sendButton.disabled = name === "closed" || name === "closing";
+  sendButton.disabled = name === "closed" || name === "closing" || channels.size === 0;
 }
 
 /** @param kind message, own, event or error. */
-function addEntry(kind, body, note = "") {
+function addEntry(kind, body, note = "", channel = "") {
   const now = new Date();
   const milliseconds = String(now.getMilliseconds()).padStart(3, "0");
   const time = createElement("time", `${now.toTimeString().slice(0, 8)}.${milliseconds}`);
@@ -198,7 +272,12 @@ function addEntry(kind, body, note = "") {
 
   const entry = document.createElement("li");
   entry.dataset.kind = kind;
-  entry.append(time, createElement("span", body, "body"), createElement("span", note, "note"));
+  entry.append(
+    time,
+    createElement("span", channel, "channel"),
+    createElement("span", body, "body"),
+    createElement("span", note, "note"),
+  );
   newEntries.push(entry);
   // A page in the background gets no animation frames.
   if (newEntries.length === 1) setTimeout(showNewEntries);
@@ -215,13 +294,12 @@ function showNewEntries() {
 }
 
 function emptyCounts() {
-  return { received: 0, gaps: 0, acknowledged: 0, offset: undefined };
+  return { received: 0, gaps: 0, acknowledged: 0 };
 }
 
 function showCounts() {
-  const pending = channel?.pending ?? 0;
+  const pending = connection?.pending ?? 0;
   byId("received").textContent = counts.received.toLocaleString();
-  byId("offset").textContent = counts.offset?.toLocaleString() ?? "–";
   byId("gaps").textContent = counts.gaps.toLocaleString();
   byId("acknowledged").textContent =
     counts.acknowledged.toLocaleString() + (pending === 0 ? "" : `, ${pending.toLocaleString()} pending`);
@@ -257,13 +335,19 @@ function formatMs(value) {
 
 byId("connection").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (channel === undefined) {
-    openChannel();
+  if (connection === undefined) {
+    openConnection();
     return;
   }
   stopCountdown();
   showState("closing");
-  void channel.close();
+  void connection.close();
+});
+
+byId("join").addEventListener("submit", (event) => {
+  event.preventDefault();
+  addChannel(byId("name").value, byId("last").checked ? LAST_MESSAGES : undefined);
+  byId("name").value = "";
 });
 
 byId("composer").addEventListener("submit", (event) => {
@@ -281,7 +365,7 @@ messageInput.addEventListener("input", showHint);
 
 byId("clear").addEventListener("click", () => {
   log.replaceChildren();
-  counts = { ...emptyCounts(), offset: counts.offset };
+  counts = emptyCounts();
   roundTrips = [];
   showCounts();
 });
@@ -290,5 +374,6 @@ urlInput.value = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location
 // A random name, so that the messages of two tabs differ.
 const tabName = `tab ${Math.random().toString(36).slice(2, 6)}`;
 messageInput.value = JSON.stringify({ from: tabName, text: "Hello" });
-showState("closed");
+stateLine.dataset.state = "closed";
+addChannel(DEFAULT_CHANNEL);
 showHint();

@@ -1,102 +1,80 @@
-import type { ChannelEvents, Delivery, Position, State } from "./api/events.ts";
-import type { ConnectOptions } from "./api/options.ts";
-import { Reconnector } from "./reconnector.ts";
+import { ClientError } from "./api/error.ts";
+import type { Delivery, Position, Published } from "./api/events.ts";
+import type { ChannelOptions } from "./api/options.ts";
+import { Reader } from "./messages/reader.ts";
+import type { Subscription } from "./messages/subscription.ts";
+import type { Session } from "./session.ts";
 
 /**
- * A channel of the server, returned by {@link connect}. It reconnects until it is closed.
+ * A channel of a connection. It receives messages until `leave()`.
  * @example
- * const channel = connect("wss://example.com/wss/room");
- * for await (const { message, gap } of channel) {
+ * for await (const { value, from, gap } of connection.channel("room.7")) {
  *   if (gap) await reloadEverything();
- *   else show(message);
+ *   else show(value, from);
  * }
  */
-export class Channel<Message = unknown> implements AsyncIterable<Delivery<Message>>, AsyncDisposable {
-  readonly #reconnector: Reconnector<Message>;
+export class Channel<Value = unknown> implements AsyncIterable<Delivery<Value>> {
+  readonly name: string;
+  readonly #session: Session;
+  readonly #reader: Reader<Value>;
+  readonly #subscription: Subscription;
 
-  constructor(url: string | URL, options: ConnectOptions) {
-    this.#reconnector = new Reconnector(url, options);
-  }
-
-  /** The state of the connection. */
-  get state(): State {
-    return this.#reconnector.subscribers.state;
+  constructor(session: Session, name: string, options: ChannelOptions<Value>) {
+    this.name = name;
+    this.#session = session;
+    this.#reader = new Reader<Value>(options, session.limits);
+    this.#subscription = session.join(name, options, this.#reader);
   }
 
   /**
-   * The position of the last received message, or the position at which the channel begins; undefined before the first
-   * greeting. An iterator may still buffer messages before it. To continue in another client, keep the position of the last
+   * Resolves when the channel has ended: with undefined after `leave()` or `close()`, or with the error that ended it. It never
+   * rejects.
+   */
+  get closed(): Promise<ClientError | undefined> {
+    return this.#reader.closed;
+  }
+
+  /**
+   * The position of the last received message, or the position at which the channel begins; undefined before the first answer of
+   * the server. An iterator may still buffer messages before it. To continue in another client, keep the position of the last
    * message that was handled.
    */
   get position(): Position | undefined {
-    return this.#reconnector.inbox.position;
-  }
-
-  /** The number of publishes without an acknowledgement. */
-  get pending(): number {
-    return this.#reconnector.outbox.size;
+    return this.#subscription.position;
   }
 
   /**
-   * Publishes a value, and repeats it on each connection until the server acknowledges it. The server stores it once.
+   * Publishes a value, and repeats it on each WebSocket until the server acknowledges it. The server stores it once. A pending
+   * publish continues after `leave()`.
    * @param signal aborts the publish. If it was already sent, it may be stored.
    * @returns the position of the message, when the server has stored it.
-   * @throws {ChannelError} `closed`, `queue_full`, `too_large`, or an error code of the server.
+   * @throws {ClientError} `closed`, `queue_full`, `too_large`, or an error code of the server.
    * @throws {TypeError} if the value has no JSON representation.
    * @throws the reason of the signal.
    * @example
-   * const { offset } = await channel.publish({ text: "Hello" }, { signal: AbortSignal.timeout(10_000) });
+   * const { offset } = await room.publish({ text: "Hello" }, { signal: AbortSignal.timeout(10_000) });
    */
-  async publish(value: Message, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Position> {
+  async publish(
+    value: Value,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Published> {
     signal?.throwIfAborted();
-    return this.#reconnector.publish(value, signal);
+    if (this.#reader.hasEnded) throw new ClientError("closed", `The channel ${this.name} has ended.`);
+    return this.#session.publish(this.name, value, signal);
+  }
+
+  /** Ends the channel. The client unsubscribes when the last channel with this name ends. Idempotent. */
+  leave(): void {
+    this.#session.subscriptions.leave(this.#subscription, this.#reader);
   }
 
   /**
-   * Calls `listener` for each further event, in order. An error of the listener is reported as uncaught. The first attempt
-   * starts before a listener can be added; read `state` for it.
-   * @returns a function that removes the listener.
-   * @example
-   * const stop = channel.on("message", ({ message, offset }) => show(offset, message));
-   * channel.on("gap", ({ from, to }) => reload(from, to));
-   * channel.on("state", ({ name }) => showStatus(name));
+   * Iterates over the messages and the gaps between them. Without `onMessage`, the first iterator begins with the first message
+   * of the channel; any other begins with the next message. If the reader falls behind by more than `maxBufferMessages` or
+   * `maxBufferCharacters`, the iterator yields a gap for the dropped messages. It ends when the channel ends, and throws the
+   * error if the channel ended by itself.
    */
-  on<Type extends keyof ChannelEvents<Message>>(
-    type: Type,
-    listener: (detail: ChannelEvents<Message>[Type]) => void,
-  ): () => void {
-    return this.#reconnector.subscribers.on(type, listener);
-  }
-
-  /**
-   * Iterates over the further messages and the gaps between them. If the reader falls behind by more than
-   * `maxBufferMessages` or `maxBufferCharacters`, the iterator yields a gap for the dropped messages. It ends when the
-   * channel is closed. It throws the error if the channel ended by itself.
-   */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Delivery<Message>, undefined> {
-    return this.#reconnector.deliveries();
-  }
-
-  /**
-   * Iterates over the present state and each further one. A slow reader receives only the newest. It ends after `closed`.
-   * @example
-   * for await (const { name } of channel.states()) showStatus(name);
-   */
-  states(): AsyncIterableIterator<State, undefined> {
-    return this.#reconnector.subscribers.states();
-  }
-
-  /**
-   * Rejects further publishes, and closes the channel when all pending ones are acknowledged or `closeTimeoutMs` have passed.
-   * Then, the remaining ones are rejected with `closed`. It does not wait for the end of the WebSocket. Idempotent.
-   * @example
-   * await channel.close();
-   */
-  close(): Promise<void> {
-    return this.#reconnector.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  [Symbol.asyncIterator](): AsyncIterableIterator<Delivery<Value>, undefined> {
+    return this.#reader.iterate();
   }
 }

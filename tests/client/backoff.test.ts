@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 
-import type { Loss, State } from "../../client/src/index.ts";
-import { open, openGreeted, retry, untilState } from "./support/channel.ts";
+import { open, openGreeted, retry } from "./support/connection.ts";
 import { startServer } from "./support/scriptedServer.ts";
 import { tearDown } from "../app/support/teardown.ts";
 
@@ -28,16 +27,12 @@ describe("a client's backoff", () => {
     (await server.accept()).terminate();
     assert.equal(await retry(opened), 500);
     const short = (await server.accept()).greet();
-    await untilState(opened.channel, "open");
+    await opened.events.next("open");
     short.terminate();
     assert.equal(await retry(opened), 1000);
     const long = (await server.accept()).greet();
-    await untilState(opened.channel, "open");
+    await opened.events.next("open");
     opened.clock.advance(5000);
-    // A new epoch on the same connection does not restart its age.
-    const nextState = new Promise((resolve) => opened.channel.on("state", resolve));
-    long.greet("f");
-    await nextState;
     long.terminate();
     assert.equal(await retry(opened), 500);
   });
@@ -51,18 +46,18 @@ describe("a client's backoff", () => {
     [1013, 1000],
   ] as const) {
     it(`reconnects ${wait === 0 ? "soon" : "later"} after ${code}`, async () => {
-      const { channel, accepted } = await openGreeted({ random: () => 0 });
+      const { events, accepted } = await openGreeted({ random: () => 0 });
       accepted.close(code, "reason");
-      const expected: State & Loss = { name: "waiting", delay: wait, code, reason: "reason" };
-      assert.deepEqual(await untilState(channel, "waiting"), expected);
+      const expected = { delay: wait, failures: 1, code, reason: "reason" };
+      assert.deepEqual(await events.next("reconnecting"), expected);
     });
   }
 
   it("waits up to eight times the base after a code that asks for a later attempt", async () => {
     const server = await startServer();
-    const { channel } = open(server.url);
+    const { events } = open(server.url);
     (await server.accept()).close(1013);
-    assert.equal(Math.round((await untilState(channel, "waiting")).delay), 8000);
+    assert.equal(Math.round((await events.next("reconnecting")).delay), 8000);
   });
 
   it("ends an attempt without a greeting in time, including a slow token", async () => {
@@ -73,15 +68,14 @@ describe("a client's backoff", () => {
       token: () => ((tokens += 1) === 1 ? new Promise(() => undefined) : "good"),
     });
     opened.clock.advance(699);
-    const { state } = opened.channel;
-    assert.equal(state.name, "connecting");
-    const lost = untilState(opened.channel, "waiting");
+    assert.equal(opened.connection.state, "connecting");
     opened.clock.advance(1);
-    assert.equal((await lost).reason, "no greeting within 700 ms");
-    await retry(opened);
+    const { reason, delay } = await opened.events.next("reconnecting");
+    assert.equal(reason, "no greeting within 700 ms");
+    opened.clock.advance(delay);
     const silent = await server.accept();
     opened.clock.advance(700);
-    assert.equal(opened.channel.state.name, "waiting");
+    assert.equal((await opened.events.next("reconnecting")).failures, 2);
     await silent.closed;
   });
 });

@@ -1,46 +1,54 @@
 import assert from "node:assert/strict";
 
-import { open, openGreeted, retry, untilState } from "./support/channel.ts";
-import { startServer } from "./support/scriptedServer.ts";
+import { EventLog, join, open, openGreeted, openSubscribed, retry } from "./support/connection.ts";
+import { ROOM, startServer } from "./support/scriptedServer.ts";
 import { tearDown } from "../app/support/teardown.ts";
 
 describe("close()", () => {
   afterEach(tearDown);
 
   it("waits for acknowledgements, and rejects further publishes", async () => {
-    const { channel, accepted } = await openGreeted();
+    const { connection, events, channel, accepted, read } = await openSubscribed();
     const published = channel.publish("last");
-    const closed = channel.close();
-    await assert.rejects(channel.publish("too late"), { name: "ChannelError", code: "closed" });
-    assert.equal(channel.state.name, "open");
-    accepted.ack(await accepted.nextFrame(), 1);
+    const closed = connection.close();
+    await assert.rejects(channel.publish("too late"), { name: "ClientError", code: "closed" });
+    await assert.rejects(connection.publish(ROOM, "too late"), { code: "closed" });
+    assert.throws(() => connection.channel("other"), { name: "ClientError", code: "closed" });
+    assert.equal(connection.state, "open");
+    accepted.deliver(1);
+    await read(1);
+    accepted.ack(await accepted.nextPublish(), 1);
     await closed;
     assert.deepEqual(await published, { epoch: "e", offset: 1 });
-    assert.deepEqual(channel.state, { name: "closed" });
+    assert.equal(connection.state, "closed");
+    assert.deepEqual(await events.next("closed"), { reason: "close() was called" });
+    assert.equal(await channel.closed, undefined);
     assert.equal(await accepted.closed, 1000);
-    assert.equal(channel.close(), closed);
+    assert.equal(connection.close(), closed);
+    channel.leave();
   });
 
   it("reconnects for unacknowledged publishes", async () => {
-    const { server, channel, clock, accepted } = await openGreeted();
-    const published = channel.publish("last");
-    const frame = await accepted.nextFrame();
-    const closed = channel.close();
+    const opened = await openGreeted();
+    const { server, connection, accepted } = opened;
+    const published = connection.publish(ROOM, "last");
+    const frame = await accepted.nextPublish();
+    const closed = connection.close();
     accepted.terminate();
-    await retry({ channel, clock });
+    await retry(opened);
     const next = (await server.accept()).greet();
-    assert.deepEqual(await next.nextFrame(), frame);
+    assert.deepEqual(await next.nextPublish(), frame);
     next.ack(frame, 1);
     await Promise.all([published, closed]);
   });
 
   it("ends after a timeout, and rejects the remaining publishes", async () => {
-    const { channel, clock, accepted } = await openGreeted({ closeTimeoutMs: 300 });
-    const published = channel.publish("never answered");
-    await accepted.nextFrame();
-    const closed = channel.close();
+    const { connection, clock, accepted } = await openGreeted({ closeTimeoutMs: 300 });
+    const published = connection.publish(ROOM, "never answered");
+    await accepted.nextPublish();
+    const closed = connection.close();
     clock.advance(299);
-    assert.equal(channel.state.name, "open");
+    assert.equal(connection.state, "open");
     clock.advance(1);
     await assert.rejects(published, { code: "closed" });
     await closed;
@@ -48,36 +56,51 @@ describe("close()", () => {
 
   it("works in every state", async () => {
     const server = await startServer();
-    const { channel: connecting } = open(server.url);
+    const { connection: connecting } = open(server.url);
     await connecting.close();
-    assert.equal(connecting.state.name, "closed");
+    assert.equal(connecting.state, "closed");
 
-    const { channel: waiting, clock } = open(server.url, { token: () => Promise.reject(new Error("none")) });
-    await untilState(waiting, "waiting");
-    await waiting.close();
-    assert.equal(clock.timers, 0);
+    const waiting = open(server.url, { token: () => Promise.reject(new Error("none")) });
+    await waiting.events.next("reconnecting");
+    await waiting.connection.close();
+    assert.equal(waiting.clock.timers, 0);
 
-    for (const name of ["open", "waiting"] as const) {
-      const { channel } = open(server.url);
+    for (const type of ["open", "reconnecting"] as const) {
+      const { connection, clock } = open(server.url);
+      join(connection);
       const closed = new Promise((resolve) => {
-        channel.on("state", (state) => {
-          if (state.name === name) resolve(channel.close());
+        connection.on(type, () => {
+          resolve(connection.close());
         });
       });
       const accepted = (await server.accept()).greet();
-      if (name === "waiting") accepted.terminate();
+      if (type === "reconnecting") accepted.terminate();
       await closed;
-      assert.equal(channel.state.name, "closed");
+      assert.equal(connection.state, "closed");
+      assert.equal(clock.timers, 0);
     }
   });
 
-  it("works in a gap listener while the connection is lost", async () => {
-    const server = await startServer();
-    const { channel, clock } = open(server.url, { from: { epoch: "e", offset: 0 } });
-    channel.on("gap", () => void channel.close());
-    // The gap is reported when the connection ends.
-    (await server.accept()).greet("e", 1).close(1001);
-    await untilState(channel, "closed");
+  it("ends a renewal of the token", async () => {
+    const { server, connection, clock, accepted } = await openGreeted(
+      { token: () => "any" },
+      { expiresIn: 10 },
+    );
+    clock.advance(9000);
+    const next = await server.accept();
+    await connection.close();
+    assert.equal(await accepted.closed, 1000);
+    await next.closed;
     assert.equal(clock.timers, 0);
+  });
+
+  it("is called at the end of a scope", async () => {
+    const server = await startServer();
+    let events;
+    {
+      await using connection = open(server.url).connection;
+      events = new EventLog(connection);
+    }
+    await events.next("closed");
   });
 });

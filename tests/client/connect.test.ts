@@ -4,122 +4,80 @@ import { once } from "node:events";
 import { WebSocket } from "ws";
 
 import { connect } from "../../client/src/index.ts";
-import { open, retry, untilState } from "./support/channel.ts";
+import { join, open, openGreeted, retry } from "./support/connection.ts";
 import { startServer } from "./support/scriptedServer.ts";
 import { afterwards, tearDown } from "../app/support/teardown.ts";
 
 describe("a client's connection", () => {
   afterEach(tearDown);
 
-  it("offers resume.v1, at first without a position", async () => {
+  it("offers channels.v1, and reports the greeting", async () => {
     const server = await startServer();
-    const { channel } = open(server.url);
+    const { connection, events } = open(server.url);
+    assert.equal(connection.state, "connecting");
     const accepted = await server.accept();
-    assert.deepEqual(accepted.protocols, ["resume.v1"]);
-    assert.deepEqual(accepted.resumePoint, { epoch: null, offset: null });
-    assert.equal(accepted.url.pathname, "/wss/room");
-
-    accepted.greet("e", 7);
-    assert.deepEqual(await untilState(channel, "open"), {
-      name: "open",
-      epoch: "e",
-      offset: 7,
-      heartbeat: 30,
-    });
-    assert.deepEqual(channel.position, { epoch: "e", offset: 7 });
+    assert.deepEqual(accepted.protocols, ["channels.v1"]);
+    assert.equal(accepted.url.pathname, "/wss");
+    accepted.greet({ user: "alice", expiresIn: 3600 });
+    assert.deepEqual(await events.next("open"), { heartbeat: 30, user: "alice", expiresIn: 3600 });
+    assert.equal(connection.state, "open");
   });
 
-  it("resumes after the last message, and keeps the URL's other query keys", async () => {
+  it("keeps the URL's query, without its fragment", async () => {
     const server = await startServer();
-    const { channel, clock } = open(`${server.url.replace("ws:", "http:")}?tenant=a%20b#part`);
-    const messages = channel[Symbol.asyncIterator]();
-    const first = (await server.accept()).greet("e/1", 3).deliver(4, 5);
-    await messages.next();
-    await messages.next();
-    first.terminate();
-    await retry({ channel, clock });
-
-    const second = await server.accept();
-    assert.deepEqual(second.resumePoint, { epoch: "e/1", offset: "5" });
-    assert.equal(second.url.searchParams.get("tenant"), "a b");
-  });
-
-  it("resumes at the greeting's offset without messages, and at the position of an earlier client", async () => {
-    const server = await startServer();
-    const opened = open(server.url, { from: { epoch: "e", offset: 12 } });
-    const first = await server.accept();
-    assert.deepEqual(first.resumePoint, { epoch: "e", offset: "12" });
-    first.greet("e", 12);
-    await untilState(opened.channel, "open");
-    first.terminate();
-    await retry(opened);
-    assert.deepEqual((await server.accept()).resumePoint, { epoch: "e", offset: "12" });
-  });
-
-  it("gets a token for each connection, and reconnects soon with a new one after 1008", async () => {
-    const server = await startServer();
-    let tokens = 0;
-    const opened = open(server.url, {
-      token: () => Promise.resolve(`a.b-${(tokens += 1)}`),
-      random: () => 0,
-    });
-    const first = await server.accept();
-    assert.deepEqual(first.protocols, ["resume.v1", "bearer.a.b-1"]);
-    first.greet();
-    await untilState(opened.channel, "open");
-    first.close(1008, "the token has expired");
-    assert.equal(await retry(opened), 0);
-    assert.deepEqual((await server.accept()).protocols, ["resume.v1", "bearer.a.b-2"]);
-  });
-
-  it("retries if the token function fails, or the token is not a valid subprotocol", async () => {
-    const server = await startServer();
-    const answers = [() => Promise.reject(new Error("offline")), () => "two words", () => "good"];
-    const opened = open(server.url, { token: () => answers.shift()?.() ?? "" });
-    assert.match((await untilState(opened.channel, "waiting")).reason, /^no token: offline$/);
-    await retry(opened);
-    assert.match((await untilState(opened.channel, "waiting")).reason, /^no token: it has characters/);
-    await retry(opened);
-    assert.deepEqual((await server.accept()).protocols, ["resume.v1", "bearer.good"]);
+    open(`${server.url.replace("ws:", "http:")}/?tenant=a%20b#part`);
+    const { url } = await server.accept();
+    assert.deepEqual([url.pathname, url.searchParams.get("tenant")], ["/wss/", "a b"]);
   });
 
   it("retries if the server does not select the subprotocol", async () => {
     const server = await startServer(undefined, false);
-    const { channel } = open(server.url);
-    assert.equal((await untilState(channel, "waiting")).code, 1006);
+    const { events } = open(server.url);
+    assert.equal((await events.next("reconnecting")).code, 1006);
   });
 
-  for (const text of ["no JSON", "null", '{"message":1}', '{"connection":"ok"}', '{"ack":1,"offset":1}']) {
-    it(`reconnects after the invalid frame ${text}`, async () => {
-      const server = await startServer();
-      const { channel } = open(server.url);
-      (await server.accept()).greet().sendRaw(text);
-      await untilState(channel, "open");
-      assert.match((await untilState(channel, "waiting")).reason, /^not resume\.v1/);
+  for (const text of [
+    "no JSON",
+    "null",
+    '{"channel":"room","message":1}',
+    '{"message":1,"offset":1}',
+    '{"connection":"ok","heartbeat":30}',
+    '{"ack":1,"channel":"room","epoch":"e","offset":1}',
+    '{"ack":"a","channel":"room","epoch":"e","offset":1.5}',
+    '{"subscribed":"room","offset":1}',
+    '{"gap":{"channel":"room","from":1}}',
+    '{"gap":1}',
+    '{"error":1}',
+    '{"heartbeat":0}',
+    Buffer.from("{}"),
+  ]) {
+    it(`reconnects after the invalid frame ${JSON.stringify(text)}`, async () => {
+      const { events, accepted } = await openGreeted();
+      accepted.sendRaw(text);
+      assert.match((await events.next("reconnecting")).reason, /^not channels\.v1: /);
     });
   }
 
-  it("reconnects after a binary frame, and after a message before the greeting", async () => {
+  it("reconnects if the first frame is not a greeting, or an incomplete one", async () => {
     const server = await startServer();
     const opened = open(server.url);
-    (await server.accept()).greet().sendRaw(Buffer.from("{}"));
-    await untilState(opened.channel, "open");
-    await retry(opened);
     (await server.accept()).deliver(1);
-    assert.match((await untilState(opened.channel, "waiting")).reason, /^not resume\.v1/);
+    await retry(opened);
+    (await server.accept()).send({ connection: "ok" });
+    assert.match((await opened.events.next("reconnecting")).reason, /^not channels\.v1: /);
   });
 
-  it("ignores frames and keys of a later protocol version", async () => {
-    const server = await startServer();
-    const { channel } = open(server.url);
-    const messages = channel[Symbol.asyncIterator]();
-    (await server.accept()).greet().send({ news: true }, { message: "old news", offset: 1, news: true });
-    assert.deepEqual((await messages.next()).value, { message: "old news", epoch: "e", offset: 1 });
+  it("reports errors of the server that belong to no request", async () => {
+    const { connection, events, accepted } = await openGreeted();
+    accepted.send({ error: { code: "invalid_json", message: "The message is not JSON." } });
+    const { name, code, message } = await events.next("error");
+    assert.deepEqual([name, code, message], ["ClientError", "invalid_json", "The message is not JSON."]);
+    assert.equal(connection.state, "open");
   });
 
   it("rejects an invalid URL and an invalid limit", () => {
-    for (const url of ["nothing", "ftp://example.com/wss", ""]) {
-      assert.throws(() => connect(url), { name: "ChannelError", code: "invalid_url" });
+    for (const url of ["nothing", "ftp://example.com/wss", "", "wss://example.com/wss/room"]) {
+      assert.throws(() => connect(url), { name: "ClientError", code: "invalid_url" });
     }
     for (const value of [0, -1, NaN]) {
       assert.throws(() => connect("ws://127.0.0.1/wss", { maxInFlight: value }), {
@@ -130,7 +88,7 @@ describe("a client's connection", () => {
   });
 
   it("closes with an error if the WebSocket rejects the URL", async () => {
-    const { channel } = open("ws://127.0.0.1:1/wss", {
+    const { connection, events } = open("ws://127.0.0.1:1/wss", {
       WebSocket: new Proxy(WebSocket, {
         construct() {
           throw new DOMException(
@@ -140,16 +98,15 @@ describe("a client's connection", () => {
         },
       }),
     });
+    const { channel } = join(connection);
     const pending = channel.publish("anything");
-    const messages = channel[Symbol.asyncIterator]();
-    const reading = messages.next();
+    const reading = channel[Symbol.asyncIterator]().next();
     await assert.rejects(pending, { code: "invalid_url", message: /insecure/ });
     await assert.rejects(reading, { code: "invalid_url" });
-    assert.equal((await messages.next()).done, true);
-    const { error } = await untilState(channel, "closed");
+    const { error } = await events.next("closed");
     assert.equal(error?.code, "invalid_url");
-    await assert.rejects(channel[Symbol.asyncIterator]().next(), { code: "invalid_url" });
-    await channel.close();
+    assert.equal(await channel.closed, error);
+    await connection.close();
   });
 
   it("retries if the WebSocket constructor fails for another reason", async () => {
@@ -163,10 +120,11 @@ describe("a client's connection", () => {
         },
       }),
     });
-    assert.equal((await untilState(opened.channel, "waiting")).reason, "no WebSocket: There are too many.");
-    await retry(opened);
+    const { reason, delay } = await opened.events.next("reconnecting");
+    assert.equal(reason, "no WebSocket: There are too many.");
+    opened.clock.advance(delay);
     (await server.accept()).greet();
-    await untilState(opened.channel, "open");
+    await opened.events.next("open");
   });
 
   it("throws if the platform has no WebSocket", () => {
@@ -174,7 +132,7 @@ describe("a client's connection", () => {
     assert.ok(global);
     Reflect.deleteProperty(globalThis, "WebSocket");
     afterwards(() => Object.defineProperty(globalThis, "WebSocket", global));
-    assert.throws(() => connect("ws://127.0.0.1/wss"), { name: "ChannelError", code: "no_websocket" });
+    assert.throws(() => connect("ws://127.0.0.1/wss"), { name: "ClientError", code: "no_websocket" });
   });
 
   it("terminates the WebSocket of a dead server, which sends no Close frame", async () => {
@@ -186,18 +144,17 @@ describe("a client's connection", () => {
         made.push(this);
       }
     }
-    const { channel, clock } = open(server.url, { WebSocket: Recorded, closeTimeoutMs: 100 });
+    const { connection, events, clock } = open(server.url, { WebSocket: Recorded, closeTimeoutMs: 100 });
     const first = (await server.accept()).greet();
-    await untilState(channel, "open");
+    await events.next("open");
     first.stopReading();
     clock.advance(61_000);
-    await untilState(channel, "waiting");
-    clock.advance(1000);
+    clock.advance((await events.next("reconnecting")).delay);
     const second = (await server.accept()).greet();
-    await untilState(channel, "open");
+    await events.next("open");
     second.stopReading();
-    void channel.publish("never answered").catch(() => undefined);
-    void channel.close();
+    void connection.publish("room", "never answered").catch(() => undefined);
+    void connection.close();
     clock.advance(100);
     assert.equal(made.length, 2);
     for (const webSocket of made)

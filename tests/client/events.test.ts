@@ -1,49 +1,15 @@
 import assert from "node:assert/strict";
 
-import type { State } from "../../client/src/index.ts";
-import { open, untilState } from "./support/channel.ts";
+import { open } from "./support/connection.ts";
 import { startServer } from "./support/scriptedServer.ts";
 import { tearDown } from "../app/support/teardown.ts";
 
 describe("a client's events", () => {
   afterEach(tearDown);
 
-  it("report each state to listeners, and the newest to slow iterators", async () => {
+  it("reach all listeners in order, even if one of them throws or closes the connection", async () => {
     const server = await startServer();
-    const { channel, clock } = open(server.url, { random: () => 0.5 });
-    const seen: string[] = [];
-    channel.on("state", ({ name }) => seen.push(name));
-    const states = channel.states();
-    const late = channel.states();
-    const next = async (): Promise<State | undefined> => (await states.next()).value;
-
-    assert.deepEqual(await next(), { name: "connecting", failures: 0 });
-    const opening = next();
-    const accepted = (await server.accept()).greet("e", 1);
-    assert.deepEqual(await opening, { name: "open", epoch: "e", offset: 1, heartbeat: 30 });
-    const losing = next();
-    accepted.close(1001, "the server shuts down");
-    assert.deepEqual(await losing, {
-      name: "waiting",
-      delay: 500,
-      code: 1001,
-      reason: "the server shuts down",
-    });
-    clock.advance(500);
-    assert.deepEqual(await next(), { name: "connecting", failures: 1 });
-    await channel.close();
-    assert.deepEqual(await next(), { name: "closed" });
-    assert.equal((await states.next()).done, true);
-
-    assert.deepEqual((await late.next()).value, { name: "closed" });
-    assert.equal((await late.next()).done, true);
-    assert.deepEqual(seen, ["open", "waiting", "connecting", "closed"]);
-    assert.deepEqual((await channel.states().next()).value, { name: "closed" });
-  });
-
-  it("continue after a listener throws, whose error is reported as uncaught", async () => {
-    const server = await startServer();
-    const { channel } = open(server.url);
+    const { connection } = open(server.url);
     const uncaught = new Promise((resolve) => {
       // The listeners of Mocha would fail the test.
       const own = process.listeners("uncaughtException");
@@ -54,43 +20,35 @@ describe("a client's events", () => {
       });
     });
     const error = new Error("an application error");
-    channel.on("message", ({ offset }) => {
-      if (offset === 1) throw error;
-    });
-    const messages = channel[Symbol.asyncIterator]();
-    (await server.accept()).greet().deliver(1, 2);
-    assert.equal(await uncaught, error);
-    await messages.next();
-    assert.equal((await messages.next()).value?.offset, 2);
-  });
-
-  it("reach all listeners in order, even if one of them closes the channel", async () => {
-    const server = await startServer();
-    const { channel } = open(server.url);
     const seen: string[] = [];
-    channel.on("state", ({ name }) => {
-      if (name === "open") void channel.close();
+    connection.on("open", () => {
+      throw error;
     });
-    channel.on("state", ({ name }) => seen.push(name));
+    connection.on("open", () => void connection.close());
+    connection.on("open", () => seen.push("open"));
+    const closed = new Promise((resolve) => connection.on("closed", resolve));
+    connection.on("closed", () => seen.push("closed"));
     (await server.accept()).greet();
-    await untilState(channel, "closed");
+    await closed;
     assert.deepEqual(seen, ["open", "closed"]);
+    assert.equal(await uncaught, error);
   });
 
   it("do not reach a removed listener, and still reach its second registration", async () => {
     const server = await startServer();
-    const { channel } = open(server.url);
-    const seen: number[] = [];
-    const listener = ({ offset }: { readonly offset: number }): void => void seen.push(offset);
-    const stop = channel.on("message", listener);
-    channel.on("message", listener);
-    const messages = channel[Symbol.asyncIterator]();
-    const accepted = (await server.accept()).greet().deliver(1);
-    await messages.next();
+    const { connection, events, clock } = open(server.url);
+    let count = 0;
+    const listener = (): void => void (count += 1);
+    const stop = connection.on("open", listener);
+    connection.on("open", listener);
+    (await server.accept()).greet().close(1001);
+    clock.advance((await events.next("reconnecting")).delay);
+    assert.equal(count, 2);
     stop();
     stop();
-    accepted.deliver(2);
-    await messages.next();
-    assert.deepEqual(seen, [1, 1, 2]);
+    (await server.accept()).greet();
+    await events.next("open");
+    await events.next("open");
+    assert.equal(count, 3);
   });
 });

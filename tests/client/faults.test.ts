@@ -1,26 +1,15 @@
 import assert from "node:assert/strict";
 
+import { setTimeout as sleep } from "node:timers/promises";
+
 import fc from "fast-check";
 
 import { connect } from "../../client/src/index.ts";
-import type { Clock, Position } from "../../client/src/index.ts";
+import type { Clock, Connection, Message, Position } from "../../client/src/index.ts";
+import { due } from "../support/waitUntil.ts";
+import { EPOCH, FaultyServer } from "./support/faultyServer.ts";
 import { startServer } from "./support/scriptedServer.ts";
-import type { PublishFrame, ServerConnection } from "./support/scriptedServer.ts";
 import { tearDown } from "../app/support/teardown.ts";
-
-/** The faults of one publish. */
-const FAULTS = [
-  "none",
-  "unavailable",
-  "dropped before it is stored",
-  "dropped before the acknowledgement",
-  "acknowledged after its delivery",
-  "acknowledged and delivered twice",
-] as const;
-
-type Fault = (typeof FAULTS)[number];
-
-const EPOCH = "e";
 
 /** The speed of the clients' clock, relative to the system's. */
 const SPEED = 400;
@@ -36,153 +25,128 @@ const FAST_CLOCK: Clock = {
   },
 };
 
-/** A channel's log behind `resume.v1`, with a list of faults for the publishes. */
-class FaultyChannel {
-  readonly log: { readonly value: unknown; readonly id: string }[] = [];
-  readonly #connections = new Set<ServerConnection>();
-  readonly #faults: Fault[];
+const CHANNELS = ["one", "two", "three"] as const;
+type ChannelName = (typeof CHANNELS)[number];
 
-  constructor(faults: readonly Fault[]) {
-    this.#faults = [...faults];
-  }
+/** Milliseconds between two publishes, of the system's clock. */
+const PUBLISH_INTERVAL_MS = 2;
 
-  readonly accept = (connection: ServerConnection): void => {
-    const { offset } = connection.resumePoint;
-    const from = offset === null ? this.log.length : Number(offset);
-    connection.greet(EPOCH, from);
-    this.#deliver(connection, from);
-    this.#connections.add(connection);
-    void this.#serve(connection);
-  };
+/** Time for one scenario. */
+const SCENARIO_MS = 20_000;
 
-  #deliver(connection: ServerConnection, from: number): void {
-    this.log.slice(from).forEach(({ value }, index) => {
-      connection.send({ message: value, offset: from + index + 1 });
-    });
-  }
+const scenario = fc.record({
+  faults: fc.record({
+    cuts: fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 8 }),
+    rejections: fc.array(fc.boolean(), { maxLength: 10 }),
+    // A renewal follows after 5 to 45 milliseconds of the system's clock.
+    lifetimes: fc.array(fc.integer({ min: 3, max: 20 }), { minLength: 10, maxLength: 20 }),
+    repeats: fc.boolean(),
+  }),
+  publishes: fc.array(fc.constantFrom(...CHANNELS), { minLength: 8, maxLength: 40 }),
+  maxInFlight: fc.constantFrom(1, 3, 64),
+});
 
-  async #serve(connection: ServerConnection): Promise<void> {
-    let open = true;
-    void connection.closed.then(() => {
-      open = false;
-      this.#connections.delete(connection);
-    });
-    for (;;) {
-      const frame = await connection.takeFrame();
-      // Frames that arrived before the connection was dropped are ignored.
-      if (open) open = this.#take(connection, frame);
+/** Reads as many messages of a channel as will be published, by a callback or an iterator. */
+async function readAll(
+  connection: Connection,
+  name: ChannelName,
+  count: number,
+  byIterator: boolean,
+): Promise<Message<string>[]> {
+  const messages: Message<string>[] = [];
+  if (count === 0) return messages;
+  const after = { epoch: EPOCH, offset: 0 };
+  if (byIterator) {
+    for await (const item of connection.channel<string>(name, { after })) {
+      assert.equal(item.gap, undefined);
+      if (messages.push(item) === count) break;
     }
+    return messages;
   }
-
-  /** Returns whether the connection stays open. */
-  #take(connection: ServerConnection, frame: PublishFrame): boolean {
-    const drop = (): false => {
-      this.#connections.delete(connection);
-      connection.terminate();
-      return false;
-    };
-    const fault = this.#faults.shift() ?? "none";
-    switch (fault) {
-      case "unavailable":
-        connection.reject(frame, "unavailable");
-        return true;
-      case "dropped before it is stored":
-        return drop();
-      case "dropped before the acknowledgement":
-        this.#store(frame);
-        return drop();
-      case "none": {
-        // Here, the acknowledgement precedes the delivery.
-        const known = this.log.findIndex(({ id }) => id === frame.id);
-        connection.ack(frame, (known < 0 ? this.log.length : known) + 1);
-        this.#store(frame);
-        return true;
-      }
-      case "acknowledged after its delivery":
-        connection.ack(frame, this.#store(frame));
-        return true;
-      case "acknowledged and delivered twice": {
-        const offset = this.#store(frame);
-        this.#deliver(connection, Math.max(0, offset - 3));
-        connection.ack(frame, offset).ack(frame, offset);
-        return true;
-      }
-    }
-  }
-
-  /** Returns the offset. */
-  #store({ publish: value, id }: PublishFrame): number {
-    const known = this.log.findIndex((entry) => entry.id === id);
-    if (known >= 0) return known + 1;
-    const offset = this.log.push({ value, id });
-    for (const connection of this.#connections) connection.send({ message: value, offset });
-    return offset;
-  }
+  await new Promise<void>((resolve, reject) => {
+    connection.channel<string>(name, {
+      after,
+      onMessage: (message) => {
+        if (messages.push(message) === count) resolve();
+      },
+      onGap: (gap) => {
+        reject(new Error(`gap ${JSON.stringify(gap)}`));
+      },
+    });
+  });
+  return messages;
 }
 
 describe("clients on a failing network", () => {
   afterEach(tearDown);
 
-  it("yields exactly the log and resolves each publish once under random faults", async function () {
-    this.timeout(60_000);
-    const scenario = fc.record({
-      faults: fc.array(fc.constantFrom(...FAULTS), { maxLength: 30 }),
-      publishes: fc.integer({ min: 1, max: 20 }),
-      maxInFlight: fc.constantFrom(1, 3, 64),
-    });
+  it("receive exactly the log of each channel, and resolve each publish once, under random faults", async function () {
+    this.timeout(120_000);
+    let drops = 0;
+    let renewals = 0;
     await fc.assert(
       fc.asyncProperty(scenario, async ({ faults, publishes, maxInFlight }) => {
-        const channel = new FaultyChannel(faults);
-        const server = await startServer(channel.accept);
-        const from = { epoch: EPOCH, offset: 0 };
-        const options = { clock: FAST_CLOCK, backoffCapMs: 1000, maxInFlight, from };
-        const clients = [connect<string>(server.url, options), connect<string>(server.url, options)];
+        const faulty = new FaultyServer(faults);
+        const { url } = await startServer(faulty.accept);
+        let tokens = 0;
+        const clients = [true, false].map((byIterator) => {
+          const token = (): string => `token-${(tokens += 1)}`;
+          const connection = connect(url, { clock: FAST_CLOCK, backoffCapMs: 1000, maxInFlight, token });
+          return { connection, byIterator };
+        });
+        const counts = CHANNELS.map((name) => publishes.filter((channel) => channel === name).length);
 
-        const resolved: Position[] = [];
-        const values = Array.from({ length: publishes }, (_, index) => `value ${index}`);
-        const placed = Promise.all(
-          values.map(async (value, index) => {
-            const client = clients[index % clients.length];
-            assert.ok(client);
-            const position = await client.publish(value);
-            resolved.push(position);
-            return { value, ...position };
-          }),
+        const placed = publishes.map(async (channel, index) => {
+          const client = clients[index % clients.length];
+          assert.ok(client);
+          const value = `value ${index}`;
+          await sleep(index * PUBLISH_INTERVAL_MS);
+          return { channel, value, ...(await client.connection.publish(channel, value)) };
+        });
+        const views = clients.map(({ connection, byIterator }) =>
+          Promise.all(
+            CHANNELS.map((name, index) => readAll(connection, name, counts[index] ?? 0, byIterator)),
+          ),
         );
-        const views = await Promise.all(
-          clients.map(async (client) => {
-            const view: Position[] = [];
-            for await (const { gap, message, offset, epoch } of client) {
-              assert.equal(gap, undefined);
-              assert.equal(message, channel.log[offset - 1]?.value);
-              view.push({ epoch, offset });
-              if (view.length === publishes) break;
-            }
-            return view;
-          }),
-        );
+        const places = await due(Promise.all(placed), "all acknowledgements", SCENARIO_MS);
 
-        const places = await placed;
-        assert.equal(channel.log.length, publishes);
-        for (const { value, offset } of places) assert.equal(channel.log[offset - 1]?.value, value);
-        assert.equal(resolved.length, publishes);
-        for (const view of views) {
-          assert.deepEqual(
-            view,
-            channel.log.map((_, index) => ({ epoch: EPOCH, offset: index + 1 })),
-          );
-        }
-        if (maxInFlight === 1 || !faults.includes("unavailable")) {
-          clients.forEach((_, client) => {
-            const own = places.filter((_place, index) => index % clients.length === client);
-            const sorted = [...own].sort((one, other) => one.offset - other.offset);
-            assert.deepEqual(own, sorted);
+        for (const view of await due(Promise.all(views), "all messages", SCENARIO_MS)) {
+          CHANNELS.forEach((name, index) => {
+            assert.deepEqual(
+              view[index],
+              faulty.log(name).map(({ value }, at) => ({ value, epoch: EPOCH, offset: at + 1 })),
+            );
           });
         }
-        await Promise.all(clients.map((client) => client.close()));
+        assert.deepEqual(
+          CHANNELS.map((name) => faulty.log(name).length),
+          counts,
+        );
+        for (const { channel, value, epoch, offset } of places) {
+          assert.deepEqual([epoch, faulty.log(channel)[offset - 1]?.value], [EPOCH, value]);
+        }
+        if (maxInFlight === 1 || !faults.rejections.includes(true)) assertOrder(places, clients.length);
+        drops += faulty.drops;
+        renewals += faulty.renewals;
+        await Promise.all(clients.map(({ connection }) => connection.close()));
         await tearDown();
       }),
-      { numRuns: 30 },
+      { numRuns: 40 },
     );
+    assert.ok(drops > 0 && renewals > 0, `${drops} drops, ${renewals} renewals`);
   });
 });
+
+/** Each client's publishes are in the order of its calls, in each channel. */
+function assertOrder(places: readonly (Position & { readonly channel: string })[], clients: number): void {
+  for (let client = 0; client < clients; client += 1) {
+    for (const name of CHANNELS) {
+      const own = places.filter(({ channel }, index) => index % clients === client && channel === name);
+      const offsets = own.map(({ offset }) => offset);
+      assert.deepEqual(
+        offsets,
+        offsets.toSorted((one, other) => one - other),
+      );
+    }
+  }
+}

@@ -19,7 +19,7 @@ describe("a client's default limits", () => {
   });
 
   it("leave the server time to answer a publish", () => {
-    assert.ok(server.publishTimeoutSeconds * 1000 < DEFAULT_LIMITS.ackTimeoutMs);
+    assert.ok(server.publishTimeoutSeconds * 1000 < DEFAULT_LIMITS.answerTimeoutMs);
   });
 
   it("keep to the server's rate", () => {

@@ -1,247 +1,272 @@
 import assert from "node:assert/strict";
 
-import type { Channel, Delivery, Gap } from "../../client/src/index.ts";
-import { open, retry, untilState } from "./support/channel.ts";
-import { startServer } from "./support/scriptedServer.ts";
+import type { Delivery, Message } from "../../client/src/index.ts";
+import { gapText, join, openGreeted, openSubscribed, retry, textOf } from "./support/connection.ts";
+import { ROOM } from "./support/scriptedServer.ts";
+import type { ServerConnection } from "./support/scriptedServer.ts";
 import { tearDown } from "../app/support/teardown.ts";
 
-/** Reads messages and gaps, as one text each. */
-async function read(
+/** Takes items of an iterator, as one text each. */
+async function take(
   iterator: AsyncIterator<Delivery<unknown>, undefined>,
   count: number,
 ): Promise<readonly string[]> {
-  const seen: string[] = [];
-  while (seen.length < count) {
+  const texts: string[] = [];
+  while (texts.length < count) {
     const { value, done } = await iterator.next();
     assert.ok(done !== true);
-    seen.push(value.gap === undefined ? `${value.epoch} ${value.offset}` : textOf(value.gap));
+    texts.push(value.gap === undefined ? textOf(value) : gapText(value.gap));
   }
-  return seen;
-}
-
-function textOf({ epoch, from, to }: Gap): string {
-  return `gap ${epoch} ${from}-${to ?? ""}`;
-}
-
-/** Resolves with the message that has this offset. */
-function arrival(channel: Channel, wanted: number): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = channel.on("message", ({ offset }) => {
-      if (offset !== wanted) return;
-      stop();
-      resolve();
-    });
-  });
+  return texts;
 }
 
 describe("a client's messages", () => {
   afterEach(tearDown);
 
-  it("reach listeners and each iterator", async () => {
-    const server = await startServer();
-    const { channel } = open<string>(server.url);
-    const events: unknown[] = [];
-    channel.on("message", (event) => events.push(event));
-    const other = channel[Symbol.asyncIterator]();
-    const accepted = (await server.accept()).greet().deliver(1, 2);
-
-    const seen: unknown[] = [];
-    const reading = (async () => {
-      for await (const { message, offset } of channel) {
-        seen.push({ message, offset });
-        if (offset === 4) break;
-      }
-    })();
-    await read(other, 2);
-    accepted.deliver(3, 4, 5);
-    await reading;
-    assert.deepEqual(await read(other, 3), ["e 3", "e 4", "e 5"]);
-    const expected = [1, 2, 3, 4, 5].map((offset) => ({ message: `message ${offset}`, offset }));
-    assert.deepEqual(seen, expected.slice(0, 4));
-    assert.deepEqual(
-      events,
-      expected.map((event) => ({ ...event, epoch: "e" })),
+  it("have a value, a position, and the user who published it", async () => {
+    const { connection, accepted } = await openGreeted();
+    const messages: Message<string>[] = [];
+    const { read } = join(connection);
+    connection.channel<string>(ROOM, { onMessage: (message) => messages.push(message) });
+    accepted.subscribed();
+    accepted.send(
+      { channel: ROOM, offset: 1, message: "hello", from: "alice" },
+      { channel: ROOM, offset: 2, message: null, later: "keys of a later version" },
+      { channel: "unknown", offset: 3, message: "not subscribed" },
+      { news: true },
+      { channel: ROOM, offset: 3, message: "end" },
     );
+    await read(4);
+    assert.deepEqual(messages, [
+      { value: "hello", epoch: "e", offset: 1, from: "alice" },
+      { value: null, epoch: "e", offset: 2 },
+      { value: "end", epoch: "e", offset: 3 },
+    ]);
   });
 
   it("arrive once, on one connection or the next", async () => {
-    const server = await startServer();
-    const opened = open(server.url);
-    const iterator = opened.channel[Symbol.asyncIterator]();
-    const first = (await server.accept()).greet("e", 3).deliver(4, 4, 5, 4, 6);
-    assert.deepEqual(await read(iterator, 3), ["e 4", "e 5", "e 6"]);
-    first.terminate();
+    const opened = await openSubscribed({}, ["e", 3]);
+    opened.accepted.deliver(4, 4, 5, 4, 6);
+    assert.deepEqual(await opened.read(3), ["e 4", "e 5", "e 6"]);
+    opened.accepted.terminate();
     await retry(opened);
-    (await server.accept()).greet("e", 6).deliver(5, 6, 7);
-    assert.deepEqual(await read(iterator, 1), ["e 7"]);
-    assert.deepEqual(opened.channel.position, { epoch: "e", offset: 7 });
+    (await opened.server.accept()).greet().subscribed("e", 6).deliver(5, 6, 7);
+    assert.deepEqual(await opened.read(2), ["at e 6", "e 7"]);
   });
 
-  it("include the server's gap at its position", async () => {
-    const server = await startServer();
-    const opened = open(server.url);
-    const events: string[] = [];
-    opened.channel.on("message", ({ epoch, offset }) => events.push(`${epoch} ${offset}`));
-    opened.channel.on("gap", (gap) => events.push(textOf(gap)));
-    const iterator = opened.channel[Symbol.asyncIterator]();
-    const first = (await server.accept()).greet().deliver(1, 2);
-    await read(iterator, 2);
-    first.terminate();
-    await retry(opened);
-    const second = (await server.accept()).greet("e", 9).send({ gap: { epoch: "e", from: 3, to: 9 } });
-    second.deliver(10);
-    // The epoch changes on the same connection.
-    second
-      .greet("f", 0)
-      .send({ gap: { epoch: "e", from: 11 } })
-      .deliver(1);
-    const expected = ["gap e 3-9", "e 10", "gap e 11-", "f 1"];
-    assert.deepEqual(await read(iterator, 4), expected);
-    assert.deepEqual(events, ["e 1", "e 2", ...expected]);
-    assert.deepEqual(opened.channel.position, { epoch: "f", offset: 1 });
-  });
+  const GAPS: readonly (readonly [
+    name: string,
+    script: (accepted: ServerConnection) => unknown,
+    texts: readonly string[],
+  ])[] = [
+    ["of a slow reader", (accepted) => accepted.gap("e", 8, 9).deliver(10), ["gap e 8-9", "e 10"]],
+    ["with messages that it has", (accepted) => accepted.gap("e", 1, 9).deliver(10), ["gap e 8-9", "e 10"]],
+    ["that it has completely", (accepted) => accepted.gap("e", 1, 7).deliver(8), ["e 8"]],
+    ["without an end", (accepted) => accepted.gap("e", 8).deliver(12), ["gap e 8-", "gap e 8-11", "e 12"]],
+    ["between offsets", (accepted) => accepted.deliver(10), ["gap e 8-9", "e 10"]],
+    [
+      "of a new epoch, once",
+      (accepted) => accepted.subscribed("f", 2).gap("e", 8).deliver(3),
+      ["at f 2", "gap e 8-", "f 3"],
+    ],
+    [
+      "of a new epoch without the server's gap",
+      (accepted) => accepted.subscribed("f", 2).deliver(3),
+      ["at f 2", "gap e 8-", "f 3"],
+    ],
+    [
+      "of two new epochs",
+      (accepted) => accepted.subscribed("f", 0).gap("e", 8).deliver(1).subscribed("g", 0).gap("f", 2),
+      ["at f 0", "gap e 8-", "f 1", "at g 0", "gap f 2-"],
+    ],
+    [
+      "of a log that lost messages, whose offsets return",
+      (accepted) => accepted.subscribed("e", 1).gap("e", 2).deliver(2, 3),
+      ["at e 1", "gap e 2-", "e 2", "e 3"],
+    ],
+    [
+      "of dropped messages, once",
+      (accepted) => accepted.subscribed("e", 9).gap("e", 8, 9).deliver(10),
+      ["at e 9", "gap e 8-9", "e 10"],
+    ],
+  ];
 
-  it("resume in the new epoch after a gap, even without a message", async () => {
-    const server = await startServer();
-    const opened = open(server.url, { from: { epoch: "old", offset: 41 } });
-    const iterator = opened.channel[Symbol.asyncIterator]();
-    const first = (await server.accept()).greet("new", 7).send({ gap: { epoch: "old", from: 42 } });
-    assert.deepEqual(await read(iterator, 1), ["gap old 42-"]);
-    first.terminate();
-    await retry(opened);
-    assert.deepEqual((await server.accept()).resumePoint, { epoch: "new", offset: "7" });
-  });
+  for (const [name, script, texts] of GAPS) {
+    it(`include a gap ${name}`, async () => {
+      const { read, accepted } = await openSubscribed({}, ["e", 7]);
+      script(accepted);
+      assert.deepEqual(await read(texts.length), texts);
+    });
 
-  it("continue at the end of a log that lost messages", async () => {
-    const server = await startServer();
-    const opened = open(server.url, { from: { epoch: "e", offset: 50 } });
-    const iterator = opened.channel[Symbol.asyncIterator]();
-    const accepted = (await server.accept()).greet("e", 1);
-    accepted.send({ gap: { epoch: "e", from: 2 } }).deliver(2, 3);
-    assert.deepEqual(await read(iterator, 3), ["gap e 2-", "e 2", "e 3"]);
-    assert.deepEqual(opened.channel.position, { epoch: "e", offset: 3 });
-    // The same happens without the server's gap.
-    accepted.greet("e", 2).deliver(3);
-    assert.deepEqual(await read(iterator, 2), ["gap e 3-", "e 3"]);
-  });
-
-  for (const [source, epoch, frames] of [
-    ["of the server", "old", [{ gap: { epoch: "old", from: 8 } }, { message: 8, offset: 8 }]],
-    ["before a message", "old", [{ message: 8, offset: 8 }]],
-    ["between offsets", "new", [{ message: 9, offset: 9 }]],
-    ["before a greeting", "old", [{ connection: "ok", epoch: "newest", offset: 0, heartbeat: 30 }]],
-  ] as const) {
-    it(`end when a listener closes the channel at a gap ${source}`, async () => {
-      const server = await startServer();
-      const { channel } = open(server.url, { from: { epoch, offset: 7 } });
-      const seen: string[] = [];
-      channel.on("message", ({ offset }) => seen.push(`message ${offset}`));
-      channel.on("state", ({ name }) => seen.push(name));
-      channel.on("gap", () => {
-        seen.push("gap");
-        void channel.close();
-      });
-      const accepted = (await server.accept()).greet("new", 7).send(...frames);
-      await accepted.closed;
-      assert.deepEqual(seen, ["open", "gap", "closed"]);
+    it(`include a gap ${name}, after a reconnect`, async () => {
+      const opened = await openSubscribed({}, ["e", 7]);
+      opened.accepted.terminate();
+      await retry(opened);
+      const next = (await opened.server.accept()).greet();
+      assert.deepEqual(await next.nextRequest(), { subscribe: ROOM, epoch: "e", offset: 7 });
+      const resumes = texts[0]?.startsWith("at") !== true;
+      if (resumes) next.subscribed("e", 7);
+      script(next);
+      assert.deepEqual(await opened.read(texts.length + Number(resumes)), [
+        ...(resumes ? ["at e 7"] : []),
+        ...texts,
+      ]);
     });
   }
 
-  it("include a gap that the server did not report", async () => {
-    const server = await startServer();
-    const opened = open(server.url, { from: { epoch: "e", offset: 1 } });
-    const iterator = opened.channel[Symbol.asyncIterator]();
-    // From a greeting in the same epoch and in another, from a message, and from a connection that ends early.
-    const first = (await server.accept())
-      .greet("e", 3)
-      .deliver(4, 7)
-      .greet("f", 2)
-      .deliver(3)
-      .greet("f", 5)
-      .greet("g", 9)
-      .greet("g", 10);
-    assert.deepEqual(await read(iterator, 6), ["gap e 2-3", "e 4", "gap e 5-6", "e 7", "gap e 8-", "f 3"]);
-    assert.deepEqual(await read(iterator, 2), ["gap f 4-5", "gap f 6-"]);
-    first.terminate();
-    assert.deepEqual(await read(iterator, 1), ["gap g 10-10"]);
-    await retry(opened);
-    assert.deepEqual((await server.accept()).resumePoint, { epoch: "g", offset: "10" });
-  });
-
-  it("become a gap beyond the buffer of a slow reader", async () => {
-    const server = await startServer();
-    const { channel } = open(server.url, { maxBufferMessages: 3 });
-    const slow = channel[Symbol.asyncIterator]();
-    const six = arrival(channel, 6);
-    const accepted = (await server.accept()).greet().deliver(1, 2, 3, 4, 5, 6);
-    await six;
-    // The gap grows until the reader takes it.
-    assert.deepEqual(await read(slow, 3), ["e 1", "e 2", "e 3"]);
-    const seven = arrival(channel, 7);
-    accepted.deliver(7);
-    await seven;
-    assert.deepEqual(await read(slow, 1), ["gap e 4-7"]);
-    accepted.deliver(8, 9);
-    assert.deepEqual(await read(slow, 2), ["e 8", "e 9"]);
-    // The server's gap and another epoch stay separate.
-    const two = arrival(channel, 2);
-    accepted
-      .deliver(10, 11, 12, 13)
-      .greet("f", 0)
-      .send({ gap: { epoch: "e", from: 14 } })
-      .deliver(1, 2);
-    await two;
-    assert.deepEqual(await read(slow, 6), ["e 10", "e 11", "e 12", "gap e 13-13", "gap e 14-", "gap f 1-2"]);
-  });
-
-  it("are buffered up to a number of characters, and at least one of them", async () => {
-    const server = await startServer();
-    const { channel } = open(server.url, { maxBufferCharacters: 200 });
-    const slow = channel[Symbol.asyncIterator]();
-    const text = "x".repeat(60);
-    const three = arrival(channel, 3);
-    const accepted = (await server.accept()).greet();
-    accepted.send(...[1, 2, 3].map((offset) => ({ message: text, offset })));
-    await three;
-    assert.deepEqual(await read(slow, 3), ["e 1", "e 2", "gap e 3-3"]);
-    const four = arrival(channel, 4);
-    accepted.send({ message: text.repeat(4), offset: 4 });
-    await four;
-    assert.deepEqual(await read(slow, 1), ["e 4"]);
-    const six = arrival(channel, 6);
-    accepted.send(...[5, 6].map((offset) => ({ message: text, offset })));
-    await six;
-    assert.deepEqual(await read(slow, 2), ["e 5", "e 6"]);
-  });
-
-  it("end with close(), after the buffered ones", async () => {
-    const server = await startServer();
-    const { channel } = open(server.url);
-    const [one, other] = [channel[Symbol.asyncIterator](), channel[Symbol.asyncIterator]()];
-    (await server.accept()).greet().deliver(1, 2);
-    await read(one, 2);
-    const waiting = [one.next(), one.next()];
-    await channel.close();
+  it("continue after a callback throws, whose error is reported as uncaught", async () => {
+    const { connection, accepted, read } = await openSubscribed();
+    const uncaught: unknown[] = [];
+    // The listeners of Mocha would fail the test.
+    const own = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    process.on("uncaughtException", (error) => uncaught.push(error));
+    try {
+      const fail = (): never => {
+        throw new Error("an application error");
+      };
+      const broken = { onMessage: fail, onGap: fail, onSubscribed: fail };
+      connection.channel(ROOM, broken);
+      const { read: readAfter } = join(connection);
+      accepted.deliver(1).gap("e", 2, 3).deliver(4);
+      const texts = ["e 1", "gap e 2-3", "e 4"];
+      assert.deepEqual([await read(3), (await readAfter(4)).slice(1)], [texts, texts]);
+    } finally {
+      process.removeAllListeners("uncaughtException");
+      for (const listener of own) process.on("uncaughtException", listener);
+    }
     assert.deepEqual(
-      (await Promise.all(waiting)).map(({ done }) => done),
-      [true, true],
+      uncaught.map((error) => (error as Error).message),
+      Array.from({ length: 4 }, () => "an application error"),
     );
-    assert.deepEqual(await read(other, 2), ["e 1", "e 2"]);
-    assert.equal((await other.next()).done, true);
-    assert.equal((await channel[Symbol.asyncIterator]().next()).done, true);
   });
 
-  it("end when the reader returns during a wait", async () => {
-    const server = await startServer();
-    const { channel } = open(server.url);
+  it("do not reach channels that leave during a callback, and no channels that join during it", async () => {
+    const { connection, accepted } = await openGreeted();
+    const texts: string[] = [];
+    const first = connection.channel(ROOM, {
+      onMessage: ({ offset }) => {
+        texts.push(`first ${offset}`);
+        if (offset > 1) return;
+        second.leave();
+        connection.channel(ROOM, { onMessage: (message) => texts.push(`third ${message.offset}`) });
+      },
+    });
+    const second = connection.channel(ROOM, { onMessage: ({ offset }) => texts.push(`second ${offset}`) });
+    const barrier = join(connection, "barrier");
+    accepted.subscribed().deliver(1, 2).subscribed("e", 0, "barrier");
+    await barrier.read(1);
+    assert.deepEqual(texts, ["first 1", "first 2", "third 2"]);
+    first.leave();
+  });
+
+  it("end when a callback closes the connection", async () => {
+    for (const frames of [1, 3]) {
+      const { connection, accepted } = await openGreeted();
+      const { read } = join(connection, ROOM, { onMessage: () => void connection.close() });
+      accepted.subscribed().deliver(...Array.from({ length: frames }, (_, index) => index + 1));
+      await read(1);
+      assert.equal(await accepted.closed, 1000);
+      assert.equal(connection.state, "closed");
+    }
+  });
+});
+
+describe("an iterator over a channel", () => {
+  afterEach(tearDown);
+
+  it("begins with the first message, if the channel has no callback for messages", async () => {
+    const { connection, accepted } = await openGreeted();
+    const channel = connection.channel<string>(ROOM, { last: 2 });
+    accepted.subscribed("e", 4).deliver(5, 6);
+    const barrier = join(connection, "barrier");
+    accepted.subscribed("e", 0, "barrier");
+    await barrier.read(1);
+    const seen: unknown[] = [];
+    for await (const { value, offset, gap } of channel) {
+      assert.equal(gap, undefined);
+      seen.push([value, offset]);
+      if (offset === 6) break;
+    }
+    assert.deepEqual(seen, [
+      ["message 5", 5],
+      ["message 6", 6],
+    ]);
+    // A further one begins with the next message.
+    const next = channel[Symbol.asyncIterator]();
+    accepted.deliver(7);
+    assert.deepEqual(await take(next, 1), ["e 7"]);
+  });
+
+  it("begins with the next message, if the channel has a callback for messages", async () => {
+    const { accepted, channel, read } = await openSubscribed();
+    accepted.deliver(1);
+    await read(1);
+    const [one, other] = [channel[Symbol.asyncIterator](), channel[Symbol.asyncIterator]()];
+    accepted.deliver(2).gap("e", 3, 4).deliver(5);
+    const texts = ["e 2", "gap e 3-4", "e 5"];
+    assert.deepEqual([await take(one, 3), await take(other, 3)], [texts, texts]);
+  });
+
+  it("yields a gap for the messages beyond its buffer", async () => {
+    const { accepted, channel, read } = await openSubscribed({ maxBufferMessages: 3 });
+    const slow = channel[Symbol.asyncIterator]();
+    accepted.deliver(1, 2, 3, 4, 5, 6);
+    await read(6);
+    // The gap grows until the reader takes it.
+    assert.deepEqual(await take(slow, 3), ["e 1", "e 2", "e 3"]);
+    accepted.deliver(7);
+    await read(1);
+    assert.deepEqual(await take(slow, 1), ["gap e 4-7"]);
+    accepted.deliver(8, 9);
+    assert.deepEqual(await take(slow, 2), ["e 8", "e 9"]);
+    // The server's gap and another epoch stay separate.
+    accepted.deliver(10, 11, 12, 13).subscribed("f", 0).gap("e", 14).deliver(1, 2);
+    await read(10);
+    assert.deepEqual(await take(slow, 6), ["e 10", "e 11", "e 12", "gap e 13-13", "gap e 14-", "gap f 1-2"]);
+  });
+
+  it("buffers up to a number of characters, and at least one message", async () => {
+    const { accepted, channel, read } = await openSubscribed({ maxBufferCharacters: 200 });
+    const slow = channel[Symbol.asyncIterator]();
+    const text = "x".repeat(50);
+    accepted.send(...[1, 2, 3].map((offset) => ({ channel: ROOM, offset, message: text })));
+    await read(3);
+    assert.deepEqual(await take(slow, 3), ["e 1", "e 2", "gap e 3-3"]);
+    accepted.send({ channel: ROOM, offset: 4, message: text.repeat(4) });
+    await read(1);
+    assert.deepEqual(await take(slow, 1), ["e 4"]);
+  });
+
+  it("ends with the channel, after the buffered messages", async () => {
+    for (const end of ["leave", "close"] as const) {
+      const { connection, accepted, channel, read } = await openSubscribed();
+      const [one, other] = [channel[Symbol.asyncIterator](), channel[Symbol.asyncIterator]()];
+      accepted.deliver(1, 2);
+      await read(2);
+      await take(one, 2);
+      const waiting = [one.next(), one.next()];
+      if (end === "leave") channel.leave();
+      else await connection.close();
+      assert.deepEqual(
+        (await Promise.all(waiting)).map(({ done }) => done),
+        [true, true],
+      );
+      assert.deepEqual(await take(other, 2), ["e 1", "e 2"]);
+      assert.equal((await other.next()).done, true);
+      assert.equal((await channel[Symbol.asyncIterator]().next()).done, true);
+      assert.equal(await channel.closed, undefined);
+    }
+  });
+
+  it("ends when the reader returns during a wait, and the channel continues", async () => {
+    const { accepted, channel, read } = await openSubscribed();
     const iterator = channel[Symbol.asyncIterator]();
     const waiting = iterator.next();
     await iterator.return?.();
     assert.equal((await waiting).done, true);
-    const other = channel[Symbol.asyncIterator]();
-    (await server.accept()).greet().deliver(1);
-    await read(other, 1);
+    accepted.deliver(1);
+    assert.deepEqual(await read(1), ["e 1"]);
     assert.equal((await iterator.next()).done, true);
-    await untilState(channel, "open");
   });
 });

@@ -15,12 +15,25 @@ const NAME = "@pulumi-websocket-server/client";
 
 /** A program that compiles only if the package's types are precise. */
 const PROGRAM = `
-import { connect, type Channel } from "${NAME}";
+import { connect, ClientError, type Channel, type Connection } from "${NAME}";
 
-await using channel: Channel<{ text: string }> = connect<{ text: string }>(process.argv[2] ?? "");
+interface Text { text: string }
+await using connection: Connection = connect(process.argv[2] ?? "");
+const channel: Channel<Text> = connection.channel<Text>("room.7", {
+  last: 50,
+  onMessage: ({ value, from }) => console.error(value.text.length, from?.length),
+});
 // @ts-expect-error: the channel's messages are objects.
 const isChecked = () => channel.publish(1);
-const { offset } = await channel.publish({ text: typeof isChecked });
+const read = async () => {
+  for await (const { value, gap } of channel) {
+    // @ts-expect-error: it may be a gap.
+    value.text;
+    if (gap === undefined) return value.text;
+  }
+  return channel.closed.then((error: ClientError | undefined) => error?.code);
+};
+const { offset } = await channel.publish({ text: typeof isChecked + typeof read });
 process.stdout.write(String(offset));
 `;
 

@@ -5,7 +5,7 @@ import { getDefaultAutoSelectFamilyAttemptTimeout, setDefaultAutoSelectFamilyAtt
 import { WebSocket, WebSocketServer } from "ws";
 
 import { listen } from "../app/support/listen.ts";
-import { open, retry, untilState } from "./support/channel.ts";
+import { join, open, retry } from "./support/connection.ts";
 import { afterwards, tearDown } from "../app/support/teardown.ts";
 
 /** Answers each upgrade with the next status, or the last one, and plain requests with another status. */
@@ -21,27 +21,23 @@ async function startRefusing(
     socket.end(`HTTP/1.1 ${status} No\r\n\r\n`);
   });
   const port = await listen(refusing);
-  return { url: `ws://127.0.0.1:${port}/wss/room`, upgrades: () => upgrades };
+  return { url: `ws://127.0.0.1:${port}/wss`, upgrades: () => upgrades };
 }
 
 describe("a client whose upgrade is refused", () => {
   afterEach(tearDown);
 
-  for (const [status, cause] of [
-    [400, "the channel's name or the query is malformed"],
-    [401, "the token is missing, expired or invalid"],
-    [403, "this origin or this token has no access to the channel"],
-    [404, "the path is not a channel's"],
-    [405, "the path does not support WebSocket"],
-    [426, "the path does not support this WebSocket version"],
-  ] as const) {
+  for (const status of [400, 401, 403, 404, 405, 426]) {
     it(`ends with an error after ${status}`, async () => {
       const server = await startRefusing([status]);
-      const { channel } = open(`${server.url}?secret=1`, { WebSocket });
-      const message = `${server.url} refuses the connection with status ${status}: ${cause}.`;
+      const { connection, events } = open(`${server.url}?secret=1`, { WebSocket });
+      const { channel } = join(connection);
+      const message = `${server.url} refuses the connection with status ${status}.`;
       const published = assert.rejects(channel.publish("lost"), { code: "refused", message });
-      const { error } = await untilState(channel, "closed");
-      assert.deepEqual([error?.name, error?.code, error?.message], ["ChannelError", "refused", message]);
+      const { error, reason } = await events.next("closed");
+      assert.deepEqual([error?.name, error?.code, error?.message], ["ClientError", "refused", message]);
+      assert.equal(reason, message);
+      assert.equal(await channel.closed, error);
       await published;
       assert.equal(server.upgrades(), 1);
     });
@@ -50,8 +46,8 @@ describe("a client whose upgrade is refused", () => {
   for (const status of [429, 500, 503]) {
     it(`retries after ${status}`, async () => {
       const { url } = await startRefusing([status]);
-      const { channel } = open(url, { WebSocket });
-      const { code, reason } = await untilState(channel, "waiting");
+      const { events } = open(url, { WebSocket });
+      const { code, reason } = await events.next("reconnecting");
       assert.deepEqual({ code, reason }, { code: 1006, reason: `Unexpected server response: ${status}` });
     });
   }
@@ -62,7 +58,7 @@ describe("a client whose upgrade is refused", () => {
     const opened = open(server.url, { WebSocket, token: () => `token-${(tokens += 1)}` });
     await retry(opened);
     await retry(opened);
-    assert.equal((await untilState(opened.channel, "closed")).error?.code, "refused");
+    assert.equal((await opened.events.next("closed")).error?.code, "refused");
     assert.equal(tokens, 3);
   });
 
@@ -72,29 +68,29 @@ describe("a client whose upgrade is refused", () => {
     server.once("upgrade", (request, socket, head) => {
       server.on("upgrade", (_request, next) => next.end("HTTP/1.1 404 No\r\n\r\n"));
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        webSocket.send(JSON.stringify({ connection: "ok", epoch: "e", offset: 0, heartbeat: 30 }));
+        webSocket.send(JSON.stringify({ connection: "ok", heartbeat: 30 }));
         webSocket.close(1001, "the server shuts down");
       });
     });
     const port = await listen(server);
     const opened = open(`ws://127.0.0.1:${port}/wss`, { WebSocket });
-    await untilState(opened.channel, "open");
+    await opened.events.next("open");
     await retry(opened);
-    assert.equal((await untilState(opened.channel, "waiting")).reason, "Unexpected server response: 404");
+    assert.equal((await opened.events.next("reconnecting")).reason, "Unexpected server response: 404");
   });
 
   it("ends with an error if the WebSocket reports no status, and a plain request answers 404", async () => {
     const { url } = await startRefusing([404], 404);
-    const { channel } = open(url);
-    assert.equal((await untilState(channel, "waiting")).reason, "");
-    assert.equal((await untilState(channel, "closed")).error?.code, "refused");
+    const { events } = open(url);
+    assert.equal((await events.next("reconnecting")).reason, "");
+    assert.equal((await events.next("closed")).error?.code, "refused");
   });
 
   it("retries after 403 if the WebSocket reports no status", async () => {
     const { url, upgrades } = await startRefusing([403], 426);
     const opened = open(url);
     for (let n = 1; n <= 3; n++) await retry(opened);
-    await untilState(opened.channel, "waiting");
+    await opened.events.next("reconnecting");
     assert.equal(upgrades(), 4);
   });
 
@@ -117,7 +113,7 @@ describe("a client whose upgrade is refused", () => {
         });
       }
     }
-    const { channel } = open("ws://two.test:1", { WebSocket: WithTwoAddresses });
-    assert.equal((await untilState(channel, "waiting")).reason, "ECONNREFUSED");
+    const { events } = open("ws://two.test:1", { WebSocket: WithTwoAddresses });
+    assert.equal((await events.next("reconnecting")).reason, "ECONNREFUSED");
   });
 });

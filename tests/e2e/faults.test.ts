@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import path from "node:path";
-import { connect as openChannel } from "../../client/src/index.ts";
+import { connect as openConnection } from "../../client/src/index.ts";
 import { ask, connect, type GreetedClient } from "../local/support/clients.ts";
 import { SECRET_HEADER, WITH_SECRET, wholePath } from "../local/support/graph.ts";
 import { loadBalancerEdge } from "../local/support/edges.ts";
@@ -126,12 +126,12 @@ describe("faults", () => {
         valkeyServer: emulator === "the stand-in" ? undefined : await requireValkey(this),
         entry: path.join(ROOT, "app", "src", "main.ts"),
       });
-      const channel = openChannel(fixture.stack.urls.websocket, { WebSocket: TrustingWebSocket });
+      const connection = openConnection(fixture.stack.urls.websocket, { WebSocket: TrustingWebSocket });
       try {
-        const before = await channel.publish("before");
+        const before = await connection.publish("/", "before");
         fixture.stack.faults.apply("stop-backplane");
         let isStored = false;
-        const after = channel.publish("after").then((place) => {
+        const after = connection.publish("/", "after").then((place) => {
           isStored = true;
           return place;
         });
@@ -141,7 +141,7 @@ describe("faults", () => {
         fixture.stack.faults.end("stop-backplane");
         assert.notEqual((await after).epoch, before.epoch);
       } finally {
-        await channel.close();
+        await connection.close();
       }
     });
   }

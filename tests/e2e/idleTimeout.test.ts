@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import path from "node:path";
-import { type Channel, connect, type ConnectOptions, type State } from "../../client/src/index.ts";
+import { connect, type Connection, type ConnectOptions, type Reconnecting } from "../../client/src/index.ts";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import { type DeclaredGraph, findResource } from "../../infra/evaluation/graph.ts";
 import { readService } from "../../local/model/service.ts";
@@ -19,14 +19,17 @@ import { TrustingWebSocket } from "../support/localStack.ts";
 const LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer";
 const ABNORMAL_CLOSURE = 1006;
 
+/** The default channel, which the console page reads. */
+const CHANNEL = "/";
+
 const LOAD_BALANCER_EDGE = fullKeys({
   ...EDGE_CONFIGS["a load balancer with a certificate"],
   backplane: "memory",
   maxTasks: "1",
 });
 
-function open(url: string, options: ConnectOptions = {}): Channel<number> {
-  return connect<number>(url, {
+function open(url: string, options: ConnectOptions = {}): Connection {
+  return connect(url, {
     WebSocket: TrustingWebSocket,
     backoffBaseMs: 20,
     backoffCapMs: 20,
@@ -84,25 +87,22 @@ describe("an idle timeout at the load balancer", function () {
           return "any";
         },
       });
-      let hasOpened = false;
-      const losses: State[] = [];
-      reader.on("state", (state) => {
-        hasOpened ||= state.name === "open";
-        if (!hasOpened || state.name !== "waiting" || losses.length === CLOSURES) return;
-        losses.push(state);
-        stored = publisher.publish(losses.length);
+      let isSubscribed = false;
+      const channel = reader.channel<number>(CHANNEL, { onSubscribed: () => (isSubscribed = true) });
+      const losses: Reconnecting[] = [];
+      reader.on("reconnecting", (loss) => {
+        if (!isSubscribed || losses.length === CLOSURES) return;
+        losses.push(loss);
+        stored = publisher.publish(CHANNEL, losses.length);
       });
       const received: number[] = [];
-      for await (const { message, gap } of reader) {
+      for await (const { value, gap } of channel) {
         assert.equal(gap, undefined);
-        received.push(message);
+        received.push(value);
         if (received.length === CLOSURES) break;
       }
       assert.deepEqual(received, [1, 2, 3]);
-      for (const loss of losses) {
-        assert.ok(loss.name === "waiting");
-        assert.equal(loss.code, ABNORMAL_CLOSURE);
-      }
+      for (const { code } of losses) assert.equal(code, ABNORMAL_CLOSURE);
       await Promise.all([reader.close(), publisher.close()]);
     });
 
@@ -116,7 +116,7 @@ describe("an idle timeout at the load balancer", function () {
         const log = page.getByRole("log");
         await log.getByText("Connected to").first().waitFor();
         await log.getByText("code 1006").first().waitFor();
-        await publisher.publish(4711);
+        await publisher.publish(CHANNEL, 4711);
         await log.getByText("Reconnected to").first().waitFor();
         await log.getByText("4711").waitFor();
         assert.equal(await log.getByText("Missed").count(), 0);
@@ -134,9 +134,9 @@ describe("an idle timeout at the load balancer", function () {
     const times = { heartbeatSeconds: 1, idleTimeoutSeconds: declared.idle / declared.heartbeat };
     await using stack = await stackWith(times);
 
-    const channel = open(stack.urls.websocket);
-    const states: string[] = [];
-    channel.on("state", ({ name }) => states.push(name));
+    const connection = open(stack.urls.websocket);
+    let opened = 0;
+    connection.on("open", () => (opened += 1));
     const plain = new TrustingWebSocket(stack.urls.websocket, []);
     await once(plain, "message");
     let closed = false;
@@ -144,10 +144,10 @@ describe("an idle timeout at the load balancer", function () {
 
     const since = performance.now();
     while (performance.now() - since < 1.2 * times.idleTimeoutSeconds * 1000) await once(plain, "ping");
-    await channel.publish(1);
-    assert.deepEqual(states, ["open"]);
+    await connection.publish(CHANNEL, 1);
+    assert.equal(opened, 1);
     assert.equal(closed, false);
     plain.terminate();
-    await channel.close();
+    await connection.close();
   });
 });

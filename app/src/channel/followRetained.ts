@@ -64,11 +64,8 @@ class RetainedFollower implements LogReader {
     if (last === undefined) return;
     this.#end = last.offset + 1;
     if (this.#isReading) return;
-    // The last page can have had some of them.
-    const unread = entries.filter(({ offset }) => offset >= this.#next);
-    if (unread.length === 0) return;
     this.#next = this.#end;
-    this.#reader.entries(unread);
+    this.#reader.entries(entries);
   }
 
   async #readPages(epoch: string): Promise<void> {

@@ -1,6 +1,6 @@
-/** The reason for a rejected publish or the end of a channel. */
-export type ChannelErrorCode =
-  /** The channel was closed before the acknowledgement arrived. A publish that was already sent may be stored. */
+/** The reason for a rejected publish, or for the end of a channel or a connection. */
+export type ClientErrorCode =
+  /** The connection or the channel was closed. A publish that was already sent may be stored. */
   | "closed"
   /** The pending publishes exceed `maxQueueMessages` or `maxQueueBytes`. This publish was not sent. */
   | "queue_full"
@@ -8,6 +8,14 @@ export type ChannelErrorCode =
   | "too_large"
   /** The channel already stores another message with this id; this message was not stored. Ids are random, so this is not expected. */
   | "id_in_use"
+  /** The token does not grant this channel, or not this direction. */
+  | "forbidden"
+  /** The name of the channel is malformed. */
+  | "invalid_channel"
+  /** The connection has the maximum number of subscriptions. */
+  | "too_many_subscriptions"
+  /** The user or the server has the maximum number of channels. */
+  | "too_many_channels"
   /** The URL is malformed, or the page may not connect to it, such as `ws:` from an `https:` page. */
   | "invalid_url"
   /**
@@ -15,26 +23,30 @@ export type ChannelErrorCode =
    * of an upgrade: there, the client detects a wrong address (404) only, and retries after other refusals.
    */
   | "refused"
+  /** The token is a string, and has expired. */
+  | "token_expired"
+  /** The connection with a new token failed. The client tries again, and the present connection stays open. */
+  | "renewal_failed"
   /** The platform has no global WebSocket, and no `WebSocket` option was passed. */
   | "no_websocket"
-  /** An error code of the server, such as `invalid_message`. */
+  /** Another error code of the server, such as `unsafe_number`. */
   | (string & {});
 
 /**
- * The error of a rejected publish, a closed channel or an invalid call of `connect`.
+ * An error of the client or the server.
  * @example
  * try {
- *   await channel.publish({ text: "Hello" });
+ *   await room.publish({ text: "Hello" });
  * } catch (error) {
- *   if (error instanceof ChannelError && error.code === "queue_full") showBusy();
+ *   if (error instanceof ClientError && error.code === "queue_full") showBusy();
  *   else throw error;
  * }
  */
-export class ChannelError extends Error {
-  override readonly name = "ChannelError";
-  readonly code: ChannelErrorCode;
+export class ClientError extends Error {
+  override readonly name = "ClientError";
+  readonly code: ClientErrorCode;
 
-  constructor(code: ChannelErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ClientErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }

@@ -3,7 +3,8 @@ export interface Limits {
   /**
    * Milliseconds. The wait after the n-th consecutive failure is random between 0 and
    * `min(backoffCapMs, backoffBaseMs * 2 ** (n - 1))`: full jitter. After a close code that asks for a later attempt (1008
-   * without a `token`, 1011, 1013 and others), the wait is at least `backoffBaseMs`, and n is at least 4.
+   * without a `token` function, 1011, 1013 and others), the wait is at least `backoffBaseMs`, and n is at least 4. A subscribe
+   * that the server rejected with `rate_limited` or `unavailable` is repeated after such a wait, too.
    * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
    * @default 1000
    */
@@ -17,11 +18,11 @@ export interface Limits {
    */
   readonly connectTimeoutMs: number;
   /**
-   * Milliseconds without an answer to any publish in flight, after which the client replaces the connection. The server's
+   * Milliseconds without an answer to any publish or subscribe, after which the client replaces the connection. The server's
    * WEBSOCKET_PUBLISH_TIMEOUT_SECONDS must be lower.
    * @default 15000
    */
-  readonly ackTimeoutMs: number;
+  readonly answerTimeoutMs: number;
   /** Maximum milliseconds for which `close()` waits for acknowledgements. @default 5000 */
   readonly closeTimeoutMs: number;
   /**
@@ -39,13 +40,19 @@ export interface Limits {
    * @default 943718
    */
   readonly publishBytesPerSecond: number;
-  /** Maximum number of pending publishes, sent or not. Beyond it, `publish` rejects. @default 1000 */
+  /**
+   * Subscribes and unsubscribes in one burst, and in each 30 seconds after it. The server's
+   * WEBSOCKET_SUBSCRIPTIONS_PER_CONNECTION must not be lower.
+   * @default 256
+   */
+  readonly subscribeBurst: number;
+  /** Maximum number of pending publishes of all channels, sent or not. Beyond it, `publish` rejects. @default 1000 */
   readonly maxQueueMessages: number;
   /** Maximum bytes of pending publishes. A single larger publish is rejected with `too_large`. @default 1048576 */
   readonly maxQueueBytes: number;
   /** Maximum messages that an iterator buffers. Further messages become a gap. @default 10000 */
   readonly maxBufferMessages: number;
-  /** Maximum characters of JSON that an iterator buffers. Further messages become a gap. @default 16777216 */
+  /** Maximum characters of JSON that an iterator buffers. Further messages become a gap. @default 4194304 */
   readonly maxBufferCharacters: number;
 }
 
@@ -58,16 +65,17 @@ export const DEFAULT_LIMITS: Limits = {
   backoffBaseMs: 1000,
   backoffCapMs: 30_000,
   connectTimeoutMs: 10_000,
-  ackTimeoutMs: 15_000,
+  answerTimeoutMs: 15_000,
   closeTimeoutMs: 5000,
   maxInFlight: 64,
   publishesPerSecond: 90,
   publishBurst: 100,
   publishBytesPerSecond: 943_718,
+  subscribeBurst: 256,
   maxQueueMessages: 1000,
   maxQueueBytes: 1024 * 1024,
   maxBufferMessages: 10_000,
-  maxBufferCharacters: 16 * 1024 * 1024,
+  maxBufferCharacters: 4 * 1024 * 1024,
 };
 
 /** @throws {RangeError} if a limit is not a number of at least 1; Infinity is allowed. */

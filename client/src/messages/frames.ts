@@ -1,98 +1,147 @@
 /** The frames that the server sends. @see PROTOCOL.md */
-import type { Gap } from "../api/events.ts";
-
-export interface Greeting {
-  readonly kind: "greeting";
-  readonly epoch: string;
-  readonly offset: number;
-  /** Seconds. */
-  readonly heartbeat: number;
-}
+import type { Gap, Opened, Position } from "../api/events.ts";
 
 export interface MessageFrame {
   readonly kind: "message";
-  readonly message: unknown;
+  readonly channel: string;
+  readonly value: unknown;
   readonly offset: number;
+  readonly from: string | undefined;
   /** Characters of the frame. */
   readonly size: number;
 }
 
+export interface AckFrame extends Position {
+  readonly kind: "ack";
+  readonly id: string;
+  readonly isDuplicate: boolean;
+}
+
+export interface ErrorFrame {
+  readonly kind: "error";
+  readonly code: string;
+  readonly message: string;
+  readonly channel: string | undefined;
+  readonly id: string | undefined;
+}
+
 export type Frame =
-  | Greeting
+  | { readonly kind: "greeting"; readonly greeting: Opened }
+  | ({ readonly kind: "subscribed"; readonly channel: string } & Position)
+  | { readonly kind: "unsubscribed"; readonly channel: string }
   | MessageFrame
-  /** Servers of an earlier version send no epoch. */
-  | { readonly kind: "ack"; readonly id: string; readonly epoch: string | undefined; readonly offset: number }
-  | {
-      readonly kind: "error";
-      readonly id: string | undefined;
-      readonly code: string;
-      readonly message: string;
-    }
-  | { readonly kind: "gap"; readonly gap: Gap }
+  | AckFrame
+  | ErrorFrame
+  | { readonly kind: "gap"; readonly channel: string; readonly gap: Gap }
   | { readonly kind: "heartbeat"; readonly seconds: number }
   /** A frame of a later version of the protocol. */
-  | { readonly kind: "unknown" }
-  | { readonly kind: "malformed" };
+  | { readonly kind: "unknown" };
 
-const MALFORMED: Frame = { kind: "malformed" };
-
-export function parseFrame(data: unknown): Frame {
-  if (typeof data !== "string") return MALFORMED;
-  let value: unknown;
+/** Returns undefined if the data is not a frame of the protocol. */
+export function parseFrame(data: unknown): Frame | undefined {
+  if (typeof data !== "string") return undefined;
+  let frame: unknown;
   try {
-    value = JSON.parse(data);
+    frame = JSON.parse(data);
   } catch {
-    return MALFORMED;
+    return undefined;
   }
-  if (!isObject(value)) return MALFORMED;
-  const { connection, message, ack, error, gap, epoch, offset, heartbeat } = value;
-  if ("message" in value) {
-    return isOffset(offset) ? { kind: "message", message, offset, size: data.length } : MALFORMED;
+  if (!isObject(frame)) return undefined;
+  const { connection, subscribed, unsubscribed, channel, ack, error, gap, offset, heartbeat } = frame;
+  if ("message" in frame) {
+    return isString(channel) && isOffset(offset)
+      ? {
+          kind: "message",
+          channel,
+          value: frame["message"],
+          offset,
+          from: optional(frame["from"], isString),
+          size: data.length,
+        }
+      : undefined;
   }
-  if (connection !== undefined) {
-    return typeof epoch === "string" && isOffset(offset) && isInterval(heartbeat)
-      ? { kind: "greeting", epoch, offset, heartbeat }
-      : MALFORMED;
+  if (subscribed !== undefined) {
+    return isString(subscribed) && isPosition(frame)
+      ? { kind: "subscribed", channel: subscribed, epoch: frame.epoch, offset: frame.offset }
+      : undefined;
   }
   if (ack !== undefined) {
-    if (typeof ack !== "string" || !isOffset(offset)) return MALFORMED;
-    return { kind: "ack", id: ack, epoch: typeof epoch === "string" ? epoch : undefined, offset };
+    return isString(ack) && isPosition(frame)
+      ? {
+          kind: "ack",
+          id: ack,
+          epoch: frame.epoch,
+          offset: frame.offset,
+          isDuplicate: frame["duplicate"] === true,
+        }
+      : undefined;
   }
-  if (error !== undefined) return parseError(error);
   if (gap !== undefined) return parseGap(gap);
+  if (error !== undefined) return parseError(error);
+  if (unsubscribed !== undefined) {
+    return isString(unsubscribed) ? { kind: "unsubscribed", channel: unsubscribed } : undefined;
+  }
+  if (connection !== undefined) return parseGreeting(frame);
   if (heartbeat !== undefined) {
-    return isInterval(heartbeat) ? { kind: "heartbeat", seconds: heartbeat } : MALFORMED;
+    return isPositive(heartbeat) ? { kind: "heartbeat", seconds: heartbeat } : undefined;
   }
   return { kind: "unknown" };
 }
 
-function parseError(value: unknown): Frame {
-  if (!isObject(value)) return MALFORMED;
-  const { code, message, id } = value;
+function parseGreeting({ heartbeat, user, expiresIn }: Fields): Frame | undefined {
+  if (!isPositive(heartbeat)) return undefined;
   return {
-    kind: "error",
-    id: typeof id === "string" ? id : undefined,
-    code: String(code),
-    message: String(message),
+    kind: "greeting",
+    greeting: {
+      heartbeat,
+      ...(isString(user) && { user }),
+      ...(isOffset(expiresIn) && { expiresIn }),
+    },
   };
 }
 
-function parseGap(value: unknown): Frame {
-  if (!isObject(value)) return MALFORMED;
-  const { epoch, from, to } = value;
-  if (typeof epoch !== "string" || !isOffset(from)) return MALFORMED;
-  if (to === undefined) return { kind: "gap", gap: { epoch, from } };
-  return isOffset(to) ? { kind: "gap", gap: { epoch, from, to } } : MALFORMED;
+function parseError(value: unknown): Frame | undefined {
+  if (!isObject(value)) return undefined;
+  const { code, message, channel, id } = value;
+  return {
+    kind: "error",
+    code: String(code),
+    message: String(message),
+    channel: optional(channel, isString),
+    id: optional(id, isString),
+  };
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+function parseGap(value: unknown): Frame | undefined {
+  if (!isObject(value)) return undefined;
+  const { channel, epoch, from, to } = value;
+  if (!isString(channel) || !isString(epoch) || !isOffset(from)) return undefined;
+  if (to === undefined) return { kind: "gap", channel, gap: { epoch, from } };
+  return isOffset(to) ? { kind: "gap", channel, gap: { epoch, from, to } } : undefined;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function isObject(value: unknown): value is Fields {
   return typeof value === "object" && value !== null;
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === "string";
 }
 
 function isOffset(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
-function isInterval(value: unknown): value is number {
+function isPosition(frame: Fields): frame is Fields & Position {
+  return isString(frame["epoch"]) && isOffset(frame["offset"]);
+}
+
+function isPositive(value: unknown): value is number {
   return typeof value === "number" && value > 0;
+}
+
+function optional<Value>(value: unknown, is: (value: unknown) => value is Value): Value | undefined {
+  return is(value) ? value : undefined;
 }

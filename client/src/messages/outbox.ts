@@ -1,8 +1,10 @@
-import { ChannelError } from "../api/error.ts";
-import type { Position } from "../api/events.ts";
+import { ClientError } from "../api/error.ts";
+import type { Published } from "../api/events.ts";
 import type { Limits } from "../api/limits.ts";
 import type { Clock } from "../platform/platform.ts";
 import { Timer } from "../platform/timer.ts";
+import type { AckFrame, ErrorFrame } from "./frames.ts";
+import type { RequestWriter } from "./subscriber.ts";
 import { TokenBucket } from "./tokenBucket.ts";
 
 /** Maximum bytes in flight, so that a slow network can keep up. A single publish may be larger. */
@@ -18,29 +20,20 @@ interface Publish {
   readonly id: string;
   readonly frame: string;
   readonly bytes: number;
-  readonly resolve: (position: Position) => void;
+  readonly resolve: (published: Published) => void;
   readonly reject: (reason: unknown) => void;
   readonly removeAbortListener: () => void;
-}
-
-/** The part of a connection that the outbox uses. */
-interface FrameWriter {
-  /** Bytes that the socket has not sent yet. */
-  readonly bufferedAmount: number;
-  send(frame: string): void;
 }
 
 export interface OutboxOptions {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly random: () => number;
-  /** No publish was answered for `ackTimeoutMs`. */
-  readonly onAckTimeout: () => void;
   /** A publish left the outbox. The outbox settles its promise directly after this call. */
   readonly onSettle: () => void;
 }
 
-/** The publishes without an acknowledgement. Each connection sends them again, in the order of the calls. */
+/** The publishes of all channels without an acknowledgement. Each WebSocket sends them again, in the order of the calls. */
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #messageBucket: TokenBucket;
@@ -48,13 +41,10 @@ export class Outbox {
   readonly #nextId = createIdSource();
   readonly #queue = new Map<string, Publish>();
   #queuedBytes = 0;
-  #writer: FrameWriter | undefined;
-  /** Id to bytes of each publish in flight on this connection. It includes aborted ones, as the server processes them. */
+  #writer: RequestWriter | undefined;
+  /** Id to bytes of each publish in flight on this WebSocket. It includes aborted ones, as the server processes them. */
   readonly #inFlight = new Map<string, number>();
   #inFlightBytes = 0;
-  /** The writer's `bufferedAmount` when it was last read. */
-  #bufferedAmount = 0;
-  readonly #ackTimer: Timer;
   /** The outbox sends nothing while this timer runs. */
   readonly #pauseTimer: Timer;
 
@@ -65,9 +55,6 @@ export class Outbox {
     this.#messageBucket = new TokenBucket(publishesPerSecond, publishBurst, clock.now);
     const byteBurst = BYTE_BURST_SECONDS * publishBytesPerSecond;
     this.#byteBucket = new TokenBucket(publishBytesPerSecond, byteBurst, clock.now);
-    this.#ackTimer = new Timer(clock, () => {
-      this.#checkProgress();
-    });
     this.#pauseTimer = new Timer(clock, () => {
       this.flush();
     });
@@ -79,17 +66,17 @@ export class Outbox {
 
   /**
    * Adds a publish.
-   * @throws {ChannelError} `queue_full`, `too_large`.
+   * @throws {ClientError} `queue_full`, `too_large`.
    * @throws {TypeError} if the value has no JSON representation.
    */
-  add(value: unknown, signal: AbortSignal | undefined): Promise<Position> {
+  add(channel: string, value: unknown, signal: AbortSignal | undefined): Promise<Published> {
     // The declared type omits undefined, which is the result for undefined, a function and a symbol.
     const json = JSON.stringify(value) as string | undefined;
     if (json === undefined) {
       throw new TypeError(`\`value\`: got ${typeof value}; expected a value with a JSON representation.`);
     }
     const id = this.#nextId();
-    const frame = `{"publish":${json},"id":"${id}"}`;
+    const frame = `{"publish":${json},"channel":"${channel}","id":"${id}"}`;
     const bytes = new TextEncoder().encode(frame).length;
     this.#checkRoom(bytes);
     return new Promise((resolve, reject) => {
@@ -112,8 +99,8 @@ export class Outbox {
     });
   }
 
-  /** Sends on a new connection from the next `flush` on. */
-  connect(writer: FrameWriter): void {
+  /** Sends on a new WebSocket from the next `flush` on. */
+  connect(writer: RequestWriter): void {
     this.#clearInFlight();
     this.#writer = writer;
   }
@@ -128,7 +115,7 @@ export class Outbox {
   flush(): void {
     const writer = this.#writer;
     if (writer === undefined || this.#pauseTimer.isRunning) return;
-    const { maxInFlight, ackTimeoutMs } = this.#options.limits;
+    const { maxInFlight } = this.#options.limits;
     for (const { id, frame, bytes } of this.#queue.values()) {
       if (this.#inFlight.size >= maxInFlight) break;
       if (this.#inFlight.has(id)) continue;
@@ -142,29 +129,27 @@ export class Outbox {
       this.#byteBucket.take(bytes);
       this.#inFlight.set(id, bytes);
       this.#inFlightBytes += bytes;
-      writer.send(frame);
+      writer.request(frame);
     }
-    this.#bufferedAmount = writer.bufferedAmount;
-    if (this.#inFlight.size > 0 && !this.#ackTimer.isRunning) this.#ackTimer.start(ackTimeoutMs);
   }
 
-  acknowledge(id: string, position: Position): void {
+  acknowledge({ id, epoch, offset, isDuplicate }: AckFrame): void {
     const publish = this.#takeAnswered(id);
     if (publish !== undefined) {
       this.#remove(publish);
-      publish.resolve(position);
+      publish.resolve(isDuplicate ? { epoch, offset, duplicate: true } : { epoch, offset });
     }
     this.flush();
   }
 
-  /** Handles an error of the server. After `unavailable`, the publish stays in the outbox. */
-  handleError(id: string | undefined, code: string, message: string): void {
+  /** Handles an error of the server for a publish. After `unavailable`, the publish stays in the outbox. */
+  onError({ id = "", code, message }: ErrorFrame): void {
     const publish = this.#takeAnswered(id);
     if (publish !== undefined && code === "unavailable") {
       this.#pauseTimer.start(MAX_UNAVAILABLE_PAUSE_MS * (0.5 + 0.5 * this.#options.random()));
     } else if (publish !== undefined) {
       this.#remove(publish);
-      publish.reject(new ChannelError(code, message));
+      publish.reject(new ClientError(code, message));
     }
     this.flush();
   }
@@ -176,14 +161,14 @@ export class Outbox {
     const largest = sent.reduce((one, other) => (other.bytes > one.bytes ? other : one));
     this.#remove(largest);
     largest.reject(
-      new ChannelError(
+      new ClientError(
         "too_large",
         `The server rejects a publish of ${largest.bytes} bytes: it exceeds the server's message limit.`,
       ),
     );
   }
 
-  rejectAll(error: ChannelError): void {
+  rejectAll(error: ClientError): void {
     for (const publish of [...this.#queue.values()]) {
       this.#remove(publish);
       publish.reject(error);
@@ -193,20 +178,20 @@ export class Outbox {
   #checkRoom(bytes: number): void {
     const { maxQueueMessages, maxQueueBytes } = this.#options.limits;
     if (bytes > maxQueueBytes) {
-      throw new ChannelError(
+      throw new ClientError(
         "too_large",
         `\`maxQueueBytes\`: got a publish of ${bytes} bytes; expected at most ${maxQueueBytes}.`,
       );
     }
     if (this.#queue.size >= maxQueueMessages) {
-      throw new ChannelError(
+      throw new ClientError(
         "queue_full",
         `\`maxQueueMessages\`: got a publish after ${this.#queue.size} pending ones; expected at most ${maxQueueMessages}.`,
       );
     }
     const total = this.#queuedBytes + bytes;
     if (total > maxQueueBytes) {
-      throw new ChannelError(
+      throw new ClientError(
         "queue_full",
         `\`maxQueueBytes\`: got ${total} bytes with this publish; expected at most ${maxQueueBytes}.`,
       );
@@ -214,11 +199,12 @@ export class Outbox {
   }
 
   /** The publish that an answer is for, or undefined if it was aborted or answered before. */
-  #takeAnswered(id: string | undefined): Publish | undefined {
-    this.#ackTimer.stop();
-    if (id === undefined) return undefined;
-    this.#inFlightBytes -= this.#inFlight.get(id) ?? 0;
+  #takeAnswered(id: string): Publish | undefined {
+    const bytes = this.#inFlight.get(id);
+    if (bytes === undefined) return undefined;
+    this.#inFlightBytes -= bytes;
     this.#inFlight.delete(id);
+    this.#writer?.onAnswer();
     return this.#queue.get(id);
   }
 
@@ -232,18 +218,6 @@ export class Outbox {
   #clearInFlight(): void {
     this.#inFlight.clear();
     this.#inFlightBytes = 0;
-    this.#ackTimer.stop();
-  }
-
-  /** Without an answer, the connection is dead, unless a slow network still sends what the socket has buffered. */
-  #checkProgress(): void {
-    const bufferedAmount = this.#writer?.bufferedAmount ?? 0;
-    if (bufferedAmount < this.#bufferedAmount) {
-      this.#bufferedAmount = bufferedAmount;
-      this.#ackTimer.start(this.#options.limits.ackTimeoutMs);
-    } else {
-      this.#options.onAckTimeout();
-    }
   }
 }
 

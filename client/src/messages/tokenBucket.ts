@@ -27,4 +27,8 @@ export class TokenBucket {
   take(count: number): void {
     this.#tokens -= Math.min(count, this.#burst);
   }
+
+  drain(): void {
+    this.#tokens = 0;
+  }
 }

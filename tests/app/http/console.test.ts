@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 
 import { launchBrowser } from "../../support/browser.ts";
 import { listen } from "../support/listen.ts";
 import { startServer } from "../support/server.ts";
 import { afterwards, tearDown } from "../support/teardown.ts";
 import type { TestServer } from "../support/server.ts";
+import { authorizer, createKey, sign, startKeyServer } from "../support/tokens.ts";
 
 /** Removes the features that browsers added between Safari 16 and Safari 18.4. */
 const REMOVE_NEW_FEATURES = `
@@ -39,7 +40,7 @@ describe("the client script", () => {
     assert.doesNotMatch(script, /^import /m);
     const exported: unknown = await import(`data:text/javascript,${encodeURIComponent(script)}`);
     assert.ok(typeof exported === "object" && exported !== null);
-    assert.deepEqual(Object.keys(exported).sort(), ["ChannelError", "DEFAULT_LIMITS", "connect"]);
+    assert.deepEqual(Object.keys(exported).sort(), ["ClientError", "DEFAULT_LIMITS", "connect"]);
     const unchanged = await fetch(`${origin}/client.js`, {
       headers: { "If-None-Match": etag, "Cache-Control": "max-age=0" },
     });
@@ -99,7 +100,7 @@ describe("the console page", function () {
     assert.equal(await one.locator("#log [data-kind=own]").count(), 2);
     assert.equal(await one.locator("#log [data-kind=message]").count(), 1);
     assert.equal(await count(one, "Received"), "3");
-    assert.equal(await count(one, "Offset"), "3");
+    assert.equal(await one.locator("#channels .offset").innerText(), "#3");
     assert.equal(await count(one, "Acknowledged"), "2");
     assert.match(await count(one, "Round trip"), /^[\d.]+ ms$/);
   });
@@ -127,23 +128,101 @@ describe("the console page", function () {
     assert.equal(await count(page, "Gaps"), "1");
   });
 
-  it("connects to one channel after another", async () => {
+  const joinChannel = async (page: Page, name: string, withLast = true): Promise<void> => {
+    await page.getByLabel("Name of a channel").fill(name);
+    await page.getByLabel("with the last 50").setChecked(withLast);
+    await page.getByRole("button", { name: "Join" }).click();
+    await entry(page, name, "Subscribed").first().waitFor();
+  };
+
+  /** The log entries of a channel with a text. */
+  const entry = (page: Page, channel: string, text: string): Locator =>
+    page
+      .locator("#log li")
+      .filter({ has: page.locator(".channel", { hasText: channel }) })
+      .filter({ hasText: text });
+
+  async function send(page: Page, channel: string, text: string): Promise<void> {
+    await page.getByLabel("Channel", { exact: true }).selectOption(channel);
+    await page.getByLabel("Message, as JSON").fill(text);
+    await page.getByRole("button", { name: "Send" }).click();
+  }
+
+  it("has several channels on one connection, which it joins and leaves", async () => {
     const server = await startServer();
     const [one, other] = [await openPage(server), await openPage(server)];
-    const address = await one.getByLabel("Server").inputValue();
-    await one.getByLabel("Server").fill(`${address}/room`);
+    const webSockets: unknown[] = [];
+    one.on("websocket", (webSocket) => webSockets.push(webSocket));
     await connect(one);
     await connect(other);
-    await one.getByRole("button", { name: "Send" }).click();
-    await one.getByRole("log").getByText("yours, #1").waitFor();
-    await one.getByRole("button", { name: "Disconnect" }).click();
-    await one.getByRole("button", { name: "Connect", exact: true }).waitFor();
-    await one.getByLabel("Server").fill(address);
-    await connect(one);
-    await one.getByLabel("Message, as JSON").fill('"for both"');
-    await one.getByRole("button", { name: "Send" }).click();
-    await other.getByRole("log").getByText('"for both"').waitFor();
-    assert.equal(await count(other, "Received"), "1");
+    for (const name of ["room.7", "room.8"]) await joinChannel(one, name);
+    await joinChannel(other, "room.7");
+    // The channel that was joined last is the one for new messages.
+    assert.equal(await one.getByLabel("Channel", { exact: true }).inputValue(), "room.8");
+    await send(one, "room.7", '"for room.7"');
+    await entry(one, "room.7", "yours, #1").waitFor();
+    await entry(other, "room.7", "for room.7").waitFor();
+    await send(other, "/", '"for the default channel"');
+    await entry(one, "/", "for the default channel").waitFor();
+    assert.equal(await entry(one, "room.8", "for").count(), 0);
+
+    await one.getByRole("button", { name: "Leave room.7" }).click();
+    await entry(one, "room.7", "Left").waitFor();
+    await send(other, "room.7", '"after the end"');
+    await entry(other, "room.7", "yours, #2").waitFor();
+    await send(other, "/", '"barrier"');
+    await entry(one, "/", "barrier").waitFor();
+    assert.equal(await entry(one, "room.7", "after the end").count(), 0);
+
+    // With the retained messages, and without them.
+    await joinChannel(one, "room.7");
+    await entry(one, "room.7", "after the end").waitFor();
+    assert.equal(await entry(one, "room.7", "for room.7").count(), 2);
+    await one.getByRole("button", { name: "Leave room.7" }).click();
+    await one.getByRole("button", { name: "Clear" }).click();
+    await joinChannel(one, "room.7", false);
+    await entry(one, "room.7", "after #2").waitFor();
+    assert.equal(webSockets.length, 1);
+  });
+
+  it("subscribes to its channels again after it was disconnected", async () => {
+    const page = await openPage();
+    await connect(page);
+    await joinChannel(page, "room.7");
+    await page.getByRole("button", { name: "Disconnect" }).click();
+    await page.getByRole("button", { name: "Connect", exact: true }).waitFor();
+    await page.getByRole("button", { name: "Clear" }).click();
+    await connect(page);
+    for (const name of ["/", "room.7"]) await entry(page, name, "Subscribed").waitFor();
+  });
+
+  it("shows who has sent a message, and the error of a channel that the token does not grant", async () => {
+    const key = await createKey("key");
+    const server = await startServer({}, { authorize: authorizer((await startKeyServer(key)).url) });
+    const [alice, bob] = [await openPage(server), await openPage(server)];
+    for (const [page, sub] of [
+      [alice, "alice"],
+      [bob, "bob"],
+    ] as const) {
+      await page.getByLabel("Token, if required").fill(await sign(key, { sub, channels: ["room.*"] }));
+      await connect(page);
+      await page.getByRole("log").getByText(`as ${sub}`).waitFor();
+      // The default channel.
+      await entry(page, "/", "forbidden").waitFor();
+      await joinChannel(page, "room.7");
+    }
+    assert.equal(await alice.locator("#channels li").count(), 1);
+    await send(alice, "room.7", '"from alice"');
+    await entry(bob, "room.7", "alice, #1").waitFor();
+  });
+
+  it("reports a name that no channel can have", async () => {
+    const page = await openPage();
+    await connect(page);
+    await page.getByLabel("Name of a channel").fill("a/b");
+    await page.getByRole("button", { name: "Join" }).click();
+    await page.getByRole("log").getByText("invalid_channel").waitFor();
+    assert.equal(await page.locator("#channels li").count(), 1);
   });
 
   it("rejects text that is not JSON, and shows the error of a rejected message", async () => {
@@ -161,7 +240,7 @@ describe("the console page", function () {
   it("shows the URL of a failed connection", async () => {
     const page = await openPage();
     // No server listens on the port of tcpmux.
-    const unreachable = "ws://127.0.0.1:1/wss/room";
+    const unreachable = "ws://127.0.0.1:1/wss";
     await page.getByLabel("Server").fill(unreachable);
     await page.getByRole("button", { name: "Connect", exact: true }).click();
     await page.getByRole("log").getByText(`Could not connect to ${unreachable}`).first().waitFor();
@@ -169,14 +248,14 @@ describe("the console page", function () {
     await page.getByText("Disconnected", { exact: true }).first().waitFor();
   });
 
-  it("reports a path that is not a channel's, and does not connect", async () => {
+  it("reports a path that is not the server's, and does not connect", async () => {
     const page = await openPage();
     const { host } = new URL(page.url());
     const log = page.getByRole("log");
-    for (const path of ["/nope", "/wss/a/b", `/wss/${"n".repeat(65)}`]) {
+    for (const path of ["/nope", "/wss/room.7", "/wss/a/b"]) {
       await page.getByLabel("Server").fill(`ws://${host}${path}`);
       await page.getByRole("button", { name: "Connect", exact: true }).click();
-      await log.getByText(`Server: got the path ${path}; expected /wss or /wss/NAME`).waitFor();
+      await log.getByText(`Server: got the path ${path}; expected /wss, and the names`).waitFor();
     }
     await page.getByText("Disconnected", { exact: true }).first().waitFor();
     assert.equal(await log.getByText("Could not connect").count(), 0);

@@ -1,40 +1,37 @@
 /** A WebSocket server on a real port that sends what a test scripts. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createServer } from "node:http";
 import type { IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
 
 import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
 
-import { due } from "../../support/waitUntil.ts";
+import { listen } from "../../app/support/listen.ts";
 import { afterwards } from "../../app/support/teardown.ts";
-
-/** Items that are taken in order; a taker may wait for the next one. */
-class Queue<Item> {
-  readonly #items: Item[] = [];
-  readonly #takers: ((item: Item) => void)[] = [];
-
-  put(item: Item): void {
-    const resolve = this.#takers.shift();
-    if (resolve === undefined) this.#items.push(item);
-    else resolve(item);
-  }
-
-  take(): Promise<Item> {
-    const [item] = this.#items.splice(0, 1);
-    return item === undefined ? new Promise((resolve) => this.#takers.push(resolve)) : Promise.resolve(item);
-  }
-
-  get size(): number {
-    return this.#items.length;
-  }
-}
+import { Queue } from "./queue.ts";
 
 export interface PublishFrame {
   readonly publish: unknown;
+  readonly channel: string;
   readonly id: string;
 }
+
+export interface SubscribeFrame {
+  readonly subscribe: string;
+  readonly epoch?: string;
+  readonly offset?: number;
+  readonly last?: number;
+}
+
+export interface UnsubscribeFrame {
+  readonly unsubscribe: string;
+}
+
+export type ClientFrame = PublishFrame | SubscribeFrame | UnsubscribeFrame;
+
+/** The channel of the tests that need only one. */
+export const ROOM = "room";
 
 /** The server's end of one connection. */
 export class ServerConnection {
@@ -43,27 +40,31 @@ export class ServerConnection {
   /** Resolves with the client's close code. */
   readonly closed: Promise<number>;
   readonly #webSocket: WebSocket;
-  readonly #frames = new Queue<PublishFrame>();
+  readonly #publishes = new Queue<PublishFrame>("a publish of the client");
+  readonly #requests = new Queue<SubscribeFrame | UnsubscribeFrame>("a subscribe of the client");
 
   constructor(webSocket: WebSocket, request: IncomingMessage) {
     this.#webSocket = webSocket;
     this.url = new URL(request.url ?? "", "ws://any");
     this.protocols = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((text) => text.trim());
     this.closed = once(webSocket, "close").then(([code]) => Number(code));
-    webSocket.on("message", (data) => {
-      assert.ok(Buffer.isBuffer(data));
-      this.#frames.put(JSON.parse(data.toString()) as PublishFrame);
+    this.onFrame((frame) => {
+      if ("publish" in frame) this.#publishes.put(frame);
+      else this.#requests.put(frame);
     });
   }
 
-  /** The position in the URL's query. */
-  get resumePoint(): { readonly epoch: string | null; readonly offset: string | null } {
-    const { searchParams } = this.url;
-    return { epoch: searchParams.get("epoch"), offset: searchParams.get("offset") };
+  onFrame(handle: (frame: ClientFrame) => void): void {
+    this.#webSocket.on("message", (data) => {
+      assert.ok(Buffer.isBuffer(data));
+      handle(JSON.parse(data.toString()) as ClientFrame);
+    });
   }
 
-  greet(epoch = "e", offset = 0): this {
-    return this.send({ connection: "ok", epoch, offset, heartbeat: 30 });
+  greet(
+    keys: { readonly user?: string; readonly expiresIn?: number; readonly heartbeat?: number } = {},
+  ): this {
+    return this.send({ connection: "ok", heartbeat: 30, ...keys });
   }
 
   send(...frames: readonly unknown[]): this {
@@ -76,32 +77,49 @@ export class ServerConnection {
     return this;
   }
 
+  subscribed(epoch = "e", offset = 0, channel = ROOM): this {
+    return this.send({ subscribed: channel, epoch, offset });
+  }
+
+  gap(epoch: string, from: number, to?: number): this {
+    return this.send({ gap: { channel: ROOM, epoch, from, to } });
+  }
+
   deliver(...offsets: readonly number[]): this {
-    return this.send(...offsets.map((offset) => ({ message: `message ${offset}`, offset })));
+    return this.deliverTo(ROOM, ...offsets);
   }
 
-  /** @param epoch is absent from the acknowledgements of earlier servers. */
-  ack({ id }: PublishFrame, offset: number, epoch?: string): this {
-    return this.send({ ack: id, epoch, offset });
+  deliverTo(channel: string, ...offsets: readonly number[]): this {
+    return this.send(...offsets.map((offset) => ({ channel, offset, message: `message ${offset}` })));
   }
 
-  reject({ id }: PublishFrame, code: string): this {
-    return this.send({ error: { code, message: "No.", id } });
+  ack({ id, channel }: PublishFrame, offset: number, keys: { readonly duplicate?: true } = {}): this {
+    return this.send({ ack: id, channel, epoch: "e", offset, ...keys });
   }
 
-  nextFrame(): Promise<PublishFrame> {
-    return due(this.takeFrame(), "a frame of the client");
+  reject({ id, channel }: PublishFrame, code: string): this {
+    return this.send({ error: { code, message: "No.", channel, id } });
   }
 
-  /** Waits for the next frame without a limit, because there may be none. */
-  takeFrame(): Promise<PublishFrame> {
-    return this.#frames.take();
+  rejectSubscribe(code: string, channel = ROOM): this {
+    return this.send({ error: { code, message: "No.", channel } });
   }
 
-  async nextFrames(count: number): Promise<readonly PublishFrame[]> {
-    const frames: PublishFrame[] = [];
-    while (frames.length < count) frames.push(await this.nextFrame());
-    return frames;
+  nextPublish(): Promise<PublishFrame> {
+    return this.#publishes.take();
+  }
+
+  nextPublishes(count: number): Promise<readonly PublishFrame[]> {
+    return this.#publishes.takeMany(count);
+  }
+
+  /** Returns the next subscribe or unsubscribe. */
+  nextRequest(): Promise<SubscribeFrame | UnsubscribeFrame> {
+    return this.#requests.take();
+  }
+
+  nextRequests(count: number): Promise<readonly (SubscribeFrame | UnsubscribeFrame)[]> {
+    return this.#requests.takeMany(count);
   }
 
   /** Counts the frames that have arrived and that the test has not taken. */
@@ -109,7 +127,7 @@ export class ServerConnection {
     // The pong arrives after them.
     this.#webSocket.ping();
     await once(this.#webSocket, "pong");
-    return this.#frames.size;
+    return this.#publishes.size + this.#requests.size;
   }
 
   /** Stops reading, so that a Close frame gets no answer. */
@@ -130,28 +148,29 @@ export interface ScriptedServer {
   readonly url: string;
   /** Returns the next connection. */
   accept(): Promise<ServerConnection>;
+  /** The number of connections that the test has not taken. */
+  readonly waiting: number;
 }
 
 export async function startServer(
   onConnection?: (connection: ServerConnection) => void,
-  subprotocol: false | "resume.v1" = "resume.v1",
+  subprotocol: false | "channels.v1" = "channels.v1",
 ): Promise<ScriptedServer> {
-  const server = new WebSocketServer({ host: "127.0.0.1", port: 0, handleProtocols: () => subprotocol });
-  const connections = new Queue<ServerConnection>();
+  const http = createServer();
+  const server = new WebSocketServer({ server: http, handleProtocols: () => subprotocol });
+  const connections = new Queue<ServerConnection>("a connection of the client");
   server.on("connection", (webSocket, request) => {
-    const connection = new ServerConnection(webSocket, request);
-    if (onConnection === undefined) connections.put(connection);
-    else onConnection(connection);
+    (onConnection ?? connections.put)(new ServerConnection(webSocket, request));
   });
-  await once(server, "listening");
-  afterwards(async () => {
+  const port = await listen(http);
+  afterwards(() => {
     for (const client of server.clients) client.terminate();
-    server.close();
-    await once(server, "close");
   });
-  const { port } = server.address() as AddressInfo;
   return {
-    url: `ws://127.0.0.1:${port}/wss/room`,
-    accept: () => due(connections.take(), "a connection of the client"),
+    url: `ws://127.0.0.1:${port}/wss`,
+    accept: () => connections.take(),
+    get waiting() {
+      return connections.size;
+    },
   };
 }

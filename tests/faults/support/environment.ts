@@ -1,14 +1,22 @@
 /** The environment of a fault test: tasks, clients, a store for the message log, and proxies between them. */
-import { unpackRecord } from "../../../app/src/log/record.ts";
+import assert from "node:assert/strict";
+
 import { parseEpoch, parseOffset, ValkeyChannel } from "../../../app/src/log/valkey/valkeyChannel.ts";
 import { runServer, type TestProcess } from "../../app/support/processes.ts";
 import { afterwards } from "../../app/support/teardown.ts";
 import { addressAt, type TestStore } from "../../support/valkey.ts";
-import { type ClientGroup, DEFAULT_CHANNEL, type GroupOptions, type Load } from "./clientGroup.ts";
-import type { Message } from "./deliveryRecord.ts";
+import { due } from "../../support/waitUntil.ts";
+import type { ClientGroup, GroupOptions, Load } from "./clientGroup.ts";
+import {
+  assertOneLog,
+  type Counts,
+  type Message,
+  noCounts,
+  type Report,
+  type Stored,
+} from "./deliveryRecord.ts";
 import { type FaultProxy, startFaultProxy } from "./faultProxy.ts";
 import { type LightGroup, startGroup, startLightGroup } from "./startGroup.ts";
-import { type Figures, type Stored, sum, verify } from "./verify.ts";
 
 export type Task = TestProcess & { readonly port: number };
 
@@ -38,18 +46,20 @@ export const TOLERANT: Liveness = { heartbeatSeconds: 60, timeoutMs: 30_000 };
 /** For the tests with half-open connections, which the client and the server must detect. */
 export const QUICK: Liveness = { heartbeatSeconds: 3, timeoutMs: 4000 };
 
-/** The first one has all clients. */
-const MANY_CHANNELS = [DEFAULT_CHANNEL, ...Array.from({ length: 199 }, (_, n) => `room.${n + 1}`)];
-const MAX_SUBSCRIPTIONS = 20;
-/** With fewer clients, each channel still has about {@link MIN_SUBSCRIBERS} of them. */
-const MIN_SUBSCRIBERS = 10;
-const RATE_PER_CHANNEL = 2;
-
 const PROJECT_CLIENTS = 30;
 /** The other clients only listen: no missing acknowledgement shows them that a connection is dead. */
 const PROJECT_PUBLISHERS = PROJECT_CLIENTS / 2;
-const LIGHT_PUBLISHERS = 50;
+const LIGHT_PUBLISHERS = 10;
+const LIGHT_LOAD: Load = { messagesPerSecond: 40, paddingBytes: 20 };
 const PROJECT_LOAD: Load = { messagesPerSecond: 15, paddingBytes: 20 };
+
+/** Time after the faults until every message must be acknowledged, and then until it must be delivered. */
+const SETTLE_TIMEOUT_MS = 60_000;
+
+export interface Figures extends Counts {
+  readonly messages: number;
+  readonly closes: Readonly<Record<number, number>>;
+}
 
 export interface EnvironmentOptions {
   /** Light clients of the test. */
@@ -68,21 +78,20 @@ export interface FaultEnvironment {
   /** Between the clients and the tasks, in place of the load balancer. */
   readonly clientProxy: FaultProxy;
   readonly startTask: (env?: Record<string, string>) => Promise<Task>;
-  /** Connects the light clients of the test, and 30 clients of the project. */
+  /** Connects the light clients of the test and 30 channels of the project's client. */
   connectClients(): Promise<void>;
-  /**
-   * Adds light clients, by default with the channels of `connectClients`. They publish only if the test calls `publish` of the
-   * group.
-   */
-  addGroup(options: Omit<GroupOptions, "url" | "timeoutMs">): Promise<LightGroup>;
+  /** Adds light clients. They publish only if the test calls `publish` of the group. */
+  addGroup(
+    options: Pick<GroupOptions, "name" | "readers" | "publishers"> & { channel?: string },
+  ): Promise<LightGroup>;
   /** The clients of `connectClients` publish until `verify`. */
   publish(): Promise<void>;
   /**
-   * Stops publishing and waits until every message is acknowledged and delivered to every subscriber. Then compares everything
-   * that the clients received with each other and with the stored logs.
-   * @param groups all groups of their channels. @default those with the channels of `connectClients`
+   * Stops publishing and waits until every message is acknowledged and delivered to every client. Then compares everything
+   * that the clients received with each other and with the stored log.
+   * @param channel @default the one of `connectClients`
    */
-  verify(groups?: readonly ClientGroup[]): Promise<Figures>;
+  verify(channel?: string): Promise<Figures>;
   /** What the clients of `connectClients` have received so far. */
   figures(): Promise<Omit<Figures, "messages">>;
 }
@@ -101,8 +110,7 @@ export async function startEnvironment(
   const clientProxy = await startFaultProxy({ targets: [], random });
   afterwards(() => clientProxy.close());
   const url = `ws://127.0.0.1:${clientProxy.port}/wss`;
-  const channels = MANY_CHANNELS.slice(0, Math.ceil((clients * MAX_SUBSCRIPTIONS) / 2 / MIN_SUBSCRIBERS));
-  const shared: ClientGroup[] = [];
+  const groups = new Map<string, ClientGroup[]>([["", []]]);
   let connected: readonly ClientGroup[] = [];
 
   const startTask = async (env: Record<string, string> = {}): Promise<Task> => {
@@ -124,71 +132,103 @@ export async function startEnvironment(
     startTask,
     async connectClients() {
       connected = await Promise.all([
-        startLightGroup({
-          url,
-          clients,
-          publishers: LIGHT_PUBLISHERS,
-          channels,
-          maxSubscriptions: MAX_SUBSCRIPTIONS,
-          name: "light",
-          timeoutMs,
-        }),
+        startLightGroup({ url, readers: clients, publishers: LIGHT_PUBLISHERS, name: "light", timeoutMs }),
         startGroup({
           url,
-          clients: PROJECT_CLIENTS,
+          readers: PROJECT_CLIENTS,
           publishers: PROJECT_PUBLISHERS,
           name: "client",
           timeoutMs,
         }),
       ]);
-      shared.push(...connected);
+      groups.get("")?.push(...connected);
     },
-    async addGroup(options) {
-      const isShared = options.channels === undefined;
-      const standard = isShared ? { channels, maxSubscriptions: MAX_SUBSCRIPTIONS } : {};
-      const group = await startLightGroup({ ...standard, ...options, url, timeoutMs });
-      if (isShared) shared.push(group);
+    async addGroup({ channel = "", ...options }) {
+      const group = await startLightGroup({
+        ...options,
+        timeoutMs,
+        url: channel === "" ? url : `${url}/${channel}`,
+      });
+      groups.set(channel, [...(groups.get(channel) ?? []), group]);
       return group;
     },
     async publish() {
-      const lightLoad: Load = {
-        messagesPerSecond: 25,
-        othersPerSecond: channels.length * RATE_PER_CHANNEL,
-        renewalsPerSecond: clients / 10,
-        paddingBytes: 20,
-      };
-      await Promise.all(connected.map((group, n) => group.publish(n === 0 ? lightLoad : PROJECT_LOAD)));
+      await Promise.all(connected.map((group, n) => group.publish(n === 0 ? LIGHT_LOAD : PROJECT_LOAD)));
     },
-    verify: (groups = shared) => verify(groups, (names) => readAll(store, names)),
+    verify: (channel = "") => verify(groups.get(channel) ?? [], () => readStored(store, channel)),
     async figures() {
       return sum(await Promise.all(connected.map((group) => group.report())));
     },
   };
 }
 
-async function readAll(store: TestStore, channels: readonly string[]): Promise<ReadonlyMap<string, Stored>> {
-  return new Map(
-    await Promise.all(channels.map(async (channel) => [channel, await readStored(store, channel)] as const)),
-  );
+/**
+ * Stops publishing, waits until every message is acknowledged and delivered, and compares everything that the clients received.
+ * @param groups all groups of the channel.
+ * @param read the log, when every message is acknowledged. @default what the clients have published
+ */
+export async function verify(
+  groups: readonly ClientGroup[],
+  read: () => Promise<Stored> = () => readAcknowledged(groups),
+): Promise<Figures> {
+  const all = (what: string, act: (group: ClientGroup) => Promise<void>): Promise<unknown> => {
+    const waiting = new Set(groups.map(({ name }) => name));
+    const ended = groups.map(async (group) => {
+      await act(group);
+      waiting.delete(group.name);
+    });
+    return due(Promise.all(ended), () => `every ${what} of ${[...waiting].join(", ")}`, SETTLE_TIMEOUT_MS);
+  };
+  await all("acknowledgement", (group) => group.settle());
+  const stored = await read();
+  await all("delivery", (group) => group.reach(stored.end));
+  const reports = await Promise.all(groups.map((group) => group.report()));
+  assertOneLog(reports, stored);
+  return { ...sum(reports), messages: stored.end.offset };
+}
+
+/** The log according to the acknowledgements, for a test that cannot read the store. */
+async function readAcknowledged(groups: readonly ClientGroup[]): Promise<Stored> {
+  const reports = await Promise.all(groups.map((group) => group.report()));
+  const acknowledged = reports.flatMap((report) => report.acknowledged);
+  const [end, ...others] = acknowledged.toSorted((one, other) => other.offset - one.offset);
+  assert.ok(end !== undefined, "no message was acknowledged");
+  for (const { epoch } of others) assert.equal(epoch, end.epoch, "the log began again");
+  return { end, ids: new Map(acknowledged.map(({ offset, id }) => [offset, id])) };
 }
 
 async function readStored(store: TestStore, channel: string): Promise<Stored> {
-  const { key } = new ValkeyChannel(channel === DEFAULT_CHANNEL ? "" : channel);
   // The form of an XRANGE reply.
-  const entries = (await store.command("XRANGE", key, "-", "+")) as readonly [
+  const entries = (await store.command("XRANGE", new ValkeyChannel(channel).key, "-", "+")) as readonly [
     id: string,
-    fields: readonly [name: string, record: string],
+    fields: readonly [name: string, payload: string],
   ][];
   const ids = new Map<number, string>();
-  for (const [id, [, record]] of entries) {
-    // The entry that begins a stream has no record.
-    if (record !== "") ids.set(parseOffset(id), (JSON.parse(unpackRecord(record).payload) as Message).id);
+  for (const [id, [, payload]] of entries) {
+    // The entry that begins a stream has no payload.
+    if (payload !== "") ids.set(parseOffset(id), (JSON.parse(payload) as Message).id);
   }
-  const last = entries.at(-1)?.[0];
-  return {
-    end: last === undefined ? undefined : { epoch: parseEpoch(last), offset: parseOffset(last) },
-    ids,
-  };
+  const last = entries.at(-1)?.[0] ?? assert.fail("the channel has no stored message");
+  return { end: { epoch: parseEpoch(last), offset: parseOffset(last) }, ids };
+}
+
+function sum(reports: readonly Report[]): Omit<Figures, "messages"> {
+  const closes: Record<number, number> = {};
+  const all = noCounts();
+  for (const { counts, closes: own } of reports) {
+    all.readers += counts.readers;
+    all.deliveries += counts.deliveries;
+    all.reconnects += counts.reconnects;
+    all.lost += counts.lost;
+    all.reportedMissing += counts.reportedMissing;
+    all.duplicates += counts.duplicates;
+    all.openGaps += counts.openGaps;
+    all.contradictions.push(...counts.contradictions);
+    all.longestPauseMs = Math.max(all.longestPauseMs, counts.longestPauseMs);
+    for (const [code, count] of Object.entries(own))
+      closes[Number(code)] = (closes[Number(code)] ?? 0) + count;
+  }
+  return { ...all, closes };
 }
 
 /** Mulberry32. @returns numbers of at least 0 and less than 1. */

@@ -4,14 +4,17 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-import { type Channel, connect } from "../../../client/src/index.ts";
+import { connect, type Connection } from "../../../client/src/index.ts";
 import { afterwards } from "../../app/support/teardown.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
-import { atRate, type ClientGroup, DEFAULT_CHANNEL, type GroupOptions } from "./clientGroup.ts";
+import { atRate, type ClientGroup, type GroupOptions } from "./clientGroup.ts";
 import { type Acknowledged, DeliveryRecord, type Message, Reader, type Report } from "./deliveryRecord.ts";
 import type { Order } from "./lightClients.ts";
 
 const LIGHT_CLIENTS = fileURLToPath(new URL("lightClients.ts", import.meta.url));
+
+/** The channel of the light clients, too. */
+const CHANNEL = "/";
 
 const BACKOFF = { backoffBaseMs: 200, backoffCapMs: 2000 };
 const PUBLISH_INTERVAL_MS = 50;
@@ -25,7 +28,7 @@ export interface LightGroup extends ClientGroup {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Starts light clients in a child process. Resolves when all their subscriptions have begun. */
+/** Starts light clients in a child process. Resolves when each has received its greeting. */
 export async function startLightGroup(options: GroupOptions): Promise<LightGroup> {
   const child = fork(LIGHT_CLIENTS, { execArgv: [] });
   afterwards(() => child.kill("SIGKILL"));
@@ -44,58 +47,55 @@ export async function startLightGroup(options: GroupOptions): Promise<LightGroup
   await order({ do: "open", ...options });
   return {
     name: options.name,
-    channels: options.channels ?? [DEFAULT_CHANNEL],
     kill: (signal) => child.kill(signal),
     publish: (load) => order({ do: "publish", ...load }),
     settle: () => order({ do: "settle" }),
-    reach: (ends) => order({ do: "reach", ends }),
+    reach: (end) => order({ do: "reach", ...end }),
     report: () => send({ do: "report" }),
   };
 }
 
-/** Starts clients of the project, each with the default channel. Resolves when each is open. */
-export async function startGroup(
-  options: Omit<GroupOptions, "channels" | "maxSubscriptions">,
-): Promise<ClientGroup> {
-  const { url, clients: count, publishers, name, timeoutMs } = options;
+/** Starts channels of the project's client. Resolves when each is open. */
+export async function startGroup(options: GroupOptions): Promise<ClientGroup> {
+  const { url, readers, publishers, name, timeoutMs } = options;
   const record = new DeliveryRecord();
-  record.counts.clients = count;
   const acknowledged: Acknowledged[] = [];
   const closes: Record<number, number> = {};
   let failure: unknown;
-  const clients = Array.from({ length: count }, () => {
-    const channel = connect<Message>(url, {
+  const clients = Array.from({ length: readers }, () => {
+    const connection = connect(url, {
       ...BACKOFF,
       connectTimeoutMs: timeoutMs,
-      ackTimeoutMs: timeoutMs,
+      answerTimeoutMs: timeoutMs,
     });
-    const reader = new Reader(record.channel(DEFAULT_CHANNEL));
-    channel.on("message", ({ message, offset }) => {
-      reader.message(message, offset);
+    const reader = new Reader(record);
+    connection.channel<Message>(CHANNEL, {
+      onMessage: ({ value, offset }) => {
+        reader.message(value, offset);
+      },
+      onGap: (gap) => {
+        reader.gap(gap);
+      },
+      onSubscribed: (position) => {
+        reader.greeted(position);
+      },
     });
-    channel.on("gap", (gap) => {
-      reader.gap(gap);
+    connection.on("reconnecting", ({ code = 0 }) => {
+      closes[code] = (closes[code] ?? 0) + 1;
     });
-    channel.on("state", (state) => {
-      if (state.name === "open") {
-        if (reader.position?.epoch === state.epoch) record.counts.reconnects += 1;
-        reader.subscribed(state);
-      }
-      if (state.name === "waiting") closes[state.code ?? 0] = (closes[state.code ?? 0] ?? 0) + 1;
-    });
-    return { channel, reader };
+    return { connection, reader };
   });
   let publishing: NodeJS.Timeout | undefined;
   let published = 0;
   afterwards(() => {
     clearInterval(publishing);
-    for (const { channel } of clients) void channel.close();
+    for (const { connection } of clients) void connection.close();
   });
 
-  const publish = (channel: Channel<Message>, padding: string): void => {
+  const publish = (connection: Connection, padding: string): void => {
     const id = `${name}-${(published += 1)}`;
-    channel.publish({ id, padding }).then(
-      (position) => acknowledged.push({ id, channel: DEFAULT_CHANNEL, ...position }),
+    connection.publish(CHANNEL, { id, padding }).then(
+      (position) => acknowledged.push({ id, ...position }),
       (error: unknown) => (failure = error),
     );
   };
@@ -110,22 +110,19 @@ export async function startGroup(
 
   return {
     name,
-    channels: [DEFAULT_CHANNEL],
     publish({ messagesPerSecond, paddingBytes }) {
       const padding = "x".repeat(paddingBytes);
       publishing = atRate(messagesPerSecond, PUBLISH_INTERVAL_MS, (count) => {
-        const channel = clients[count % publishers]?.channel;
-        if (channel !== undefined && channel.pending < MAX_PENDING) publish(channel, padding);
+        const connection = clients[count % publishers]?.connection;
+        if (connection !== undefined && connection.pending < MAX_PENDING) publish(connection, padding);
       });
       return Promise.resolve();
     },
     async settle() {
       clearInterval(publishing);
-      await all(({ channel }) => channel.pending === 0);
+      await all(({ connection }) => connection.pending === 0);
     },
-    async reach({ [DEFAULT_CHANNEL]: end }) {
-      if (end !== undefined) await all(({ reader }) => reader.isAt(end));
-    },
-    report: () => Promise.resolve({ counts: record.counts, logs: record.logs, acknowledged, closes }),
+    reach: (end) => all(({ reader }) => reader.isAt(end)),
+    report: () => Promise.resolve({ counts: record.counts, log: record.log, acknowledged, closes }),
   };
 }

@@ -156,7 +156,8 @@ describe("the local backplane", function () {
       valkeyServer: await requireValkey(this),
       entry: path.join(ROOT, "app", "src", "main.ts"),
     });
-    const channel = connect(fixture.stack.urls.websocket, { WebSocket: TrustingWebSocket });
+    const connection = connect(fixture.stack.urls.websocket, { WebSocket: TrustingWebSocket });
+    const channel = connection.channel("/", { last: 1 });
     const messages = channel[Symbol.asyncIterator]();
     try {
       await channel.publish("before");
@@ -168,10 +169,10 @@ describe("the local backplane", function () {
       assert.equal(again.port, port);
       await published;
       const seen: unknown[] = [];
-      while (seen.at(-1) !== "after") seen.push((await messages.next()).value?.message);
+      while (seen.at(-1) !== "after") seen.push((await messages.next()).value?.value);
       assert.equal(seen[0], "before");
     } finally {
-      await channel.close();
+      await connection.close();
     }
   });
 

@@ -1,11 +1,11 @@
-import { ChannelError, messageOf } from "../api/error.ts";
+import { ClientError, messageOf } from "../api/error.ts";
 import type { Loss } from "../api/events.ts";
+import type { ConnectOptions } from "../api/options.ts";
 import type { Clock, WebSocketConstructor, WebSocketLike } from "../platform/platform.ts";
 import { Timer } from "../platform/timer.ts";
+import { CLOSE_NORMAL } from "./closeCodes.ts";
 
-export const SUBPROTOCOL = "resume.v1";
-
-const CLOSE_NORMAL = 1000;
+export const SUBPROTOCOL = "channels.v1";
 
 /** The characters of a subprotocol. @see https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2 */
 const SUBPROTOCOL_TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
@@ -13,30 +13,30 @@ const SUBPROTOCOL_TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 /** The error message of `ws` that contains the status of a refused upgrade. Browsers do not report the status. */
 const REFUSED_UPGRADE = /^Unexpected server response: (\d{3})$/;
 
-export interface ConnectionOptions {
+export interface SocketOptions {
   readonly url: URL;
   readonly WebSocket: WebSocketConstructor;
-  readonly token: (() => string | Promise<string>) | undefined;
+  readonly token: ConnectOptions["token"];
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly onData: (data: unknown) => void;
   /** @param status the HTTP status of a refused upgrade, if the WebSocket reports it, or else NaN. */
   readonly onLoss: (loss: Loss, status: number) => void;
   /** The platform permanently rejects the URL. */
-  readonly onInvalidUrl: (error: ChannelError) => void;
+  readonly onInvalidUrl: (error: ClientError) => void;
 }
 
-/** One attempt to connect and, if it succeeds, the connection. After `close`, it calls no callback. */
-export class Connection {
-  readonly #options: ConnectionOptions;
+/** One attempt to connect and, if it succeeds, the WebSocket. After `close`, it calls no callback. */
+export class Socket {
+  readonly #options: SocketOptions;
   /** By the clock that continues while the machine sleeps. */
   readonly #startedAt: number;
   readonly #timer: Timer;
   #openedAt: number | undefined;
-  #socket: WebSocketLike | undefined;
+  #webSocket: WebSocketLike | undefined;
   #isClosed = false;
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: SocketOptions) {
     const { clock, timeoutMs, onLoss } = options;
     this.#options = options;
     this.#startedAt = clock.date();
@@ -51,20 +51,21 @@ export class Connection {
     return this.#options.clock.date() - this.#startedAt;
   }
 
-  /** Milliseconds since the first greeting; 0 before it. */
-  get openMs(): number {
-    return this.#openedAt === undefined ? 0 : this.#options.clock.now() - this.#openedAt;
+  /** Milliseconds since the greeting; undefined before it. */
+  get openMs(): number | undefined {
+    return this.#openedAt === undefined ? undefined : this.#options.clock.now() - this.#openedAt;
   }
 
   get bufferedAmount(): number {
-    return this.#socket?.bufferedAmount ?? 0;
+    return this.#webSocket?.bufferedAmount ?? 0;
   }
 
   async open(): Promise<void> {
     const { url, WebSocket, token, onData, onLoss, onInvalidUrl } = this.#options;
     const protocols = [SUBPROTOCOL];
     try {
-      const value = await token?.();
+      // Without a token, too, so that the caller of `connect` can add its listeners.
+      const value = await (typeof token === "function" ? token() : token);
       if (value !== undefined) protocols.push(`bearer.${checkToken(value)}`);
     } catch (error) {
       if (!this.#isClosed) onLoss({ reason: `no token: ${messageOf(error)}` }, NaN);
@@ -72,27 +73,27 @@ export class Connection {
     }
     if (this.#isClosed) return;
 
-    let socket;
+    let webSocket;
     try {
-      socket = new WebSocket(url.href, protocols);
+      webSocket = new WebSocket(url.href, protocols);
     } catch (error) {
       if (isUrlError(error)) {
-        onInvalidUrl(new ChannelError("invalid_url", messageOf(error), { cause: error }));
+        onInvalidUrl(new ClientError("invalid_url", messageOf(error), { cause: error }));
       } else {
         onLoss({ reason: `no WebSocket: ${messageOf(error)}` }, NaN);
       }
       return;
     }
-    this.#socket = socket;
-    socket.addEventListener("message", ({ data }) => {
+    this.#webSocket = webSocket;
+    webSocket.addEventListener("message", ({ data }) => {
       if (!this.#isClosed) onData(data);
     });
     // The close event follows, and its reason is only the peer's.
     let failure = "";
-    socket.addEventListener("error", (event) => {
+    webSocket.addEventListener("error", (event) => {
       failure = describeFailure(event);
     });
-    socket.addEventListener("close", ({ code, reason }) => {
+    webSocket.addEventListener("close", ({ code, reason }) => {
       if (this.#isClosed) return;
       onLoss({ code, reason: reason === "" ? failure : reason }, Number(REFUSED_UPGRADE.exec(failure)?.[1]));
     });
@@ -104,15 +105,15 @@ export class Connection {
   }
 
   send(frame: string): void {
-    this.#socket?.send(frame);
+    this.#webSocket?.send(frame);
   }
 
   /** @param isDead whether the server is expected to send no Close frame. Some WebSockets wait for one. */
   close({ isDead }: { readonly isDead: boolean }): void {
     this.#isClosed = true;
     this.#timer.stop();
-    this.#socket?.close(CLOSE_NORMAL);
-    if (isDead) this.#socket?.terminate?.();
+    this.#webSocket?.close(CLOSE_NORMAL);
+    if (isDead) this.#webSocket?.terminate?.();
   }
 }
 

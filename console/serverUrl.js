@@ -2,11 +2,11 @@
 
 const SCHEMES = ["ws", "wss", "http", "https"];
 
-/** The paths of channels. @see PROTOCOL.md */
-const CHANNEL_PATH = /^\/wss(?:\/|\/(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64})?$/;
+/** The path of the server. @see PROTOCOL.md */
+const SERVER_PATH = /^\/wss\/?$/;
 
 /**
- * Returns what is wrong with the URL of a channel, or undefined. The page checks it before it connects, because a browser does
+ * Returns what is wrong with the URL of a server, or undefined. The page checks it before it connects, because a browser does
  * not report why a server refuses a connection.
  */
 export function findUrlProblem(text) {
@@ -20,6 +20,6 @@ export function findUrlProblem(text) {
   } catch {
     return `Server: got ${text}; expected a valid URL.`;
   }
-  if (CHANNEL_PATH.test(path)) return undefined;
-  return `Server: got the path ${path}; expected /wss or /wss/NAME with a name of 1 to 64 letters, digits, ".", "_", "~" and "-".`;
+  if (SERVER_PATH.test(path)) return undefined;
+  return `Server: got the path ${path}; expected /wss, and the names of channels below.`;
 }
