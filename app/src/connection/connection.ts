@@ -190,6 +190,18 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
     if (!isSettled) this.pauseIfBehind();
   }
 
+  /** Counts a publish that begins later, by {@link publishHeld}. */
+  protected hold(publish: Publish): void {
+    this.#publishes ??= new Publishes(this.context);
+    this.#publishes.hold(publish);
+    this.pauseIfBehind();
+  }
+
+  protected publishHeld(publish: Publish, settle: (result: PublishResult) => void): void {
+    this.#publishes?.release(publish);
+    this.publish(publish, settle);
+  }
+
   /** Number of publishes without a result. */
   protected get publishing(): number {
     return this.#publishes?.pending ?? 0;

@@ -89,6 +89,15 @@ export class Publishes {
     return false;
   }
 
+  /** Counts a publish that begins later. {@link release} must be called before. */
+  hold({ json }: Publish): void {
+    this.#add(1, json.length);
+  }
+
+  release({ json }: Publish): void {
+    this.#add(-1, -json.length);
+  }
+
   #add(publishes: number, bytes: number): void {
     this.#pending += publishes;
     this.#pendingBytes += bytes;

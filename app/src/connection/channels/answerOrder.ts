@@ -18,8 +18,8 @@ export interface SlotOwner {
 /** Keeps the answers to the requests of one client in the order of the requests, for each channel. */
 export class AnswerOrder {
   readonly #owner: SlotOwner;
-  /** By channel, the slots that wait. No list is empty. */
-  readonly #waiting = new Map<string, Slot[]>();
+  /** By channel, the slots that wait. No list is empty. `undefined` until a slot waits. */
+  #waiting: Map<string, Slot[]> | undefined;
   #size = 0;
 
   constructor(owner: SlotOwner) {
@@ -34,6 +34,7 @@ export class AnswerOrder {
   /** Begins a request that has no answer yet. {@link settle} must be called once for it. */
   begin(channel: string, subscription?: Subscription): Slot {
     const slot: Slot = { channel, answers: undefined, subscription };
+    this.#waiting ??= new Map();
     const waiting = this.#waiting.get(channel);
     if (waiting === undefined) this.#waiting.set(channel, [slot]);
     else waiting.push(slot);
@@ -44,20 +45,21 @@ export class AnswerOrder {
   /** Answers a request, as soon as those before it have been answered. */
   settle(slot: Slot, ...answers: readonly ServerMessage[]): void {
     slot.answers = answers;
-    const waiting = this.#waiting.get(slot.channel);
+    const waiting = this.#waiting?.get(slot.channel);
     if (waiting?.[0]?.answers === undefined) return;
     let settled = 0;
     for (const each of waiting) {
       if (each.answers === undefined) break;
       settled += 1;
     }
-    if (settled === waiting.length) this.#waiting.delete(slot.channel);
+    if (settled === waiting.length) this.#waiting?.delete(slot.channel);
     this.#size -= settled;
     for (const each of waiting.splice(0, settled)) this.#owner.onAnswered(each);
   }
 
-  /** Whether a request of the channel waits. */
-  has(channel: string): boolean {
-    return this.#waiting.has(channel);
+  /** Answers a request that has a result already. */
+  answer(channel: string, ...answers: readonly ServerMessage[]): void {
+    if (this.#waiting?.has(channel) === true) this.settle(this.begin(channel), ...answers);
+    else if (answers.length > 0) this.#owner.onAnswered({ channel, answers, subscription: undefined });
   }
 }

@@ -42,12 +42,13 @@ export function errorIn(channel: string, { code, message }: ErrorBody, id?: stri
   return id === undefined ? { code, message, channel } : { code, message, channel, id };
 }
 
-/** Returns the answer to a publish, if there is one. */
-export function answerTo(publish: Publish, result: PublishResult): ServerMessage | undefined {
+/** Returns the answers to a publish: one, or none if a publish without an id is stored. */
+export function answersTo(publish: Publish, result: PublishResult): readonly ServerMessage[] {
   const { id } = publish;
   const channel = toWireName(publish.channel);
-  if (isError(result)) return { error: errorIn(channel, result, id) };
-  if (id === undefined) return undefined;
+  if (isError(result)) return [{ error: errorIn(channel, result, id) }];
+  if (id === undefined) return [];
   const { epoch, offset, duplicate } = result;
-  return duplicate ? { ack: id, channel, epoch, offset, duplicate } : { ack: id, channel, epoch, offset };
+  const ack = { ack: id, channel, epoch, offset };
+  return [duplicate ? { ...ack, duplicate } : ack];
 }

@@ -30,8 +30,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   readonly #access: Access;
   readonly #subscriptions = new Subscriptions();
   readonly #readable = new ReadableList();
-  /** `undefined` until a request has to wait for its answer. */
-  #order: AnswerOrder | undefined;
+  readonly #order = new AnswerOrder(this);
 
   /** Neither reads nor writes before {@link start}. */
   constructor(socket: Socket, access: Access, client: ClientIdentity, context: ConnectionContext) {
@@ -79,7 +78,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
         break;
       case "invalid":
         metrics.count("publishesRefused", message.error.code);
-        this.#answerIn(message.error.channel ?? "", { error: message.error });
+        this.#order.answer(message.error.channel ?? "", { error: message.error });
         break;
     }
   }
@@ -104,7 +103,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   }
 
   protected get waiting(): number {
-    return this.#order?.size ?? 0;
+    return this.#order.size;
   }
 
   protected greet(): void {
@@ -140,34 +139,45 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   }
 
   protected release(): void {
-    for (const subscription of this.#subscriptions.all()) {
-      this.#abort(subscription);
-      this.#remove(subscription);
-    }
+    for (const subscription of this.#subscriptions.all()) this.#end(subscription);
   }
 
   #publish(publish: Publish): void {
     const channel = toWireName(publish.channel);
     if (!this.#access.rightsIn(publish.channel).canPublish) {
-      this.#answerIn(channel, this.#resultOf(publish, answers.MAY_NOT_PUBLISH));
+      this.#order.answer(channel, ...this.#answersTo(publish, answers.MAY_NOT_PUBLISH));
+      return;
+    }
+    const joining = this.#subscriptions.get(publish.channel)?.joining;
+    if (joining !== undefined) {
+      joining.publishes.push({ publish, slot: this.#order.begin(channel) });
+      this.hold(publish);
       return;
     }
     let slot: Slot | undefined;
     let isSettled = false;
     this.publish(publish, (result) => {
       isSettled = true;
-      const answer = this.#resultOf(publish, result);
-      if (slot === undefined) this.#answerIn(channel, answer);
-      else this.#settle(slot, answer);
+      const messages = this.#answersTo(publish, result);
+      if (slot === undefined) this.#order.answer(channel, ...messages);
+      else this.#order.settle(slot, ...messages);
     });
     // The compiler does not see that the callback changes it.
-    if (!(isSettled as boolean)) slot = this.#begin(channel);
+    if (!(isSettled as boolean)) slot = this.#order.begin(channel);
   }
 
-  /** Returns the answer to a publish, if there is one. */
-  #resultOf(publish: Publish, result: PublishResult): ServerMessage | undefined {
+  /** Begins the publishes that have waited for a join. */
+  #publishHeld({ publishes }: Joining): void {
+    for (const { publish, slot } of publishes) {
+      this.publishHeld(publish, (result) => {
+        this.#order.settle(slot, ...this.#answersTo(publish, result));
+      });
+    }
+  }
+
+  #answersTo(publish: Publish, result: PublishResult): readonly ServerMessage[] {
     if (isError(result)) this.context.metrics.count("publishesRefused", result.code);
-    return answers.answerTo(publish, result);
+    return answers.answersTo(publish, result);
   }
 
   #subscribe({ channel, start }: Subscribe): void {
@@ -180,7 +190,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     const subscription = new Subscription(channel, this);
     this.#subscriptions.add(subscription);
     subscriptions.count += 1;
-    const joining = new Joining(subscription, this.#begin(toWireName(channel), subscription));
+    const joining = new Joining(subscription, this.#order.begin(toWireName(channel), subscription));
     subscription.joining = joining;
     pendingJoins.add(joining);
     const { signal } = joining.abort;
@@ -214,81 +224,65 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   }
 
   #onJoined(subscription: Subscription, { cursor, epoch, offset, gap }: Joined): void {
-    const { joining } = subscription;
+    const joining = this.#endJoining(subscription);
     if (joining === undefined) {
       // It has ended meanwhile.
       cursor.close();
       return;
     }
-    subscription.joining = undefined;
-    this.context.pendingJoins.remove(joining);
     subscription.cursor = cursor;
     const channel = toWireName(subscription.channel);
     const subscribed = { subscribed: channel, epoch, offset };
-    if (gap === undefined) this.#settle(joining.slot, subscribed);
-    else this.#settle(joining.slot, subscribed, { gap: { channel, ...gap } });
+    if (gap === undefined) this.#order.settle(joining.slot, subscribed);
+    else this.#order.settle(joining.slot, subscribed, { gap: { channel, ...gap } });
+    this.#publishHeld(joining);
   }
 
   #unsubscribe(channel: string): void {
     const subscription = this.#subscriptions.get(channel);
-    if (subscription !== undefined) {
-      const slot = this.#abort(subscription);
-      this.#remove(subscription);
-      if (slot !== undefined) this.#settle(slot);
-    }
+    if (subscription !== undefined) this.#end(subscription);
     const name = toWireName(channel);
-    this.#answerIn(name, { unsubscribed: name });
+    this.#order.answer(name, { unsubscribed: name });
   }
 
   /** Answers a subscribe that waits for its channel with an error. */
   #rejectJoining(subscription: Subscription, error: ErrorBody): void {
-    const slot = this.#abort(subscription);
-    if (slot === undefined) return;
-    this.#remove(subscription);
+    const { joining } = subscription;
+    if (joining === undefined) return;
     this.context.metrics.count("subscribesRefused", error.code);
-    this.#settle(slot, { error: answers.errorIn(slot.channel, error) });
+    this.#end(subscription, { error: answers.errorIn(joining.slot.channel, error) });
+  }
+
+  /** Ends a subscription. @param messages answers to its subscribe, if it has none yet. */
+  #end(subscription: Subscription, ...messages: readonly ServerMessage[]): void {
+    const joining = this.#endJoining(subscription);
+    this.#subscriptions.delete(subscription.channel);
+    this.context.subscriptions.count -= 1;
+    this.user.exit(subscription.channel);
+    subscription.close();
+    if (joining === undefined) return;
+    joining.abort.abort();
+    this.#order.settle(joining.slot, ...messages);
+    this.#publishHeld(joining);
+  }
+
+  /** Returns the join of a subscription, if it has no result yet. */
+  #endJoining(subscription: Subscription): Joining | undefined {
+    const { joining } = subscription;
+    if (joining === undefined) return undefined;
+    subscription.joining = undefined;
+    this.context.pendingJoins.remove(joining);
+    return joining;
   }
 
   #refuseSubscribe(channel: string, error: ErrorBody): void {
     const name = toWireName(channel);
     this.context.metrics.count("subscribesRefused", error.code);
-    this.#answerIn(name, { error: answers.errorIn(name, error) });
-  }
-
-  /** Aborts a join. Returns the slot of its answer, if it has no result yet. */
-  #abort(subscription: Subscription): Slot | undefined {
-    const { joining } = subscription;
-    if (joining === undefined) return undefined;
-    subscription.joining = undefined;
-    this.context.pendingJoins.remove(joining);
-    joining.abort.abort();
-    return joining.slot;
-  }
-
-  #remove(subscription: Subscription): void {
-    this.#subscriptions.delete(subscription.channel);
-    this.context.subscriptions.count -= 1;
-    this.user.exit(subscription.channel);
-    subscription.close();
+    this.#order.answer(name, { error: answers.errorIn(name, error) });
   }
 
   /** Nothing more is written. Open cursors would keep frames in memory until the peer has gone. */
   #closeCursors(): void {
     for (const subscription of this.#subscriptions.all()) subscription.close();
-  }
-
-  #begin(channel: string, subscription?: Subscription): Slot {
-    this.#order ??= new AnswerOrder(this);
-    return this.#order.begin(channel, subscription);
-  }
-
-  #settle(slot: Slot, ...messages: readonly (ServerMessage | undefined)[]): void {
-    this.#order?.settle(slot, ...messages.filter((message) => message !== undefined));
-  }
-
-  /** Answers a request of a channel, after the earlier requests of the channel. */
-  #answerIn(channel: string, answer: ServerMessage | undefined): void {
-    if (this.#order?.has(channel) === true) this.#settle(this.#begin(channel), answer);
-    else if (answer !== undefined) this.answer(answer);
   }
 }

@@ -1,4 +1,5 @@
 import type { Cursor, Listener } from "../../channel/cursor.ts";
+import type { Publish } from "../publishes.ts";
 import type { Slot } from "./answerOrder.ts";
 import type { PendingJoin } from "./pendingJoins.ts";
 
@@ -50,6 +51,8 @@ export class Joining implements PendingJoin {
   readonly abort = new AbortController();
   /** The place of its answer. */
   readonly slot: Slot;
+  /** Publishes of the client to the channel, which begin after the join: the subscription receives their messages. */
+  readonly publishes: { readonly publish: Publish; readonly slot: Slot }[] = [];
   readonly #subscription: Subscription;
 
   constructor(subscription: Subscription, slot: Slot) {

@@ -114,6 +114,46 @@ describe("a pending request of channels.v1", () => {
     await client.expect("a", 1, 0);
   });
 
+  it("that subscribes comes before later publishes of the client to its channel, which it receives", async () => {
+    const { log, client } = await start();
+    client.send({ subscribe: "a" });
+    client.send({ publish: 1, channel: "a", id: "1" });
+    client.send({ publish: 2, channel: "b" });
+    await waitUntil(() => log.appends.length === 1);
+    assert.equal(log.appends[0]?.message.channel, "b");
+    log.reader("a").started({ epoch: "e", next: 1 });
+    assert.deepEqual(await client.nextObject(), { subscribed: "a", epoch: "e", offset: 0 });
+    await waitUntil(() => log.appends.length === 2);
+    log.reader("a").entries([{ offset: 1, record: "1" }]);
+    await client.expect("a", 1, 1);
+    log.appends[1]?.answer.resolve({ epoch: "e", offset: 1, duplicate: false });
+    assert.equal((await client.nextObject())["ack"], "1");
+  });
+
+  it("that subscribes and is cancelled delays a publish no longer", async () => {
+    const { log, server, client } = await start();
+    client.send({ subscribe: "a" });
+    client.send({ publish: 1, channel: "a", id: "1" });
+    client.send({ unsubscribe: "a" });
+    client.send({ publish: 2, channel: "a", id: "2" });
+    await waitUntil(() => log.appends.length === 2);
+    assert.deepEqual(
+      log.appends.map(({ message }) => message.id),
+      ["1", "2"],
+    );
+    for (const n of [1, 0]) store(log, n);
+    assert.equal((await client.nextObject())["ack"], "1");
+    assert.deepEqual(await client.nextObject(), { unsubscribed: "a" });
+    assert.equal((await client.nextObject())["ack"], "2");
+
+    client.send({ subscribe: "a" });
+    client.send({ publish: 3, channel: "a", id: "3" });
+    await client.flushed();
+    client.webSocket.terminate();
+    await waitUntil(() => server.connections() === 0);
+    assert.equal(log.appends.length, 3, "what has arrived is published");
+  });
+
   it("delays no message of its channel beyond subscribed, and delivers none before it", async () => {
     const { log, client } = await start();
     client.send({ publish: 1, channel: "a", id: "1" });

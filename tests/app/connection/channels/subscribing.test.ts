@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { connectChannels } from "../../support/channelsClient.ts";
 import { connect } from "../../support/client.ts";
 import { ManualLog } from "../../support/logs.ts";
-import { clientFrame, connectRaw, exchange, upgradeRequest } from "../../support/rawClient.ts";
+import { clientFrame, connectRaw, exchange, textsOf, upgradeRequest } from "../../support/rawClient.ts";
 import { DEFAULT_CHANNEL, startServer } from "../../support/server.ts";
 import { tearDown } from "../../support/teardown.ts";
 import { waitUntil } from "../../../support/waitUntil.ts";
@@ -35,6 +35,19 @@ describe("a client of channels.v1", () => {
     );
     raw.socket.end();
     assert.match(raw.received().toString(), /"heartbeat"/);
+  });
+
+  it("may send requests together with its handshake", async () => {
+    const { address } = await startServer();
+    const requests = ['{"subscribe":"a"}', '{"publish":1,"channel":"a","id":"1"}'];
+    const frames = requests.map((text) => clientFrame(0x1, text));
+    const handshake = Buffer.from(upgradeRequest("/wss", [CHANNELS]));
+    const raw = await connectRaw(address.port, Buffer.concat([handshake, ...frames]));
+    await raw.seen('{"channel":"a","offset":1,"message":1}');
+    const [greeting, subscribed, ack] = textsOf(raw.received());
+    assert.equal(greeting, '{"connection":"ok","heartbeat":30}');
+    assert.match(subscribed ?? "", /^{"subscribed":"a"/);
+    assert.match(ack ?? "", /^{"ack":"1"/);
   });
 
   it("receives the messages of its channels only, each with the name of its channel", async () => {
