@@ -96,6 +96,11 @@ export class Link {
     return this.#socket.ageMs;
   }
 
+  /** Whether the server has sent nothing for too long, such as after the machine slept. */
+  get isSilent(): boolean {
+    return this.#silence.isSilent;
+  }
+
   /** Whether all channels are subscribed on this link. */
   get isSettled(): boolean {
     return this.#subscriber.isSettled;

@@ -8,8 +8,7 @@ import { Backoff } from "./connection/backoff.ts";
 import { CLOSE_ABNORMAL, CLOSE_TOO_BIG, isSoonCode } from "./connection/closeCodes.ts";
 import { watchPage } from "./connection/pageEvents.ts";
 import { RefusalCheck } from "./connection/refusal.ts";
-import { Renewal } from "./connection/renewal.ts";
-import { SuspensionDetector } from "./connection/suspension.ts";
+import { renewalDelay } from "./connection/renewal.ts";
 import { Link } from "./link.ts";
 import type { LinkEvents, LinkOptions } from "./link.ts";
 import type { AckFrame, ErrorFrame } from "./messages/frames.ts";
@@ -18,7 +17,6 @@ import type { Subscription, SubscriptionReader } from "./messages/subscription.t
 import { Subscriptions } from "./messages/subscriptions.ts";
 import { Emitter } from "./platform/emitter.ts";
 import { GLOBAL_PAGE, SYSTEM_CLOCK } from "./platform/platform.ts";
-import type { Clock } from "./platform/platform.ts";
 import { Timer } from "./platform/timer.ts";
 
 /** When the page returns, the client replaces an attempt older than this: the attempt of a hidden page may hang. */
@@ -32,10 +30,8 @@ export class Session implements LinkEvents {
   readonly subscriptions = new Subscriptions();
 
   readonly #linkOptions: LinkOptions;
-  readonly #clock: Clock;
   readonly #backoff: Backoff;
-  readonly #renewal: Renewal;
-  readonly #suspension: SuspensionDetector;
+  readonly #renewalTimer: Timer;
   readonly #refusals: RefusalCheck;
   readonly #unwatchPage: () => void;
   readonly #closeTimer: Timer;
@@ -55,7 +51,6 @@ export class Session implements LinkEvents {
     const serverUrl = parseServerUrl(url);
     const WebSocket = options.WebSocket ?? globalWebSocket();
     this.limits = limits;
-    this.#clock = clock;
     const { subscriptions } = this;
     this.#linkOptions = { url: serverUrl, WebSocket, token, limits, clock, random, subscriptions };
     this.outbox = new Outbox({
@@ -71,13 +66,10 @@ export class Session implements LinkEvents {
       },
     });
     this.#backoff = new Backoff(limits, clock, random, () => {
-      this.#link = this.#openLink();
+      this.#openLink();
     });
-    this.#renewal = new Renewal(limits, clock, random, () => {
-      this.#nextLink = this.#openLink();
-    });
-    this.#suspension = new SuspensionDetector(clock, () => {
-      this.#replace("the page or the machine was suspended");
+    this.#renewalTimer = new Timer(clock, () => {
+      this.#openLink();
     });
     this.#refusals = new RefusalCheck(serverUrl, this.#canRenew);
     this.#closeTimer = new Timer(clock, () => {
@@ -86,7 +78,7 @@ export class Session implements LinkEvents {
     this.#unwatchPage = watchPage(page, ({ hasLostConnections }) => {
       this.#onPageReturn(hasLostConnections);
     });
-    this.#link = this.#openLink();
+    this.#openLink();
   }
 
   get state(): ConnectionState {
@@ -119,7 +111,7 @@ export class Session implements LinkEvents {
 
   onGreeting(link: Link, greeting: Opened): void {
     const { expiresIn = Infinity } = greeting;
-    this.#expiresAt = this.#clock.now() + expiresIn * 1000;
+    this.#expiresAt = this.#linkOptions.clock.now() + expiresIn * 1000;
     if (link === this.#link) {
       this.#refusals.onGreeting();
       this.#activate(link);
@@ -175,19 +167,21 @@ export class Session implements LinkEvents {
     if (this.#closing !== undefined) throw new ClientError("closed", "The connection is closed.");
   }
 
-  #openLink(): Link {
+  /** Opens a link, or the next one if there is a link. */
+  #openLink(): void {
     const link = new Link(this.#linkOptions, this);
+    if (this.#link === undefined) this.#link = link;
+    else this.#nextLink = link;
     link.open();
-    return link;
   }
 
   /** Publishes on this link from now on, and watches it. */
   #activate(link: Link): void {
-    this.#suspension.start();
     this.outbox.connect(link);
     this.outbox.flush();
     if (this.#canRenew && this.#expiresAt < Infinity) {
-      this.#renewal.start((this.#expiresAt - this.#clock.now()) / 1000);
+      const { clock, random } = this.#linkOptions;
+      this.#renewalTimer.start(renewalDelay(this.#expiresAt - clock.now(), random()));
     }
   }
 
@@ -197,7 +191,7 @@ export class Session implements LinkEvents {
     const link = this.#nextLink;
     this.#link = link;
     this.#nextLink = undefined;
-    this.#renewal.stop();
+    this.#stopTimers();
     this.outbox.disconnect();
     previous?.close(end);
     if (link?.isOpen === true) this.#activate(link);
@@ -209,7 +203,7 @@ export class Session implements LinkEvents {
     link.close({ isDead: true });
     // The present link no longer has all messages of the channels that the next one has taken over.
     if (hasChannels) this.#lose(loss);
-    else this.#renewal.retry();
+    else this.#backoff.start(0, true);
     this.events.emit(
       "error",
       new ClientError("renewal_failed", `The new connection failed: ${loss.reason}.`),
@@ -232,19 +226,12 @@ export class Session implements LinkEvents {
       return;
     }
     this.#disconnect({ isDead: true });
-    if (!this.#canRenew && this.#clock.now() >= this.#expiresAt) {
+    if (!this.#canRenew && this.#linkOptions.clock.now() >= this.#expiresAt) {
       this.#end(new ClientError("token_expired", "`token`: got a token that has expired."));
     }
     if (this.#isClosed) return;
     const delay = this.#backoff.start(openMs, !isSoonCode(loss.code, this.#canRenew));
     this.#setReconnecting(delay, loss);
-  }
-
-  /** A new link resumes at the positions of the previous one, even if that one was not dead. */
-  #replace(reason: string): void {
-    this.#disconnect({ isDead: true });
-    this.#link = this.#openLink();
-    this.#setReconnecting(0, { reason });
   }
 
   #setReconnecting(delay: number, loss: Loss): void {
@@ -254,23 +241,27 @@ export class Session implements LinkEvents {
   }
 
   #disconnect(end: { readonly isDead: boolean }): void {
-    this.#backoff.stop();
-    this.#renewal.stop();
-    this.#suspension.stop();
+    this.#stopTimers();
     this.outbox.disconnect();
     const links = [this.#link, this.#nextLink];
     this.#link = this.#nextLink = undefined;
     for (const link of links) link?.close(end);
   }
 
+  #stopTimers(): void {
+    this.#backoff.stop();
+    this.#renewalTimer.stop();
+  }
+
   #onPageReturn(hasLostConnections: boolean): void {
     const link = this.#link;
     if (link === undefined) {
       this.#backoff.shorten();
-    } else if (
-      link.isOpen ? hasLostConnections || this.#suspension.wasSuspended() : link.ageMs > MAX_ATTEMPT_AGE_MS
-    ) {
-      this.#replace("the page or the network has returned");
+    } else if (link.isOpen ? hasLostConnections || link.isSilent : link.ageMs > MAX_ATTEMPT_AGE_MS) {
+      // The new link resumes at the positions of the previous one, even if that one was not dead.
+      this.#disconnect({ isDead: true });
+      this.#openLink();
+      this.#setReconnecting(0, { reason: "the page or the network has returned" });
     }
   }
 

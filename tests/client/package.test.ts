@@ -4,6 +4,9 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+
+import { transform } from "esbuild";
 
 import { startServer } from "../app/support/server.ts";
 import { tearDown } from "../app/support/teardown.ts";
@@ -12,6 +15,9 @@ const run = promisify(execFile);
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const NAME = "@pulumi-websocket-server/client";
+
+/** Of the script, minified and compressed. client/README.md has the number, too. */
+const MAX_BYTES = 8704;
 
 /** A program that compiles only if the package's types are precise. */
 const PROGRAM = `
@@ -91,6 +97,13 @@ describe("the npm package of the client", function () {
     const served = await (await fetch(`${origin}/client.js`)).text();
     const script = path.join(folder, "node_modules", NAME, "dist/index.js");
     assert.equal(await readFile(script, "utf8"), served);
+  });
+
+  it("is small", async () => {
+    const script = await readFile(path.join(folder, "node_modules", NAME, "dist/index.js"), "utf8");
+    const { code } = await transform(script, { minify: true, target: "es2022", format: "esm" });
+    const bytes = gzipSync(code, { level: 9 }).length;
+    assert.ok(bytes <= MAX_BYTES, `${bytes} bytes`);
   });
 
   it("has types for the compiler", async () => {

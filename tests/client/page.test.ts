@@ -102,6 +102,7 @@ describe("a client in a page", () => {
     assert.equal(connection.state, "open");
     clock.sleep(100_000);
     clock.advance(15_000);
+    clock.advance((await events.next("reconnecting")).delay);
     await server.accept();
   });
 

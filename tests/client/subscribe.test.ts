@@ -40,6 +40,7 @@ describe("a client's subscriptions", () => {
     await read(2);
     accepted.terminate();
     await retry(opened);
+    const late = join(connection);
     const next = (await server.accept()).greet();
     assert.deepEqual(await next.nextRequests(2), [
       { subscribe: ROOM, epoch: "e", offset: 2 },
@@ -48,6 +49,7 @@ describe("a client's subscriptions", () => {
     ]);
     next.subscribed("e", 2).deliver(2, 3).subscribed("f", 9, "other");
     assert.deepEqual(await read(2), ["at e 2", "e 3"]);
+    assert.deepEqual(await late.read(2), ["at e 2", "e 3"]);
     assert.deepEqual(await other.read(1), ["at f 9"]);
   });
 
@@ -119,7 +121,6 @@ describe("a client's subscriptions", () => {
     it(`are requested again after ${code}, later after each rejection`, async () => {
       const { connection, clock, accepted } = await openGreeted();
       const { read } = join(connection);
-      // A budget that the server has denied is empty: a further subscribe waits for it.
       for (const wait of [1000, 2000, 4000]) {
         await accepted.nextRequest();
         accepted.rejectSubscribe(code);
@@ -134,6 +135,20 @@ describe("a client's subscriptions", () => {
       assert.equal(connection.state, "open");
     });
   }
+
+  it("wait for the server's budget after rate_limited", async () => {
+    const { connection, clock, accepted } = await openGreeted();
+    join(connection);
+    await accepted.nextRequest();
+    accepted.rejectSubscribe("rate_limited");
+    await accepted.countFrames();
+    join(connection, "other");
+    clock.advance(100);
+    assert.equal(await accepted.countFrames(), 0);
+    // One of 256 in 30 seconds.
+    clock.advance(18);
+    assert.deepEqual(await accepted.nextRequest(), { subscribe: "other" });
+  });
 
   it("are not requested again after a rejection if the application has left", async () => {
     const { connection, clock, accepted } = await openGreeted();

@@ -260,4 +260,24 @@ describe("a client's token", () => {
     after.subscribed("e", 7).deliver(8).subscribed("f", 0).gap("e", 9).deliver(1, 2, 3);
     assert.deepEqual(await read(3), ["at e 7", "at f 0", "f 3"]);
   });
+
+  it("has no gap of the first connection after the second one has taken over the channel", async () => {
+    const opened = await openRenewing();
+    const { connection, accepted: before } = opened;
+    const { read } = join(connection);
+    const other = join(connection, "other");
+    await before.nextRequests(2);
+    before.subscribed().subscribed("e", 0, "other");
+    await read(1);
+    await other.read(1);
+    const after = (await renew(opened)).greet();
+    await after.nextRequests(2);
+    after.subscribed().deliver(1);
+    assert.deepEqual(await read(2), ["at e 0", "e 1"]);
+    // The first connection is slower, and the log no longer has what it has not delivered.
+    before.gap("e", 1, 3).deliverTo("other", 1);
+    assert.deepEqual(await other.read(1), ["e 1"]);
+    after.deliver(2);
+    assert.deepEqual(await read(1), ["e 2"]);
+  });
 });

@@ -56,12 +56,6 @@ export class Backoff {
     this.#timer.stop();
   }
 
-  /** Stops the wait, and forgets the failures. */
-  reset(): void {
-    this.stop();
-    this.#failures = 0;
-  }
-
   #wait(delay: number): number {
     this.#retryAt = this.#clock.now() + delay;
     this.#timer.start(delay);

@@ -5,40 +5,52 @@ import { Timer } from "../platform/timer.ts";
 const MAX_SILENT_HEARTBEATS = 2;
 const SILENCE_TOLERANCE_MS = 1000;
 
+/** Maximum time between two checks, so that one of them follows soon after the machine has slept. */
+const MAX_CHECK_INTERVAL_MS = 15_000;
+
 /** Detects a WebSocket on which the server sends no frames. */
 export class SilenceDetector {
   readonly #clock: Clock;
   readonly #timer: Timer;
-  readonly #onSilence: (silenceMs: number) => void;
-  #lastFrameAt = 0;
   #maxSilenceMs = Infinity;
+  /** The time of the last frame by both clocks. The monotonic one may stop while the machine sleeps, and the date may jump. */
+  #frameAt = 0;
+  #frameDate = 0;
 
+  /** @param onSilence is called after that many milliseconds without a frame. */
   constructor(clock: Clock, onSilence: (silenceMs: number) => void) {
     this.#clock = clock;
-    this.#onSilence = onSilence;
     this.#timer = new Timer(clock, () => {
-      this.#check();
+      if (this.isSilent) onSilence(this.#maxSilenceMs);
+      else this.#start();
     });
   }
 
+  /** Whether the last frame is too old, or its age is unknown because both clocks went back. */
+  get isSilent(): boolean {
+    return !(this.#silenceMs >= 0 && this.#silenceMs < this.#maxSilenceMs);
+  }
+
   onFrame(): void {
-    this.#lastFrameAt = this.#clock.now();
+    this.#frameAt = this.#clock.now();
+    this.#frameDate = this.#clock.date();
   }
 
   onHeartbeat(seconds: number): void {
     this.#maxSilenceMs = MAX_SILENT_HEARTBEATS * seconds * 1000 + SILENCE_TOLERANCE_MS;
-    this.#timer.start(this.#maxSilenceMs);
+    this.#start();
   }
 
   stop(): void {
     this.#timer.stop();
   }
 
+  get #silenceMs(): number {
+    return Math.max(this.#clock.now() - this.#frameAt, this.#clock.date() - this.#frameDate);
+  }
+
   /** The timer is not restarted by each frame: when it ends, it continues for the rest of the interval. */
-  #check(): void {
-    const rest = this.#lastFrameAt + this.#maxSilenceMs - this.#clock.now();
-    // A rest above the maximum means that the clock went back by an unknown time.
-    if (rest > 0 && rest <= this.#maxSilenceMs) this.#timer.start(rest);
-    else this.#onSilence(this.#maxSilenceMs);
+  #start(): void {
+    this.#timer.start(Math.min(MAX_CHECK_INTERVAL_MS, this.#maxSilenceMs - this.#silenceMs));
   }
 }

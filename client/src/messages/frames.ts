@@ -37,6 +37,9 @@ export type Frame =
   /** A frame of a later version of the protocol. */
   | { readonly kind: "unknown" };
 
+/** The errors after which the client sends the same request again. */
+export const TEMPORARY_CODES: ReadonlySet<string> = new Set(["rate_limited", "unavailable"]);
+
 /** Returns undefined if the data is not a frame of the protocol. */
 export function parseFrame(data: unknown): Frame | undefined {
   if (typeof data !== "string") return undefined;

@@ -3,6 +3,7 @@ import type { Published } from "../api/events.ts";
 import type { Limits } from "../api/limits.ts";
 import type { Clock } from "../platform/platform.ts";
 import { Timer } from "../platform/timer.ts";
+import { TEMPORARY_CODES } from "./frames.ts";
 import type { AckFrame, ErrorFrame } from "./frames.ts";
 import type { RequestWriter } from "./subscriber.ts";
 import { TokenBucket } from "./tokenBucket.ts";
@@ -13,8 +14,8 @@ const MAX_IN_FLIGHT_BYTES = 256 * 1024;
 /** The burst of bytes, in seconds at the sustained rate. The server allows more. */
 const BYTE_BURST_SECONDS = 2;
 
-/** Maximum pause after the error `unavailable`. The minimum is half of it. */
-const MAX_UNAVAILABLE_PAUSE_MS = 2000;
+/** Maximum pause after a temporary error. The minimum is half of it. */
+const MAX_PAUSE_MS = 2000;
 
 interface Publish {
   readonly id: string;
@@ -101,14 +102,14 @@ export class Outbox {
 
   /** Sends on a new WebSocket from the next `flush` on. */
   connect(writer: RequestWriter): void {
-    this.#clearInFlight();
     this.#writer = writer;
   }
 
   disconnect(): void {
     this.#writer = undefined;
     this.#pauseTimer.stop();
-    this.#clearInFlight();
+    this.#inFlight.clear();
+    this.#inFlightBytes = 0;
   }
 
   /** Sends the publishes that are not in flight, in order, as far as the limits allow. */
@@ -142,11 +143,11 @@ export class Outbox {
     this.flush();
   }
 
-  /** Handles an error of the server for a publish. After `unavailable`, the publish stays in the outbox. */
+  /** Handles an error of the server for a publish. After a temporary one, the publish stays in the outbox. */
   onError({ id = "", code, message }: ErrorFrame): void {
     const publish = this.#takeAnswered(id);
-    if (publish !== undefined && code === "unavailable") {
-      this.#pauseTimer.start(MAX_UNAVAILABLE_PAUSE_MS * (0.5 + 0.5 * this.#options.random()));
+    if (publish !== undefined && TEMPORARY_CODES.has(code)) {
+      this.#pauseTimer.start(MAX_PAUSE_MS * (0.5 + 0.5 * this.#options.random()));
     } else if (publish !== undefined) {
       this.#remove(publish);
       publish.reject(new ClientError(code, message));
@@ -213,11 +214,6 @@ export class Outbox {
     this.#queuedBytes -= publish.bytes;
     publish.removeAbortListener();
     this.#options.onSettle();
-  }
-
-  #clearInFlight(): void {
-    this.#inFlight.clear();
-    this.#inFlightBytes = 0;
   }
 }
 

@@ -3,6 +3,7 @@ import type { Position } from "../api/events.ts";
 import type { Limits } from "../api/limits.ts";
 import type { Clock } from "../platform/platform.ts";
 import { Timer } from "../platform/timer.ts";
+import { TEMPORARY_CODES } from "./frames.ts";
 import type { ErrorFrame, Frame } from "./frames.ts";
 import type { Subscription } from "./subscription.ts";
 import type { Subscriptions } from "./subscriptions.ts";
@@ -10,9 +11,6 @@ import { TokenBucket } from "./tokenBucket.ts";
 
 /** The server refills its budget of subscribes in this time. */
 const REFILL_SECONDS = 30;
-
-/** The errors after which a subscribe is repeated. All others end the channel. */
-const TEMPORARY_CODES: ReadonlySet<string> = new Set(["rate_limited", "unavailable"]);
 
 /** A channel on this WebSocket. There is at most one request for it at a time. */
 interface ChannelState {
