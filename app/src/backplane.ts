@@ -14,11 +14,15 @@ export interface Backplane {
   readonly registry: TaskRegistry | undefined;
 }
 
-/** Opens the log in Valkey, or in the memory of the process if there is no Valkey. */
+/**
+ * Opens the log in Valkey, or in the memory of the process if there is no Valkey.
+ * @param onUnusable called if Valkey has a log of another format, which this task must not use. @default nothing
+ */
 export async function openBackplane(
   settings: Settings,
   metrics: Metrics,
   logger: Logger,
+  onUnusable: (error: Error) => void = () => undefined,
 ): Promise<Backplane> {
   const retentionOf = createRetention(settings);
   if (settings.valkeyUrl === "") {
@@ -34,11 +38,11 @@ export async function openBackplane(
     url: settings.valkeyUrl,
     password: settings.valkeyPassword,
     cluster: settings.valkeyCluster,
-    blockMs: settings.valkeyBlockMs,
     logger,
     onAppended: (seconds) => {
       metrics.observe("append", seconds);
     },
+    onFormatMismatch: onUnusable,
   });
   return { log, registry: log.registry };
 }

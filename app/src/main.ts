@@ -64,6 +64,7 @@ async function boot(settings: Settings): Promise<Running> {
     settings,
     logger,
     writeMetrics: (line) => process.stdout.write(`${line}\n`),
+    onUnusable: () => process.exit(1),
   });
   const variables = ignoredVariables(process.env);
   if (variables.length > 0)

@@ -24,6 +24,8 @@ export interface StartServerArgs {
   readonly logger: Logger;
   /** Receives a line of JSON for CloudWatch every `settings.metricsLogSeconds`. @default no lines */
   readonly writeMetrics?: (line: string) => void;
+  /** Called if the server can never become ready. The reason is in the log. @default nothing */
+  readonly onUnusable?: () => void;
 }
 
 export interface StartedServer {
@@ -39,6 +41,7 @@ export async function startServer({
   settings,
   logger,
   writeMetrics = () => undefined,
+  onUnusable = () => undefined,
 }: StartServerArgs): Promise<StartedServer> {
   // If the start fails, the parts that have started are closed in reverse order. Otherwise they would keep the process alive.
   await using starting = new AsyncDisposableStack();
@@ -58,7 +61,7 @@ export async function startServer({
   starting.defer(() => {
     stopMetricsLog();
   });
-  const { log, registry } = await openBackplane(settings, metrics, logger);
+  const { log, registry } = await openBackplane(settings, metrics, logger, onUnusable);
   starting.defer(() => log.close());
   const check = checkLog(log, logger);
   starting.defer(() => {

@@ -10,7 +10,7 @@ import { createServer as createTlsServer } from "node:tls";
 
 import { Redis } from "iovalkey";
 
-import type { ValkeyAddress } from "../../app/src/log/valkey/valkeyConnection.ts";
+import type { ValkeyAddress } from "../../app/src/log/valkey/connection/valkeyConnection.ts";
 import { ACCESS_STRING, USER_NAME } from "../../infra/components/backplane/valkeyAccess.ts";
 import { type LocalCertificate, localCertificate } from "../../local/runtime/network/certificate.ts";
 import { type Directive, findValkeyServer, freePort, startValkeyServer } from "../../cli/valkeyServer.ts";

@@ -60,12 +60,15 @@ class RetainedFollower implements LogReader {
   }
 
   entries(entries: readonly LogEntry[]): void {
-    const last = entries.at(-1);
-    if (last === undefined) return;
+    const [first, last] = [entries[0], entries.at(-1)];
+    if (first === undefined || last === undefined) return;
     this.#end = last.offset + 1;
     if (this.#isReading) return;
+    // The last page can have had the first ones.
+    const unread = entries.slice(Math.max(0, this.#next - first.offset));
+    if (unread.length === 0) return;
     this.#next = this.#end;
-    this.#reader.entries(entries);
+    this.#reader.entries(unread);
   }
 
   async #readPages(epoch: string): Promise<void> {

@@ -5,7 +5,8 @@
 
 export const USER_NAME = "websocket";
 
-const ALLOWED_KEYS = "{websocket}:*";
+/** Prefix of the keys, and of the pub/sub channels, which have the names of keys. */
+const ALLOWED_NAMES = "websocket:*";
 
 /**
  * Commands that the message log (app/src/log) runs on its keys, directly or in scripts. ElastiCache Serverless refuses
@@ -13,18 +14,31 @@ const ALLOWED_KEYS = "{websocket}:*";
  */
 export const DATA_COMMANDS = [
   ...["xadd", "xread", "xrange", "xrevrange", "xtrim"],
-  ...["hlen", "hmget", "hset", "exists", "del", "pexpire"],
+  ...["hlen", "hmget", "hgetall", "hset", "exists", "del", "pexpire", "spublish"],
 ] as const;
 
+/** Commands of the connections that receive published entries. */
+const SUBSCRIBER_COMMANDS = ["ssubscribe", "sunsubscribe", "ping"] as const;
+
 /** Commands that the Valkey client runs when it connects. */
-const CONNECTION_COMMANDS = ["info", "readonly", "client|setname", "cluster|slots", "cluster|info"] as const;
+const CONNECTION_COMMANDS = ["info", "client|setname", "cluster|slots"] as const;
 
-const ALLOWED_COMMANDS = ["eval", "evalsha", ...DATA_COMMANDS, ...CONNECTION_COMMANDS];
+const ALLOWED_COMMANDS = [
+  ...["eval", "evalsha"],
+  ...DATA_COMMANDS,
+  ...SUBSCRIBER_COMMANDS,
+  ...CONNECTION_COMMANDS,
+];
 
-/** Access string of the user of our server. @see https://valkey.io/topics/acl */
+/**
+ * Access string of the user of our server. A new user of ElastiCache has all pub/sub channels, unless they are reset.
+ * @see https://valkey.io/topics/acl
+ */
 export const ACCESS_STRING = [
   "on",
-  `~${ALLOWED_KEYS}`,
+  `~${ALLOWED_NAMES}`,
+  "resetchannels",
+  `&${ALLOWED_NAMES}`,
   "-@all",
   ...ALLOWED_COMMANDS.map((command) => `+${command}`),
 ].join(" ");

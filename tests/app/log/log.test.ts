@@ -3,9 +3,15 @@ import assert from "node:assert/strict";
 import type { MessageLog, RetentionOf } from "../../../app/src/log/log.ts";
 import { createMemoryLog } from "../../../app/src/log/memory/memoryLog.ts";
 import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
-import { TASKS_KEY } from "../../../app/src/log/valkey/valkeyChannel.ts";
-import { connectToValkey, type ValkeyAddress } from "../../../app/src/log/valkey/valkeyConnection.ts";
-import { appendScript, openScript, reportScript } from "../../../app/src/log/valkey/scripts.ts";
+import { TASKS_KEY } from "../../../app/src/log/valkey/connection/partitions.ts";
+import {
+  connectToValkey,
+  type ValkeyAddress,
+} from "../../../app/src/log/valkey/connection/valkeyConnection.ts";
+import { appendScript } from "../../../app/src/log/valkey/scripts/appendScript.ts";
+import { followScript, proveScript } from "../../../app/src/log/valkey/scripts/followScripts.ts";
+import { openScript } from "../../../app/src/log/valkey/scripts/openScript.ts";
+import { formatScript, reportScript } from "../../../app/src/log/valkey/scripts/taskScripts.ts";
 import { DATA_COMMANDS } from "../../../infra/components/backplane/valkeyAccess.ts";
 import {
   addressAt,
@@ -90,7 +96,6 @@ for (const [name, start] of [
         ...valkey.address,
         ...address,
         retentionOf,
-        blockMs: 2000,
         publishTimeoutSeconds: 5,
         logger: silent,
       });
@@ -118,8 +123,10 @@ for (const [name, start] of [
   });
 }
 
+const SCRIPTS = { openScript, appendScript, followScript, proveScript, reportScript, formatScript };
+
 describe("the scripts in Valkey", () => {
-  for (const [name, { text }] of Object.entries({ openScript, appendScript, reportScript })) {
+  for (const [name, { text }] of Object.entries(SCRIPTS)) {
     it(`call no command that ElastiCache Serverless refuses: ${name}`, () => {
       const called = [...text.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, command]) => command);
       assert.equal(called.length, text.split("redis.").length - 1, "a call without the name of its command");

@@ -1,6 +1,7 @@
 /** The health check of a task whose Valkey is unavailable or refuses commands. */
 import assert from "node:assert/strict";
 
+import { FORMAT_KEY } from "../../../app/src/log/valkey/connection/partitions.ts";
 import { USER_NAME } from "../../../infra/components/backplane/valkeyAccess.ts";
 import { requireValkey, startValkey } from "../../support/valkey.ts";
 import type { TestValkey } from "../../support/valkey.ts";
@@ -57,10 +58,18 @@ describe("readiness, with a Valkey", () => {
     assert.equal(output.match(/not ready/g)?.length, 1);
   });
 
+  it("ends if Valkey has a log of another format, which is logged", async () => {
+    await valkey.command("HSET", FORMAT_KEY, "version", 1, "partitions", 64);
+    const child = await start();
+    const { code, output } = await child.ended;
+    assert.equal(code, 1);
+    assert.match(output, /format 1 with 64 partitions; expected format 2 with 64 partitions/);
+  });
+
   for (const [part, commands] of Object.entries({
     open: ["eval", "evalsha"],
     append: ["xadd"],
-    read: ["xread"],
+    read: ["xrevrange"],
   })) {
     it(`does not begin while Valkey refuses a command to ${part}, which is logged`, async () => {
       const permit = (sign: string): Promise<unknown> =>

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 
 import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
-import { StorageFullError } from "../../../app/src/log/valkey/storageLease.ts";
+import { StorageFullError } from "../../../app/src/log/valkey/append/storageLease.ts";
 import { MIB } from "../../../app/src/settings/units.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
-import { follow, useValkey } from "./valkeyFixture.ts";
+import { chargedBytes, follow, useValkey } from "./valkeyFixture.ts";
 
 const BUDGET_MIB = 32;
 /** The budget is three quarters of the memory, as infra/components/backplane/backplane.ts declares it. */
@@ -91,8 +91,7 @@ describe("the budget of the Valkey log", () => {
     it(`charges the memory that Valkey uses: ${channels} channels, ${messages} times ${record.length} bytes`, async () => {
       await flood(open(), flooding);
       const used = (await info("memory", "used_memory")) - usedAtStart;
-      const sums = (await valkey.server.command("HGETALL", "{websocket}:storage")) as string[];
-      const charged = sums.reduce((sum, text) => sum + Number(text.split(":")[1] ?? 0), 0);
+      const charged = await chargedBytes(valkey.server);
       assert.ok(used <= charged, `${used} are used, ${charged} charged`);
       assert.ok(charged <= BUDGET_MIB * MIB, `${charged} charged`);
     });

@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import fc from "fast-check";
 
+import { followRetained } from "../../../app/src/channel/followRetained.ts";
 import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { startGuardedValkey } from "../../support/valkey.ts";
 import { afterwards } from "../support/teardown.ts";
@@ -114,7 +115,7 @@ describe("the Valkey log under faults", () => {
       await valkey.server.kill();
       const log = valkey.open();
       const reader = new LogRecorder();
-      log.subscribe(channel, reader);
+      followRetained(log, channel, reader);
       const appending = log.append({ channel, record: "early" });
       const asking = log.end(channel);
       await valkey.server.start();
@@ -163,7 +164,7 @@ describe("the Valkey log under faults", () => {
 
     it("replaces connections without replies that the network does not close", async () => {
       const proxy = await valkey.proxied();
-      const log = valkey.open({ url: proxy.url, publishTimeoutSeconds: 0.3, blockMs: 50 });
+      const log = valkey.open({ url: proxy.url, publishTimeoutSeconds: 0.3 });
       const reader = await follow(log);
       await untilStored(() => log.append({ channel, record: "before", id: "before" }));
       proxy.hang();

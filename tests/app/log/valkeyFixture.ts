@@ -4,6 +4,14 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { followRetained } from "../../../app/src/channel/followRetained.ts";
 import type { Retention } from "../../../app/src/log/log.ts";
+import {
+  idKeys,
+  PARTITIONS,
+  partitionOf,
+  recordKey,
+  storageKey,
+  streamKey,
+} from "../../../app/src/log/valkey/connection/partitions.ts";
 import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import type { ValkeyLog, ValkeyLogOptions } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { MIB } from "../../../app/src/settings/units.ts";
@@ -14,7 +22,36 @@ import { LogRecorder } from "./logRecorder.ts";
 
 /** Every test has a server of its own, so one name is enough. */
 export const channel = "channel";
-export const STREAM_KEY = `{websocket}:channel:${channel}`;
+export const STREAM_KEY = keysOf(channel).stream;
+
+/** Returns the keys of a channel. */
+export function keysOf(name: string): ChannelKeys {
+  const partition = partitionOf(name);
+  return {
+    stream: streamKey(partition, name),
+    record: recordKey(partition, name),
+    ids: idKeys(partition, name),
+  };
+}
+
+/** Keys of the sums of all charges. */
+export const STORAGE_KEYS: readonly string[] = Array.from({ length: PARTITIONS }, (_, partition) =>
+  storageKey(partition),
+);
+
+/** Returns the bytes that all channels are charged. */
+export async function chargedBytes(server: Pick<TestValkey, "command">): Promise<number> {
+  const sums = await Promise.all(
+    STORAGE_KEYS.map((key) => server.command("HVALS", key) as Promise<string[]>),
+  );
+  return sums.flat().reduce((total, sum) => total + Number(sum.split(":")[1]), 0);
+}
+
+interface ChannelKeys {
+  readonly stream: string;
+  readonly record: string;
+  readonly ids: readonly [string, string];
+}
 
 /** A Valkey server for each test of a suite. Everything that it opens is closed after the test. */
 export interface ValkeyFixture {
@@ -57,7 +94,6 @@ export function useValkey(
       const log = createValkeyLog({
         ...fixture.server.address,
         retentionOf: () => retention,
-        blockMs: 2000,
         publishTimeoutSeconds: 5,
         logger: silent,
         ...options,

@@ -1,14 +1,13 @@
 /** The leases by which tasks share the budget for Valkey's memory. */
 import assert from "node:assert/strict";
 
-import { UserFullError } from "../../../app/src/log/valkey/storageLease.ts";
-import { STORAGE_KEY, ValkeyChannel } from "../../../app/src/log/valkey/valkeyChannel.ts";
+import { UserFullError } from "../../../app/src/log/valkey/append/storageLease.ts";
 import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { MIB } from "../../../app/src/settings/units.ts";
 import { USER_NAME } from "../../../infra/components/backplane/valkeyAccess.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 import { LogRecorder } from "./logRecorder.ts";
-import { useValkey } from "./valkeyFixture.ts";
+import { keysOf, STORAGE_KEYS, useValkey } from "./valkeyFixture.ts";
 
 const BUDGET_MIB = 16;
 const RETAINED_MESSAGES = 1000;
@@ -31,7 +30,7 @@ describe("the leases of the Valkey log", () => {
   /** What the tasks share about a channel. */
   async function recordOf(name: string): Promise<SharedRecord> {
     const fields = ["charge", "bytes", "base", "leases"];
-    const values = await valkey.server.command("HMGET", new ValkeyChannel(name).recordKey, ...fields);
+    const values = await valkey.server.command("HMGET", keysOf(name).record, ...fields);
     const [charge, bytes, base, leases] = values as [string, string, string, string];
     const parts = leases === "" ? [] : leases.split(",").map((lease) => lease.split(":"));
     return {
@@ -105,7 +104,7 @@ describe("the leases of the Valkey log", () => {
       }
     }
     // As they expire when only plain entries follow.
-    await valkey.server.command("DEL", ...new ValkeyChannel("ids").idKeys);
+    await valkey.server.command("DEL", ...keysOf("ids").ids);
     for (const channel of ["ids", "plain"]) await log.append({ channel, record: BEYOND_LEASE });
     assert.equal((await recordOf("ids")).charge, (await recordOf("plain")).charge);
   });
@@ -124,10 +123,11 @@ describe("the leases of the Valkey log", () => {
     const [one, two] = [open(), open()];
     const reader = new LogRecorder();
     reader.stop = two.subscribe("c", reader);
+    await reader.begun();
     for (const log of [one, two]) await log.append({ channel: "c", record: "x".repeat(1000) });
     await reader.length(2);
     assert.equal((await recordOf("c")).leases.size, 2);
-    await valkey.server.command("DEL", new ValkeyChannel("c").key);
+    await valkey.server.command("DEL", keysOf("c").stream);
 
     await one.append({ channel: "c", record: "y", id: "y" });
     const { payloadBytes, leases } = await recordOf("c");
@@ -141,8 +141,18 @@ describe("the leases of the Valkey log", () => {
   it("keeps the used memory within the charges, and the charges within the budget, for two tasks", async () => {
     const sample = async (): Promise<{ usedBytes: number; chargedBytes: number }> => {
       // One step for the server: the memory of clients varies, and is not charged.
-      const script = `return {redis.call('INFO', 'memory'), redis.call('HVALS', '${STORAGE_KEY}')}`;
-      const [info, sums] = (await valkey.server.command("EVAL", script, 0)) as [string, string[]];
+      const script = `
+        local sums = {}
+        for _, key in ipairs(KEYS) do
+          for _, sum in ipairs(redis.call('HVALS', key)) do sums[#sums + 1] = sum end
+        end
+        return {redis.call('INFO', 'memory'), sums}`;
+      const [info, sums] = (await valkey.server.command(
+        "EVAL",
+        script,
+        STORAGE_KEYS.length,
+        ...STORAGE_KEYS,
+      )) as [string, string[]];
       const field = (name: string): number =>
         Number(new RegExp(`^${name}:(\\d+)`, "m").exec(info)?.[1] ?? assert.fail(name));
       return {

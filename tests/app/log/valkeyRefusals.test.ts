@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
 
+import { followRetained } from "../../../app/src/channel/followRetained.ts";
 import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { startRebalancing } from "../../../app/src/rebalance.ts";
 import type { TaskRegistry } from "../../../app/src/log/log.ts";
@@ -132,9 +133,9 @@ describe("the Valkey log with a server that refuses commands", () => {
       const log = valkey.open({ logger });
       await breakStream();
       const refused = new LogRecorder();
-      log.subscribe(channel, refused);
+      followRetained(log, channel, refused);
       const good = new LogRecorder();
-      log.subscribe(`good-${channel}`, good);
+      followRetained(log, `good-${channel}`, good);
       for (let n = 0; n < 150; n++) {
         await log.append({ channel: `good-${channel}`, record: String(n) });
         await good.length(n + 1);
@@ -150,7 +151,8 @@ describe("the Valkey log with a server that refuses commands", () => {
     });
 
     it("does not delay the reads of other channels if it was read already", async () => {
-      const log = valkey.open();
+      // The task verifies in short intervals that the channel is still there.
+      const log = valkey.open({ retainedSeconds: 2 });
       const broken = await follow(log);
       const good = new LogRecorder();
       log.subscribe(`good-${channel}`, good);
@@ -166,15 +168,31 @@ describe("the Valkey log with a server that refuses commands", () => {
     });
   });
 
-  it("polls if the server refuses blocking reads, and logs it once", async () => {
-    await valkey.server.command("ACL", "SETUSER", USER_NAME, "-xread", "+xread|count");
+  it("polls if the server refuses subscriptions, and logs it once", async () => {
+    await valkey.server.command("ACL", "SETUSER", USER_NAME, "-ssubscribe");
     const { logger, messages } = recordLog("warn");
+    const log = valkey.open({ logger });
+    const readers = await Promise.all([follow(log), follow(log, "other")]);
+    for (const record of ["1", "2", "3"]) await log.append({ channel, record });
+    await readers[0].length(3);
+    await log.append({ channel: "other", record: "4" });
+    await readers[1].length(1);
+    assert.deepEqual([readers[0].records, readers[0].starts], [["1", "2", "3"], 1]);
+    assert.deepEqual(messages(), ["Valkey does not permit publish and subscribe, and is polled"]);
+  });
+
+  it("polls if the server refuses to publish, and logs it once", async () => {
+    const { logger, messages } = recordLog("warn");
+    await valkey.server.command("ACL", "SETUSER", USER_NAME, "-spublish");
     const log = valkey.open({ logger });
     const reader = await follow(log);
     for (const record of ["1", "2", "3"]) await log.append({ channel, record });
     await reader.length(3);
     assert.deepEqual([reader.records, reader.starts], [["1", "2", "3"], 1]);
-    assert.deepEqual(messages(), ["Valkey does not let reads wait, and is polled"]);
+    assert.deepEqual(messages(), [
+      "Valkey does not let scripts publish, and the task publishes itself",
+      "Valkey does not permit publish and subscribe, and is polled",
+    ]);
   });
 });
 

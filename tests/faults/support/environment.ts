@@ -1,7 +1,8 @@
 /** The environment of a fault test: tasks, clients, a store for the message log, and proxies between them. */
 import assert from "node:assert/strict";
 
-import { parseEpoch, parseOffset, ValkeyChannel } from "../../../app/src/log/valkey/valkeyChannel.ts";
+import { partitionOf, streamKey } from "../../../app/src/log/valkey/connection/partitions.ts";
+import { parseEpoch, parseOffset } from "../../../app/src/log/valkey/valkeyChannel.ts";
 import { runServer, type TestProcess } from "../../app/support/processes.ts";
 import { afterwards } from "../../app/support/teardown.ts";
 import { addressAt, type TestStore } from "../../support/valkey.ts";
@@ -27,7 +28,6 @@ const ENVIRONMENT = {
   // All clients have one address, and reconnect many times.
   WEBSOCKET_CONNECTIONS_PER_USER: "20000",
   WEBSOCKET_DRAIN_SECONDS: String(DRAIN_SECONDS),
-  WEBSOCKET_VALKEY_BLOCK_MS: "500",
   WEBSOCKET_METRICS_LOG_SECONDS: "0",
 };
 
@@ -199,17 +199,19 @@ async function readAcknowledged(groups: readonly ClientGroup[]): Promise<Stored>
 
 async function readStored(store: TestStore, channel: string): Promise<Stored> {
   // The form of an XRANGE reply.
-  const entries = (await store.command("XRANGE", new ValkeyChannel(channel).key, "-", "+")) as readonly [
-    id: string,
-    fields: readonly [name: string, payload: string],
-  ][];
+  const entries = (await store.command(
+    "XRANGE",
+    streamKey(partitionOf(channel), channel),
+    "-",
+    "+",
+  )) as readonly [id: string, fields: readonly [name: string, payload: string]][];
   const ids = new Map<number, string>();
   for (const [id, [, payload]] of entries) {
     // The entry that begins a stream has no payload.
     if (payload !== "") ids.set(parseOffset(id), (JSON.parse(payload) as Message).id);
   }
   const last = entries.at(-1)?.[0] ?? assert.fail("the channel has no stored message");
-  return { end: { epoch: parseEpoch(last), offset: parseOffset(last) }, ids };
+  return { end: { epoch: String(parseEpoch(last)), offset: parseOffset(last) }, ids };
 }
 
 function sum(reports: readonly Report[]): Omit<Figures, "messages"> {

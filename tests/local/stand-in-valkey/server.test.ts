@@ -39,7 +39,6 @@ describe("the stand-in for Valkey", () => {
             url: `redis://${user.name}@127.0.0.1:${standIn.port}`,
             password: user.password,
             cluster,
-            blockMs: 2000,
             publishTimeoutSeconds: 5,
             logger: silent,
           }),

@@ -1,20 +1,27 @@
 import type { Logger } from "pino";
 
 import { RecurringProblem } from "../../metrics/recurringProblem.ts";
-import { idName } from "../publishId.ts";
 import type { RetentionOf } from "../log.ts";
-import { userStorageKey, STORAGE_KEY, ValkeyChannel } from "./valkeyChannel.ts";
-import type { ValkeyCommand, CommandOutcome, ValkeyConnection } from "./valkeyConnection.ts";
-import { appendScript, evalCommand, evalshaCommand, isUnknownScript, openScript } from "./scripts.ts";
-import { StorageFullError, StorageLease, USER_SHARE, UserFullError } from "./storageLease.ts";
-import { STORAGE_FULL, USER_FULL } from "./storageScript.ts";
+import { idName } from "../publishId.ts";
+import { StorageFullError, USER_SHARE, UserFullError } from "./append/storageLease.ts";
+import { StorageSums } from "./append/storageSums.ts";
+import type { PartitionSums } from "./append/storageSums.ts";
+import { PARTITIONS, partitionOf, storageKey, userStorageKey } from "./connection/partitions.ts";
+import type { CommandOutcome } from "./connection/valkeyConnection.ts";
+import type { ValkeyNode } from "./connection/valkeyNode.ts";
+import type { ValkeyNodes } from "./connection/valkeyNodes.ts";
+import { openScript } from "./scripts/openScript.ts";
+import type { ScriptCall } from "./scripts/script.ts";
+import { STORAGE_FULL, USER_FULL } from "./scripts/storageScript.ts";
+import { totalOfSums } from "./scripts/sumsLua.ts";
+import { ValkeyChannel } from "./valkeyChannel.ts";
 
-/** Time for which Valkey keeps a channel that no task refreshes, in addition to the retention time, in seconds. */
-const EXPIRY_MARGIN_SECONDS = 300;
+/** Share of a user's share of the budget. Above it, the task reads the sums of the user in all partitions. */
+const WATCHED_USER_SHARE = 1 / 8;
 
-/** The state of a channel when it was opened. */
-export interface OpenedChannel {
-  readonly epoch: string;
+/** The position of a channel in Valkey. */
+export interface LocatedChannel {
+  readonly epoch: number;
   /** Offset of the oldest retained entry. */
   readonly first: number;
   /** Offset of the next entry. */
@@ -30,38 +37,34 @@ export interface OpenRequest {
   readonly user?: string | undefined;
 }
 
-/** An entry to append. */
-export interface NewEntry {
-  readonly epoch: string;
-  readonly name: string;
-  readonly record: string;
-  /** Digest of the record. Only an entry with an id has one. */
-  readonly digest: string | undefined;
-}
-
 export interface ValkeyChannelsParts {
   readonly retentionOf: RetentionOf;
   /** Unique name of this task. */
   readonly task: string;
   /** Maximum memory of all channels together, in bytes; 0 for no limit. */
   readonly budgetBytes: number;
+  readonly nodes: ValkeyNodes;
+  /** Called if a channel is opened in another epoch than that of its readers. */
+  readonly onOpened: (channel: ValkeyChannel, located: LocatedChannel) => void;
   readonly logger: Logger;
 }
 
-/** The channels that this task uses, and the commands that open them and append to them. */
+/** The channels that this task uses, and the requests that open them. */
 export class ValkeyChannels {
-  readonly #task: string;
-  readonly #budgetBytes: number;
-  readonly #retentionOf: RetentionOf;
-  readonly #channels = new Map<string, ValkeyChannel>();
-  readonly #refusal: RecurringProblem;
+  readonly #parts: ValkeyChannelsParts;
+  readonly #sums = new StorageSums();
+  /** By partition and name. */
+  readonly #channels: readonly Map<string, ValkeyChannel>[] = Array.from(
+    { length: PARTITIONS },
+    () => new Map<string, ValkeyChannel>(),
+  );
+  /** Refused requests for channels. */
+  readonly refusal: RecurringProblem;
 
-  constructor({ task, budgetBytes, logger, retentionOf }: ValkeyChannelsParts) {
-    this.#task = task;
-    this.#budgetBytes = budgetBytes;
-    this.#retentionOf = retentionOf;
-    this.#refusal = new RecurringProblem({
-      logger,
+  constructor(parts: ValkeyChannelsParts) {
+    this.#parts = parts;
+    this.refusal = new RecurringProblem({
+      logger: parts.logger,
       begun: "Valkey refuses to open a channel",
       ended: "Valkey no longer refuses to open a channel",
     });
@@ -69,107 +72,134 @@ export class ValkeyChannels {
 
   /** Returns a channel, and notes that it is used. */
   get(name: string): ValkeyChannel {
-    let channel = this.#channels.get(name);
+    const partition = partitionOf(name);
+    let channel = this.find(partition, name);
     if (channel === undefined) {
-      channel = new ValkeyChannel(name);
-      this.#channels.set(name, channel);
+      channel = new ValkeyChannel(name, partition, this.#parts.retentionOf(name));
+      this.#channels[partition]?.set(name, channel);
     }
-    channel.usedAt = performance.now();
+    channel.usedAtSeconds = Math.floor(performance.now() / 1000);
     return channel;
   }
 
-  /** Returns all channels that this task uses. */
-  all(): Iterable<ValkeyChannel> {
-    return this.#channels.values();
+  find(partition: number, name: string): ValkeyChannel | undefined {
+    return this.#channels[partition]?.get(name);
   }
 
-  /** Drops the state of a channel that this task no longer uses. */
-  forget(channel: ValkeyChannel): void {
-    this.#channels.delete(channel.name);
+  /** Returns the channels of a partition that this task uses. */
+  of(partition: number): Iterable<ValkeyChannel> {
+    return this.#channels[partition]?.values() ?? [];
+  }
+
+  /** Drops the state of channels that this task neither reads nor has used for their retention time. */
+  forgetUnused(partition: number): void {
+    const now = performance.now() / 1000;
+    for (const channel of this.of(partition)) {
+      const { followed, usedAtSeconds, retention, name } = channel;
+      if (followed === undefined && usedAtSeconds + 1 + retention.retainedSeconds < now) {
+        this.#channels[partition]?.delete(name);
+      }
+    }
   }
 
   /**
-   * Opens channels: see `openScript`. Each request can fail by itself.
+   * Opens channels of one node: see `openScript`. Each request can fail by itself.
    * @returns the channels, or their errors, in the order of the requests. It does not reject.
    */
   async open(
-    connection: ValkeyConnection,
+    node: ValkeyNode,
     requests: readonly OpenRequest[],
-  ): Promise<readonly (OpenedChannel | Error)[]> {
+  ): Promise<readonly (LocatedChannel | Error)[]> {
     const askedAt = performance.now();
-    let outcomes = await connection.send(
-      requests.map((request) => this.#openCommand(evalshaCommand, request)),
+    const outcomes = await node.run(
+      openScript,
+      requests.map((request) => this.#openCall(request)),
     );
-    if (outcomes.some(needsText)) {
-      outcomes = await connection.send(requests.map((request) => this.#openCommand(evalCommand, request)));
-    }
     return requests.map((request, index) => this.#opened(request, outcomes[index], askedAt));
   }
 
+  /** Reads the sums of all partitions, if this task has requested a lease since the last time. */
+  refreshSums(): void {
+    if (this.#parts.budgetBytes === 0 || !this.#sums.all.takeReadingDue()) return;
+    this.#readSums(this.#sums.all, storageKey);
+  }
+
   #opened(
-    { channel, wantedBytes }: OpenRequest,
+    { channel, wantedBytes = 0, user }: OpenRequest,
     outcome: CommandOutcome | undefined,
     askedAt: number,
-  ): OpenedChannel | Error {
+  ): LocatedChannel | Error {
     if (outcome?.kind !== "answered") {
-      if (outcome?.kind === "refused") this.#refusal.note(outcome.error);
+      if (outcome?.kind === "refused") this.refusal.note(outcome.error);
       return outcome?.error ?? new Error("Valkey has not answered.");
     }
-    const error = fullError(outcome.reply);
-    if (error !== undefined) {
-      channel.lease = new StorageLease();
-      this.#refusal.note(error);
+    // The reply of the open script.
+    const [text, first, end, lease, total, userTotal] = outcome.reply as [
+      ...[string, number, number, number | string],
+      ...[number, number],
+    ];
+    this.#sums.all.note(channel.partition, total);
+    if (user !== undefined) this.#noteUser(user, channel.partition, userTotal);
+    const located = { epoch: Number(text), first, end };
+    channel.noteOpened(located.epoch);
+    this.#parts.onOpened(channel, located);
+    if (lease === STORAGE_FULL || lease === USER_FULL) {
+      channel.dropLease();
+      const error = lease === USER_FULL ? new UserFullError() : new StorageFullError();
+      this.refusal.note(error);
       return error;
     }
-    // The reply of the open script.
-    const [epoch, first, end, leaseBytes] = outcome.reply as [string, number, number, number];
-    channel.adopt(epoch);
-    if (wantedBytes !== undefined && epoch === channel.epoch) {
-      channel.lease.renew(leaseBytes, askedAt, this.#retentionOf(channel.name).retainedSeconds);
+    if (wantedBytes > 0 && located.epoch === channel.epoch) {
+      channel.lease.renew(Number(lease), askedAt, channel.retention.retainedSeconds);
     }
-    return { epoch, first, end };
+    return located;
   }
 
-  /** Returns the command that appends an entry. The caller must have a lease for it. */
-  appendCommand(run: typeof evalCommand, channel: ValkeyChannel, entry: NewEntry): ValkeyCommand {
-    const { key, idKeys, recordKey } = channel;
-    const { epoch, name, digest, record } = entry;
-    const { retainedMessages, retainedSeconds } = this.#retentionOf(channel.name);
-    if (digest === undefined) {
-      return ["xadd", key, "NOMKSTREAM", "MAXLEN", "~", retainedMessages, `${epoch}-*`, name, record];
+  #openCall({ channel, wantedBytes = 0, user }: OpenRequest): ScriptCall {
+    const { key, recordKey, partition, expiryMs, epoch, offset, entryName, followed, retention } = channel;
+    const { retainedMessages, retainedBytes, retainedSeconds } = retention;
+    const { budgetBytes, task } = this.#parts;
+    const userName = user === undefined ? undefined : idName("", user);
+    const userSums = userName === undefined ? undefined : this.#sums.ofUser(userName);
+    const args = [
+      ...[Date.now(), expiryMs, retainedMessages, retainedBytes, retainedSeconds * 1000],
+      ...[budgetBytes, this.#sums.all.withoutPartition(partition)],
+      ...[this.#userBudget(user), userSums?.withoutPartition(partition) ?? 0],
+      ...[epoch, offset, entryName, followed?.readTo ?? 0],
+      ...(wantedBytes > 0 ? [wantedBytes, task, channel.lease.usedBytes] : [0, "", 0]),
+    ];
+    this.#sums.all.reserve(partition, wantedBytes);
+    userSums?.reserve(partition, wantedBytes);
+    const storage = storageKey(partition);
+    const userKey = userName === undefined ? storage : userStorageKey(partition, userName);
+    return { keys: [key, ...channel.idKeys, recordKey, storage, userKey], args };
+  }
+
+  #userBudget(user: string | undefined): number {
+    return user === undefined ? 0 : Math.floor(this.#parts.budgetBytes * USER_SHARE);
+  }
+
+  #noteUser(user: string, partition: number, bytes: number): void {
+    const name = idName("", user);
+    const sums = this.#sums.ofUser(name);
+    sums.note(partition, bytes);
+    if (sums.total < this.#userBudget(user) * WATCHED_USER_SHARE || !sums.takeReadingDue()) return;
+    this.#readSums(sums, (of) => userStorageKey(of, name));
+  }
+
+  /** Reads sums from all partitions, in one write for each node. */
+  #readSums(sums: PartitionSums, keyOf: (partition: number) => string): void {
+    const { nodes } = this.#parts;
+    for (const node of nodes.all) {
+      const partitions = nodes.partitionsOf(node);
+      void node.send(partitions.map((partition) => ["hgetall", keyOf(partition)])).then((outcomes) => {
+        for (const [index, outcome] of outcomes.entries()) {
+          if (outcome.kind !== "answered") continue;
+          // The reply of HGETALL, which the client converts.
+          const texts = Object.entries(outcome.reply as Readonly<Record<string, string>>).flat();
+          sums.note(partitions[index] ?? 0, totalOfSums(texts, Date.now()));
+        }
+      });
     }
-    const keys = [key, ...idKeys, recordKey];
-    const entryArgs = [epoch, name, digest, record];
-    const limits = [Date.now(), expiryMs(retainedSeconds), retainedMessages, retainedSeconds * 1000];
-    return run(appendScript, ...keys, ...entryArgs, ...limits);
   }
-
-  #openCommand(run: typeof evalCommand, { channel, wantedBytes = 0, user }: OpenRequest): ValkeyCommand {
-    const { key, idKeys, recordKey, epoch, offset, entryName, readTo, lease } = channel;
-    const { retainedMessages, retainedBytes, retainedSeconds } = this.#retentionOf(channel.name);
-    const isCharged = user !== undefined;
-    return run(
-      openScript,
-      ...[key, ...idKeys, recordKey, STORAGE_KEY],
-      isCharged ? userStorageKey(idName("", user)) : STORAGE_KEY,
-      ...[Date.now(), expiryMs(retainedSeconds), retainedMessages, retainedBytes, retainedSeconds * 1000],
-      ...[this.#budgetBytes, isCharged ? Math.floor(this.#budgetBytes * USER_SHARE) : 0],
-      ...[epoch ?? 0, offset, entryName, readTo],
-      ...(wantedBytes > 0 ? [wantedBytes, this.#task, lease.usedBytes] : [0, "", 0]),
-    );
-  }
-}
-
-/** Returns the time after which the server drops a channel that no task refreshes, in milliseconds. */
-function expiryMs(retainedSeconds: number): number {
-  return (retainedSeconds + EXPIRY_MARGIN_SECONDS) * 1000;
-}
-
-function fullError(reply: unknown): StorageFullError | undefined {
-  if (reply === USER_FULL) return new UserFullError();
-  return reply === STORAGE_FULL ? new StorageFullError() : undefined;
-}
-
-function needsText(outcome: CommandOutcome): boolean {
-  return outcome.kind === "refused" && isUnknownScript(outcome.error);
 }

@@ -1,8 +1,8 @@
-import type { Appended, NewMessage } from "../log.ts";
-import { recordDigest } from "../publishId.ts";
+import type { Appended, NewMessage } from "../../log.ts";
+import { recordDigest } from "../../publishId.ts";
+import type { ValkeyChannel } from "../valkeyChannel.ts";
 import { computeCharge } from "./storageLease.ts";
 import type { StorageLease } from "./storageLease.ts";
-import type { ValkeyChannel } from "./valkeyChannel.ts";
 
 /** Memory of a pending append besides its record, in bytes. */
 const OVERHEAD_BYTES = 256;
@@ -39,7 +39,7 @@ export class PendingAppend {
   /** Whether Valkey has confirmed the entry. */
   isStored = false;
   /** Epoch and newest offset of the channel when the append was sent. */
-  epoch = "";
+  epoch = 0;
   newestOffset = 0;
   /** The lease that the append was counted for when it was sent. */
   lease: StorageLease | undefined;

@@ -1,11 +1,9 @@
 /**
- * The part of the open script that trims a channel, charges it for the memory that it uses, and grants leases.
- *
- * The record of a channel is a hash with its charge and its leases. The charges of all channels are summed by the interval
- * in which they were last renewed. All keys of a channel expire a fixed time later. The sum of an interval is therefore
- * dropped when its channels have expired.
+ * The part of the open script that trims a channel, charges it for the memory that it uses, and grants leases. The record of a
+ * channel is a hash with its charge and its leases.
  */
-import { ALLOCATION_FACTOR, ENTRY_BYTES, ID_BYTES, LEASE_EXPIRY_SHARE } from "./storageLease.ts";
+import { ALLOCATION_FACTOR, ENTRY_BYTES, ID_BYTES, LEASE_EXPIRY_SHARE } from "../append/storageLease.ts";
+import { sumsLua } from "./sumsLua.ts";
 
 /** Replies instead of a lease beyond the budget, and beyond the user's share of it. */
 export const STORAGE_FULL = "FULL";
@@ -32,28 +30,30 @@ const UNREAD_FACTOR = 16;
 /** Number of parts of the retained entries. A channel is trimmed by whole parts. */
 const PARTS = 16;
 
-/** Intervals until a channel expires, and fields for their sums. There are more fields than valid sums. */
-const INTERVALS = 10;
-const SUMS = 16;
-
 /**
  * Lua functions of the open script.
  *
  * Keys: stream, two hashes of ids, record, sums of all charges, sums of the user's charges.
  * Arguments: time in milliseconds; expiry in milliseconds; entries, bytes and milliseconds to retain; budget in bytes, or 0 for
- * none; the user's share of it in bytes, or 0 if no user is charged.
+ * none; the sum of all other partitions; the user's share of the budget in bytes, or 0 if no user is charged; the sum of the user
+ * in all other partitions.
  */
 export const storageLua = `
 local now, expiryMs, maxEntries = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local maxBytes, maxAgeMs, budget = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local userBudget = tonumber(ARGV[7])
-local interval = math.floor(now * ${INTERVALS} / expiryMs)
-local NUMBERS = {'next', 'first', 'bytes', 'base', 'charge', 'interval', 'hasStream', 'paid', 'paidAt'}
+local otherBytes, userBudget, otherUserBytes = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local NUMBERS = {'next', 'first', 'bytes', 'base', 'charge', 'interval', 'expiry', 'hasStream', 'paid', 'paidUntil'}
+${sumsLua}
+local sums = readSums(KEYS[5])
+local userSums = userBudget > 0 and readSums(KEYS[6])
 
 local function readRecord()
   local values = redis.call('HMGET', KEYS[4], 'epoch', 'points', 'leases', unpack(NUMBERS))
-  local record = {epoch = values[1], points = values[2], leases = values[3]}
+  local record = {epoch = values[1], points = values[2] or '', leases = values[3] or ''}
   for i, field in ipairs(NUMBERS) do record[field] = values[i + 3] and tonumber(values[i + 3]) end
+  -- A channel that was only followed has no more than an epoch.
+  record.next, record.first = record.next or 1, record.first or 1
+  record.bytes, record.base = record.bytes or 0, record.base or 0
   return record
 end
 
@@ -61,26 +61,9 @@ local function newRecord(epoch, first, nextOffset, before)
   redis.call('DEL', KEYS[4])
   return {
     epoch = epoch, first = first, next = nextOffset, bytes = 0, base = 0, points = '', leases = '',
-    charge = before.charge, interval = before.interval, paid = before.paid, paidAt = before.paidAt,
+    charge = before.charge, interval = before.interval, expiry = before.expiry,
+    paid = before.paid, paidUntil = before.paidUntil,
   }
-end
-
-local function sumsOf(key)
-  local sums, total = {}, 0
-  local fields = {}
-  for field = 0, ${SUMS - 1} do fields[field + 1] = field end
-  for _, text in ipairs(redis.call('HMGET', key, unpack(fields))) do
-    local at, sum = string.match(text or '', '^(%d+):(%d+)$')
-    if at and interval - at <= ${INTERVALS + 1} then
-      sums[tonumber(at)] = tonumber(sum)
-      total = total + sum
-    end
-  end
-  return sums, total
-end
-
-local function setSum(key, at, sum)
-  redis.call('HSET', key, at % ${SUMS}, string.format('%.0f:%.0f', at, math.max(0, sum)))
 end
 
 -- Counts the bytes that the task has appended, and all bytes of leases that have expired: their tasks may have ended.
@@ -155,17 +138,15 @@ local function bytesOf(record)
 end
 
 -- Charges the user for the part of the channel's charge that no user has paid. Entries that replace others cost nothing more.
--- The payments expire with the intervals. Returns whether the user's share of the budget covers the payment.
+-- The payments expire. Returns whether the user's share of the budget covers the payment.
 local function pay(record, charge)
-  local isPaid = record.paidAt and interval - record.paidAt <= ${INTERVALS}
+  local isPaid = record.paidUntil and now < record.paidUntil
   local due = charge - (isPaid and record.paid or 0)
   if due <= 0 then return true end
-  local sums, total = sumsOf(KEYS[6])
-  if total + due > userBudget then return false end
-  setSum(KEYS[6], interval, (sums[interval] or 0) + due)
-  redis.call('PEXPIRE', KEYS[6], expiryMs)
+  if otherUserBytes + userSums.total + due > userBudget then return false end
+  addToSum(userSums, expiryMs, intervalOf(expiryMs), due)
   record.paid = charge
-  if not isPaid then record.paidAt = interval end
+  if not isPaid then record.paidUntil = now + expiryMs end
   return true
 end
 
@@ -180,12 +161,11 @@ local function settle(record, readTo, task, usedBytes, wanted)
     local usual = math.min(${MAX_LEASE_BYTES}, math.max(${MIN_LEASE_BYTES}, taken * ${LEASE_SHARE}))
     lease, limit = math.max(wanted, usual), budget * ${APPEND_SHARE}
   end
-  local sums, total = sumsOf(KEYS[5])
-  local charged = record.charge and sums[record.interval] and record.charge or 0
+  local charged = isCounted(sums, record.expiry, record.interval) and record.charge or 0
   local growth = math.ceil(taken + lease) - charged
   local refusal
   if budget > 0 and growth > 0 then
-    if total + growth > limit then
+    if otherBytes + sums.total + growth > limit then
       refusal = '${STORAGE_FULL}'
     elseif userBudget > 0 and not pay(record, charged + growth) then
       refusal = '${USER_FULL}'
@@ -205,21 +185,20 @@ local function settle(record, readTo, task, usedBytes, wanted)
       record.hasStream = 1
     end
   end
-  if charged > 0 then
-    sums[record.interval] = sums[record.interval] - charged
-    setSum(KEYS[5], record.interval, sums[record.interval])
-  end
-  record.charge, record.interval = charged + growth, interval
-  setSum(KEYS[5], interval, (sums[interval] or 0) + record.charge)
+  if charged > 0 then addToSum(sums, record.expiry, record.interval, -charged) end
+  record.charge, record.interval, record.expiry = charged + growth, intervalOf(expiryMs), expiryMs
+  addToSum(sums, expiryMs, record.interval, record.charge)
   local values = {'epoch', record.epoch, 'points', record.points, 'leases', record.leases}
   for _, field in ipairs(NUMBERS) do
     if record[field] then
       values[#values + 1] = field
-      values[#values + 1] = record[field]
+      values[#values + 1] = string.format('%.0f', record[field])
     end
   end
   redis.call('HSET', KEYS[4], unpack(values))
-  for i = 1, 5 do redis.call('PEXPIRE', KEYS[i], expiryMs) end
-  return wanted > 0 and refusal or math.floor(lease)
+  for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], expiryMs) end
+  storeSums(sums)
+  if userSums then storeSums(userSums) end
+  return refusal and wanted > 0 and refusal or math.floor(lease)
 end
 `;

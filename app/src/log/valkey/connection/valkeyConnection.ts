@@ -1,8 +1,7 @@
-import { Cluster, Redis } from "iovalkey";
-import type { RedisOptions } from "iovalkey";
+import { Redis } from "iovalkey";
 import type { Logger } from "pino";
 
-import { RecurringProblem } from "../../metrics/recurringProblem.ts";
+import { RecurringProblem } from "../../../metrics/recurringProblem.ts";
 
 /** Delay before a reconnection, in milliseconds. It doubles from the minimum to the maximum, with full jitter. */
 const MIN_RETRY_MS = 100;
@@ -11,9 +10,6 @@ const MAX_RETRY_MS = 2000;
 const CONNECT_TIMEOUT_MS = 5000;
 /** Time that the server has to close a connection, in milliseconds. */
 const DISCONNECT_TIMEOUT_MS = 100;
-/** Time that a cluster has to return its slots, in milliseconds. */
-const SLOTS_TIMEOUT_MS = 2000;
-
 const DEFAULT_PORT = 6379;
 
 /** How to connect to a Valkey or Redis server. */
@@ -25,6 +21,12 @@ export interface ValkeyAddress {
   readonly cluster: boolean;
   /** Certificate authorities to trust, in PEM. @default those of Node.js */
   readonly ca?: string;
+}
+
+/** Host and port of one server. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
 }
 
 /** The name of a command and its arguments. */
@@ -52,6 +54,8 @@ export interface ValkeyConnection {
   readonly isClosed: boolean;
   /** Calls the listener each time the connection becomes ready. */
   onReady(listener: () => void): void;
+  /** Calls the listener each time the connection has ended, or an attempt to connect has failed. */
+  onLost(listener: () => void): void;
   /** Resolves when the connection is ready, or closed. */
   waitUntilReady(): Promise<void>;
   /** Sends commands in one write. Resolves with their outcomes in the same order; never rejects. */
@@ -63,6 +67,8 @@ export interface ValkeyConnection {
 }
 
 export interface ValkeyConnectionOptions extends ValkeyAddress {
+  /** Another server than that of the `url`: a node of the cluster. */
+  readonly server?: ServerAddress | undefined;
   /** Name of the connection in `CLIENT LIST`. */
   readonly name: string;
   /** Time after which a connection without replies is replaced, in milliseconds. The network may never report its loss. */
@@ -72,35 +78,15 @@ export interface ValkeyConnectionOptions extends ValkeyAddress {
 
 /** Connects to a server. The connection is ready later: see {@link ValkeyConnection.waitUntilReady}. */
 export function connectToValkey(options: ValkeyConnectionOptions): ValkeyConnection {
-  const { name, logger } = options;
-  const client = createClient(options);
-  const absence = new RecurringProblem({
-    logger: logger.child({ connection: name, server: new URL(options.url).host }),
-    begun: "Valkey is away",
-    ended: "Valkey is back",
-    quietMs: Infinity,
-  });
-  let isClosed = false;
-  /** Why the current connection ends. The client emits it before the end. */
-  let problem: Error | undefined;
+  const connected = createClient(options);
+  const { client } = connected;
   let readiness: PromiseWithResolvers<undefined> | undefined;
 
   const resolveReadiness = (): void => {
     readiness?.resolve(undefined);
     readiness = undefined;
   };
-  client.on("error", (error: Error) => {
-    problem = error;
-    if (!isClosed) absence.note(findCause(error));
-  });
-  client.on("close", () => {
-    if (!isClosed && problem === undefined) absence.note("the connection was closed");
-    problem = undefined;
-  });
-  client.on("ready", () => {
-    absence.end();
-    resolveReadiness();
-  });
+  client.on("ready", resolveReadiness);
 
   return {
     get isReady() {
@@ -108,15 +94,19 @@ export function connectToValkey(options: ValkeyConnectionOptions): ValkeyConnect
     },
 
     get isClosed() {
-      return isClosed;
+      return connected.isClosed;
     },
 
     onReady(listener) {
       client.on("ready", listener);
     },
 
+    onLost(listener) {
+      client.on("close", listener);
+    },
+
     waitUntilReady() {
-      if (isClosed || client.status === "ready") return Promise.resolve();
+      if (connected.isClosed || client.status === "ready") return Promise.resolve();
       readiness ??= Promise.withResolvers();
       return readiness.promise;
     },
@@ -139,25 +129,30 @@ export function connectToValkey(options: ValkeyConnectionOptions): ValkeyConnect
     },
 
     drop() {
-      if (!isClosed && client.status === "ready") client.disconnect(true);
+      if (!connected.isClosed && client.status === "ready") client.disconnect(true);
     },
 
     close() {
-      if (isClosed) return;
-      isClosed = true;
-      client.disconnect();
+      connected.close();
       resolveReadiness();
     },
   };
 }
 
-function createClient(options: ValkeyConnectionOptions): Redis | Cluster {
-  const { url, password, cluster, ca, name, answerTimeoutMs } = options;
-  const { protocol, hostname, port, username } = new URL(url);
-  // Only a URL has an IPv6 address in brackets.
-  const host = hostname.replace(/^\[(.*)\]$/, "$1");
-  const node = { host, port: port === "" ? DEFAULT_PORT : Number(port) };
-  const nodeOptions: RedisOptions = {
+/** A client of the library. */
+export interface ConnectedClient {
+  readonly client: Redis;
+  readonly isClosed: boolean;
+  /** Closes the connection permanently. Idempotent. */
+  close(): void;
+}
+
+/** Creates a client, which logs when the server is away and when it is back. */
+export function createClient(options: ValkeyConnectionOptions): ConnectedClient {
+  const { url, password, ca, name, answerTimeoutMs, logger, server = serverOf(url) } = options;
+  const { protocol, username } = new URL(url);
+  const client = new Redis({
+    ...server,
     connectionName: name,
     ...(username === "" ? {} : { username: decodeURIComponent(username) }),
     ...(password === undefined || password === "" ? {} : { password }),
@@ -165,27 +160,54 @@ function createClient(options: ValkeyConnectionOptions): Redis | Cluster {
     connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     socketTimeout: answerTimeoutMs,
+    retryStrategy: retryDelay,
     // These two options reject unanswered commands when the connection is lost. Without the first one, the second one leaves
     // them pending forever.
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-  };
+    // The client would subscribe to all channels in one command, although they are in several slots.
+    autoResubscribe: false,
+  });
+  const absence = new RecurringProblem({
+    logger: logger.child({ connection: name, server: `${server.host}:${server.port}` }),
+    begun: "Valkey is away",
+    ended: "Valkey is back",
+    quietMs: Infinity,
+  });
+  let isClosed = false;
+  /** Why the current connection ends. The client emits it before the end. */
+  let problem: Error | undefined;
+  client.on("error", (error: Error) => {
+    problem = error;
+    if (!isClosed) absence.note(findCause(error));
+  });
+  client.on("close", () => {
+    if (!isClosed && problem === undefined) absence.note("the connection was closed");
+    problem = undefined;
+  });
+  client.on("ready", absence.end);
 
-  if (cluster) {
-    return new Cluster([node], {
-      redisOptions: nodeOptions,
-      clusterRetryStrategy: retryDelay,
-      slotsRefreshTimeout: SLOTS_TIMEOUT_MS,
-      // TLS compares the names of the nodes with the certificate, so they are not resolved here.
-      dnsLookup: (address, callback) => {
-        callback(null, address);
-      },
-      // Zero disables retries: the server may have run an unanswered command.
-      retryDelayOnFailover: 0,
-      retryDelayOnClusterDown: 0,
-    });
-  }
-  return new Redis({ ...nodeOptions, ...node, retryStrategy: retryDelay });
+  return {
+    client,
+    get isClosed() {
+      return isClosed;
+    },
+    close() {
+      if (isClosed) return;
+      isClosed = true;
+      client.disconnect();
+    },
+  };
+}
+
+/** Returns the server of a URL. */
+export function serverOf(url: string): ServerAddress {
+  const { hostname, port } = new URL(url);
+  // Only a URL has an IPv6 address in brackets.
+  return {
+    host: hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: port === "" ? DEFAULT_PORT : Number(port),
+  };
 }
 
 /** @param attempt from 1. */
@@ -193,17 +215,14 @@ function retryDelay(attempt: number): number {
   return Math.random() * Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** (attempt - 1));
 }
 
-/** Finds the cause of an error. A cluster's own error is only that no node has answered. */
 function findCause(error: Error): Error {
-  const { lastNodeError = error } = error as { readonly lastNodeError?: unknown };
-  const cause = lastNodeError instanceof Error ? lastNodeError : error;
-  return /^(?:NOAUTH|WRONGPASS)/.test(cause.message)
-    ? new Error("it does not accept the user or the password", { cause })
-    : cause;
+  return /^(?:NOAUTH|WRONGPASS)/.test(error.message)
+    ? new Error("it does not accept the user or the password", { cause: error })
+    : error;
 }
 
 /** Keeps only the text of an error: the client's errors contain the command, which may contain a message or the password. */
-function toOutcome(thrown: unknown): CommandOutcome {
+export function toOutcome(thrown: unknown): CommandOutcome {
   const { name, message } = thrown instanceof Error ? thrown : new Error(String(thrown));
   return { kind: name === "ReplyError" ? "refused" : "unknown", error: new Error(message) };
 }

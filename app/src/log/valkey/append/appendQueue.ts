@@ -1,12 +1,15 @@
 import type { Logger } from "pino";
 
-import type { Appended, NewMessage } from "../log.ts";
-import { idName } from "../publishId.ts";
+import type { Appended, NewMessage } from "../../log.ts";
+import { idName } from "../../publishId.ts";
+import type { ValkeyNode } from "../connection/valkeyNode.ts";
+import type { ValkeyNodes } from "../connection/valkeyNodes.ts";
+import type { ValkeyChannel } from "../valkeyChannel.ts";
+import type { ValkeyChannels } from "../valkeyChannels.ts";
 import { ValkeyAppender } from "./appender.ts";
+import type { ValkeyAppenderParts } from "./appender.ts";
 import { PendingAppend, pendingMemoryBytes } from "./pendingAppend.ts";
-import type { ValkeyChannel } from "./valkeyChannel.ts";
-import type { ValkeyChannels } from "./valkeyChannels.ts";
-import type { ValkeyConnection } from "./valkeyConnection.ts";
+import { WaitingAppends } from "./waitingAppends.ts";
 
 /** Maximum number of appends per batch. Larger batches would delay the first results. */
 const MAX_BATCH_APPENDS = 2000;
@@ -21,28 +24,27 @@ const REFUSED_RETRY_MS = 50;
 const ID_PREFIX = "=";
 const CALL_PREFIX = "-";
 
-export interface ValkeyAppendQueueParts {
-  readonly connection: ValkeyConnection;
+export interface ValkeyAppendQueueParts extends ValkeyAppenderParts {
+  readonly nodes: ValkeyNodes;
   readonly channels: ValkeyChannels;
   /** Unique name of this task. The names of entries contain it. */
   readonly task: string;
   /** Maximum time until an append has a result, in seconds. */
   readonly timeoutSeconds: number;
   /** Called for each stored append, with the seconds since the call. */
-  readonly onAppended: (seconds: number) => void;
+  readonly onStored: (seconds: number) => void;
   readonly logger: Logger;
 }
 
 /**
- * Queues appends in the order of the calls. One batch is under way at a time. Later calls form the next batch, after the
- * appends of the last batch that must be sent again. The appends of a refused channel wait without delaying other channels.
+ * Queues appends in the order of the calls. One batch per node is under way at a time. Later calls form the next batch, after
+ * the appends of the last batch that must be sent again. The appends of a refused channel wait without delaying other channels.
  */
 export class ValkeyAppendQueue {
   readonly #parts: ValkeyAppendQueueParts;
   readonly #appender: ValkeyAppender;
-  /** In the order of the calls. */
-  #waiting: PendingAppend[] = [];
-  #underWay: readonly PendingAppend[] = [];
+  readonly #waiting = new WaitingAppends();
+  readonly #underWay = new Map<ValkeyNode, readonly PendingAppend[]>();
   /** Appends of refused channels until the retry, in the order of the calls. */
   readonly #refused = new Map<ValkeyChannel, PendingAppend[]>();
   #pendingBytes = 0;
@@ -56,9 +58,6 @@ export class ValkeyAppendQueue {
   constructor(parts: ValkeyAppendQueueParts) {
     this.#parts = parts;
     this.#appender = new ValkeyAppender(parts);
-    parts.connection.onReady(() => {
-      this.#schedule();
-    });
   }
 
   /** Appends a message. The promise rejects if the message was not stored in time, or may not have been. */
@@ -76,10 +75,16 @@ export class ValkeyAppendQueue {
         : ID_PREFIX + idName(id, publisher);
     const append = new PendingAppend({ channel, message, recordBytes, name, onSettled: this.#onSettled });
     this.#pendingBytes += append.memoryBytes;
-    this.#waiting.push(append);
+    this.#waiting.add(append);
     this.#schedule();
     this.#expiryTimer ??= setTimeout(this.#expire, this.#parts.timeoutSeconds * 1000);
     return append.result;
+  }
+
+  /** Sends what waits for a node. */
+  noteAvailable(node: ValkeyNode): void {
+    this.#appender.noteAvailable(node);
+    this.#schedule();
   }
 
   /** Rejects further appends. Resolves when all pending ones have a result. */
@@ -99,72 +104,69 @@ export class ValkeyAppendQueue {
   rejectPending(): void {
     const error = new Error("The log was closed before Valkey had answered.");
     this.#resumeRefused();
-    for (const append of [...this.#underWay, ...this.#waiting.splice(0)]) append.reject(error);
+    for (const append of [...[...this.#underWay.values()].flat(), ...this.#waiting.takeAll()]) {
+      append.reject(error);
+    }
     this.#onIdle?.();
   }
 
   get #isIdle(): boolean {
-    return this.#underWay.length + this.#waiting.length + this.#refused.size === 0;
+    return this.#underWay.size + this.#waiting.partitions.size + this.#refused.size === 0;
   }
 
   readonly #onSettled = ({ memoryBytes, calledAt }: PendingAppend, storedAt?: number): void => {
     this.#pendingBytes -= memoryBytes;
-    if (storedAt !== undefined) this.#parts.onAppended((storedAt - calledAt) / 1000);
+    if (storedAt !== undefined) this.#parts.onStored((storedAt - calledAt) / 1000);
   };
 
-  /** Sends the waiting appends at the end of this turn of the event loop, in one write. */
+  /** Sends the waiting appends at the end of this turn of the event loop, in one write per node. */
   #schedule(): void {
-    if (this.#waiting.length === 0 || this.#underWay.length > 0) return;
-    if (!this.#parts.connection.isReady) return;
-    this.#sendImmediate ??= setImmediate(this.#send);
+    if (this.#waiting.partitions.size > 0) this.#sendImmediate ??= setImmediate(this.#sendAll);
   }
 
-  readonly #send = (): void => {
+  readonly #sendAll = (): void => {
     this.#sendImmediate = undefined;
-    if (this.#underWay.length > 0) return;
-    const batch = this.#nextBatch();
-    this.#underWay = batch;
-    void this.#appender.store(batch).then(({ appends, refusals }) => {
-      this.#underWay = [];
-      for (const [channel, error] of refusals) this.#delay(channel, error);
-      this.#sendAgain(appends);
-      this.#schedule();
-      if (this.#isIdle) this.#onIdle?.();
-    });
+    const partitions = new Map<ValkeyNode, number[]>();
+    for (const partition of this.#waiting.partitions) {
+      const node = this.#parts.nodes.available(partition);
+      if (node === undefined || this.#underWay.has(node)) continue;
+      const ofNode = partitions.get(node);
+      if (ofNode === undefined) partitions.set(node, [partition]);
+      else ofNode.push(partition);
+    }
+    for (const [node, ofNode] of partitions) {
+      const batch = this.#nextBatch(ofNode);
+      if (batch.length > 0) void this.#send(node, batch);
+    }
   };
 
-  /** Takes waiting appends, and moves those of refused channels aside. */
-  #nextBatch(): readonly PendingAppend[] {
-    if (this.#refused.size === 0) {
-      const { length } = this.#waiting;
-      return length <= MAX_BATCH_APPENDS
-        ? this.#waiting.splice(0)
-        : this.#waiting.splice(0, MAX_BATCH_APPENDS);
-    }
+  async #send(node: ValkeyNode, batch: readonly PendingAppend[]): Promise<void> {
+    this.#underWay.set(node, batch);
+    // Another node can have the partition before this one replies.
+    const partitions = new Set(batch.map(({ channel }) => channel.partition));
+    this.#waiting.block(partitions);
+    const { appends, refusals } = await this.#appender.store(node, batch);
+    this.#waiting.release(partitions);
+    this.#underWay.delete(node);
+    for (const channel of refusals) this.#delay(channel);
+    this.#waiting.addAgain(appends);
+    this.#schedule();
+    if (this.#isIdle) this.#onIdle?.();
+  }
+
+  /** Takes waiting appends of some partitions, and moves those of refused channels aside. */
+  #nextBatch(partitions: readonly number[]): readonly PendingAppend[] {
+    const appends = this.#waiting.take(partitions, MAX_BATCH_APPENDS);
+    if (this.#refused.size === 0) return appends;
     const batch: PendingAppend[] = [];
-    let taken = 0;
-    for (const append of this.#waiting) {
-      if (batch.length === MAX_BATCH_APPENDS) break;
-      taken += 1;
-      (this.#refused.get(append.channel) ?? batch).push(append);
-    }
-    this.#waiting.splice(0, taken);
+    for (const append of appends) (this.#refused.get(append.channel) ?? batch).push(append);
     return batch;
   }
 
-  /** Puts appends back in the order of the calls. */
-  #sendAgain(appends: readonly PendingAppend[]): void {
-    if (appends.length === 0) return;
-    this.#waiting = [...appends, ...this.#waiting].sort((one, other) => one.calledAt - other.calledAt);
-  }
-
   /** Delays the appends of a channel until the next retry. */
-  #delay(channel: ValkeyChannel, error: Error): void {
+  #delay(channel: ValkeyChannel): void {
     if (!this.#refused.has(channel)) this.#refused.set(channel, []);
-    if (this.#retryTimer !== undefined) return;
-    // After a failover the connection still leads to the former primary, which is a replica now.
-    if (error.message.startsWith("READONLY")) this.#parts.connection.drop();
-    this.#retryTimer = setTimeout(() => {
+    this.#retryTimer ??= setTimeout(() => {
       this.#resumeRefused();
       this.#schedule();
       if (this.#isIdle) this.#onIdle?.();
@@ -174,7 +176,7 @@ export class ValkeyAppendQueue {
   #resumeRefused(): void {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
-    this.#sendAgain([...this.#refused.values()].flat());
+    this.#waiting.addAgain([...this.#refused.values()].flat());
     this.#refused.clear();
   }
 
@@ -183,15 +185,18 @@ export class ValkeyAppendQueue {
     const { timeoutSeconds } = this.#parts;
     const horizon = performance.now() - timeoutSeconds * 1000;
     const error = new Error(`Valkey has not answered for ${timeoutSeconds} seconds.`);
-
     const isExpired = ({ calledAt }: PendingAppend): boolean => calledAt <= horizon;
-    for (const append of this.#underWay.filter(isExpired)) append.reject(error);
-    let oldest = this.#underWay.find(({ isSettled }) => !isSettled)?.calledAt ?? Infinity;
-    for (const queue of [this.#waiting, ...this.#refused.values()]) {
+
+    const underWay = [...this.#underWay.values()].flat();
+    for (const append of underWay) if (isExpired(append)) append.reject(error);
+    let oldest = Math.min(...underWay.flatMap(({ isSettled, calledAt }) => (isSettled ? [] : [calledAt])));
+    for (const queue of [...this.#waiting.queues(), ...this.#refused.values()]) {
       const firstAlive = queue.findIndex((append) => !isExpired(append));
       for (const append of queue.splice(0, firstAlive < 0 ? Infinity : firstAlive)) append.reject(error);
       oldest = Math.min(oldest, queue[0]?.calledAt ?? Infinity);
     }
+    this.#waiting.dropEmpty();
+    if (this.#isIdle) this.#onIdle?.();
     if (oldest === Infinity) return;
     this.#expiryTimer = setTimeout(this.#expire, Math.ceil(oldest - horizon));
   };
