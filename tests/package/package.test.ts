@@ -181,11 +181,13 @@ describe("the npm package", function () {
       });
       const { address, shutDown } = await startServer({ settings, logger: pino({ level: "silent" }) });
       const page = await fetch(\`http://127.0.0.1:\${address.port}/index.html\`);
-      const channel = connect(\`ws://127.0.0.1:\${address.port}/wss\`);
-      const received = new Promise((resolve) => channel.on("message", ({ message }) => resolve(message)));
-      await channel.publish({ hello: "everyone" });
+      const connection = connect(\`ws://127.0.0.1:\${address.port}/wss\`);
+      const received = new Promise((resolve) => {
+        connection.channel("lobby", { last: 1, onMessage: ({ value }) => resolve(value) });
+      });
+      await connection.publish("lobby", { hello: "everyone" });
       console.log(page.status, JSON.stringify(await received));
-      await channel.close();
+      await connection.close();
       await shutDown();
       `,
     );
