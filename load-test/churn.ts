@@ -1,30 +1,40 @@
+import { Channels } from "./channels.ts";
 import type { Endpoint } from "./connection.ts";
-import { Opener } from "./opener.ts";
+import { isMove, Opener } from "./opener.ts";
 import type { ChurnOptions } from "./options.ts";
+import type { Failure } from "./parts/failures.ts";
 import { CATCH_UP_MS, pace } from "./parts/pace.ts";
 import type { ModeResult, OnProgress } from "./report.ts";
 
 /**
- * Opens connections at a steady rate, and closes each after its greeting. A load balancer counts a WebSocket as one request at
+ * Opens connections at a steady rate, and closes each when its subscriptions have begun. A load balancer counts a WebSocket as one request at
  * its upgrade, so this load makes an autoscaler act that follows the request count.
  * Connections wait while `concurrency` others are open. Those that still wait at the end are not attempted.
  */
 export async function churn(
-  { rate, duration, total, concurrency }: ChurnOptions,
+  options: ChurnOptions,
   endpoint: Endpoint,
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<ModeResult> {
+  const { rate, duration, total, concurrency } = options;
+  const channels = new Channels(options);
   const planned = Math.min(total, rate * duration);
   const opener = new Opener(endpoint, signal);
   const running = new Set<Promise<void>>();
   let waiting = 0;
 
+  const addFailure = (failure: Failure) => {
+    opener.failures.add(failure);
+  };
   const attempt = async () => {
-    const connection = await opener.open({
+    const positions = new Map(channels.of(opener.attempted).map((channel) => [channel, undefined]));
+    const connection = await opener.open(positions, {
       onMessage: () => undefined,
+      onGap: () => undefined,
+      onError: addFailure,
       onLost: (failure) => {
-        opener.failures.add(failure);
+        if (!isMove(failure)) addFailure(failure);
       },
     });
     if (connection !== undefined) await opener.close(connection);

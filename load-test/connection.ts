@@ -1,21 +1,24 @@
-/** One WebSocket of the load test. */
+/** One WebSocket of the load test, with its subscriptions. */
 import { WebSocket } from "ws";
 
 import { Failure, toFailure } from "./parts/failures.ts";
-import { parseObject } from "./json.ts";
+import { codeOf, type Frame, parseFrame, type Position } from "./frames.ts";
 
 /** The server, and how to connect to it. */
 export interface Endpoint {
   readonly url: URL;
   readonly verifyCertificate: boolean;
-  /** Limit of opening (name look-up, TCP, TLS, upgrade and greeting), and again of closing. */
+  /** Limit of opening (name look-up, TCP, TLS, upgrade, greeting and subscriptions), and again of closing. */
   readonly timeoutMs: number;
 }
 
 export interface Connection {
   /** From the start of the name look-up to the greeting. */
   readonly connectMs: number;
-  send(text: string): void;
+  /** From the greeting to the answer of the last subscribe. */
+  readonly subscribeMs: number;
+  /** Publishes a value, which is JSON. */
+  publish(channel: string, json: string): void;
   /**
    * Closes with 1000 and waits for the closing handshake, at most `timeoutMs`.
    * @throws {Failure} if the handshake fails.
@@ -24,24 +27,34 @@ export interface Connection {
 }
 
 export interface ConnectionCallbacks {
-  /** A text message after the greeting. */
-  onMessage(text: string): void;
+  /** A message of a channel, which arrived at this time of the monotonic clock. */
+  onMessage(channel: string, message: unknown, now: number): void;
+  /** The server reports messages of a channel that it no longer has. */
+  onGap(channel: string): void;
+  /** The server rejects a publish. */
+  onError(failure: Failure): void;
   /** The connection ended without {@link Connection.close}. */
   onLost(failure: Failure): void;
 }
 
+/** The last message that was received of each channel of a connection; `undefined` before its first subscription. */
+export type Positions = Map<string, Position | undefined>;
+
+const SUBPROTOCOL = "channels.v1";
 const NORMAL_CLOSURE = 1000;
 /** `ws` reports this code if a connection ends without a Close frame (RFC 6455, section 7.1.5). */
 const ABNORMAL_CLOSURE = 1006;
 
 /**
- * Opens a connection and waits for the server's greeting `{"connection":"ok"}`. From then on, every broadcast must reach this
- * connection; the upgrade alone may have been answered by a proxy.
+ * Opens a connection, waits for the server's greeting, and subscribes to channels. From then on, every message of them must
+ * reach this connection; the upgrade alone may have been answered by a proxy.
+ * @param positions the channels. Those with a position are resumed. The connection updates the positions.
  * @returns `undefined` if `signal` aborts first.
  * @throws {Failure} if the connection cannot be opened.
  */
 export function connect(
   endpoint: Endpoint,
+  positions: Positions,
   callbacks: ConnectionCallbacks,
   signal: AbortSignal,
 ): Promise<Connection | undefined> {
@@ -51,9 +64,12 @@ export function connect(
   const closed = Promise.withResolvers<undefined>();
   let state: "opening" | "open" | "closing" = "opening";
   let failure: Failure | undefined;
+  let greetedAt: number | undefined;
+  /** Subscribes without an answer. */
+  let unanswered = positions.size;
 
   const startedAt = performance.now();
-  const socket = new WebSocket(endpoint.url, {
+  const socket = new WebSocket(endpoint.url, SUBPROTOCOL, {
     perMessageDeflate: false,
     rejectUnauthorized: endpoint.verifyCertificate,
   });
@@ -76,20 +92,55 @@ export function connect(
     signal.removeEventListener("abort", abort);
   };
 
-  const connection = (connectMs: number): Connection => ({
-    connectMs,
-    send(text) {
-      socket.send(text);
-    },
-    close() {
-      if (state === "open") {
-        state = "closing";
-        deadline = limit("close");
-        socket.close(NORMAL_CLOSURE);
+  const finishOpening = (connectMs: number, subscribeMs: number) => {
+    settle();
+    state = "open";
+    opened.resolve({
+      connectMs,
+      subscribeMs,
+      publish(channel, json) {
+        socket.send(`{"publish":${json},"channel":${JSON.stringify(channel)}}`);
+      },
+      close() {
+        if (state === "open") {
+          state = "closing";
+          deadline = limit("close");
+          socket.close(NORMAL_CLOSURE);
+        }
+        return closed.promise;
+      },
+    });
+  };
+  const take = (frame: Frame, now: number) => {
+    switch (frame.kind) {
+      case "greeting":
+        if (greetedAt !== undefined) return;
+        greetedAt = now;
+        for (const [channel, position] of positions)
+          socket.send(JSON.stringify({ subscribe: channel, ...position }));
+        break;
+      case "subscribed":
+        positions.set(frame.channel, frame.position);
+        unanswered--;
+        if (greetedAt !== undefined && unanswered === 0)
+          finishOpening(greetedAt - startedAt, now - greetedAt);
+        break;
+      case "message": {
+        const position = positions.get(frame.channel);
+        if (position !== undefined) positions.set(frame.channel, { ...position, offset: frame.offset });
+        callbacks.onMessage(frame.channel, frame.message, now);
+        break;
       }
-      return closed.promise;
-    },
-  });
+      case "gap":
+        callbacks.onGap(frame.channel);
+        break;
+      case "error": {
+        const error = new Failure("server", codeOf(frame.error));
+        if (state === "opening") breakOff(error);
+        else callbacks.onError(error);
+      }
+    }
+  };
 
   socket.on("unexpected-response", (_request, response) => {
     breakOff(new Failure("http", String(response.statusCode)));
@@ -98,14 +149,9 @@ export function connect(
     failure ??= toFailure(error);
   });
   socket.addEventListener("message", ({ data }) => {
-    if (typeof data !== "string") return;
-    if (state !== "opening") {
-      callbacks.onMessage(data);
-    } else if (isGreeting(data)) {
-      settle();
-      state = "open";
-      opened.resolve(connection(performance.now() - startedAt));
-    }
+    const now = performance.now();
+    const frame = typeof data === "string" ? parseFrame(data) : undefined;
+    if (frame !== undefined) take(frame, now);
   });
   socket.on("close", (code) => {
     settle();
@@ -127,8 +173,4 @@ export function connect(
     }
   });
   return opened.promise;
-}
-
-function isGreeting(text: string): boolean {
-  return parseObject(text)?.["connection"] === "ok";
 }

@@ -14,6 +14,8 @@ import {
   UsageError,
 } from "../cli/options.ts";
 
+import { areValidNames, CHANNEL_NAME_RULE, DEFAULT_CHANNEL } from "./channels.ts";
+
 const MIN = 1;
 
 /** An option whose value is a whole number from {@link MIN}. */
@@ -33,6 +35,8 @@ const MAX_TOTAL = 10_000_000;
 const COMMON = {
   duration: number("Duration of the run in seconds", 30, 3600, "seconds"),
   timeout: number("Limit of opening a connection, and of the last delivery, in seconds", 10, 120, "seconds"),
+  channels: number("Channels of all connections together", 1, 20_000, "channels"),
+  subscriptions: number("Channels of each connection", 1, 10_000, "channels"),
 } as const;
 
 const CHURN = {
@@ -49,8 +53,9 @@ const SUSTAINED = {
 } as const;
 
 const MODES = {
-  churn: "opens connections, and closes each after its greeting",
-  sustained: "holds connections open, and sends messages over them in turn",
+  churn: "opens connections, and closes each when it is subscribed",
+  sustained:
+    "holds connections open, and sends messages over them in turn, each to the next channel of its connection",
 } as const;
 
 export type Mode = keyof typeof MODES;
@@ -65,6 +70,12 @@ const GENERAL = {
     value: "MODE",
     default: DEFAULT_MODE,
     description: `Mode: ${MODE_NAMES.join(" or ")}`,
+  },
+  channel: {
+    type: "string",
+    value: "NAME",
+    default: DEFAULT_CHANNEL,
+    description: "Name of the channel; with several channels, they are NAME.1, NAME.2 and so on",
   },
   insecure: { type: "boolean", description: "Accept any certificate (always for loopback hosts)" },
   json: { type: "boolean", description: "Print one JSON document instead of tables" },
@@ -96,8 +107,10 @@ Exit codes: 0 nothing failed, 1 something failed, 2 the command line is wrong.
 
 type ValuesOf<Definitions extends NumberOptions> = { readonly [Name in keyof Definitions]: number };
 
-interface CommonOptions extends ValuesOf<typeof COMMON> {
+export interface CommonOptions extends ValuesOf<typeof COMMON> {
   readonly url: URL;
+  /** Name of the channel, or of all of them together with a number. */
+  readonly channel: string;
   readonly insecure: boolean;
   readonly json: boolean;
   /** CSV file for the load of each minute. */
@@ -139,10 +152,12 @@ export function parseOptions(args: readonly string[]): LoadTestOptions | undefin
   const mode = parseMode(values.mode, problems);
   const common = {
     ...read(COMMON),
+    channel: values.channel,
     insecure: values.insecure,
     json: values.json,
     record: values.record,
   };
+  checkChannels(common, problems);
   const own = mode === "sustained" ? { mode, ...read(SUSTAINED) } : { mode: DEFAULT_MODE, ...read(CHURN) };
   if (mode !== undefined) {
     for (const name of given) {
@@ -154,6 +169,24 @@ export function parseOptions(args: readonly string[]): LoadTestOptions | undefin
 
   if (url === undefined || problems.length > 0) throw new UsageError(problems);
   return { ...common, ...own, url };
+}
+
+function checkChannels(
+  { channel, channels, subscriptions }: Pick<CommonOptions, "channel" | "channels" | "subscriptions">,
+  problems: Problem[],
+): void {
+  if (!areValidNames(channel, channels)) {
+    problems.push(problemWithValue("channel", JSON.stringify(channel), CHANNEL_NAME_RULE));
+  }
+  if (subscriptions > channels) {
+    problems.push(
+      problemWithValue(
+        "subscriptions",
+        String(subscriptions),
+        `at most the number of --channels, ${channels}`,
+      ),
+    );
+  }
 }
 
 function number(description: string, standard: number, max: number, unit: string): NumberOption {

@@ -1,10 +1,13 @@
 /** The summary of a run: as data, and as text. */
-import type { DeliveryCount } from "./deliveries.ts";
+import type { AffectedChannel, DeliveryCount } from "./deliveries.ts";
 import type { RecordedMinute } from "./loadRecord.ts";
 import type { Mode } from "./options.ts";
 import { explain, type FailureCount } from "./parts/failures.ts";
 import type { LatencyPercentiles } from "./parts/histogram.ts";
 import { padCells } from "./parts/table.ts";
+
+/** Affected channels of the summary as text. */
+const MAX_CHANNEL_ROWS = 10;
 
 /** Receives the progress of a run. */
 export type OnProgress = (progress: {
@@ -20,7 +23,11 @@ export interface ModeResult {
     readonly planned: number;
     readonly attempted: number;
     readonly connected: number;
+    /** Connections that have resumed, because the server asked them to reconnect. */
+    readonly moved: number;
     readonly connectMs: LatencyPercentiles | null;
+    /** From the greeting to the answer of the last subscribe of a connection. */
+    readonly subscribeMs: LatencyPercentiles | null;
   };
   /** `null` in a run without messages. */
   readonly messages: {
@@ -41,6 +48,11 @@ export interface LoadTestReport extends ModeResult {
   readonly url: string;
   /** Whether the server's certificate was checked, or the reason against it. */
   readonly certificate: "checked" | "not checked: loopback host" | "not checked: --insecure" | "none: ws://";
+  readonly subscriptions: {
+    /** Channels of all connections together. */
+    readonly channels: number;
+    readonly perConnection: number;
+  };
   /** From the first connection to the end of the last one. */
   readonly seconds: number;
   /** Whether an interrupt ended the run. */
@@ -64,12 +76,17 @@ export function shortfalls({
   if (deliveries !== null && deliveries.missing > 0) {
     lines.push(
       `Missing deliveries: ${count(deliveries.missing)}. ` +
-        "A closed connection misses later messages, because the load test does not resume, as the client does. Tasks without " +
+        "A connection that fails misses later messages: the load test reconnects only if the server requests it. Tasks without " +
         "a shared backplane lose deliveries too: measure one task.",
     );
   }
   if (deliveries !== null && deliveries.duplicated > 0) {
     lines.push(`Duplicate deliveries: ${count(deliveries.duplicated)}.`);
+  }
+  if (deliveries !== null && deliveries.gaps > 0) {
+    lines.push(
+      `Gaps: ${count(deliveries.gaps)}. The server no longer had messages for connections that read too slowly or resumed.`,
+    );
   }
   if (interrupted) return lines;
   if (connections.attempted < connections.planned) {
@@ -89,7 +106,7 @@ export function shortfalls({
 
 /** The summary as text; ends with a newline. */
 export function render(report: LoadTestReport): string {
-  const { connections, messages, deliveries, failures } = report;
+  const { connections, subscriptions, messages, deliveries, failures } = report;
   const failed = connections.attempted - connections.connected;
   const sections = [
     [
@@ -100,8 +117,10 @@ export function render(report: LoadTestReport): string {
       [
         "connections",
         `${count(connections.attempted)} of ${count(connections.planned)} attempted, ` +
-          `${count(connections.connected)} connected, ${count(failed)} failed`,
+          `${count(connections.connected)} connected, ${count(failed)} failed` +
+          (connections.moved === 0 ? "" : `, ${count(connections.moved)} moved to another task`),
       ],
+      ["channels", `${count(subscriptions.channels)}, ${count(subscriptions.perConnection)} per connection`],
       ...(messages === null
         ? []
         : [["messages", `${count(messages.sent)} of ${count(messages.planned)} sent`]]),
@@ -111,7 +130,7 @@ export function render(report: LoadTestReport): string {
             [
               "deliveries",
               `${count(deliveries.expected)} expected, ${count(deliveries.received)} received, ` +
-                `${count(deliveries.missing)} missing, ${count(deliveries.duplicated)} duplicated; ` +
+                `${count(deliveries.missing)} missing, ${count(deliveries.duplicated)} duplicated, ${count(deliveries.gaps)} gaps; ` +
                 `${count(deliveries.foreign)} of other clients' messages`,
             ],
           ]),
@@ -120,6 +139,7 @@ export function render(report: LoadTestReport): string {
       [
         ["milliseconds", "count", "p50", "p90", "p99", "p99.9", "max"],
         percentileRow("connect", connections.connectMs),
+        percentileRow("subscribe", connections.subscribeMs),
         ...(messages === null ? [] : [percentileRow("send lag", messages.lagMs)]),
         ...(deliveries === null
           ? []
@@ -130,6 +150,7 @@ export function render(report: LoadTestReport): string {
       ],
       "right",
     ),
+    affectedChannels(deliveries?.affected ?? []),
     failures.length === 0
       ? []
       : table([
@@ -146,6 +167,18 @@ export function render(report: LoadTestReport): string {
     .filter((lines) => lines.length > 0)
     .map((lines) => `${lines.join("\n")}\n`)
     .join("\n");
+}
+
+function affectedChannels(affected: readonly AffectedChannel[]): readonly string[] {
+  if (affected.length === 0) return [];
+  const rows = affected
+    .slice(0, MAX_CHANNEL_ROWS)
+    .map(({ channel, missing, duplicated, gaps }) => [channel, ...[missing, duplicated, gaps].map(count)]);
+  const rest = affected.length - rows.length;
+  return [
+    ...table([["channel", "missing", "duplicated", "gaps"], ...rows], "right"),
+    ...(rest === 0 ? [] : [`and ${count(rest)} more channels`]),
+  ];
 }
 
 function percentileRow(name: string, percentiles: LatencyPercentiles | null): string[] {

@@ -27,6 +27,7 @@ export async function runLoadTest(
     mode: options.mode,
     url: options.url.href,
     certificate,
+    subscriptions: { channels: options.channels, perConnection: options.subscriptions },
     seconds: (performance.now() - startedAt) / 1000,
     interrupted: signal.aborted,
     ...result,

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import type { Connection, ConnectionCallbacks, Endpoint } from "./connection.ts";
+import { Channels } from "./channels.ts";
+import type { Connection, ConnectionCallbacks, Endpoint, Positions } from "./connection.ts";
 import { Deliveries } from "./deliveries.ts";
-import { isObject, parseObject } from "./json.ts";
-import { Opener } from "./opener.ts";
+import { isMove, Opener } from "./opener.ts";
 import type { SustainedOptions } from "./options.ts";
-import { Failure } from "./parts/failures.ts";
 import { LatencyHistogram } from "./parts/histogram.ts";
 import { pace } from "./parts/pace.ts";
 import type { ModeResult, OnProgress } from "./report.ts";
@@ -13,25 +12,35 @@ import type { ModeResult, OnProgress } from "./report.ts";
 /** Connections that are opened at the same time, before the messages start. */
 const OPENING_CONCURRENCY = 50;
 
+/** Upper bound of the random time before a client follows the server's request to reconnect. */
+const MAX_MOVE_DELAY_MS = 1000;
+
 /**
- * Opens all connections (for at most `duration`), and sends messages over them in turn at a steady rate. It then waits up to
- * the timeout until the last message has reached every connection that was open when the message was sent. A lost connection
- * is not replaced.
+ * Opens all connections (for at most `duration`), and sends messages over them in turn at a steady rate, each to the next
+ * channel of its connection. It then waits up to the timeout until the last message has reached every connection that was
+ * subscribed to its channel when it was sent. A connection that the server asks to reconnect resumes its channels. Other lost
+ * connections are not replaced.
  * @param run identifies the messages of this run.
  */
 export async function sustained(
-  { connections, rate, duration, total }: SustainedOptions,
+  options: SustainedOptions,
   run: string,
   endpoint: Endpoint,
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<ModeResult> {
+  const { connections, rate, duration, total } = options;
+  const channels = new Channels(options);
   const planned = Math.min(total, rate * duration);
   const opener = new Opener(endpoint, signal);
   const { failures } = opener;
   const lags = new LatencyHistogram();
   const deliveries = new Deliveries(run);
   const open = new Map<number, Connection>();
+  /** Connections that the server has asked to reconnect. */
+  const moving = new Set<Promise<void>>();
+  /** By channel, the number of connections that must receive its messages. */
+  const subscribers = new Map<string, number>();
   /** The keys of `open` in the order of their turns; `undefined` after a change of `open`. */
   let turns: readonly number[] | undefined;
   let sent = 0;
@@ -39,33 +48,60 @@ export async function sustained(
   let onFinished: (() => void) | undefined;
 
   const checkFinished = () => {
-    if (deliveries.isComplete || open.size === 0) onFinished?.();
+    if (deliveries.isComplete || open.size + moving.size === 0) onFinished?.();
   };
-  const callbacksOf = (id: number): ConnectionCallbacks => ({
-    onMessage(text) {
-      const now = performance.now();
-      const frame = parseObject(text);
-      if (frame === undefined) return;
-      if ("message" in frame) deliveries.receive(id, frame["message"], now);
-      else if ("error" in frame) failures.add(new Failure("server", codeOf(frame["error"])));
+  const countSubscriber = (id: number, change: 1 | -1) => {
+    for (const channel of channels.of(id)) subscribers.set(channel, (subscribers.get(channel) ?? 0) + change);
+  };
+  const callbacksOf = (id: number, positions: Positions): ConnectionCallbacks => ({
+    onMessage(channel, message, now) {
+      deliveries.receive(id, channel, message, now);
       checkFinished();
+    },
+    onGap(channel) {
+      deliveries.gap(channel);
+    },
+    onError(failure) {
+      failures.add(failure);
     },
     onLost(failure) {
       open.delete(id);
       turns = undefined;
-      failures.add(failure);
-      checkFinished();
+      if (isMove(failure) && !signal.aborted) {
+        const move = moveOne(id, positions).finally(() => {
+          moving.delete(move);
+          checkFinished();
+        });
+        moving.add(move);
+      } else {
+        failures.add(failure);
+        countSubscriber(id, -1);
+        checkFinished();
+      }
     },
   });
   const openOne = async (id: number) => {
-    const connection = await opener.open(callbacksOf(id));
-    if (connection !== undefined) open.set(id, connection);
+    const positions: Positions = new Map(channels.of(id).map((channel) => [channel, undefined]));
+    const connection = await opener.open(positions, callbacksOf(id, positions));
+    if (connection !== undefined) {
+      open.set(id, connection);
+      countSubscriber(id, 1);
+    }
     onProgress({
       part: "connections",
       done: opener.attempted,
       total: connections,
       failed: failures.total,
     });
+  };
+  const moveOne = async (id: number, positions: Positions) => {
+    await sleep(Math.random() * MAX_MOVE_DELAY_MS);
+    const connection = await opener.move(positions, callbacksOf(id, positions));
+    if (connection === undefined) countSubscriber(id, -1);
+    else {
+      open.set(id, connection);
+      turns = undefined;
+    }
   };
   const openAll = async () => {
     const endsAt = performance.now() + duration * 1000;
@@ -79,8 +115,9 @@ export async function sustained(
     turns ??= [...open.keys()];
     const sender = turns[sequence % turns.length];
     const connection = sender === undefined ? undefined : open.get(sender);
-    if (sender === undefined || connection === undefined) return false;
-    connection.send(deliveries.send({ sequence, sender, dueAt }, open.size));
+    if (sender === undefined || connection === undefined) return moving.size > 0;
+    const channel = channels.next(sender, Math.floor(sequence / turns.length));
+    connection.publish(channel, deliveries.send(channel, { sender, dueAt }, subscribers.get(channel) ?? 0));
     lags.record(performance.now() - dueAt);
     onProgress({ part: "messages", done: ++sent, total: planned, failed: failures.total });
     return true;
@@ -97,6 +134,7 @@ export async function sustained(
   await openAll();
   await pace({ rate, count: planned, signal }, sendNext);
   await waitForDeliveries();
+  await Promise.all(moving);
   // The Close frame follows all deliveries, so a late duplicate is still counted.
   await Promise.all(Array.from(open.values(), (connection) => opener.close(connection)));
 
@@ -107,8 +145,4 @@ export async function sustained(
     failures: failures.list(),
     load: opener.load,
   };
-}
-
-function codeOf(error: unknown): string {
-  return isObject(error) && typeof error["code"] === "string" ? error["code"] : JSON.stringify(error);
 }

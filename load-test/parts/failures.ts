@@ -105,7 +105,7 @@ export function explain({ reason, detail }: Pick<FailureCount, "reason" | "detai
     case "closed":
       return EXPLAINED_CLOSE_CODE[detail] ?? "closed by the server with this code";
     case "server":
-      return "the server answered a message with this error";
+      return EXPLAINED_ERROR[detail] ?? "the server answered a message with this error";
     case "client":
       return "this machine is at its limit: raise `ulimit -n`, or use more machines";
     case "other":
@@ -114,13 +114,20 @@ export function explain({ reason, detail }: Pick<FailureCount, "reason" | "detai
 }
 
 const EXPLAINED_STATUS: Readonly<Record<string, string>> = {
-  "400": "not a valid WebSocket handshake",
+  "400": "not a valid WebSocket handshake, or a channel in the path (use --channel)",
   "403": "refused: the origin header, the load balancer's secret header, or a firewall rule",
   "404": "no WebSocket at this path",
-  "429": "the server's limit of one user, which this machine is: raise connectionsPerUser or channelsPerUser",
+  "429": "the server's limit of one user, which this machine is: raise connectionsPerUser",
   "502": "the load balancer got no answer from a task",
   "503": "no healthy task, or all tasks are full",
   "504": "no answer from a task in time",
+};
+
+const EXPLAINED_ERROR: Readonly<Record<string, string>> = {
+  too_many_subscriptions: "too many --subscriptions for subscriptionsPerConnection",
+  too_many_channels: "too many --channels for channelsPerUser, or for maxChannels of a task",
+  unavailable: "the server could not read or store in time",
+  forbidden: "the token does not grant the channel",
 };
 
 const EXPLAINED_CLOSE_CODE: Readonly<Record<string, string>> = {

@@ -23,6 +23,7 @@ describe("npm run load-test", () => {
       "mode",
       "url",
       "certificate",
+      "subscriptions",
       "seconds",
       "interrupted",
       "connections",

@@ -12,6 +12,9 @@ describe("the options of the load test", () => {
       mode: "churn",
       duration: 30,
       timeout: 10,
+      channel: "/",
+      channels: 1,
+      subscriptions: 1,
       rate: 20,
       concurrency: 50,
       total: 10_000_000,
@@ -56,6 +59,12 @@ describe("the options of the load test", () => {
       [
         "wss://h/ --connections 5",
         "`--connections`: got an option of another mode; expected an option of --mode churn",
+      ],
+      ["wss://h/ --channel a/b", '`--channel`: got "a/b"; expected 1 to 64 letters'],
+      [`wss://h/ --channels 10 --channel ${"x".repeat(62)}`, '`--channel`: got "xxx'],
+      [
+        "wss://h/ --channels 2 --subscriptions 3",
+        "`--subscriptions`: got 3; expected at most the number of --channels, 2",
       ],
       ["https://h/ --rate x --total 0", "`--rate`: got", "`--total`: got", "`URL`: got"],
     ];

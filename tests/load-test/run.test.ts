@@ -35,9 +35,10 @@ describe("load test", () => {
   describe("churn", () => {
     it("opens the requested connections without failures", async () => {
       const report = await runAgainst({}, "--rate", "200", "--total", "50");
-      const { connectMs, ...counts } = report.connections;
-      assert.deepEqual(counts, { planned: 50, attempted: 50, connected: 50 });
+      const { connectMs, subscribeMs, ...counts } = report.connections;
+      assert.deepEqual(counts, { planned: 50, attempted: 50, connected: 50, moved: 0 });
       assert.equal(connectMs?.count, 50);
+      assert.equal(subscribeMs?.count, 50);
       assert.equal(report.interrupted, false);
       assert(hasSucceeded(report));
     });
@@ -165,7 +166,10 @@ describe("load test", () => {
       assert.equal(report.messages?.sent, 40);
       assert.equal(report.messages.lagMs?.count, 40);
       const { roundTripMs, fanOutMs, ...counts } = deliveriesOf(report);
-      assert.deepEqual(counts, { expected: 200, received: 200, missing: 0, duplicated: 0, foreign: 0 });
+      assert.deepEqual(counts, {
+        ...{ expected: 200, received: 200, missing: 0, duplicated: 0, gaps: 0, foreign: 0 },
+        affected: [],
+      });
       assert.equal(roundTripMs?.count, 40);
       assert.equal(fanOutMs?.count, 160);
       assert(hasSucceeded(report));
@@ -197,9 +201,9 @@ describe("load test", () => {
     });
 
     it("counts other clients' messages separately", async () => {
-      const others = ["hello", { run: "another", sequence: 0, sender: 0, dueAt: 0 }];
-      const deliver: Behaviour["deliver"] = (clients, frame) => {
-        for (const message of others) broadcast(clients, JSON.stringify({ message }));
+      const others = ["hello", { run: "another", channel: "/", sequence: 0, sender: 0, dueAt: 0 }];
+      const deliver: Behaviour["deliver"] = (clients, frame, _from, frameOf) => {
+        for (const message of others) broadcast(clients, frameOf(message));
         broadcast(clients, frame);
       };
       assert.deepEqual(await countsOf(deliver), {
@@ -220,6 +224,62 @@ describe("load test", () => {
       assert.equal(report.messages?.sent, 200);
       assert(deliveriesOf(report).expected < 1000);
       assert(!hasSucceeded(report));
+    });
+
+    it("spreads the connections over channels, and counts each channel", async () => {
+      const deliver: Behaviour["deliver"] = (clients, frame) => {
+        const { channel } = JSON.parse(frame) as { channel: string };
+        if (channel === "room.2") return;
+        broadcast(clients, frame);
+        if (channel === "room.3") for (const client of clients) client.send(gapIn(channel));
+      };
+      await using server = await startServer({ deliver });
+      const options = ["--channel", "room", "--channels", "4", "--subscriptions", "2", "--timeout", "1"];
+      const report = await run(server.url, ...args, ...options);
+      assert.deepEqual(report.subscriptions, { channels: 4, perConnection: 2 });
+      const counts = Object.groupBy(server.subscribes, ({ subscribe }) => subscribe);
+      assert.deepEqual(
+        Object.entries(counts).map(([channel, subscribes]) => [channel, subscribes?.length]),
+        [
+          ["room.1", 3],
+          ["room.2", 3],
+          ["room.3", 2],
+          ["room.4", 2],
+        ],
+      );
+      // 40 messages: each connection sends 4 to each of its 2 channels.
+      const deliveries = deliveriesOf(report);
+      assert.equal(deliveries.expected, 12 * 3 * 2 + 8 * 2 * 2);
+      assert.deepEqual(deliveries.affected, [
+        { channel: "room.2", missing: 36, duplicated: 0, gaps: 0 },
+        { channel: "room.3", missing: 0, duplicated: 0, gaps: 16 },
+      ]);
+      assert(!hasSucceeded(report));
+    });
+
+    it("resumes at its position if the server requests a reconnect", async () => {
+      let messages = 0;
+      const deliver: Behaviour["deliver"] = (clients, frame, from) => {
+        broadcast(clients, frame);
+        if (++messages === 10) from.close(1012);
+      };
+      await using server = await startServer({ deliver });
+      const report = await run(server.url, ...args);
+      assert.deepEqual(report.failures, []);
+      assert.equal(report.connections.moved, 1);
+      assert.deepEqual(server.subscribes.at(-1), { subscribe: "/", epoch: "1", offset: 10 });
+      assert.equal(deliveriesOf(report).received, 200);
+      assert(hasSucceeded(report));
+    });
+
+    it("counts rejected subscribes by code", async () => {
+      const error = { code: "too_many_channels", message: "Too many." };
+      const report = await runAgainst(
+        { subscribe: (channel) => ({ error: { ...error, channel } }) },
+        ...args,
+      );
+      assert.deepEqual(report.failures, [{ reason: "server", detail: "too_many_channels", count: 5 }]);
+      assert.equal(report.connections.connected, 0);
     });
 
     it("counts the errors of the server by code", async () => {
@@ -255,6 +315,10 @@ describe("load test", () => {
     });
   });
 });
+
+function gapIn(channel: string): string {
+  return JSON.stringify({ gap: { channel, epoch: "1", from: 1, to: 2 } });
+}
 
 function deliveriesOf({ deliveries }: LoadTestReport): NonNullable<LoadTestReport["deliveries"]> {
   assert(deliveries !== null);
