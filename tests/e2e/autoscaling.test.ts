@@ -1,8 +1,8 @@
-/** `npm start --speed` with clients of `resume.v1`: the autoscaler adds and removes tasks, and no client loses a message. */
+/** `npm start --speed` with clients of `channels.v1`: the autoscaler adds and removes tasks, and no client loses a message. */
 import assert from "node:assert/strict";
 import { tearDown } from "../app/support/teardown.ts";
 import { print } from "../faults/support/assertions.ts";
-import { verify } from "../faults/support/environment.ts";
+import { verify } from "../faults/support/verify.ts";
 import { startLightGroup } from "../faults/support/startGroup.ts";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { startStack, type StackEvent, type StackProcess } from "../support/localStack.ts";
@@ -18,7 +18,8 @@ const SLOW_MS = 60_000;
 const MANY = 12;
 /** These need one task. */
 const FEW = 4;
-const LOAD = { messagesPerSecond: 20, paddingBytes: 20 };
+const CHANNELS = { channels: ["/", "room.1", "room.2"], maxSubscriptions: 3 };
+const LOAD = { messagesPerSecond: 10, othersPerSecond: 10, paddingBytes: 20 };
 
 describe("npm start with --speed", function () {
   this.timeout(180_000);
@@ -32,8 +33,8 @@ describe("npm start with --speed", function () {
   afterEach(tearDown);
 
   it("adds tasks for many connections, removes them for few, and loses and repeats no message", async () => {
-    const group = { url: stack.urls.websocket, timeoutMs: TIMEOUT_MS };
-    const many = await startLightGroup({ ...group, name: "many", readers: MANY, publishers: 0 });
+    const group = { url: stack.urls.websocket, timeoutMs: TIMEOUT_MS, ...CHANNELS };
+    const many = await startLightGroup({ ...group, name: "many", clients: MANY, publishers: 0 });
     const added = await stack.event(({ event }) => event === "scaled", TIMEOUT_MS);
     assert.match(added.reason ?? "", /^connections per task [\d.]+ > 5 for 3 min: 1 → \d tasks$/);
     const count = added.to ?? 0;
@@ -41,7 +42,7 @@ describe("npm start with --speed", function () {
     await nth(stack, count, ({ event }) => event === "task-healthy");
 
     // The added tasks have the fewest connections, so they get these.
-    const few = await startLightGroup({ ...group, name: "few", readers: FEW, publishers: 2 });
+    const few = await startLightGroup({ ...group, name: "few", clients: FEW, publishers: 2 });
     await few.publish(LOAD);
     many.kill("SIGKILL");
 

@@ -1,4 +1,4 @@
-/** Rolling deployments and a changing number of tasks, with the real server and clients of `resume.v1` that publish all the time. */
+/** Rolling deployments and a changing number of tasks, with the real server and clients of `channels.v1` that publish all the time. */
 import assert from "node:assert/strict";
 import path from "node:path";
 import { findValkeyServer } from "../../cli/valkeyServer.ts";
@@ -6,14 +6,15 @@ import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import type { Tasks } from "../../local/runtime/tasks/tasks.ts";
 import { tearDown } from "../app/support/teardown.ts";
 import { print } from "../faults/support/assertions.ts";
-import { verify } from "../faults/support/environment.ts";
+import { verify } from "../faults/support/verify.ts";
 import { startLightGroup } from "../faults/support/startGroup.ts";
 import { ROOT } from "../local/support/paths.ts";
 import { running, type StackFixture } from "../local/support/stack.ts";
 import { waitUntil } from "../support/waitUntil.ts";
 
-const CLIENTS = { readers: 20, publishers: 4, timeoutMs: 30_000 };
-const LOAD = { messagesPerSecond: 40, paddingBytes: 20 };
+const CHANNELS = ["/", "room.1", "room.2", "room.3", "room.4"];
+const CLIENTS = { clients: 20, publishers: 4, channels: CHANNELS, maxSubscriptions: 3, timeoutMs: 30_000 };
+const LOAD = { messagesPerSecond: 20, othersPerSecond: 40, renewalsPerSecond: 5, paddingBytes: 20 };
 const DEPLOYMENTS = 3;
 /** For the drain of a task on a busy machine. */
 const WAIT = { forMs: 30_000, everyMs: 50 };
@@ -46,7 +47,7 @@ describe("a service with connected clients", function () {
       { contradictions: [], lost: 0, reportedMissing: 0, duplicates: 0 },
     );
     assert.ok(
-      reconnects >= CLIENTS.readers * DEPLOYMENTS,
+      reconnects >= CLIENTS.clients * DEPLOYMENTS,
       `${reconnects} reconnects: a deployment closes all connections`,
     );
     // SIGTERM ended them, and none waited for SIGKILL.

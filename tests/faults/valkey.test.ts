@@ -30,6 +30,7 @@ const TEST_TIMEOUT_MS = 240_000 + COMBINED_MS;
 /** Together more than a channel retains and all buffers on the way hold. */
 const FLOOD_BYTES = 32_000;
 const FLOOD_MESSAGES = 900;
+const FLOOD_CHANNELS = ["flood"];
 
 /** Valkey writes every change to disk before it answers. */
 const DURABLE: readonly Directive[] = [
@@ -71,19 +72,19 @@ describe("faults, with Valkey", function () {
       assertClosedBy(figures, 1012);
     });
 
-    it("reports one gap to each client when Valkey restarts without its data", async () => {
+    it("reports one gap to each subscription when Valkey restarts without its data", async () => {
       const { valkey, environment } = await start();
       await restart(valkey, "killed");
       await delay(AFTER_MS);
       const figures = await environment.verify();
-      assertComplete(figures, { openGaps: figures.readers });
+      assertComplete(figures, { openGaps: figures.subscriptions });
     });
 
     it("reports the missing messages to clients that were stopped for longer than a channel retains", async () => {
       const { environment } = await start();
       const [flood, stopped] = await Promise.all([
-        environment.addGroup({ name: "flood", readers: 4, publishers: 4, channel: "flood" }),
-        environment.addGroup({ name: "stopped", readers: 4, publishers: 0, channel: "flood" }),
+        environment.addGroup({ name: "flood", clients: 4, publishers: 4, channels: FLOOD_CHANNELS }),
+        environment.addGroup({ name: "stopped", clients: 4, publishers: 0, channels: FLOOD_CHANNELS }),
       ]);
       stopped.kill("SIGSTOP");
       await flood.publish({ messagesPerSecond: 100, paddingBytes: FLOOD_BYTES });
@@ -96,14 +97,13 @@ describe("faults, with Valkey", function () {
       assertComplete(await environment.verify());
       assertClosedBy(others, 1012);
 
-      const figures = await environment.verify("flood");
+      const figures = await environment.verify([flood, stopped]);
       print(figures);
-      const { contradictions, lost, duplicates, reportedMissing, closes } = figures;
+      const { contradictions, lost, duplicates, reportedMissing } = figures;
       assert.deepEqual({ contradictions, lost, duplicates }, { contradictions: [], lost: 0, duplicates: 0 });
       assert.ok(reportedMissing > 0, "the server reports no missing messages");
-      // A client that does not take the Close frame (1013) in time is cut off (1006).
-      assertClosedBy(figures, 1013, 1006);
-      assert.notDeepEqual(closes, {}, "no client was closed as too slow");
+      // A client that reads too slowly receives a gap, and stays connected.
+      assertClosedBy(figures, 1012);
     });
 
     it("delivers every message once under all faults together", async () => {
@@ -119,7 +119,7 @@ describe("faults, with Valkey", function () {
       const { clientProxy, storeProxy } = environment;
       const tasks: Task[] = await Promise.all([environment.startTask(), environment.startTask()]);
       const [stopped] = await Promise.all([
-        environment.addGroup({ name: "stopped", readers: 50, publishers: 0 }),
+        environment.addGroup({ name: "stopped", clients: 50, publishers: 0 }),
         environment.connectClients(),
       ]);
       await environment.publish();

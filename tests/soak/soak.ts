@@ -1,5 +1,5 @@
 /**
- * The soak: clients of `resume.v1` publish through the edge of a local stack all the time, while the stack deploys, scales, and loses
+ * The soak: clients of `channels.v1` publish through the edge of a local stack all the time, while the stack deploys, scales, and loses
  * tasks and its backplane. The clients record everything that they receive.
  */
 import assert from "node:assert/strict";
@@ -15,14 +15,17 @@ import { readScaling } from "../../local/model/scaling/declaredScaling.ts";
 import { readService } from "../../local/model/service.ts";
 import { withNamespaces } from "../../local/overrides.ts";
 import { startStack } from "../../local/stack.ts";
-import { type Figures, verify } from "../faults/support/environment.ts";
+import { DEFAULT_CHANNEL } from "../faults/support/clientGroup.ts";
 import { startLightGroup } from "../faults/support/startGroup.ts";
+import { type Figures, verify } from "../faults/support/verify.ts";
 import { waitUntil } from "../support/waitUntil.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
 const MIN_TASKS = 2;
-const LOAD = { messagesPerSecond: 20, paddingBytes: 20 };
+const CHANNELS = [DEFAULT_CHANNEL, ...Array.from({ length: 20 }, (_, n) => `room.${n + 1}`)];
+const MAX_SUBSCRIPTIONS = 5;
+const LOAD = { messagesPerSecond: 15, othersPerSecond: 30, renewalsPerSecond: 5, paddingBytes: 20 };
 const PUBLISHERS = 10;
 /** Minutes of the autoscaler in a real minute. */
 const SPEED = 60;
@@ -99,8 +102,10 @@ export async function runSoak(options: SoakOptions): Promise<Figures> {
 
   const group = await startLightGroup({
     url: stack.urls.websocket,
-    readers: clients,
+    clients,
     publishers: PUBLISHERS,
+    channels: CHANNELS,
+    maxSubscriptions: MAX_SUBSCRIPTIONS,
     name: "soak",
     timeoutMs: CLIENT_TIMEOUT_MS,
   });

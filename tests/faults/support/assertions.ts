@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 
 import { EXIT_GRACE_SECONDS } from "../../../app/src/settings/contract.ts";
-import { DRAIN_SECONDS, type FaultEnvironment, type Figures, type Task } from "./environment.ts";
+import { DRAIN_SECONDS, type FaultEnvironment, type Task } from "./environment.ts";
+import type { Figures } from "./verify.ts";
 
-/** Asserts that every client received every message once, and prints the figures. */
+/** Asserts that every subscriber received every message once, and prints the figures. */
 export function assertComplete(figures: Figures, { openGaps = 0 } = {}): void {
   print(figures);
   const { contradictions, lost, reportedMissing, duplicates } = figures;
@@ -11,6 +12,7 @@ export function assertComplete(figures: Figures, { openGaps = 0 } = {}): void {
     { contradictions, lost, reportedMissing, duplicates, openGaps: figures.openGaps },
     { contradictions: [], lost: 0, reportedMissing: 0, duplicates: 0, openGaps },
   );
+  assert.ok(figures.rejected >= figures.clients, `${figures.rejected} rejected subscribes`);
 }
 
 /** Asserts that connections ended by these codes only. With 1012, a task moves clients to another task at any time. */
@@ -19,12 +21,14 @@ export function assertClosedBy({ closes }: Pick<Figures, "closes">, ...codes: re
 }
 
 export function print(figures: Figures): void {
-  const { messages, readers, deliveries, reconnects, openGaps } = figures;
-  const { longestPauseMs, lost, reportedMissing, duplicates, closes } = figures;
+  const { messages, clients, subscriptions, deliveries, reconnects, renewals, rejected, openGaps } = figures;
+  const { longestPauseMs, longestSubscribeMs, lost, reportedMissing, duplicates, closes } = figures;
   console.log(
-    `      ${messages} messages, ${readers} clients, ${deliveries} deliveries, ${reconnects} reconnects, ` +
+    `      ${messages} messages, ${clients} clients, ${subscriptions} subscriptions, ${deliveries} deliveries, ` +
+      `${reconnects} reconnects, ${renewals} renewals, ${rejected} rejected subscribes, ` +
       (openGaps === 0 ? "" : `${openGaps} new epochs, `) +
-      `longest pause ${Math.round(longestPauseMs)} ms, ${lost} lost, ${reportedMissing} reported missing, ` +
+      `longest pause ${Math.round(longestPauseMs)} ms, longest subscribe ${Math.round(longestSubscribeMs)} ms, ` +
+      `${lost} lost, ${reportedMissing} reported missing, ` +
       `${duplicates} duplicates; closes: ${JSON.stringify(closes)}`,
   );
 }

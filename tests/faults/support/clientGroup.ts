@@ -1,13 +1,19 @@
-/** A group of clients of one channel. */
-import type { Position } from "../../../client/src/index.ts";
-import type { Report } from "./deliveryRecord.ts";
+/** A group of clients with the same channels. */
+import type { Position, Report } from "./deliveryRecord.ts";
+
+/** The default channel of the server. */
+export const DEFAULT_CHANNEL = "/";
 
 export interface GroupOptions {
-  /** URL of the channel. */
+  /** URL of the server. */
   readonly url: string;
-  readonly readers: number;
-  /** Number of the readers that also publish. */
+  readonly clients: number;
+  /** Number of the clients that also publish. */
   readonly publishers: number;
+  /** Every client subscribes to the first one. @default the default channel */
+  readonly channels?: readonly string[];
+  /** The clients have 1, 2, 3 and so on up to so many subscriptions, in turn. @default 1 */
+  readonly maxSubscriptions?: number;
   /** Prefix of the message ids. It is unique among the groups of a test. */
   readonly name: string;
   /** Time in milliseconds after which a handshake or a missing acknowledgement fails. */
@@ -15,21 +21,43 @@ export interface GroupOptions {
 }
 
 export interface Load {
-  /** Rate of the whole group. */
+  /** Rate of the whole group in the first channel. */
   readonly messagesPerSecond: number;
+  /** Rate of the whole group in the other channels together, which have their turns. @default 0 */
+  readonly othersPerSecond?: number;
+  /** Subscriptions of all clients together that end and begin again per second. @default 0 */
+  readonly renewalsPerSecond?: number;
   /** Bytes that each message carries in addition. */
   readonly paddingBytes: number;
 }
 
+/** The last message of each channel that has one. */
+export type Ends = Readonly<Record<string, Position>>;
+
 export interface ClientGroup {
   readonly name: string;
+  readonly channels: readonly string[];
   /** Publishes until `settle`. */
   publish(load: Load): Promise<void>;
   /** Stops publishing. Resolves when every message is acknowledged. */
   settle(): Promise<void>;
-  /** Resolves when every reader has received the message at `end`. */
-  reach(end: Position): Promise<void>;
+  /** Resolves when every subscriber of these channels has received their last messages. */
+  reach(ends: Ends): Promise<void>;
   report(): Promise<Report>;
+}
+
+/** Returns the channels of a client: the first one, and the next ones of the others, so that all have equally many clients. */
+export function channelsOf(
+  client: number,
+  channels: readonly string[],
+  maxSubscriptions: number,
+): readonly string[] {
+  const [first = DEFAULT_CHANNEL, ...others] = channels;
+  const count = client % maxSubscriptions;
+  // The sum of 0 to maxSubscriptions - 1 for each complete turn, and of 0 to count - 1.
+  const turns = Math.floor(client / maxSubscriptions);
+  const before = (turns * maxSubscriptions * (maxSubscriptions - 1) + count * (count - 1)) / 2;
+  return [first, ...Array.from({ length: count }, (_, n) => others[(before + n) % others.length] ?? first)];
 }
 
 /** Calls `act` with the number of calls before it, at a rate. Calls that are due within one interval run together. */

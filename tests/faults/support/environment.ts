@@ -1,23 +1,15 @@
 /** The environment of a fault test: tasks, clients, a store for the message log, and proxies between them. */
-import assert from "node:assert/strict";
-
+import { unpackRecord } from "../../../app/src/log/record.ts";
 import { partitionOf, streamKey } from "../../../app/src/log/valkey/connection/partitions.ts";
 import { parseEpoch, parseOffset } from "../../../app/src/log/valkey/valkeyChannel.ts";
 import { runServer, type TestProcess } from "../../app/support/processes.ts";
 import { afterwards } from "../../app/support/teardown.ts";
 import { addressAt, type TestStore } from "../../support/valkey.ts";
-import { due } from "../../support/waitUntil.ts";
-import type { ClientGroup, GroupOptions, Load } from "./clientGroup.ts";
-import {
-  assertOneLog,
-  type Counts,
-  type Message,
-  noCounts,
-  type Report,
-  type Stored,
-} from "./deliveryRecord.ts";
+import { type ClientGroup, DEFAULT_CHANNEL, type GroupOptions, type Load } from "./clientGroup.ts";
+import type { Message } from "./deliveryRecord.ts";
 import { type FaultProxy, startFaultProxy } from "./faultProxy.ts";
 import { type LightGroup, startGroup, startLightGroup } from "./startGroup.ts";
+import { type Figures, type Stored, sum, verify } from "./verify.ts";
 
 export type Task = TestProcess & { readonly port: number };
 
@@ -46,20 +38,18 @@ export const TOLERANT: Liveness = { heartbeatSeconds: 60, timeoutMs: 30_000 };
 /** For the tests with half-open connections, which the client and the server must detect. */
 export const QUICK: Liveness = { heartbeatSeconds: 3, timeoutMs: 4000 };
 
+/** The first one has all clients. */
+const MANY_CHANNELS = [DEFAULT_CHANNEL, ...Array.from({ length: 199 }, (_, n) => `room.${n + 1}`)];
+const MAX_SUBSCRIPTIONS = 20;
+/** With fewer clients, each channel still has about {@link MIN_SUBSCRIBERS} of them. */
+const MIN_SUBSCRIBERS = 30;
+const RATE_PER_CHANNEL = 1;
+
 const PROJECT_CLIENTS = 30;
 /** The other clients only listen: no missing acknowledgement shows them that a connection is dead. */
 const PROJECT_PUBLISHERS = PROJECT_CLIENTS / 2;
-const LIGHT_PUBLISHERS = 10;
-const LIGHT_LOAD: Load = { messagesPerSecond: 40, paddingBytes: 20 };
-const PROJECT_LOAD: Load = { messagesPerSecond: 15, paddingBytes: 20 };
-
-/** Time after the faults until every message must be acknowledged, and then until it must be delivered. */
-const SETTLE_TIMEOUT_MS = 60_000;
-
-export interface Figures extends Counts {
-  readonly messages: number;
-  readonly closes: Readonly<Record<number, number>>;
-}
+const LIGHT_PUBLISHERS = 50;
+const PROJECT_LOAD: Load = { messagesPerSecond: 15, othersPerSecond: 15, paddingBytes: 20 };
 
 export interface EnvironmentOptions {
   /** Light clients of the test. */
@@ -78,20 +68,21 @@ export interface FaultEnvironment {
   /** Between the clients and the tasks, in place of the load balancer. */
   readonly clientProxy: FaultProxy;
   readonly startTask: (env?: Record<string, string>) => Promise<Task>;
-  /** Connects the light clients of the test and 30 channels of the project's client. */
+  /** Connects the light clients of the test, and 30 clients of the project. */
   connectClients(): Promise<void>;
-  /** Adds light clients. They publish only if the test calls `publish` of the group. */
-  addGroup(
-    options: Pick<GroupOptions, "name" | "readers" | "publishers"> & { channel?: string },
-  ): Promise<LightGroup>;
+  /**
+   * Adds light clients, by default with the channels of `connectClients`. They publish only if the test calls `publish` of the
+   * group.
+   */
+  addGroup(options: Omit<GroupOptions, "url" | "timeoutMs">): Promise<LightGroup>;
   /** The clients of `connectClients` publish until `verify`. */
   publish(): Promise<void>;
   /**
-   * Stops publishing and waits until every message is acknowledged and delivered to every client. Then compares everything
-   * that the clients received with each other and with the stored log.
-   * @param channel @default the one of `connectClients`
+   * Stops publishing and waits until every message is acknowledged and delivered to every subscriber. Then compares everything
+   * that the clients received with each other and with the stored logs.
+   * @param groups all groups of their channels. @default those with the channels of `connectClients`
    */
-  verify(channel?: string): Promise<Figures>;
+  verify(groups?: readonly ClientGroup[]): Promise<Figures>;
   /** What the clients of `connectClients` have received so far. */
   figures(): Promise<Omit<Figures, "messages">>;
 }
@@ -110,7 +101,8 @@ export async function startEnvironment(
   const clientProxy = await startFaultProxy({ targets: [], random });
   afterwards(() => clientProxy.close());
   const url = `ws://127.0.0.1:${clientProxy.port}/wss`;
-  const groups = new Map<string, ClientGroup[]>([["", []]]);
+  const channels = MANY_CHANNELS.slice(0, Math.ceil((clients * MAX_SUBSCRIPTIONS) / 2 / MIN_SUBSCRIBERS));
+  const shared: ClientGroup[] = [];
   let connected: readonly ClientGroup[] = [];
 
   const startTask = async (env: Record<string, string> = {}): Promise<Task> => {
@@ -132,105 +124,74 @@ export async function startEnvironment(
     startTask,
     async connectClients() {
       connected = await Promise.all([
-        startLightGroup({ url, readers: clients, publishers: LIGHT_PUBLISHERS, name: "light", timeoutMs }),
+        startLightGroup({
+          url,
+          clients,
+          publishers: LIGHT_PUBLISHERS,
+          channels,
+          maxSubscriptions: MAX_SUBSCRIPTIONS,
+          name: "light",
+          timeoutMs,
+        }),
         startGroup({
           url,
-          readers: PROJECT_CLIENTS,
+          clients: PROJECT_CLIENTS,
           publishers: PROJECT_PUBLISHERS,
+          channels,
+          maxSubscriptions: MAX_SUBSCRIPTIONS,
           name: "client",
           timeoutMs,
         }),
       ]);
-      groups.get("")?.push(...connected);
+      shared.push(...connected);
     },
-    async addGroup({ channel = "", ...options }) {
-      const group = await startLightGroup({
-        ...options,
-        timeoutMs,
-        url: channel === "" ? url : `${url}/${channel}`,
-      });
-      groups.set(channel, [...(groups.get(channel) ?? []), group]);
+    async addGroup(options) {
+      const isShared = options.channels === undefined;
+      const standard = isShared ? { channels, maxSubscriptions: MAX_SUBSCRIPTIONS } : {};
+      const group = await startLightGroup({ ...standard, ...options, url, timeoutMs });
+      if (isShared) shared.push(group);
       return group;
     },
     async publish() {
-      await Promise.all(connected.map((group, n) => group.publish(n === 0 ? LIGHT_LOAD : PROJECT_LOAD)));
+      const lightLoad: Load = {
+        messagesPerSecond: 25,
+        othersPerSecond: channels.length * RATE_PER_CHANNEL,
+        renewalsPerSecond: clients / 10,
+        paddingBytes: 20,
+      };
+      await Promise.all(connected.map((group, n) => group.publish(n === 0 ? lightLoad : PROJECT_LOAD)));
     },
-    verify: (channel = "") => verify(groups.get(channel) ?? [], () => readStored(store, channel)),
+    verify: (groups = shared) => verify(groups, (names) => readAll(store, names)),
     async figures() {
       return sum(await Promise.all(connected.map((group) => group.report())));
     },
   };
 }
 
-/**
- * Stops publishing, waits until every message is acknowledged and delivered, and compares everything that the clients received.
- * @param groups all groups of the channel.
- * @param read the log, when every message is acknowledged. @default what the clients have published
- */
-export async function verify(
-  groups: readonly ClientGroup[],
-  read: () => Promise<Stored> = () => readAcknowledged(groups),
-): Promise<Figures> {
-  const all = (what: string, act: (group: ClientGroup) => Promise<void>): Promise<unknown> => {
-    const waiting = new Set(groups.map(({ name }) => name));
-    const ended = groups.map(async (group) => {
-      await act(group);
-      waiting.delete(group.name);
-    });
-    return due(Promise.all(ended), () => `every ${what} of ${[...waiting].join(", ")}`, SETTLE_TIMEOUT_MS);
-  };
-  await all("acknowledgement", (group) => group.settle());
-  const stored = await read();
-  await all("delivery", (group) => group.reach(stored.end));
-  const reports = await Promise.all(groups.map((group) => group.report()));
-  assertOneLog(reports, stored);
-  return { ...sum(reports), messages: stored.end.offset };
-}
-
-/** The log according to the acknowledgements, for a test that cannot read the store. */
-async function readAcknowledged(groups: readonly ClientGroup[]): Promise<Stored> {
-  const reports = await Promise.all(groups.map((group) => group.report()));
-  const acknowledged = reports.flatMap((report) => report.acknowledged);
-  const [end, ...others] = acknowledged.toSorted((one, other) => other.offset - one.offset);
-  assert.ok(end !== undefined, "no message was acknowledged");
-  for (const { epoch } of others) assert.equal(epoch, end.epoch, "the log began again");
-  return { end, ids: new Map(acknowledged.map(({ offset, id }) => [offset, id])) };
+async function readAll(store: TestStore, channels: readonly string[]): Promise<ReadonlyMap<string, Stored>> {
+  return new Map(
+    await Promise.all(channels.map(async (channel) => [channel, await readStored(store, channel)] as const)),
+  );
 }
 
 async function readStored(store: TestStore, channel: string): Promise<Stored> {
+  const name = channel === DEFAULT_CHANNEL ? "" : channel;
+  const key = streamKey(partitionOf(name), name);
   // The form of an XRANGE reply.
-  const entries = (await store.command(
-    "XRANGE",
-    streamKey(partitionOf(channel), channel),
-    "-",
-    "+",
-  )) as readonly [id: string, fields: readonly [name: string, payload: string]][];
+  const entries = (await store.command("XRANGE", key, "-", "+")) as readonly [
+    id: string,
+    fields: readonly [name: string, record: string],
+  ][];
   const ids = new Map<number, string>();
-  for (const [id, [, payload]] of entries) {
-    // The entry that begins a stream has no payload.
-    if (payload !== "") ids.set(parseOffset(id), (JSON.parse(payload) as Message).id);
+  for (const [id, [, record]] of entries) {
+    // The entry that begins a stream has no record.
+    if (record !== "") ids.set(parseOffset(id), (JSON.parse(unpackRecord(record).payload) as Message).id);
   }
-  const last = entries.at(-1)?.[0] ?? assert.fail("the channel has no stored message");
-  return { end: { epoch: String(parseEpoch(last)), offset: parseOffset(last) }, ids };
-}
-
-function sum(reports: readonly Report[]): Omit<Figures, "messages"> {
-  const closes: Record<number, number> = {};
-  const all = noCounts();
-  for (const { counts, closes: own } of reports) {
-    all.readers += counts.readers;
-    all.deliveries += counts.deliveries;
-    all.reconnects += counts.reconnects;
-    all.lost += counts.lost;
-    all.reportedMissing += counts.reportedMissing;
-    all.duplicates += counts.duplicates;
-    all.openGaps += counts.openGaps;
-    all.contradictions.push(...counts.contradictions);
-    all.longestPauseMs = Math.max(all.longestPauseMs, counts.longestPauseMs);
-    for (const [code, count] of Object.entries(own))
-      closes[Number(code)] = (closes[Number(code)] ?? 0) + count;
-  }
-  return { ...all, closes };
+  const last = entries.at(-1)?.[0];
+  return {
+    end: last === undefined ? undefined : { epoch: String(parseEpoch(last)), offset: parseOffset(last) },
+    ids,
+  };
 }
 
 /** Mulberry32. @returns numbers of at least 0 and less than 1. */

@@ -4,17 +4,14 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-import { connect, type Connection } from "../../../client/src/index.ts";
+import { connect } from "../../../client/src/index.ts";
 import { afterwards } from "../../app/support/teardown.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
-import { atRate, type ClientGroup, type GroupOptions } from "./clientGroup.ts";
+import { atRate, channelsOf, type ClientGroup, DEFAULT_CHANNEL, type GroupOptions } from "./clientGroup.ts";
 import { type Acknowledged, DeliveryRecord, type Message, Reader, type Report } from "./deliveryRecord.ts";
 import type { Order } from "./lightClients.ts";
 
 const LIGHT_CLIENTS = fileURLToPath(new URL("lightClients.ts", import.meta.url));
-
-/** The channel of the light clients, too. */
-const CHANNEL = "/";
 
 const BACKOFF = { backoffBaseMs: 200, backoffCapMs: 2000 };
 const PUBLISH_INTERVAL_MS = 50;
@@ -28,7 +25,7 @@ export interface LightGroup extends ClientGroup {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Starts light clients in a child process. Resolves when each has received its greeting. */
+/** Starts light clients in a child process. Resolves when all their subscriptions have begun. */
 export async function startLightGroup(options: GroupOptions): Promise<LightGroup> {
   const child = fork(LIGHT_CLIENTS, { execArgv: [] });
   afterwards(() => child.kill("SIGKILL"));
@@ -47,55 +44,68 @@ export async function startLightGroup(options: GroupOptions): Promise<LightGroup
   await order({ do: "open", ...options });
   return {
     name: options.name,
+    channels: options.channels ?? [DEFAULT_CHANNEL],
     kill: (signal) => child.kill(signal),
     publish: (load) => order({ do: "publish", ...load }),
     settle: () => order({ do: "settle" }),
-    reach: (end) => order({ do: "reach", ...end }),
+    reach: (ends) => order({ do: "reach", ends }),
     report: () => send({ do: "report" }),
   };
 }
 
-/** Starts channels of the project's client. Resolves when each is open. */
+/** Starts clients of the project in this process. Resolves when all their subscriptions have begun. */
 export async function startGroup(options: GroupOptions): Promise<ClientGroup> {
-  const { url, readers, publishers, name, timeoutMs } = options;
+  const { url, publishers, name, timeoutMs, channels = [DEFAULT_CHANNEL], maxSubscriptions = 1 } = options;
   const record = new DeliveryRecord();
+  record.counts.clients = options.clients;
   const acknowledged: Acknowledged[] = [];
   const closes: Record<number, number> = {};
   let failure: unknown;
-  const clients = Array.from({ length: readers }, () => {
+  const clients = Array.from({ length: options.clients }, (_, n) => {
     const connection = connect(url, {
       ...BACKOFF,
       connectTimeoutMs: timeoutMs,
       answerTimeoutMs: timeoutMs,
     });
-    const reader = new Reader(record);
-    connection.channel<Message>(CHANNEL, {
-      onMessage: ({ value, offset }) => {
-        reader.message(value, offset);
-      },
-      onGap: (gap) => {
-        reader.gap(gap);
-      },
-      onSubscribed: (position) => {
-        reader.greeted(position);
-      },
+    let greetings = 0;
+    connection.on("open", () => {
+      if (++greetings > 1) record.counts.reconnects += 1;
     });
     connection.on("reconnecting", ({ code = 0 }) => {
       closes[code] = (closes[code] ?? 0) + 1;
     });
-    return { connection, reader };
+    const readers = channelsOf(n, channels, maxSubscriptions).map((channel) => {
+      const reader = new Reader(record.channel(channel));
+      connection.channel<Message>(channel, {
+        onMessage: ({ value, offset }) => {
+          reader.message(value, offset);
+        },
+        onGap: (gap) => {
+          reader.gap(gap);
+        },
+        onSubscribed: (position) => {
+          reader.subscribed(position);
+        },
+      });
+      return { channel, reader };
+    });
+    return { connection, readers };
   });
-  let publishing: NodeJS.Timeout | undefined;
-  let published = 0;
+  const timers: NodeJS.Timeout[] = [];
+  const stop = (): void => {
+    for (const timer of timers.splice(0)) clearInterval(timer);
+  };
   afterwards(() => {
-    clearInterval(publishing);
+    stop();
     for (const { connection } of clients) void connection.close();
   });
 
-  const publish = (connection: Connection, padding: string): void => {
-    const id = `${name}-${(published += 1)}`;
-    connection.publish(CHANNEL, { id, padding }).then(
-      (position) => acknowledged.push({ id, ...position }),
+  const publish = (count: number, channel: string, padding: string): void => {
+    const connection = clients[count % publishers]?.connection;
+    if (connection === undefined || connection.pending >= MAX_PENDING) return;
+    const id = `${name}-${channel}-${count}`;
+    connection.publish(channel, { id, padding }).then(
+      ({ epoch, offset }) => acknowledged.push({ id, channel, epoch, offset }),
       (error: unknown) => (failure = error),
     );
   };
@@ -106,23 +116,36 @@ export async function startGroup(options: GroupOptions): Promise<ClientGroup> {
     };
     await waitUntil(allHold, { forMs: WAIT_TIMEOUT_MS, everyMs: POLL_MS });
   };
-  await all(({ reader }) => reader.position !== undefined);
+  await all(({ readers }) => readers.every(({ reader }) => reader.position !== undefined));
 
   return {
     name,
-    publish({ messagesPerSecond, paddingBytes }) {
+    channels,
+    publish({ messagesPerSecond, othersPerSecond = 0, paddingBytes }) {
       const padding = "x".repeat(paddingBytes);
-      publishing = atRate(messagesPerSecond, PUBLISH_INTERVAL_MS, (count) => {
-        const connection = clients[count % publishers]?.connection;
-        if (connection !== undefined && connection.pending < MAX_PENDING) publish(connection, padding);
-      });
+      const [first = DEFAULT_CHANNEL, ...others] = channels;
+      timers.push(
+        atRate(messagesPerSecond, PUBLISH_INTERVAL_MS, (count) => {
+          publish(count, first, padding);
+        }),
+        atRate(othersPerSecond, PUBLISH_INTERVAL_MS, (count) => {
+          publish(count, others[count % others.length] ?? first, padding);
+        }),
+      );
       return Promise.resolve();
     },
     async settle() {
-      clearInterval(publishing);
+      stop();
       await all(({ connection }) => connection.pending === 0);
     },
-    reach: (end) => all(({ reader }) => reader.isAt(end)),
-    report: () => Promise.resolve({ counts: record.counts, log: record.log, acknowledged, closes }),
+    async reach(ends) {
+      await all(({ readers }) =>
+        readers.every(({ channel, reader }) => {
+          const end = ends[channel];
+          return end === undefined || reader.isAt(end);
+        }),
+      );
+    },
+    report: () => Promise.resolve({ counts: record.counts, logs: record.logs, acknowledged, closes }),
   };
 }

@@ -39,7 +39,7 @@ export function describeTaskAndClientFaults(target: FaultTarget): void {
     const figures = await environment.verify();
     assertComplete(figures);
     // About half of the clients were connected to this task.
-    assert.ok(figures.reconnects >= figures.readers / 3, `${figures.reconnects} reconnects`);
+    assert.ok(figures.reconnects >= figures.clients / 3, `${figures.reconnects} reconnects`);
   });
 
   it("delivers every message once when client processes stop and continue, and delays no other client", async () => {
@@ -47,7 +47,7 @@ export function describeTaskAndClientFaults(target: FaultTarget): void {
       Promise.all([startTask(), startTask({ WEBSOCKET_HEARTBEAT_SECONDS: String(SHORT_HEARTBEAT_SECONDS) })]),
     );
     const { clientProxy } = environment;
-    const stopped = await environment.addGroup({ name: "stopped", readers: STOPPED, publishers: 0 });
+    const stopped = await environment.addGroup({ name: "stopped", clients: STOPPED, publishers: 0 });
     const [before, stoppedAt] = [clientProxy.endedByTarget, performance.now()];
     stopped.kill("SIGSTOP");
     // One task closes its stopped clients after a heartbeat.
@@ -64,7 +64,7 @@ export function describeTaskAndClientFaults(target: FaultTarget): void {
     assert.ok(others.longestPauseMs < stoppedMs * MAX_PAUSE_SHARE, "the other clients waited");
     const { counts } = await stopped.report();
     assert.ok(counts.reconnects > 0, "one task closes the stopped clients");
-    assert.ok(counts.reconnects < counts.readers, "the other task keeps them");
+    assert.ok(counts.reconnects < counts.clients, "the other task keeps them");
   });
 
   it("delivers every message once when connections are reset or half-open, those to the store too", async () => {
@@ -103,7 +103,7 @@ export function describeTaskAndClientFaults(target: FaultTarget): void {
     assertComplete(figures);
     assertClosedBy(figures, 1001, 1012);
     assert.ok(
-      peak <= Math.max(FEW_CLIENTS, figures.readers * MAX_CONNECT_SHARE),
+      peak <= Math.max(FEW_CLIENTS, figures.clients * MAX_CONNECT_SHARE),
       `${peak} connects in a second`,
     );
   });
