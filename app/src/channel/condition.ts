@@ -27,6 +27,11 @@ export class Condition {
     signal?.throwIfAborted();
   }
 
+  /** Whether no caller waits. */
+  get isIdle(): boolean {
+    return this.#waiting.size === 0;
+  }
+
   /** Call it when the state has changed. It costs little if no caller waits. */
   notify(): void {
     if (this.#waiting.size === 0) return;

@@ -1,170 +1,256 @@
-import { frameEnd, MAX_HEADER_BYTES, payloadStart } from "../wire/frame.ts";
-import { FramePlace } from "./framePlace.ts";
-import { createSegment, nextOffset, retainedBytes, writeTextFrame } from "./frameSegment.ts";
-import type { FrameSegment } from "./frameSegment.ts";
-import { FrameSlices } from "./frameSlices.ts";
+import type { LogEntry, LogPage, LogPosition } from "../log/log.ts";
+import { unpackRecord } from "../log/record.ts";
+import { encodeBroadcast } from "../wire/encode.ts";
+import { MAX_HEADER_BYTES } from "../wire/frame.ts";
+import type { Dialect } from "../wire/messages.ts";
+import type { ChannelCursor } from "./channelCursor.ts";
+import type { FrameCache } from "./frameCache.ts";
+import type { Piece, PieceOwner } from "./piece.ts";
+import type { Slice } from "./slices.ts";
+import { SLAB_BYTES } from "./slabQueue.ts";
 
-/** Size of the first segment. Later segments are larger, up to a maximum, so that a quiet channel needs little memory. */
-const FIRST_SEGMENT_BYTES = 4 * 1024;
-const MAX_SEGMENT_BYTES = 64 * 1024;
+/** Size of the first piece. Each further one is twice as large, up to a slab, so that a quiet channel needs little memory. */
+const FIRST_PIECE_BYTES = 256;
 
-/** Minimum number of segments of a full log. Frames are evicted by whole segments. */
-const MIN_SEGMENTS = 8;
+/** The state of the channel that frames belong to. */
+export interface ChannelState {
+  readonly name: string;
+  /** Position of the next message. */
+  readonly epoch: string;
+  readonly next: number;
+  /** No message before this offset is in the log any more. */
+  readonly retainedFrom: number;
+  /** The position that was expected when the log last continued at another one, if ever. */
+  readonly interrupted: LogPosition | undefined;
+  /** Notes that the log has no message before an offset. */
+  noteRetainedFrom(offset: number): void;
+  /** Ends the use of frames by a cursor. Idempotent. */
+  removeCursor(cursor: ChannelCursor, frames: FrameLog): void;
+}
 
-/** Maximum share of a complete segment that can be unused. */
-const MAX_UNUSED_SHARE = 1 / 8;
+/** A reader that waits for a page of the log. */
+export interface PageWaiter {
+  /** Position of its next message. */
+  readonly epoch: string;
+  readonly next: number;
+  /** Called once the reader can continue. @param page has the next message; `undefined` if the log does not have it. */
+  onPage(page: Piece | undefined): void;
+  /** Called when a page could not be read. @returns whether the reader continues to wait. */
+  onPageFailed(error: unknown): boolean;
+}
 
-/** Maximum number of UTF-8 bytes of one UTF-16 code unit. */
-const MAX_UTF8_BYTES = 3;
+/** A position at which a reader continues that cannot read its next message. */
+export interface Continuation extends LogPosition {
+  /** Whether the reader has read everything that this task has received before that position. */
+  readonly isLevel: boolean;
+}
 
 /**
- * The recent frames of one channel in one dialect, back to back in memory, for all readers. A reader has a place in the log. The
- * bytes after its place can be written to a socket as they are.
- *
- * A message is one text frame and has an offset. Offsets are consecutive except at a hole, which notices explain to the readers.
+ * The frames of one channel in one dialect: the recent ones, as a list of pieces, and pages of the log for readers that are
+ * further behind. Each message is encoded once.
  */
-export class FrameLog {
-  readonly #minBytes: number;
-  readonly #segmentBytes: number;
-  readonly #slices = new FrameSlices();
-  /** The oldest retained segment. The others follow by their `next`. */
-  #oldest: FrameSegment;
-  /** The oldest segment of the current epoch. */
-  #first: FrameSegment;
-  #last: FrameSegment;
-  /** Size of all segments except the last one. */
+export class FrameLog implements PieceOwner {
+  readonly channel: ChannelState;
+  readonly dialect: Dialect;
+  readonly cache: FrameCache;
+  /** Frames of the same channel in another dialect. */
+  sibling: FrameLog | undefined;
+  /** Number of cursors and joins. */
+  readers = 0;
+  #first: Piece | undefined;
+  #last: Piece | undefined;
+  /** Bytes of all frames since the beginning, including evicted ones. */
   #bytes = 0;
-  /** Memory of an evicted segment for the next one: the garbage collector releases long-lived memory late. */
-  #spare: Buffer | undefined;
+  #pages: Piece[] | undefined;
+  #waiting: Set<PageWaiter> | undefined;
+
+  constructor(channel: ChannelState, dialect: Dialect, cache: FrameCache) {
+    this.channel = channel;
+    this.dialect = dialect;
+    this.cache = cache;
+  }
+
+  /** Appends the channel's next message. Returns the bytes of its frame. */
+  push(epoch: string, offset: number, text: string): number {
+    const bytes = this.#pieceFor(epoch, offset, text).push(text);
+    this.#bytes += bytes;
+    return bytes;
+  }
+
+  /** Returns the piece or the page that has a message, if it is retained. */
+  find(epoch: string, offset: number): Piece | undefined {
+    // Most readers need the newest messages, and a slow one needs those before the oldest piece.
+    if (this.#last?.contains(epoch, offset) === true) return this.#last;
+    const first = this.#first;
+    const isEvicted = first !== undefined && offset < first.first && epoch === first.epoch;
+    for (let piece = isEvicted ? undefined : first; piece !== undefined; piece = piece.next) {
+      if (piece.contains(epoch, offset)) return piece;
+    }
+    return this.#pages?.find((page) => page.contains(epoch, offset));
+  }
+
+  /** Returns the newest piece if it ends at the channel's next message. */
+  get tail(): Piece | undefined {
+    const { epoch, next } = this.channel;
+    return this.#last?.end === next && this.#last.epoch === epoch ? this.#last : undefined;
+  }
+
+  /** Returns where a reader continues whose next message is neither in memory nor in the log; `undefined` if the log has it. */
+  continuation({ epoch, next }: LogPosition): Continuation | undefined {
+    const { channel } = this;
+    if (epoch === channel.epoch && next >= channel.retainedFrom) return undefined;
+    let before: Piece | undefined;
+    for (let piece = this.#first; piece !== undefined; piece = piece.next) {
+      if (piece.epoch === epoch && piece.first <= next) before = piece;
+    }
+    const { interrupted } = channel;
+    const isLevel = before?.end === next || (interrupted?.epoch === epoch && interrupted.next === next);
+    const first = this.#first?.epoch === epoch ? this.#first : undefined;
+    const following = before === undefined ? first : before.next;
+    if (
+      following === undefined ||
+      (following.epoch === channel.epoch && following.first > channel.retainedFrom)
+    ) {
+      return { epoch: channel.epoch, next: channel.retainedFrom, isLevel };
+    }
+    return { epoch: following.epoch, next: following.first, isLevel };
+  }
+
+  /** Returns the retained bytes after a position. @param piece `undefined` for a position before all of them. */
+  bytesAfter(piece: Piece | undefined, at: number): number {
+    const recent = this.#bytes - (this.#first?.bytesBefore ?? this.#bytes);
+    if (piece === undefined) return recent;
+    return this.#pages?.includes(piece) === true
+      ? piece.used - at + recent
+      : this.#bytes - piece.bytesBefore - at;
+  }
+
+  /** Returns the messages that notify a client of a gap. Clients of `plain` have no offsets, and receive none. */
+  noticeOf(from: LogPosition, to: LogPosition): Slice | undefined {
+    const { dialect, channel, cache } = this;
+    return dialect === "plain"
+      ? undefined
+      : cache.gapNotices.find({ channel: channel.name, dialect, from, to });
+  }
+
+  /** Requests the page of the log that a reader needs. The reader is called later. Idempotent. */
+  wait(waiter: PageWaiter): void {
+    this.#waiting ??= new Set();
+    this.#waiting.add(waiter);
+    this.cache.pageReader.request(this);
+  }
+
+  stopWaiting(waiter: PageWaiter): void {
+    this.#waiting?.delete(waiter);
+    if (this.#waiting?.size === 0) this.#waiting = undefined;
+  }
 
   /**
-   * @param next offset of the first message.
-   * @param minBytes minimum size of the retained frames.
+   * Returns the position of the page that is needed next, if any. It is the smallest one from an offset on, or else the smallest
+   * one, so that every reader has its turn.
    */
-  constructor(next: number, minBytes: number, epoch = "") {
-    this.#minBytes = minBytes;
-    this.#segmentBytes = Math.min(MAX_SEGMENT_BYTES, Math.ceil(minBytes / MIN_SEGMENTS));
-    const size = Math.min(FIRST_SEGMENT_BYTES, this.#segmentBytes);
-    this.#oldest = this.#first = this.#last = createSegment(Buffer.allocUnsafeSlow(size), next, epoch, 0);
-  }
-
-  /** The current epoch. */
-  get epoch(): string {
-    return this.#last.epoch;
-  }
-
-  /** Offset of the oldest message of the current epoch that is retained. */
-  get first(): number {
-    return this.#first.firstOffset;
-  }
-
-  /** Offset of the next message. */
-  get next(): number {
-    return nextOffset(this.#last);
-  }
-
-  /** Appends a message. Returns the bytes of its frame. */
-  push(text: string): number {
-    const segment = this.#segmentFor(text);
-    this.#slices.invalidate();
-    return writeTextFrame(segment, text);
-  }
-
-  /** Continues at a later offset. Readers that are behind read the earlier messages, then `notices`, then later messages. */
-  skipTo(next: number, notices: readonly string[], epoch = this.epoch): void {
-    const size = notices.reduce((sum, text) => sum + MAX_HEADER_BYTES + MAX_UTF8_BYTES * text.length, 0);
-    const segment = this.#add(Math.max(size, FIRST_SEGMENT_BYTES), next, epoch, notices.length);
-    this.#slices.invalidate();
-    for (const text of notices) writeTextFrame(segment, text);
-  }
-
-  /** Continues at any offset of another epoch. Later readers begin there; the others read as after {@link skipTo}. */
-  restart(next: number, notices: readonly string[], epoch?: string): void {
-    this.skipTo(next, notices, epoch);
-    this.#first = this.#last;
+  nextWanted(from: number): LogPosition | undefined {
+    const { epoch } = this.channel;
+    let [after, smallest] = [Infinity, Infinity];
+    for (const waiter of this.#waiting ?? []) {
+      if (waiter.epoch !== epoch) continue;
+      smallest = Math.min(smallest, waiter.next);
+      if (waiter.next >= from) after = Math.min(after, waiter.next);
+    }
+    const next = after === Infinity ? smallest : after;
+    return next === Infinity ? undefined : { epoch, next };
   }
 
   /**
-   * Returns the first possible offset of a place that is not below `offset`: before a message, or after the last message before
-   * a hole, at which a reader reads the notices.
-   * @param offset at most {@link next}.
+   * Takes a page of the log, and calls the readers that it helps.
+   * @param wanted the position that was requested.
+   * @returns the end of the page; `undefined` if it helps none.
    */
-  nearest(offset: number): number {
-    const segment = this.#segmentAt(offset);
-    if (offset <= segment.firstOffset) return segment.firstOffset;
-    const end = nextOffset(segment);
-    return offset <= end ? offset : (segment.next?.firstOffset ?? end);
+  takePage(wanted: LogPosition, { from, entries }: LogPage): number | undefined {
+    const { channel } = this;
+    // The log has begun another epoch. The channel will be notified.
+    if (from.epoch !== channel.epoch) return undefined;
+    if (from.next > wanted.next || from.epoch !== wanted.epoch)
+      channel.noteRetainedFrom(Math.min(from.next, channel.next));
+    const page = this.#createPage(entries);
+    const served = this.#takeWaiting(
+      ({ epoch, next }) =>
+        epoch !== channel.epoch || next < channel.retainedFrom || page?.contains(epoch, next) === true,
+    );
+    for (const waiter of served) {
+      waiter.onPage(page?.contains(waiter.epoch, waiter.next) === true ? page : undefined);
+    }
+    return served.length === 0 ? undefined : (page?.end ?? from.next);
   }
 
-  /** Returns a place before a message. @param offset as {@link nearest} returns it. */
-  at(offset: number): FramePlace {
-    const segment = this.#segmentAt(offset);
-    const frame = segment.notices + offset - segment.firstOffset;
-    let at = 0;
-    for (let n = 0; n < frame; n++) at = frameEnd(segment.bytes, at);
-    return new FramePlace(this.#slices, segment, at, frame);
+  /** Calls the readers that wait for a page after a failed attempt. @returns whether one of them continues to wait. */
+  notePageFailed(error: unknown): boolean {
+    for (const waiter of this.#waiting ?? []) if (!waiter.onPageFailed(error)) this.stopWaiting(waiter);
+    return this.#waiting !== undefined;
   }
 
-  /** Yields the texts of the messages from {@link first} on, the oldest first. */
-  *messages(): Generator<{ readonly offset: number; readonly text: string }> {
-    for (let segment: FrameSegment | undefined = this.#first; segment !== undefined; segment = segment.next) {
-      let at = 0;
-      for (let frame = 0; frame < segment.frames; frame++) {
-        const end = frameEnd(segment.bytes, at);
-        if (frame >= segment.notices) {
-          const text = segment.bytes.toString("utf8", payloadStart(segment.bytes, at), end);
-          yield { offset: segment.firstOffset + frame - segment.notices, text };
-        }
-        at = end;
-      }
+  /** Calls the readers that wait for a page which the log does not have any more. */
+  onInterrupted(): void {
+    const { epoch, retainedFrom } = this.channel;
+    for (const waiter of this.#takeWaiting((one) => one.epoch !== epoch || one.next < retainedFrom)) {
+      waiter.onPage(undefined);
     }
   }
 
-  /** Returns the last segment of the current epoch whose first offset is not above `offset`; otherwise the first segment. */
-  #segmentAt(offset: number): FrameSegment {
-    let segment = this.#first;
-    while (segment.next !== undefined && segment.next.firstOffset <= offset) segment = segment.next;
-    return segment;
+  onEvicted(piece: Piece): void {
+    if (piece !== this.#first) {
+      this.#pages = this.#pages?.filter((page) => page !== piece);
+      if (this.#pages?.length === 0) this.#pages = undefined;
+      return;
+    }
+    this.#first = piece.next;
+    if (piece.next === undefined) this.#last = undefined;
   }
 
-  #segmentFor(text: string): FrameSegment {
+  #takeWaiting(isServed: (waiter: PageWaiter) => boolean): readonly PageWaiter[] {
+    const served = [...(this.#waiting ?? [])].filter(isServed);
+    for (const waiter of served) this.stopWaiting(waiter);
+    return served;
+  }
+
+  #pieceFor(epoch: string, offset: number, text: string): Piece {
+    const { recent } = this.cache;
     const last = this.#last;
-    const room = last.bytes.length - last.used - MAX_HEADER_BYTES;
-    if (room >= MAX_UTF8_BYTES * text.length) return last;
-    const length = Buffer.byteLength(text);
-    if (room >= length) return last;
-    const size = Math.min(2 * last.bytes.length, this.#segmentBytes);
-    return this.#add(Math.max(size, MAX_HEADER_BYTES + length), this.next, last.epoch, 0);
+    let wanted = FIRST_PIECE_BYTES;
+    if (last !== undefined && !recent.isOld(last)) {
+      if (last.end === offset && last.epoch === epoch && last.hasRoomFor(text)) return last;
+      wanted = Math.min(2 * last.size, SLAB_BYTES);
+      recent.trim(last);
+    }
+    const needed = MAX_HEADER_BYTES + Buffer.byteLength(text);
+    const piece = recent.allocate({ owner: this, epoch, first: offset }, needed, Math.max(needed, wanted));
+    piece.bytesBefore = this.#bytes;
+    // The last piece may have been evicted for this one.
+    if (this.#last === undefined) this.#first = piece;
+    else this.#last.next = piece;
+    this.#last = piece;
+    return piece;
   }
 
-  #add(size: number, next: number, epoch: string, notices: number): FrameSegment {
-    this.#releaseUnused(this.#last);
-    const spare = this.#spare?.length === size ? this.#spare : undefined;
-    if (spare !== undefined) this.#spare = undefined;
-    const segment = createSegment(spare ?? Buffer.allocUnsafeSlow(size), next, epoch, notices);
-    this.#bytes += retainedBytes(this.#last);
-    this.#last.next = segment;
-    this.#last = segment;
-    while (this.#bytes - retainedBytes(this.#oldest) >= this.#minBytes) this.#evict();
-    return segment;
-  }
-
-  /** Moves a complete segment into less memory if much of its memory is unused. */
-  #releaseUnused(segment: FrameSegment): void {
-    const { bytes, used } = segment;
-    if (bytes.length - used <= bytes.length * MAX_UNUSED_SHARE) return;
-    segment.bytes = Buffer.allocUnsafeSlow(used);
-    bytes.copy(segment.bytes, 0, 0, used);
-    this.#spare = bytes;
-  }
-
-  #evict(): void {
-    const oldest = this.#oldest;
-    oldest.isEvicted = true;
-    this.#bytes -= retainedBytes(oldest);
-    this.#spare = oldest.bytes;
-    // The last segment is never evicted, so there is a next one.
-    this.#oldest = oldest.next ?? this.#last;
-    if (this.#first === oldest) this.#first = this.#oldest;
+  /** Encodes the entries of a page, as far as a slab has room and the channel has them. */
+  #createPage(entries: readonly LogEntry[]): Piece | undefined {
+    const { name, epoch, next } = this.channel;
+    const [first] = entries;
+    const texts: string[] = [];
+    let bytes = 0;
+    for (const { offset, record } of entries) {
+      if (offset >= next) break;
+      const text = encodeBroadcast(this.dialect, { channel: name, offset, ...unpackRecord(record) });
+      const length = MAX_HEADER_BYTES + Buffer.byteLength(text);
+      if (texts.length > 0 && bytes + length > SLAB_BYTES) break;
+      bytes += length;
+      texts.push(text);
+    }
+    if (first === undefined || texts.length === 0) return undefined;
+    const page = this.cache.pages.allocate({ owner: this, epoch, first: first.offset }, bytes);
+    for (const text of texts) page.push(text);
+    this.cache.pages.trim(page);
+    this.#pages = [...(this.#pages ?? []), page];
+    return page;
   }
 }

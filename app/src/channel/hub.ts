@@ -1,13 +1,27 @@
-import { HubChannel } from "./hubChannel.ts";
-import type { HubChannelParts } from "./hubChannel.ts";
-import type { Joined, JoinRequest } from "./cursor.ts";
-import type { Appended, NewMessage } from "../log/log.ts";
+import type { Appended, MessageLog, NewMessage } from "../log/log.ts";
 import { packRecord } from "../log/record.ts";
-import type { Dialect } from "../wire/messages.ts";
+import { MIB } from "../settings/units.ts";
+import type { Joined, JoinRequest } from "./cursor.ts";
+import { FrameCache } from "./frameCache.ts";
+import { HubChannel } from "./hubChannel.ts";
+import type { ChannelHub } from "./hubChannel.ts";
+import { Lingering } from "./lingering.ts";
 
-export interface HubParts extends HubChannelParts {
+/** Minimum time for which a channel, or its frames in a dialect, is kept without readers: a client may reconnect. */
+const LINGER_MS = 10_000;
+
+export interface HubParts {
+  readonly log: MessageLog;
+  /** Maximum memory of the recent messages of all channels, in MiB. */
+  readonly cacheMib: number;
   /** Maximum number of channels at a time. */
   readonly maxChannels: number;
+  /** Interval of the server's heartbeats, in seconds. Clients receive it when the log begins a new epoch. */
+  readonly heartbeatSeconds: number;
+  /** Called once per turn with new messages, with the seconds from the first one until every reader has been notified. */
+  readonly onFannedOut?: (seconds: number) => void;
+  /** @default LINGER_MS */
+  readonly lingerMs?: number;
 }
 
 /** A message. Its subscribers receive the name of its `publisher`, too. */
@@ -25,16 +39,33 @@ export class TooManyChannelsError extends Error {
  * The channels of a task. It publishes to the log, and follows each channel from its first reader until some seconds after its
  * last one. It has no knowledge of sockets.
  */
-export class Hub {
+export class Hub implements ChannelHub {
+  readonly log: MessageLog;
+  readonly cache: FrameCache;
   readonly #parts: HubParts;
   readonly #channels = new Map<string, HubChannel>();
+  /** Channels that have had no reader of some dialect for a while. */
+  readonly #unread: Lingering<HubChannel>;
+  /** Channels whose readers are notified at the end of this turn. */
+  #changed: HubChannel[] = [];
+  /** Bytes that arrived since the readers were notified, and when the first of them arrived. */
+  #newBytes = 0;
+  #newSince = 0;
+  #notifyImmediate: NodeJS.Immediate | undefined;
   /** Publishes since the last flush. */
   #round: Round = { pending: 0 };
   /** Resolves when the publishes of all earlier rounds have a result. */
   #earlier: Promise<unknown> = Promise.resolve();
 
   constructor(parts: HubParts) {
+    const { log, cacheMib, heartbeatSeconds, lingerMs = LINGER_MS } = parts;
     this.#parts = parts;
+    this.log = log;
+    this.cache = new FrameCache({ log, maxBytes: cacheMib * MIB, heartbeatSeconds });
+    this.#unread = new Lingering(lingerMs, (channel) => {
+      if (channel.isUsed) channel.dropUnread();
+      else this.#end(channel);
+    });
   }
 
   /** Number of channels that are followed. */
@@ -42,9 +73,11 @@ export class Hub {
     return this.#channels.size;
   }
 
-  /** Bytes that the slowest reader of all channels has not read. */
+  /** Bytes in memory that the slowest reader of all channels has not read. It costs a step per reader. */
   get slowestLagBytes(): number {
-    return Math.max(0, ...Array.from(this.#channels.values(), (channel) => channel.slowestLagBytes));
+    let slowest = 0;
+    for (const channel of this.#channels.values()) slowest = Math.max(slowest, channel.slowestLagBytes);
+    return slowest;
   }
 
   /**
@@ -55,7 +88,7 @@ export class Hub {
    */
   publish({ payload, ...message }: PublishRequest): Appended | Promise<Appended> {
     const record = packRecord({ payload, from: message.publisher });
-    const appending = this.#parts.log.append({ ...message, record });
+    const appending = this.log.append({ ...message, record });
     // The log has delivered the entry already.
     if (!(appending instanceof Promise)) return appending;
     const round = this.#round;
@@ -75,14 +108,13 @@ export class Hub {
 
   /**
    * Joins a channel. The cursor reads all messages that are published after the promise has resolved, and no earlier messages
-   * except those that this task has not read yet, and those that the start includes.
+   * except those that this task has not read yet. With a resume point or a number of messages, it reads earlier messages first.
    * @throws {TooManyChannelsError} if the task has the maximum number of channels, and all of them have readers.
    * @throws the reason of the signal, if it is aborted first.
    * @throws if the log cannot be read.
    */
   async join(request: JoinRequest): Promise<Joined> {
-    const { channel: name, dialect } = request;
-    const channel = this.#channels.get(name) ?? this.#open(name, dialect);
+    const channel = this.#channels.get(request.channel) ?? this.#open(request.channel);
     return channel.join(request);
   }
 
@@ -95,45 +127,75 @@ export class Hub {
       this.#earlier = Promise.all([this.#earlier, complete]);
     }
     await this.#earlier;
-    await Promise.all(Array.from(this.#channels.values(), (channel) => channel.waitUntilDelivered()));
+    const behind = [...this.#channels.values()].filter(({ isBehind }) => isBehind);
+    await Promise.all(behind.map((channel) => channel.waitUntilDelivered()));
   }
 
-  /** Ends reading the log. Cursors keep their positions. Idempotent. */
+  /** Ends following the log. Cursors keep their positions. Idempotent. */
   close(): void {
+    clearImmediate(this.#notifyImmediate);
+    this.#unread.clear();
+    this.cache.pageReader.close();
     for (const channel of this.#channels.values()) channel.stop();
     this.#channels.clear();
   }
 
-  #open(name: string, dialect: Dialect): HubChannel {
+  noteUnread(channel: HubChannel): void {
+    if (this.#channels.get(channel.name) === channel) this.#unread.add(channel);
+  }
+
+  scheduleNotify(channel: HubChannel, bytes: number): void {
+    if (!channel.isChanged) {
+      channel.isChanged = true;
+      this.#changed.push(channel);
+    }
+    if (this.#notifyImmediate === undefined) {
+      this.#newSince = performance.now();
+      // Once per turn of the event loop, so that a burst is one write per socket.
+      this.#notifyImmediate = setImmediate(this.#notify);
+    }
+    this.#newBytes += bytes;
+    if (this.#newBytes > this.cache.urgentBytes) this.#notify();
+  }
+
+  readonly #notify = (): void => {
+    clearImmediate(this.#notifyImmediate);
+    this.#notifyImmediate = undefined;
+    this.#newBytes = 0;
+    const changed = this.#changed;
+    this.#changed = [];
+    for (const channel of changed) {
+      channel.isChanged = false;
+      channel.notifyReaders();
+    }
+    this.#parts.onFannedOut?.((performance.now() - this.#newSince) / 1000);
+  };
+
+  #open(name: string): HubChannel {
     this.#makeRoom();
-    const channel = new HubChannel(name, dialect, this.#parts, () => {
-      this.#end(name, channel);
-    });
+    const channel = new HubChannel(name, this);
     channel.follow();
     this.#channels.set(name, channel);
     return channel;
   }
 
-  #end(name: string, channel: HubChannel): void {
+  #end(channel: HubChannel): void {
     channel.stop();
-    if (this.#channels.get(name) === channel) this.#channels.delete(name);
+    if (this.#channels.get(channel.name) === channel) this.#channels.delete(channel.name);
   }
 
   /** Ends the channel that has been without readers for the longest time, if there are as many as possible. */
   #makeRoom(): void {
     if (this.#channels.size < this.#parts.maxChannels) return;
-    let longest: readonly [name: string, channel: HubChannel] | undefined;
-    let since = Infinity;
-    for (const entry of this.#channels) {
-      const { unusedSince } = entry[1];
-      if (unusedSince >= since) continue;
-      since = unusedSince;
-      longest = entry;
+    for (const channel of this.#unread.oldestFirst()) {
+      this.#unread.delete(channel);
+      if (!channel.isUsed) {
+        this.#end(channel);
+        return;
+      }
+      channel.dropUnread();
     }
-    if (longest === undefined) {
-      throw new TooManyChannelsError(`There are ${this.#channels.size} channels already.`);
-    }
-    this.#end(...longest);
+    throw new TooManyChannelsError(`There are ${this.#channels.size} channels already.`);
   }
 }
 

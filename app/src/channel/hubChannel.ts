@@ -1,125 +1,130 @@
-import type { Appended, LogEntry, LogPosition, MessageLog } from "../log/log.ts";
-import { MAX_ENVELOPE_BYTES } from "../wire/encode.ts";
+import type { Appended, LogEntry, LogPosition, LogReader, MessageLog } from "../log/log.ts";
+import { unpackRecord } from "../log/record.ts";
+import { encodeBroadcast } from "../wire/encode.ts";
 import type { Dialect, Gap } from "../wire/messages.ts";
+import { ChannelCursor } from "./channelCursor.ts";
 import { Condition } from "./condition.ts";
-import { ChannelCursor } from "./cursor.ts";
 import type { Joined, JoinRequest, Listener, ResumePoint, Start } from "./cursor.ts";
-import { DialectFrames } from "./dialectFrames.ts";
-import { followRetained } from "./followRetained.ts";
-import type { RetainedReader } from "./followRetained.ts";
+import type { FrameCache } from "./frameCache.ts";
+import { FrameLog } from "./frameLog.ts";
+import type { ChannelState } from "./frameLog.ts";
+import { waitForPage } from "./pageWait.ts";
 
-/** Share of the retained frames after which readers are notified in the middle of a turn: they must not lose frames. */
-const URGENT_SHARE = 0.5;
-
-/** Time for which a channel, or its frames in a dialect, is kept without readers: a client may reconnect. */
-const LINGER_MS = 10_000;
-
-/** The epoch of a channel that was not read yet. */
+/** The epoch of a channel that the log has not begun to deliver. */
 const UNKNOWN = "";
 
-export interface HubChannelParts {
+const FIRST_OFFSET = 1;
+
+/** What a channel needs of its hub. */
+export interface ChannelHub {
   readonly log: MessageLog;
-  /** Messages per channel that readers can resume from, and the bytes of their payloads: up to the first of these limits. */
-  readonly retainedMessages: number;
-  readonly retainedBytes: number;
-  /** Interval of the server's heartbeats, in seconds. Clients receive it when the log begins a new epoch. */
-  readonly heartbeatSeconds: number;
-  /** Called for each batch, with the seconds from its arrival until every reader has been notified. */
-  readonly onFannedOut?: (seconds: number) => void;
-  /** @default LINGER_MS */
-  readonly lingerMs?: number;
+  readonly cache: FrameCache;
+  /** Notifies the readers of a channel at the end of this turn of the event loop. @param bytes size of the new frames. */
+  scheduleNotify(channel: HubChannel, bytes: number): void;
+  /** Notes that a channel, or its frames in one dialect, has no reader. */
+  noteUnread(channel: HubChannel): void;
+}
+
+/** The end of a run of entries, and the position at which the log has continued. */
+interface Interruption extends LogPosition {
+  /** Offset of the first entry after it, in the current epoch. */
+  readonly continuedAt: number;
 }
 
 /**
- * One channel of a task. It reads the channel's log, encodes each message once per dialect, and keeps the recent frames for all
- * readers. A reader has a {@link Cursor}.
+ * One channel of a task. It follows the channel's log, and encodes each message once per dialect for all readers. A reader has a
+ * {@link Cursor}. There can be many thousands of channels, so an idle one has no collection, closure, timer or promise of its own.
  */
-export class HubChannel implements RetainedReader {
-  readonly #name: string;
-  readonly #parts: HubChannelParts;
-  readonly #onUnused: () => void;
-  readonly #frames: DialectFrames;
-  /** Minimum size of the retained frames per dialect, in bytes. */
-  readonly #minFrameBytes: number;
-  readonly #cursors = new Set<ChannelCursor>();
-  #unsubscribe: () => void = () => undefined;
+export class HubChannel implements LogReader, ChannelState {
+  readonly name: string;
+  readonly #hub: ChannelHub;
+  #unsubscribe: (() => void) | undefined;
+  #epoch = UNKNOWN;
+  #next = FIRST_OFFSET;
+  #retainedFrom = FIRST_OFFSET;
+  #interrupted: Interruption | undefined;
+  /** Frames in the first dialect. Those in the others are its siblings. */
+  #frames: FrameLog | undefined;
+  #cursors: ChannelCursor | Set<ChannelCursor> | undefined;
   /** Number of joins that wait. */
   #joining = 0;
-  /** Position of the next entry. */
-  #epoch = UNKNOWN;
-  #next = 1;
   /** Notified when the position changes. */
-  readonly #moved = new Condition();
-  /** Offset at which the channel ended when the log began to deliver it. */
-  #liveAt = Infinity;
+  #moved: Condition | undefined;
   /** Largest offset that the log has acknowledged to this task in this epoch. */
   #expected = 0;
-  /** Bytes that arrived since the readers were notified, and when the first of them arrived. */
-  #newBytes = 0;
-  #newSince = 0;
-  #notifyImmediate: NodeJS.Immediate | undefined;
-  /** When the last use ended, in milliseconds of `performance.now()`. */
-  #usedUntil = 0;
-  #lingerTimer: NodeJS.Timeout | undefined;
+  /** Whether its readers will be notified at the end of this turn. The hub uses it. */
+  isChanged = false;
 
-  /**
-   * @param dialect dialect of the first reader.
-   * @param onUnused called when the channel has been without readers for `lingerMs`.
-   */
-  constructor(name: string, dialect: Dialect, parts: HubChannelParts, onUnused: () => void) {
-    this.#name = name;
-    this.#parts = parts;
-    this.#onUnused = onUnused;
-    this.#minFrameBytes = parts.retainedBytes + MAX_ENVELOPE_BYTES * parts.retainedMessages;
-    this.#frames = new DialectFrames({
-      channel: name,
-      dialect,
-      next: this.#next,
-      minBytes: this.#minFrameBytes,
-      heartbeatSeconds: parts.heartbeatSeconds,
-    });
+  constructor(name: string, hub: ChannelHub) {
+    this.name = name;
+    this.#hub = hub;
   }
 
-  /** When the last use ended, in milliseconds of `performance.now()`; `Infinity` if the channel is in use. */
-  get unusedSince(): number {
-    return this.#isUsed ? Infinity : this.#usedUntil;
+  get epoch(): string {
+    return this.#epoch;
   }
 
-  /** Bytes that the slowest reader has not read. */
+  get next(): number {
+    return this.#next;
+  }
+
+  get retainedFrom(): number {
+    return this.#retainedFrom;
+  }
+
+  get interrupted(): LogPosition | undefined {
+    return this.#interrupted;
+  }
+
+  get isUsed(): boolean {
+    return this.#cursors !== undefined || this.#joining > 0;
+  }
+
+  /** Whether the log has not delivered a message that it has acknowledged to this task. */
+  get isBehind(): boolean {
+    return this.#expected >= this.#next;
+  }
+
+  /** Bytes in memory that the slowest reader has not read. */
   get slowestLagBytes(): number {
+    if (!(this.#cursors instanceof Set)) return this.#cursors?.lagBytes ?? 0;
     let slowest = 0;
     for (const cursor of this.#cursors) slowest = Math.max(slowest, cursor.lagBytes);
     return slowest;
   }
 
-  /** Begins to read the log. @throws if the log is closed. */
+  /** Begins to follow the log. @throws if the log is closed. */
   follow(): void {
-    this.#unsubscribe = followRetained(this.#parts.log, this.#name, this);
+    this.#unsubscribe = this.#hub.log.subscribe(this.name, this);
   }
 
-  /** Ends reading the log. Cursors keep their positions. */
+  /** Ends following the log. Cursors keep their positions. */
   stop(): void {
-    this.#unsubscribe();
-    clearImmediate(this.#notifyImmediate);
-    clearTimeout(this.#lingerTimer);
+    this.#unsubscribe?.();
   }
 
   /** See `Hub.join`. */
   async join({ dialect, start, listener, signal }: JoinRequest): Promise<Joined> {
+    const frames = this.#framesIn(dialect);
+    frames.readers += 1;
     this.#joining += 1;
     try {
-      await this.#moved.until(this.#isLive, signal);
-      if (isResumePoint(start) && (start.epoch !== this.#epoch || start.offset >= this.#next)) {
-        await this.#catchUpWith(start, signal);
+      signal?.throwIfAborted();
+      if (this.#epoch === UNKNOWN) await this.#until(() => this.#epoch !== UNKNOWN, signal);
+      if (start === "end") return this.#addCursor(frames, this.#next, listener, undefined);
+      if (isResumePoint(start)) {
+        if (start.epoch !== this.#epoch || start.offset >= this.#next) await this.#catchUpWith(start, signal);
+        if (start.epoch === this.#epoch) return this.#resume(frames, start, listener);
       }
-      return this.#addCursor(dialect, start, listener);
+      return await this.#joinEarlier(frames, start, listener, signal);
     } finally {
       this.#joining -= 1;
-      if (!this.#isUsed) this.#linger();
+      frames.readers -= 1;
+      if (frames.readers === 0) this.#hub.noteUnread(this);
     }
   }
 
-  /** Notes the position of a publish of this task: see {@link waitUntilDelivered}. */
+  /** Notes the position of a publish of this task: see {@link isBehind}. */
   noteAppended({ epoch, offset }: Appended): void {
     if (epoch === this.#epoch && offset > this.#expected) this.#expected = offset;
   }
@@ -127,107 +132,156 @@ export class HubChannel implements RetainedReader {
   /** Resolves when the log has delivered every message that it has acknowledged to this task. */
   async waitUntilDelivered(): Promise<void> {
     const [epoch, expected] = [this.#epoch, this.#expected];
-    await this.#moved.until(() => this.#epoch !== epoch || this.#next > expected);
+    await this.#until(() => this.#epoch !== epoch || this.#next > expected);
   }
 
-  started(from: LogPosition, end: number): void {
-    const before = this.#epoch === UNKNOWN ? undefined : { epoch: this.#epoch, next: this.#next };
+  noteRetainedFrom(offset: number): void {
+    this.#retainedFrom = Math.max(this.#retainedFrom, offset);
+  }
+
+  started(from: LogPosition): void {
+    if (this.#epoch !== UNKNOWN) {
+      // Two interruptions without an entry between them are one for readers.
+      if (this.#interrupted?.continuedAt !== this.#next) {
+        this.#interrupted = { epoch: this.#epoch, next: this.#next, continuedAt: from.next };
+      } else {
+        this.#interrupted = { ...this.#interrupted, continuedAt: from.next };
+      }
+      this.#retainedFrom = from.next;
+      this.#hub.scheduleNotify(this, 0);
+    }
+    if (from.epoch !== this.#epoch) this.#expected = 0;
     this.#epoch = from.epoch;
     this.#next = from.next;
-    this.#liveAt = end;
-    if (from.epoch !== before?.epoch) this.#expected = 0;
-    this.#frames.continueAt(from, before);
-    if (this.#cursors.size > 0) this.#scheduleNotify();
-    this.#moved.notify();
+    for (let frames = this.#frames; frames !== undefined; frames = frames.sibling) frames.onInterrupted();
+    this.#moved?.notify();
   }
 
   entries(entries: readonly LogEntry[]): void {
     for (const { offset, record } of entries) {
       this.#next = offset + 1;
-      this.#newBytes += this.#frames.push(record, offset);
-      this.#scheduleNotify();
-      if (this.#newBytes > this.#minFrameBytes * URGENT_SHARE) this.#notify();
-    }
-    this.#moved.notify();
-  }
-
-  #addCursor(dialect: Dialect, wanted: Start, listener: Listener): Joined {
-    const source = this.#frames.in(dialect, this.#epoch);
-    const { frames } = source;
-    let start = frames.next;
-    let gap: Gap | undefined;
-    if (isResumePoint(wanted)) {
-      const { epoch } = wanted;
-      const next = wanted.offset + 1;
-      if (epoch !== this.#epoch) {
-        start = frames.first;
-        gap = { epoch, from: Math.min(next, Number.MAX_SAFE_INTEGER) };
-      } else if (next > frames.next) {
-        // The client names a message that the log does not have.
-        gap = { epoch, from: frames.next };
-      } else {
-        start = frames.nearest(next);
-        if (start > next) gap = { epoch, from: next, to: start - 1 };
+      const message = { channel: this.name, offset, ...unpackRecord(record) };
+      let bytes = 0;
+      for (let frames = this.#frames; frames !== undefined; frames = frames.sibling) {
+        bytes += frames.push(this.#epoch, offset, encodeBroadcast(frames.dialect, message));
       }
-    } else if (wanted !== "end") {
-      start = frames.nearest(Math.max(frames.first, frames.next - wanted.last));
+      this.#hub.scheduleNotify(this, bytes);
     }
-    const cursor = new ChannelCursor(this.#name, source, start, listener, this.#removeCursor);
-    source.readers += 1;
-    this.#cursors.add(cursor);
-    return { cursor, epoch: this.#epoch, offset: start - 1, gap };
+    this.#moved?.notify();
   }
 
-  readonly #removeCursor = (cursor: ChannelCursor): void => {
-    if (!this.#cursors.delete(cursor)) return;
-    cursor.source.readers -= 1;
-    if (cursor.source.readers === 0) this.#linger();
-  };
+  notifyReaders(): void {
+    if (this.#cursors === undefined) return;
+    if (this.#cursors instanceof Set) {
+      for (const cursor of this.#cursors) cursor.listener.onReadable(cursor);
+    } else this.#cursors.listener.onReadable(this.#cursors);
+  }
+
+  removeCursor(cursor: ChannelCursor, frames: FrameLog): void {
+    if (this.#cursors instanceof Set) {
+      if (!this.#cursors.delete(cursor)) return;
+      if (this.#cursors.size === 1) [this.#cursors] = this.#cursors;
+    } else if (this.#cursors === cursor) this.#cursors = undefined;
+    else return;
+    frames.readers -= 1;
+    if (frames.readers === 0) this.#hub.noteUnread(this);
+  }
+
+  /** Drops the frames in the dialects without readers. */
+  dropUnread(): void {
+    let kept: FrameLog | undefined;
+    for (let frames = this.#frames; frames !== undefined;) {
+      const { sibling } = frames;
+      if (frames.readers > 0) {
+        frames.sibling = kept;
+        kept = frames;
+      }
+      frames = sibling;
+    }
+    this.#frames = kept;
+  }
+
+  /** Adds a cursor at a retained message: the oldest one for a client of another epoch. */
+  async #joinEarlier(
+    frames: FrameLog,
+    start: Exclude<Start, "end">,
+    listener: Listener,
+    signal: AbortSignal | undefined,
+  ): Promise<Joined> {
+    for (;;) {
+      const epoch = this.#epoch;
+      const wanted = isResumePoint(start) ? FIRST_OFFSET : Math.max(FIRST_OFFSET, this.#next - start.last);
+      let isInMemory = frames.find(epoch, wanted) !== undefined;
+      while (!isInMemory && wanted < this.#next && wanted >= this.#retainedFrom) {
+        await waitForPage(frames, { epoch, next: wanted }, signal);
+        if (this.#epoch !== epoch) break;
+        isInMemory = frames.find(epoch, wanted) !== undefined;
+      }
+      if (this.#epoch !== epoch) continue;
+      const next = isInMemory ? wanted : (frames.continuation({ epoch, next: wanted })?.next ?? wanted);
+      return this.#addCursor(frames, next, listener, isResumePoint(start) ? gapAfter(start) : undefined);
+    }
+  }
+
+  /** Adds a cursor at a resume point of the current epoch. */
+  #resume(frames: FrameLog, { epoch, offset }: ResumePoint, listener: Listener): Joined {
+    const wanted = offset + 1;
+    // The client names a message that the log does not have.
+    if (wanted > this.#next)
+      return this.#addCursor(frames, this.#next, listener, { epoch, from: this.#next });
+    const isInMemory = wanted === this.#next || frames.find(epoch, wanted) !== undefined;
+    const continuation = isInMemory ? undefined : frames.continuation({ epoch, next: wanted });
+    if (continuation === undefined) return this.#addCursor(frames, wanted, listener, undefined);
+    const { next } = continuation;
+    return this.#addCursor(frames, next, listener, { epoch, from: wanted, to: next - 1 });
+  }
+
+  #addCursor(frames: FrameLog, next: number, listener: Listener, gap: Gap | undefined): Joined {
+    const epoch = this.#epoch;
+    const cursor = new ChannelCursor(frames, { epoch, next }, listener);
+    frames.readers += 1;
+    if (this.#cursors === undefined) this.#cursors = cursor;
+    else if (this.#cursors instanceof Set) this.#cursors.add(cursor);
+    else this.#cursors = new Set([this.#cursors, cursor]);
+    return { cursor, epoch, offset: next - 1, gap };
+  }
+
+  #framesIn(dialect: Dialect): FrameLog {
+    for (let frames = this.#frames; frames !== undefined; frames = frames.sibling) {
+      if (frames.dialect === dialect) return frames;
+    }
+    const added = new FrameLog(this, dialect, this.#hub.cache);
+    added.sibling = this.#frames;
+    this.#frames = added;
+    return added;
+  }
 
   /** Waits for messages, or a new epoch, that another task has delivered to the client and this task has not read yet. */
   async #catchUpWith(resume: ResumePoint, signal: AbortSignal | undefined): Promise<void> {
     const known = this.#epoch;
-    const end = await this.#parts.log.end(this.#name);
+    const end = await this.#hub.log.end(this.name);
     const isAhead = end.epoch === resume.epoch && end.next > resume.offset;
-    await this.#moved.until(() => {
-      if (!this.#isLive()) return false;
+    await this.#until(() => {
       if (this.#epoch !== end.epoch) return this.#epoch !== known;
       return !isAhead || this.#next > resume.offset;
     }, signal);
   }
 
-  /** Whether the entries that were retained when the log began to deliver the channel have been read. */
-  readonly #isLive = (): boolean => this.#next >= this.#liveAt;
-
-  /** Notifies readers once per turn of the event loop, so that a burst is one write per socket. */
-  #scheduleNotify(): void {
-    if (this.#notifyImmediate !== undefined) return;
-    this.#newSince = performance.now();
-    this.#notifyImmediate = setImmediate(this.#notify);
-  }
-
-  readonly #notify = (): void => {
-    clearImmediate(this.#notifyImmediate);
-    this.#notifyImmediate = undefined;
-    this.#newBytes = 0;
-    for (const cursor of this.#cursors) cursor.listener.onReadable(cursor);
-    this.#parts.onFannedOut?.((performance.now() - this.#newSince) / 1000);
-  };
-
-  get #isUsed(): boolean {
-    return this.#cursors.size + this.#joining > 0;
-  }
-
-  #linger(): void {
-    this.#usedUntil = performance.now();
-    clearTimeout(this.#lingerTimer);
-    this.#lingerTimer = setTimeout(() => {
-      if (this.#isUsed) this.#frames.dropUnread();
-      else this.#onUnused();
-    }, this.#parts.lingerMs ?? LINGER_MS).unref();
+  async #until(isMet: () => boolean, signal?: AbortSignal): Promise<void> {
+    const moved = (this.#moved ??= new Condition());
+    try {
+      await moved.until(isMet, signal);
+    } finally {
+      if (moved.isIdle && this.#moved === moved) this.#moved = undefined;
+    }
   }
 }
 
+/** Returns the gap of a client whose messages are of another epoch. */
+function gapAfter({ epoch, offset }: ResumePoint): Gap {
+  return { epoch, from: Math.min(offset + 1, Number.MAX_SAFE_INTEGER) };
+}
+
 function isResumePoint(start: Start): start is ResumePoint {
-  return start !== "end" && "epoch" in start;
+  return typeof start === "object" && "epoch" in start;
 }

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+
 import { Hub } from "../../../app/src/channel/hub.ts";
 import type { HubParts } from "../../../app/src/channel/hub.ts";
 import type { Cursor, Joined, JoinRequest, Listener } from "../../../app/src/channel/cursor.ts";
@@ -10,16 +12,14 @@ import { ManualLog } from "../support/logs.ts";
 import type { ManualReader } from "../support/logs.ts";
 
 export const CHANNEL = "c";
-const HEARTBEAT_SECONDS = 30;
 
 const ignore: Listener = { onReadable: () => undefined };
 
 export function hubOn(parts: Pick<HubParts, "log"> & Partial<HubParts>): Hub {
   return new Hub({
-    retainedBytes: 1024,
+    cacheMib: 4,
     maxChannels: 10,
-    heartbeatSeconds: HEARTBEAT_SECONDS,
-    retainedMessages: 1,
+    heartbeatSeconds: 30,
     lingerMs: 0,
     ...parts,
   });
@@ -55,13 +55,24 @@ export function framesOf(dialect: Dialect, first: number, ...jsons: readonly str
 
 /** The texts by which clients receive a gap. @param offset of the last message before the next one. */
 export function noticesOf(epoch: string, offset: number, gap: Gap): readonly string[] {
-  return [encode({ connection: "ok", epoch, offset, heartbeat: HEARTBEAT_SECONDS }), encode({ gap })];
+  const lost = encode({ gap: { channel: CHANNEL, ...gap } });
+  return epoch === gap.epoch ? [lost] : [encode({ subscribed: CHANNEL, epoch, offset }), lost];
 }
 
 /** Reads everything that a cursor can read now. */
 export function readAll(cursor: Cursor): Buffer {
   const slices: Buffer[] = [];
   for (let slice = cursor.read(); slice !== undefined; slice = cursor.read()) slices.push(slice.bytes);
+  return Buffer.concat(slices);
+}
+
+/** Reads to the end of the channel, also from the log, or until the cursor is lost. */
+export async function readToEnd(cursor: Cursor): Promise<Buffer> {
+  const slices: Buffer[] = [];
+  while (!cursor.isAtEnd && !cursor.isLost) {
+    slices.push(readAll(cursor));
+    await nextTurn();
+  }
   return Buffer.concat(slices);
 }
 

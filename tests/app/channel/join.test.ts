@@ -5,17 +5,30 @@ import fc from "fast-check";
 
 import type { Cursor, Joined, ResumePoint } from "../../../app/src/channel/cursor.ts";
 import { TooManyChannelsError } from "../../../app/src/channel/hub.ts";
+import { encodeBroadcast } from "../../../app/src/wire/encode.ts";
 import type { Dialect, Gap } from "../../../app/src/wire/messages.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 import { ManualLog, memoryLog } from "../support/logs.ts";
-import { CHANNEL, hubOn, join, followed, framesOf, readAll, entriesFrom } from "./hubFixture.ts";
+import { textsOf } from "../support/rawClient.ts";
+import {
+  broadcastOf,
+  CHANNEL,
+  hubOn,
+  join,
+  followed,
+  framesOf,
+  noticesOf,
+  readAll,
+  readToEnd,
+  entriesFrom,
+} from "./hubFixture.ts";
 
 describe("joining a channel", () => {
   it("waits until the retained messages are read, and delivers none of them", async () => {
     const log = new ManualLog();
     const hub = hubOn({ log });
     let joined = false;
-    const joining = join(hub, { dialect: "resume" }).then((result) => {
+    const joining = join(hub, { dialect: "channels" }).then((result) => {
       joined = true;
       return result;
     });
@@ -27,7 +40,7 @@ describe("joining a channel", () => {
     assert.deepEqual([epoch, offset, gap], ["e", 8, undefined]);
     assert.equal(cursor.read(), undefined);
     reader.entries(entriesFrom(9, "9"));
-    assert.deepEqual(readAll(cursor), framesOf("resume", 9, "9"));
+    assert.deepEqual(readAll(cursor), framesOf("channels", 9, "9"));
   });
 
   it("resumes at every retained offset in both dialects, in either order", async () => {
@@ -39,7 +52,7 @@ describe("joining a channel", () => {
         return JSON.stringify(text);
       }
     });
-    const dialects = fc.shuffledSubarray<Dialect>(["plain", "resume"], { minLength: 2 });
+    const dialects = fc.shuffledSubarray<Dialect>(["plain", "channels"], { minLength: 2 });
     await fc.assert(
       fc.asyncProperty(
         fc.array(canonical, { maxLength: 30 }),
@@ -49,7 +62,7 @@ describe("joining a channel", () => {
         async (before, after, first, [original, other]) => {
           assert.ok(original !== undefined && other !== undefined);
           const log = new ManualLog();
-          const hub = hubOn({ log, retainedBytes: 1 << 20 });
+          const hub = hubOn({ log });
           const joining = join(hub, { dialect: original });
           const reader = log.reader(CHANNEL);
           const end = first + before.length;
@@ -67,7 +80,7 @@ describe("joining a channel", () => {
           if (after.length > 0) reader.entries(entriesFrom(end, ...after));
           for (const { from, dialect, cursor } of cursors) {
             const all = [...before, ...after].slice(from - first);
-            assert.deepEqual(readAll(cursor), framesOf(dialect, from, ...all));
+            assert.deepEqual(await readToEnd(cursor), framesOf(dialect, from, ...all));
           }
           hub.close();
         },
@@ -79,8 +92,6 @@ describe("joining a channel", () => {
   for (const [what, offset, joinsAt, gap] of [
     ["a client that has received everything at the end", 19, 19, undefined],
     ["a client whose next message is the oldest one", 9, 9, undefined],
-    ["a client that needs evicted messages, with their gap", 3, 9, { epoch: "e", from: 4, to: 9 }],
-    ["a client that has received no message", 0, 9, { epoch: "e", from: 1, to: 9 }],
     [
       "a client that has received more than the log has, with a gap of unknown length",
       24,
@@ -93,12 +104,28 @@ describe("joining a channel", () => {
       const { log, hub, reader } = await followed(10);
       reader.entries(entriesFrom(10, ...Array<string>(10).fill("1")));
       log.onEnd = () => Promise.resolve({ epoch: "e", next: 20 });
-      const joined = await join(hub, { dialect: "resume", start: { epoch: "e", offset } });
+      const joined = await join(hub, { dialect: "channels", start: { epoch: "e", offset } });
       assert.deepEqual([joined.offset, joined.gap], [joinsAt, gap]);
       assert.deepEqual(
-        readAll(joined.cursor),
-        framesOf("resume", joinsAt + 1, ...Array<string>(19 - joinsAt).fill("1")),
+        await readToEnd(joined.cursor),
+        framesOf("channels", joinsAt + 1, ...Array<string>(19 - joinsAt).fill("1")),
       );
+    });
+  }
+
+  for (const offset of [3, 0]) {
+    it(`delivers a gap to a client that resumes after ${offset}, and needs messages that the log has dropped`, async () => {
+      const { hub, reader } = await followed(10);
+      reader.entries(entriesFrom(10, "10", "11"));
+      const joined = await join(hub, { dialect: "channels", start: { epoch: "e", offset } });
+      assert.deepEqual([joined.offset, joined.gap], [offset, undefined]);
+      assert.deepEqual(textsOf(await readToEnd(joined.cursor)), [
+        ...noticesOf("e", 9, { epoch: "e", from: offset + 1, to: 9 }),
+        ...["10", "11"].map((json, n) => encodeBroadcast("channels", broadcastOf(json, 10 + n))),
+      ]);
+      // The next client is notified at once.
+      const next = await join(hub, { dialect: "channels", start: { epoch: "e", offset } });
+      assert.deepEqual([next.offset, next.gap], [9, { epoch: "e", from: offset + 1, to: 9 }]);
     });
   }
 
@@ -106,16 +133,16 @@ describe("joining a channel", () => {
     const { log, hub, reader } = await followed(5);
     log.onEnd = () => Promise.resolve({ epoch: "e", next: 7 });
     reader.entries(entriesFrom(5, "5", "6"));
-    const joined = await join(hub, { dialect: "resume", start: { epoch: "older", offset: 41 } });
+    const joined = await join(hub, { dialect: "channels", start: { epoch: "older", offset: 41 } });
     assert.deepEqual([joined.epoch, joined.offset, joined.gap], ["e", 4, { epoch: "older", from: 42 }]);
-    assert.deepEqual(readAll(joined.cursor), framesOf("resume", 5, "5", "6"));
+    assert.deepEqual(await readToEnd(joined.cursor), framesOf("channels", 5, "5", "6"));
   });
 
   it("waits for messages that another task has delivered to the client", async () => {
     const { log, hub, reader } = await followed(5);
     log.onEnd = () => Promise.resolve({ epoch: "e", next: 9 });
     let joined = false;
-    const joining = join(hub, { dialect: "resume", start: { epoch: "e", offset: 7 } }).then((result) => {
+    const joining = join(hub, { dialect: "channels", start: { epoch: "e", offset: 7 } }).then((result) => {
       joined = true;
       return result;
     });
@@ -125,13 +152,13 @@ describe("joining a channel", () => {
     reader.entries(entriesFrom(7, "7", "8"));
     const { cursor, offset, gap } = await joining;
     assert.deepEqual([offset, gap], [7, undefined]);
-    assert.deepEqual(readAll(cursor), framesOf("resume", 8, "8"));
+    assert.deepEqual(readAll(cursor), framesOf("channels", 8, "8"));
   });
 
   it("does not wait for these messages if the log begins a new epoch", async () => {
     const { log, hub, reader } = await followed(5);
     log.onEnd = () => Promise.resolve({ epoch: "e", next: 9 });
-    const joining = join(hub, { dialect: "resume", start: { epoch: "e", offset: 7 } });
+    const joining = join(hub, { dialect: "channels", start: { epoch: "e", offset: 7 } });
     await nextTurn();
     reader.started({ epoch: "f", next: 1 });
     const { epoch, offset, gap } = await joining;
@@ -145,21 +172,21 @@ describe("joining a channel", () => {
     it(`waits for an epoch that this task has not read, and that the client ${what}`, async () => {
       const { log, hub, reader } = await followed(5);
       log.onEnd = () => Promise.resolve({ epoch: "f", next: 4 });
-      const joining = join(hub, { dialect: "resume", start: resume });
+      const joining = join(hub, { dialect: "channels", start: resume });
       await nextTurn();
       reader.started({ epoch: "f", next: 1 }, "1", "2", "3");
       const joined = await joining;
       assert.deepEqual([joined.epoch, joined.gap], ["f", gap]);
       assert.deepEqual(
-        readAll(joined.cursor),
-        framesOf("resume", joined.offset + 1, ...["1", "2", "3"].slice(joined.offset)),
+        await readToEnd(joined.cursor),
+        framesOf("channels", joined.offset + 1, ...["1", "2", "3"].slice(joined.offset)),
       );
     });
   }
 
   it("rejects if the log does not return its end, and keeps other readers", async () => {
     const { hub, reader, first } = await followed(5);
-    await assert.rejects(join(hub, { dialect: "resume", start: { epoch: "e", offset: 7 } }), /away/);
+    await assert.rejects(join(hub, { dialect: "channels", start: { epoch: "e", offset: 7 } }), /away/);
     reader.entries(entriesFrom(5, "5"));
     assert.deepEqual(readAll(first.cursor), framesOf("plain", 5, "5"));
   });
@@ -177,7 +204,10 @@ describe("joining a channel", () => {
     const hub = hubOn({ log });
     const controller = new AbortController();
     const { signal } = controller;
-    const [waiting, staying] = [join(hub, { dialect: "resume", signal }), join(hub, { dialect: "resume" })];
+    const [waiting, staying] = [
+      join(hub, { dialect: "channels", signal }),
+      join(hub, { dialect: "channels" }),
+    ];
     controller.abort(new Error("aborted"));
     await assert.rejects(waiting, /aborted/, "the log has not begun to deliver");
     await assert.rejects(join(hub, { signal }), /aborted/, "aborted before the join");
@@ -187,7 +217,7 @@ describe("joining a channel", () => {
     const { cursor } = await staying;
     log.onEnd = () => Promise.resolve({ epoch: "e", next: 9 });
     const later = new AbortController();
-    const ahead = join(hub, { dialect: "resume", start: { epoch: "e", offset: 7 }, signal: later.signal });
+    const ahead = join(hub, { dialect: "channels", start: { epoch: "e", offset: 7 }, signal: later.signal });
     await nextTurn();
     later.abort(new Error("aborted, too"));
     await assert.rejects(ahead, /aborted, too/, "the messages did not arrive");

@@ -90,7 +90,7 @@ const closes: Readonly<Record<string, Readonly<Record<string, Ending>>>> = {
   },
   1013: {
     "the client reads too slowly": async () => {
-      const server = await startServer({ retainedBytes: 256 * 1024 });
+      const server = await startServer({ retainedBytes: 256 * 1024, cacheMib: 4 });
       const client = await connect(server.url);
       client.webSocket.pause();
       const json = JSON.stringify("x".repeat(60_000));

@@ -1,4 +1,4 @@
-import { followRetained } from "../../../app/src/channel/followRetained.ts";
+import { followRetained } from "./followRetained.ts";
 import type {
   Appended,
   LogEntry,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import type { RetainedReader } from "../../../app/src/channel/followRetained.ts";
+import type { RetainedReader } from "./followRetained.ts";
 import type { LogEntry, LogPosition } from "../../../app/src/log/log.ts";
 
 /** A reader that records its calls, verifies their order, and lets a test wait for them. */

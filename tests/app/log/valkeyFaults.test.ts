@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import fc from "fast-check";
 
-import { followRetained } from "../../../app/src/channel/followRetained.ts";
+import { followRetained } from "./followRetained.ts";
 import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { startGuardedValkey } from "../../support/valkey.ts";
 import { afterwards } from "../support/teardown.ts";

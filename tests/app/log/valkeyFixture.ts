@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { followRetained } from "../../../app/src/channel/followRetained.ts";
+import { followRetained } from "./followRetained.ts";
 import type { Retention } from "../../../app/src/log/log.ts";
 import {
   idKeys,

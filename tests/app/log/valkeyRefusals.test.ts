@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-import { followRetained } from "../../../app/src/channel/followRetained.ts";
+import { followRetained } from "./followRetained.ts";
 import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { startRebalancing } from "../../../app/src/rebalance.ts";
 import type { TaskRegistry } from "../../../app/src/log/log.ts";

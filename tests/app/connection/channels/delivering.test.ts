@@ -94,7 +94,7 @@ describe("delivery to a connection of channels.v1", () => {
   });
 
   it("lets a slow reader continue behind a gap", async () => {
-    const server = await startServer({ ...UNLIMITED, retainedBytes: 256 * KIB });
+    const server = await startServer({ ...UNLIMITED, retainedBytes: 256 * KIB, cacheMib: 4 });
     const [slow, other] = [await connectChannels(server.url), await connectChannels(server.url)];
     for (const client of [slow, other]) await client.subscribe("a");
     slow.webSocket.pause();

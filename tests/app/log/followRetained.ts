@@ -1,4 +1,4 @@
-import type { LogEntry, LogPosition, LogReader, MessageLog } from "../log/log.ts";
+import type { LogEntry, LogPosition, LogReader, MessageLog } from "../../../app/src/log/log.ts";
 
 /** Bytes of records per page. */
 const PAGE_BYTES = 64 * 1024;
