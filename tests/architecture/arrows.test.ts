@@ -72,7 +72,7 @@ function means(word: string, file: string): boolean {
 }
 
 function sourcesIn(folder: string): readonly string[] {
-  return globSync(`${folder}/**/*.{ts,js}`, {
+  return globSync(`${folder}/**/*.{ts,js,py}`, {
     cwd: ROOT,
     exclude: ["**/node_modules", "**/dist"],
   });

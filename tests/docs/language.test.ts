@@ -32,7 +32,7 @@ const SKIPPED = ["node_modules", "dist", "language.test.ts"];
 
 describe("the language of the project", () => {
   const files = globSync(
-    ["", ".github/"].map((folder) => `${folder}**/*.{md,ts,js,mjs,html,yml,yaml}`),
+    ["", ".github/"].map((folder) => `${folder}**/*.{md,ts,js,mjs,py,html,yml,yaml}`),
     { cwd: ROOT, exclude: (name) => SKIPPED.includes(path.basename(name)) },
   );
 
@@ -42,6 +42,7 @@ describe("the language of the project", () => {
       "docs/edges.md",
       "app/src/main.ts",
       "tests/app/main.test.ts",
+      "clients/python/websocket_channels.py",
       "Pulumi.yaml",
       ".github/workflows/test.yml",
     ]) {
