@@ -43,7 +43,7 @@ async function run(name: string, args: readonly string[], proxy?: FaultProxy): P
   });
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
-  const [code]: unknown[] = await once(child, "close");
+  const [code] = (await once(child, "close")) as unknown[];
   assert.ok(code === 0 && errors === "", `${lines.join("\n")}\n${errors}`);
   return lines.join("\n");
 }
