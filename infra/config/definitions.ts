@@ -84,10 +84,10 @@ export const infrastructureDefinitions = {
     kind: "integer",
     unit: "ECPUs per second",
     default: 5000,
-    // ElastiCache API reference, ECPUPerSecond. All channels are in one hash slot, which has at most 30,000 (ElastiCache User
-    // Guide, Scaling ElastiCache Serverless).
+    // ElastiCache API reference, ECPUPerSecond. The channels are in 64 hash slots (app/src/log/valkey/connection/partitions.ts), of
+    // which each has at most 30,000 (ElastiCache User Guide, Scaling ElastiCache Serverless).
     min: 1000,
-    max: 30_000,
+    max: 64 * 30_000,
     description:
       "Maximum ElastiCache processing units (ECPUs) of Valkey per second (caps the cost); reading or writing 1 KiB takes about one",
   },

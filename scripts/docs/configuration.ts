@@ -80,7 +80,6 @@ const SECTIONS: Readonly<Record<string, readonly Key[]>> = {
     "backplaneMaxEcpus",
     "backplanePasswordGeneration",
     "publishTimeoutSeconds",
-    "valkeyBlockMs",
   ],
   Operations: ["logLevel", "logRetentionDays", "metricsLogSeconds", "retainData", "enableExec", "protect"],
 };

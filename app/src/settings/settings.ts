@@ -219,15 +219,6 @@ export const settingDefinitions = {
     max: 5_000_000,
     description: "Maximum memory of all channels in Valkey; further messages are refused; 0 sets no limit",
   },
-  valkeyBlockMs: {
-    kind: "integer",
-    variable: "WEBSOCKET_VALKEY_BLOCK_MS",
-    unit: "milliseconds",
-    default: 2000,
-    min: 10,
-    max: 60_000,
-    description: "Maximum time that one read of the backplane waits for new messages",
-  },
   metricsPort: {
     kind: "integer",
     variable: "WEBSOCKET_METRICS_PORT",

@@ -69,7 +69,7 @@ export interface ConfigArguments {
   readonly backplane?: "memory" | "valkey";
   /** Maximum Valkey storage in GB (caps the cost) (GB, 1 to 5000). @default 2 */
   readonly backplaneMaxGB?: number;
-  /** Maximum ElastiCache processing units (ECPUs) of Valkey per second (caps the cost); reading or writing 1 KiB takes about one (ECPUs per second, 1000 to 30000). @default 5000 */
+  /** Maximum ElastiCache processing units (ECPUs) of Valkey per second (caps the cost); reading or writing 1 KiB takes about one (ECPUs per second, 1000 to 1920000). @default 5000 */
   readonly backplaneMaxEcpus?: number;
   /** Increment to rotate the Valkey password, after the previous rotation has finished; the previous password stays valid (generations, 1 to 1000000). @default 1 */
   readonly backplanePasswordGeneration?: number;
@@ -141,8 +141,6 @@ export interface ConfigArguments {
   readonly maxChannels?: number;
   /** Time that a publish waits for the backplane before it is refused (seconds, 1 to 60). @default 5 */
   readonly publishTimeoutSeconds?: number;
-  /** Maximum time that one read of the backplane waits for new messages (milliseconds, 10 to 60000). @default 2000 */
-  readonly valkeyBlockMs?: number;
   /** Interval of the log lines from which CloudWatch creates metrics; 0 writes none (seconds, 0 to 3600). @default 60 */
   readonly metricsLogSeconds?: number;
   /** Which clients may connect: token admits clients with a valid token, open admits every client that has the address. @default none: required, unless edge is api-gateway */
