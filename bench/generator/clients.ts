@@ -4,7 +4,7 @@ import { DEFAULT_CHANNEL, PROTOCOLS } from "./protocols.ts";
 import type { Position } from "./protocols.ts";
 import type { RunTarget } from "./runs.ts";
 
-const CONNECT_TIMEOUT_MS = 120_000;
+const CONNECT_TIMEOUT_MS = 300_000;
 
 export interface ClientGroupOptions {
   readonly target: RunTarget;
@@ -23,7 +23,7 @@ export interface ClientGroupOptions {
 
 export interface ClientGroup {
   readonly all: readonly Client[];
-  /** Resolves when all clients are ready; rejects after two minutes. */
+  /** Resolves when all clients are ready; rejects after five minutes. */
   readonly ready: Promise<unknown>;
   /** Idempotent. */
   destroy(): void;
