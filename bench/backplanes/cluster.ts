@@ -60,6 +60,8 @@ export async function startCluster(primaries: number): Promise<Cluster> {
         ["cluster-enabled", "yes"],
         ["cluster-config-file", `nodes-${index}.conf`],
         ["cluster-port", await freePort()],
+        // A node that has never met another one does not know its address.
+        ["cluster-announce-ip", LOOPBACK],
       ],
     });
     servers.push(server);
