@@ -60,7 +60,7 @@ export async function startCluster(primaries: number): Promise<Cluster> {
         ["cluster-enabled", "yes"],
         ["cluster-config-file", `nodes-${index}.conf`],
         ["cluster-port", await freePort()],
-        // A node that has never met another one does not know its address.
+        // A node that has never met another one has no address in the map of the cluster.
         ["cluster-announce-ip", LOOPBACK],
       ],
     });
