@@ -2,6 +2,14 @@ import type { LogEntry, LogReader } from "../../log.ts";
 import type { ValkeyChannel } from "../valkeyChannel.ts";
 import type { LocatedChannel } from "../valkeyChannels.ts";
 
+/** What the readers of a channel have. A greater number includes more. */
+const NO_POSITION = 0;
+/** A position in an older epoch than the newest known one. */
+const OLD_EPOCH = 1;
+/** A position in the newest known epoch, which must be compared with the server. */
+const DISPLACED = 2;
+const PLACED = 3;
+
 /**
  * A channel that is read, and its position. It never waits for a message: if one does not continue the channel, it only notes
  * which entries exist, and the caller reads them from the stream.
@@ -12,11 +20,9 @@ export class FollowedChannel {
   #readers: LogReader | readonly LogReader[] | undefined;
   /** Readers that wait for their start. */
   #joining: readonly LogReader[] | undefined;
-  #isPlaced = false;
+  #state: number = NO_POSITION;
   /** Whether the stream is being read. Messages then only note which entries exist. */
   isReading = false;
-  /** Epoch of the readers; 0 before their start. */
-  #epoch = 0;
   /** Offset of the next entry for the readers. */
   #next = 0;
   /** Offset up to which the newest epoch of the channel is known to have entries. */
@@ -30,11 +36,12 @@ export class FollowedChannel {
 
   /** Whether the readers have a position in the newest known epoch. */
   get isPlaced(): boolean {
-    return this.#isPlaced;
+    return this.#state === PLACED;
   }
 
-  get epoch(): number {
-    return this.#epoch;
+  /** Whether the readers have, or had, a position. Only then is the subscription confirmed. */
+  get hasStarted(): boolean {
+    return this.#state !== NO_POSITION;
   }
 
   get next(): number {
@@ -43,7 +50,7 @@ export class FollowedChannel {
 
   /** Offset up to which this task has read, for the server to trim the channel; 0 if it has read nothing. */
   get readTo(): number {
-    return this.#epoch === this.channel.epoch ? this.#next : 0;
+    return this.#state >= DISPLACED ? this.#next : 0;
   }
 
   /** Whether entries are known that the readers lack. */
@@ -53,7 +60,7 @@ export class FollowedChannel {
 
   /** Whether the stream must be read. */
   get isBehind(): boolean {
-    return this.#isPlaced && !this.isReading && this.isShort;
+    return this.isPlaced && !this.isReading && this.isShort;
   }
 
   /** Whether readers wait for their start. */
@@ -90,7 +97,7 @@ export class FollowedChannel {
    * @returns the number of entries that the readers have already; -1 if the entries do not continue the channel.
    */
   check(epoch: number, first: number, end: number): number {
-    if (!this.noteEnd(epoch, end) || !this.#isPlaced || this.isReading) return -1;
+    if (!this.noteEnd(epoch, end) || !this.isPlaced || this.isReading) return -1;
     return first <= this.#next && this.#next < end ? this.#next - first : -1;
   }
 
@@ -104,13 +111,13 @@ export class FollowedChannel {
 
   /** Notes that the channel has a newer epoch. It must be located again. */
   noteEpoch(): void {
-    this.#isPlaced = false;
+    if (this.hasStarted) this.#state = OLD_EPOCH;
     this.#end = 0;
   }
 
   /** Takes the position away: the channel must be located again. */
   displace(): void {
-    this.#isPlaced = false;
+    if (this.isPlaced) this.#state = DISPLACED;
   }
 
   /**
@@ -121,23 +128,23 @@ export class FollowedChannel {
   place({ epoch, first, end }: LocatedChannel, continuesAt = 0): boolean {
     if (!this.noteEnd(epoch, end)) return false;
     const from = Math.max(first, continuesAt);
-    if (this.#readers === undefined) {
-      [this.#epoch, this.#next] = [epoch, this.#end];
-    } else if (this.#epoch !== epoch || this.#next < from) {
-      [this.#epoch, this.#next] = [epoch, from];
+    const continues = this.#state >= DISPLACED && this.#next >= from;
+    this.#state = PLACED;
+    if (this.#readers === undefined) this.#next = this.#end;
+    else if (!continues) {
+      this.#next = from;
       for (const reader of this.#all()) reader.started({ epoch: String(epoch), next: from });
     }
-    this.#isPlaced = true;
     return true;
   }
 
   /** Starts the readers that wait, if the position is the end of the channel. */
   startJoining(): void {
     const joining = this.#joining;
-    if (joining === undefined || !this.#isPlaced || this.isReading || this.#next < this.#end) return;
+    if (joining === undefined || !this.isPlaced || this.isReading || this.#next < this.#end) return;
     this.#joining = undefined;
     this.#setReaders([...this.#all(), ...joining]);
-    for (const reader of joining) reader.started({ epoch: String(this.#epoch), next: this.#next });
+    for (const reader of joining) reader.started({ epoch: String(this.channel.epoch), next: this.#next });
   }
 
   /** Moves the position behind entries that will be delivered. */

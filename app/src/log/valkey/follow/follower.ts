@@ -62,8 +62,8 @@ export class Follower {
       nodes,
       channels,
       logger,
-      onFound: (followed) => {
-        this.#losses.noteFound(followed, followed.next + 1);
+      onFound: (followed, end) => {
+        this.#losses.noteFound(followed, end);
         this.#continue(followed);
       },
       onRefused: this.#onRefused,
@@ -119,13 +119,17 @@ export class Follower {
     const followed = (channel.followed ??= this.#follow(channel));
     followed.add(reader);
     // Before the first start, the channel is located when its subscription is confirmed.
-    if (followed.epoch !== 0) this.#placements.request(followed);
-    return () => {
-      followed.remove(reader);
-      if (followed.hasReaders || !isCurrent(followed)) return;
-      channel.followed = undefined;
-      this.#subscriptions.noteChanged(channel.partition, channel.name);
-    };
+    if (followed.hasStarted) this.#placements.request(followed);
+    return unsubscriber(this, followed, reader);
+  }
+
+  /** Ends a subscription. Idempotent. */
+  unsubscribe(followed: FollowedChannel, reader: LogReader): void {
+    const { channel } = followed;
+    followed.remove(reader);
+    if (followed.hasReaders || !isCurrent(followed)) return;
+    channel.followed = undefined;
+    this.#subscriptions.noteChanged(channel.partition, channel.name);
   }
 
   /** Takes a published message. */
@@ -151,8 +155,7 @@ export class Follower {
 
   /** Takes over what another part has found: if the channel has another epoch, its readers must continue there. */
   noteOpened({ followed }: ValkeyChannel, located: LocatedChannel): void {
-    // A channel without a start has no confirmed subscription.
-    if (followed === undefined || followed.epoch === 0 || located.epoch === followed.epoch) return;
+    if (followed?.hasStarted !== true || followed.isPlaced) return;
     this.#place(followed, located);
   }
 
@@ -201,15 +204,15 @@ export class Follower {
 
   #onSubscribed(partition: number, followed: readonly FollowedChannel[]): void {
     const current = followed.filter(isCurrent);
-    const placed = current.filter(({ epoch }) => epoch !== 0);
-    for (const each of current) if (each.epoch === 0) this.#placements.request(each);
+    const placed = current.filter(({ hasStarted }) => hasStarted);
+    for (const each of current) if (!each.hasStarted) this.#placements.request(each);
     if (placed.length === 0) return;
     void this.#verification.verify(partition, placed);
     void this.#verification.prove(partition, placed);
   }
 
   #place(followed: FollowedChannel, located: LocatedChannel, continuesAt = 0): void {
-    const isFirst = followed.epoch === 0;
+    const isFirst = !followed.hasStarted;
     // What was read before belongs to the former position.
     this.#deliveries.deliver(followed);
     if (!followed.place(located, continuesAt)) this.#placements.request(followed, continuesAt);
@@ -224,7 +227,7 @@ export class Follower {
   #continue(followed: FollowedChannel): void {
     if (!isCurrent(followed)) return;
     if (followed.isBehind) this.#reads.catchUp(followed);
-    else if (!followed.isPlaced && followed.epoch !== 0) this.#placements.request(followed);
+    else if (!followed.isPlaced && followed.hasStarted) this.#placements.request(followed);
     else if (followed.hasJoining && !this.#deliveries.has(followed)) followed.startJoining();
   }
 
@@ -244,5 +247,12 @@ export class Follower {
     setTimeout(() => {
       this.#continue(followed);
     }, REFUSED_RETRY_MS).unref();
+  };
+}
+
+/** Returns the undo of a subscription. It keeps no other variables in memory: each followed channel has one. */
+function unsubscriber(follower: Follower, followed: FollowedChannel, reader: LogReader): () => void {
+  return () => {
+    follower.unsubscribe(followed, reader);
   };
 }

@@ -103,7 +103,8 @@ export class StreamReads {
     const { channel } = followed;
     followed.isReading = true;
     while (this.#mustRead(followed)) {
-      const { epoch, next } = followed;
+      const { next } = followed;
+      const { epoch } = channel;
       const limiter = nodes.of(channel.partition)?.reads;
       const page = await limiter?.run(() =>
         readStream(nodes, channel, { epoch, next }, maxDeliveryBytes(followed)),
@@ -137,9 +138,8 @@ export class StreamReads {
   /** Delivers in pieces, one per turn of the event loop. At the end of a turn, readers pass on what they received. */
   async #deliver(followed: FollowedChannel, entries: readonly MeasuredEntry[], epoch: number): Promise<void> {
     for (let start = 0; start < entries.length;) {
-      const continues =
-        followed.isPlaced && followed.epoch === epoch && followed.next === entries[start]?.offset;
-      if (!continues || this.#isClosed || !isCurrent(followed)) return;
+      const continues = isPlacedIn(followed, epoch) && followed.next === entries[start]?.offset;
+      if (!continues || this.#isClosed) return;
       start += this.#parts.deliveries.offer(followed, entries, start);
       await nextTurn();
     }
@@ -148,5 +148,5 @@ export class StreamReads {
 
 /** Whether the channel is still followed in an epoch. */
 function isPlacedIn(followed: FollowedChannel, epoch: number): boolean {
-  return isCurrent(followed) && followed.isPlaced && followed.epoch === epoch;
+  return isCurrent(followed) && followed.isPlaced && followed.channel.epoch === epoch;
 }

@@ -19,8 +19,8 @@ const MAX_OPEN_CHANNELS = 50;
 export interface VerificationParts {
   readonly nodes: ValkeyNodes;
   readonly channels: ValkeyChannels;
-  /** Called if a channel has entries after its position. Their end is noted. */
-  readonly onFound: (followed: FollowedChannel) => void;
+  /** Called if a channel has entries after its position: at least those before `end`, which is noted. */
+  readonly onFound: (followed: FollowedChannel, end: number) => void;
   /** Called if the server refuses to read a single channel. */
   readonly onRefused: (followed: FollowedChannel, error: Error) => void;
   readonly logger: Logger;
@@ -95,7 +95,7 @@ export class Verification {
         [
           ...["xread", "COUNT", 1, "STREAMS"],
           ...batch.map(({ channel }) => channel.key),
-          ...batch.map(({ epoch, next }) => entryId(epoch, next - 1)),
+          ...batch.map(({ channel, next }) => entryId(channel.epoch, next - 1)),
         ] as [string, ...(string | number)[]],
       ]),
     );
@@ -117,9 +117,11 @@ export class Verification {
       const name = parseStreamKey(Buffer.from(key))?.name ?? "";
       const followed = channels.find(partition, name)?.followed;
       if (followed === undefined || entry === undefined) continue;
-      const [id] = entry;
-      followed.noteEnd(parseEpoch(id), parseOffset(id) + 1);
-      onFound(followed);
+      const [epoch, end] = [parseEpoch(entry[0]), parseOffset(entry[0]) + 1];
+      // Its message can have arrived before this reply.
+      if (epoch === followed.channel.epoch && followed.isPlaced && end <= followed.next) continue;
+      followed.noteEnd(epoch, end);
+      onFound(followed, end);
     }
   }
 
