@@ -148,7 +148,7 @@ export const infrastructureDefinitions = {
 
 /**
  * The program derives the other settings: no other process uses the ports of a container, the backplane determines the
- * connection to Valkey, `cacheMiB` the memory for recent messages, and the edge the number of proxies.
+ * connection to Valkey, `cacheMiB` the memory for recent messages, the memory that remains the number of subscriptions, and the edge the number of proxies.
  */
 const {
   host,
@@ -161,6 +161,7 @@ const {
   valkeyCluster,
   valkeyBudgetMib,
   cacheMib,
+  maxSubscriptions,
   ...configurable
 } = settingDefinitions;
 

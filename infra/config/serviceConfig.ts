@@ -12,6 +12,7 @@ import { checkExisting } from "./rules/existingRules.ts";
 import type { KeyValues } from "./keyDefinition.ts";
 import { backplaneBudgetMib } from "./rules/backplaneBudget.ts";
 import { defaultCacheMib } from "./rules/cacheMemory.ts";
+import { subscriptionsThatFit } from "./rules/connectionMemory.ts";
 import { scalingWarnings } from "./rules/scalingRules.ts";
 import { scheduleWarnings } from "./rules/scheduleRules.ts";
 import type { ServerImage } from "./ownServer/serverImage.ts";
@@ -68,7 +69,7 @@ export function resolveValues(
   const read = readEdge(values, region, keyOf);
   const infrastructure = pick(values, infrastructureDefinitions);
   const tokens = separateTokenInputs(values);
-  const settings: Settings = {
+  const given: Settings = {
     ...defaultSettings(),
     ...pick(values, configurableSettings),
     ...tokens.plain,
@@ -79,6 +80,7 @@ export function resolveValues(
     cacheMib: values.cacheMiB === 0 ? defaultCacheMib(values) : values.cacheMiB,
     trustedProxies: TRUSTED_PROXIES[values.edge],
   };
+  const settings = { ...given, maxSubscriptions: subscriptionsThatFit({ ...values, settings: given }) };
   // The load balancer of an existing listener has its own idle timeout, which is checked when it is looked up.
   const idle = values.listenerArn === "" ? {} : { idleTimeoutSeconds: Infinity };
   const workload = { ...infrastructure, ...idle, settings, hasScalingMetric };

@@ -16,7 +16,10 @@ import type { WriteTurns } from "./writeTurns.ts";
 export interface ConnectionContext extends TaskMemory {
   readonly hub: Hub;
   readonly settings: RateSettings &
-    Pick<Settings, "heartbeatSeconds" | "bytesPerSecondPerUser" | "subscriptionsPerConnection">;
+    Pick<
+      Settings,
+      "heartbeatSeconds" | "bytesPerSecondPerUser" | "subscriptionsPerConnection" | "maxSubscriptions"
+    >;
   readonly limits: Pick<WireLimits, "maxUnansweredBytes" | "writeTimeoutMs">;
   /** Bytes of all publishes that the log has not answered yet. */
   readonly unanswered: { bytes: number };

@@ -165,6 +165,15 @@ export const settingDefinitions = {
     description:
       "Maximum number of channels per task; subscriptions to further channels are rejected, and upgrades with 503",
   },
+  maxSubscriptions: {
+    kind: "integer",
+    variable: "WEBSOCKET_MAX_SUBSCRIPTIONS",
+    unit: "subscriptions",
+    default: 500_000,
+    min: 1,
+    max: 10_000_000,
+    description: "Maximum number of subscriptions of all connections of a task; further ones are rejected",
+  },
   cacheMib: {
     kind: "integer",
     variable: "WEBSOCKET_CACHE_MIB",

@@ -1,5 +1,6 @@
 /** The number of connections that fit into a task's memory beside its recent messages. */
 import { KIB, MIB } from "../../../app/src/settings/units.ts";
+import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import type { Settings } from "../../../app/src/settings/settings.ts";
 import { cacheBytes } from "./cacheMemory.ts";
 import type { CacheMemory } from "./cacheMemory.ts";
@@ -16,6 +17,15 @@ export const CONNECTION_BYTES = 12 * KIB;
 /** Resident memory of a channel without messages in bytes. */
 export const CHANNEL_BYTES = KIB;
 
+/** Memory of a subscription to a channel that others have too, in bytes: 300 in use, and garbage before it is collected. */
+export const SUBSCRIPTION_BYTES = 512;
+
+/** Subscriptions of each connection that fit into {@link CONNECTION_BYTES}. */
+const SUBSCRIPTIONS_PER_CONNECTION = 4;
+
+/** Share of the memory without another use that subscriptions may take. The system has buffers of sockets in the rest. */
+const SUBSCRIPTIONS_SHARE = 0.5;
+
 /** Maximum bytes that a task holds for all clients together (app/src/connection/wireLimits.ts). */
 const HELD_BYTES = 32 * MIB;
 const UNANSWERED_BYTES = 32 * MIB;
@@ -28,6 +38,11 @@ const RESIDENT_FACTOR = 2;
 /** A task and the settings that determine the memory of its connections. */
 export interface ConnectionMemory extends CacheMemory {
   readonly settings: CacheMemory["settings"] & Pick<Settings, "maxChannels" | "maxPayloadBytes">;
+}
+
+/** A task and the settings that determine the memory of its subscriptions. */
+export interface SubscriptionMemory extends ConnectionMemory {
+  readonly settings: ConnectionMemory["settings"] & Pick<Settings, "maxConnections">;
 }
 
 /** Returns the maximum bytes that a task holds for all clients together. Their number does not change it. */
@@ -51,4 +66,18 @@ export function connectionsThatFit(task: ConnectionMemory): number {
   if (most >= settings.maxChannels) return most;
   const beside = (left - settings.maxChannels * CHANNEL_BYTES) / (CONNECTION_BYTES - CHANNEL_BYTES);
   return Math.max(0, Math.floor(beside));
+}
+
+/** Returns the maximum number of subscriptions to channels beside the maximum numbers of connections and channels. */
+export function subscriptionsThatFit(task: SubscriptionMemory): number {
+  const { memoryMiB, settings } = task;
+  const { maxConnections, maxChannels } = settings;
+  const channels = Math.max(0, maxChannels - maxConnections);
+  const reserved = maxConnections * CONNECTION_BYTES + channels * CHANNEL_BYTES;
+  const left = memoryMiB * MIB - cacheBytes(task) - serverBytes(settings) - reserved;
+  const further = Math.max(0, Math.floor((SUBSCRIPTIONS_SHARE * left) / SUBSCRIPTION_BYTES));
+  return Math.min(
+    maxConnections * SUBSCRIPTIONS_PER_CONNECTION + further,
+    settingDefinitions.maxSubscriptions.max,
+  );
 }

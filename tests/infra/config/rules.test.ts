@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { settingDefinitions } from "../../../app/src/settings/settings.ts";
+import { defaultSettings, settingDefinitions } from "../../../app/src/settings/settings.ts";
 import { memoryChoices } from "../../../infra/config/data/fargateSizes.ts";
 import { defaultCacheMib } from "../../../infra/config/rules/cacheMemory.ts";
+import { subscriptionsThatFit } from "../../../infra/config/rules/connectionMemory.ts";
 import { checkTimeouts } from "../../../infra/config/rules/timeouts.ts";
 import type { Timeouts } from "../../../infra/config/rules/timeouts.ts";
 import { evaluateDev } from "../components/support.ts";
@@ -123,6 +124,18 @@ describe("the memory of a task", () => {
     assert.equal(defaultCacheMib({ memoryMiB: 2048, backplane: "memory" }), 128);
     const { max } = settingDefinitions.cacheMib;
     assert.equal(defaultCacheMib({ memoryMiB: 249_856, backplane: "valkey" }), max);
+  });
+
+  it("determines the number of subscriptions", () => {
+    const task = { memoryMiB: 2048, backplane: "valkey" } as const;
+    const settings = { ...defaultSettings(), cacheMib: defaultCacheMib(task) };
+    const most = subscriptionsThatFit({ ...task, settings });
+    assert.ok(most > 1_000_000 && most < 1_300_000, `${most}`);
+    const { maxConnections } = settings;
+    const full = { ...settings, cacheMib: 1000 };
+    assert.equal(subscriptionsThatFit({ ...task, settings: full }), 4 * maxConnections);
+    const { max } = settingDefinitions.maxSubscriptions;
+    assert.equal(subscriptionsThatFit({ ...task, memoryMiB: 61_440, settings }), max);
   });
 
   for (const config of [

@@ -218,6 +218,8 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     if (this.#subscriptions.size >= settings.subscriptionsPerConnection)
       return answers.TOO_MANY_SUBSCRIPTIONS;
     if (!this.#access.rightsIn(channel).canSubscribe) return answers.MAY_NOT_SUBSCRIBE;
+    if (this.context.subscriptions.count >= settings.maxSubscriptions)
+      return answers.TOO_MANY_CHANNELS_OF_TASK;
     if (this.user.enter(channel)) return undefined;
     metrics.count("usersLimited", "channels");
     return answers.TOO_MANY_CHANNELS_OF_USER;

@@ -116,6 +116,19 @@ describe("limits of channels.v1", () => {
     await first.subscribe("c");
   });
 
+  it("apply to the subscriptions of a task", async () => {
+    const { url } = await startServer({ maxSubscriptions: 3 });
+    const [first, second] = [await connectChannels(url), await connectChannels(url)];
+    await first.subscribe("a");
+    await second.subscribe("a");
+    await second.subscribe("b");
+    first.send({ subscribe: "b" });
+    assert.equal(await first.expectError("b"), "too_many_channels");
+    second.send({ unsubscribe: "a" });
+    assert.deepEqual(await second.nextObject(), { unsubscribed: "a" });
+    await first.subscribe("b");
+  });
+
   it("apply to the channels of a task", async () => {
     const { url } = await startServer({ maxChannels: 2 });
     const client = await connectChannels(url);
