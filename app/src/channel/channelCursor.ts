@@ -46,7 +46,7 @@ export class ChannelCursor implements Cursor, PageWaiter {
   get isLost(): boolean {
     // A lost position is found by reading, or here if nothing is left that could be read.
     if (this.frames.dialect !== "plain") return false;
-    if (this.#next !== LOST && this.#unread() === undefined && !this.isAtEnd) this.#findContinuation();
+    if (!this.isAtEnd && this.#unread() === undefined) this.#findContinuation();
     return this.#next === LOST;
   }
 

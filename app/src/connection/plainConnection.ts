@@ -95,11 +95,7 @@ export class PlainConnection extends Connection implements Listener {
       this.#closeCursor();
       return;
     }
-    if (this.#cursor?.isLost === true) {
-      webSocket.close(CloseCode.tryAgainLater, "reads too slowly");
-      return;
-    }
-    if (!webSocket.writable) return;
+    if (this.#closeIfLost() || !webSocket.writable) return;
     const answers = this.takeAnswers();
     if (answers !== undefined && !webSocket.write(answers)) return;
     const { counts } = this.context.metrics;
@@ -108,12 +104,21 @@ export class PlainConnection extends Connection implements Listener {
       counts.deliveredBytes += slice.bytes.length;
       if (!webSocket.write(slice.bytes)) return;
     }
-    this.leaveIfDone();
+    if (this.#closeIfLost()) return;
+    // The cursor may wait for the log. It is called then.
+    if (this.#cursor?.isAtEnd !== false) this.leaveIfDone();
   }
 
   protected release(): void {
     this.#closeCursor();
     this.user.exit(this.#channel);
+  }
+
+  /** @returns whether the connection is closed, because the log has dropped the client's next message. */
+  #closeIfLost(): boolean {
+    if (this.#cursor?.isLost !== true) return false;
+    this.webSocket.close(CloseCode.tryAgainLater, "reads too slowly");
+    return true;
   }
 
   #closeCursor(): void {

@@ -70,6 +70,22 @@ describe("backpressure", () => {
     }
   });
 
+  it("delivers to a slow reader what only the log has, also when the server goes away", async () => {
+    const server = await startServer({ ...UNLIMITED, retainedBytes: 1 << 24, cacheMib: 4 });
+    const slow = await connect(server.url);
+    slow.webSocket.pause();
+    const text = "x".repeat(60_000);
+    for (let n = 0; n < 200; n++) {
+      await server.hub.publish({ channel: DEFAULT_CHANNEL, payload: JSON.stringify({ n, text }) });
+      await nextTurn();
+    }
+    const drained = server.drain();
+    slow.webSocket.resume();
+    for (let n = 0; n < 200; n++) assert.deepEqual(await slow.nextMessage(), { n, text });
+    assert.equal((await slow.closed).code, 1001);
+    await drained;
+  });
+
   it("writes little more than one slice to a socket that is not read", async () => {
     const server = await startServer({ retainedBytes: 1 << 22 });
     const accepted = nextServerSocket();
