@@ -26,8 +26,9 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_websocket
-from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
 
 SUBPROTOCOL = Subprotocol("channels.v1")
 CONNECT_SECONDS = 10.0  # For the handshake, and again for the greeting; the server answers a handshake within 8 seconds.
@@ -42,7 +43,6 @@ MAX_MESSAGE_BYTES = 16 << 20  # From the server.
 # Rates below the default limits of the server, each with its burst.
 PUBLISHES_PER_SECOND, PUBLISH_BURST = 90.0, 100.0
 PUBLISH_BYTES = 10 << 10  # A larger publish counts as several.
-SUBSCRIBES_PER_SECOND, SUBSCRIBE_BURST = 250 / 30, 250.0
 PERMANENT_STATUS = {400, 401, 403, 404, 405, 426, 431}
 LATER_CODES = {1002, 1003, 1007, 1008, 1009, 1010, 1011, 1013}
 RETRIABLE_ERRORS = {"unavailable", "rate_limited"}
@@ -225,7 +225,6 @@ class _Link:
     greeting: dict[str, Any]
     channels: asyncio.Queue[Channel] = field(default_factory=asyncio.Queue)  # Those that may need a request.
     publishes: asyncio.Queue[_Publish] = field(default_factory=asyncio.Queue)
-    subscribes: _Rate = field(default_factory=lambda: _Rate(SUBSCRIBES_PER_SECOND, SUBSCRIBE_BURST))
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     has_received: bool = False
     close_code: int | None = None  # From the server.
@@ -356,17 +355,17 @@ class Connection:
         """Opens one WebSocket after another, until the server refuses the client permanently."""
         failures, has_new_token = 0, False
         while True:
-            wait = 0.0
+            level, wait = logging.WARNING, 0.0
             try:
                 link = await self._open()
                 failures, has_new_token = 0, False
                 if await self._supervise(link):
                     continue  # The next connection opens while this one continues.
-                reason = f"the connection ended ({link.close_code})"
+                level, reason = logging.INFO, f"the connection ended ({link.close_code})"
                 if link.close_code in LATER_CODES and not (link.close_code == 1008 and callable(self._token)):
                     failures, wait = 3, self._backoff[0]
-            except (ClientError, InvalidURI) as error:
-                return self._end(error if isinstance(error, ClientError) else ClientError("refused", str(error)))
+            except ClientError as error:
+                return self._end(error)
             except InvalidStatus as error:
                 status, reason = error.response.status_code, str(error)
                 retries = status in (401, 403) and callable(self._token) and not has_new_token
@@ -374,13 +373,13 @@ class Connection:
                     body = bytes(error.response.body or b"")[:1024].decode(errors="replace")
                     return self._end(ClientError("refused", f"{reason} {body}".strip()))
                 has_new_token = retries
-                seconds = error.response.headers.get("Retry-After", "")
+                seconds = error.response.headers.get("Retry-After", "")[:9]
                 wait = float(min(int(seconds), MAX_RETRY_AFTER_SECONDS)) if seconds.isdecimal() else 0.0
             except Exception as error:  # Of the network, of `token`, or of a server that does not follow the protocol.
                 reason = repr(error)
             failures += 1
             wait += self._jitter(failures)
-            log.info("Reconnects in %.1f s: %s", wait, reason)
+            log.log(level, "Reconnects in %.1f s: %s", wait, reason)
             await asyncio.sleep(wait)
 
     def _jitter(self, failures: int) -> float:
@@ -435,7 +434,7 @@ class Connection:
             return True
         for task in done:
             if (error := task.exception()) is not None:
-                log.error("A message does not follow the protocol.", exc_info=error)
+                log.error("A message cannot be handled.", exc_info=error)
         sent = [publish for publish in self._outbox.values() if publish.asked_at and not publish.done.done()]
         if link.close_code == 1009 and sent:
             largest = max(sent, key=lambda publish: publish.size)
@@ -458,10 +457,7 @@ class Connection:
         while True:
             channel = await link.channels.get()
             if channel.needs_request():
-                if seconds := link.subscribes.take(1):
-                    link.request_later(channel, seconds)
-                else:
-                    await self._send(link, channel, json.dumps(channel.request()))
+                await self._send(link, channel, json.dumps(channel.request()))
 
     async def _publish(self, link: _Link) -> None:
         while True:
@@ -500,7 +496,7 @@ class Connection:
         else:
             item = self._channels.get(error.get("channel", ""))
         if item is None or self._link is None:
-            return log.warning("The server rejected a request: %s", failure)
+            return log.error("The server rejected an unknown request: %s", failure)
         repeats = failure.code in RETRIABLE_ERRORS
         item.rejections += 1
         if isinstance(item, Channel):
@@ -508,7 +504,7 @@ class Connection:
         if repeats:
             item.asked_at = None
             self._link.request_later(item, self._jitter(item.rejections))
-        elif isinstance(item, _Publish) and not repeats and not item.done.done():
+        elif isinstance(item, _Publish) and not item.done.done():
             item.done.set_exception(failure)
 
 
@@ -516,6 +512,7 @@ def connect(url: str, *, token: Token = None, backoff: tuple[float, float] = (1.
     """Returns a connection for ``async with``, which begins after the greeting, or raises the `ClientError` ``refused``.
 
     It retries other failures without end. Use `asyncio.timeout` to limit the time until the greeting.
+    Raises `websockets.exceptions.InvalidURI` if the URL is malformed.
 
     :param url: Such as ``wss://example.com/wss``, without a channel.
     :param token: A JWT, or a function that returns one, which can be asynchronous. The client calls it for each WebSocket,
@@ -523,4 +520,5 @@ def connect(url: str, *, token: Token = None, backoff: tuple[float, float] = (1.
     :param backoff: In seconds. The wait before the n-th attempt is random, up to ``min(backoff[1], backoff[0] * 2 ** (n - 1))``.
     :param options: Of `websockets.asyncio.client.connect`, such as ``ssl``.
     """
+    parse_uri(url)
     return Connection(url, token, backoff, options)
