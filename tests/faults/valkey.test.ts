@@ -16,6 +16,7 @@ import {
 } from "./support/environment.ts";
 import { AFTER_MS, startUnderLoad } from "./support/load.ts";
 import { describeTaskAndClientFaults } from "./support/taskAndClientFaults.ts";
+import type { Figures } from "./support/verify.ts";
 
 /** Light clients of each test. */
 const CLIENTS = Number(process.env["FAULT_CLIENTS"] ?? 1000);
@@ -27,10 +28,16 @@ const FREEZE_MS = 1000;
 
 const TEST_TIMEOUT_MS = 240_000 + COMBINED_MS;
 
-/** Together more than a channel retains and all buffers on the way hold. */
+/** Together more than a channel retains by default, the smallest cache of a task, and all buffers on the way hold. */
 const FLOOD_BYTES = 32_000;
 const FLOOD_MESSAGES = 900;
-const FLOOD_CHANNELS = ["flood"];
+const FLOOD_PER_SECOND = 100;
+const FLOOD_CLIENTS = 4;
+
+/** Less than the flood has. */
+const SMALL_CACHE = { WEBSOCKET_CACHE_MIB: "4" };
+/** More than the flood has, even if it goes on until the clients have noticed its end. */
+const LONG_LOG = { WEBSOCKET_RETAINED_BYTES: String(4 * FLOOD_MESSAGES * FLOOD_BYTES) };
 
 /** Valkey writes every change to disk before it answers. */
 const DURABLE: readonly Directive[] = [
@@ -61,6 +68,40 @@ describe("faults, with Valkey", function () {
       return { valkey, environment: await startUnderLoad({ startStore, clients: CLIENTS }) };
     }
 
+    /** Stops clients with SIGSTOP during a flood of their channels. Other clients must not notice it. Returns the figures of the flood. */
+    async function floodStopped(channels: readonly string[], env: Record<string, string>): Promise<Figures> {
+      const environment = await startUnderLoad(
+        { startStore: () => startValkey(binary), clients: CLIENTS },
+        {},
+        ({ startTask }) => Promise.all([startTask(env), startTask(env)]),
+      );
+      const options = { clients: FLOOD_CLIENTS, channels, maxSubscriptions: channels.length };
+      const [flood, stopped] = await Promise.all([
+        environment.addGroup({ ...options, name: "flood", publishers: FLOOD_CLIENTS }),
+        environment.addGroup({ ...options, name: "stopped", publishers: 0 }),
+      ]);
+      stopped.kill("SIGSTOP");
+      const messagesPerSecond = FLOOD_PER_SECOND / channels.length;
+      await flood.publish({
+        messagesPerSecond,
+        othersPerSecond: FLOOD_PER_SECOND - messagesPerSecond,
+        paddingBytes: FLOOD_BYTES,
+      });
+      await waitUntil(async () => (await flood.report()).acknowledged.length >= FLOOD_MESSAGES, {
+        forMs: TEST_TIMEOUT_MS,
+        everyMs: 500,
+      });
+      const others = await environment.figures();
+      stopped.kill("SIGCONT");
+      assertComplete(await environment.verify());
+      assertClosedBy(others, 1012);
+
+      const figures = await environment.verify([flood, stopped]);
+      // A client that reads too slowly stays connected.
+      assertClosedBy(figures, 1012);
+      return figures;
+    }
+
     it("delivers every message once when Valkey restarts with its data", async () => {
       const { valkey, environment } = await start(DURABLE);
       await restart(valkey, "stopped");
@@ -81,29 +122,15 @@ describe("faults, with Valkey", function () {
     });
 
     it("reports the missing messages to clients that were stopped for longer than a channel retains", async () => {
-      const { environment } = await start();
-      const [flood, stopped] = await Promise.all([
-        environment.addGroup({ name: "flood", clients: 4, publishers: 4, channels: FLOOD_CHANNELS }),
-        environment.addGroup({ name: "stopped", clients: 4, publishers: 0, channels: FLOOD_CHANNELS }),
-      ]);
-      stopped.kill("SIGSTOP");
-      await flood.publish({ messagesPerSecond: 100, paddingBytes: FLOOD_BYTES });
-      await waitUntil(async () => (await flood.report()).acknowledged.length >= FLOOD_MESSAGES, {
-        forMs: TEST_TIMEOUT_MS,
-        everyMs: 500,
-      });
-      const others = await environment.figures();
-      stopped.kill("SIGCONT");
-      assertComplete(await environment.verify());
-      assertClosedBy(others, 1012);
-
-      const figures = await environment.verify([flood, stopped]);
+      const figures = await floodStopped(["flood"], SMALL_CACHE);
       print(figures);
       const { contradictions, lost, duplicates, reportedMissing } = figures;
       assert.deepEqual({ contradictions, lost, duplicates }, { contradictions: [], lost: 0, duplicates: 0 });
       assert.ok(reportedMissing > 0, "the server reports no missing messages");
-      // A client that reads too slowly receives a gap, and stays connected.
-      assertClosedBy(figures, 1012);
+    });
+
+    it("delivers every message once to clients that were stopped for longer than the memory of a task lasts", async () => {
+      assertComplete(await floodStopped(["flood.1", "flood.2", "flood.3"], { ...SMALL_CACHE, ...LONG_LOG }));
     });
 
     it("delivers every message once under all faults together", async () => {
