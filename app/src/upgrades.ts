@@ -6,7 +6,7 @@ import { FULL_ACCESS } from "./auth/authorize.ts";
 import type { Access, Authorizer, Grant } from "./auth/authorize.ts";
 import { clientAddress } from "./auth/clientAddress.ts";
 import { createUserKey, Users } from "./auth/users.ts";
-import type { ConnectLimit } from "./auth/users.ts";
+import type { ConnectLimit, ReaderLimit } from "./auth/users.ts";
 import { ChannelsConnection } from "./connection/channels/channelsConnection.ts";
 import type { ConnectionContext, ClientIdentity } from "./connection/connectionContext.ts";
 import { PlainConnection } from "./connection/plainConnection.ts";
@@ -29,7 +29,11 @@ const USER_REFUSALS: Readonly<Record<ConnectLimit, string>> = {
   connects: "One user connects too often.",
 };
 
-const TOO_MANY_CHANNELS: Refusal = { ...TOO_MANY, reason: "One user has too many channels." };
+const CHANNEL_REFUSALS: Readonly<Record<ReaderLimit, string>> = {
+  channels: "One user has too many channels.",
+  entries: "One user enters channels too often.",
+  readers: "One user has too many subscriptions.",
+};
 
 /** Grants everything: clients need no token. */
 const OPEN_GRANT: Grant = { granted: true, access: FULL_ACCESS };
@@ -180,9 +184,10 @@ export class Upgrades {
       this.#pending.reject(upgrade, { status: 403, reason: "The token does not grant this channel." });
       return;
     }
-    if (!user.enter(channel)) {
-      context.metrics.count("usersLimited", "channels");
-      this.#pending.reject(upgrade, TOO_MANY_CHANNELS);
+    const limit = user.enter(channel);
+    if (limit !== undefined) {
+      context.metrics.count("usersLimited", limit);
+      this.#pending.reject(upgrade, { ...TOO_MANY, reason: CHANNEL_REFUSALS[limit] });
       return;
     }
     upgrade.release = () => {

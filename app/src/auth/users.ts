@@ -13,13 +13,26 @@ const MS_PER_SECOND = 1000;
 const CONNECTS_PERIOD_MS = 30_000;
 const MIN_CONNECTS_PER_PERIOD = 100;
 
+/**
+ * A user may enter its maximum number of channels, and at least so many, within this time. Each can be new to the log, which
+ * keeps a record of it for minutes. Without this limit, a user that leaves channels for others could fill the log.
+ */
+const ENTRIES_PERIOD_MS = 30_000;
+const MIN_ENTRIES_PER_PERIOD = 100;
+
+/** Share of the subscriptions of a task that one user can have. */
+const READERS_SHARE = 0.25;
+
 export type UserLimits = Pick<
   Settings,
-  "connectionsPerUser" | "channelsPerUser" | "bytesPerSecondPerUser" | "maxPayloadBytes"
+  "connectionsPerUser" | "channelsPerUser" | "maxSubscriptions" | "bytesPerSecondPerUser" | "maxPayloadBytes"
 >;
 
 /** The limit that prevents a further connection of a user. */
 export type ConnectLimit = "connections" | "connects";
+
+/** The limit that prevents a further reader of a user. */
+export type ReaderLimit = "channels" | "entries" | "readers";
 
 /** Creates the key of a user, which no other user has. */
 export function createUserKey(subject: string | undefined, address: string): string {
@@ -31,12 +44,20 @@ export class Users {
   readonly limits: UserLimits;
   /** Bytes that a user may send at once. */
   readonly burstBytes: number;
+  /** Maximum number of readers of one user. */
+  readonly maxReaders: number;
   readonly #users = new Map<string, User>();
 
   constructor(limits: UserLimits) {
     this.limits = limits;
-    const { bytesPerSecondPerUser: bytesPerSecond, maxPayloadBytes } = limits;
+    const {
+      bytesPerSecondPerUser: bytesPerSecond,
+      maxPayloadBytes,
+      channelsPerUser,
+      maxSubscriptions,
+    } = limits;
     this.burstBytes = byteBurst({ bytesPerSecond, maxPayloadBytes });
+    this.maxReaders = Math.max(channelsPerUser, maxSubscriptions * READERS_SHARE);
   }
 
   get size(): number {
@@ -74,7 +95,6 @@ export class User {
   #connections = 0;
   /** The channel of all connections, if there is only one channel. Most users have one. */
   #channel = "";
-  /** Readers in {@link #channel}. */
   #readers = 0;
   /** Readers by channel, if there have been several channels. */
   #channels: Map<string, number> | undefined;
@@ -86,6 +106,8 @@ export class User {
    * @see https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
    */
   #connectsUntil = 0;
+  /** The same for the entries into channels. */
+  #entriesUntil = 0;
 
   constructor(key: string, users: Users) {
     this.key = key;
@@ -116,39 +138,34 @@ export class User {
 
   /**
    * Counts a reader in a channel; {@link exit} must be called once for it.
-   * @returns false, and counts nothing, if the user has the maximum number of channels without this one.
+   * @returns the limit that the user has reached. Nothing is counted then.
    */
-  enter(channel: string): boolean {
-    if (this.#channels === undefined) {
+  enter(channel: string, now = performance.now()): ReaderLimit | undefined {
+    const { limits, maxReaders } = this.#users;
+    if (this.#readers >= maxReaders) return "readers";
+    const readers = this.#readersIn(channel);
+    if (readers === 0) {
+      if ((this.#channels?.size ?? Math.min(this.#readers, 1)) >= limits.channelsPerUser) return "channels";
+      const share = ENTRIES_PERIOD_MS / Math.max(limits.channelsPerUser, MIN_ENTRIES_PER_PERIOD);
+      const entriesUntil = Math.max(this.#entriesUntil, now) + share;
+      if (entriesUntil - now > ENTRIES_PERIOD_MS) return "entries";
+      this.#entriesUntil = entriesUntil;
       if (this.#readers === 0) this.#channel = channel;
-      if (this.#channel === channel) {
-        this.#readers += 1;
-        return true;
-      }
+      else this.#channels ??= new Map([[this.#channel, this.#readers]]);
     }
-    const channels = this.#channels ?? new Map([[this.#channel, this.#readers]]);
-    const readers = channels.get(channel);
-    if (readers === undefined && channels.size >= this.#users.limits.channelsPerUser) return false;
-    channels.set(channel, (readers ?? 0) + 1);
-    this.#channels = channels;
-    return true;
+    this.#channels?.set(channel, readers + 1);
+    this.#readers += 1;
+    return undefined;
   }
 
   /** Ends a reader that {@link enter} has counted. */
   exit(channel: string): void {
-    if (this.#channels === undefined) {
-      this.#readers -= 1;
-      return;
-    }
-    const readers = this.#channels.get(channel) ?? 0;
-    if (readers > 1) {
-      this.#channels.set(channel, readers - 1);
-      return;
-    }
-    this.#channels.delete(channel);
-    if (this.#channels.size > 0) return;
-    this.#channels = undefined;
-    this.#readers = 0;
+    this.#readers -= 1;
+    if (this.#channels === undefined) return;
+    const readers = this.#readersIn(channel) - 1;
+    if (readers > 0) this.#channels.set(channel, readers);
+    else this.#channels.delete(channel);
+    if (this.#readers === 0) this.#channels = undefined;
   }
 
   /** Charges bytes to the rate of the user. Returns false, and charges nothing, if they exceed it. */
@@ -160,6 +177,11 @@ export class User {
   }
 
   hasRecovered(now: number): boolean {
-    return now >= this.#recoversAt && now >= this.#connectsUntil;
+    return now >= this.#recoversAt && now >= this.#connectsUntil && now >= this.#entriesUntil;
+  }
+
+  #readersIn(channel: string): number {
+    if (this.#channels !== undefined) return this.#channels.get(channel) ?? 0;
+    return this.#channel === channel ? this.#readers : 0;
   }
 }

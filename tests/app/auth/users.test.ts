@@ -112,12 +112,11 @@ describe("users", () => {
             const user = users.connect(key);
             if (typeof user === "string") {
               assert.equal(user, expected);
-            } else if (!user.enter(channel)) {
-              assert.equal(expected, "channels");
-              user.disconnect();
             } else {
-              assert.equal(expected, undefined);
-              open.push({ user, key, channel });
+              const limit = user.enter(channel);
+              assert.equal(limit, expected);
+              if (limit === undefined) open.push({ user, key, channel });
+              else user.disconnect();
             }
           }
           users.sweep(Infinity);
@@ -169,6 +168,45 @@ describe("users", () => {
     assert.equal(users.size, 1);
     users.sweep(now + 30_151);
     assert.equal(users.size, 0);
+  });
+
+  it("may enter their maximum number of channels once every 30 seconds", () => {
+    const users = new Users({ ...LIMITS, channelsPerUser: 200 });
+    const user = users.connect("a", 0);
+    assert.ok(user instanceof User);
+    // A whole number, so that the sum of the shares is exact.
+    const now = Math.ceil(performance.now()) + LATER_MS;
+    let entered = 0;
+    const enterAnother = (at: number): unknown => {
+      const channel = String((entered += 1));
+      const limit = user.enter(channel, at);
+      if (limit === undefined) user.exit(channel);
+      return limit;
+    };
+    assert.equal(user.enter("kept", now), undefined);
+    for (let n = 1; n < 200; n++) assert.equal(enterAnother(now), undefined);
+    assert.equal(enterAnother(now), "entries");
+    assert.equal(user.enter("kept", now), undefined, "a channel that the user has");
+    assert.equal(enterAnother(now + 149), "entries");
+    assert.equal(enterAnother(now + 151), undefined);
+    assert.equal(enterAnother(now + 151), "entries");
+    user.exit("kept");
+    user.exit("kept");
+    user.disconnect();
+    users.sweep(now + 30_000);
+    assert.equal(users.size, 1);
+    users.sweep(now + 30_151);
+    assert.equal(users.size, 0);
+  });
+
+  it("may have a quarter of the subscriptions of a task", () => {
+    const users = new Users({ ...LIMITS, maxSubscriptions: 40 });
+    const user = users.connect("a");
+    assert.ok(user instanceof User);
+    for (let n = 0; n < 10; n++) assert.equal(user.enter(String(n % 2)), undefined);
+    assert.equal(user.enter("0"), "readers");
+    user.exit("1");
+    assert.equal(user.enter("0"), undefined);
   });
 
   it("of one connection each cost few bytes", () => {

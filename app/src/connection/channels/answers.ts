@@ -1,4 +1,5 @@
 /** The answers to requests of one channel. */
+import type { ReaderLimit } from "../../auth/users.ts";
 import { toWireName } from "../../wire/channelName.ts";
 import type { ErrorBody, ServerMessage } from "../../wire/messages.ts";
 import { isError } from "../publishes.ts";
@@ -20,9 +21,13 @@ export const TOO_MANY_SUBSCRIPTIONS: ErrorBody = {
   code: "too_many_subscriptions",
   message: "The connection has the maximum number of subscriptions.",
 };
-export const TOO_MANY_CHANNELS_OF_USER: ErrorBody = {
-  code: "too_many_channels",
-  message: "One user has too many channels.",
+export const USER_LIMITS: Readonly<Record<ReaderLimit, ErrorBody>> = {
+  channels: { code: "too_many_channels", message: "One user has too many channels." },
+  entries: {
+    code: "rate_limited",
+    message: "One user subscribes to other channels too often; subscribe again later.",
+  },
+  readers: { code: "too_many_channels", message: "One user has too many subscriptions." },
 };
 export const TOO_MANY_CHANNELS_OF_TASK: ErrorBody = {
   code: "too_many_channels",

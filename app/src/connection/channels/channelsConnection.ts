@@ -220,9 +220,10 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     if (!this.#access.rightsIn(channel).canSubscribe) return answers.MAY_NOT_SUBSCRIBE;
     if (this.context.subscriptions.count >= settings.maxSubscriptions)
       return answers.TOO_MANY_CHANNELS_OF_TASK;
-    if (this.user.enter(channel)) return undefined;
-    metrics.count("usersLimited", "channels");
-    return answers.TOO_MANY_CHANNELS_OF_USER;
+    const limit = this.user.enter(channel);
+    if (limit === undefined) return undefined;
+    metrics.count("usersLimited", limit);
+    return answers.USER_LIMITS[limit];
   }
 
   #onJoined(subscription: Subscription, { cursor, epoch, offset, gap }: Joined): void {

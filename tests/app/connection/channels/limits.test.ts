@@ -50,13 +50,14 @@ describe("limits of channels.v1", () => {
     const settings = { subscriptionsPerConnection: 4, messagesPerSecond: 1, messageBurst: 3 };
     const { url } = await startServer(settings);
     const client = await connectChannels(url);
+    // Without a pause: 0.3 seconds later, another one is allowed.
     for (let n = 0; n < 50; n++) {
-      await client.subscribe("a");
+      client.send({ unsubscribe: "b" });
       client.send({ unsubscribe: "a" });
-      assert.deepEqual(await client.nextObject(), { unsubscribed: "a" });
     }
-    // None of them was a message: three of those are left.
     client.send({ subscribe: "a" });
+    for (let n = 0; n < 100; n++) assert.ok("unsubscribed" in (await client.nextObject()));
+    // None of them was a message: three of those are left.
     assert.equal(await client.expectError("a"), "rate_limited");
     await client.publish("a", 1, "1");
     client.send({ unsubscribe: "b" });
