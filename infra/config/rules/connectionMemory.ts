@@ -9,12 +9,12 @@ import type { CacheMemory } from "./cacheMemory.ts";
 export const PROCESS_BYTES = 128 * MIB;
 
 /**
- * Resident memory of a connection and a channel of its own in bytes, except {@link boundedBytes}: 8 KiB if it is idle, and more
+ * Resident memory of a connection and a channel of its own in bytes, except {@link boundedBytes}: 9 KiB if it is idle, and more
  * if it sends.
  */
 export const CONNECTION_BYTES = 12 * KIB;
 
-/** Resident memory of a channel without messages in bytes. */
+/** Memory in use of a channel without messages and its subscription, in bytes. */
 export const CHANNEL_BYTES = KIB;
 
 /** Memory of a subscription to a channel that others have too, in bytes: 300 in use, and garbage before it is collected. */

@@ -8,26 +8,36 @@ import { deriveWireLimits } from "../../../app/src/connection/wireLimits.ts";
 import { cacheBytes } from "../../../infra/config/rules/cacheMemory.ts";
 import {
   boundedBytes,
+  CHANNEL_BYTES,
   CONNECTION_BYTES,
   PROCESS_BYTES,
   serverBytes,
 } from "../../../infra/config/rules/connectionMemory.ts";
-import { connectResuming } from "../../app/support/client.ts";
+import { CHANNELS_SUBPROTOCOL } from "../../../app/src/wire/messages.ts";
+import { connectChannels } from "../../app/support/channelsClient.ts";
+import { growsByLessThan, memoryInUse } from "../../app/support/memory.ts";
 import { runServer } from "../../app/support/processes.ts";
-import { clientFrame, connectRaw, RESUMING, upgradeRequest } from "../../app/support/rawClient.ts";
+import { clientFrame, connectRaw, upgradeRequest } from "../../app/support/rawClient.ts";
+import { startServer } from "../../app/support/server.ts";
 import { tearDown } from "../../app/support/teardown.ts";
 import type { RawClient } from "../../app/support/rawClient.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 
 const SETTINGS = { ...defaultSettings(), retainedBytes: 16 * MIB };
 
+const LIMITS = { channelsPerUser: 30_000 };
+
 const ENVIRONMENT = {
   WEBSOCKET_RETAINED_BYTES: String(SETTINGS.retainedBytes),
   WEBSOCKET_BYTES_PER_SECOND: String(1024 * MIB),
   WEBSOCKET_BYTES_PER_SECOND_PER_USER: String(1024 * MIB),
   WEBSOCKET_CONNECTIONS_PER_USER: "20000",
+  WEBSOCKET_CHANNELS_PER_USER: String(LIMITS.channelsPerUser),
   WEBSOCKET_HEARTBEAT_SECONDS: "540",
 };
+
+/** The header of an upgrade request for `channels.v1`. */
+const CHANNELS = [`Sec-WebSocket-Protocol: ${CHANNELS_SUBPROTOCOL}`] as const;
 
 /** Linux reports the memory of another process in a file. */
 const CAN_MEASURE = process.platform === "linux";
@@ -35,6 +45,9 @@ const CAN_MEASURE = process.platform === "linux";
 /** Connections before the measurement: the first ones load and compile shared code. */
 const FIRST = 200;
 const IDLE = 2000;
+/** Clients with many channels, and the channels of each. */
+const FEW = 40;
+const FURTHER = 250;
 /** More connections make the process collect the garbage of the first ones, which a busy machine does late. */
 const MAX_BATCHES = 3;
 
@@ -61,36 +74,44 @@ describe("the memory of connections", function () {
     }
   });
 
-  it("is at most the estimate for idle clients", async function () {
+  it("is at most the estimate for idle clients with a channel each", async function () {
     if (!CAN_MEASURE) this.skip();
     const server = await runServer(ENVIRONMENT);
     assert.ok(residentBytes(server.pid) <= PROCESS_BYTES, `${residentBytes(server.pid)}`);
-    await open(server.port, FIRST);
+    await open(server.port, FIRST, 1);
     const before = residentBytes(server.pid);
     let each = Infinity;
     for (let batch = 1; batch <= MAX_BATCHES && each > CONNECTION_BYTES; batch++) {
-      await open(server.port, IDLE);
+      await open(server.port, IDLE, 1);
       each = (residentBytes(server.pid) - before) / (batch * IDLE);
     }
     assert.ok(each <= CONNECTION_BYTES, `${Math.round(each)} bytes`);
   });
 
+  it("is at most the estimate for further channels of a client", async () => {
+    // In this process, so that garbage can be collected: the heap of another one grows while it is small.
+    const { url } = await startServer(LIMITS);
+    const port = Number(new URL(url).port);
+    await open(port, FEW, FURTHER);
+    const before = memoryInUse();
+    const clients = await open(port, FEW, FURTHER);
+    for (const { socket } of clients) socket.removeAllListeners("data");
+    await growsByLessThan(FEW * FURTHER * CHANNEL_BYTES, before);
+  });
+
   it("is at most the estimate for clients that do not read and send incomplete messages", async function () {
     if (!CAN_MEASURE) this.skip();
     const server = await runServer(ENVIRONMENT);
-    const { client } = await connectResuming(`ws://127.0.0.1:${server.port}/wss`);
+    const client = await connectChannels(`ws://127.0.0.1:${server.port}/wss`);
     let published = 0;
-    const publish = async (): Promise<void> => {
-      client.send({ publish: "x".repeat(TEXT_BYTES), id: `${(published += 1)}` });
-      for (;;) {
-        const answer = await client.nextValue();
-        if (typeof answer === "object" && answer !== null && "ack" in answer) break;
-      }
-    };
+    const publish = (): Promise<number> =>
+      client.publish("room", "x".repeat(TEXT_BYTES), `${(published += 1)}`);
     // Each client stops at another offset, so the server holds other frames for it.
     const stalled: RawClient[] = [];
     for (let n = 0; n < STALLED; n++) {
-      const raw = await connectRaw(server.port, upgradeRequest("/wss", RESUMING));
+      const raw = await connectRaw(server.port, upgradeRequest("/wss", CHANNELS));
+      raw.socket.write(clientFrame(0x1, '{"subscribe":"room"}'));
+      await raw.seen('"subscribed"');
       raw.socket.pause();
       stalled.push(raw);
       await publish();
@@ -125,15 +146,24 @@ function residentBytes(pid: number): number {
   return Number(kib) * KIB;
 }
 
-/** Opens connections and waits for the answer to a ping on each. */
-async function open(port: number, count: number): Promise<readonly RawClient[]> {
+/** The number of the next channel. */
+let nextChannel = 0;
+
+/** Opens connections that subscribe to channels of their own, and waits for the answer to a ping on each. */
+async function open(port: number, count: number, channels = 0): Promise<readonly RawClient[]> {
   const clients: RawClient[] = [];
   while (clients.length < count) {
     const some = await Promise.all(
       Array.from({ length: Math.min(100, count - clients.length) }, () =>
-        connectRaw(port, upgradeRequest("/wss", RESUMING)),
+        connectRaw(port, upgradeRequest("/wss", CHANNELS)),
       ),
     );
+    for (const client of some) {
+      const names = Array.from({ length: channels }, () => `"user.${nextChannel++}"`);
+      client.socket.write(Buffer.concat(names.map((name) => clientFrame(0x1, `{"subscribe":${name}}`))));
+      // The answers of different channels have no order.
+      for (const name of names) await client.seen(`"subscribed":${name}`);
+    }
     for (const client of some) client.socket.write(clientFrame(0x9, "ping"));
     await Promise.all(some.map((client) => client.seen("ping")));
     clients.push(...some);
