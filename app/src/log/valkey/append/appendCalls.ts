@@ -2,6 +2,7 @@ import type { CommandOutcome, ValkeyCommand } from "../connection/valkeyConnecti
 import { formatPublished } from "../publishedMessage.ts";
 import { appendScript, NO_STREAM } from "../scripts/appendScript.ts";
 import { evalCommand, evalshaCommand } from "../scripts/script.ts";
+import { parseOffset } from "../valkeyChannel.ts";
 import type { ValkeyChannel } from "../valkeyChannel.ts";
 import type { PendingAppend } from "./pendingAppend.ts";
 
@@ -17,7 +18,7 @@ export interface AppendCall {
 }
 
 /** The reply to an append: its offset, and the digest of the record that is stored already or an empty string. */
-export type EntryReply = readonly [offset: string, digest: string];
+export type EntryReply = readonly [offset: number, digest: string];
 
 /**
  * What the server has done with an append. It is `answered` with a reply of `null` if the stream is gone. The script ends at its
@@ -26,6 +27,9 @@ export type EntryReply = readonly [offset: string, digest: string];
 export type AppendOutcome =
   | { readonly kind: "answered"; readonly reply: EntryReply | null }
   | Exclude<CommandOutcome, { readonly kind: "answered" }>;
+
+/** The reply of the append script unless all entries were stored and published. */
+type AppendReply = readonly [published: number | string, problem: string, ...entries: string[]];
 
 /** Divides appends among scripts. The order within a channel remains. */
 export function groupAppends(batch: readonly PendingAppend[]): readonly AppendCall[] {
@@ -69,7 +73,12 @@ export function appendOutcomes(
     return appends.map(() => unknown);
   }
   // The reply of the append script.
-  const [, problem, ...values] = outcome.reply as [number | string, string, ...string[]];
+  const reply = outcome.reply as string | AppendReply;
+  if (typeof reply === "string") {
+    const first = parseOffset(reply);
+    return appends.map((_, index) => ({ kind: "answered", reply: [first + index, ""] }));
+  }
+  const [, problem, ...values] = reply;
   const refused: AppendOutcome =
     problem === NO_STREAM
       ? { kind: "answered", reply: null }
@@ -78,15 +87,15 @@ export function appendOutcomes(
     const [offset, digest] = [values[2 * index], values[2 * index + 1]];
     return offset === undefined || digest === undefined
       ? refused
-      : { kind: "answered", reply: [offset, digest] };
+      : { kind: "answered", reply: [Number(offset), digest] };
   });
 }
 
 /** Returns why the script has not published what it has stored; `undefined` if it has. */
 export function unpublishedReason(outcome: CommandOutcome | undefined): string | undefined {
   if (outcome?.kind !== "answered") return undefined;
-  const [published] = outcome.reply as [number | string];
-  return typeof published === "string" ? published : undefined;
+  const reply = outcome.reply as string | AppendReply;
+  return typeof reply === "object" && typeof reply[0] === "string" ? reply[0] : undefined;
 }
 
 /** Returns the command that publishes what a call has stored; `undefined` if that is nothing. */
@@ -98,7 +107,7 @@ export function publishCommand(
     const outcome = outcomes[index];
     if (outcome?.kind !== "answered" || outcome.reply === null) return [];
     const [offset, digest] = outcome.reply;
-    return digest === "" ? [{ append, offset: Number(offset) }] : [];
+    return digest === "" ? [{ append, offset }] : [];
   });
   const [first, last] = [stored[0], stored.at(-1)];
   if (first === undefined || last === undefined) return undefined;

@@ -278,10 +278,9 @@ function appendedBy(
   outcome: AppendOutcome | undefined,
 ): Appended | Error | undefined {
   if (outcome?.kind !== "answered" || outcome.reply === null) return undefined;
-  const [text, knownDigest] = outcome.reply;
+  const [offset, knownDigest] = outcome.reply;
   const duplicate = knownDigest !== "";
   if (duplicate && knownDigest !== digest) return new IdInUseError();
-  const offset = Number(text);
   // If another entry had this offset, the server has lost that entry.
   return duplicate || offset > newestOffset ? { epoch: String(epoch), offset, duplicate } : undefined;
 }

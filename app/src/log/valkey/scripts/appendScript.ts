@@ -17,74 +17,96 @@ const ENTRY_ARGS = 3;
  * Arguments: epoch; time in milliseconds; expiry in milliseconds; entries and milliseconds to retain; and for each entry its
  * name, the digest of its payload (empty without an id), and its payload.
  *
- * Reply: 1 if the message was published, or the reason why not; the error, or an empty string; and for each entry before the
- * error its offset, and the digest that is stored already, or an empty string.
+ * Reply: the id of the first entry if all entries were stored and published. Otherwise a list: 1 if the message was published, or the
+ * reason why not; the error, or an empty string; and for each entry before the error its offset, and the digest that is stored
+ * already, or an empty string.
  */
 export const appendScript = defineScript(
   "append",
   `
-local epoch, now, expiryMs, maxEntries, maxAgeMs = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
-local stream = KEYS[1]
-local starts, times = {}, {}
+local stream, epoch, maxEntries = KEYS[1], ARGV[1], ARGV[4]
 
--- Returns what is stored about an id, or an error.
+-- Returns the values of both hashes for an id, or an error.
 local function find(name)
-  for turn = 0, 1 do
-    local values = redis.pcall('HMGET', KEYS[2 + turn], '', '@', name)
-    if values.err then return nil, values.err end
-    if values[3] then
-      if redis.call('HMGET', KEYS[4], 'epoch')[1] ~= epoch or redis.call('EXISTS', stream) == 0 then
-        return nil, '${NO_STREAM}'
-      end
-      return values[3]
-    end
-    starts[turn], times[turn] = tonumber(values[1] or -1), tonumber(values[2] or 0)
+  local one = redis.pcall('HMGET', KEYS[2], '', '@', name)
+  local two = redis.pcall('HMGET', KEYS[3], '', '@', name)
+  local problem = one.err or two.err
+  local known = not problem and (one[3] or two[3])
+  if known and (redis.call('HMGET', KEYS[4], 'epoch')[1] ~= epoch or redis.call('EXISTS', stream) == 0) then
+    problem = '${NO_STREAM}'
   end
+  return one, two, known, problem
 end
 
-local function keepId(name, offset, digest)
-  local turn = starts[1] > starts[0] and 1 or 0
+local function keepId(one, two, name, offset, digest)
+  local current, key, other = one, KEYS[2], KEYS[3]
+  if tonumber(two[1] or -1) > tonumber(one[1] or -1) then current, key, other = two, KEYS[3], KEYS[2] end
   local text = offset .. ' ' .. digest
-  if starts[turn] >= 0 and offset - starts[turn] < tonumber(maxEntries) and now - times[turn] < maxAgeMs then
-    redis.pcall('HSET', KEYS[2 + turn], name, text)
+  if current[1] and offset - current[1] < tonumber(maxEntries) and ARGV[2] - current[2] < tonumber(ARGV[5]) then
+    redis.pcall('HSET', key, name, text)
   else
-    local ids = KEYS[3 - turn]
-    redis.pcall('DEL', ids)
-    redis.pcall('HSET', ids, '', offset, '@', now, name, text)
-    redis.pcall('PEXPIRE', ids, expiryMs)
+    redis.pcall('DEL', other)
+    redis.pcall('HSET', other, '', offset, '@', ARGV[2], name, text)
+    redis.pcall('PEXPIRE', other, ARGV[3])
   end
 end
 
-local reply, lines = {1, ''}, {'', ''}
-for i = ${COMMON_ARGS + 1}, #ARGV, ${ENTRY_ARGS} do
-  local name, digest, payload = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local known, problem
-  if digest ~= '' then known, problem = find(name) end
-  if known then
-    reply[#reply + 1], reply[#reply + 2] = string.match(known, '^(%d+) (.*)$')
-  elseif not problem then
-    local id = redis.pcall('XADD', stream, 'NOMKSTREAM', 'MAXLEN', '~', maxEntries, epoch .. '-*', name, payload)
-    if not id then
-      problem = '${NO_STREAM}'
-    elseif type(id) == 'table' then
-      problem = id.err
-    else
-      local offset = string.sub(id, #epoch + 2)
-      if digest ~= '' then keepId(name, offset, digest) end
-      if #lines == 2 then lines[1] = id end
-      lines[2] = name
-      lines[#lines + 1] = payload
-      reply[#reply + 1], reply[#reply + 2] = offset, ''
-    end
+-- Returns the id of the entry; or nil and what is stored about its id; or nil, nil and an error.
+local function append(name, digest, payload)
+  local one, two, known, problem
+  if digest ~= '' then
+    one, two, known, problem = find(name)
+    if problem then return nil, nil, problem end
+    if known then return nil, known end
   end
+  local id = redis.pcall('XADD', stream, 'NOMKSTREAM', 'MAXLEN', '~', maxEntries, epoch .. '-*', name, payload)
+  if type(id) ~= 'string' then return nil, nil, id and id.err or '${NO_STREAM}' end
+  if one then keepId(one, two, name, string.sub(id, #epoch + 2), digest) end
+  return id
+end
+
+-- Returns 1, or an error.
+local function publish(message)
+  local published = redis.pcall('SPUBLISH', stream, message)
+  return type(published) == 'table' and published.err or 1
+end
+
+local reply = {1, ''}
+local function addReply(id, known)
+  if id then
+    reply[#reply + 1], reply[#reply + 2] = string.sub(id, #epoch + 2), ''
+  else
+    reply[#reply + 1], reply[#reply + 2] = string.match(known, '^(%d+) (.*)$')
+  end
+end
+
+if #ARGV == ${COMMON_ARGS + ENTRY_ARGS} then
+  local name, payload = ARGV[6], ARGV[8]
+  local id, known, problem = append(name, ARGV[7], payload)
+  if id then
+    reply[1] = publish(id .. '\\n' .. name .. '\\n' .. payload)
+    if reply[1] == 1 then return id end
+  end
+  if problem then reply[2] = problem else addReply(id, known) end
+  return reply
+end
+
+local lines, isPlain = {'', ''}, true
+for i = ${COMMON_ARGS + 1}, #ARGV, ${ENTRY_ARGS} do
+  local name, payload = ARGV[i], ARGV[i + 2]
+  local id, known, problem = append(name, ARGV[i + 1], payload)
+  isPlain = isPlain and id ~= nil
   if problem then
     reply[2] = problem
     break
   end
+  addReply(id, known)
+  if id then
+    if #lines == 2 then lines[1] = id end
+    lines[2], lines[#lines + 1] = name, payload
+  end
 end
-if #lines > 2 then
-  local published = redis.pcall('SPUBLISH', stream, table.concat(lines, '\\n'))
-  if type(published) == 'table' then reply[1] = published.err end
-end
+if #lines > 2 then reply[1] = publish(table.concat(lines, '\\n')) end
+if isPlain and reply[1] == 1 then return lines[1] end
 return reply`,
 );

@@ -12,19 +12,29 @@ const FOLLOWED_RECORD_BYTES = 256;
  * @see sumsLua
  */
 const renewLua = `
+-- Numbers of renewed records without a stream, by expiry.
+local renewed = {}
+
 local function renew(stream, record, expiryMs, hasStream, charge, interval, expiry)
   redis.call('PEXPIRE', record, expiryMs)
   if hasStream then redis.call('PEXPIRE', stream, expiryMs) end
-  local at = intervalOf(expiryMs)
   if not charge then
-    addToSum(sums, expiryMs, at, ${FOLLOWED_RECORD_BYTES})
+    renewed[expiryMs] = (renewed[expiryMs] or 0) + 1
     return
   end
+  local at = intervalOf(expiryMs)
   interval, expiry = tonumber(interval), tonumber(expiry)
   if interval == at and expiry == expiryMs then return end
   if isCounted(sums, expiry, interval) then addToSum(sums, expiry, interval, -charge) end
   addToSum(sums, expiryMs, at, charge)
   redis.call('HSET', record, 'interval', at, 'expiry', string.format('%.0f', expiryMs))
+end
+
+local function storeCharges()
+  for expiryMs, count in pairs(renewed) do
+    addToSum(sums, expiryMs, intervalOf(expiryMs), count * ${FOLLOWED_RECORD_BYTES})
+  end
+  storeSums(sums)
 end
 `;
 
@@ -56,8 +66,9 @@ local function newEpoch(known)
 end
 
 local function locate(stream, record, known, expiryMs)
-  local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
   local values = redis.call('HMGET', record, 'epoch', 'next', 'hasStream', 'charge', 'interval', 'expiry')
+  local mayHaveStream = values[3] or not values[1]
+  local newest = mayHaveStream and redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
   local epoch, first, nextOffset
   if newest then
     local last
@@ -83,7 +94,7 @@ for n = 1, #KEYS / 2 - 1 do
   if not isDone then epoch, first, nextOffset = type(epoch) == 'table' and epoch.err or tostring(epoch), 0, 0 end
   reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = epoch, first, nextOffset
 end
-pcall(storeSums, sums)
+pcall(storeCharges)
 return reply`,
 );
 
@@ -110,7 +121,7 @@ local function hasEntry(stream, record, epoch, offset, name, expiryMs)
   local entry = offset ~= '0' and redis.call('XRANGE', stream, id, id)[1]
   if entry then
     if entry[2][1] ~= name then return false end
-  else
+  elseif offset ~= '0' or values[3] or not values[1] then
     local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
     if newest then
       local newestEpoch, last = string.match(newest[1], '^(%d+)-(%d+)$')
@@ -121,7 +132,7 @@ local function hasEntry(stream, record, epoch, offset, name, expiryMs)
       return false
     end
   end
-  renew(stream, record, expiryMs, true, values[4], values[5], values[6])
+  renew(stream, record, expiryMs, entry or values[3], values[4], values[5], values[6])
   return true
 end
 
@@ -132,6 +143,6 @@ for n = 1, (#KEYS - 1) / 2 do
   local isDone, isThere = pcall(hasEntry, stream, record, epoch, offset, name, tonumber(expiryMs))
   if not isDone or not isThere then lacking[#lacking + 1] = n end
 end
-pcall(storeSums, sums)
+pcall(storeCharges)
 return lacking`,
 );
