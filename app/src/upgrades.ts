@@ -11,7 +11,6 @@ import { ChannelsConnection } from "./connection/channels/channelsConnection.ts"
 import type { ConnectionContext, ClientIdentity } from "./connection/connectionContext.ts";
 import { PlainConnection } from "./connection/plainConnection.ts";
 import { renderAcceptance, readHandshake } from "./http/handshake.ts";
-import type { ChannelHandshake } from "./http/handshake.ts";
 import { OriginCheck } from "./http/origins.ts";
 import { BUSY, refuse, TOO_MANY } from "./http/refusal.ts";
 import type { Refusal } from "./http/refusal.ts";
@@ -152,7 +151,7 @@ export class Upgrades {
     };
     const client: ClientIdentity = { user, publisher, expiresAt };
     if (handshake.dialect === "channels") this.#open(upgrade, access, client);
-    else await this.#join(upgrade, handshake, access, client);
+    else await this.#join(upgrade, handshake.channel, access, client);
   }
 
   /** Opens a connection that has no channel yet. */
@@ -173,7 +172,7 @@ export class Upgrades {
   /** Joins the channel, and opens the connection if the upgrade is still pending then. */
   async #join(
     upgrade: PendingUpgrade,
-    { channel, dialect, resume }: ChannelHandshake,
+    channel: string,
     access: Access,
     client: ClientIdentity,
   ): Promise<void> {
@@ -195,12 +194,11 @@ export class Upgrades {
       user.disconnect();
     };
     const { socket } = upgrade.request;
-    const connection = new PlainConnection(socket, channel, dialect, rights, client, context);
+    const connection = new PlainConnection(socket, channel, rights, client, context);
     const joined = await context.hub.join({
       channel,
-      dialect,
-      // A client that may not read has nothing to resume.
-      start: rights.canSubscribe && resume !== undefined ? resume : "end",
+      dialect: "plain",
+      start: "end",
       listener: connection,
       signal: upgrade.rejection.signal,
     });

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 
 import type { MessageLog } from "../../app/src/log/log.ts";
-import { connect, connectResuming, refusal } from "./support/client.ts";
+import { connectChannels } from "./support/channelsClient.ts";
+import { connect, refusal } from "./support/client.ts";
 import { createRemoteLog, ManualLog, memoryLog } from "./support/logs.ts";
-import { startManualServer, store } from "./support/manualServer.ts";
-import { clientFrame, closeFrameStart, connectRaw, RESUMING, upgradeRequest } from "./support/rawClient.ts";
+import { store } from "./support/manualServer.ts";
+import { clientFrame, closeFrameStart, connectRaw, connectRawSubscriber } from "./support/rawClient.ts";
 import { DEFAULT_CHANNEL, startServer, UNLIMITED } from "./support/server.ts";
 import { tearDown } from "./support/teardown.ts";
 import { waitUntil } from "../support/waitUntil.ts";
@@ -112,11 +113,11 @@ describe("the drain", () => {
   it("answers publishes from before it, and refuses later ones", async () => {
     const log = new ManualLog();
     const server = await startServer({}, { log });
-    const raw = connectRaw(server.address.port, upgradeRequest("/wss", RESUMING));
+    const connecting = connectRawSubscriber(server.address.port, "/");
     await waitUntil(() => log.readers.has(DEFAULT_CHANNEL));
     log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 });
-    const client = await raw;
-    client.socket.write(clientFrame(0x1, '{"publish":1,"id":"before"}'));
+    const client = await connecting;
+    client.socket.write(clientFrame(0x1, '{"publish":1,"channel":"/","id":"before"}'));
     await waitUntil(() => log.appends.length > 0);
 
     const drained = server.drain();
@@ -126,11 +127,11 @@ describe("the drain", () => {
       log.readers.get(DEFAULT_CHANNEL)?.entries([{ offset: 1, record: "1" }]);
       return server.drainProgress() > 0;
     });
-    client.socket.write(clientFrame(0x1, '{"publish":2,"id":"behind"}'));
+    client.socket.write(clientFrame(0x1, '{"publish":2,"channel":"/","id":"behind"}'));
     await client.seen(closeFrameStart(1001));
     assert.match(
       client.received().toString("latin1"),
-      /"ack":"before","epoch":"e","offset":1.*"message":1,"offset":1/s,
+      /"ack":"before","channel":"\/","epoch":"e","offset":1.*"channel":"\/","offset":1,"message":1/s,
     );
     assert.equal(log.appends.length, 1);
     client.socket.write(clientFrame(0x8, closeFrameStart(1001)));
@@ -154,18 +155,19 @@ describe("the drain", () => {
   it("moves clients that resume to another server without a lost message", async () => {
     const log = memoryLog();
     const [old, fresh] = [await startServer({}, { log }), await startServer({}, { log })];
-    const { client, greeting } = await connectResuming(old.url);
+    const client = await connectChannels(old.url);
+    const { epoch } = await client.subscribe("/");
     const other = await connect(fresh.url);
-    client.send({ publish: "one", id: "1" });
-    assert.deepEqual(await client.nextValue(), { ack: "1", epoch: greeting.epoch, offset: 1 });
-    assert.deepEqual(await client.nextValue(), { message: "one", offset: 1 });
+    await client.publish("/", "one", "1");
+    await client.expect("/", 1, "one");
     await old.drain();
     assert.equal((await client.closed).code, 1001);
     other.send("two");
     assert.equal(await other.nextMessage(), "one");
     assert.equal(await other.nextMessage(), "two");
-    const again = await connectResuming(fresh.url, { epoch: greeting.epoch, offset: 1 });
-    assert.deepEqual(await again.client.nextValue(), { message: "two", offset: 2 });
+    const again = await connectChannels(fresh.url);
+    await again.subscribe("/", { epoch, offset: 1 });
+    await again.expect("/", 2, "two");
   });
 
   it("terminates the remaining connections at its deadline", async () => {
@@ -198,24 +200,5 @@ describe("the drain", () => {
     await Promise.all([server.drain(), server.drain()]);
     await Promise.all([server.close(), server.close()]);
     await server.drain();
-  });
-});
-
-describe("a release", () => {
-  afterEach(tearDown);
-
-  it("asks a client to leave after its publish is answered, and refuses later publishes", async () => {
-    const { log, server, client } = await startManualServer();
-    client.send({ publish: 1, id: "before" });
-    await waitUntil(() => log.appends.length === 1);
-
-    await server.release(1, 0);
-    client.send({ publish: 2, id: "behind" });
-    assert.match(await client.next(), /^\{"error":\{"code":"unavailable",.*"id":"behind"\}\}$/);
-    assert.equal(log.appends.length, 1);
-
-    store(log, 0);
-    assert.deepEqual(await client.nextValue(), { ack: "before", epoch: "e", offset: 1 });
-    assert.equal((await client.closed).code, 1012);
   });
 });

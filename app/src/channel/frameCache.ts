@@ -14,8 +14,6 @@ export interface FrameCacheParts {
   readonly log: MessageLog;
   /** Maximum memory of the frames of all channels and dialects, in bytes. */
   readonly maxBytes: number;
-  /** Interval of the server's heartbeats, in seconds. */
-  readonly heartbeatSeconds: number;
 }
 
 /** What the frames of all channels of a task share. */
@@ -26,16 +24,15 @@ export class FrameCache {
   readonly pages: SlabQueue;
   readonly slices = new Slices();
   readonly pageReader: PageReader;
-  readonly gapNotices: GapNotices;
+  readonly gapNotices = new GapNotices();
   /** Bytes of new messages that readers should read before the next ones evict them. */
   readonly urgentBytes: number;
 
-  constructor({ log, maxBytes, heartbeatSeconds }: FrameCacheParts) {
+  constructor({ log, maxBytes }: FrameCacheParts) {
     const maxPageBytes = maxBytes * PAGES_SHARE;
     this.recent = new SlabQueue(maxBytes - maxPageBytes);
     this.pages = new SlabQueue(maxPageBytes);
     this.pageReader = new PageReader(log);
-    this.gapNotices = new GapNotices(heartbeatSeconds);
     this.urgentBytes = (maxBytes - maxPageBytes) * URGENT_SHARE;
   }
 }

@@ -128,9 +128,7 @@ export class FrameLog implements PieceOwner {
   /** Returns the messages that notify a client of a gap. Clients of `plain` have no offsets, and receive none. */
   noticeOf(from: LogPosition, to: LogPosition): Slice | undefined {
     const { dialect, channel, cache } = this;
-    return dialect === "plain"
-      ? undefined
-      : cache.gapNotices.find({ channel: channel.name, dialect, from, to });
+    return dialect === "plain" ? undefined : cache.gapNotices.find({ channel: channel.name, from, to });
   }
 
   /** Requests the page of the log that a reader needs. The reader is called later. Idempotent. */

@@ -16,8 +16,6 @@ export interface HubParts {
   readonly cacheMib: number;
   /** Maximum number of channels at a time. */
   readonly maxChannels: number;
-  /** Interval of the server's heartbeats, in seconds. Clients receive it when the log begins a new epoch. */
-  readonly heartbeatSeconds: number;
   /** Called once per turn with new messages, with the seconds from the first one until every reader has been notified. */
   readonly onFannedOut?: (seconds: number) => void;
   /** @default LINGER_MS */
@@ -58,10 +56,10 @@ export class Hub implements ChannelHub {
   #earlier: Promise<unknown> = Promise.resolve();
 
   constructor(parts: HubParts) {
-    const { log, cacheMib, heartbeatSeconds, lingerMs = LINGER_MS } = parts;
+    const { log, cacheMib, lingerMs = LINGER_MS } = parts;
     this.#parts = parts;
     this.log = log;
-    this.cache = new FrameCache({ log, maxBytes: cacheMib * MIB, heartbeatSeconds });
+    this.cache = new FrameCache({ log, maxBytes: cacheMib * MIB });
     this.#unread = new Lingering(lingerMs, (channel) => {
       if (channel.isUsed) channel.dropUnread();
       else this.#end(channel);

@@ -175,19 +175,22 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
     return false;
   }
 
-  /** Publishes a message, and calls `settle` now or later with the result. */
-  protected publish(publish: Publish, settle: (result: PublishResult) => void): void {
+  /**
+   * Publishes a message.
+   * @param settle called once with the result, before or after the return.
+   * @returns whether there is a result already. Otherwise call {@link pauseIfBehind}.
+   */
+  protected publish(publish: Publish, settle: (result: PublishResult) => void): boolean {
     if (this.#leaving !== undefined) {
       settle(LEAVING);
-      return;
+      return true;
     }
     this.#publishes ??= new Publishes(this.context);
-    const isSettled = this.#publishes.publish(publish, this.publisher, this.user, (result) => {
+    return this.#publishes.publish(publish, this.publisher, this.user, (result) => {
       settle(result);
       this.resumeIfCaughtUp();
       if (this.#leaving !== undefined) this.schedule();
     });
-    if (!isSettled) this.pauseIfBehind();
   }
 
   /** Counts a publish that begins later, by {@link publishHeld}. */

@@ -5,21 +5,17 @@ import type { Cursor, Joined, Listener } from "../channel/cursor.ts";
 import { CloseCode } from "../wire/closeCode.ts";
 import { encode } from "../wire/encode.ts";
 import { textFrame } from "../wire/frame.ts";
-import { parse } from "../wire/parse.ts";
-import type { Dialect, ErrorBody } from "../wire/messages.ts";
+import type { ErrorBody } from "../wire/messages.ts";
+import { parsePlain } from "../wire/parsePlain.ts";
 import { Connection } from "./connection.ts";
 import type { ClientIdentity, ConnectionContext } from "./connectionContext.ts";
 import { isError } from "./publishes.ts";
-import type { PublishResult } from "./publishes.ts";
 
-/** Maximum size of a `resume` client's frame in addition to the published value: keys, and an id in escapes. */
-const ENVELOPE_BYTES = 1024;
+const GREETING = textFrame(encode({ connection: "ok" }));
 
-const PLAIN_GREETING = textFrame(encode({ connection: "ok" }));
-
-/** One client in one channel, in the dialects `plain` and `resume`. */
+/** One client in one channel, in the dialect `plain`. */
 export class PlainConnection extends Connection implements Listener {
-  readonly dialect: Exclude<Dialect, "channels">;
+  readonly dialect = "plain";
   readonly #channel: string;
   readonly #rights: Rights;
   #cursor: Cursor | undefined;
@@ -28,14 +24,11 @@ export class PlainConnection extends Connection implements Listener {
   constructor(
     socket: Socket,
     channel: string,
-    dialect: Exclude<Dialect, "channels">,
     rights: Rights,
     client: ClientIdentity,
     context: ConnectionContext,
   ) {
-    const { maxPayloadBytes } = context.settings;
-    super(socket, maxPayloadBytes + (dialect === "plain" ? 0 : ENVELOPE_BYTES), client, context);
-    this.dialect = dialect;
+    super(socket, context.settings.maxPayloadBytes, client, context);
     this.#channel = channel;
     this.#rights = rights;
   }
@@ -45,14 +38,9 @@ export class PlainConnection extends Connection implements Listener {
    * @param response the response to the upgrade request.
    * @param head bytes that arrived with the upgrade request.
    */
-  start(response: string, { cursor, epoch, offset, gap }: Joined, head: Buffer): void {
+  start(response: string, { cursor }: Joined, head: Buffer): void {
     if (this.#rights.canSubscribe) this.#cursor = cursor;
     else cursor.close();
-    if (this.dialect === "resume") {
-      const { heartbeatSeconds: heartbeat } = this.context.settings;
-      this.answer({ connection: "ok", epoch, offset, heartbeat });
-      if (gap !== undefined) this.answer({ gap });
-    }
     this.begin(response, head);
   }
 
@@ -63,19 +51,15 @@ export class PlainConnection extends Connection implements Listener {
   onMessage(text: string | undefined): void {
     const { settings, metrics } = this.context;
     metrics.counts.received += 1;
-    const message = parse(text, this.dialect, settings.maxPayloadBytes);
-    if (message.kind === "invalid") {
-      this.#refuse(message.error);
-      return;
+    const message = parsePlain(text, settings.maxPayloadBytes);
+    if (message.kind === "invalid") this.#refuse(message.error);
+    else if (!this.#rights.canPublish) this.#refuse(FORBIDDEN);
+    else {
+      const isSettled = this.publish({ channel: this.#channel, json: message.json }, (result) => {
+        if (isError(result)) this.#refuse(result);
+      });
+      if (!isSettled) this.pauseIfBehind();
     }
-    const { json, id } = message;
-    if (!this.#rights.canPublish) {
-      this.#settle(id, FORBIDDEN);
-      return;
-    }
-    this.publish({ channel: this.#channel, json, id }, (result) => {
-      this.#settle(id, result);
-    });
   }
 
   protected get waiting(): number {
@@ -83,8 +67,7 @@ export class PlainConnection extends Connection implements Listener {
   }
 
   protected greet(): void {
-    const greeting = this.dialect === "plain" ? PLAIN_GREETING : this.takeAnswers();
-    if (greeting !== undefined) this.webSocket.write(greeting);
+    this.webSocket.write(GREETING);
   }
 
   /** Writes from the cursor to the end of the channel, as far as the socket accepts it. */
@@ -124,16 +107,6 @@ export class PlainConnection extends Connection implements Listener {
   #closeCursor(): void {
     this.#cursor?.close();
     this.#cursor = undefined;
-  }
-
-  #settle(id: string | undefined, result: PublishResult): void {
-    if (isError(result)) {
-      this.#refuse(id === undefined ? result : { ...result, id });
-      return;
-    }
-    if (id === undefined) return;
-    const { epoch, offset, duplicate } = result;
-    this.answer(duplicate ? { ack: id, epoch, offset, duplicate } : { ack: id, epoch, offset });
   }
 
   #refuse(error: ErrorBody): void {

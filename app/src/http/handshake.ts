@@ -2,19 +2,17 @@
 import { hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 
-import type { ResumePoint } from "../channel/cursor.ts";
 import { CHANNEL_NAME_RULE, DEFAULT_CHANNEL, isChannelName } from "../wire/channelName.ts";
-import { CHANNELS_SUBPROTOCOL, RESUME_SUBPROTOCOL } from "../wire/messages.ts";
-import type { Dialect } from "../wire/messages.ts";
+import { CHANNELS_SUBPROTOCOL } from "../wire/messages.ts";
 import { PATHS } from "../settings/contract.ts";
 import type { Refusal } from "./refusal.ts";
 
 /**
- * A request target in origin-form or in absolute-form (RFC 9112 §3.2), with the part of the path after `PATHS.websocket` and
- * the query. The path is not decoded, so that a proxy in front of the server reads the same channel from it.
+ * A request target in origin-form or in absolute-form (RFC 9112 §3.2), with the part of the path after `PATHS.websocket`. The path is
+ * not decoded, so that a proxy in front of the server reads the same channel from it.
  */
 const TARGET = new RegExp(
-  String.raw`^(?:(?i:https?|wss?)://(?:[\w.~-]+|\[[\da-fA-F:.]+\])(?::\d*)?)?${PATHS.websocket}(/[^?#]*)?(?:\?([^#]*))?$`,
+  String.raw`^(?:(?i:https?|wss?)://(?:[\w.~-]+|\[[\da-fA-F:.]+\])(?::\d*)?)?${PATHS.websocket}(/[^?#]*)?(?:\?[^#]*)?$`,
 );
 
 /** @see https://www.rfc-editor.org/rfc/rfc6455#section-1.3 */
@@ -26,32 +24,16 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/;
 /** The name of a subprotocol is a token of RFC 9110 §5.6.2. */
 const SUBPROTOCOL = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-const SUBPROTOCOLS: Readonly<Record<Dialect, string | undefined>> = {
-  plain: undefined,
-  resume: RESUME_SUBPROTOCOL,
-  channels: CHANNELS_SUBPROTOCOL,
-};
-
-const OFFSET = /^\d{1,16}$/;
-
 /** A valid upgrade request. */
-export type Handshake = (ChannelHandshake | ChannelsHandshake) & {
+export type Handshake = (
+  | { readonly dialect: "plain"; readonly channel: string }
+  /** The client subscribes to channels by messages. */
+  | { readonly dialect: "channels" }
+) & {
   /** All subprotocols that the client offers. */
   readonly subprotocols: readonly string[];
   readonly key: string;
 };
-
-/** The connection has one channel. */
-export interface ChannelHandshake {
-  readonly dialect: Exclude<Dialect, "channels">;
-  readonly channel: string;
-  readonly resume: ResumePoint | undefined;
-}
-
-/** The client subscribes to channels by messages. */
-export interface ChannelsHandshake {
-  readonly dialect: "channels";
-}
 
 /** Parses an upgrade request. It does not check whether the client may connect. */
 export function readHandshake(request: IncomingMessage): Handshake | Refusal {
@@ -63,11 +45,8 @@ export function readHandshake(request: IncomingMessage): Handshake | Refusal {
 
   const target = TARGET.exec(url);
   if (target === null) return { status: 404 };
-  const [, below, query] = target;
-  const channel = below?.slice(1) ?? DEFAULT_CHANNEL;
-  if (!isChannel(channel)) {
-    return bad(CHANNEL_NAME_RULE);
-  }
+  const channel = target[1]?.slice(1) ?? DEFAULT_CHANNEL;
+  if (!isChannel(channel)) return bad(CHANNEL_NAME_RULE);
 
   const key = headers["sec-websocket-key"];
   if (key === undefined || !KEY.test(key)) return bad("Sec-WebSocket-Key must be 16 bytes in base64.");
@@ -81,19 +60,10 @@ export function readHandshake(request: IncomingMessage): Handshake | Refusal {
   if (!subprotocols.every((name) => SUBPROTOCOL.test(name)))
     return bad("Sec-WebSocket-Protocol is malformed.");
 
-  if (subprotocols.includes(CHANNELS_SUBPROTOCOL)) {
-    return channel === DEFAULT_CHANNEL
-      ? { dialect: "channels", subprotocols, key }
-      : bad(`The path of ${CHANNELS_SUBPROTOCOL} is ${PATHS.websocket}, without a channel.`);
-  }
-  if (!subprotocols.includes(RESUME_SUBPROTOCOL)) {
-    return { channel, dialect: "plain", resume: undefined, subprotocols, key };
-  }
-  const resume = readResumePoint(new URLSearchParams(query));
-  if (resume === "malformed") {
-    return bad("epoch and offset belong together, and offset is a whole number from 0 to 9007199254740991.");
-  }
-  return { channel, dialect: "resume", resume, subprotocols, key };
+  if (!subprotocols.includes(CHANNELS_SUBPROTOCOL)) return { dialect: "plain", channel, subprotocols, key };
+  return channel === DEFAULT_CHANNEL
+    ? { dialect: "channels", subprotocols, key }
+    : bad(`The path of ${CHANNELS_SUBPROTOCOL} is ${PATHS.websocket}, without a channel.`);
 }
 
 /** Whether a path, given without its query, is the path of a channel. */
@@ -111,8 +81,7 @@ function isChannel(name: string): boolean {
 /** Renders the answer that accepts an upgrade. */
 export function renderAcceptance({ key, dialect }: Handshake): string {
   const accept = hash("sha1", key + ACCEPT_GUID, "base64");
-  const selected = SUBPROTOCOLS[dialect];
-  const subprotocol = selected === undefined ? "" : `Sec-WebSocket-Protocol: ${selected}\r\n`;
+  const subprotocol = dialect === "plain" ? "" : `Sec-WebSocket-Protocol: ${CHANNELS_SUBPROTOCOL}\r\n`;
   return (
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
     `Sec-WebSocket-Accept: ${accept}\r\n${subprotocol}\r\n`
@@ -139,11 +108,4 @@ function parseList(list = ""): string[] {
     .split(",")
     .map((element) => element.trim())
     .filter((element) => element !== "");
-}
-
-function readResumePoint(query: URLSearchParams): ResumePoint | undefined | "malformed" {
-  const [epoch, offset] = [query.get("epoch"), query.get("offset")];
-  if (epoch === null && offset === null) return undefined;
-  if (epoch === null || offset === null || !OFFSET.test(offset)) return "malformed";
-  return Number.isSafeInteger(Number(offset)) ? { epoch, offset: Number(offset) } : "malformed";
 }

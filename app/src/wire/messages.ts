@@ -1,13 +1,11 @@
 /**
- * The messages of PROTOCOL.md as types. `parse.ts` reads what a client sends, `encode.ts` writes what the server sends.
+ * The messages of PROTOCOL.md as types. `parsePlain.ts` and `parseChannels.ts` read what a client sends,
+ * `encode.ts` writes what the server sends.
  * @see {@link ../../../PROTOCOL.md}
  */
 
 /** The form of the messages on one connection. The client chooses it by a subprotocol. */
-export type Dialect = "plain" | "resume" | "channels";
-
-/** Subprotocol of the `resume` dialect. */
-export const RESUME_SUBPROTOCOL = "resume.v1";
+export type Dialect = "plain" | "channels";
 
 /** Subprotocol of the `channels` dialect. */
 export const CHANNELS_SUBPROTOCOL = "channels.v1";
@@ -24,21 +22,19 @@ export const MAX_LAST = 1000;
 /** Maximum nesting of arrays and objects in a published value. */
 export const MAX_DEPTH = 64;
 
-/** A publish to the channel of the connection. */
-export interface ValueMessage {
-  readonly kind: "publish";
-  /** The published value as canonical JSON: the output of `JSON.stringify`. */
-  readonly json: string;
-  readonly id?: string;
-}
-
 /** The first message that a subscription requests: the next one, the one after a resume point, or up to `last` retained ones. */
 export type RequestedStart =
   "end" | { readonly epoch: string; readonly offset: number } | { readonly last: number };
 
 /** A message from a client of the `channels` dialect. The channel is that of the server, not its name on the wire. */
 export type ChannelsMessage =
-  | (ValueMessage & { readonly channel: string })
+  | {
+      readonly kind: "publish";
+      readonly channel: string;
+      /** The published value as canonical JSON: the output of `JSON.stringify`. */
+      readonly json: string;
+      readonly id?: string;
+    }
   | { readonly kind: "subscribe"; readonly channel: string; readonly start: RequestedStart }
   | { readonly kind: "unsubscribe"; readonly channel: string };
 
@@ -70,8 +66,6 @@ export interface ErrorBody {
 
 /** Messages that a client does not receive. Without `to`, their number is unknown. */
 export interface Gap {
-  /** Only in the `channels` dialect. */
-  readonly channel?: string;
   readonly epoch: string;
   /** Offset of the first missing message. */
   readonly from: number;
@@ -80,21 +74,14 @@ export interface Gap {
 }
 
 /**
- * A message from the server to one client. Published values are no part of it: see `encodeBroadcast`. Greetings and gaps go to
- * all clients of a channel when its log begins a new epoch.
+ * A message from the server to one client. Published values are no part of it: see `encodeBroadcast`. Clients of `plain` receive
+ * only the greeting without further keys, and errors.
  */
 export type ServerMessage =
   | { readonly connection: "ok" }
   | {
       readonly connection: "ok";
-      readonly epoch: string;
-      /** Offset of the last message before the first one that the client receives. */
-      readonly offset: number;
       /** Interval of the server's heartbeats, in seconds. */
-      readonly heartbeat: number;
-    }
-  | {
-      readonly connection: "ok";
       readonly heartbeat: number;
       /** Subject of the client's token. */
       readonly user?: string;
@@ -104,12 +91,11 @@ export type ServerMessage =
   /** The client receives the channel's messages after this offset. */
   | { readonly subscribed: string; readonly epoch: string; readonly offset: number }
   | { readonly unsubscribed: string }
-  | { readonly gap: Gap }
+  | { readonly gap: { readonly channel: string } & Gap }
   | {
       /** Id of the publish. */
       readonly ack: string;
-      /** Only in the `channels` dialect. */
-      readonly channel?: string;
+      readonly channel: string;
       readonly epoch: string;
       readonly offset: number;
       /** Whether the message had been stored before. */

@@ -43,7 +43,7 @@ export function parseChannels(text: string | undefined, maxBytes: number): Chann
     return reject("invalid_message", NO_REQUEST);
   }
   const request: Request = value;
-  if (isPublish) return parsePublish(request, text ?? "", maxBytes);
+  if (isPublish) return parsePublish(request, parsed.text, maxBytes);
   return isSubscribe ? parseSubscribe(request) : parseUnsubscribe(request);
 }
 

@@ -22,6 +22,7 @@ export interface InvalidMessage {
 export interface ParsedJson {
   readonly kind: "json";
   readonly value: unknown;
+  readonly text: string;
 }
 
 /** A published value as canonical JSON: the output of `JSON.stringify`. */
@@ -41,7 +42,7 @@ export function parseJson(text: string | undefined, isEnvelope: boolean): Parsed
     return rejectTooDeep(text, isEnvelope);
   }
   try {
-    return { kind: "json", value: JSON.parse(text) as unknown };
+    return { kind: "json", value: JSON.parse(text) as unknown, text };
   } catch {
     // The engine's message quotes the text, which must not appear in an answer or a log.
     return reject("invalid_json", "The message is not JSON.");

@@ -54,7 +54,7 @@ describe("a token", () => {
       ],
       "as a subprotocol": [
         101,
-        (token) => ({ authorization: undefined, protocols: ["resume.v1", `bearer.${token}`] }),
+        (token) => ({ authorization: undefined, protocols: ["channels.v1", `bearer.${token}`] }),
       ],
       "as a subprotocol, beside a header of another scheme": [
         101,
@@ -74,7 +74,7 @@ describe("a token", () => {
         401,
         (token) => ({ authorization: token, protocols: [token, `Bearer.${token}`] }),
       ],
-      "not at all": [401, () => ({ authorization: undefined, protocols: ["resume.v1"] })],
+      "not at all": [401, () => ({ authorization: undefined, protocols: ["channels.v1"] })],
       "not as nothing": [401, () => ({ authorization: "Bearer ", protocols: ["bearer."] })],
     };
     for (const [way, [status, credentials]] of Object.entries(cases)) {

@@ -9,7 +9,8 @@ import { FULL_ACCESS } from "../../../app/src/auth/authorize.ts";
 import { clientAddress } from "../../../app/src/auth/clientAddress.ts";
 import { defaultSettings } from "../../../app/src/settings/settings.ts";
 import { User, createUserKey, Users } from "../../../app/src/auth/users.ts";
-import { Client, connect, connectResuming, isGreeting, refusal } from "../support/client.ts";
+import { connectChannels } from "../support/channelsClient.ts";
+import { Client, connect, refusal } from "../support/client.ts";
 import { ManualLog } from "../support/logs.ts";
 import { memoryInUse } from "../support/memory.ts";
 import { exchange, openSocket, upgradeRequest } from "../support/rawClient.ts";
@@ -294,11 +295,11 @@ describe("limits per user", () => {
   it("do not count an upgrade that has failed, was rejected, or whose client has left", async () => {
     const log = new ManualLog();
     const { url, address } = await startServer({ connectionsPerUser: 1 }, { log });
-    const waiting = connectResuming(`${url}/a`);
+    const waiting = connect(`${url}/a`);
     await waitUntil(() => log.readers.size > 0);
     assert.equal((await refusal(`${url}/b`)).status, 429, "an upgrade that waits for its channel counts");
     log.reader("a").started({ epoch: "e", next: 1 });
-    const { client } = await waiting;
+    const client = await waiting;
     client.webSocket.terminate();
     await client.closed;
 
@@ -326,22 +327,14 @@ describe("limits per user", () => {
 
   /** Publishes 1 with the id "same", and returns the acknowledgement without its epoch. */
   async function publishSame(url: string, headers: Record<string, string>): Promise<unknown> {
-    const client = new Client(url, { protocol: "resume.v1", headers });
-    afterwards(() => {
-      client.webSocket.terminate();
-    });
-    assert.ok(isGreeting(await client.nextValue()));
-    client.send({ publish: 1, id: "same" });
-    for (;;) {
-      const answer = await client.nextValue();
-      if (typeof answer !== "object" || answer === null || !("ack" in answer)) continue;
-      return { ...answer, epoch: undefined };
-    }
+    const client = await connectChannels(url, { headers });
+    client.send({ publish: 1, channel: "a", id: "same" });
+    return { ...(await client.nextObject()), epoch: undefined };
   }
 
   it("keep the ids of subjects separate", async () => {
     const { url } = await startServer({}, { authorize: bySubject });
-    const ack = { ack: "same", epoch: undefined };
+    const ack = { ack: "same", channel: "a", epoch: undefined };
     assert.deepEqual(await publishSame(url, subject("alice").headers), { ...ack, offset: 1 });
     assert.deepEqual(await publishSame(url, subject("bob").headers), { ...ack, offset: 2 });
     const again = await publishSame(url, subject("alice").headers);
@@ -366,7 +359,7 @@ describe("limits per user", () => {
 
   it("recognize an id after the address of a client without a token has changed", async () => {
     const { url } = await startServer({ trustedProxies: 1 });
-    const ack = { ack: "same", epoch: undefined, offset: 1 };
+    const ack = { ack: "same", channel: "a", epoch: undefined, offset: 1 };
     assert.deepEqual(await publishSame(url, { "X-Forwarded-For": "198.51.100.1" }), ack);
     const again = await publishSame(url, { "X-Forwarded-For": "198.51.100.2" });
     assert.deepEqual(again, { ...ack, duplicate: true });

@@ -6,14 +6,15 @@ import fc from "fast-check";
 import { WebSocket } from "ws";
 
 import type { ResumePoint } from "../../../app/src/channel/cursor.ts";
+import { CHANNELS_SUBPROTOCOL } from "../../../app/src/wire/messages.ts";
 import type { Gap } from "../../../app/src/wire/messages.ts";
 import { FaultyLog } from "../log/faultyLog.ts";
 import type { AppendMode } from "../log/faultyLog.ts";
-import { isGap, isGreeting } from "../support/client.ts";
 import { startServer } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
 import type { TestServer } from "../support/server.ts";
 
+const CHANNEL = "/";
 const CLIENTS = 3;
 const SERVERS = 2;
 
@@ -67,9 +68,9 @@ class ModelClient {
   readonly #name: number;
   readonly #payloads: FaultyLog["records"];
   #webSocket: WebSocket | undefined;
-  #greeted = false;
+  #subscribed = false;
   #point: ResumePoint | undefined;
-  /** Position before a greeting that does not continue at it. A gap must follow. */
+  /** Position before a `subscribed` that does not continue at it. A gap must follow. */
   #before: ResumePoint | undefined;
   #published = 0;
   #broken: unknown;
@@ -89,14 +90,9 @@ class ModelClient {
 
   connect(url: string): void {
     this.disconnect();
-    const address = new URL(url);
-    if (this.#point !== undefined) {
-      address.searchParams.set("epoch", this.#point.epoch);
-      address.searchParams.set("offset", String(this.#point.offset));
-    }
-    const webSocket = new WebSocket(address, "resume.v1");
+    const webSocket = new WebSocket(url, CHANNELS_SUBPROTOCOL);
     this.#webSocket = webSocket;
-    this.#greeted = false;
+    this.#subscribed = false;
     webSocket.on("error", () => undefined);
     webSocket.on("close", () => {
       if (this.#webSocket === webSocket) this.#webSocket = undefined;
@@ -104,7 +100,7 @@ class ModelClient {
     webSocket.on("message", (data: Buffer) => {
       if (this.#webSocket !== webSocket) return;
       try {
-        this.#receive(JSON.parse(data.toString()));
+        this.#receive(JSON.parse(data.toString()) as Received);
       } catch (error) {
         this.#broken ??= error;
       }
@@ -120,7 +116,7 @@ class ModelClient {
   }
 
   pause(): void {
-    if (this.#greeted) this.#webSocket?.pause();
+    if (this.#subscribed) this.#webSocket?.pause();
   }
 
   read(): void {
@@ -143,41 +139,62 @@ class ModelClient {
   }
 
   #send(id: string): void {
-    if (this.#greeted && this.#webSocket?.readyState === WebSocket.OPEN) {
-      this.#webSocket.send(JSON.stringify({ publish: id, id }));
+    if (this.#subscribed && this.#webSocket?.readyState === WebSocket.OPEN) {
+      this.#webSocket.send(JSON.stringify({ publish: id, channel: CHANNEL, id }));
     }
   }
 
-  #receive(value: unknown): void {
-    assert.ok(typeof value === "object" && value !== null);
-    if (isGap(value)) {
-      const { gap } = value;
-      assert.deepEqual({ epoch: gap.epoch, from: gap.from }, this.#before && next(this.#before));
-      if (gap.to !== undefined) assert.deepEqual(this.#point, { epoch: gap.epoch, offset: gap.to });
-      this.gaps.push(gap);
-      this.#before = undefined;
+  #receive(value: Received): void {
+    if (value.gap !== undefined) {
+      this.#receiveGap(value.gap);
       return;
     }
     assert.equal(this.#before, undefined, `instead of a gap: ${JSON.stringify(value)}`);
-    if (isGreeting(value)) {
+    if (value.connection !== undefined) {
+      this.#webSocket?.send(JSON.stringify({ subscribe: CHANNEL, ...this.#point }));
+    } else if (value.subscribed !== undefined) {
       const { epoch, offset } = value;
       const before = this.#point;
       this.#point = { epoch, offset };
       if (before !== undefined && (before.epoch !== epoch || before.offset !== offset)) this.#before = before;
-      this.#greeted = true;
+      this.#subscribed = true;
       this.publishAgain();
-    } else if ("message" in value && "offset" in value) {
+    } else if (value.message !== undefined) {
       assert.ok(this.#point !== undefined);
       const { epoch, offset } = this.#point;
       assert.equal(value.offset, offset + 1);
       assert.equal(JSON.stringify(value.message), this.#payloads.get(epoch)?.[offset]);
       this.#point = { epoch, offset: offset + 1 };
-    } else if ("ack" in value) {
-      assert.ok(this.outbox.delete(String(value.ack)) || this.#published > 0);
-    } else if (!("heartbeat" in value)) {
-      assert.match(JSON.stringify(value), /^\{"error":\{"code":"unavailable",.*"id":/);
-    }
+    } else if (value.ack !== undefined) {
+      assert.ok(this.outbox.delete(value.ack) || this.#published > 0);
+    } else if (value.error !== undefined) {
+      assert.equal(value.error.code, "unavailable");
+      if (value.error.id === undefined) this.disconnect();
+    } else assert.ok(value.heartbeat !== undefined, JSON.stringify(value));
   }
+
+  /** A gap follows a `subscribed`, or is in the place of the missing messages. */
+  #receiveGap({ epoch, from, to }: Gap): void {
+    const before = this.#before ?? this.#point;
+    assert.deepEqual({ epoch, from }, before && next(before));
+    if (this.#before === undefined) {
+      assert.ok(to !== undefined);
+      this.#point = { epoch, offset: to };
+    } else if (to !== undefined) assert.deepEqual(this.#point, { epoch, offset: to });
+    this.gaps.push({ epoch, from, ...(to !== undefined && { to }) });
+    this.#before = undefined;
+  }
+}
+
+/** What a message from the server can have. */
+interface Received extends ResumePoint {
+  readonly connection?: "ok";
+  readonly subscribed?: string;
+  readonly gap?: Gap;
+  readonly message?: unknown;
+  readonly ack?: string;
+  readonly error?: { readonly code: string; readonly id?: string };
+  readonly heartbeat?: number;
 }
 
 function next({ epoch, offset }: ResumePoint): { epoch: string; from: number } {

@@ -19,7 +19,6 @@ export function hubOn(parts: Pick<HubParts, "log"> & Partial<HubParts>): Hub {
   return new Hub({
     cacheMib: 4,
     maxChannels: 10,
-    heartbeatSeconds: 30,
     lingerMs: 0,
     ...parts,
   });

@@ -4,10 +4,11 @@ import { text } from "node:stream/consumers";
 
 import { CLOCK_TOLERANCE_SECONDS, FULL_ACCESS } from "../../../app/src/auth/authorize.ts";
 import type { Grant } from "../../../app/src/auth/authorize.ts";
-import { connect, connectResuming } from "../support/client.ts";
+import { connectChannels } from "../support/channelsClient.ts";
+import { connect } from "../support/client.ts";
 import { ManualLog } from "../support/logs.ts";
 import { protocolTable } from "../support/protocolPage.ts";
-import { exchange, nextServerSocket, openSocket, RESUMING, upgradeRequest } from "../support/rawClient.ts";
+import { exchange, nextServerSocket, openSocket, upgradeRequest } from "../support/rawClient.ts";
 import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
@@ -72,7 +73,7 @@ const closes: Readonly<Record<string, Readonly<Record<string, Ending>>>> = {
       return client;
     },
     "a message with its envelope is too big": async () => {
-      const { client } = await connectResuming((await startServer({ maxPayloadBytes: 10 })).url);
+      const client = await connectChannels((await startServer({ maxPayloadBytes: 10 })).url);
       client.webSocket.send(`{"publish":1${" ".repeat(1024)}}`);
       return client;
     },
@@ -81,7 +82,7 @@ const closes: Readonly<Record<string, Readonly<Record<string, Ending>>>> = {
     "another task has more room": async () => {
       const server = await startServer();
       const plain = await connect(server.url);
-      const { client } = await connectResuming(server.url);
+      const client = await connectChannels(server.url);
       await server.release(5, 0);
       plain.send("barrier");
       assert.equal(await plain.nextMessage(), "barrier", "plain clients stay");
@@ -104,8 +105,6 @@ const closes: Readonly<Record<string, Readonly<Record<string, Ending>>>> = {
 
 const malformed = (request: string) => (server: TestServer) => exchange(server.address.port, request);
 const at = (target: string): ReturnType<typeof malformed> => malformed(upgradeRequest(target));
-const resumingAt = (query: string): ReturnType<typeof malformed> =>
-  malformed(upgradeRequest(`/wss?${query}`, RESUMING));
 
 /** Refusals by status and reason; each returns the answer to the upgrade request. */
 const refusals: Readonly<Record<string, Readonly<Record<string, (server: TestServer) => Promise<string>>>>> =
@@ -117,7 +116,7 @@ const refusals: Readonly<Record<string, Readonly<Record<string, (server: TestSer
       "no key": malformed(upgradeRequest().replace("Sec-WebSocket-Key", "X-Key")),
       "another version": malformed(upgradeRequest().replace("Version: 13", "Version: 8")),
       "malformed subprotocols": malformed(
-        upgradeRequest("/wss", ["Sec-WebSocket-Protocol: resume.v1,, x y"]),
+        upgradeRequest("/wss", ["Sec-WebSocket-Protocol: channels.v1,, x y"]),
       ),
       "a body of a known length": malformed(upgradeRequest("/wss", ["Content-Length: 1"])),
       "a body in chunks": malformed(upgradeRequest("/wss", ["Transfer-Encoding: chunked"])),
@@ -129,12 +128,6 @@ const refusals: Readonly<Record<string, Readonly<Record<string, (server: TestSer
       "a channel with an escape": at("/wss/%61"),
       "a channel named like a step in a path": at("/wss/."),
       "a channel named like a step back in a path": at("/wss/.."),
-      "an epoch without an offset": resumingAt("epoch=e"),
-      "an offset without an epoch": resumingAt("offset=1"),
-      "an empty offset": resumingAt("epoch=e&offset="),
-      "a negative offset": resumingAt("epoch=e&offset=-1"),
-      "a fraction as an offset": resumingAt("epoch=e&offset=1.5"),
-      "an unsafe integer as an offset": resumingAt("epoch=e&offset=9007199254740992"),
     },
     401: {
       "no valid token": async () => {
@@ -225,14 +218,6 @@ const refusals: Readonly<Record<string, Readonly<Record<string, (server: TestSer
         );
         return exchange(address.port, upgradeRequest());
       },
-      "a log that cannot return its end": async () => {
-        const log = new ManualLog();
-        const { address } = await startServer({}, { log });
-        const answer = exchange(address.port, upgradeRequest("/wss?epoch=e&offset=7", RESUMING));
-        await waitUntil(() => log.readers.size > 0);
-        log.reader(DEFAULT_CHANNEL).started({ epoch: "e", next: 1 });
-        return answer;
-      },
     },
   };
 
@@ -290,10 +275,9 @@ describe("every ending", () => {
 
   it("does not follow a release of 0 clients", async () => {
     const server = await startServer();
-    const { client, greeting } = await connectResuming(server.url);
+    const client = await connectChannels(server.url);
     await server.release(0, 0);
-    client.send({ publish: 1, id: "1" });
-    assert.deepEqual(await client.nextValue(), { ack: "1", epoch: greeting.epoch, offset: 1 });
+    assert.equal(await client.publish("a", 1, "1"), 1);
     assert.equal(client.webSocket.readyState, client.webSocket.OPEN);
   });
 });

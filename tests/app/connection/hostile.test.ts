@@ -7,9 +7,15 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 
 import { defaultSettings } from "../../../app/src/settings/settings.ts";
-import { connect, connectResuming } from "../support/client.ts";
+import { connect } from "../support/client.ts";
 import { growsByLessThan, memoryInUse } from "../support/memory.ts";
-import { clientFrame, closeFrameStart, connectRaw, RESUMING, upgradeRequest } from "../support/rawClient.ts";
+import {
+  clientFrame,
+  closeFrameStart,
+  connectRaw,
+  connectRawSubscriber,
+  upgradeRequest,
+} from "../support/rawClient.ts";
 import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
@@ -105,64 +111,13 @@ describe("hostile clients", () => {
     );
   });
 
-  it("may send any JSON, valid or not, and are answered", async () => {
-    const { client } = await connectResuming(`${server.url}/json`);
-    const depth = 30_000;
-    const texts = [
-      "[".repeat(60_000),
-      "[".repeat(depth) + "]".repeat(depth),
-      '{"publish":'.repeat(5000) + "1" + "}".repeat(5000),
-      `{"publish":${"[".repeat(depth)}${"]".repeat(depth)},"id":"deep"}`,
-      `{"publish":"${"\\u0000".repeat(10_000)}"}`,
-      `{"publish":[${"1e20,".repeat(10_000)}1]}`,
-      `{"publish":{${Array.from({ length: 5000 }, (_, n) => `"${n}":1`).join()}},"id":"wide"}`,
-      `{"publish":1,"id":${"9".repeat(60_000)}}`,
-      `{"publish":1,"id":{"length":1}}`,
-      `{"__proto__":{"publish":1,"id":"a"}}`,
-      `{"publish":{"__proto__":{"toJSON":1},"constructor":{"prototype":1}},"id":"proto"}`,
-      `{"publish":{"toJSON":"x"},"id":"toJSON"}`,
-      `{"publish":"\\ud800","id":"lone"}`,
-      `{"publish":1,"id":"\\ud800"}`,
-      `\ufeff{"publish":1}`,
-    ];
-    for (const text of texts) client.webSocket.send(text);
-    client.send({ publish: "barrier", id: "barrier" });
-    const answers: unknown[] = [];
-    for (;;) {
-      const answer = await client.nextValue();
-      answers.push(answer);
-      if (typeof answer === "object" && answer !== null && "ack" in answer && answer.ack === "barrier") break;
-    }
-    const answered = JSON.stringify(answers);
-    for (const id of ["wide", "proto", "toJSON", "lone"]) assert.ok(answered.includes(`{"ack":"${id}"`), id);
-    assert.ok(answered.includes('"id":"deep"'));
-    assert.equal(({} as Record<string, unknown>)["publish"], undefined);
-    client.webSocket.terminate();
-  });
-
   it("may request any path, query and subprotocol, and get an HTTP answer", async () => {
     const visible = fc.string({
       unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
     });
     const piece = fc.oneof(
       visible,
-      fc.constantFrom(
-        "?",
-        "#",
-        "&",
-        "=",
-        "@",
-        ":",
-        "\\",
-        "\xff",
-        "..",
-        "//",
-        "%2e%2e",
-        "%00",
-        "%ff",
-        "epoch=",
-        "offset=1",
-      ),
+      fc.constantFrom("?", "#", "&", "=", "@", ":", "\\", "\xff", "..", "//", "%2e%2e", "%00", "%ff"),
     );
     const target = fc
       .tuple(
@@ -171,7 +126,7 @@ describe("hostile clients", () => {
       )
       .map(([start, rest]) => start + rest.join(""));
     const subprotocols = fc.array(
-      fc.oneof(visible, fc.constantFrom("resume.v1", "bearer.x", "", "\t", "\xe9", "\x00")),
+      fc.oneof(visible, fc.constantFrom("channels.v1", "bearer.x", "", "\t", "\xe9", "\x00")),
     );
     await fc.assert(
       fc.asyncProperty(target, subprotocols, async (wanted, offered) => {
@@ -224,7 +179,7 @@ describe("hostile clients", () => {
     const memory = memoryInUse();
     const readers = await Promise.all(
       Array.from({ length: 10 }, (_, n) =>
-        connectRaw(server.address.port, upgradeRequest("/wss", n % 2 === 0 ? RESUMING : [])),
+        n % 2 === 0 ? connectRaw(server.address.port) : connectRawSubscriber(server.address.port, "/"),
       ),
     );
     for (const { socket } of readers) socket.pause();

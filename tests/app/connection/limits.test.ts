@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect, connectResuming } from "../support/client.ts";
+import { connectChannels } from "../support/channelsClient.ts";
+import { connect } from "../support/client.ts";
 import { clientFrame, closeFrameStart, connectRaw } from "../support/rawClient.ts";
 import { startServer, UNLIMITED } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
@@ -92,9 +93,9 @@ describe("limits", () => {
     assert.equal(server.metrics.counts.received, 1);
   });
 
-  it("sends a heartbeat message with each ping to clients of resume.v1", async () => {
+  it("sends a heartbeat message with each ping to clients of channels.v1 only", async () => {
     const { url } = await startServer({ heartbeatSeconds: 0.05 });
-    const { client } = await connectResuming(url);
+    const client = await connectChannels(url);
     for (let beats = 0; beats < 3; beats++) assert.deepEqual(await client.nextValue(), { heartbeat: 0.05 });
     const plain = await connect(url);
     for (let pings = 0; pings < 3; pings++) await once(plain.webSocket, "ping");

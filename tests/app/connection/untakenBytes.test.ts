@@ -5,10 +5,11 @@ import type { Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 import { UntakenBytes } from "../../../app/src/connection/untakenBytes.ts";
-import { connect, connectResuming } from "../support/client.ts";
+import { connectChannels } from "../support/channelsClient.ts";
+import { connect } from "../support/client.ts";
 import { startManualServer } from "../support/manualServer.ts";
 import { memoryInUse } from "../support/memory.ts";
-import { clientFrame, connectRaw, nextServerSocket, RESUMING, upgradeRequest } from "../support/rawClient.ts";
+import { clientFrame, connectRaw, nextServerSocket } from "../support/rawClient.ts";
 import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
 import { afterwards, tearDown } from "../support/teardown.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
@@ -65,28 +66,8 @@ describe("the memory of unread frames", () => {
     assert.deepEqual(written, [2]);
   });
 
-  it("counts each slice of a client that resumes: the upgrade is one write with at most one of them", async () => {
-    const COUNT = 40;
-    const server = await startServer();
-    const { client, greeting } = await connectResuming(server.url);
-    for (let n = 0; n < COUNT; n++) client.send({ publish: "x".repeat(15_000) });
-    for (let n = 0; n < COUNT; n++) await client.nextMessage();
-    for (let offset = 0; offset < COUNT; offset++) {
-      const accepted = nextServerSocket();
-      const opening = connectRaw(
-        server.address.port,
-        upgradeRequest(`/wss?epoch=${greeting.epoch}&offset=${offset}`, RESUMING),
-      );
-      const written = spyOnWrites(await accepted);
-      await opening;
-      // The response, the greeting and a slice.
-      assert.equal(written[0], 3, `offset ${offset}`);
-    }
-  });
-
   it("keeps no connection that has closed before its publish is stored", async () => {
     const COUNT = 20;
-    // Its client keeps the channel open.
     const { log, server } = await startManualServer();
     const sockets: WeakRef<Socket>[] = [];
     const onSocket = (message: unknown): void => {
@@ -95,8 +76,8 @@ describe("the memory of unread frames", () => {
     subscribe("net.server.socket", onSocket);
     afterwards(() => unsubscribe("net.server.socket", onSocket));
     for (let n = 0; n < COUNT; n++) {
-      const { client } = await connectResuming(server.url);
-      client.send({ publish: n, id: `id-${n}` });
+      const client = await connectChannels(server.url);
+      client.send({ publish: n, channel: "a", id: `id-${n}` });
       await waitUntil(() => log.appends.length === n + 1);
       client.webSocket.terminate();
     }

@@ -125,7 +125,7 @@ describe("plain HTTP", () => {
       "/wss/",
       "/wss/...",
       "http://x/wss",
-      "/wss?epoch=e",
+      "/wss?x=y",
       "http://x:80/wss?a=b",
       "https://[::1]:80/wss/a",
     ],

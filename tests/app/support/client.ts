@@ -5,9 +5,6 @@ import { once } from "node:events";
 import { WebSocket } from "ws";
 import type { ClientOptions } from "ws";
 
-import type { ResumePoint } from "../../../app/src/channel/cursor.ts";
-import { RESUME_SUBPROTOCOL } from "../../../app/src/wire/messages.ts";
-import type { Gap } from "../../../app/src/wire/messages.ts";
 import { due } from "../../support/waitUntil.ts";
 import { afterwards } from "./teardown.ts";
 
@@ -97,45 +94,6 @@ export async function connect(url: string, options?: ClientOptions): Promise<Cli
   });
   assert.equal(await client.next(), '{"connection":"ok"}');
   return client;
-}
-
-export interface Greeting extends ResumePoint {
-  readonly connection: "ok";
-  /** In seconds. */
-  readonly heartbeat: number;
-}
-
-export function isGreeting(value: unknown): value is Greeting {
-  return typeof value === "object" && value !== null && "connection" in value;
-}
-
-export function isGap(value: unknown): value is { readonly gap: Gap } {
-  return typeof value === "object" && value !== null && "gap" in value;
-}
-
-/** Connects a client of `resume.v1` without reading its greeting. */
-export function resuming(url: string, point?: ResumePoint): Client {
-  const address = new URL(url);
-  if (point !== undefined) {
-    address.searchParams.set("epoch", point.epoch);
-    address.searchParams.set("offset", String(point.offset));
-  }
-  const client = new Client(address.href, { protocol: RESUME_SUBPROTOCOL });
-  afterwards(() => {
-    client.webSocket.terminate();
-  });
-  return client;
-}
-
-/** Connects a client of `resume.v1`, and reads its greeting. */
-export async function connectResuming(
-  url: string,
-  point?: ResumePoint,
-): Promise<{ readonly client: Client; readonly greeting: Greeting }> {
-  const client = resuming(url, point);
-  const greeting = await client.nextValue();
-  assert.ok(isGreeting(greeting), JSON.stringify(greeting));
-  return { client, greeting };
 }
 
 interface Refused {

@@ -9,7 +9,7 @@ import * as ws from "ws";
 
 import { headerLength, writeHeader } from "../../../app/src/wire/frame.ts";
 import type { Opcode } from "../../../app/src/wire/frame.ts";
-import { RESUME_SUBPROTOCOL } from "../../../app/src/wire/messages.ts";
+import { CHANNELS_SUBPROTOCOL } from "../../../app/src/wire/messages.ts";
 import { due } from "../../support/waitUntil.ts";
 import { afterwards } from "./teardown.ts";
 
@@ -36,8 +36,8 @@ export function upgradeRequest(target = "/wss", headers: readonly string[] = [])
   ].join("\r\n");
 }
 
-/** The header of an upgrade request for `resume.v1`. */
-export const RESUMING = [`Sec-WebSocket-Protocol: ${RESUME_SUBPROTOCOL}`] as const;
+/** The header of an upgrade request for `channels.v1`. */
+export const CHANNELS_HEADERS = [`Sec-WebSocket-Protocol: ${CHANNELS_SUBPROTOCOL}`] as const;
 
 /** Opens a socket, which may be reset at any time, and destroys it after the test. */
 export function openSocket(port: number): Socket {
@@ -88,6 +88,16 @@ export async function connectRaw(
   };
   await client.seen('{"connection":"ok"');
   return client;
+}
+
+/** Connects in `channels.v1`, and subscribes to channels. */
+export async function connectRawSubscriber(port: number, ...names: readonly string[]): Promise<RawClient> {
+  const raw = await connectRaw(port, upgradeRequest("/wss", CHANNELS_HEADERS));
+  for (const subscribe of names) {
+    raw.socket.write(clientFrame(0x1, JSON.stringify({ subscribe })));
+    await raw.seen(`{"subscribed":"${subscribe}"`);
+  }
+  return raw;
 }
 
 /** The last bytes, as text. */

@@ -8,7 +8,7 @@ import { JOIN_TIMEOUT_MS } from "../../../app/src/connection/channels/pendingJoi
 import { MAX_UNANSWERED } from "../../../app/src/connection/connection.ts";
 import { MAX_WIRE_NAME } from "../../../app/src/wire/channelName.ts";
 import { CloseCode } from "../../../app/src/wire/closeCode.ts";
-import { encodeBroadcast, decodeBroadcast } from "../../../app/src/wire/encode.ts";
+import { encodeBroadcast } from "../../../app/src/wire/encode.ts";
 import {
   CHANNELS_SUBPROTOCOL,
   MAX_DEPTH,
@@ -16,7 +16,8 @@ import {
   MAX_ID_BYTES,
   MAX_LAST,
 } from "../../../app/src/wire/messages.ts";
-import { parse } from "../../../app/src/wire/parse.ts";
+import { parseChannels } from "../../../app/src/wire/parseChannels.ts";
+import { parsePlain } from "../../../app/src/wire/parsePlain.ts";
 import type { ErrorCode } from "../../../app/src/wire/messages.ts";
 import { defaultSettings, settingDefinitions } from "../../../app/src/settings/settings.ts";
 import type { SettingDefinition } from "../../../app/src/settings/settings.ts";
@@ -158,52 +159,68 @@ describe("PROTOCOL.md", () => {
 describe("a client's message", () => {
   const MAX_BYTES = 100;
   const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
-  const parsed = (text: string): ReturnType<typeof parse> => parse(text, "resume", MAX_BYTES);
+  const parsed = (text: string): ReturnType<typeof parseChannels> => parseChannels(text, MAX_BYTES);
 
   for (const [text, json, id] of [
-    ['{"publish":1}', "1", undefined],
-    [' {"id" : "a" ,"publish":  [1.0, {"b":2, "b":3}]} ', '[1,{"b":3}]', "a"],
-    ['{"publish":null,"id":"é","more":true}', "null", "é"],
-    ['{"publish":{"publish":1},"id":"1","id":"2"}', '{"publish":1}', "2"],
-    [`{"publish":1,"id":"${"é".repeat(MAX_ID_BYTES / 2)}"}`, "1", "é".repeat(MAX_ID_BYTES / 2)],
-    ['{"publish":1,"id":"\\ud83d\\ude00"}', "1", "😀"],
-    ['{"publish": 9007199254740992}', "9007199254740992", undefined],
-    [`{"publish":"${"x".repeat(MAX_BYTES - 2)}"}`, `"${"x".repeat(MAX_BYTES - 2)}"`, undefined],
+    ['{"publish":1,"channel":"c"}', "1", undefined],
+    [' {"id" : "a" ,"channel":"c","publish":  [1.0, {"b":2, "b":3}]} ', '[1,{"b":3}]', "a"],
+    ['{"publish":null,"channel":"c","id":"é","more":true}', "null", "é"],
+    ['{"channel":"c","publish":{"publish":1},"id":"1","id":"2"}', '{"publish":1}', "2"],
+    [`{"channel":"c","publish":1,"id":"${"é".repeat(MAX_ID_BYTES / 2)}"}`, "1", "é".repeat(MAX_ID_BYTES / 2)],
+    ['{"channel":"c","publish":1,"id":"\\ud83d\\ude00"}', "1", "😀"],
+    ['{"publish": 9007199254740992,"channel":"c"}', "9007199254740992", undefined],
+    [`{"publish":"${"x".repeat(MAX_BYTES - 2)}","channel":"c"}`, `"${"x".repeat(MAX_BYTES - 2)}"`, undefined],
   ] as const) {
     it(`is published: ${text.slice(0, 60)}`, () => {
-      assert.deepEqual(parsed(text), { kind: "publish", json, ...(id === undefined ? {} : { id }) });
+      assert.deepEqual(parsed(text), {
+        kind: "publish",
+        channel: "c",
+        json,
+        ...(id !== undefined && { id }),
+      });
     });
   }
 
-  for (const [text, code, id] of [
+  for (const [text, code, about] of [
     ["", "invalid_json", undefined],
     ['{"publish":1', "invalid_json", undefined],
     ["null", "invalid_message", undefined],
     ["[]", "invalid_message", undefined],
     ['["publish"]', "invalid_message", undefined],
-    ['{"Publish":1}', "invalid_message", undefined],
+    ['{"Publish":1,"channel":"c"}', "invalid_message", undefined],
     ['{"__proto__":{"publish":1}}', "invalid_message", undefined],
-    ['{"publish":1,"id":""}', "invalid_message", undefined],
-    ['{"publish":1,"id":7}', "invalid_message", undefined],
-    ['{"publish":1,"id":null}', "invalid_message", undefined],
-    [`{"publish":1,"id":"${"é".repeat(MAX_ID_BYTES / 2)}x"}`, "invalid_message", undefined],
+    ['{"publish":1}', "invalid_message", undefined],
+    ['{"publish":1,"id":"a"}', "invalid_message", { id: "a" }],
+    ['{"publish":1,"channel":"c","id":""}', "invalid_message", { channel: "c" }],
+    ['{"publish":1,"channel":"c","id":7}', "invalid_message", { channel: "c" }],
+    ['{"publish":1,"channel":"c","id":null}', "invalid_message", { channel: "c" }],
+    [
+      `{"publish":1,"channel":"c","id":"${"é".repeat(MAX_ID_BYTES / 2)}x"}`,
+      "invalid_message",
+      { channel: "c" },
+    ],
     // A store replaces ill-formed Unicode, which could make two ids equal.
-    ['{"publish":1,"id":"\\ud800"}', "invalid_message", undefined],
-    [`{"publish":"${"x".repeat(MAX_BYTES - 1)}","id":"a"}`, "too_large", "a"],
+    ['{"publish":1,"channel":"c","id":"\\ud800"}', "invalid_message", { channel: "c" }],
+    ['{"publish":1,"channel":"c/","id":"a"}', "invalid_channel", { channel: "c/", id: "a" }],
+    [
+      `{"publish":"${"x".repeat(MAX_BYTES - 1)}","channel":"c","id":"a"}`,
+      "too_large",
+      { channel: "c", id: "a" },
+    ],
     // Of fewer bytes as it is sent, and of fewer characters in canonical form.
-    [`{"publish":["${"é".repeat(40)}",1e20]}`, "too_large", undefined],
-    [`{"publish":${nested(MAX_DEPTH + 1)},"id":"a"}`, "too_deep", "a"],
-    [`{"publish":${nested(20_000)}, "id": "\\u0061" }\n`, "too_deep", "a"],
+    [`{"publish":["${"é".repeat(40)}",1e20],"channel":"c"}`, "too_large", { channel: "c" }],
+    [`{"publish":${nested(MAX_DEPTH + 1)},"channel":"c","id":"a"}`, "too_deep", { id: "a" }],
+    [`{"publish":${nested(20_000)}, "id": "\\u0061" }\n`, "too_deep", { id: "a" }],
     [`{"id":"a","publish":${nested(20_000)}}`, "too_deep", undefined],
-    ['{"publish":9007199254740993,"id":"a"}', "unsafe_number", "a"],
-    ['{"publish":9007199254740992.5}', "unsafe_number", undefined],
-    ['{"id":"a","publish":[1e400]}', "unsafe_number", "a"],
+    ['{"publish":9007199254740993,"channel":"c","id":"a"}', "unsafe_number", { channel: "c", id: "a" }],
+    ['{"publish":9007199254740992.5,"channel":"c"}', "unsafe_number", { channel: "c" }],
+    ['{"id":"a","publish":[1e400],"channel":"c"}', "unsafe_number", { channel: "c", id: "a" }],
   ] as const) {
     it(`is refused as ${code}: ${text.slice(0, 60)}`, () => {
       const message = parsed(text);
       assert.ok(message.kind === "invalid");
       const { message: description, ...error } = message.error;
-      assert.deepEqual(error, id === undefined ? { code } : { code, id });
+      assert.deepEqual(error, { code, ...about });
       assert.ok(description.length > 0);
     });
   }
@@ -227,7 +244,7 @@ describe("a client's message", () => {
     ] satisfies ErrorCode[]);
   });
 
-  it("is delivered as JSON.stringify({ message: JSON.parse(text) }) in all dialects, and can be decoded", () => {
+  it("is delivered as JSON.stringify({ message: JSON.parse(text) }) in both dialects", () => {
     const notCanonical = [
       ...[' { "a" : 1 ,\n "a" : 2 } ', '{"__proto__":{"x":1},"constructor":0}', "1E5", "-0", "0.1000"],
       ...['"\\ud800 \\u00e9 é \\/ \\u2028"', '"\\n\\t"'],
@@ -235,19 +252,15 @@ describe("a client's message", () => {
     const text = fc.oneof(fc.json({ stringUnit: "binary" }), fc.constantFrom(...notCanonical));
     fc.assert(
       fc.property(text, fc.nat(), (source, offset) => {
-        const message = parse(source, "plain", Infinity);
-        assert.ok(message.kind === "publish");
+        const message = parsePlain(source, Infinity);
+        assert.ok(message.kind === "value");
         const value: unknown = JSON.parse(source);
-        for (const [dialect, expected] of [
-          ["plain", { message: value }],
-          ["resume", { message: value, offset }],
-          ["channels", { channel: "c", offset, message: value, from: "alice" }],
-        ] as const) {
-          const broadcast = { channel: "c", offset, payload: message.json, from: "alice" };
-          const sent = encodeBroadcast(dialect, broadcast);
-          assert.equal(sent, JSON.stringify(expected));
-          assert.equal(decodeBroadcast(dialect, sent).payload, message.json);
-        }
+        const broadcast = { channel: "c", offset, payload: message.json, from: "alice" };
+        assert.equal(encodeBroadcast("plain", broadcast), JSON.stringify({ message: value }));
+        assert.equal(
+          encodeBroadcast("channels", broadcast),
+          JSON.stringify({ channel: "c", offset, message: value, from: "alice" }),
+        );
       }),
     );
   });

@@ -6,7 +6,7 @@ import { WebSocket } from "ws";
 import { textFrame } from "../../../app/src/wire/frame.ts";
 import type { MessageLog } from "../../../app/src/log/log.ts";
 import type { Client } from "../support/client.ts";
-import { connect, connectResuming } from "../support/client.ts";
+import { connect } from "../support/client.ts";
 import { createRemoteLog, memoryLog } from "../support/logs.ts";
 import { clientFrame, connectRaw, upgradeRequest } from "../support/rawClient.ts";
 import { startServer } from "../support/server.ts";
@@ -91,12 +91,12 @@ describe("messages of plain clients", () => {
     );
   });
 
-  it("use resume.v1 if the client offers it, and no other subprotocol", async () => {
+  it("use channels.v1 if the client offers it, and no other subprotocol", async () => {
     const { url } = await startServer();
     for (const [offered, selected] of [
       [[], ""],
-      [["resume.v1"], "resume.v1"],
-      [["other", "resume.v1", "bearer.x"], "resume.v1"],
+      [["channels.v1"], "channels.v1"],
+      [["other", "channels.v1", "bearer.x"], "channels.v1"],
     ] as const) {
       const webSocket = new WebSocket(url, [...offered]);
       await once(webSocket, "open");
@@ -107,26 +107,19 @@ describe("messages of plain clients", () => {
     const { address } = await startServer();
     const raw = await connectRaw(
       address.port,
-      upgradeRequest("/wss", ["Sec-WebSocket-Protocol: resume.v2, Resume.v1"]),
+      upgradeRequest("/wss", ["Sec-WebSocket-Protocol: channels.v2, Channels.v1"]),
     );
     assert.deepEqual(raw.received(), textFrame('{"connection":"ok"}'));
   });
 
-  it("name a gap in safe integers after the largest offset", async () => {
-    const { url } = await startServer();
-    const { client } = await connectResuming(url, { epoch: "another", offset: Number.MAX_SAFE_INTEGER });
-    const gap = { epoch: "another", from: Number.MAX_SAFE_INTEGER };
-    assert.deepEqual(await client.nextValue(), { gap });
-  });
-
   it("ignore empty elements in the list of subprotocols", async () => {
     const { address } = await startServer();
-    for (const offered of ["resume.v1,", ", resume.v1", "other,, resume.v1"]) {
+    for (const offered of ["channels.v1,", ", channels.v1", "other,, channels.v1"]) {
       const raw = await connectRaw(
         address.port,
         upgradeRequest("/wss", [`Sec-WebSocket-Protocol: ${offered}`]),
       );
-      await raw.seen('"epoch"');
+      await raw.seen('"heartbeat"');
     }
   });
 
@@ -136,7 +129,7 @@ describe("messages of plain clients", () => {
     assert.equal(webSocket.extensions, "");
   });
 
-  it("are delivered within their channel, in both dialects", async () => {
+  it("are delivered within their channel", async () => {
     const { url, hub } = await startServer();
     const longest = "n".repeat(64);
     const names = ["", "/a", "/A", "/a.b_c~d-9", `/${longest}`];
@@ -148,12 +141,6 @@ describe("messages of plain clients", () => {
     for (const { name, client } of clients) assert.equal(await client.nextMessage(), name);
     for (const { client } of clients) client.send("barrier");
     for (const { client } of clients) assert.equal(await client.nextMessage(), "barrier");
-
-    const { client: resumingClient, greeting } = await connectResuming(`${url}/a`);
-    assert.equal(greeting.offset, 2, "the offset of the channel");
-    resumingClient.send({ publish: "for both dialects" });
-    assert.equal(await clients[1]?.client.nextMessage(), "for both dialects");
-    assert.deepEqual(await resumingClient.nextValue(), { message: "for both dialects", offset: 3 });
   });
 
   it("are not read after the last client has left", async () => {

@@ -13,11 +13,10 @@ import {
   PROCESS_BYTES,
   serverBytes,
 } from "../../../infra/config/rules/connectionMemory.ts";
-import { CHANNELS_SUBPROTOCOL } from "../../../app/src/wire/messages.ts";
 import { connectChannels } from "../../app/support/channelsClient.ts";
 import { growsByLessThan, memoryInUse } from "../../app/support/memory.ts";
 import { runServer } from "../../app/support/processes.ts";
-import { clientFrame, connectRaw, upgradeRequest } from "../../app/support/rawClient.ts";
+import { CHANNELS_HEADERS, clientFrame, connectRaw, upgradeRequest } from "../../app/support/rawClient.ts";
 import { startServer } from "../../app/support/server.ts";
 import { tearDown } from "../../app/support/teardown.ts";
 import type { RawClient } from "../../app/support/rawClient.ts";
@@ -36,8 +35,6 @@ const ENVIRONMENT = {
   WEBSOCKET_HEARTBEAT_SECONDS: "540",
 };
 
-/** The header of an upgrade request for `channels.v1`. */
-const CHANNELS = [`Sec-WebSocket-Protocol: ${CHANNELS_SUBPROTOCOL}`] as const;
 
 /** Linux reports the memory of another process in a file. */
 const CAN_MEASURE = process.platform === "linux";
@@ -109,7 +106,7 @@ describe("the memory of connections", function () {
     // Each client stops at another offset, so the server holds other frames for it.
     const stalled: RawClient[] = [];
     for (let n = 0; n < STALLED; n++) {
-      const raw = await connectRaw(server.port, upgradeRequest("/wss", CHANNELS));
+      const raw = await connectRaw(server.port, upgradeRequest("/wss", CHANNELS_HEADERS));
       raw.socket.write(clientFrame(0x1, '{"subscribe":"room"}'));
       await raw.seen('"subscribed"');
       raw.socket.pause();
@@ -155,7 +152,7 @@ async function open(port: number, count: number, channels = 0): Promise<readonly
   while (clients.length < count) {
     const some = await Promise.all(
       Array.from({ length: Math.min(100, count - clients.length) }, () =>
-        connectRaw(port, upgradeRequest("/wss", CHANNELS)),
+        connectRaw(port, upgradeRequest("/wss", CHANNELS_HEADERS)),
       ),
     );
     for (const client of some) {

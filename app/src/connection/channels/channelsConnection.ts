@@ -155,15 +155,14 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
       return;
     }
     let slot: Slot | undefined;
-    let isSettled = false;
-    this.publish(publish, (result) => {
-      isSettled = true;
+    const isSettled = this.publish(publish, (result) => {
       const messages = this.#answersTo(publish, result);
       if (slot === undefined) this.#order.answer(channel, ...messages);
       else this.#order.settle(slot, ...messages);
     });
-    // The compiler does not see that the callback changes it.
-    if (!(isSettled as boolean)) slot = this.#order.begin(channel);
+    if (isSettled) return;
+    slot = this.#order.begin(channel);
+    this.pauseIfBehind();
   }
 
   /** Begins the publishes that have waited for a join. */

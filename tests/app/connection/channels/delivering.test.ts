@@ -4,25 +4,12 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 
 import { connectChannels } from "../../support/channelsClient.ts";
 import type { ChannelsClient } from "../../support/channelsClient.ts";
-import { clientFrame, connectRaw, nextServerSocket, upgradeRequest } from "../../support/rawClient.ts";
-import type { RawClient } from "../../support/rawClient.ts";
+import { clientFrame, connectRawSubscriber, nextServerSocket } from "../../support/rawClient.ts";
 import { startServer, UNLIMITED } from "../../support/server.ts";
-import type { TestServer } from "../../support/server.ts";
 import { tearDown } from "../../support/teardown.ts";
 import { waitUntil } from "../../../support/waitUntil.ts";
 
 const KIB = 1024;
-
-/** Connects a client without a WebSocket library, which subscribes to channels. */
-async function rawSubscriber(server: TestServer, ...names: readonly string[]): Promise<RawClient> {
-  const headers = ["Sec-WebSocket-Protocol: channels.v1"];
-  const raw = await connectRaw(server.address.port, upgradeRequest("/wss", headers));
-  for (const subscribe of names) {
-    raw.socket.write(clientFrame(0x1, JSON.stringify({ subscribe })));
-    await raw.seen(`{"subscribed":"${subscribe}"`);
-  }
-  return raw;
-}
 
 describe("delivery to a connection of channels.v1", () => {
   afterEach(tearDown);
@@ -30,7 +17,7 @@ describe("delivery to a connection of channels.v1", () => {
   it("is one write for all answers of a turn", async () => {
     const server = await startServer();
     const accepted = nextServerSocket();
-    const raw = await rawSubscriber(server, "a");
+    const raw = await connectRawSubscriber(server.address.port, "a");
     const socket = await accepted;
     const writes: unknown[] = [];
     const write = socket.write.bind(socket);
@@ -47,7 +34,7 @@ describe("delivery to a connection of channels.v1", () => {
   it("does not let a channel with many messages delay another one", async () => {
     const server = await startServer({ ...UNLIMITED, retainedBytes: 16 * KIB * KIB });
     const accepted = nextServerSocket();
-    const raw = await rawSubscriber(server, "flood", "quiet");
+    const raw = await connectRawSubscriber(server.address.port, "flood", "quiet");
     const socket = await accepted;
     raw.socket.pause();
     const text = JSON.stringify("x".repeat(10 * KIB));

@@ -6,7 +6,7 @@ import fc from "fast-check";
 
 import { connectChannels } from "../../support/channelsClient.ts";
 import type { ChannelsClient } from "../../support/channelsClient.ts";
-import { clientFrame, connectRaw, textsOf, upgradeRequest } from "../../support/rawClient.ts";
+import { clientFrame, connectRawSubscriber, textsOf } from "../../support/rawClient.ts";
 import type { RawClient } from "../../support/rawClient.ts";
 import { growsByLessThan, memoryInUse } from "../../support/memory.ts";
 import { startServer, UNLIMITED } from "../../support/server.ts";
@@ -21,8 +21,7 @@ describe("hostile clients of channels.v1", () => {
   let good: ChannelsClient;
   let served = 0;
 
-  const connectHostile = (): Promise<RawClient> =>
-    connectRaw(server.address.port, upgradeRequest("/wss", ["Sec-WebSocket-Protocol: channels.v1"]));
+  const connectHostile = (): Promise<RawClient> => connectRawSubscriber(server.address.port);
 
   before(async () => {
     server = await startServer({ ...UNLIMITED, subscriptionsPerConnection: 10_000, channelsPerUser: 20_000 });
@@ -80,13 +79,30 @@ describe("hostile clients of channels.v1", () => {
       ['{"subscribe":"a","epoch":"e","offset":1,"last":1}', "invalid_message"],
       [`{"publish":1,"channel":"a","id":"${"i".repeat(129)}"}`, "invalid_message"],
       [`{"publish":1,"channel":"a","id":${"9".repeat(60_000)}}`, "invalid_message"],
+      [`{"publish":1,"channel":"a","id":{"length":1}}`, "invalid_message"],
+      ['{"publish":1,"channel":"a","id":"\\ud800"}', "invalid_message"],
       [`{"publish":9007199254740993,"channel":"a"}`, "unsafe_number"],
+      ['{"publish":'.repeat(5000) + "1" + "}".repeat(5000), "too_deep"],
+      [`{"publish":${nested},"channel":"a","id":"deep"}`, "too_deep"],
+      [`\ufeff{"publish":1,"channel":"a"}`, "invalid_json"],
     ];
     for (const [text, code] of errors) {
       client.webSocket.send(text);
       const { error } = (await client.nextObject()) as { readonly error?: { readonly code: string } };
       assert.equal(error?.code, code, text.slice(0, 100));
     }
+    for (const value of [
+      `"${"\\u0000".repeat(10_000)}"`,
+      `{${Array.from({ length: 5000 }, (_, n) => `"${n}":1`).join()}}`,
+      '{"__proto__":{"toJSON":1},"constructor":{"prototype":1}}',
+      '{"toJSON":"x"}',
+      '"\\ud800"',
+    ]) {
+      const id = value.slice(0, 20);
+      client.webSocket.send(`{"publish":${value},"channel":"a","id":${JSON.stringify(id)}}`);
+      assert.equal((await client.nextObject())["ack"], id);
+    }
+    assert.equal(({} as Record<string, unknown>)["toJSON"], undefined);
     client.webSocket.terminate();
   });
 

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 
 import type { Access, Authorizer } from "../../../../app/src/auth/authorize.ts";
 import { FULL_ACCESS } from "../../../../app/src/auth/authorize.ts";
+import { ClientRates } from "../../../../app/src/connection/clientRates.ts";
+import { defaultSettings } from "../../../../app/src/settings/settings.ts";
 import { connectChannels } from "../../support/channelsClient.ts";
 import { Client, connect } from "../../support/client.ts";
 import { startServer, UNLIMITED } from "../../support/server.ts";
@@ -46,25 +48,33 @@ describe("limits of channels.v1", () => {
     assert.deepEqual(await client.nextObject(), { unsubscribed: "a" });
   });
 
-  it("allow 100 subscribes and unsubscribes at once, and reject more without closing", async () => {
-    const settings = { subscriptionsPerConnection: 4, messagesPerSecond: 1, messageBurst: 3 };
+  it("allow so many subscribes and unsubscribes in 30 seconds, but at least 100", () => {
+    for (const [subscriptionsPerConnection, allowed] of [
+      [4, 100],
+      [256, 256],
+    ] as const) {
+      const rates = new ClientRates({ ...defaultSettings(), subscriptionsPerConnection }, 0);
+      for (let n = 0; n < allowed; n++) assert.ok(rates.takeSubscription(0));
+      assert.ok(!rates.takeSubscription(0));
+      const eachMs = 30_000 / allowed;
+      assert.ok(rates.takeSubscription(eachMs + 1));
+      assert.ok(!rates.takeSubscription(eachMs + 1));
+    }
+  });
+
+  it("reject more subscribes and unsubscribes without closing, and count those as messages", async () => {
+    const settings = { subscriptionsPerConnection: 4, messagesPerSecond: 1, messageBurst: 50 };
     const { url } = await startServer(settings);
     const client = await connectChannels(url);
-    // Without a pause: 0.3 seconds later, another one is allowed.
-    for (let n = 0; n < 50; n++) {
-      client.send({ unsubscribe: "b" });
-      client.send({ unsubscribe: "a" });
-    }
-    client.send({ subscribe: "a" });
-    for (let n = 0; n < 100; n++) assert.ok("unsubscribed" in (await client.nextObject()));
-    // None of them was a message: three of those are left.
-    assert.equal(await client.expectError("a"), "rate_limited");
-    await client.publish("a", 1, "1");
-    client.send({ unsubscribe: "b" });
-    assert.equal(await client.expectError("b"), "rate_limited");
-    client.send({ subscribe: "a" });
+    const COUNT = 150;
+    for (let n = 0; n < COUNT; n++) client.send({ unsubscribe: "a" });
+    let rejected = 0;
+    for (let n = 0; n < COUNT; n++) if ("error" in (await client.nextObject())) rejected += 1;
+    // A slow machine allows some more of them.
+    assert.ok(rejected > 0 && rejected <= COUNT - 100, `${rejected}`);
+    for (let n = 0; n < COUNT; n++) client.send({ unsubscribe: "a" });
     const { code, reason } = await client.closed;
-    assert.deepEqual([code, reason], [1008, "more than 1 messages per second, or 3 at once"]);
+    assert.deepEqual([code, reason], [1008, "more than 1 messages per second, or 50 at once"]);
   });
 
   it("allow a client to subscribe to as many channels at once as it may have", async () => {
@@ -72,8 +82,6 @@ describe("limits of channels.v1", () => {
     const client = await connectChannels(url);
     for (let n = 0; n < 256; n++) client.send({ subscribe: `room.${n}` });
     for (let n = 0; n < 256; n++) assert.equal((await client.nextObject())["subscribed"], `room.${n}`);
-    client.send({ subscribe: "another" });
-    assert.equal(await client.expectError("another"), "rate_limited");
   });
 
   it("do not count subscribes as messages, even if a client has sent as many messages as it may", async () => {

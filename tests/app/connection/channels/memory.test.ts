@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 
-import { clientFrame, connectRaw, upgradeRequest } from "../../support/rawClient.ts";
+import { clientFrame, connectRawSubscriber } from "../../support/rawClient.ts";
 import type { RawClient } from "../../support/rawClient.ts";
 import { memoryInUse } from "../../support/memory.ts";
 import { startServer, UNLIMITED } from "../../support/server.ts";
 import type { TestServer } from "../../support/server.ts";
 import { tearDown } from "../../support/teardown.ts";
 
-const HEADERS = ["Sec-WebSocket-Protocol: channels.v1"];
 const COUNT = 5_000;
 
 /** Subscribes to channels with numbers. It keeps no text of the answers. */
@@ -31,9 +30,8 @@ describe("an idle subscription", () => {
     this.timeout(60_000);
     const settings = { ...UNLIMITED, subscriptionsPerConnection: COUNT, channelsPerUser: COUNT };
     const server = await startServer(settings, { lingerMs: 60_000 });
-    const open = async (): Promise<RawClient> =>
-      connectRaw(server.address.port, upgradeRequest("/wss", HEADERS));
-    const [first, second] = [await open(), await open()];
+    const { port } = server.address;
+    const [first, second] = [await connectRawSubscriber(port), await connectRawSubscriber(port)];
     await subscribeToAll(server, first);
     const before = memoryInUse();
     await subscribeToAll(server, second);
