@@ -55,7 +55,7 @@ async function fillChannels({ backplane, payloadBytes }: Filling): Promise<() =>
     backplane === "valkey"
       ? remoteLog(readers)
       : createMemoryLog({ retentionOf: () => defaultSettings(), maxBytes: CACHE_MIB * MIB });
-  const hub = new Hub({ log, cacheMib: CACHE_MIB, maxChannels: CHANNELS, heartbeatSeconds: 30 });
+  const hub = new Hub({ log, cacheMib: CACHE_MIB, maxChannels: CHANNELS });
   const names = Array.from({ length: CHANNELS }, (_, n) => `channel-${n}`);
   for (const name of names) {
     const cursors: Cursor[] = [];

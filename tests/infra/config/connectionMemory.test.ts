@@ -35,7 +35,6 @@ const ENVIRONMENT = {
   WEBSOCKET_HEARTBEAT_SECONDS: "540",
 };
 
-
 /** Linux reports the memory of another process in a file. */
 const CAN_MEASURE = process.platform === "linux";
 
