@@ -162,7 +162,7 @@ export class FrameLog implements PieceOwner {
   /**
    * Takes a page of the log, and calls the readers that it helps.
    * @param wanted the position that was requested.
-   * @returns the end of the page; `undefined` if it helps none.
+   * @returns the end of the page; `undefined` if it has no message and helps none.
    */
   takePage(wanted: LogPosition, { from, entries }: LogPage): number | undefined {
     const { channel } = this;
@@ -178,7 +178,8 @@ export class FrameLog implements PieceOwner {
     for (const waiter of served) {
       waiter.onPage(page?.contains(waiter.epoch, waiter.next) === true ? page : undefined);
     }
-    return served.length === 0 ? undefined : (page?.end ?? from.next);
+    // The readers of the page may have left meanwhile. That must not delay the others.
+    return page?.end ?? (served.length === 0 ? undefined : from.next);
   }
 
   /** Calls the readers that wait for a page after a failed attempt. @returns whether one of them continues to wait. */

@@ -100,7 +100,7 @@ export interface LogPage {
   /** Position of the first entry. It differs from the requested position if the entries there are no longer retained. */
   readonly from: LogPosition;
   readonly entries: readonly LogEntry[];
-  /** Offset of the entry after the newest one, in the same epoch. */
+  /** Offset of the entry after the newest known one, in the same epoch. */
   readonly end: number;
 }
 

@@ -258,6 +258,24 @@ describe("a reader behind the frames in memory", () => {
     await nextTurn();
     assert.deepEqual([notified, log.reads, cursor.read()], [0, 1, undefined]);
   });
+
+  it("is not delayed by another one that leaves while its page is read", async () => {
+    const log = new ModelLog();
+    log.push(...Array.from({ length: 20 }, (_, n) => large(n)));
+    log.isHolding = true;
+    const hub = hubOn({ log });
+    const [leaving, staying] = await Promise.all([0, 15].map((offset) => joinNotifying(hub, offset)));
+    assert.ok(leaving !== undefined && staying !== undefined);
+    for (const { cursor } of [leaving, staying]) assert.equal(cursor.read(), undefined);
+    await nextTurn();
+    leaving.cursor.close();
+    log.answerReads();
+    await nextTurn();
+    assert.equal(log.reads, 2);
+    log.answerReads();
+    await staying.readable;
+    assert.ok(staying.cursor.read() !== undefined);
+  });
 });
 
 describe("a hub with very many channels", () => {

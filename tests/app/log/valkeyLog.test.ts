@@ -43,6 +43,27 @@ describe("the Valkey log", () => {
     assert.equal((await log.append({ channel, record: "first" })).epoch, reader.epoch);
   });
 
+  it("reads little more than the page of large entries that is requested", async () => {
+    const log = valkey.open();
+    const BYTES = 60_000;
+    const appended = await Promise.all(
+      Array.from({ length: 40 }, () => log.append({ channel, record: "x".repeat(BYTES) })),
+    );
+    const epoch = appended[0]?.epoch ?? "";
+    const reader = await follow(log);
+    await reader.length(appended.length);
+    const sentBytes = async (): Promise<number> =>
+      Number(/^total_net_output_bytes:(\d+)/m.exec(String(await valkey.server.command("INFO", "stats")))?.[1]);
+    const before = await sentBytes();
+    const PAGES = 20;
+    for (let next = 1; next <= PAGES; next++) {
+      const { entries, end } = await log.read(channel, { epoch, next }, 64 * 1024);
+      assert.deepEqual([entries.length, entries[0]?.offset, end], [1, next, 41]);
+    }
+    const perPage = ((await sentBytes()) - before) / PAGES;
+    assert.ok(perPage < 1.5 * BYTES, `${perPage} bytes per page of one entry`);
+  });
+
   it("stores only keys that expire", async () => {
     const log = valkey.open();
     const reader = await follow(log);

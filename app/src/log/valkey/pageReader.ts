@@ -76,19 +76,21 @@ export class PageReader {
     };
   }
 
+  /** Returns the known end of a channel. It is requested only if this task does not follow the channel: it costs an entry. */
   async #endAfter(
-    { partition, key }: ValkeyChannel,
-    { next }: StreamPosition,
+    { partition, key, epoch: newest, followed }: ValkeyChannel,
+    { epoch, next }: StreamPosition,
     { entries, isLast }: StreamPage,
   ): Promise<number | Error> {
     const known = next + entries.length;
     if (isLast) return known;
+    if (followed?.isPlaced === true && epoch === newest) return Math.max(known, followed.next);
     const node = this.#parts.nodes.available(partition);
     const [outcome] = (await node?.send([["xrevrange", key, "+", "-", "COUNT", 1]])) ?? [];
     if (outcome?.kind !== "answered") return outcome?.error ?? new Error("Valkey is away.");
     // The reply of XREVRANGE.
-    const [newest] = outcome.reply as readonly StreamEntry[];
-    return newest === undefined ? known : Math.max(known, parseOffset(newest[0]) + 1);
+    const [entry] = outcome.reply as readonly StreamEntry[];
+    return entry === undefined ? known : Math.max(known, parseOffset(entry[0]) + 1);
   }
 
   /** @returns the position at which the retained entries can be read, or an empty page at the end of the channel. */

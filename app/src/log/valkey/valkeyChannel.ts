@@ -23,6 +23,8 @@ export class ValkeyChannel {
   offset = 0;
   /** Name of the entry at {@link offset}. */
   entryName = "";
+  /** Mean size of the records that this task has last read from the stream, in bytes; 0 if it has read none. */
+  entryBytes = 0;
   /** When this task last used the channel, in whole seconds of `performance.now()`. */
   usedAtSeconds = 0;
   #lease: StorageLease | undefined;

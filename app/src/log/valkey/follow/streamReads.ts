@@ -10,10 +10,16 @@ import type { FollowedChannel } from "./followedChannel.ts";
 import { isCurrent } from "./placements.ts";
 
 /**
- * Number of entries of the first command for a page, and maximum number for the next ones. The first command shows how large
- * the entries are.
+ * Number of entries of the first command for a page: the maximum, and the number while nothing is known about the size of the
+ * entries. Large entries would be read in vain.
  */
-const FIRST_ENTRIES = 32;
+const MAX_FIRST_ENTRIES = 32;
+const UNKNOWN_FIRST_ENTRIES = 4;
+
+/** A page is not filled up with another entry that is at least so large on average: it would probably not fit. */
+const LARGE_ENTRY_BYTES = 1024;
+
+/** Maximum number of entries of the next commands. */
 const MAX_ENTRIES = 1000;
 
 /** An entry of a stream as Valkey replies it. The name identifies what must be stored only once. */
@@ -38,12 +44,17 @@ export interface StreamPage {
  */
 export async function readStream(
   nodes: ValkeyNodes,
-  { partition, key }: ValkeyChannel,
+  channel: ValkeyChannel,
   position: { readonly epoch: number; readonly next: number },
   maxBytes: number,
 ): Promise<StreamPage | Error> {
   const entries: MeasuredEntry[] = [];
-  let [name, bytes, count] = ["", 0, FIRST_ENTRIES];
+  const { partition, key, entryBytes } = channel;
+  let [name, bytes] = ["", 0];
+  let count =
+    entryBytes === 0
+      ? UNKNOWN_FIRST_ENTRIES
+      : Math.max(1, Math.min(MAX_FIRST_ENTRIES, Math.floor(maxBytes / entryBytes)));
   for (;;) {
     const node = nodes.available(partition);
     if (node === undefined) return new Error("Valkey is away.");
@@ -62,10 +73,12 @@ export async function readStream(
       bytes += entry.bytes;
       entries.push(entry);
     }
+    if (entries.length > 0) channel.entryBytes = Math.max(1, Math.round(bytes / entries.length));
     const isLast = stored.length < count;
-    if (isLast || bytes >= maxBytes) return { entries, name, bytes, isLast, continuesAt: 0 };
-    const meanBytes = Math.max(1, bytes / entries.length);
-    count = Math.max(1, Math.min(MAX_ENTRIES, Math.floor((maxBytes - bytes) / meanBytes)));
+    const hasLarge = channel.entryBytes >= LARGE_ENTRY_BYTES;
+    const isFull = bytes + (hasLarge ? channel.entryBytes : 0) >= maxBytes;
+    if (isLast || isFull) return { entries, name, bytes, isLast, continuesAt: 0 };
+    count = Math.max(1, Math.min(MAX_ENTRIES, Math.floor((maxBytes - bytes) / channel.entryBytes)));
   }
 }
 
