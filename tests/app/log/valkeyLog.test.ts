@@ -53,7 +53,9 @@ describe("the Valkey log", () => {
     const reader = await follow(log);
     await reader.length(appended.length);
     const sentBytes = async (): Promise<number> =>
-      Number(/^total_net_output_bytes:(\d+)/m.exec(String(await valkey.server.command("INFO", "stats")))?.[1]);
+      Number(
+        /^total_net_output_bytes:(\d+)/m.exec(String(await valkey.server.command("INFO", "stats")))?.[1],
+      );
     const before = await sentBytes();
     const PAGES = 20;
     for (let next = 1; next <= PAGES; next++) {
