@@ -5,6 +5,8 @@ import { LogRecorder } from "./logRecorder.ts";
 import { useValkey } from "./valkeyFixture.ts";
 
 const CHANNELS = 5000;
+/** Channels that receive messages. The first message of a channel needs a lease. */
+const USED_CHANNELS = 500;
 
 /** One command per partition for subscriptions, and two scripts, with some more for channels that are located twice. */
 const MAX_COMMANDS = 400;
@@ -51,17 +53,16 @@ describe("the Valkey log of a task with many channels", () => {
     assert.ok(followMs <= MAX_FOLLOW_MS, `${followMs} ms`);
   });
 
-  it("reads all channels, also after some were left and others were joined", async () => {
-    await Promise.all(
-      Array.from(recorders.keys(), (name) => publisher.append({ channel: name, record: name })),
-    );
-    for (const [name, recorder] of recorders) {
-      await recorder.length(1);
-      assert.deepEqual(recorder.records, [name]);
+  it("reads them, also after some were left and others were joined", async () => {
+    const names = [...recorders.keys()].slice(0, USED_CHANNELS);
+    const ofName = (name: string): LogRecorder => recorders.get(name) ?? assert.fail(name);
+    await Promise.all(names.map((name) => publisher.append({ channel: name, record: name })));
+    for (const name of names) {
+      await ofName(name).length(1);
+      assert.deepEqual(ofName(name).records, [name]);
     }
-    const names = [...recorders.keys()];
     const [left, kept] = [names.filter((_, n) => n % 2 === 0), names.filter((_, n) => n % 2 === 1)];
-    for (const name of left) recorders.get(name)?.stop();
+    for (const name of left) ofName(name).stop();
     const comers = left.map((name) => [name, new LogRecorder()] as const);
     for (const [name, recorder] of comers) reading.subscribe(`new-${name}`, recorder);
     await Promise.all(comers.map(([, recorder]) => recorder.begun()));
@@ -69,9 +70,9 @@ describe("the Valkey log of a task with many channels", () => {
       ...names.map((name) => publisher.append({ channel: name, record: "2" })),
       ...comers.map(([name]) => publisher.append({ channel: `new-${name}`, record: "1" })),
     ]);
-    for (const name of kept) await recorders.get(name)?.length(2);
+    for (const name of kept) await ofName(name).length(2);
     for (const [, recorder] of comers) await recorder.length(1);
-    for (const name of left) assert.deepEqual(recorders.get(name)?.records, [name]);
+    for (const name of left) assert.deepEqual(ofName(name).records, [name]);
   });
 
   it("exchanges little more than the message with Valkey, however many channels it follows", async () => {

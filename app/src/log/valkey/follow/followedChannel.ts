@@ -25,7 +25,7 @@ export class FollowedChannel {
   isReading = false;
   /** Offset of the next entry for the readers. */
   #next = 0;
-  /** Offset up to which the newest epoch of the channel is known to have entries. */
+  /** See {@link end}. */
   #end = 0;
   /** Bytes that were delivered since the last call of {@link noteTrimmed}. */
   #untrimmedBytes = 0;
@@ -46,6 +46,11 @@ export class FollowedChannel {
 
   get next(): number {
     return this.#next;
+  }
+
+  /** Offset up to which the newest epoch is known to have entries. */
+  get end(): number {
+    return this.#end;
   }
 
   /** Offset up to which this task has read, for the server to trim the channel; 0 if it has read nothing. */

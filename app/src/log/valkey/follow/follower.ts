@@ -62,10 +62,7 @@ export class Follower {
       nodes,
       channels,
       logger,
-      onFound: (followed, end) => {
-        this.#losses.noteFound(followed, end);
-        this.#continue(followed);
-      },
+      onFound: this.#onFound,
       onRefused: this.#onRefused,
     });
     this.#placements = new Placements({
@@ -104,9 +101,7 @@ export class Follower {
       subscriptions: this.#subscriptions,
       onOverdue: (followed) => {
         const { epoch, offset } = followed.channel;
-        followed.noteEnd(epoch, offset + 1);
-        this.#losses.noteFound(followed, offset + 1);
-        this.#continue(followed);
+        this.#onFound(followed, epoch, offset + 1);
       },
       onLost: (partitions) => {
         this.#loss.note(`in ${partitions} partitions`);
@@ -240,6 +235,14 @@ export class Follower {
     }
     if (followed.hasJoining) this.#continue(followed);
   }
+
+  /** Notes entries before `end` that no message has brought so far. */
+  readonly #onFound = (followed: FollowedChannel, epoch: number, end: number): void => {
+    // Otherwise their message has arrived, and they are being read.
+    const isNew = epoch !== followed.channel.epoch || end > followed.end;
+    if (followed.noteEnd(epoch, end) && isNew) this.#losses.noteFound(followed, end);
+    this.#continue(followed);
+  };
 
   readonly #onRefused = (followed: FollowedChannel, error: Error): void => {
     this.#parts.channels.refusal.note(error);

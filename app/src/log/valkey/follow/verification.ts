@@ -19,8 +19,8 @@ const MAX_OPEN_CHANNELS = 50;
 export interface VerificationParts {
   readonly nodes: ValkeyNodes;
   readonly channels: ValkeyChannels;
-  /** Called if a channel has entries after its position: at least those before `end`, which is noted. */
-  readonly onFound: (followed: FollowedChannel, end: number) => void;
+  /** Called if a channel has entries after the position with which the server was asked: at least those before `end`. */
+  readonly onFound: (followed: FollowedChannel, epoch: number, end: number) => void;
   /** Called if the server refuses to read a single channel. */
   readonly onRefused: (followed: FollowedChannel, error: Error) => void;
   readonly logger: Logger;
@@ -117,11 +117,7 @@ export class Verification {
       const name = parseStreamKey(Buffer.from(key))?.name ?? "";
       const followed = channels.find(partition, name)?.followed;
       if (followed === undefined || entry === undefined) continue;
-      const [epoch, end] = [parseEpoch(entry[0]), parseOffset(entry[0]) + 1];
-      // Its message can have arrived before this reply.
-      if (epoch === followed.channel.epoch && followed.isPlaced && end <= followed.next) continue;
-      followed.noteEnd(epoch, end);
-      onFound(followed, end);
+      onFound(followed, parseEpoch(entry[0]), parseOffset(entry[0]) + 1);
     }
   }
 
