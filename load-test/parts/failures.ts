@@ -125,8 +125,8 @@ const EXPLAINED_STATUS: Readonly<Record<string, string>> = {
 
 const EXPLAINED_ERROR: Readonly<Record<string, string>> = {
   too_many_subscriptions: "too many --subscriptions for subscriptionsPerConnection",
-  // The server accepts as many subscribes at once as a connection may have subscriptions.
-  rate_limited: "too many --subscriptions for subscriptionsPerConnection",
+  // These settings limit the subscribes within 30 seconds, too.
+  rate_limited: "too many --subscriptions for subscriptionsPerConnection, or --channels for channelsPerUser",
   too_many_channels: "too many --channels for channelsPerUser, or for maxChannels of a task",
   unavailable: "the server could not read or store in time",
   forbidden: "the token does not grant the channel",
