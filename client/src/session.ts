@@ -112,11 +112,12 @@ export class Session implements LinkEvents {
   onGreeting(link: Link, greeting: Opened): void {
     const { expiresIn = Infinity } = greeting;
     this.#expiresAt = this.#linkOptions.clock.now() + expiresIn * 1000;
+    // Before the publishes, so that the application receives them if it has joined their channels.
+    link.subscribe();
     if (link === this.#link) {
       this.#refusals.onGreeting();
       this.#activate(link);
     }
-    link.subscribe();
     this.#state = "open";
     this.events.emit("open", greeting);
     this.onSettle(link);

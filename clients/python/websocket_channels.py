@@ -282,10 +282,12 @@ class Connection:
         """Subscribes to a channel. Returns at once; if the server rejects it, the iterator raises the `ClientError`.
 
         It begins with the next message, with up to ``last`` (1 to 1000) retained ones, or ``after`` an epoch and offset.
+        Raises ValueError if the connection has this channel, and neither has it failed nor has `Channel.leave` returned.
         """
         if self._error is not None:
             raise self._error
-        if name in self._channels:
+        former = self._channels.get(name)
+        if former is not None and (former.error is None or former.state != "none"):
             raise ValueError(f"`{name}`: this connection has the channel already. Fix: `await channel.leave()`")
         channel = self._channels[name] = Channel(self, name, last, after)
         self._request(channel)

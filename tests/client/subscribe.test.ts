@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 
 import { join, open, openGreeted, openSubscribed, retry } from "./support/connection.ts";
 import { ROOM, startServer } from "./support/scriptedServer.ts";
+import type { ClientFrame } from "./support/scriptedServer.ts";
 import { tearDown } from "../app/support/teardown.ts";
 
 describe("a client's subscriptions", () => {
@@ -51,6 +52,28 @@ describe("a client's subscriptions", () => {
     assert.deepEqual(await read(2), ["at e 2", "e 3"]);
     assert.deepEqual(await late.read(2), ["at e 2", "e 3"]);
     assert.deepEqual(await other.read(1), ["at f 9"]);
+  });
+
+  it("are requested before the publishes, so that the application receives what it publishes", async () => {
+    const server = await startServer();
+    const opened = open(server.url);
+    void opened.connection.publish("other", "early");
+    void join(opened.connection).channel.publish("second");
+    for (const position of [{}, { epoch: "e", offset: 3 }]) {
+      const accepted = await server.accept();
+      const frames: ClientFrame[] = [];
+      accepted.onFrame((frame) => frames.push(frame));
+      accepted.greet();
+      await accepted.nextPublishes(2);
+      const [subscribe, ...publishes] = frames;
+      assert.deepEqual(subscribe, { subscribe: ROOM, ...position });
+      assert.deepEqual(
+        publishes.map((frame) => "publish" in frame && frame.publish),
+        ["early", "second"],
+      );
+      accepted.subscribed("e", 3).terminate();
+      await retry(opened);
+    }
   });
 
   it("are shared by all channels of a name, which leave one by one", async () => {

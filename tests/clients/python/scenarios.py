@@ -142,7 +142,14 @@ async def rejected(url: str, token: str) -> None:
         channel = connection.channel("room.7")
         await fails("unsafe_number", channel.publish(2**60))
         await fails("forbidden", connection.publish("hall", 1))
-        await fails("forbidden", anext(connection.channel("hall")))
+        # A channel that has failed can be requested again, and another one only after `leave`.
+        for _ in range(2):
+            await fails("forbidden", anext(connection.channel("hall")))
+        try:
+            connection.channel("room.7")
+            raise AssertionError("room.7 was subscribed twice")
+        except ValueError:
+            pass
         await fails("invalid_channel", anext(connection.channel("two words")))
         await fails("invalid_channel", connection.publish("..", 1))
         deep: list = []
