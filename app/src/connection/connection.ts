@@ -61,7 +61,8 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
 
   abstract get dialect(): Dialect;
 
-  abstract onMessage(text: string | undefined): void;
+  /** @param text `undefined` if a binary message is not UTF-8. */
+  protected abstract onRequest(text: string | undefined): void;
 
   /** Writes the answers and what the client can read, as far as the socket accepts it. Then {@link leaveIfDone}. */
   protected abstract deliver(): void;
@@ -77,7 +78,7 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
 
   /**
    * Accepts the upgrade, sends the greeting, and begins to deliver and to read.
-   * @param response the response to the upgrade request. The greeting and the first frames are one write with it.
+   * @param response the response to the upgrade request. The greeting is one write with it.
    * @param head bytes that arrived with the upgrade request.
    */
   protected begin(response: string, head: Buffer): void {
@@ -86,9 +87,7 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
     this.#beatGroup = this.context.heartbeats.add(this);
     this.#scheduleExpiry();
     this.webSocket.start(head);
-    this.deliver();
     this.webSocket.uncork();
-    // The write has at most one slice, so that the memory of each slice is counted.
     this.deliver();
   }
 
@@ -140,6 +139,12 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
     this.resumeIfCaughtUp();
   }
 
+  onMessage(text: string | undefined): void {
+    this.context.metrics.counts.received += 1;
+    this.onRequest(text);
+    this.#pauseIfBehind();
+  }
+
   onFrame(_opcode: number, messages: number, bytes: number): boolean {
     return this.charge(messages, bytes);
   }
@@ -178,7 +183,7 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
   /**
    * Publishes a message.
    * @param settle called once with the result, before or after the return.
-   * @returns whether there is a result already. Otherwise call {@link pauseIfBehind}.
+   * @returns whether there is a result already.
    */
   protected publish(publish: Publish, settle: (result: PublishResult) => void): boolean {
     if (this.#leaving !== undefined) {
@@ -193,11 +198,10 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
     });
   }
 
-  /** Counts a publish that begins later, by {@link publishHeld}. */
-  protected hold(publish: Publish): void {
+  /** Counts a publish that begins later, by {@link publishHeld}. Returns why it must not be held; `undefined` if it is. */
+  protected hold(publish: Publish): ErrorBody | undefined {
     this.#publishes ??= new Publishes(this.context);
-    this.#publishes.hold(publish);
-    this.pauseIfBehind();
+    return this.#publishes.hold(publish);
   }
 
   protected publishHeld(publish: Publish, settle: (result: PublishResult) => void): void {
@@ -216,7 +220,6 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
     this.#answers ??= new Answers(this.webSocket, this.context.untaken);
     this.#answers.add(message);
     this.schedule();
-    this.pauseIfBehind();
   }
 
   /** Returns the frames of all answers. The caller writes them. */
@@ -244,8 +247,8 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
   }
 
   /** Stops reading from a client that has too much pending, or does not read its answers. */
-  protected pauseIfBehind(): void {
-    if (this.#isPaused) return;
+  #pauseIfBehind(): void {
+    if (this.#isPaused || !this.webSocket.open) return;
     if (this.#pending < MAX_UNANSWERED && this.#publishingBytes < MAX_UNANSWERED_BYTES) return;
     this.#isPaused = true;
     this.webSocket.pause();

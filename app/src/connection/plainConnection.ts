@@ -48,17 +48,14 @@ export class PlainConnection extends Connection implements Listener {
     this.deliver();
   }
 
-  onMessage(text: string | undefined): void {
-    const { settings, metrics } = this.context;
-    metrics.counts.received += 1;
-    const message = parsePlain(text, settings.maxPayloadBytes);
+  protected onRequest(text: string | undefined): void {
+    const message = parsePlain(text, this.context.settings.maxPayloadBytes);
     if (message.kind === "invalid") this.#refuse(message.error);
     else if (!this.#rights.canPublish) this.#refuse(FORBIDDEN);
     else {
-      const isSettled = this.publish({ channel: this.#channel, json: message.json }, (result) => {
+      this.publish({ channel: this.#channel, json: message.json }, (result) => {
         if (isError(result)) this.#refuse(result);
       });
-      if (!isSettled) this.pauseIfBehind();
     }
   }
 

@@ -62,8 +62,8 @@ export class Publishes {
     user: User,
     settle: (result: PublishResult) => void,
   ): boolean {
-    const { hub, limits, unanswered, logger } = this.#context;
-    if (unanswered.bytes > limits.maxUnansweredBytes) {
+    const { hub, logger } = this.#context;
+    if (this.#isOverloaded) {
       settle(OVERLOADED);
       return true;
     }
@@ -89,13 +89,23 @@ export class Publishes {
     return false;
   }
 
-  /** Counts a publish that begins later. {@link release} must be called before. */
-  hold({ json }: Publish): void {
+  /**
+   * Counts a publish that begins later. {@link release} must be called before.
+   * @returns why it must not be held; `undefined` if it is.
+   */
+  hold({ json }: Publish): ErrorBody | undefined {
+    if (this.#isOverloaded) return OVERLOADED;
     this.#add(1, json.length);
+    return undefined;
   }
 
   release({ json }: Publish): void {
     this.#add(-1, -json.length);
+  }
+
+  get #isOverloaded(): boolean {
+    const { limits, unanswered } = this.#context;
+    return unanswered.bytes > limits.maxUnansweredBytes;
   }
 
   #add(publishes: number, bytes: number): void {

@@ -54,9 +54,8 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     return this.charge(isMessage ? 0 : messages, bytes);
   }
 
-  onMessage(text: string | undefined): void {
+  protected onRequest(text: string | undefined): void {
     const { settings, metrics } = this.context;
-    metrics.counts.received += 1;
     const message = parseChannels(text, settings.maxPayloadBytes);
     const { kind } = message;
     const isInBudget =
@@ -150,8 +149,9 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     }
     const joining = this.#subscriptions.get(publish.channel)?.joining;
     if (joining !== undefined) {
-      joining.publishes.push({ publish, slot: this.#order.begin(channel) });
-      this.hold(publish);
+      const refusal = this.hold(publish);
+      if (refusal === undefined) joining.publishes.push({ publish, slot: this.#order.begin(channel) });
+      else this.#order.answer(channel, ...this.#answersTo(publish, refusal));
       return;
     }
     let slot: Slot | undefined;
@@ -160,9 +160,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
       if (slot === undefined) this.#order.answer(channel, ...messages);
       else this.#order.settle(slot, ...messages);
     });
-    if (isSettled) return;
-    slot = this.#order.begin(channel);
-    this.pauseIfBehind();
+    if (!isSettled) slot = this.#order.begin(channel);
   }
 
   /** Begins the publishes that have waited for a join. */
@@ -206,7 +204,6 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
         );
       },
     );
-    this.pauseIfBehind();
   }
 
   /** Why a subscription cannot begin. Otherwise the user has entered the channel. */
