@@ -31,8 +31,7 @@ export interface MessageLog {
   /**
    * Reads a page of the retained entries: from a position on, at least one entry if there is one, else at most `maxBytes` of
    * records. If the epoch is not the channel's current one, or entries at the position were dropped, the page begins at the
-   * oldest retained position of the current epoch. At the end and beyond it, the page is empty, and both of its positions are
-   * the end.
+   * oldest retained position of the current epoch. At the end and beyond it, the page is empty, and its position is the end.
    * @throws by rejection, if the store does not answer in a bounded time.
    */
   read(channel: string, from: LogPosition, maxBytes: number): Promise<LogPage>;
@@ -100,8 +99,6 @@ export interface LogPage {
   /** Position of the first entry. It differs from the requested position if the entries there are no longer retained. */
   readonly from: LogPosition;
   readonly entries: readonly LogEntry[];
-  /** Offset of the entry after the newest known one, in the same epoch. */
-  readonly end: number;
 }
 
 /**

@@ -128,6 +128,6 @@ export class ModelLog implements MessageLog {
       if (entries.length > 0 && bytes > maxBytes) break;
       entries.push({ offset, record });
     }
-    return { from: { epoch: this.epoch, next: from }, entries, end: this.#next };
+    return { from: { epoch: this.epoch, next: from }, entries };
   }
 }

@@ -74,12 +74,12 @@ class RetainedFollower implements LogReader {
   async #readPages(epoch: string): Promise<void> {
     const isCurrent = (): boolean => this.#isReading && this.#epoch === epoch && !this.#isStopped;
     while (isCurrent()) {
-      const { from, entries, end } = await this.#log
+      const { from, entries } = await this.#log
         .read(this.#channel, { epoch, next: this.#next }, PAGE_BYTES)
-        .catch(() => ({ from: undefined, entries: [], end: 0 }));
+        .catch(() => ({ from: undefined, entries: [] }));
       if (!isCurrent()) return;
       if (from?.epoch === epoch) {
-        if (from.next !== this.#next) this.#reader.started(from, Math.max(end, this.#end));
+        if (from.next !== this.#next) this.#reader.started(from, this.#end);
         this.#next = from.next + entries.length;
         if (entries.length > 0) this.#reader.entries(entries);
         if (this.#next >= this.#end) this.#isReading = false;

@@ -59,8 +59,8 @@ describe("the Valkey log", () => {
     const before = await sentBytes();
     const PAGES = 20;
     for (let next = 1; next <= PAGES; next++) {
-      const { entries, end } = await log.read(channel, { epoch, next }, 64 * 1024);
-      assert.deepEqual([entries.length, entries[0]?.offset, end], [1, next, 41]);
+      const { entries } = await log.read(channel, { epoch, next }, 64 * 1024);
+      assert.deepEqual([entries.length, entries[0]?.offset], [1, next]);
     }
     const perPage = ((await sentBytes()) - before) / PAGES;
     assert.ok(perPage < 1.5 * BYTES, `${perPage} bytes per page of one entry`);

@@ -132,6 +132,6 @@ export class ManualReader {
       if (entries.length > 0 && bytes > maxBytes) break;
       entries.push(entry);
     }
-    return { from: { epoch: first.epoch, next: from }, entries, end };
+    return { from: { epoch: first.epoch, next: from }, entries };
   }
 }

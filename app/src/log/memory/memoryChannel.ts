@@ -101,7 +101,7 @@ export class MemoryChannel extends Aged implements BlockOwner {
       left = block.readInto(entries, from, left);
       if (left <= 0) break;
     }
-    return { from: { epoch: this.#epoch, next: from }, entries, end: this.#end };
+    return { from: { epoch: this.#epoch, next: from }, entries };
   }
 
   addReader(reader: LogReader): void {

@@ -4,9 +4,7 @@ import type { LogEntry, LogPage, LogPosition } from "../log.ts";
 import type { ValkeyNodes } from "./connection/valkeyNodes.ts";
 import type { ChannelLocator } from "./follow/channelLocator.ts";
 import { readStream } from "./follow/streamReads.ts";
-import type { StreamEntry, StreamPage } from "./follow/streamReads.ts";
 import type { MeasuredEntry } from "./publishedMessage.ts";
-import { parseOffset } from "./valkeyChannel.ts";
 import type { ValkeyChannel } from "./valkeyChannel.ts";
 
 /** Delay before a failed request is repeated, in milliseconds. */
@@ -67,30 +65,10 @@ export class PageReader {
     const page = await readStream(this.#parts.nodes, channel, position, maxBytes);
     if (page instanceof Error) return page;
     if (page.entries.length === 0) return undefined;
-    const end = await this.#endAfter(channel, position, page);
-    if (end instanceof Error) return end;
     return {
       from: { epoch: String(position.epoch), next: position.next },
       entries: entriesWithin(page.entries, maxBytes),
-      end,
     };
-  }
-
-  /** Returns the known end of a channel. It is requested only if this task does not follow the channel: it costs an entry. */
-  async #endAfter(
-    { partition, key, epoch: newest, followed }: ValkeyChannel,
-    { epoch, next }: StreamPosition,
-    { entries, isLast }: StreamPage,
-  ): Promise<number | Error> {
-    const known = next + entries.length;
-    if (isLast) return known;
-    if (followed?.isPlaced === true && epoch === newest) return Math.max(known, followed.next);
-    const node = this.#parts.nodes.available(partition);
-    const [outcome] = (await node?.send([["xrevrange", key, "+", "-", "COUNT", 1]])) ?? [];
-    if (outcome?.kind !== "answered") return outcome?.error ?? new Error("Valkey is away.");
-    // The reply of XREVRANGE.
-    const [entry] = outcome.reply as readonly StreamEntry[];
-    return entry === undefined ? known : Math.max(known, parseOffset(entry[0]) + 1);
   }
 
   /** @returns the position at which the retained entries can be read, or an empty page at the end of the channel. */
@@ -103,7 +81,7 @@ export class PageReader {
     const { epoch, first, end } = located;
     const next = position?.epoch === epoch ? Math.max(first, position.next) : first;
     if (next < end) return { epoch, next };
-    return { from: { epoch: String(epoch), next: end }, entries: [], end };
+    return { from: { epoch: String(epoch), next: end }, entries: [] };
   }
 }
 

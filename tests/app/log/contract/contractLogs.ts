@@ -123,7 +123,7 @@ export class ContractLogs {
       if (page.from.next !== (entries.at(-1)?.offset ?? 0) + 1) entries.length = 0;
       entries.push(...page.entries);
       const next = page.from.next + page.entries.length;
-      if (next >= page.end) {
+      if (page.entries.length === 0) {
         const from = next - entries.length;
         checkOffsets(entries, from);
         return { epoch, from, end: next, records: entries.map(({ record }) => record) };

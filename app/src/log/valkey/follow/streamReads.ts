@@ -32,8 +32,6 @@ export interface StreamPage {
   /** Name of the last entry. */
   readonly name: string;
   readonly bytes: number;
-  /** Whether no entry follows. */
-  readonly isLast: boolean;
   /** Offset of an entry that follows after missing ones; 0 if there is none. */
   readonly continuesAt: number;
 }
@@ -66,7 +64,7 @@ export async function readStream(
     for (const [id, [entryName, record]] of stored) {
       const offset = position.next + entries.length;
       if (id !== entryId(position.epoch, offset)) {
-        return { entries, name, bytes, isLast: false, continuesAt: parseOffset(id) };
+        return { entries, name, bytes, continuesAt: parseOffset(id) };
       }
       const entry = { offset, record, bytes: Buffer.byteLength(record) };
       name = entryName;
@@ -74,10 +72,9 @@ export async function readStream(
       entries.push(entry);
     }
     if (entries.length > 0) channel.entryBytes = Math.max(1, Math.round(bytes / entries.length));
-    const isLast = stored.length < count;
     const hasLarge = channel.entryBytes >= LARGE_ENTRY_BYTES;
     const isFull = bytes + (hasLarge ? channel.entryBytes : 0) >= maxBytes;
-    if (isLast || isFull) return { entries, name, bytes, isLast, continuesAt: 0 };
+    if (stored.length < count || isFull) return { entries, name, bytes, continuesAt: 0 };
     count = Math.max(1, Math.min(MAX_ENTRIES, Math.floor((maxBytes - bytes) / channel.entryBytes)));
   }
 }
