@@ -21,6 +21,7 @@ export interface SubscriberConnectionOptions extends ValkeyConnectionOptions {
 export class SubscriberConnection {
   readonly #connected: ConnectedClient;
   readonly #replacement: RecurringProblem;
+  /** Whether {@link ping} waits for its reply. */
   #isPinging = false;
 
   constructor(options: SubscriberConnectionOptions) {
@@ -64,8 +65,14 @@ export class SubscriberConnection {
 
   /** Verifies that the server replies. Replaces the connection if it has not replied to the last call. */
   ping(): void {
-    if (this.#isPinging) this.replace("the server does not reply");
-    else void this.confirm();
+    if (this.#isPinging) {
+      this.replace("the server does not reply");
+      return;
+    }
+    this.#isPinging = true;
+    void this.confirm().then(() => {
+      this.#isPinging = false;
+    });
   }
 
   /**
@@ -74,10 +81,8 @@ export class SubscriberConnection {
    */
   async confirm(): Promise<boolean> {
     if (!this.isReady) return false;
-    this.#isPinging = true;
     try {
       const reply: unknown = await this.#connected.client.ping(PING);
-      this.#isPinging = false;
       // With subscriptions, the reply is a list with the word "pong".
       if (String(Array.isArray(reply) ? reply[1] : reply) === PING) return true;
       this.replace("the server has cancelled a subscription");

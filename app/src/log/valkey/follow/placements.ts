@@ -7,7 +7,7 @@ import type { LocatedChannel } from "../valkeyChannels.ts";
 const RETRY_MS = 100;
 
 export interface PlacementsParts {
-  readonly locator: ChannelLocator;
+  readonly locator: Pick<ChannelLocator, "locate">;
   /** @param continuesAt the greatest value of the requests. */
   readonly onLocated: (followed: FollowedChannel, located: LocatedChannel, continuesAt: number) => void;
 }
@@ -23,6 +23,7 @@ export class Placements {
   #failed: (readonly [followed: FollowedChannel, continuesAt: number])[] = [];
   #immediate: NodeJS.Immediate | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(parts: PlacementsParts) {
     this.#parts = parts;
@@ -30,6 +31,7 @@ export class Placements {
 
   /** @param continuesAt offset at which the entries continue after missing ones, if that is known. */
   request(followed: FollowedChannel, continuesAt = 0): void {
+    if (this.#isClosed) return;
     const { partition } = followed.channel;
     let waiting = this.#waiting.get(partition);
     if (waiting === undefined) {
@@ -41,6 +43,7 @@ export class Placements {
   }
 
   close(): void {
+    this.#isClosed = true;
     clearImmediate(this.#immediate);
     clearTimeout(this.#retryTimer);
     this.#waiting.clear();
@@ -86,6 +89,7 @@ export class Placements {
   }
 
   #retryLater(followed: FollowedChannel, continuesAt: number): void {
+    if (this.#isClosed) return;
     this.#failed.push([followed, continuesAt]);
     this.#retryTimer ??= setTimeout(() => {
       this.#retryTimer = undefined;

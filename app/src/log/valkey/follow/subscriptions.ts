@@ -1,3 +1,4 @@
+import { streamKey } from "../connection/partitions.ts";
 import type { ValkeyNode } from "../connection/valkeyNode.ts";
 import type { ValkeyNodes } from "../connection/valkeyNodes.ts";
 import type { ValkeyChannels } from "../valkeyChannels.ts";
@@ -69,7 +70,7 @@ export class Subscriptions {
       for (const name of names) {
         const channel = channels.find(partition, name);
         if (channel?.followed !== undefined) followed.push(channel.followed);
-        else if (channel !== undefined) leftKeys.push(channel.key);
+        else leftKeys.push(streamKey(partition, name));
       }
       for (const keys of batches(leftKeys, MAX_COMMAND_CHANNELS)) node.subscriber.unsubscribe(keys);
       this.#subscribe(node, partition, followed);
