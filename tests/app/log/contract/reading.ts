@@ -52,11 +52,7 @@ export function describeReading(logs: ContractLogs): void {
       for (const other of ["", "0", "9".repeat(100), "-", "+", "no epoch\r\n\u0000 €", `${epoch}0`]) {
         for (const next of [1, 2, 3, Number.MAX_SAFE_INTEGER]) {
           const page = await log.read({ epoch: other, next });
-          assert.deepEqual(
-            [page.from, recordsOf(page)],
-            [{ epoch, next: 1 }, ["1", "2"]],
-            other,
-          );
+          assert.deepEqual([page.from, recordsOf(page)], [{ epoch, next: 1 }, ["1", "2"]], other);
         }
       }
     });
