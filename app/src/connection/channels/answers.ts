@@ -19,19 +19,19 @@ export const ALREADY_SUBSCRIBED: ErrorBody = {
 };
 export const TOO_MANY_SUBSCRIPTIONS: ErrorBody = {
   code: "too_many_subscriptions",
-  message: "The connection has the maximum number of subscriptions.",
+  message: "The connection has the maximum number of subscriptions (subscriptionsPerConnection).",
 };
 export const USER_LIMITS: Readonly<Record<ReaderLimit, ErrorBody>> = {
-  channels: { code: "too_many_channels", message: "One user has too many channels." },
+  channels: { code: "too_many_channels", message: "The user has the maximum number of channels (channelsPerUser)." },
   entries: {
     code: "rate_limited",
-    message: "One user subscribes to other channels too often; subscribe again later.",
+    message: "The user subscribes to other channels too often (channelsPerUser); subscribe again later.",
   },
   readers: { code: "too_many_channels", message: "One user has too many subscriptions." },
 };
 export const TOO_MANY_CHANNELS_OF_TASK: ErrorBody = {
   code: "too_many_channels",
-  message: "The server has too many channels; subscribe again later.",
+  message: "The server has the maximum number of channels or subscriptions; subscribe again later.",
 };
 export const RATE_LIMITED: ErrorBody = {
   code: "rate_limited",
