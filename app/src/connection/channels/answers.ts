@@ -22,7 +22,10 @@ export const TOO_MANY_SUBSCRIPTIONS: ErrorBody = {
   message: "The connection has the maximum number of subscriptions (subscriptionsPerConnection).",
 };
 export const USER_LIMITS: Readonly<Record<ReaderLimit, ErrorBody>> = {
-  channels: { code: "too_many_channels", message: "The user has the maximum number of channels (channelsPerUser)." },
+  channels: {
+    code: "too_many_channels",
+    message: "The user has the maximum number of channels (channelsPerUser).",
+  },
   entries: {
     code: "rate_limited",
     message: "The user subscribes to other channels too often (channelsPerUser); subscribe again later.",
