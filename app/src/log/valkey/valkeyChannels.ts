@@ -19,6 +19,12 @@ import { ValkeyChannel } from "./valkeyChannel.ts";
 /** Share of a user's share of the budget. Above it, the task reads the sums of the user in all partitions. */
 const WATCHED_USER_SHARE = 1 / 8;
 
+/**
+ * Number of channels of a partition that this task does not read and whose state it keeps for their retention time. Clients can
+ * publish to any number of channels.
+ */
+const MAX_UNREAD = 1024;
+
 /** The position of a channel in Valkey. */
 export interface LocatedChannel {
   readonly epoch: number;
@@ -43,6 +49,8 @@ export interface ValkeyChannelsParts {
   readonly task: string;
   /** Maximum memory of all channels together, in bytes; 0 for no limit. */
   readonly budgetBytes: number;
+  /** Maximum time until an append or any other command has a result, in seconds. */
+  readonly timeoutSeconds: number;
   readonly nodes: ValkeyNodes;
   /** Called if a channel is opened in another epoch than that of its readers. */
   readonly onOpened: (channel: ValkeyChannel, located: LocatedChannel) => void;
@@ -91,14 +99,24 @@ export class ValkeyChannels {
     return this.#channels[partition]?.values() ?? [];
   }
 
-  /** Drops the state of channels that this task neither reads nor has used for their retention time. */
+  /**
+   * Drops the state of channels that this task neither reads nor has used for their retention time, and of those that were
+   * used first if there are too many. A channel with a command under way is kept.
+   */
   forgetUnused(partition: number): void {
     const now = performance.now() / 1000;
+    const usedBefore = (seconds: number, { usedAtSeconds }: ValkeyChannel): boolean =>
+      usedAtSeconds + 1 + seconds < now;
+    const unread: ValkeyChannel[] = [];
     for (const channel of this.of(partition)) {
-      const { followed, usedAtSeconds, retention, name } = channel;
-      if (followed === undefined && usedAtSeconds + 1 + retention.retainedSeconds < now) {
-        this.#channels[partition]?.delete(name);
-      }
+      if (channel.followed !== undefined) continue;
+      if (usedBefore(channel.retention.retainedSeconds, channel)) this.#drop(channel);
+      else unread.push(channel);
+    }
+    if (unread.length <= MAX_UNREAD) return;
+    unread.sort((one, other) => one.usedAtSeconds - other.usedAtSeconds);
+    for (const channel of unread.slice(0, -MAX_UNREAD)) {
+      if (usedBefore(this.#parts.timeoutSeconds, channel)) this.#drop(channel);
     }
   }
 
@@ -122,6 +140,10 @@ export class ValkeyChannels {
   refreshSums(): void {
     if (this.#parts.budgetBytes === 0 || !this.#sums.all.takeReadingDue()) return;
     this.#readSums(this.#sums.all, storageKey);
+  }
+
+  #drop({ partition, name }: ValkeyChannel): void {
+    this.#channels[partition]?.delete(name);
   }
 
   #opened(

@@ -93,6 +93,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     retentionOf,
     task,
     budgetBytes: (options.valkeyBudgetMib ?? 0) * MIB,
+    timeoutSeconds,
     nodes,
     onOpened: (channel, located) => {
       follower.noteOpened(channel, located);
