@@ -10,6 +10,7 @@ import { PendingJoins } from "./connection/channels/pendingJoins.ts";
 import type { ConnectionContext } from "./connection/connectionContext.ts";
 import { Heartbeats } from "./connection/heartbeats.ts";
 import { HeldBytes } from "./connection/heldBytes.ts";
+import { ReadTurns } from "./connection/readTurns.ts";
 import { UntakenBytes } from "./connection/untakenBytes.ts";
 import { deriveWireLimits } from "./connection/wireLimits.ts";
 import type { WireLimits } from "./connection/wireLimits.ts";
@@ -73,6 +74,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     settings,
     limits,
     held,
+    reads: new ReadTurns(),
     untaken: new UntakenBytes(limits),
     unanswered: { bytes: 0 },
     heartbeats,

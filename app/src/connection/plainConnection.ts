@@ -45,7 +45,7 @@ export class PlainConnection extends Connection implements Listener {
   }
 
   onReadable(): void {
-    this.deliver();
+    this.schedule();
   }
 
   protected onRequest(text: string | undefined): void {

@@ -4,6 +4,10 @@ export interface Writer {
   write(): void;
 }
 
+/** Maximum time of the writes of one turn, in milliseconds, and the number of connections after which it is measured. */
+const MAX_TURN_MS = 10;
+const WRITERS_PER_CHECK = 16;
+
 /**
  * The connections of a task that have something to write. Each writes once, after everything that happens in the same callback of
  * the event loop, so that all its answers and channels are one write. One queue for all: no connection needs a closure.
@@ -25,12 +29,29 @@ export class WriteTurns {
   readonly #write = (): void => {
     const writers = this.#writers;
     this.#writers = [];
-    for (const writer of writers) writer.write();
+    this.#run(writers);
   };
 
   readonly #continue = (): void => {
     const writers = this.#continuing;
     this.#continuing = [];
-    for (const writer of writers) writer.write();
+    this.#run(writers);
   };
+
+  /** Lets connections write. The rest continues in the next turn if it takes too long: clients also wait to be read. */
+  #run(writers: readonly Writer[]): void {
+    const until = writers.length > WRITERS_PER_CHECK ? performance.now() + MAX_TURN_MS : Infinity;
+    for (let index = 0; index < writers.length; index++) {
+      if (index % WRITERS_PER_CHECK === 0 && until !== Infinity && performance.now() > until) {
+        this.#continueWith(writers.slice(index));
+        return;
+      }
+      writers[index]?.write();
+    }
+  }
+
+  #continueWith(writers: readonly Writer[]): void {
+    if (this.#continuing.length === 0) setImmediate(this.#continue);
+    this.#continuing = [...writers, ...this.#continuing];
+  }
 }

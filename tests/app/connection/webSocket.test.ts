@@ -12,6 +12,7 @@ import fc from "fast-check";
 import { WebSocketServer } from "ws";
 
 import { HeldBytes } from "../../../app/src/connection/heldBytes.ts";
+import { ReadTurns } from "../../../app/src/connection/readTurns.ts";
 import { UntakenBytes } from "../../../app/src/connection/untakenBytes.ts";
 import { ServerWebSocket } from "../../../app/src/connection/webSocket/webSocket.ts";
 import type { TaskMemory } from "../../../app/src/connection/webSocket/webSocket.ts";
@@ -276,5 +277,5 @@ describe("a failed connection", () => {
 });
 
 function taskMemory(): TaskMemory {
-  return { held: new HeldBytes(WIRE_LIMITS), untaken: new UntakenBytes(WIRE_LIMITS) };
+  return { held: new HeldBytes(WIRE_LIMITS), reads: new ReadTurns(), untaken: new UntakenBytes(WIRE_LIMITS) };
 }

@@ -7,10 +7,11 @@ import type { Socket } from "node:net";
 import { FrameReader } from "./frameReader.ts";
 import type { FrameHandler } from "./frameReader.ts";
 import type { HeldBytes, Holder } from "../heldBytes.ts";
+import { workOf } from "../readTurns.ts";
+import type { ReadTurns } from "../readTurns.ts";
 import { receiveByLibrary } from "./libraryReceiver.ts";
 
-/** Share of one socket in a turn. The rest waits for the next turn. */
-const MAX_FRAMES_PER_TURN = 64;
+/** Maximum bytes of one socket in a turn. The rest waits for the next turn. */
 const MAX_BYTES_PER_TURN = 64 * 1024;
 
 /** Bytes that a socket may have read already when it is paused. */
@@ -26,10 +27,16 @@ export interface SocketHandler extends FrameHandler, Holder {
   onMalformedFrame(closeCode: number, reason: string): void;
 }
 
+/** What the sockets of a task share. */
+export interface SharedReading {
+  readonly held: HeldBytes;
+  readonly reads: ReadTurns;
+}
+
 export class SocketReader extends FrameReader {
   readonly #socket: Socket;
   readonly #handler: SocketHandler;
-  readonly #held: HeldBytes;
+  readonly #shared: SharedReading;
   /** Bytes that have arrived and are read in a later turn. */
   #rest: Buffer = NO_BYTES;
   /** Whether reading continues in the next turn. */
@@ -38,11 +45,11 @@ export class SocketReader extends FrameReader {
   #isFinished = false;
 
   /** @param maxPayloadBytes maximum size of a message. */
-  constructor(socket: Socket, maxPayloadBytes: number, handler: SocketHandler, held: HeldBytes) {
+  constructor(socket: Socket, maxPayloadBytes: number, handler: SocketHandler, shared: SharedReading) {
     super(maxPayloadBytes, handler);
     this.#socket = socket;
     this.#handler = handler;
-    this.#held = held;
+    this.#shared = shared;
   }
 
   /** Whether everything that follows is ignored. */
@@ -79,9 +86,17 @@ export class SocketReader extends FrameReader {
 
   /** Reads what has arrived. Returns whether the socket may read more in this turn. */
   read(chunk: Buffer): boolean {
+    const { reads } = this.#shared;
+    const { share } = reads;
     let at = 0;
-    for (let frames = 0; at < chunk.length && frames < MAX_FRAMES_PER_TURN && !this.#isFinished; frames++) {
+    for (let done = 0; at < chunk.length && (at === 0 || done < share);) {
+      const start = at;
       at = this.readFrom(chunk, at);
+      const work = workOf(at - start);
+      reads.add(work);
+      done += work;
+      // A frame can change it.
+      if (this.#isPaused || this.#isFinished) break;
     }
     if (this.#isFinished) return false;
     if (at === chunk.length && chunk.length < MAX_BYTES_PER_TURN) return !this.#isPaused;
@@ -113,14 +128,16 @@ export class SocketReader extends FrameReader {
     const paused = this.#isPaused ? PAUSED_BYTES : 0;
     // The rest keeps the whole memory that it was read into.
     const rest = this.#rest.buffer.byteLength;
-    this.#held.set(this.#handler, this.unfinishedBytes + rest + paused);
+    this.#shared.held.set(this.#handler, this.unfinishedBytes + rest + paused);
   }
 
   /** Reads the rest in the next turn, after the other sockets. */
   #defer(): void {
     this.#isDeferred = true;
+    this.#shared.reads.wait();
     setImmediate(() => {
       this.#isDeferred = false;
+      this.#shared.reads.endWait();
       if (this.#isFinished) {
         // The client's Close frame may follow.
         this.#socket.resume();

@@ -5,9 +5,8 @@ import { closeFrame, controlFrame, Opcode } from "../../wire/frame.ts";
 import { CloseCode } from "../../wire/closeCode.ts";
 import { ClosingHandshake } from "./closingHandshake.ts";
 import { NOT_UTF_8 } from "./libraryReceiver.ts";
-import type { HeldBytes } from "../heldBytes.ts";
 import { SocketReader } from "./socketReader.ts";
-import type { SocketHandler } from "./socketReader.ts";
+import type { SharedReading, SocketHandler } from "./socketReader.ts";
 import type { Recipient, UntakenBytes } from "../untakenBytes.ts";
 
 /** @see https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5 */
@@ -39,9 +38,8 @@ const owner = Symbol("owner");
 /** A socket with a reference to its connection, for its listeners. */
 type OwnedSocket = Socket & { readonly [owner]: ServerWebSocket };
 
-/** The memory that all connections of a task use together. */
-export interface TaskMemory {
-  readonly held: HeldBytes;
+/** The memory and the turns of the event loop that all connections of a task use together. */
+export interface TaskMemory extends SharedReading {
   readonly untaken: UntakenBytes;
 }
 
@@ -75,7 +73,7 @@ export class ServerWebSocket implements SocketHandler, Recipient {
     this.#socket = socket;
     this.#events = events;
     this.#untakenBytes = memory.untaken;
-    this.#reader = new SocketReader(socket, maxPayloadBytes, this, memory.held);
+    this.#reader = new SocketReader(socket, maxPayloadBytes, this, memory);
   }
 
   get user(): object {

@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
 import { HeldBytes } from "../../../../app/src/connection/heldBytes.ts";
+import { ReadTurns } from "../../../../app/src/connection/readTurns.ts";
 import { UntakenBytes } from "../../../../app/src/connection/untakenBytes.ts";
 import { ServerWebSocket } from "../../../../app/src/connection/webSocket/webSocket.ts";
 import { WIRE_LIMITS } from "../../../../app/src/connection/wireLimits.ts";
@@ -21,7 +22,11 @@ export interface EchoServer {
 
 /** Starts a server that sends each message back, over the server's WebSocket implementation. */
 export async function startEchoServer(): Promise<EchoServer> {
-  const memory = { held: new HeldBytes(WIRE_LIMITS), untaken: new UntakenBytes(WIRE_LIMITS) };
+  const memory = {
+    held: new HeldBytes(WIRE_LIMITS),
+    reads: new ReadTurns(),
+    untaken: new UntakenBytes(WIRE_LIMITS),
+  };
   const http = createServer();
   http.on("upgrade", (request, socket: Socket, head) => {
     const handshake = readHandshake(request);
