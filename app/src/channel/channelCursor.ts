@@ -55,6 +55,10 @@ export class ChannelCursor implements Cursor, PageWaiter {
     return (this.#next === channel.next && this.#epoch === channel.epoch) || this.#next === LOST;
   }
 
+  get needsPage(): boolean {
+    return !this.isAtEnd && this.#unread() === undefined && this.frames.continuation(this) === undefined;
+  }
+
   /** Bytes in memory that the cursor has not read. */
   get lagBytes(): number {
     return this.isAtEnd ? 0 : this.frames.bytesAfter(this.#unread(), this.#at);

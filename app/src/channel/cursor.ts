@@ -53,6 +53,8 @@ export interface Cursor {
   readonly isLost: boolean;
   /** Whether nothing is left to read. It is false also while the cursor waits for the log. */
   readonly isAtEnd: boolean;
+  /** Whether {@link read} would wait for a page of the log, or waits for one. */
+  readonly needsPage: boolean;
   /**
    * Takes the next frames, in order. Returns `undefined` at the end of the channel, if the cursor is lost, and while it waits for
    * the log, after which the listener is called.

@@ -22,7 +22,7 @@ describe("the state of channels in Valkey that a task does not read", () => {
       budgetBytes: 0,
       timeoutSeconds: TIMEOUT_SECONDS,
       // No channel is opened.
-      nodes: {} as ValkeyNodes,
+      nodes: Object.create(null) as ValkeyNodes,
       onOpened: () => undefined,
       logger: silent,
     });

@@ -259,6 +259,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     this.context.subscriptions.count -= 1;
     this.user.exit(subscription.channel);
     subscription.close();
+    this.#readable.end(subscription);
     if (joining === undefined) return;
     joining.abort.abort();
     this.#order.settle(joining.slot, ...messages);

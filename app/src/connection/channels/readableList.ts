@@ -1,25 +1,37 @@
+import type { Slice } from "../../channel/slices.ts";
 import type { Counts } from "../../metrics/metrics.ts";
 import type { Subscription } from "./subscription.ts";
+import { SubscriptionQueue } from "./subscriptionQueue.ts";
 
 /** A write has no further slice beyond this length. */
 const MAX_WRITE_BYTES = 64 * 1024;
 
-/** The subscriptions of a connection that can be read, in rotation. A linked list, because it is empty most of the time. */
-export class ReadableList {
-  #first: Subscription | undefined;
-  #last: Subscription | undefined;
+/**
+ * Maximum number of subscriptions of one connection that wait for a page of the log, or have one that is not read. A write has
+ * about one page. Further pages would be evicted before they are read, and be read from the log again.
+ */
+const MAX_PAGING = 4;
 
+/** The subscriptions of a connection that can be read, in rotation. */
+export class ReadableList {
+  readonly #readable = new SubscriptionQueue();
+  /** Those that need a page after others. `undefined` until there is one. */
+  #deferred: SubscriptionQueue | undefined;
+  #paging = 0;
+
+  /** Whether nothing can be read now. */
   get isEmpty(): boolean {
-    return this.#first === undefined;
+    return this.#readable.isEmpty;
   }
 
   /** Appends a subscription, unless it is in the list. */
   add(subscription: Subscription): void {
-    if (subscription.isListed) return;
-    subscription.isListed = true;
-    if (this.#last === undefined) this.#first = subscription;
-    else this.#last.next = subscription;
-    this.#last = subscription;
+    this.#readable.add(subscription);
+  }
+
+  /** Notes that a subscription has ended. */
+  end(subscription: Subscription): void {
+    this.#setPaging(subscription, false);
   }
 
   /**
@@ -30,23 +42,20 @@ export class ReadableList {
     answers: Buffer | undefined,
     counts: Pick<Counts, "deliveries" | "deliveredBytes">,
   ): Buffer | undefined {
-    const last = this.#last;
+    const { last } = this.#readable;
     let first = answers;
     let all: Buffer[] | undefined;
     let bytes = answers?.length ?? 0;
     while (bytes < MAX_WRITE_BYTES) {
-      const subscription = this.#take();
+      const subscription = this.#readable.take();
       if (subscription === undefined) break;
-      // A subscription that has ended has no cursor.
-      const { cursor } = subscription;
-      const slice = cursor?.read();
-      if (cursor !== undefined && slice !== undefined) {
+      const slice = this.#read(subscription);
+      if (slice !== undefined) {
         counts.deliveries += slice.frames;
         counts.deliveredBytes += slice.bytes.length;
         bytes += slice.bytes.length;
         if (first === undefined) first = slice.bytes;
         else (all ??= [first]).push(slice.bytes);
-        if (!cursor.isAtEnd) this.add(subscription);
       }
       // Those that were added meanwhile are read for the next write.
       if (subscription === last) break;
@@ -54,13 +63,28 @@ export class ReadableList {
     return all === undefined ? first : Buffer.concat(all, bytes);
   }
 
-  #take(): Subscription | undefined {
-    const first = this.#first;
-    if (first === undefined) return undefined;
-    this.#first = first.next;
-    if (this.#first === undefined) this.#last = undefined;
-    first.next = undefined;
-    first.isListed = false;
-    return first;
+  #read(subscription: Subscription): Slice | undefined {
+    // A subscription that has ended has no cursor.
+    const { cursor } = subscription;
+    if (cursor === undefined) return undefined;
+    if (this.#paging >= MAX_PAGING && !subscription.isPaging && cursor.needsPage) {
+      this.#deferred ??= new SubscriptionQueue();
+      this.#deferred.add(subscription);
+      return undefined;
+    }
+    const slice = cursor.read();
+    this.#setPaging(subscription, slice === undefined && !cursor.isAtEnd);
+    if (slice !== undefined && !cursor.isAtEnd) this.add(subscription);
+    return slice;
+  }
+
+  #setPaging(subscription: Subscription, isPaging: boolean): void {
+    if (subscription.isPaging === isPaging) return;
+    subscription.isPaging = isPaging;
+    this.#paging += isPaging ? 1 : -1;
+    const next = isPaging ? undefined : this.#deferred?.take();
+    if (next === undefined) return;
+    this.add(next);
+    if (this.#deferred?.isEmpty === true) this.#deferred = undefined;
   }
 }

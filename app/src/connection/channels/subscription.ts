@@ -20,8 +20,10 @@ export class Subscription implements Listener {
   cursor: Cursor | undefined;
   /** Whether its answer has been sent, so that messages may follow. */
   hasBegun = false;
-  /** Whether it is in the list of those that can be read. */
+  /** Whether it is in a list of those to read. */
   isListed = false;
+  /** Whether it waits for a page of the log, or has one that is not read. */
+  isPaging = false;
   /** The next one in that list. */
   next: Subscription | undefined;
 

@@ -1,0 +1,77 @@
+/** A connection whose channels are all behind the frames in memory. */
+import assert from "node:assert/strict";
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+import type { MessageLog } from "../../../../app/src/log/log.ts";
+import { connectChannels } from "../../support/channelsClient.ts";
+import { memoryLog } from "../../support/logs.ts";
+import { startServer, UNLIMITED } from "../../support/server.ts";
+import { tearDown } from "../../support/teardown.ts";
+import { waitUntil } from "../../../support/waitUntil.ts";
+
+const CHANNELS = 30;
+const MESSAGES = 3;
+
+/** A log whose reads wait for the test, with messages that no task has in memory. */
+async function heldLog(): Promise<{
+  readonly log: MessageLog;
+  readonly epochs: readonly string[];
+  readonly held: (() => void)[];
+}> {
+  const memory = memoryLog();
+  const held: (() => void)[] = [];
+  const epochs: string[] = [];
+  for (let n = 0; n < CHANNELS; n++) {
+    for (let offset = 1; offset <= MESSAGES; offset++) {
+      const { epoch } = await memory.append({ channel: `c${n}`, record: String(offset) });
+      epochs[n] = epoch;
+    }
+  }
+  const log: MessageLog = {
+    ...memory,
+    read: async (...args) => {
+      await new Promise<void>((resolve) => held.push(resolve));
+      return memory.read(...args);
+    },
+  };
+  return { log, epochs, held };
+}
+
+describe("a connection with many channels behind the frames in memory", () => {
+  afterEach(tearDown);
+
+  it("waits for few pages at a time, and receives everything in order", async () => {
+    const { log, epochs, held } = await heldLog();
+    const { url } = await startServer(UNLIMITED, { log });
+    const client = await connectChannels(url);
+    for (const [n, epoch] of epochs.entries()) await client.subscribe(`c${n}`, { epoch, offset: 0 });
+    await waitUntil(() => held.length > 0);
+    for (let turn = 0; turn < 10; turn++) await nextTurn();
+    assert.equal(held.length, 4);
+
+    // A channel whose messages are in memory does not wait for the others.
+    await client.subscribe("new");
+    client.send({ publish: "now", channel: "new" });
+    await client.expect("new", 1, "now");
+
+    // A subscription that ends while it waits makes room for another one.
+    client.send({ unsubscribe: "c0" });
+    assert.deepEqual(await client.nextObject(), { unsubscribed: "c0" });
+    await waitUntil(() => held.length === 5);
+
+    const received = new Map<string, number>();
+    for (let left = (CHANNELS - 1) * MESSAGES; left > 0; left--) {
+      const next = client.nextObject();
+      for (let waiting = true; waiting;) {
+        for (const answer of held.splice(0)) answer();
+        waiting = await Promise.race([next.then(() => false), nextTurn(true)]);
+      }
+      const { channel, offset } = await next;
+      assert.equal(offset, (received.get(String(channel)) ?? 0) + 1);
+      received.set(String(channel), offset);
+    }
+    assert.equal(received.size, CHANNELS - 1);
+    assert.deepEqual(new Set(received.values()), new Set([MESSAGES]));
+    assert.ok(!received.has("c0"));
+  });
+});
