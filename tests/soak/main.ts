@@ -1,4 +1,4 @@
-/** `npm run soak`: the soak with 1,000 clients, and a table of its figures. It takes 3 to 6 minutes. */
+/** `npm run soak`: the soak with 1,000 clients, and a table of its figures. It takes 3 to 8 minutes. */
 import assert from "node:assert/strict";
 import { findValkeyServer } from "../../cli/valkeyServer.ts";
 import { statusLineOn } from "../../load-test/parts/statusLine.ts";
