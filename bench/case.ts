@@ -14,6 +14,8 @@ export interface Effort {
   readonly idleReaderSeconds: number;
   /** Share of the lone messages of a full measurement. */
   readonly loneMessageFactor: number;
+  /** Time in which the store completes the work that lone messages cause. */
+  readonly loneSettleSeconds: number;
 }
 
 export const FULL_EFFORT: Effort = {
@@ -23,6 +25,7 @@ export const FULL_EFFORT: Effort = {
   openLoopSeconds: 2.5,
   idleReaderSeconds: 20,
   loneMessageFactor: 1,
+  loneSettleSeconds: 60,
 };
 
 /** Enough to check that everything works. */
@@ -33,6 +36,7 @@ export const QUICK_EFFORT: Effort = {
   openLoopSeconds: 1,
   idleReaderSeconds: 5,
   loneMessageFactor: 0.1,
+  loneSettleSeconds: 1,
 };
 
 /** By column key; `undefined` for a figure that the system does not report. */

@@ -36,6 +36,7 @@ function lone(name: string): Case {
         kind: "lone",
         messages: messages * effort.loneMessageFactor,
         messageBytes: MESSAGE_BYTES,
+        settleSeconds: effort.loneSettleSeconds,
       } as const;
       const few = await run({ ...common, channels: FEW_CHANNELS });
       if (few.outcome !== "measured") return few;

@@ -89,6 +89,8 @@ export interface LoneRun {
   readonly messageBytes: number;
   /** Measured messages. Before them, each channel gets one. */
   readonly messages: number;
+  /** Time in which the store completes the work that messages cause, before and after the measured ones. */
+  readonly settleSeconds: number;
 }
 
 export interface LoneFigures {
@@ -98,6 +100,7 @@ export interface LoneFigures {
   readonly p50Ms: number | undefined;
   readonly p99Ms: number | undefined;
   readonly serverCpu: number | undefined;
+  /** Until the store is idle again, and without its idle CPU time. */
   readonly storeCpu: number | undefined;
   /** CPU time per second of the store before the messages. */
   readonly idleStoreCpu: number | undefined;

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 
 import { LatencyHistogram } from "../../../load-test/parts/histogram.ts";
 import { cpuSeconds, difference, idleCpu, ownCpuSeconds } from "../processes.ts";
@@ -11,7 +11,7 @@ const IDLE_SECONDS = 5;
 
 /** Publishes one message at a time to a random channel, from the client that subscribes to it. */
 export async function runLone(run: LoneRun, target: RunTarget): Promise<LoneFigures> {
-  const { channels, messages, messageBytes } = run;
+  const { channels, messages, messageBytes, settleSeconds } = run;
   const histogram = new LatencyHistogram();
   let isMeasured = false;
   let onComplete: () => void = () => undefined;
@@ -53,6 +53,7 @@ export async function runLone(run: LoneRun, target: RunTarget): Promise<LoneFigu
   const measure = async (): Promise<LoneFigures> => {
     await clients.ready;
     await publishToAll();
+    await sleep(settleSeconds * 1000);
     const idle = await idleCpu(target, IDLE_SECONDS);
     isMeasured = true;
     const look = () => ({
@@ -68,13 +69,18 @@ export async function runLone(run: LoneRun, target: RunTarget): Promise<LoneFigu
       await nextTurn();
     }
     const after = look();
+    // A message causes work of the store later too.
+    await sleep(settleSeconds * 1000);
+    const settled = look();
+    const idleStore = ((idle.store ?? 0) * (settled.at - before.at)) / 1000;
+    const storeCpu = difference(settled.store, before.store);
     return {
       seconds: (after.at - before.at) / 1000,
       messages,
       p50Ms: histogram.quantile(0.5),
       p99Ms: histogram.quantile(0.99),
       serverCpu: difference(after.server, before.server),
-      storeCpu: difference(after.store, before.store),
+      storeCpu: storeCpu === undefined ? undefined : Math.max(0, storeCpu - idleStore),
       idleStoreCpu: idle.store,
       generatorCpu: after.own - before.own,
     };

@@ -91,7 +91,7 @@ describe("a run of the benchmark with channels.v1", () => {
     this.timeout(20_000);
     await using server = await startChannelsServer({});
     const figures = await runLone(
-      { kind: "lone", channels: 3, messages: 20, messageBytes: 64 },
+      { kind: "lone", channels: 3, messages: 20, messageBytes: 64, settleSeconds: 0 },
       server.target,
     );
     assert.equal(figures.messages, 20);
