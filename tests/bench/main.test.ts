@@ -38,8 +38,11 @@ describe("npm run bench", function () {
     ]);
     assert.deepEqual(ended, [0, null], errors);
     assert.match(printed, /^### echo64: 1 client, /m);
-    assert.match(printed, /^\| this .*\|\n\nnaive: .*; socket\.io: .*; this: .*\n/m);
-    assert.match(printed, /^\| this {2}\| .*\d.* \|$/m);
+    assert.match(
+      printed,
+      /^\| this, plain \| .*\|\n\n- this ÷ this, plain: .*\n\nnaive: .*; socket\.io: .*; this: .*\n/m,
+    );
+    assert.match(printed, /^\| this +\| .*\d.* \|$/m);
     const { cases } = JSON.parse(readFileSync(file, "utf8")) as {
       cases: readonly { name: string; results: readonly { contestant: string; runs: readonly object[] }[] }[];
     };
@@ -48,7 +51,7 @@ describe("npm run bench", function () {
         name,
         ...results.map(({ contestant, runs }) => [contestant, runs.length]),
       ]),
-      [["echo64", ["naive", 1], ["this", 1]]],
+      [["echo64", ["naive", 1], ["this", 1], ["this, plain", 1]]],
     );
   });
 

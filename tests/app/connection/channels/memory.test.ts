@@ -7,7 +7,7 @@ import { startServer, UNLIMITED } from "../../support/server.ts";
 import type { TestServer } from "../../support/server.ts";
 import { tearDown } from "../../support/teardown.ts";
 
-const COUNT = 5_000;
+const COUNT = 15_000;
 
 /** Subscribes to channels with numbers. It keeps no text of the answers. */
 async function subscribeToAll(server: TestServer, client: RawClient): Promise<void> {
