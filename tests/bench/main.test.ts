@@ -28,7 +28,9 @@ describe("npm run bench", function () {
     return spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   }
 
-  it("measures, prints a table and writes the figures", async () => {
+  it("measures, prints a table and writes the figures", async function () {
+    // Three servers, one after the other.
+    this.timeout(60_000);
     const file = path.join(folder, "figures.json");
     const child = bench("--quick", "--cases", "echo64", "--json", file);
     const [printed, errors, ended] = await Promise.all([
