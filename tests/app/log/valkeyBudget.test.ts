@@ -97,6 +97,16 @@ describe("the budget of the Valkey log", () => {
     });
   }
 
+  it("charges a channel without entries once, however often it is located", async () => {
+    const log = open();
+    await log.end("quiet");
+    const once = await chargedBytes(valkey.server);
+    assert.ok(once > 0);
+    for (let n = 0; n < 20; n++) await log.end("quiet");
+    // In the meantime, the next interval can have begun.
+    assert.equal(await chargedBytes(valkey.server), once);
+  });
+
   it("limits one user to a share, and stores messages of others", async () => {
     const log = open();
     const stored = await flood(log, { channels: 60, messages: 20, user: "one" });

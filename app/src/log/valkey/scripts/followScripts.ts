@@ -4,7 +4,7 @@ import { sumsLua } from "./sumsLua.ts";
 /** The epoch in the reply of the follow script if the server has lost the channel or its current epoch. */
 export const LOST = "0";
 
-/** Bytes that a partition is charged for a record without a stream, which is created or renewed. */
+/** Bytes that a partition is charged for a record without a stream: in the interval in which it was last renewed. */
 const FOLLOWED_RECORD_BYTES = 256;
 
 /**
@@ -12,18 +12,28 @@ const FOLLOWED_RECORD_BYTES = 256;
  * @see sumsLua
  */
 const renewLua = `
--- Numbers of renewed records without a stream, by expiry.
-local renewed = {}
+local RECORD_FIELDS = {'epoch', 'next', 'hasStream', 'charge', 'interval', 'expiry'}
 
-local function renew(stream, record, expiryMs, hasStream, charge, interval, expiry)
+-- Numbers of records without a stream that are charged in this interval, by expiry.
+local renewed = {}
+local function chargeRecord(expiryMs)
+  renewed[expiryMs] = (renewed[expiryMs] or 0) + 1
+end
+
+-- The values are those of RECORD_FIELDS.
+local function renew(stream, record, expiryMs, hasStream, values)
   redis.call('PEXPIRE', record, expiryMs)
   if hasStream then redis.call('PEXPIRE', stream, expiryMs) end
+  if not values[1] then return end
+  local at = intervalOf(expiryMs)
+  local charge, interval, expiry = values[4], tonumber(values[5]), tonumber(values[6])
   if not charge then
-    renewed[expiryMs] = (renewed[expiryMs] or 0) + 1
+    if interval == at then return end
+    if isCounted(sums, expiryMs, interval) then addToSum(sums, expiryMs, interval, -${FOLLOWED_RECORD_BYTES}) end
+    chargeRecord(expiryMs)
+    redis.call('HSET', record, 'interval', at)
     return
   end
-  local at = intervalOf(expiryMs)
-  interval, expiry = tonumber(interval), tonumber(expiry)
   if interval == at and expiry == expiryMs then return end
   if isCounted(sums, expiry, interval) then addToSum(sums, expiry, interval, -charge) end
   addToSum(sums, expiryMs, at, charge)
@@ -66,7 +76,7 @@ local function newEpoch(known)
 end
 
 local function locate(stream, record, known, expiryMs)
-  local values = redis.call('HMGET', record, 'epoch', 'next', 'hasStream', 'charge', 'interval', 'expiry')
+  local values = redis.call('HMGET', record, unpack(RECORD_FIELDS))
   local mayHaveStream = values[3] or not values[1]
   local newest = mayHaveStream and redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
   local epoch, first, nextOffset
@@ -77,13 +87,15 @@ local function locate(stream, record, known, expiryMs)
     first, nextOffset = math.max(1, tonumber(string.match(oldest[1], '%d+$'))), last + 1
   elseif not values[1] then
     epoch, first, nextOffset = newEpoch(known), 1, 1
-    redis.call('HSET', record, 'epoch', epoch)
+    values[1], values[5] = epoch, intervalOf(expiryMs)
+    redis.call('HSET', record, 'epoch', epoch, 'interval', values[5])
+    chargeRecord(expiryMs)
   elseif not values[3] or redis.call('EXISTS', stream) == 1 then
     epoch, nextOffset = values[1], tonumber(values[2] or 1)
     first = nextOffset
   end
   if not epoch or tonumber(epoch) < known then return '${LOST}', 0, 0 end
-  renew(stream, record, expiryMs, newest or values[3], values[4], values[5], values[6])
+  renew(stream, record, expiryMs, newest or values[3], values)
   return epoch, first, nextOffset
 end
 
@@ -115,7 +127,7 @@ ${sumsLua}
 local sums = readSums(KEYS[1])
 ${renewLua}
 local function hasEntry(stream, record, epoch, offset, name, expiryMs)
-  local values = redis.call('HMGET', record, 'epoch', 'next', 'hasStream', 'charge', 'interval', 'expiry')
+  local values = redis.call('HMGET', record, unpack(RECORD_FIELDS))
   if values[1] and values[1] ~= epoch then return false end
   local id = epoch .. '-' .. offset
   local entry = offset ~= '0' and redis.call('XRANGE', stream, id, id)[1]
@@ -132,7 +144,7 @@ local function hasEntry(stream, record, epoch, offset, name, expiryMs)
       return false
     end
   end
-  renew(stream, record, expiryMs, entry or values[3], values[4], values[5], values[6])
+  renew(stream, record, expiryMs, entry or values[3], values)
   return true
 end
 
