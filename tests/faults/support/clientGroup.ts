@@ -1,8 +1,13 @@
 /** A group of clients with the same channels. */
+import { setTimeout as delay } from "node:timers/promises";
+
 import type { Position, Report } from "./deliveryRecord.ts";
 
 /** The default channel of the server. */
 export const DEFAULT_CHANNEL = "/";
+
+/** Interval at which a group checks whether it has reached what it waits for. */
+const POLL_MS = 20;
 
 export interface GroupOptions {
   /** URL of the server. */
@@ -39,10 +44,16 @@ export interface ClientGroup {
   readonly channels: readonly string[];
   /** Publishes until `settle`. */
   publish(load: Load): Promise<void>;
-  /** Stops publishing. Resolves when every message is acknowledged. */
-  settle(): Promise<void>;
-  /** Resolves when every subscriber of these channels has received their last messages. */
-  reach(ends: Ends): Promise<void>;
+  /**
+   * Stops publishing, and waits until every message is acknowledged.
+   * @returns after the timeout, a description of each message that is not; otherwise nothing
+   */
+  settle(timeoutMs: number): Promise<readonly string[]>;
+  /**
+   * Waits until every subscriber of these channels has received their last messages.
+   * @returns after the timeout, a description of each subscription that has not; otherwise nothing
+   */
+  reach(ends: Ends, timeoutMs: number): Promise<readonly string[]>;
   report(): Promise<Report>;
 }
 
@@ -58,6 +69,16 @@ export function channelsOf(
   const turns = Math.floor(client / maxSubscriptions);
   const before = (turns * maxSubscriptions * (maxSubscriptions - 1) + count * (count - 1)) / 2;
   return [first, ...Array.from({ length: count }, (_, n) => others[(before + n) % others.length] ?? first)];
+}
+
+/** Checks at an interval, until nothing is missing or the timeout is over. Returns what is missing. */
+export async function poll(missing: () => readonly string[], timeoutMs: number): Promise<readonly string[]> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const left = missing();
+    if (left.length === 0 || performance.now() > deadline) return left;
+    await delay(POLL_MS);
+  }
 }
 
 /** Calls `act` with the number of calls before it, at a rate. Calls that are due within one interval run together. */

@@ -100,12 +100,24 @@ export class LightClient {
     return this.#all(({ reader }) => reader.position !== undefined);
   }
 
-  /** Whether each subscription has received the last message of its channel. */
-  isAt(ends: Readonly<Record<string, Position>>): boolean {
-    return this.#all(({ channel, reader }) => {
+  /** Describes the publishes without an answer. */
+  get unacknowledged(): readonly string[] {
+    return Array.from(this.#pending.keys(), (id) => `${id} (${this.#connection})`);
+  }
+
+  /** Describes the subscriptions that have not received the last message of their channels. */
+  missing(ends: Readonly<Record<string, Position>>): readonly string[] {
+    return [...this.#subscriptions.values()].flatMap(({ channel, reader, state, requestedAt }) => {
       const end = ends[channel];
-      return end === undefined || reader.isAt(end);
+      if (end === undefined || reader.isAt(end)) return [];
+      const forMs = Math.round(performance.now() - requestedAt);
+      const at = `at ${JSON.stringify(reader.position)}, not at ${JSON.stringify(end)}`;
+      return `${channel}: ${at} (${state}, requested ${forMs} ms ago, ${this.#connection})`;
     });
+  }
+
+  get #connection(): string {
+    return this.#isGreeted ? "connected" : "not connected";
   }
 
   publish(channel: string, id: string, padding: string): void {

@@ -8,6 +8,7 @@ import {
   type Ends,
   type GroupOptions,
   type Load,
+  poll,
 } from "./clientGroup.ts";
 import type { Report } from "./deliveryRecord.ts";
 import { LightClient, LightClients } from "./lightClient.ts";
@@ -15,9 +16,15 @@ import { LightClient, LightClients } from "./lightClient.ts";
 export type Order =
   | ({ readonly do: "open" } & GroupOptions)
   | ({ readonly do: "publish" } & Load)
-  | { readonly do: "settle" }
-  | { readonly do: "reach"; readonly ends: Ends }
+  | { readonly do: "settle"; readonly timeoutMs: number }
+  | { readonly do: "reach"; readonly ends: Ends; readonly timeoutMs: number }
   | { readonly do: "report" };
+
+export interface Answer {
+  /** What the order has waited for in vain. */
+  readonly missing: readonly string[];
+  readonly report: Report;
+}
 
 const SILENCE_CHECK_MS = 250;
 /** Long enough that a group of publishes becomes one write for each reader. */
@@ -35,23 +42,23 @@ let channels: readonly string[] = [];
 let name = "";
 const timers: NodeJS.Timeout[] = [];
 
-async function execute(order: Order): Promise<void> {
+/** Returns what is missing. */
+async function execute(order: Order): Promise<readonly string[]> {
   switch (order.do) {
     case "open":
       open(order);
-      await all(({ hasBegun }) => hasBegun);
-      break;
+      while (!clients.every(({ hasBegun }) => hasBegun)) await delay(POLL_MS);
+      return [];
     case "publish":
       publish(order);
-      break;
+      return [];
     case "settle":
       for (const timer of timers.splice(0)) clearInterval(timer);
-      await all(({ pending }) => pending === 0);
-      break;
+      return poll(() => clients.flatMap((client) => client.unacknowledged), order.timeoutMs);
     case "reach":
-      await all((client) => client.isAt(order.ends));
-      break;
+      return poll(() => clients.flatMap((client) => client.missing(order.ends)), order.timeoutMs);
     case "report":
+      return [];
   }
 }
 
@@ -91,10 +98,6 @@ function publish({
   );
 }
 
-async function all(holds: (client: LightClient) => boolean): Promise<void> {
-  while (!clients.every(holds)) await delay(POLL_MS);
-}
-
 setInterval(() => {
   const now = performance.now();
   for (const client of clients) client.checkSilence(now);
@@ -105,10 +108,10 @@ process.on("disconnect", () => {
   process.exit();
 });
 process.on("message", (order: Order) => {
-  void execute(order).then(() => {
+  void execute(order).then((missing) => {
     const { record, acknowledged, closes } = shared;
     const { counts, logs } = record;
-    const report: Report = { counts, logs, acknowledged, closes };
-    process.send?.(report);
+    const answer: Answer = { missing, report: { counts, logs, acknowledged, closes } };
+    process.send?.(answer);
   });
 });

@@ -7,9 +7,16 @@ import { fileURLToPath } from "node:url";
 import { connect } from "../../../client/src/index.ts";
 import { afterwards } from "../../app/support/teardown.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
-import { atRate, channelsOf, type ClientGroup, DEFAULT_CHANNEL, type GroupOptions } from "./clientGroup.ts";
-import { type Acknowledged, DeliveryRecord, type Message, Reader, type Report } from "./deliveryRecord.ts";
-import type { Order } from "./lightClients.ts";
+import {
+  atRate,
+  channelsOf,
+  type ClientGroup,
+  DEFAULT_CHANNEL,
+  type GroupOptions,
+  poll,
+} from "./clientGroup.ts";
+import { type Acknowledged, DeliveryRecord, type Message, Reader } from "./deliveryRecord.ts";
+import type { Answer, Order } from "./lightClients.ts";
 
 const LIGHT_CLIENTS = fileURLToPath(new URL("lightClients.ts", import.meta.url));
 
@@ -33,23 +40,22 @@ export async function startLightGroup(options: GroupOptions): Promise<LightGroup
     assert.fail(`the light clients ended with ${String(code)}`),
   );
   ended.catch(() => undefined);
-  const send = async (order: Order): Promise<Report> => {
-    child.send(order);
-    const [report] = (await Promise.race([once(child, "message"), ended])) as [Report];
-    return report;
-  };
-  const order = async (given: Order): Promise<void> => {
-    await send(given);
+  const order = async (given: Order): Promise<Answer> => {
+    child.send(given);
+    const [answer] = (await Promise.race([once(child, "message"), ended])) as [Answer];
+    return answer;
   };
   await order({ do: "open", ...options });
   return {
     name: options.name,
     channels: options.channels ?? [DEFAULT_CHANNEL],
     kill: (signal) => child.kill(signal),
-    publish: (load) => order({ do: "publish", ...load }),
-    settle: () => order({ do: "settle" }),
-    reach: (ends) => order({ do: "reach", ends }),
-    report: () => send({ do: "report" }),
+    async publish(load) {
+      await order({ do: "publish", ...load });
+    },
+    settle: async (timeoutMs) => (await order({ do: "settle", timeoutMs })).missing,
+    reach: async (ends, timeoutMs) => (await order({ do: "reach", ends, timeoutMs })).missing,
+    report: async () => (await order({ do: "report" })).report,
   };
 }
 
@@ -109,14 +115,11 @@ export async function startGroup(options: GroupOptions): Promise<ClientGroup> {
       (error: unknown) => (failure = error),
     );
   };
-  const all = async (holds: (client: (typeof clients)[number]) => boolean): Promise<void> => {
-    const allHold = (): boolean => {
-      assert.ifError(failure);
-      return clients.every(holds);
-    };
-    await waitUntil(allHold, { forMs: WAIT_TIMEOUT_MS, everyMs: POLL_MS });
-  };
-  await all(({ readers }) => readers.every(({ reader }) => reader.position !== undefined));
+  const readers = clients.flatMap((client) => client.readers);
+  await waitUntil(() => readers.every(({ reader }) => reader.position !== undefined), {
+    forMs: WAIT_TIMEOUT_MS,
+    everyMs: POLL_MS,
+  });
 
   return {
     name,
@@ -134,18 +137,25 @@ export async function startGroup(options: GroupOptions): Promise<ClientGroup> {
       );
       return Promise.resolve();
     },
-    async settle() {
+    settle(given) {
       stop();
-      await all(({ connection }) => connection.pending === 0);
+      return poll(() => {
+        assert.ifError(failure);
+        return clients.flatMap(({ connection: { pending } }) =>
+          pending === 0 ? [] : [`${pending} of one connection`],
+        );
+      }, given);
     },
-    async reach(ends) {
-      await all(({ readers }) =>
-        readers.every(({ channel, reader }) => {
-          const end = ends[channel];
-          return end === undefined || reader.isAt(end);
-        }),
-      );
-    },
+    reach: (ends, given) =>
+      poll(
+        () =>
+          readers.flatMap(({ channel, reader }) => {
+            const end = ends[channel];
+            if (end === undefined || reader.isAt(end)) return [];
+            return `${channel}: at ${JSON.stringify(reader.position)}, not at ${JSON.stringify(end)}`;
+          }),
+        given,
+      ),
     report: () => Promise.resolve({ counts: record.counts, logs: record.logs, acknowledged, closes }),
   };
 }

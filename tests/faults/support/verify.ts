@@ -1,7 +1,6 @@
 /** Compares everything that the clients of a test received with each other and with the stored logs. */
 import assert from "node:assert/strict";
 
-import { due } from "../../support/waitUntil.ts";
 import type { ClientGroup, Ends } from "./clientGroup.ts";
 import {
   type Acknowledged,
@@ -14,6 +13,8 @@ import {
 
 /** Time after the faults until every message must be acknowledged, and then until it must be delivered. */
 const SETTLE_TIMEOUT_MS = 60_000;
+/** Missing ones that a failure describes. */
+const MAX_DESCRIBED = 20;
 
 export interface Figures extends Counts {
   /** Messages of the current epochs of all channels. */
@@ -41,20 +42,23 @@ export async function verify(
   groups: readonly ClientGroup[],
   read: ReadStored = () => readAcknowledged(groups),
 ): Promise<Figures> {
-  const all = (what: string, act: (group: ClientGroup) => Promise<void>): Promise<unknown> => {
-    const waiting = new Set(groups.map(({ name }) => name));
-    const ended = groups.map(async (group) => {
-      await act(group);
-      waiting.delete(group.name);
-    });
-    return due(Promise.all(ended), () => `every ${what} of ${[...waiting].join(", ")}`, SETTLE_TIMEOUT_MS);
+  const all = async (
+    what: string,
+    act: (group: ClientGroup) => Promise<readonly string[]>,
+  ): Promise<void> => {
+    const missing = await Promise.all(groups.map(async (group) => [group.name, await act(group)] as const));
+    for (const [name, left] of missing)
+      assert.ok(
+        left.length === 0,
+        `${left.length} ${what} of ${name} missing after ${SETTLE_TIMEOUT_MS} ms:\n${left.slice(0, MAX_DESCRIBED).join("\n")}`,
+      );
   };
-  await all("acknowledgement", (group) => group.settle());
+  await all("acknowledgements", (group) => group.settle(SETTLE_TIMEOUT_MS));
   const stored = await read([...new Set(groups.flatMap(({ channels }) => channels))]);
   const ends: Ends = Object.fromEntries(
     Array.from(stored, ([channel, { end }]) => [channel, end] as const).filter(hasEnd),
   );
-  await all("delivery", (group) => group.reach(ends));
+  await all("last deliveries", (group) => group.reach(ends, SETTLE_TIMEOUT_MS));
   const reports = await Promise.all(groups.map((group) => group.report()));
   const acknowledged = byChannel(reports);
   const hasGaps = reports.some(({ counts }) => counts.reportedMissing > 0);
