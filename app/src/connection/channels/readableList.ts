@@ -32,6 +32,7 @@ export class ReadableList {
   /** Notes that a subscription has ended. */
   end(subscription: Subscription): void {
     this.#setPaging(subscription, false);
+    this.#addDeferred();
   }
 
   /**
@@ -64,17 +65,18 @@ export class ReadableList {
   }
 
   #read(subscription: Subscription): Slice | undefined {
-    // A subscription that has ended has no cursor.
     const { cursor } = subscription;
-    if (cursor === undefined) return undefined;
-    if (this.#paging >= MAX_PAGING && !subscription.isPaging && cursor.needsPage) {
+    if (this.#paging >= MAX_PAGING && !subscription.isPaging && cursor?.needsPage === true) {
       this.#deferred ??= new SubscriptionQueue();
       this.#deferred.add(subscription);
       return undefined;
     }
-    const slice = cursor.read();
-    this.#setPaging(subscription, slice === undefined && !cursor.isAtEnd);
-    if (slice !== undefined && !cursor.isAtEnd) this.add(subscription);
+    // A subscription that has ended has no cursor.
+    const slice = cursor?.read();
+    const isAtEnd = cursor?.isAtEnd ?? true;
+    this.#setPaging(subscription, slice === undefined && !isAtEnd);
+    if (slice !== undefined && !isAtEnd) this.add(subscription);
+    this.#addDeferred();
     return slice;
   }
 
@@ -82,9 +84,13 @@ export class ReadableList {
     if (subscription.isPaging === isPaging) return;
     subscription.isPaging = isPaging;
     this.#paging += isPaging ? 1 : -1;
-    const next = isPaging ? undefined : this.#deferred?.take();
-    if (next === undefined) return;
-    this.add(next);
-    if (this.#deferred?.isEmpty === true) this.#deferred = undefined;
+  }
+
+  /** Lets a deferred subscription be read. If it needs no page any more, the next one follows when it has been read. */
+  #addDeferred(): void {
+    if (this.#deferred === undefined || this.#paging >= MAX_PAGING) return;
+    const next = this.#deferred.take();
+    if (next === undefined) this.#deferred = undefined;
+    else this.add(next);
   }
 }

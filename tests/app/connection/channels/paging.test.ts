@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 import type { MessageLog } from "../../../../app/src/log/log.ts";
-import { connectChannels } from "../../support/channelsClient.ts";
+import { connectChannels, type ChannelsClient } from "../../support/channelsClient.ts";
 import { memoryLog } from "../../support/logs.ts";
 import { startServer, UNLIMITED } from "../../support/server.ts";
 import { tearDown } from "../../support/teardown.ts";
@@ -11,6 +11,8 @@ import { waitUntil } from "../../../support/waitUntil.ts";
 
 const CHANNELS = 30;
 const MESSAGES = 3;
+/** Pages that a connection waits for at a time. */
+const PAGES = 4;
 
 /** A log whose reads wait for the test, with messages that no task has in memory. */
 async function heldLog(): Promise<{
@@ -37,6 +39,26 @@ async function heldLog(): Promise<{
   return { log, epochs, held };
 }
 
+/** Receives messages, which must be in the order of each channel, and lets the log answer. Returns the last offset of each channel. */
+async function receive(
+  client: ChannelsClient,
+  messages: number,
+  held: (() => void)[],
+): Promise<ReadonlyMap<string, number>> {
+  const received = new Map<string, number>();
+  for (let left = messages; left > 0; left--) {
+    const next = client.nextObject();
+    for (let waiting = true; waiting;) {
+      for (const answer of held.splice(0)) answer();
+      waiting = await Promise.race([next.then(() => false), nextTurn(true)]);
+    }
+    const { channel, offset } = await next;
+    assert.equal(offset, (received.get(String(channel)) ?? 0) + 1);
+    received.set(String(channel), offset);
+  }
+  return received;
+}
+
 describe("a connection with many channels behind the frames in memory", () => {
   afterEach(tearDown);
 
@@ -47,7 +69,7 @@ describe("a connection with many channels behind the frames in memory", () => {
     for (const [n, epoch] of epochs.entries()) await client.subscribe(`c${n}`, { epoch, offset: 0 });
     await waitUntil(() => held.length > 0);
     for (let turn = 0; turn < 10; turn++) await nextTurn();
-    assert.equal(held.length, 4);
+    assert.equal(held.length, PAGES);
 
     // A channel whose messages are in memory does not wait for the others.
     await client.subscribe("new");
@@ -57,21 +79,30 @@ describe("a connection with many channels behind the frames in memory", () => {
     // A subscription that ends while it waits makes room for another one.
     client.send({ unsubscribe: "c0" });
     assert.deepEqual(await client.nextObject(), { unsubscribed: "c0" });
-    await waitUntil(() => held.length === 5);
+    await waitUntil(() => held.length === PAGES + 1);
 
-    const received = new Map<string, number>();
-    for (let left = (CHANNELS - 1) * MESSAGES; left > 0; left--) {
-      const next = client.nextObject();
-      for (let waiting = true; waiting;) {
-        for (const answer of held.splice(0)) answer();
-        waiting = await Promise.race([next.then(() => false), nextTurn(true)]);
-      }
-      const { channel, offset } = await next;
-      assert.equal(offset, (received.get(String(channel)) ?? 0) + 1);
-      received.set(String(channel), offset);
-    }
+    const received = await receive(client, (CHANNELS - 1) * MESSAGES, held);
     assert.equal(received.size, CHANNELS - 1);
     assert.deepEqual(new Set(received.values()), new Set([MESSAGES]));
     assert.ok(!received.has("c0"));
+  });
+
+  it("receives everything if the pages that it waits for last are read for another connection", async () => {
+    const { log, epochs, held } = await heldLog();
+    const { url } = await startServer(UNLIMITED, { log });
+    const [client, other] = [await connectChannels(url), await connectChannels(url)];
+    const start = (n: number): { epoch: string; offset: number } => ({ epoch: epochs[n] ?? "", offset: 0 });
+    for (let n = 0; n < PAGES; n++) await client.subscribe(`c${n}`, start(n));
+    await waitUntil(() => held.length === PAGES);
+    for (let n = PAGES; n < 2 * PAGES; n++) await other.subscribe(`c${n}`, start(n));
+    await waitUntil(() => held.length === 2 * PAGES);
+    for (let n = PAGES; n < CHANNELS; n++) await client.subscribe(`c${n}`, start(n));
+    for (let turn = 0; turn < 10; turn++) await nextTurn();
+    assert.equal(held.length, 2 * PAGES);
+
+    // The other connection's pages are in memory before those of this one.
+    for (const answer of held.splice(PAGES)) answer();
+    assert.equal((await receive(other, PAGES * MESSAGES, [])).size, PAGES);
+    assert.equal((await receive(client, CHANNELS * MESSAGES, held)).size, CHANNELS);
   });
 });
