@@ -18,13 +18,15 @@ writeFileSync("node_modules/.package-lock.json", text);
 
 /** Creates half an installation and a child process, and ignores SIGTERM. */
 const HANGING_NPM = `
-const { mkdirSync, writeFileSync } = require("node:fs");
+const { mkdirSync, renameSync, writeFileSync } = require("node:fs");
 const { spawn } = require("node:child_process");
 mkdirSync("node_modules/half", { recursive: true });
-const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
-writeFileSync("npm.pids", [process.pid, child.pid].join(" "));
-process.stderr.write("hanging\\n");
 process.on("SIGTERM", () => {});
+const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+process.stderr.write("hanging\\n");
+// The test sends a signal as soon as it can read this file.
+writeFileSync("npm.pids.new", [process.pid, child.pid].join(" "));
+renameSync("npm.pids.new", "npm.pids");
 `;
 
 const NPMS = { installing: INSTALLING_NPM, hanging: HANGING_NPM, failing: "process.exit(3);" } as const;
