@@ -14,7 +14,7 @@ const FURTHER_ORIGINS_INTERVAL_MS = 600_000;
 const MAX_QUOTED_CHARACTERS = 200;
 
 /**
- * Checks the origin of upgrade requests: a browser sends the origin of its page. Logs refused origins once each, up to a number of
+ * Checks the origin of requests: a browser sends the origin of its page. Logs refused origins once each, up to a number of
  * different origins.
  */
 export class OriginCheck {
@@ -56,13 +56,13 @@ export class OriginCheck {
     if (this.#logged.has(origin)) return;
     if (this.#logged.size < MAX_LOGGED_ORIGINS) {
       this.#logged.add(origin);
-      this.#logger.warn({ origin }, "upgrades from this origin are refused");
+      this.#logger.warn({ origin }, "requests from this origin are refused");
       return;
     }
     this.#further += 1;
     const time = this.#now();
     if (time < this.#furtherLoggedAt + FURTHER_ORIGINS_INTERVAL_MS) return;
-    this.#logger.warn({ refused: this.#further }, "upgrades from further origins are refused");
+    this.#logger.warn({ refused: this.#further }, "requests from further origins are refused");
     this.#further = 0;
     this.#furtherLoggedAt = time;
   }

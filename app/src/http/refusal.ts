@@ -4,7 +4,7 @@ import type { OutgoingHttpHeaders } from "node:http";
 import type { Duplex } from "node:stream";
 
 /** Time after which a client may try again if the task is full or draining, or its user has reached a limit. */
-const RETRY_AFTER_SECONDS = 5;
+export const RETRY_AFTER_SECONDS = 5;
 
 export interface Refusal {
   readonly status: 400 | 401 | 403 | 404 | 405 | 408 | 429 | 431 | 503;
