@@ -6,6 +6,7 @@ const MIN_NODE = 24;
 
 const COMMANDS: ReadonlyMap<string, () => Promise<unknown>> = new Map([
   ["start", () => import("../local/main.ts")],
+  ["token", () => import("../token/main.ts")],
   ["simulate", () => import("../simulate/main.ts")],
   ["load-test", () => import("../load-test/main.ts")],
   ["policy", () => import("../policy/main.ts")],
@@ -16,6 +17,7 @@ const USAGE = `Usage: npx pulumi-websocket-server COMMAND [options]
 Run it in the folder of your Pulumi program (Pulumi.yaml).
 
   start      Run what the program declares on this machine
+  token      Print a token for such a run
   simulate   Run the declared autoscaler against a load, in virtual time
   load-test  Open and load connections to a server
   policy     Check the declared resources against the rules of the policy pack

@@ -9,6 +9,11 @@ export function commandOf(script: string): string {
   return script === "start" ? "npm start" : `npm run ${script}`;
 }
 
+/** Returns the command of a script without the lines that npm prints before it, for a shell that reads its output. */
+export function commandForOutput(script: string): string {
+  return isPackaged ? commandOf(script) : `npm run --silent ${script} --`;
+}
+
 /** Returns the command of a script, to which arguments can be added. npm consumes options that are not after `--`. */
 export function commandWithArguments(script: string): string {
   return isPackaged ? commandOf(script) : `${commandOf(script)} --`;

@@ -2,6 +2,7 @@
 import type { Limitation } from "./model/coverage.ts";
 import type { AlarmState, ScalingMetric, ScalingStatus } from "./model/scaling/status.ts";
 import type { StackSummary } from "./model/summary.ts";
+import type { RequiredTokens } from "./model/tokens.ts";
 
 export type { AlarmState, PolicyStatus, ScalingMetric, ScalingStatus } from "./model/scaling/status.ts";
 
@@ -55,6 +56,8 @@ export interface ActiveFault {
 /** The state of a running stack that an output shows. */
 export interface ObservedStack {
   readonly urls: StackUrls;
+  /** Whether clients need a token of `npm run token`. @default false */
+  readonly needsDevelopmentToken?: boolean;
   /** The current tasks, oldest first. */
   status(): readonly TaskStatus[];
   /** `undefined` if the stack does not declare autoscaling. */
@@ -88,6 +91,8 @@ export type StackEvent =
       /** Deploys the stack to AWS, such as `pulumi up`. */
       readonly deployCommand: string;
     } & StackSummary)
+  /** The tasks require tokens from the start. */
+  | ({ readonly event: "tokens-required" } & RequiredTokens)
   /** From the configuration checks of the program, or from the local stack itself. */
   | { readonly event: "warning"; readonly message: string }
   /** Declared resources whose behavior is missing here, at the start, and after a change those that are new. */
@@ -167,7 +172,13 @@ export type StackEvent =
       readonly reason: string;
     }
   /** Every task is healthy. `seconds` since the process started. */
-  | { readonly event: "ready"; readonly urls: StackUrls; readonly seconds: number }
+  | {
+      readonly event: "ready";
+      readonly urls: StackUrls;
+      /** Whether clients need a token of `npm run token`. @default false */
+      readonly needsDevelopmentToken?: boolean;
+      readonly seconds: number;
+    }
   /** Every task gets SIGTERM now, and SIGKILL after its stop timeout, or at a second signal to the stack. */
   | {
       readonly event: "stopping";

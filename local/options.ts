@@ -1,7 +1,7 @@
 /** The command line of `npm start`. */
 import { quoteValue } from "../app/src/settings/definition.ts";
 import type { Problem } from "../app/src/settings/problem.ts";
-import { commandWithArguments } from "../cli/commandNames.ts";
+import { commandOf, commandWithArguments } from "../cli/commandNames.ts";
 import {
   describeOptions,
   problemWithArgument,
@@ -33,6 +33,8 @@ export interface LocalOptions {
   readonly apiGatewayOrigin: URL | undefined;
   /** Values that replace those of the stack's file, by key. */
   readonly config: Readonly<Record<string, string>>;
+  /** Whether the tasks require tokens of `npm run token`, whatever the stack declares. */
+  readonly requiresTokens: boolean;
   /** Whether an image of the program runs in a container even if it has a command. */
   readonly prefersContainers: boolean;
   /** Whether changed sources and stack files are applied to the running stack. */
@@ -96,6 +98,10 @@ export const OPTIONS = {
     value: "PORT",
     default: "8444",
     description: "HTTPS and WSS of CloudFront in front of the API Gateway",
+  },
+  tokens: {
+    type: "boolean",
+    description: `Require tokens of \`${commandOf("token")}\`, whatever access the stack declares`,
   },
   docker: {
     type: "boolean",
@@ -163,6 +169,7 @@ export function parseOptions(args: readonly string[], isTerminal = false): Local
     apiGatewayPort: parsePort("api-gateway-port"),
     apiGatewayOrigin: apiGatewayOrigin === undefined ? undefined : parseLoopbackUrl(apiGatewayOrigin),
     config: Object.fromEntries(values.config.map((text) => parsePair("config", text, problems))),
+    requiresTokens: values.tokens,
     prefersContainers: values.docker,
     watch: values.watch || (isTerminal && !values.json && !values["no-watch"]),
     dashboardPort: values["dashboard-port"] === undefined ? undefined : parsePort("dashboard-port"),

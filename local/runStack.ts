@@ -6,11 +6,13 @@ import { isPackaged, OWN_FOLDER } from "../app/src/settings/ownFiles.ts";
 import { childEnvironment } from "../cli/childEnvironment.ts";
 import { commandOf } from "../cli/commandNames.ts";
 import { findValkeyServer } from "../cli/valkeyServer.ts";
+import { CACHE_FOLDER } from "./cacheFolder.ts";
 import { createKeyboard } from "./control/keyboard.ts";
 import { type Dashboard, startDashboard } from "./dashboard/dashboard.ts";
 import { createHistory } from "./dashboard/history.ts";
 import { type Evaluation, evaluateWithOverrides, findProject } from "./evaluation.ts";
 import type { EmitEvent } from "./events.ts";
+import { startDevelopmentIssuer } from "./identity/developmentIssuer.ts";
 import { DASHBOARD_PORT, type LocalOptions } from "./options.ts";
 import type { Output } from "./output/output.ts";
 import type { ListenPort } from "./runtime/network/listen.ts";
@@ -27,7 +29,6 @@ const SERVER = path.join(OWN_FOLDER, isPackaged ? "app/dist/server.mjs" : "app/s
 const ESCAPE = "\x1b";
 /** Ports that are tried if the usual one is taken, before any free port. */
 const NEXT_DASHBOARD_PORTS = 9;
-const CACHE_DIRECTORY = path.join(OWN_FOLDER, "node_modules", ".cache", "local-stack");
 
 /** What the user controls a stack with. */
 export interface Control {
@@ -83,6 +84,7 @@ export async function runStack(
     process.exit();
   }
   const [graph, image] = prepared;
+  await using issuer = options.requiresTokens ? await startDevelopmentIssuer(CACHE_FOLDER) : undefined;
   const stack = await startStack(
     graph,
     {
@@ -91,8 +93,9 @@ export async function runStack(
       otherPorts: options.hasDashboard && options.dashboardPort !== undefined ? dashboardPorts(options) : [],
       valkeyServer: await findValkeyServer(process.env["PATH"]),
       entry: image?.entry ?? SERVER,
+      tokenSettings: issuer?.settings,
       containerEngine: findContainerEngine(process.env["PATH"]),
-      cacheDirectory: CACHE_DIRECTORY,
+      cacheDirectory: CACHE_FOLDER,
       baseEnvironment: childEnvironment(process.env),
     },
     emit,

@@ -7,6 +7,7 @@ import { localCertificate } from "./runtime/network/certificate.ts";
 import { createFaultControl, type FaultControl } from "./control/faultControl.ts";
 import type { EmitEvent, ObservedStack, StackUrls } from "./events.ts";
 import { newLimitations, readStack } from "./model/limitations.ts";
+import { requiredTokens, type TokenSettings } from "./model/tokens.ts";
 import { summarizeStack } from "./model/summary.ts";
 import { compareParts, partsAfter } from "./model/changes.ts";
 import { ingressPorts } from "./runtime/ingress.ts";
@@ -44,6 +45,8 @@ export interface StackOptions {
   readonly valkeyServer?: string | undefined;
   /** The file of our server. */
   readonly entry: string;
+  /** Settings of our server that replace the declared ones, so that it requires development tokens. @default none */
+  readonly tokenSettings?: TokenSettings | undefined;
   /** Path of Docker or Podman, from `findContainerEngine`. @default the machine has neither */
   readonly containerEngine?: string | undefined;
   /** Whether an image of the user runs in a container even if it has a command. @default false */
@@ -98,8 +101,10 @@ export async function startStack(
   };
   const { graph: selected, covered, ...first } = readStack(graph, options);
   let { parts, limitations } = first;
+  const tokens = requiredTokens(parts.servicePath?.service.container, options.tokenSettings);
   const { deployCommand = "pulumi up" } = options;
   emit({ event: "declared", deployCommand, ...summarizeStack(selected, covered, parts, options) });
+  if (tokens !== undefined) emit({ event: "tokens-required", ...tokens });
   for (const limitation of limitations) emit({ event: "unsupported", ...limitation });
   for (const message of graph.warnings) emit({ event: "warning", message });
 
@@ -155,9 +160,10 @@ export async function startStack(
   if (service !== undefined) starting.defer(() => service.close());
 
   const urls = urlsOf(service?.urls, apiGateway);
+  const needsDevelopmentToken = tokens?.isDevelopment ?? false;
   const ready = (service?.tasks.ready ?? Promise.resolve()).then(() => {
     // The clock starts with the process.
-    emit({ event: "ready", urls, seconds: Math.round(performance.now()) / 1000 });
+    emit({ event: "ready", urls, needsDevelopmentToken, seconds: Math.round(performance.now()) / 1000 });
   });
   // A caller that does not wait for `ready` must not get an unhandled rejection.
   ready.catch(() => undefined);
@@ -212,6 +218,7 @@ export async function startStack(
 
   return {
     urls,
+    needsDevelopmentToken,
     tasks: service?.tasks,
     update,
     imageFolder: () => parts.servicePath?.service.container.image?.folder,

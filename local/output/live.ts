@@ -49,7 +49,7 @@ export function liveOutput(stream: NodeJS.WriteStream, { verbose, hasKeys }: Liv
 
   function draw(): void {
     if (stack === undefined) return;
-    const urls = isReady ? ["", ...describeUrls(stack.urls, paint), ...dashboard] : [];
+    const urls = isReady ? ["", ...describeUrls(stack, paint), ...dashboard] : [];
     const tasks = stack.status();
     const scaling = stack.scaling();
     const lines = [

@@ -1,8 +1,8 @@
 /** The text of events, for the output in lines and the live output. */
 import { stripVTControlCharacters } from "node:util";
-import { commandOf } from "../../cli/commandNames.ts";
+import { commandForOutput, commandOf, commandWithArguments } from "../../cli/commandNames.ts";
 import type { Paint } from "../../cli/paint.ts";
-import type { EventOf, StackEvent, StackUrls } from "../events.ts";
+import type { EventOf, ObservedStack, StackEvent } from "../events.ts";
 
 /** Lines about the first hundred tasks align. */
 const NAME_WIDTH = "task-12".length;
@@ -26,6 +26,8 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
         paint("dim", `The local stack is a development tool. Production is AWS: ${event.deployCommand}.`),
       ];
     }
+    case "tokens-required":
+      return [about("tokens", describeTokens(event))];
     case "warning":
       return [`${paint("warn", "warning")}: ${event.message}`];
     case "unsupported":
@@ -93,10 +95,7 @@ export function describeEvent(event: StackEvent, paint: Paint, verbose: boolean)
     case "scaled":
       return [about("scaling", paint("strong", event.reason))];
     case "ready":
-      return [
-        `${paint("good", "ready")} after ${event.seconds.toFixed(1)} s`,
-        ...describeUrls(event.urls, paint),
-      ];
+      return [`${paint("good", "ready")} after ${event.seconds.toFixed(1)} s`, ...describeUrls(event, paint)];
     case "stopping":
       return [describeStopping(event)];
     case "stopped":
@@ -135,7 +134,10 @@ export function describeStopping({ tasks, stopTimeoutSeconds }: EventOf<"stoppin
 }
 
 /** The URLs of the stack, and a command that connects to it. */
-export function describeUrls(urls: StackUrls, paint: Paint): readonly string[] {
+export function describeUrls(
+  { urls, needsDevelopmentToken = false }: Pick<ObservedStack, "urls" | "needsDevelopmentToken">,
+  paint: Paint,
+): readonly string[] {
   const { websocket, page, loadBalancer, plainHttp, apiGateway } = urls;
   const { host } = new URL(websocket);
   const lines: readonly (readonly [url: string | undefined, note: string])[] = [
@@ -149,8 +151,25 @@ export function describeUrls(urls: StackUrls, paint: Paint): readonly string[] {
     ...lines.flatMap(([url, note]) =>
       url === undefined ? [] : [`  ${paint("strong", url)}${note && paint("dim", `  ${note}`)}`],
     ),
-    `  ${paint("dim", "try")} npx wscat --no-check -c ${websocket}`,
+    ...tryLines(websocket, needsDevelopmentToken).map((line) => `  ${paint("dim", "try")} ${line}`),
   ];
+}
+
+/** Commands for a shell, to be entered one after the other. */
+function tryLines(websocket: string, needsDevelopmentToken: boolean): readonly string[] {
+  if (!needsDevelopmentToken) return [`npx wscat --no-check -c ${websocket}`];
+  return [
+    `TOKEN=$(${commandForOutput("token")} --user alice --subscribe '*' --publish '*')`,
+    `npx wscat --no-check -H "Authorization: Bearer $TOKEN" -c ${websocket}`,
+  ];
+}
+
+/** Which tokens the tasks require, and how to get some. */
+function describeTokens({ issuer, isDevelopment, declaredAccess }: EventOf<"tokens-required">): string {
+  const development = `one of \`${commandOf("token")}\``;
+  return isDevelopment
+    ? `clients need ${development}; in AWS, the declared access applies, which is ${declaredAccess}`
+    : `clients need one of the issuer ${issuer}; with \`${commandWithArguments("start")} --tokens\`, ${development}`;
 }
 
 export function describeDashboard(url: string, paint: Paint): string {

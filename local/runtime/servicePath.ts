@@ -1,5 +1,6 @@
 /** The path to the service: edge, load balancer, tasks, and their backplane. */
 import { describeError, ExpectedError } from "../../app/src/settings/expectedError.ts";
+import { toEnvironment } from "../../app/src/settings/environment.ts";
 import { type RunningBackplane, startBackplane } from "./backplane.ts";
 import type { EmitEvent, StackUrls } from "../events.ts";
 import type { Limitation } from "../model/coverage.ts";
@@ -11,6 +12,7 @@ import { accelerateMetricsLog } from "../model/metrics/clock.ts";
 import { createTaskMetrics } from "../model/metrics/taskMetrics.ts";
 import type { DeclaredContainer } from "../model/container.ts";
 import type { DeclaredService } from "../model/service.ts";
+import type { TokenSettings } from "../model/tokens.ts";
 import { type Autoscaler, createAutoscaler, startClock } from "./scaling/autoscaler.ts";
 import { meterFor } from "./scaling/meter.ts";
 import type { Revision } from "./tasks/deployments.ts";
@@ -29,6 +31,8 @@ export interface ServicePathOptions extends IngressOptions {
   /** Whether an image runs in a container even if it has a command. @default false */
   readonly prefersContainers?: boolean | undefined;
   readonly baseEnvironment: Readonly<Record<string, string>>;
+  /** Settings that replace the declared ones of our server. @default none */
+  readonly tokenSettings?: TokenSettings | undefined;
   /** Minutes of the autoscaler in a real minute. */
   readonly speed: number;
   readonly emit: EmitEvent;
@@ -83,7 +87,7 @@ export async function startServicePath(
   const ingress = await startIngress(path, targets, options);
   starting.defer(() => ingress.close());
 
-  const adapt = (next: ServicePath): DeclaredService => adaptService(next, backplane, options.speed);
+  const adapt = (next: ServicePath): DeclaredService => adaptService(next, backplane, options);
   const service = adapt(path);
   const prepare = (container: DeclaredContainer): Promise<Program> =>
     prepareProgram(container, {
@@ -202,11 +206,11 @@ function valuesOfMissingSecrets({ missingSecrets }: DeclaredContainer): Readonly
   return Object.fromEntries(entries);
 }
 
-/** The service with the address of the running backplane, and the interval of the metrics, in its environment. */
+/** The service with the address of the running backplane, the interval of the metrics, and the tokens, in its environment. */
 function adaptService(
   { service, backplane }: ServicePath,
   running: RunningBackplane | undefined,
-  speed: number,
+  { speed, tokenSettings }: Pick<ServicePathOptions, "speed" | "tokenSettings">,
 ): DeclaredService {
   const { container } = service;
   const accelerated = accelerateMetricsLog(container.environment, speed);
@@ -214,6 +218,7 @@ function adaptService(
     running === undefined || backplane === undefined
       ? accelerated
       : redirectToBackplane(accelerated, backplane, running.address);
-  const environment = { ...redirected, ...valuesOfMissingSecrets(container) };
+  const replaced = container.image === undefined ? toEnvironment(tokenSettings ?? {}) : {};
+  const environment = { ...redirected, ...valuesOfMissingSecrets(container), ...replaced };
   return { ...service, container: { ...container, environment } };
 }

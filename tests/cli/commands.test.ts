@@ -33,7 +33,9 @@ describe("every command", function () {
   it("is in this list", () => {
     assert.deepEqual(
       commands.toSorted(),
-      ["bench", "deploy", "load-test", "local", "policy", "simulate"].map((folder) => `${folder}/main.ts`),
+      ["bench", "deploy", "load-test", "local", "policy", "simulate", "token"].map(
+        (folder) => `${folder}/main.ts`,
+      ),
     );
   });
 

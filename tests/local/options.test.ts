@@ -16,6 +16,7 @@ describe("the options of npm start", () => {
       apiGatewayPort: 8444,
       apiGatewayOrigin: undefined,
       config: {},
+      requiresTokens: false,
       prefersContainers: false,
       watch: false,
       dashboardPort: undefined,
@@ -28,7 +29,7 @@ describe("the options of npm start", () => {
   it("are parsed", () => {
     const args = [
       "--cwd examples/one --stack prod --service chat --tasks 3 --speed 60 --edge-port=0 --load-balancer-port 90 --json --verbose",
-      "--docker --no-dashboard --dashboard-port 92 --api-gateway-port 91 --api-gateway-origin ws://[::1]:9000/prod",
+      "--docker --tokens --no-dashboard --dashboard-port 92 --api-gateway-port 91 --api-gateway-origin ws://[::1]:9000/prod",
       "-c edge=load-balancer --config aws:profile=a=b --config domain=",
     ]
       .join(" ")
@@ -44,6 +45,7 @@ describe("the options of npm start", () => {
       apiGatewayPort: 91,
       apiGatewayOrigin: new URL("ws://[::1]:9000/prod"),
       config: { edge: "load-balancer", "aws:profile": "a=b", domain: "" },
+      requiresTokens: true,
       prefersContainers: true,
       watch: false,
       dashboardPort: 92,

@@ -7,6 +7,7 @@ import path from "node:path";
 import { text } from "node:stream/consumers";
 import { WebSocket } from "ws";
 import { once } from "node:events";
+import { defaultSettings } from "../../app/src/settings/settings.ts";
 import { evaluateStack } from "../../infra/evaluation/evaluate.ts";
 import type { DeclaredGraph } from "../../infra/evaluation/graph.ts";
 import { childEnvironment } from "../../cli/childEnvironment.ts";
@@ -175,6 +176,14 @@ describe("a service with an image of its own", function () {
     await assert.rejects(launch(await declared({ "own-image:command": "[]" }), OPTIONS), {
       message:
         'container server: got no command, and neither Docker nor Podman is installed. Fix: set `image.command`, such as ["node", "server.js"], which runs without a container',
+    });
+  });
+
+  it("cannot require development tokens", async () => {
+    const tokenSettings = { ...defaultSettings(), jwtIssuer: "development" };
+    await assert.rejects(launch(await declared(), { ...OPTIONS, tokenSettings }), {
+      name: "ExpectedError",
+      message: /^`--tokens`: got a stack without a service of this server; /,
     });
   });
 

@@ -40,6 +40,7 @@ const ENTRIES = [
     "policy",
     "provider",
     "simulate",
+    "token",
   ],
 ];
 
@@ -231,7 +232,7 @@ describe("the npm package", function () {
   it("has a command that lists its commands, and prints their options as a user enters them", async () => {
     const command = path.join(program, "node_modules/.bin", PACKAGE_NAME);
     const list = await run(command, ["--help"], { cwd: program });
-    for (const name of ["start", "simulate", "load-test", "policy"]) {
+    for (const name of ["start", "token", "simulate", "load-test", "policy"]) {
       assert.match(list.stdout, new RegExp(`^  ${name} `, "m"));
       const help = await run(command, [name, "--help"], { cwd: program });
       assert.match(help.stdout, new RegExp(`^Usage: npx ${PACKAGE_NAME} ${name} `, "m"));

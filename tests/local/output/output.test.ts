@@ -162,6 +162,37 @@ describe("the output", () => {
     assert.equal(errors.text, "broken\n");
   });
 
+  it("names the tokens that clients need, and a command that connects with one", () => {
+    const stream = new Text();
+    const output = linesOutput(stream, stream, { verbose: false });
+    output.event({
+      event: "tokens-required",
+      issuer: "development",
+      isDevelopment: true,
+      declaredAccess: "open",
+    });
+    output.event({
+      event: "tokens-required",
+      issuer: "https://i.example/",
+      isDevelopment: false,
+      declaredAccess: "token",
+    });
+    output.event({
+      event: "ready",
+      urls: { websocket: "wss://localhost:1/wss" },
+      needsDevelopmentToken: true,
+      seconds: 1,
+    });
+    assert.deepEqual(stream.text.trimEnd().split("\n"), [
+      "tokens   clients need one of `npm run token`; in AWS, the declared access applies, which is open",
+      "tokens   clients need one of the issuer https://i.example/; with `npm start -- --tokens`, one of `npm run token`",
+      "ready after 1.0 s",
+      "  wss://localhost:1/wss",
+      "  try TOKEN=$(npm run --silent token -- --user alice --subscribe '*' --publish '*')",
+      '  try npx wscat --no-check -H "Authorization: Bearer $TOKEN" -c wss://localhost:1/wss',
+    ]);
+  });
+
   it("wraps long lines between words in a terminal", () => {
     const message = "several tasks share no messages until a backplane that all of them use is declared";
     const terminal = Object.assign(new PassThrough(), { columns: 30, rows: 20, isTTY: true });
