@@ -18,6 +18,8 @@ export interface DrainParts {
   readonly drainSeconds: number;
   readonly hub: Pick<Hub, "flush">;
   readonly connections: OpenConnections;
+  /** Resolves when every HTTP request is answered. */
+  readonly untilAnswered: () => Promise<void>;
   readonly logger: Logger;
 }
 
@@ -52,7 +54,7 @@ export class Drain {
   }
 
   async #askAll(signal: AbortSignal): Promise<void> {
-    const { drainSeconds, hub, connections } = this.#parts;
+    const { drainSeconds, hub, connections, untilAnswered } = this.#parts;
     const total = connections.size;
     // Messages that the system has received by now were published before the drain.
     await nextTurn();
@@ -66,7 +68,7 @@ export class Drain {
         this.#progress = total === 0 ? 1 : asked / total;
       },
     });
-    await connections.untilEmpty();
+    await Promise.all([connections.untilEmpty(), untilAnswered()]);
   }
 }
 

@@ -1,27 +1,40 @@
-/** The open WebSockets of a task. */
+/** The open WebSockets and event streams of a task. */
 import { Condition } from "./channel/condition.ts";
-import type { Connection } from "./connection/connection.ts";
 import { askToLeave } from "./departures.ts";
 import { CloseCode } from "./wire/closeCode.ts";
+import type { Dialect } from "./wire/messages.ts";
 
-export class OpenConnections implements Iterable<Connection> {
-  readonly #connections = new Set<Connection>();
+/** One client with a WebSocket or an event stream. */
+export interface OpenConnection {
+  readonly user: { readonly key: string };
+  /** Only a client of `plain` cannot resume. */
+  readonly dialect: Dialect;
+  /** Closes it when everything that the client can receive now is delivered. Idempotent. */
+  leave(code: number, reason: string): void;
+  /** Closes it at once. Idempotent. */
+  close(code: number, reason: string): void;
+  /** Closes it without notifying the client. Idempotent. */
+  terminate(): void;
+}
+
+export class OpenConnections implements Iterable<OpenConnection> {
+  readonly #connections = new Set<OpenConnection>();
   readonly #closed = new Condition();
 
   get size(): number {
     return this.#connections.size;
   }
 
-  [Symbol.iterator](): IterableIterator<Connection> {
+  [Symbol.iterator](): IterableIterator<OpenConnection> {
     return this.#connections.values();
   }
 
-  add(connection: Connection): void {
+  add(connection: OpenConnection): void {
     this.#connections.add(connection);
   }
 
   /** Removes a connection that has closed. */
-  remove(connection: Connection): void {
+  remove(connection: OpenConnection): void {
     this.#connections.delete(connection);
     this.#closed.notify();
   }
@@ -35,6 +48,13 @@ export class OpenConnections implements Iterable<Connection> {
   async terminateAll(): Promise<void> {
     for (const connection of this.#connections) connection.terminate();
     await this.untilEmpty();
+  }
+
+  /** Closes every connection of a user. Returns their number. */
+  closeUser(key: string, code: number, reason: string): number {
+    const own = Array.from(this.#connections).filter(({ user }) => user.key === key);
+    for (const connection of own) connection.close(code, reason);
+    return own.length;
   }
 
   /**

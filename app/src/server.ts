@@ -5,6 +5,7 @@ import type { Server as HttpServer } from "node:http";
 import type { Logger } from "pino";
 
 import type { Authorizer } from "./auth/authorize.ts";
+import { Users } from "./auth/users.ts";
 import type { Hub } from "./channel/hub.ts";
 import { PendingJoins } from "./connection/channels/pendingJoins.ts";
 import type { ConnectionContext } from "./connection/connectionContext.ts";
@@ -16,8 +17,10 @@ import { deriveWireLimits } from "./connection/wireLimits.ts";
 import type { WireLimits } from "./connection/wireLimits.ts";
 import { WriteTurns } from "./connection/writeTurns.ts";
 import { Drain } from "./drain.ts";
+import { createApi } from "./http/api/api.ts";
 import { HttpConnections } from "./http/httpConnections.ts";
 import { createHttpServer, listen, MAX_HTTP_CONNECTIONS } from "./http/httpServer.ts";
+import { OriginCheck } from "./http/origins.ts";
 import { createPages } from "./http/pages.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { OpenConnections } from "./openConnections.ts";
@@ -42,7 +45,7 @@ export interface ServerParts {
 export interface Server {
   /** Where it listens, with the port that the system chose if `settings.port` is 0. */
   readonly address: { readonly host: string; readonly port: number };
-  /** Returns the number of open WebSockets. */
+  /** Returns the number of open WebSockets and event streams. */
   readonly connections: () => number;
   /** Returns the number of subscriptions of all `channels.v1` clients. */
   readonly subscriptions: () => number;
@@ -87,17 +90,37 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       connections.remove(connection);
     },
   };
-  const upgrades = new Upgrades({ settings, connections, context, authorize });
-  const draining = new Drain({ drainSeconds: settings.drainSeconds, hub, connections, logger });
+  const users = new Users(settings);
+  const origins = new OriginCheck(settings.allowedOrigins, logger);
+  const upgrades = new Upgrades({ settings, connections, users, origins, context, authorize });
+  const api = createApi({
+    settings,
+    context,
+    maxBodyBytes: limits.maxBodyBytes,
+    users,
+    origins,
+    connections,
+    authorize,
+    isDraining: () => upgrades.isStopped,
+  });
+  const { untilAnswered } = api;
+  const draining = new Drain({
+    drainSeconds: settings.drainSeconds,
+    hub,
+    connections,
+    untilAnswered,
+    logger,
+  });
 
   const http = createHttpServer(
     createPages({
       readiness: () => (upgrades.isStopped ? "Draining" : hasStarted() ? "Ok" : "Starting"),
       consoleFolder,
+      api: api.router,
       logger,
     }),
     settings.maxConnections,
-    limits.requestTimeoutMs,
+    limits,
   );
   const httpConnections = handUpgradesTo(upgrades, http, limits.writeTimeoutMs);
 
@@ -106,6 +129,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     held.stop();
     pendingJoins.stop();
     upgrades.close();
+    api.close();
   };
   const port = await listen(http, settings).catch((error: unknown) => {
     stopTimers();

@@ -5,13 +5,13 @@ import type { Duplex } from "node:stream";
 import { FULL_ACCESS } from "./auth/authorize.ts";
 import type { Access, Authorizer, Grant } from "./auth/authorize.ts";
 import { clientAddress } from "./auth/clientAddress.ts";
-import { createUserKey, Users } from "./auth/users.ts";
-import type { ConnectLimit, ReaderLimit } from "./auth/users.ts";
+import { createUserKey } from "./auth/users.ts";
+import type { ConnectLimit, ReaderLimit, Users } from "./auth/users.ts";
 import { ChannelsConnection } from "./connection/channels/channelsConnection.ts";
 import type { ConnectionContext, ClientIdentity } from "./connection/connectionContext.ts";
 import { PlainConnection } from "./connection/plainConnection.ts";
 import { renderAcceptance, readHandshake } from "./http/handshake.ts";
-import { OriginCheck } from "./http/origins.ts";
+import type { OriginCheck } from "./http/origins.ts";
 import { BUSY, refuse, TOO_MANY } from "./http/refusal.ts";
 import type { Refusal } from "./http/refusal.ts";
 import type { OpenConnections } from "./openConnections.ts";
@@ -40,6 +40,8 @@ const OPEN_GRANT: Grant = { granted: true, access: FULL_ACCESS };
 export interface UpgradesParts {
   readonly settings: Settings;
   readonly connections: OpenConnections;
+  readonly users: Users;
+  readonly origins: OriginCheck;
   /** What the connections share. */
   readonly context: ConnectionContext;
   /** Checks the token of an upgrade request; `undefined` if clients need no token. */
@@ -48,21 +50,17 @@ export interface UpgradesParts {
 
 export class Upgrades {
   readonly #parts: UpgradesParts;
-  readonly #origins: OriginCheck;
-  readonly #users: Users;
   readonly #pending: PendingUpgrades;
   readonly #sweeping: NodeJS.Timeout;
   #isStopped = false;
 
   constructor(parts: UpgradesParts) {
     this.#parts = parts;
-    this.#origins = new OriginCheck(parts.settings.allowedOrigins, parts.context.logger);
-    this.#users = new Users(parts.settings);
     this.#pending = new PendingUpgrades((socket, refusal) => {
       this.refuse(socket, refusal);
     });
     this.#sweeping = setInterval(() => {
-      this.#users.sweep();
+      parts.users.sweep();
     }, SWEEP_INTERVAL_MS);
   }
 
@@ -120,7 +118,7 @@ export class Upgrades {
 
   /** Checks what does not depend on a token. */
   #checkRequest({ headers }: IncomingMessage): Refusal | undefined {
-    const reason = this.#origins.check(headers.origin);
+    const reason = this.#parts.origins.check(headers.origin);
     if (reason !== undefined) return { status: 403, reason };
     const { connections, settings } = this.#parts;
     const isFull = connections.size + this.#pending.size >= settings.maxConnections;
@@ -128,7 +126,7 @@ export class Upgrades {
   }
 
   async #admit(upgrade: PendingUpgrade): Promise<void> {
-    const { authorize, context, settings } = this.#parts;
+    const { authorize, context, settings, users } = this.#parts;
     const { request, handshake } = upgrade;
     // Without tokens, nothing is awaited here: the client joins its channel in the same turn of the event loop.
     const grant = authorize === undefined ? OPEN_GRANT : await authorizeUpgrade(authorize, upgrade);
@@ -140,7 +138,7 @@ export class Upgrades {
     if (!this.#pending.has(upgrade)) return;
     const { access, subject: publisher, expiresAt } = grant;
     const key = createUserKey(publisher, clientAddress(request, settings.trustedProxies));
-    const user = this.#users.connect(key);
+    const user = users.connect(key);
     if (typeof user === "string") {
       context.metrics.count("usersLimited", user);
       this.#pending.reject(upgrade, { ...TOO_MANY, reason: USER_REFUSALS[user] });

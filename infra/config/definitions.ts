@@ -148,7 +148,8 @@ export const infrastructureDefinitions = {
 
 /**
  * The program derives the other settings: no other process uses the ports of a container, the backplane determines the
- * connection to Valkey, `cacheMiB` the memory for recent messages, the memory that remains the number of subscriptions, and the edge the number of proxies.
+ * connection to Valkey, `cacheMiB` the memory for recent messages, the memory that remains the number of subscriptions, and
+ * the edge the number of proxies. It generates the API keys.
  */
 const {
   host,
@@ -162,6 +163,7 @@ const {
   valkeyBudgetMib,
   cacheMib,
   maxSubscriptions,
+  apiKeys,
   ...configurable
 } = settingDefinitions;
 

@@ -25,7 +25,13 @@ const READERS_SHARE = 0.25;
 
 export type UserLimits = Pick<
   Settings,
-  "connectionsPerUser" | "channelsPerUser" | "maxSubscriptions" | "bytesPerSecondPerUser" | "maxPayloadBytes"
+  | "connectionsPerUser"
+  | "channelsPerUser"
+  | "maxSubscriptions"
+  | "bytesPerSecondPerUser"
+  | "maxPayloadBytes"
+  | "messagesPerSecond"
+  | "messageBurst"
 >;
 
 /** The limit that prevents a further connection of a user. */
@@ -77,6 +83,15 @@ export class Users {
     return user;
   }
 
+  /** Returns a user that sends a request without a connection. It is forgotten when its rates have recovered. */
+  visit(key: string): User {
+    const known = this.#users.get(key);
+    if (known !== undefined) return known;
+    const user = new User(key, this);
+    this.#users.set(key, user);
+    return user;
+  }
+
   /** Forgets a user without a connection whose rates have recovered: forgetting it earlier would renew its bursts. */
   forget(user: User, now = performance.now()): void {
     if (!user.isConnected && user.hasRecovered(now)) this.#users.delete(user.key);
@@ -100,6 +115,8 @@ export class User {
   #channels: Map<string, number> | undefined;
   /** `undefined` until the user sends something. */
   #bytes: TokenBucket | undefined;
+  /** `undefined` until the user sends something by HTTP. */
+  #requests: TokenBucket | undefined;
   #recoversAt = 0;
   /**
    * When all connects so far are forgotten. Each takes its share of the period.
@@ -172,12 +189,25 @@ export class User {
   take(bytes: number, now = performance.now()): boolean {
     const { limits, burstBytes } = this.#users;
     this.#bytes ??= new TokenBucket(limits.bytesPerSecondPerUser, burstBytes, now);
-    this.#recoversAt = now + (burstBytes / limits.bytesPerSecondPerUser) * MS_PER_SECOND;
+    this.#noteUse(burstBytes / limits.bytesPerSecondPerUser, now);
     return this.#bytes.take(bytes, now);
+  }
+
+  /** Charges a request or a message by HTTP: all of a user have the rate of one connection. Otherwise see {@link take}. */
+  takeRequest(now = performance.now()): boolean {
+    const { messagesPerSecond, messageBurst } = this.#users.limits;
+    this.#requests ??= new TokenBucket(messagesPerSecond, messageBurst, now);
+    this.#noteUse(messageBurst / messagesPerSecond, now);
+    return this.#requests.take(1, now);
   }
 
   hasRecovered(now: number): boolean {
     return now >= this.#recoversAt && now >= this.#connectsUntil && now >= this.#entriesUntil;
+  }
+
+  /** @param fullAfter seconds after which the rate has recovered. */
+  #noteUse(fullAfter: number, now: number): void {
+    this.#recoversAt = Math.max(this.#recoversAt, now + fullAfter * MS_PER_SECOND);
   }
 
   #readersIn(channel: string): number {

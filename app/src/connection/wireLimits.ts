@@ -7,8 +7,12 @@ export interface WireLimits extends HeldBytesLimits, UntakenBytesLimits {
   readonly maxUnansweredBytes: number;
   /** Time in which a client must read the bytes that wait in its socket: about 64 KiB, or one message. */
   readonly writeTimeoutMs: number;
-  /** Time in which an HTTP request must arrive. No request needs a body. */
+  /** Time in which the headers of an HTTP request must arrive. */
   readonly requestTimeoutMs: number;
+  /** Time in which a whole HTTP request must arrive. */
+  readonly bodyTimeoutMs: number;
+  /** Maximum size of the bodies of all HTTP requests that have no answer yet. */
+  readonly maxBodyBytes: number;
 }
 
 const MIB = 1024 * 1024;
@@ -20,6 +24,9 @@ export const WIRE_LIMITS: WireLimits = {
   maxUntakenBytes: 32 * MIB,
   writeTimeoutMs: 60_000,
   requestTimeoutMs: 10_000,
+  // A batch at the minimum rate.
+  bodyTimeoutMs: 64_000,
+  maxBodyBytes: 32 * MIB,
 };
 
 /** Minimum rate at which a large message must arrive, or be read. */
@@ -36,5 +43,7 @@ export function deriveWireLimits({ maxPayloadBytes }: { readonly maxPayloadBytes
     maxUntakenBytes: Math.max(WIRE_LIMITS.maxUntakenBytes, UNTAKEN_MESSAGES * maxPayloadBytes),
     messageTimeoutMs: Math.max(WIRE_LIMITS.messageTimeoutMs, largestMs),
     writeTimeoutMs: Math.max(WIRE_LIMITS.writeTimeoutMs, largestMs),
+    bodyTimeoutMs: Math.max(WIRE_LIMITS.bodyTimeoutMs, largestMs),
+    maxBodyBytes: Math.max(WIRE_LIMITS.maxBodyBytes, UNTAKEN_MESSAGES * maxPayloadBytes),
   };
 }

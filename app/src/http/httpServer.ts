@@ -30,16 +30,17 @@ const LISTEN_BACKLOG = 4096;
  * Creates the server without listening.
  * @param onRequest answers the requests that are not upgrades.
  * @param maxWebSockets number of connections that may become WebSockets.
- * @param requestTimeoutMs time in which a request must arrive, an upgrade request too.
+ * @param timeouts time in which the headers of a request must arrive, and the whole request.
  */
 export function createHttpServer(
   onRequest: RequestListener,
   maxWebSockets: number,
-  requestTimeoutMs: number,
+  { requestTimeoutMs, bodyTimeoutMs }: { readonly requestTimeoutMs: number; readonly bodyTimeoutMs: number },
 ): Server {
   const http = createServer(
     {
-      requestTimeout: requestTimeoutMs,
+      headersTimeout: requestTimeoutMs,
+      requestTimeout: Math.max(requestTimeoutMs, bodyTimeoutMs),
       connectionsCheckingInterval: requestTimeoutMs * TIMEOUT_CHECK_SHARE,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       maxHeaderSize: MAX_HEADER_BYTES,

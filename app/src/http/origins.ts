@@ -36,6 +36,11 @@ export class OriginCheck {
     this.#now = now;
   }
 
+  /** Whether every origin is allowed. */
+  get allowsAll(): boolean {
+    return this.#allowed.size === 0;
+  }
+
   /**
    * @param origin the value of the header `Origin`. Only browsers send it, and only a browser can act for a page of another origin.
    * @returns the reason for the developer of the page, or `undefined` if the origin is allowed.
@@ -48,7 +53,7 @@ export class OriginCheck {
   }
 
   #allows(origin: string): boolean {
-    if (this.#allowed.size === 0 || this.#allowed.has(origin)) return true;
+    if (this.allowsAll || this.#allowed.has(origin)) return true;
     return FIRST_LABEL.test(origin) && this.#allowed.has(origin.replace(FIRST_LABEL, "$1*"));
   }
 

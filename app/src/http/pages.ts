@@ -2,7 +2,7 @@
 import { STATUS_CODES } from "node:http";
 
 import express from "express";
-import type { ErrorRequestHandler, Express, RequestHandler } from "express";
+import type { ErrorRequestHandler, Express, RequestHandler, Router } from "express";
 import type { Logger } from "pino";
 
 import { readClientScript } from "./clientScript.ts";
@@ -32,11 +32,13 @@ export interface PagesParts {
   readonly readiness: () => Readiness;
   /** Folder of the console page. All of it is public. */
   readonly consoleFolder: string;
+  /** Answers the requests of the HTTP API. @default there is no API */
+  readonly api?: Router;
   readonly logger: Logger;
 }
 
-/** Creates the express app with the health checks, the console page and the client's script. */
-export function createPages({ readiness, consoleFolder, logger }: PagesParts): Express {
+/** Creates the express app with the health checks, the console page, the client's script and the HTTP API. */
+export function createPages({ readiness, consoleFolder, api, logger }: PagesParts): Express {
   const health: RequestHandler = (_request, response) => {
     const state = readiness();
     response
@@ -85,12 +87,17 @@ export function createPages({ readiness, consoleFolder, logger }: PagesParts): E
     .get([PATHS.health, PATHS.root], health)
     .get("/client.js", forEveryOrigin, client)
     .all(`${PATHS.websocket}{/*channel}`, forEveryOrigin, upgradeRequired)
+    .use(api ?? skip)
     .use(express.static(consoleFolder, { index: false, redirect: false, dotfiles: "ignore" }))
     .use(forEveryOrigin, (_request, response) => {
       response.status(404).type("text").send("Not found");
     })
     .use(fail);
 }
+
+const skip: RequestHandler = (_request, _response, next) => {
+  next();
+};
 
 /** Pages of other origins import the client, which reads the status of an address that refuses a connection. */
 const forEveryOrigin: RequestHandler = (_request, response, next) => {

@@ -103,7 +103,7 @@ export function sendProblem(response: Response, problem: Problem): void {
       ...(RETRY_STATUSES.has(status) && { "Retry-After": String(RETRY_AFTER_SECONDS) }),
     })
     .set(headers)
-    .send(Buffer.from(JSON.stringify(problem)));
+    .end(JSON.stringify(problem));
 }
 
 function isProblemCode(code: string): code is ProblemCode {

@@ -305,6 +305,15 @@ export const settingDefinitions = {
     allowed: "the name of a claim",
     description: "Claim with the channels that a token may publish to, in the form of jwtChannelClaim",
   },
+  apiKeys: {
+    kind: "text",
+    variable: "WEBSOCKET_API_KEYS",
+    secret: true,
+    default: "",
+    pattern: /([!-~]{32,256}( [!-~]{32,256})?)?/,
+    allowed: "one or two keys of 32 to 256 characters with a space between them, or nothing",
+    description: "API keys of backends: the current one and the previous one; empty accepts no key",
+  },
   allowedOrigins: {
     kind: "list",
     variable: "WEBSOCKET_ALLOWED_ORIGINS",

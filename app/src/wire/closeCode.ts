@@ -10,7 +10,7 @@ export const CloseCode = {
   protocolError: 1002,
   /** A text frame is not UTF-8. */
   invalidPayload: 1007,
-  /** The client exceeds its rates, sends a message too slowly or in too many fragments, or its token has expired. */
+  /** The client exceeds its rates, sends a message too slowly or in too many fragments, or its token has expired. The application disconnects its user. */
   policyViolation: 1008,
   /** A message exceeds the maximum size. */
   messageTooBig: 1009,

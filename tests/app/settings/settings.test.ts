@@ -96,19 +96,23 @@ describe("the settings", () => {
     fc.assert(
       fc.property(settings, (given) => {
         fc.pre(contradictions(given, String).length === 0);
-        const { valkeyPassword, ...open } = given;
+        const { valkeyPassword, apiKeys, ...open } = given;
         const environment = toEnvironment(given);
         assert.deepEqual(
-          fromEnvironment({ ...environment, WEBSOCKET_VALKEY_PASSWORD: valkeyPassword }),
+          fromEnvironment({
+            ...environment,
+            WEBSOCKET_VALKEY_PASSWORD: valkeyPassword,
+            WEBSOCKET_API_KEYS: apiKeys,
+          }),
           given,
         );
-        assert.deepEqual(fromEnvironment(environment), { ...open, valkeyPassword: "" });
+        assert.deepEqual(fromEnvironment(environment), { ...open, valkeyPassword: "", apiKeys: "" });
       }),
     );
   });
 
   it("do not include secrets in an environment or a message", () => {
-    assert.deepEqual(settingNames().filter(isSecret), ["valkeyPassword"]);
+    assert.deepEqual(settingNames().filter(isSecret), ["valkeyPassword", "apiKeys"]);
     assert.deepEqual(toEnvironment({ valkeyPassword: "secret", port: 1 }), { PORT: "1" });
     const { message } = problemsOf({ WEBSOCKET_VALKEY_PASSWORD: "a secret" });
     assert.match(message, /`WEBSOCKET_VALKEY_PASSWORD`: got \[secret\]; expected a password /);

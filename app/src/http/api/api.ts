@@ -1,0 +1,128 @@
+/** The HTTP API: publish, history, event streams, and the connections of a user. See docs/http.md. */
+import { Router } from "express";
+import type { ErrorRequestHandler, RequestHandler } from "express";
+import type { Logger } from "pino";
+
+import type { Authorizer } from "../../auth/authorize.ts";
+import { createUserKey } from "../../auth/users.ts";
+import type { Users } from "../../auth/users.ts";
+import type { ConnectionContext } from "../../connection/connectionContext.ts";
+import type { Settings } from "../../settings/settings.ts";
+import { CloseCode } from "../../wire/closeCode.ts";
+import type { OriginCheck } from "../origins.ts";
+import { Problem, sendProblem } from "../problem.ts";
+import { createCors } from "./cors.ts";
+import { EventStreams } from "./eventStreams.ts";
+import type { Connections } from "./eventStreams.ts";
+import { createHistoryHandler } from "./history.ts";
+import { PendingRequests } from "./pendingRequests.ts";
+import { createPublishHandler } from "./publishing.ts";
+import { Requesters } from "./requesters.ts";
+
+/** First segments of the paths of the API. */
+export const API_PATHS = ["/channels", "/users"];
+
+export interface ApiParts {
+  readonly settings: Settings;
+  readonly context: ConnectionContext;
+  readonly maxBodyBytes: number;
+  readonly users: Users;
+  readonly origins: OriginCheck;
+  readonly connections: Connections & {
+    closeUser(key: string, code: number, reason: string): number;
+  };
+  /** Checks the tokens of clients; `undefined` if they need none. */
+  readonly authorize: Authorizer | undefined;
+  /** Whether the task drains. */
+  readonly isDraining: () => boolean;
+}
+
+export interface Api {
+  readonly router: Router;
+  /** Resolves when every request is answered, except for event streams. */
+  readonly untilAnswered: () => Promise<void>;
+  /** Frees the timers. Idempotent. */
+  readonly close: () => void;
+}
+
+export function createApi(parts: ApiParts): Api {
+  const { settings, context, maxBodyBytes, origins, connections, isDraining } = parts;
+  const requesters = new Requesters({ ...parts, metrics: context.metrics });
+  const pending = new PendingRequests(maxBodyBytes);
+  const streams = new EventStreams({ ...parts, requesters, isStopped: isDraining });
+  const history = createHistoryHandler({ context, requesters });
+
+  const begin: RequestHandler = (_request, response, next) => {
+    pending.begin(response);
+    // The next request of the client then reaches another task.
+    if (isDraining()) response.set("Connection", "close");
+    next();
+  };
+
+  const read: RequestHandler = (request, response, next) => {
+    const isStream =
+      request.method === "GET" && request.accepts(["json", "text/event-stream"]) === "text/event-stream";
+    return isStream ? streams.handle(request, response, next) : history(request, response, next);
+  };
+
+  const disconnect: RequestHandler = (request, response) => {
+    requesters.requireKey(request);
+    const { user } = request.params;
+    const key = createUserKey(String(user), "");
+    const disconnected = connections.closeUser(
+      key,
+      CloseCode.policyViolation,
+      "disconnected by the application",
+    );
+    response.set("Cache-Control", "no-store").json({ disconnected });
+  };
+
+  const router = Router({ caseSensitive: true });
+  router.use(API_PATHS, begin, createCors(origins));
+  router
+    .route("/channels/:channel/messages")
+    .get(read)
+    .post(createPublishHandler({ settings, context, requesters, pending }))
+    .all(allowOnly("GET, HEAD, POST"));
+  router.route("/users/:user/connections").delete(disconnect).all(allowOnly("DELETE"));
+  router.use(API_PATHS, notFound, createErrorHandler(context.logger));
+  return {
+    router,
+    untilAnswered: () => pending.untilNone(),
+    close: () => {
+      streams.stop();
+    },
+  };
+}
+
+function allowOnly(methods: string): RequestHandler {
+  return ({ method }) => {
+    throw new Problem("method_not_allowed", `The method ${method} is not one of ${methods}.`, {
+      Allow: methods,
+    });
+  };
+}
+
+const notFound: RequestHandler = () => {
+  throw new Problem("not_found", "No resource has this path.");
+};
+
+function createErrorHandler(logger: Logger): ErrorRequestHandler {
+  return (error: unknown, _request, response, next) => {
+    if (response.headersSent || response.destroyed) {
+      next(error);
+      return;
+    }
+    sendProblem(response, asProblem(error, logger));
+  };
+}
+
+function asProblem(error: unknown, logger: Logger): Problem {
+  if (error instanceof Problem) return error;
+  // Express cannot decode the path.
+  if (error instanceof Error && "status" in error && error.status === 400) {
+    return new Problem("invalid_request", "The path is malformed.");
+  }
+  logger.error({ err: error }, "request failed");
+  return new Problem("internal_error", "The server has failed.");
+}

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+
+import { ManualLog, memoryLog } from "../../support/logs.ts";
+import { startServer, UNLIMITED } from "../../support/server.ts";
+import type { TestServer } from "../../support/server.ts";
+import { tearDown } from "../../support/teardown.ts";
+import { messagesOf, problemIn, send } from "./apiClient.ts";
+
+interface History {
+  readonly epoch: string;
+  readonly messages: readonly {
+    readonly offset: number;
+    readonly message: unknown;
+    readonly from?: string;
+  }[];
+  readonly gap?: unknown;
+  readonly more?: true;
+}
+
+async function publish({ hub }: TestServer, payload: string, publisher?: string): Promise<string> {
+  const { epoch } = await hub.publish({ channel: "room.7", payload, publisher });
+  return epoch;
+}
+
+async function read(server: TestServer, query = ""): Promise<History> {
+  const { status, body } = await send(`${messagesOf(server.origin)}${query}`);
+  assert.equal(status, 200, JSON.stringify(body));
+  return body as History;
+}
+
+const offsetsOf = ({ messages }: History): readonly number[] => messages.map(({ offset }) => offset);
+
+describe("the history by HTTP", () => {
+  afterEach(tearDown);
+
+  it("has the last messages, with their publishers", async () => {
+    const server = await startServer();
+    await publish(server, '{"a":1}', "alice");
+    const epoch = await publish(server, "2");
+    assert.deepEqual(await read(server), {
+      epoch,
+      messages: [
+        { offset: 1, message: { a: 1 }, from: "alice" },
+        { offset: 2, message: 2 },
+      ],
+    });
+    assert.deepEqual(offsetsOf(await read(server, "?last=1")), [2]);
+  });
+
+  it("has 50 messages unless the request names a number", async () => {
+    const server = await startServer();
+    for (let n = 1; n <= 60; n++) await publish(server, String(n));
+    const history = await read(server);
+    assert.equal(history.messages.length, 50);
+    assert.equal(history.messages[0]?.offset, 11);
+    assert.equal(history.more, undefined);
+  });
+
+  it("of an empty channel has no message", async () => {
+    const { messages, epoch } = await read(await startServer());
+    assert.deepEqual(messages, []);
+    assert.notEqual(epoch, "");
+  });
+
+  it("continues after a position, page by page", async () => {
+    const server = await startServer();
+    let epoch = "";
+    for (let n = 1; n <= 5; n++) epoch = await publish(server, String(n));
+    const first = await read(server, `?epoch=${epoch}&offset=1&limit=3`);
+    assert.deepEqual([offsetsOf(first), first.more, first.gap], [[2, 3, 4], true, undefined]);
+    const rest = await read(server, `?epoch=${epoch}&offset=4&limit=3`);
+    assert.deepEqual([offsetsOf(rest), rest.more, rest.gap], [[5], undefined, undefined]);
+    const none = await read(server, `?epoch=${epoch}&offset=5`);
+    assert.deepEqual([offsetsOf(none), none.more, none.gap], [[], undefined, undefined]);
+  });
+
+  it("reports what the log does not have", async () => {
+    const server = await startServer({}, { log: memoryLog(100) });
+    let epoch = "";
+    for (let n = 1; n <= 5; n++) epoch = await publish(server, `"${"x".repeat(40)}"`);
+    const dropped = await read(server, `?epoch=${epoch}&offset=0`);
+    const first = dropped.messages[0]?.offset ?? 0;
+    assert.ok(first > 1);
+    assert.deepEqual(dropped.gap, { epoch, from: 1, to: first - 1 });
+    const ahead = await read(server, `?epoch=${epoch}&offset=7`);
+    assert.deepEqual([ahead.messages, ahead.gap], [[], { epoch, from: 6 }]);
+    const another = await read(server, "?epoch=another&offset=7");
+    assert.deepEqual([another.epoch, another.gap], [epoch, { epoch: "another", from: 8 }]);
+    assert.deepEqual(offsetsOf(another), offsetsOf(dropped));
+  });
+
+  it("has at most 1 MiB, and continues", async () => {
+    const server = await startServer({ ...UNLIMITED, retainedBytes: 4 << 20 });
+    let epoch = "";
+    for (let n = 1; n <= 24; n++) epoch = await publish(server, `"${"x".repeat(60_000)}"`);
+    const first = await read(server, `?epoch=${epoch}&offset=0`);
+    assert.ok(first.messages.length < 24);
+    assert.equal(first.more, true);
+    const rest = await read(server, `?epoch=${epoch}&offset=${first.messages.length}`);
+    assert.deepEqual(
+      [...offsetsOf(first), ...offsetsOf(rest)],
+      Array.from({ length: 24 }, (_, n) => n + 1),
+    );
+  });
+
+  for (const [query, key] of [
+    ["?last=0", "last"],
+    ["?last=1001", "last"],
+    ["?last=1&last=2", "last"],
+    ["?last=x", "last"],
+    ["?last=1&epoch=a&offset=1", "last"],
+    ["?epoch=a", "offset"],
+    ["?offset=1", "epoch"],
+    ["?epoch=a&offset=-1", "offset"],
+    ["?epoch=a&offset=1&limit=0", "limit"],
+    ["?limit=5", "limit"],
+    ["?lasst=5", "lasst"],
+    [`?epoch=${"x".repeat(129)}&offset=1`, "epoch"],
+  ] as const) {
+    it(`is refused for ${query.slice(0, 40)}, which names ${key}`, async () => {
+      const { origin } = await startServer();
+      const answer = await send(`${messagesOf(origin)}${query}`);
+      assert.match(
+        problemIn(answer, { status: 400, code: "invalid_request" }),
+        new RegExp(`^\`${key}\`: got .*; expected `),
+      );
+    });
+  }
+
+  it("is refused if the log does not answer", async () => {
+    const { origin } = await startServer({}, { log: new ManualLog() });
+    problemIn(await send(messagesOf(origin)), { status: 503, code: "unavailable" });
+  });
+
+  it("is refused if the user enters channels too often", async () => {
+    const { origin } = await startServer({ channelsPerUser: 1, messageBurst: 1000 });
+    let answer = await send(messagesOf(origin));
+    assert.equal(answer.status, 200);
+    for (let n = 0; n < 500 && answer.status === 200; n++) answer = await send(messagesOf(origin, `c${n}`));
+    problemIn(answer, { status: 429, code: "rate_limited" });
+  });
+
+  it("charges its bytes to the user", async () => {
+    const server = await startServer({ bytesPerSecondPerUser: 1024, maxPayloadBytes: 1024 });
+    await publish(server, `"${"x".repeat(1000)}"`);
+    let answer = await send(messagesOf(server.origin));
+    assert.equal(answer.status, 200);
+    for (let n = 0; n < 12 && answer.status === 200; n++) answer = await send(messagesOf(server.origin));
+    problemIn(answer, { status: 429, code: "rate_limited" });
+  });
+});
