@@ -52,7 +52,11 @@ function serve(settings: Settings): Promise<void> {
 /** @throws {ExpectedError} if the server cannot listen. */
 async function boot(settings: Settings): Promise<Running> {
   // Imported here, so that the health check does not load these modules every few seconds.
-  const [{ pino }, { startServer }] = await Promise.all([import("pino"), import("./startServer.ts")]);
+  const [{ pino }, { startServer }, { default: handlers }] = await Promise.all([
+    import("pino"),
+    import("./startServer.ts"),
+    import("../handlers.ts"),
+  ]);
 
   // Synchronous, so that the last lines before an exit are written. At the default level, there are few lines.
   const logger = pino({ level: settings.logLevel }, pino.destination({ dest: STDOUT, sync: true }));
@@ -63,6 +67,8 @@ async function boot(settings: Settings): Promise<Running> {
   const { address, metricsPort, shutDown } = await startServer({
     settings,
     logger,
+    handlers,
+    environment: process.env,
     writeMetrics: (line) => process.stdout.write(`${line}\n`),
     onUnusable: () => process.exit(1),
   });

@@ -44,17 +44,17 @@ export class OpenConnections implements Iterable<OpenConnection> {
     return this.#closed.until(() => this.#connections.size === 0);
   }
 
+  /** Closes the connections of a user. Returns their number. @param key from `createUserKey`. */
+  closeUser(key: string, code: number, reason: string): number {
+    const closed = Array.from(this.#connections).filter(({ user }) => user.key === key);
+    for (const connection of closed) connection.close(code, reason);
+    return closed.length;
+  }
+
   /** Closes every connection without a Close frame. Resolves when all have closed. */
   async terminateAll(): Promise<void> {
     for (const connection of this.#connections) connection.terminate();
     await this.untilEmpty();
-  }
-
-  /** Closes every connection of a user. Returns their number. */
-  closeUser(key: string, code: number, reason: string): number {
-    const own = Array.from(this.#connections).filter(({ user }) => user.key === key);
-    for (const connection of own) connection.close(code, reason);
-    return own.length;
   }
 
   /**

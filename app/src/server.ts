@@ -4,6 +4,7 @@ import type { Server as HttpServer } from "node:http";
 
 import type { Logger } from "pino";
 
+import { createApplication } from "./application.ts";
 import type { Authorizer } from "./auth/authorize.ts";
 import { Users } from "./auth/users.ts";
 import type { Hub } from "./channel/hub.ts";
@@ -17,6 +18,7 @@ import { deriveWireLimits } from "./connection/wireLimits.ts";
 import type { WireLimits } from "./connection/wireLimits.ts";
 import { WriteTurns } from "./connection/writeTurns.ts";
 import { Drain } from "./drain.ts";
+import type { Handlers } from "./handlers/handlers.ts";
 import { createApi } from "./http/api/api.ts";
 import { HttpConnections } from "./http/httpConnections.ts";
 import { createHttpServer, listen, MAX_HTTP_CONNECTIONS } from "./http/httpServer.ts";
@@ -36,6 +38,10 @@ export interface ServerParts {
   readonly consoleFolder: string;
   /** Checks the token of an upgrade request. @default clients need no token */
   readonly authorize?: Authorizer | undefined;
+  /** The code of the application. @default none */
+  readonly handlers?: Handlers | undefined;
+  /** The environment of the process, for the handlers. @default empty */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Replaces values of {@link deriveWireLimits}. */
   readonly limits?: Partial<WireLimits>;
   /** Whether the server is ready for clients. @default always */
@@ -63,11 +69,15 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** @throws {ExpectedError} if the address is in use, or is not an address of this machine. */
+/**
+ * @throws {ExpectedError} if the address is in use, or is not an address of this machine.
+ * @throws what the handlers `routes` and `start` throw.
+ */
 export async function createServer(parts: ServerParts): Promise<Server> {
-  const { settings, hub, metrics, logger, consoleFolder, authorize, hasStarted = () => true } = parts;
+  const { settings, hub, metrics, logger, consoleFolder, hasStarted = () => true } = parts;
   const limits = { ...deriveWireLimits(settings), ...parts.limits };
   const connections = new OpenConnections();
+  const application = createApplication(parts, connections);
   const heartbeats = new Heartbeats(settings.heartbeatSeconds * 1000);
   const held = new HeldBytes(limits);
   const pendingJoins = new PendingJoins();
@@ -84,6 +94,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     turns: new WriteTurns(),
     pendingJoins,
     subscriptions,
+    hooks: application?.hooks,
     metrics,
     logger,
     onClosed(connection) {
@@ -92,7 +103,17 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   };
   const users = new Users(settings);
   const origins = new OriginCheck(settings.allowedOrigins, logger);
-  const upgrades = new Upgrades({ settings, connections, users, origins, context, authorize });
+  const authorize = application === undefined ? parts.authorize : application.authorize;
+  let isStarted = application === undefined;
+  const upgrades = new Upgrades({
+    settings,
+    connections,
+    users,
+    origins,
+    context,
+    authorize,
+    hasStarted: () => isStarted,
+  });
   const api = createApi({
     settings,
     context,
@@ -114,10 +135,11 @@ export async function createServer(parts: ServerParts): Promise<Server> {
 
   const http = createHttpServer(
     createPages({
-      readiness: () => (upgrades.isStopped ? "Draining" : hasStarted() ? "Ok" : "Starting"),
+      readiness: () => (upgrades.isStopped ? "Draining" : isStarted && hasStarted() ? "Ok" : "Starting"),
       consoleFolder,
       api: api.router,
       logger,
+      routes: application?.routes,
     }),
     settings.maxConnections,
     limits,
@@ -136,15 +158,16 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     throw error;
   });
 
-  return {
+  const server: Server = {
     address: { host: settings.host, port },
     connections: () => connections.size,
     subscriptions: () => subscriptions.count,
     drainProgress: () => draining.progress,
     release: (count, overMs) => connections.release(count, overMs),
-    drain: onceOnly(() => {
+    drain: onceOnly(async () => {
       upgrades.stop();
-      return draining.run();
+      await Promise.all([draining.run(), application?.stop()]);
+      await application?.settled();
     }),
     close: onceOnly(async () => {
       stopTimers();
@@ -156,6 +179,14 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       await closed;
     }),
   };
+  try {
+    await application?.start();
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  isStarted = true;
+  return server;
 }
 
 /** Gives every upgrade request to `upgrades`, when the requests before it on its connection have been answered. */

@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import { createAuthorizer } from "./auth/authorize.ts";
 import { openBackplane } from "./backplane.ts";
 import { Hub } from "./channel/hub.ts";
+import type { Handlers } from "./handlers/handlers.ts";
 import { startMetricsServer } from "./http/metricsServer.ts";
 import { checkLog } from "./log/logCheck.ts";
 import { logMetrics } from "./metrics/embeddedMetrics.ts";
@@ -22,6 +23,10 @@ export interface StartServerArgs {
   /** From `fromEnvironment`. */
   readonly settings: Settings;
   readonly logger: Logger;
+  /** The code of the application, from `defineHandlers`. @default none */
+  readonly handlers?: Handlers;
+  /** The environment of the process, for the handlers. @default empty */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Receives a line of JSON for CloudWatch every `settings.metricsLogSeconds`. @default no lines */
   readonly writeMetrics?: (line: string) => void;
   /** Called if the server can never become ready. The reason is in the log. @default nothing */
@@ -36,10 +41,16 @@ export interface StartedServer {
   readonly shutDown: () => Promise<void>;
 }
 
-/** @throws {ExpectedError} if the server cannot listen. Nothing is left running then. */
+/**
+ * Nothing is left running if it rejects.
+ * @throws {ExpectedError} if the server cannot listen.
+ * @throws what the handlers `routes` and `start` throw.
+ */
 export async function startServer({
   settings,
   logger,
+  handlers = {},
+  environment = {},
   writeMetrics = () => undefined,
   onUnusable = () => undefined,
 }: StartServerArgs): Promise<StartedServer> {
@@ -85,6 +96,8 @@ export async function startServer({
     logger,
     consoleFolder: CONSOLE_FOLDER,
     authorize,
+    handlers,
+    environment,
     hasStarted: () => check.passed,
   });
   starting.defer(() => server.close());

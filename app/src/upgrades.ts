@@ -2,14 +2,15 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 
-import { FULL_ACCESS } from "./auth/authorize.ts";
-import type { Access, Authorizer, Grant } from "./auth/authorize.ts";
+import { OPEN_GRANT } from "./auth/authorize.ts";
+import type { Access, Grant, RequestAuthorizer } from "./auth/authorize.ts";
 import { clientAddress } from "./auth/clientAddress.ts";
 import { createUserKey } from "./auth/users.ts";
 import type { ConnectLimit, ReaderLimit, Users } from "./auth/users.ts";
 import { ChannelsConnection } from "./connection/channels/channelsConnection.ts";
 import type { ConnectionContext, ClientIdentity } from "./connection/connectionContext.ts";
 import { PlainConnection } from "./connection/plainConnection.ts";
+import type { Client } from "./handlers/handlers.ts";
 import { renderAcceptance, readHandshake } from "./http/handshake.ts";
 import type { OriginCheck } from "./http/origins.ts";
 import { BUSY, refuse, TOO_MANY } from "./http/refusal.ts";
@@ -18,6 +19,8 @@ import type { OpenConnections } from "./openConnections.ts";
 import { PendingUpgrades } from "./pendingUpgrades.ts";
 import type { PendingUpgrade } from "./pendingUpgrades.ts";
 import type { Settings } from "./settings/settings.ts";
+import { toWireName } from "./wire/channelName.ts";
+import type { ErrorCode } from "./wire/messages.ts";
 
 /** Interval at which users without connections are forgotten. */
 const SWEEP_INTERVAL_MS = 2_000;
@@ -34,9 +37,6 @@ const CHANNEL_REFUSALS: Readonly<Record<ReaderLimit, string>> = {
   readers: "One user has too many subscriptions.",
 };
 
-/** Grants everything: clients need no token. */
-const OPEN_GRANT: Grant = { granted: true, access: FULL_ACCESS };
-
 export interface UpgradesParts {
   readonly settings: Settings;
   readonly connections: OpenConnections;
@@ -44,8 +44,10 @@ export interface UpgradesParts {
   readonly origins: OriginCheck;
   /** What the connections share. */
   readonly context: ConnectionContext;
-  /** Checks the token of an upgrade request; `undefined` if clients need no token. */
-  readonly authorize: Authorizer | undefined;
+  /** Checks an upgrade request; `undefined` if every client is admitted. */
+  readonly authorize: RequestAuthorizer | undefined;
+  /** Whether the handlers have started. */
+  readonly hasStarted: () => boolean;
 }
 
 export class Upgrades {
@@ -120,36 +122,41 @@ export class Upgrades {
   #checkRequest({ headers }: IncomingMessage): Refusal | undefined {
     const reason = this.#parts.origins.check(headers.origin);
     if (reason !== undefined) return { status: 403, reason };
-    const { connections, settings } = this.#parts;
+    const { connections, settings, hasStarted } = this.#parts;
     const isFull = connections.size + this.#pending.size >= settings.maxConnections;
-    return this.#isStopped || isFull ? BUSY : undefined;
+    return this.#isStopped || !hasStarted() || isFull ? BUSY : undefined;
   }
 
   async #admit(upgrade: PendingUpgrade): Promise<void> {
     const { authorize, context, settings, users } = this.#parts;
     const { request, handshake } = upgrade;
     // Without tokens, nothing is awaited here: the client joins its channel in the same turn of the event loop.
-    const grant = authorize === undefined ? OPEN_GRANT : await authorizeUpgrade(authorize, upgrade);
+    const address = clientAddress(request, settings.trustedProxies);
+    const grant = authorize === undefined ? OPEN_GRANT : await authorizeUpgrade(authorize, upgrade, address);
     if (!grant.granted) {
       this.#pending.reject(upgrade, grant.status === 503 ? { ...BUSY, reason: grant.reason } : grant);
       return;
     }
     // It may have been rejected while the token was checked.
     if (!this.#pending.has(upgrade)) return;
-    const { access, subject: publisher, expiresAt } = grant;
-    const key = createUserKey(publisher, clientAddress(request, settings.trustedProxies));
+    const { access, subject: publisher, expiresAt, claims = {} } = grant;
+    const key = createUserKey(publisher, address);
     const user = users.connect(key);
     if (typeof user === "string") {
       context.metrics.count("usersLimited", user);
       this.#pending.reject(upgrade, { ...TOO_MANY, reason: USER_REFUSALS[user] });
       return;
     }
+    const { dialect } = handshake;
+    const { hooks } = context;
+    const client = hooks?.connect({ user: publisher, address, dialect, claims });
     upgrade.release = () => {
       user.disconnect();
+      if (client !== undefined) hooks?.disconnect(client);
     };
-    const client: ClientIdentity = { user, publisher, expiresAt };
-    if (handshake.dialect === "channels") this.#open(upgrade, access, client);
-    else await this.#join(upgrade, handshake.channel, access, client);
+    const identity: ClientIdentity = { user, publisher, expiresAt, client };
+    if (dialect === "channels") this.#open(upgrade, access, identity);
+    else await this.#join(upgrade, handshake.channel, access, identity);
   }
 
   /** Opens a connection that has no channel yet. */
@@ -158,7 +165,7 @@ export class Upgrades {
     const { request, handshake, head } = upgrade;
     this.#pending.remove(upgrade);
     if (request.socket.destroyed) {
-      client.user.disconnect();
+      upgrade.release?.();
       return;
     }
     const connection = new ChannelsConnection(request.socket, access, client, context);
@@ -176,6 +183,7 @@ export class Upgrades {
   ): Promise<void> {
     const { connections, context } = this.#parts;
     const { user } = client;
+    const { release } = upgrade;
     const rights = access.rightsIn(channel);
     if (!rights.canSubscribe && !rights.canPublish) {
       this.#pending.reject(upgrade, { status: 403, reason: "The token does not grant this channel." });
@@ -189,8 +197,13 @@ export class Upgrades {
     }
     upgrade.release = () => {
       user.exit(channel);
-      user.disconnect();
+      release?.();
     };
+    if (client.client !== undefined && rights.canSubscribe) {
+      const refusal = await this.#askHooks(upgrade, client.client, toWireName(channel));
+      if (refusal !== undefined) this.#pending.reject(upgrade, refusal);
+      if (!this.#pending.has(upgrade)) return;
+    }
     const { socket } = upgrade.request;
     const connection = new PlainConnection(socket, channel, rights, client, context);
     const joined = await context.hub.join({
@@ -205,22 +218,52 @@ export class Upgrades {
     if (!isPending || socket.destroyed) {
       joined.cursor.close();
       // A rejection has released the user already.
-      if (isPending) upgrade.release();
+      if (isPending) upgrade.release?.();
       return;
     }
     connections.add(connection);
     connection.start(renderAcceptance(upgrade.handshake), joined, upgrade.head);
     context.logger.debug({ connections: connections.size }, "connection opened");
   }
+
+  /** Asks the handlers whether a client of the plain dialect may subscribe. Returns why it may not. */
+  async #askHooks(upgrade: PendingUpgrade, client: Client, channel: string): Promise<Refusal | undefined> {
+    const { hooks } = this.#parts.context;
+    const refusal = await hooks?.subscribe(client, channel);
+    if (refusal !== undefined) {
+      const { code, message: reason } = refusal;
+      return TEMPORARY_CODES.has(code) ? { ...BUSY, reason } : { status: 403, reason };
+    }
+    const unsubscribe = (): void => {
+      hooks?.unsubscribe(client, channel);
+    };
+    const { release } = upgrade;
+    if (this.#pending.has(upgrade)) {
+      upgrade.release = () => {
+        unsubscribe();
+        release?.();
+      };
+    } else unsubscribe();
+    return undefined;
+  }
 }
 
+/** Codes of errors that another attempt may not have. */
+const TEMPORARY_CODES: ReadonlySet<string> = new Set<ErrorCode>(["internal_error", "unavailable"]);
+
 async function authorizeUpgrade(
-  authorize: Authorizer,
+  authorize: RequestAuthorizer,
   { request, handshake }: PendingUpgrade,
+  address: string,
 ): Promise<Grant> {
   const [authorization, another] = new Set(request.headersDistinct["authorization"]);
   if (another !== undefined) {
     return { granted: false, status: 401, reason: "There are several Authorization headers." };
   }
-  return authorize({ authorization, protocols: handshake.subprotocols });
+  const { headers, url = "" } = request;
+  return authorize({
+    authorization,
+    protocols: handshake.subprotocols,
+    request: { headers, address, url },
+  });
 }

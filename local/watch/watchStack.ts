@@ -7,7 +7,7 @@ import type { Image, Images } from "./images.ts";
 import { watchChanges } from "./watchChanges.ts";
 
 /** What the image contains. */
-const SERVER = ["app/src", "console", "client/src"];
+const SERVER = ["app", "console", "client/src"];
 /** What the program reads, without the files of the stack. */
 const PROGRAM = ["infra", "app/src/settings", "index.ts", "Pulumi.yaml"];
 

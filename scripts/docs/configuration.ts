@@ -61,6 +61,7 @@ const SECTIONS: Readonly<Record<string, readonly Key[]>> = {
     "deregistrationDelaySeconds",
     "drainSeconds",
     "stopTimeoutSeconds",
+    "handlerTimeoutSeconds",
   ],
   "Limits of a task": ["maxConnections", "maxChannels", "cacheMiB"],
   "Limits of a client": [

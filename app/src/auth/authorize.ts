@@ -1,4 +1,6 @@
 /** The identity of a client, and its rights in each channel, which its JSON Web Token lists. */
+import type { IncomingHttpHeaders } from "node:http";
+
 import { errors, jwtVerify } from "jose";
 import type { JWTPayload, JWTVerifyOptions } from "jose";
 import type { Logger } from "pino";
@@ -54,13 +56,18 @@ export type Grant =
        * {@link CLOCK_TOLERANCE_SECONDS} late. It can be later than the maximum delay of a timer.
        */
       readonly expiresAt?: number;
+      /** The claims of the token; absent without a token. */
+      readonly claims?: Readonly<Record<string, unknown>>;
     }
   | {
       readonly granted: false;
-      readonly status: 401 | 503;
+      readonly status: 401 | 403 | 503;
       /** For the developer of the client. It quotes nothing of the token. */
       readonly reason: string;
     };
+
+/** The grant of a client that needs no token. */
+export const OPEN_GRANT: Extract<Grant, { readonly granted: true }> = { granted: true, access: FULL_ACCESS };
 
 /** The credentials of an upgrade request. */
 export interface Credentials {
@@ -72,6 +79,19 @@ export interface Credentials {
 
 /** Checks the token of an upgrade request. It never rejects: if a token cannot be checked, it is not granted. */
 export type Authorizer = (credentials: Credentials) => Promise<Grant>;
+
+/** A request, for the code of the application. */
+export interface ClientRequest {
+  readonly headers: IncomingHttpHeaders;
+  /** From `clientAddress`. */
+  readonly address: string;
+  readonly url: string;
+}
+
+/** Checks a request, with the code of the application. It never rejects. */
+export type RequestAuthorizer = (
+  credentials: Credentials & { readonly request: ClientRequest },
+) => Promise<Grant>;
 
 export type AccessSettings = Pick<
   Settings,
@@ -124,6 +144,7 @@ export function createAuthorizer(
       access: new TokenAccess(payload, settings),
       ...(subject !== undefined && { subject }),
       ...readExpiry(payload),
+      claims: payload,
     };
   };
 }
@@ -156,6 +177,16 @@ class TokenAccess implements Access {
       canPublish: both || matchesAny(this.#publish, channel),
     };
   }
+}
+
+/** Returns the access of a client that may read and publish to the channels of these patterns. */
+export function accessOf(subscribe: readonly string[], publish: readonly string[]): Access {
+  return {
+    rightsIn: (channel) => ({
+      canSubscribe: matchesAny(subscribe, channel),
+      canPublish: matchesAny(publish, channel),
+    }),
+  };
 }
 
 const NO_PATTERNS: readonly string[] = [];

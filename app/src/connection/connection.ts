@@ -3,14 +3,15 @@ import type { Socket } from "node:net";
 
 import { CLOCK_TOLERANCE_SECONDS } from "../auth/authorize.ts";
 import type { User } from "../auth/users.ts";
+import type { Client } from "../handlers/handlers.ts";
 import { CloseCode } from "../wire/closeCode.ts";
 import type { Dialect, ErrorBody, ServerMessage } from "../wire/messages.ts";
 import { Answers } from "./answers.ts";
 import { ClientRates } from "./clientRates.ts";
 import type { ClientIdentity, ConnectionContext } from "./connectionContext.ts";
+import { createPublishes } from "./handledPublishes.ts";
 import type { Beating } from "./heartbeats.ts";
-import { Publishes } from "./publishes.ts";
-import type { Publish, PublishResult } from "./publishes.ts";
+import type { Publish, Publishes, PublishResult } from "./publishes.ts";
 import { ServerWebSocket } from "./webSocket/webSocket.ts";
 import type { WebSocketEvents } from "./webSocket/webSocket.ts";
 import type { Writer } from "./writeTurns.ts";
@@ -27,6 +28,8 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
   readonly user: User;
   protected readonly publisher: string | undefined;
   protected readonly expiresAt: number | undefined;
+  /** For the handlers; `undefined` if there are none. */
+  protected readonly client: Client | undefined;
   protected readonly context: ConnectionContext;
   protected readonly webSocket: ServerWebSocket;
   /** `undefined` until the client sends something. Most clients are idle. */
@@ -49,12 +52,13 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
   protected constructor(
     socket: Socket,
     maxMessageBytes: number,
-    { user, publisher, expiresAt }: ClientIdentity,
+    { user, publisher, expiresAt, client }: ClientIdentity,
     context: ConnectionContext,
   ) {
     this.user = user;
     this.publisher = publisher;
     this.expiresAt = expiresAt;
+    this.client = client;
     this.context = context;
     this.webSocket = new ServerWebSocket(socket, maxMessageBytes, this, context);
   }
@@ -155,6 +159,7 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
     this.#answers?.drop();
     this.#answers = undefined;
     this.user.disconnect();
+    if (this.client !== undefined) this.context.hooks?.disconnect(this.client);
     this.context.heartbeats.remove(this, this.#beatGroup);
     this.context.metrics.count("closes", code);
     this.context.logger.debug({ code }, "connection closed");
@@ -190,7 +195,7 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
       settle(LEAVING);
       return true;
     }
-    this.#publishes ??= new Publishes(this.context);
+    this.#publishes ??= createPublishes(this.context, this.client);
     return this.#publishes.publish(publish, this.publisher, this.user, (result) => {
       settle(result);
       this.resumeIfCaughtUp();
@@ -200,7 +205,7 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
 
   /** Counts a publish that begins later, by {@link publishHeld}. Returns why it must not be held; `undefined` if it is. */
   protected hold(publish: Publish): ErrorBody | undefined {
-    this.#publishes ??= new Publishes(this.context);
+    this.#publishes ??= createPublishes(this.context, this.client);
     return this.#publishes.hold(publish);
   }
 

@@ -2,6 +2,8 @@ import type { Logger } from "pino";
 
 import type { User } from "../auth/users.ts";
 import type { Hub } from "../channel/hub.ts";
+import type { Client } from "../handlers/handlers.ts";
+import type { Hooks } from "../handlers/hooks.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { PendingJoins } from "./channels/pendingJoins.ts";
@@ -28,6 +30,8 @@ export interface ConnectionContext extends TaskMemory {
   readonly pendingJoins: PendingJoins;
   /** Number of subscriptions of all `channels` clients. */
   readonly subscriptions: { count: number };
+  /** The calls of the handlers; `undefined` if there are none. */
+  readonly hooks: Hooks | undefined;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly onClosed: (connection: Connection) => void;
@@ -44,4 +48,6 @@ export interface ClientIdentity {
   readonly publisher: string | undefined;
   /** When the client's token expires, in milliseconds since 1970; `undefined` if it never does. */
   readonly expiresAt: number | undefined;
+  /** The client for the handlers, from {@link Hooks.connect}; `undefined` if there are none. */
+  readonly client: Client | undefined;
 }

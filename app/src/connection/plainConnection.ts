@@ -2,9 +2,11 @@ import type { Socket } from "node:net";
 
 import type { Rights } from "../auth/authorize.ts";
 import type { Cursor, Joined, Listener } from "../channel/cursor.ts";
+import { toWireName } from "../wire/channelName.ts";
 import { CloseCode } from "../wire/closeCode.ts";
 import { encode } from "../wire/encode.ts";
 import { textFrame } from "../wire/frame.ts";
+import { codeLabel } from "../wire/messages.ts";
 import type { ErrorBody } from "../wire/messages.ts";
 import { parsePlain } from "../wire/parsePlain.ts";
 import { Connection } from "./connection.ts";
@@ -92,6 +94,8 @@ export class PlainConnection extends Connection implements Listener {
   protected release(): void {
     this.#closeCursor();
     this.user.exit(this.#channel);
+    if (this.client !== undefined && this.#rights.canSubscribe)
+      this.context.hooks?.unsubscribe(this.client, toWireName(this.#channel));
   }
 
   /** @returns whether the connection is closed, because the log has dropped the client's next message. */
@@ -107,7 +111,7 @@ export class PlainConnection extends Connection implements Listener {
   }
 
   #refuse(error: ErrorBody): void {
-    this.context.metrics.count("publishesRefused", error.code);
+    this.context.metrics.count("publishesRefused", codeLabel(error));
     this.answer({ error });
   }
 }

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 
 import type { User } from "../auth/users.ts";
-import type { Hub } from "../channel/hub.ts";
+import type { Hub, PublishRequest } from "../channel/hub.ts";
 import { IdInUseError } from "../log/log.ts";
 import type { Appended } from "../log/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -62,27 +62,33 @@ export class Publishes {
     user: User,
     settle: (result: PublishResult) => void,
   ): boolean {
+    return this.store({ channel, payload: json, id, publisher, user: user.key }, settle);
+  }
+
+  /** Stores a message. The result is as that of {@link publish}. */
+  protected store(message: PublishRequest, settle: (result: PublishResult) => void): boolean {
     const { hub, logger } = this.#context;
     if (this.#isOverloaded) {
       settle(OVERLOADED);
       return true;
     }
-    const answer = hub.publish({ channel, payload: json, id, publisher, user: user.key });
+    const bytes = message.payload.length;
+    const answer = hub.publish(message);
     if (!(answer instanceof Promise)) {
       this.#count(answer);
       settle(answer);
       return true;
     }
-    this.#add(1, json.length);
+    this.#add(1, bytes);
     answer.then(
       (appended) => {
-        this.#add(-1, -json.length);
+        this.#add(-1, -bytes);
         this.#count(appended);
         settle(appended);
       },
       (error: unknown) => {
-        this.#add(-1, -json.length);
-        logger.debug({ err: error, channel }, "message not published");
+        this.#add(-1, -bytes);
+        logger.debug({ err: error, channel: message.channel }, "message not published");
         settle(error instanceof IdInUseError ? ID_IN_USE : NOT_STORED);
       },
     );

@@ -2,12 +2,15 @@
 import { STATUS_CODES } from "node:http";
 
 import express from "express";
-import type { ErrorRequestHandler, Express, RequestHandler, Router } from "express";
+import type { ErrorRequestHandler, Express, RequestHandler } from "express";
 import type { Logger } from "pino";
 
 import { readClientScript } from "./clientScript.ts";
 import { isChannelPath } from "./handshake.ts";
 import { PATHS } from "../settings/contract.ts";
+
+/** The path below which an application has its routes. */
+const APPLICATION_PATH = "/api";
 
 /**
  * The console page loads only its own files. It may connect to any WebSocket server, because the user can edit the address. The
@@ -33,12 +36,20 @@ export interface PagesParts {
   /** Folder of the console page. All of it is public. */
   readonly consoleFolder: string;
   /** Answers the requests of the HTTP API. @default there is no API */
-  readonly api?: Router;
+  readonly api?: RequestHandler;
   readonly logger: Logger;
+  /** The routes of the application, below {@link APPLICATION_PATH}. @default none */
+  readonly routes?: RequestHandler | undefined;
 }
 
-/** Creates the express app with the health checks, the console page, the client's script and the HTTP API. */
-export function createPages({ readiness, consoleFolder, api, logger }: PagesParts): Express {
+/** Creates the express app with the health checks, the console page, the client's script, the HTTP API and other routes. */
+export function createPages({
+  readiness,
+  consoleFolder,
+  api = skip,
+  logger,
+  routes = skip,
+}: PagesParts): Express {
   const health: RequestHandler = (_request, response) => {
     const state = readiness();
     response
@@ -87,7 +98,8 @@ export function createPages({ readiness, consoleFolder, api, logger }: PagesPart
     .get([PATHS.health, PATHS.root], health)
     .get("/client.js", forEveryOrigin, client)
     .all(`${PATHS.websocket}{/*channel}`, forEveryOrigin, upgradeRequired)
-    .use(api ?? skip)
+    .use(api)
+    .use(APPLICATION_PATH, routes)
     .use(express.static(consoleFolder, { index: false, redirect: false, dotfiles: "ignore" }))
     .use(forEveryOrigin, (_request, response) => {
       response.status(404).type("text").send("Not found");
@@ -95,13 +107,13 @@ export function createPages({ readiness, consoleFolder, api, logger }: PagesPart
     .use(fail);
 }
 
-const skip: RequestHandler = (_request, _response, next) => {
-  next();
-};
-
 /** Pages of other origins import the client, which reads the status of an address that refuses a connection. */
 const forEveryOrigin: RequestHandler = (_request, response, next) => {
   response.set("Access-Control-Allow-Origin", "*");
+  next();
+};
+
+const skip: RequestHandler = (_request, _response, next) => {
   next();
 };
 

@@ -4,6 +4,7 @@ import type { OutgoingHttpHeaders } from "node:http";
 
 import type { Response } from "express";
 
+import { codeLabel } from "../wire/messages.ts";
 import type { ErrorBody, ErrorCode } from "../wire/messages.ts";
 import { RETRY_AFTER_SECONDS } from "./refusal.ts";
 
@@ -104,6 +105,11 @@ export function sendProblem(response: Response, problem: Problem): void {
     })
     .set(headers)
     .end(JSON.stringify(problem));
+}
+
+/** Returns the label of a problem in the metrics. */
+export function problemLabel(problem: Problem): string {
+  return isProblemCode(problem.code) ? problem.code : codeLabel(problem);
 }
 
 function isProblemCode(code: string): code is ProblemCode {

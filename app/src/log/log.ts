@@ -12,7 +12,7 @@ export interface MessageLog {
    *
    * - Entries MUST be in the order of the calls, except for calls that reject.
    * - If one of the newest entries has the same id of the same publisher, the call MUST NOT append anything, also if another
-   *   task appended that entry. With the same record it returns that entry's position. With another record it MUST reject
+   *   task appended that entry. With the same source it returns that entry's position. With another source it MUST reject
    *   with {@link IdInUseError}. The log compares as many entries as it retains.
    * - A driver with a budget MAY reject messages that exceed their user's share.
    * - If the store is unavailable, a driver MUST hold the call for a bounded time. It MUST NOT repeat a call without an `id`
@@ -58,6 +58,8 @@ export interface NewMessage {
   readonly record: string;
   /** Prevents that the message is stored twice. */
   readonly id?: string | undefined;
+  /** What messages with the same id are compared by: the record from which handlers have made this one. @default the record */
+  readonly source?: string | undefined;
   /** Owner of the `id`: two publishers can use the same one. Messages without a publisher share their ids. */
   readonly publisher?: string | undefined;
   /** User whose share of the store the message counts for. Messages without a user count for the whole budget only. */
@@ -85,7 +87,7 @@ export interface LogPosition {
 export interface Appended {
   readonly epoch: string;
   readonly offset: number;
-  /** Whether an earlier call with the same id and record, or an earlier attempt of this call, has appended the entry. */
+  /** Whether an earlier call with the same id and source, or an earlier attempt of this call, has appended the entry. */
   readonly duplicate: boolean;
 }
 

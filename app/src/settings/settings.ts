@@ -193,6 +193,15 @@ export const settingDefinitions = {
     max: 60,
     description: "Time that a publish waits for the backplane before it is refused",
   },
+  handlerTimeoutSeconds: {
+    kind: "integer",
+    variable: "WEBSOCKET_HANDLER_TIMEOUT_SECONDS",
+    unit: "seconds",
+    default: 5,
+    min: 1,
+    max: 30,
+    description: "Maximum time of a call of a handler; after that, the call counts as failed",
+  },
   valkeyUrl: {
     kind: "text",
     variable: "WEBSOCKET_VALKEY_URL",

@@ -38,24 +38,27 @@ export type ChannelsMessage =
   | { readonly kind: "subscribe"; readonly channel: string; readonly start: RequestedStart }
   | { readonly kind: "unsubscribe"; readonly channel: string };
 
-export type ErrorCode =
-  | "invalid_json"
-  | "invalid_message"
-  | "too_deep"
-  | "too_large"
-  | "unsafe_number"
-  | "forbidden"
-  | "unavailable"
-  | "id_in_use"
-  | "invalid_channel"
-  | "already_subscribed"
-  | "too_many_subscriptions"
-  | "too_many_channels"
-  | "rate_limited";
+export const ERROR_CODES = [
+  ...["invalid_json", "invalid_message", "too_deep", "too_large", "unsafe_number"],
+  ...["forbidden", "unavailable", "id_in_use", "invalid_channel", "already_subscribed"],
+  ...["too_many_subscriptions", "too_many_channels", "rate_limited", "internal_error"],
+] as const;
+
+/** The codes of the server. An application adds others. */
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** The label of all codes of an application in the metrics, because their number has no bound. */
+const APPLICATION_LABEL = "application";
+
+/** Returns the label of an error in the metrics. */
+export function codeLabel({ code }: ErrorBody): string {
+  return (ERROR_CODES as readonly string[]).includes(code) ? code : APPLICATION_LABEL;
+}
 
 /** Why a request was rejected. */
 export interface ErrorBody {
-  readonly code: ErrorCode;
+  /** An {@link ErrorCode}, or a code of the application. */
+  readonly code: string;
   /** For developers. The text can change in any release. */
   readonly message: string;
   /** Name of the channel of the request; only in the `channels` dialect, and only if the server could read it. */

@@ -141,6 +141,8 @@ export interface ConfigArguments {
   readonly maxChannels?: number;
   /** Time that a publish waits for the backplane before it is refused (seconds, 1 to 60). @default 5 */
   readonly publishTimeoutSeconds?: number;
+  /** Maximum time of a call of a handler; after that, the call counts as failed (seconds, 1 to 30). @default 5 */
+  readonly handlerTimeoutSeconds?: number;
   /** Interval of the log lines from which CloudWatch creates metrics; 0 writes none (seconds, 0 to 3600). @default 60 */
   readonly metricsLogSeconds?: number;
   /** Which clients may connect: token admits clients with a valid token, open admits every client that has the address. @default none: required, unless edge is api-gateway */

@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import type { Authorizer } from "../../../app/src/auth/authorize.ts";
 import { Hub } from "../../../app/src/channel/hub.ts";
 import type { WireLimits } from "../../../app/src/connection/wireLimits.ts";
+import type { Handlers } from "../../../app/src/handlers/index.ts";
 import type { MessageLog } from "../../../app/src/log/log.ts";
 import { createMemoryLog } from "../../../app/src/log/memory/memoryLog.ts";
 import { Metrics } from "../../../app/src/metrics/metrics.ts";
@@ -44,12 +45,14 @@ export interface ServerOptions {
   readonly authorize?: Authorizer;
   readonly logger?: Logger;
   readonly limits?: Partial<WireLimits>;
+  readonly handlers?: Handlers;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Starts a server on a free port, and closes it after the test. */
 export async function startServer(
   overrides: Partial<Settings> = {},
-  { log, lingerMs = 0, authorize, logger = silent, limits = {} }: ServerOptions = {},
+  { log, lingerMs = 0, authorize, logger = silent, limits = {}, ...application }: ServerOptions = {},
 ): Promise<TestServer> {
   const settings: Settings = { ...defaultSettings(), host: "127.0.0.1", port: 0, ...overrides };
   const usedLog = log ?? createMemoryLog({ retentionOf: () => settings });
@@ -63,6 +66,7 @@ export async function startServer(
     consoleFolder: CONSOLE_FOLDER,
     authorize,
     limits,
+    ...application,
   });
   afterwards(async () => {
     await server.close();

@@ -5,7 +5,8 @@ import type { Joined } from "../../channel/cursor.ts";
 import { TooManyChannelsError } from "../../channel/hub.ts";
 import { toWireName } from "../../wire/channelName.ts";
 import { Opcode } from "../../wire/frame.ts";
-import type { ChannelsMessage, ErrorBody, ServerMessage } from "../../wire/messages.ts";
+import { codeLabel } from "../../wire/messages.ts";
+import type { ChannelsMessage, ErrorBody, RequestedStart, ServerMessage } from "../../wire/messages.ts";
 import { parseChannels } from "../../wire/parseChannels.ts";
 import { Connection, LEAVING } from "../connection.ts";
 import type { ClientIdentity, ConnectionContext } from "../connectionContext.ts";
@@ -76,7 +77,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
         else this.#refuseSubscribe(message.channel, answers.RATE_LIMITED);
         break;
       case "invalid":
-        metrics.count("publishesRefused", message.error.code);
+        metrics.count("publishesRefused", codeLabel(message.error));
         this.#order.answer(message.error.channel ?? "", { error: message.error });
         break;
     }
@@ -173,7 +174,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   }
 
   #answersTo(publish: Publish, result: PublishResult): readonly ServerMessage[] {
-    if (isError(result)) this.context.metrics.count("publishesRefused", result.code);
+    if (isError(result)) this.context.metrics.count("publishesRefused", codeLabel(result));
     return answers.answersTo(publish, result);
   }
 
@@ -183,14 +184,46 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
       this.#refuseSubscribe(channel, refusal);
       return;
     }
-    const { hub, subscriptions, pendingJoins } = this.context;
+    const { subscriptions, hooks } = this.context;
     const subscription = new Subscription(channel, this);
     this.#subscriptions.add(subscription);
     subscriptions.count += 1;
     const joining = new Joining(subscription, this.#order.begin(toWireName(channel), subscription));
     subscription.joining = joining;
-    pendingJoins.add(joining);
+    if (hooks === undefined || this.client === undefined) this.#join(subscription, joining, start);
+    else
+      void this.#joinIfAllowed(
+        subscription,
+        joining,
+        start,
+        hooks.subscribe(this.client, joining.slot.channel),
+      );
+  }
+
+  async #joinIfAllowed(
+    subscription: Subscription,
+    joining: Joining,
+    start: RequestedStart,
+    asking: Promise<ErrorBody | undefined>,
+  ): Promise<void> {
+    const refusal = await asking;
+    if (refusal !== undefined) {
+      if (subscription.joining === joining) this.#rejectJoining(subscription, refusal);
+    } else if (subscription.joining !== joining) {
+      // It has ended meanwhile.
+      this.#noteUnsubscribed(subscription.channel);
+    } else {
+      joining.isAllowed = true;
+      joining.since = performance.now();
+      this.#join(subscription, joining, start);
+    }
+  }
+
+  #join(subscription: Subscription, joining: Joining, start: RequestedStart): void {
+    const { hub, pendingJoins } = this.context;
+    const { channel } = subscription;
     const { signal } = joining.abort;
+    pendingJoins.add(joining);
     hub.join({ channel, dialect: "channels", start, listener: subscription, signal }).then(
       (joined) => {
         this.#onJoined(subscription, joined);
@@ -248,7 +281,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   #rejectJoining(subscription: Subscription, error: ErrorBody): void {
     const { joining } = subscription;
     if (joining === undefined) return;
-    this.context.metrics.count("subscribesRefused", error.code);
+    this.context.metrics.count("subscribesRefused", codeLabel(error));
     this.#end(subscription, { error: answers.errorIn(joining.slot.channel, error) });
   }
 
@@ -260,10 +293,15 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     this.user.exit(subscription.channel);
     subscription.close();
     this.#readable.end(subscription);
+    if (joining?.isAllowed !== false) this.#noteUnsubscribed(subscription.channel);
     if (joining === undefined) return;
     joining.abort.abort();
     this.#order.settle(joining.slot, ...messages);
     this.#publishHeld(joining);
+  }
+
+  #noteUnsubscribed(channel: string): void {
+    if (this.client !== undefined) this.context.hooks?.unsubscribe(this.client, toWireName(channel));
   }
 
   /** Returns the join of a subscription, if it has no result yet. */
@@ -277,7 +315,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
 
   #refuseSubscribe(channel: string, error: ErrorBody): void {
     const name = toWireName(channel);
-    this.context.metrics.count("subscribesRefused", error.code);
+    this.context.metrics.count("subscribesRefused", codeLabel(error));
     this.#order.answer(name, { error: answers.errorIn(name, error) });
   }
 

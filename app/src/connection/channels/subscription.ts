@@ -49,7 +49,9 @@ export class Subscription implements Listener {
 
 /** The join of a subscription that has no result yet. */
 export class Joining implements PendingJoin {
-  readonly since = performance.now();
+  since = performance.now();
+  /** Whether the handlers allow it. They must be notified of its end then. */
+  isAllowed = false;
   readonly abort = new AbortController();
   /** The place of its answer. */
   readonly slot: Slot;

@@ -3,7 +3,7 @@ import { Router } from "express";
 import type { ErrorRequestHandler, RequestHandler } from "express";
 import type { Logger } from "pino";
 
-import type { Authorizer } from "../../auth/authorize.ts";
+import type { RequestAuthorizer } from "../../auth/authorize.ts";
 import { createUserKey } from "../../auth/users.ts";
 import type { Users } from "../../auth/users.ts";
 import type { ConnectionContext } from "../../connection/connectionContext.ts";
@@ -32,7 +32,7 @@ export interface ApiParts {
     closeUser(key: string, code: number, reason: string): number;
   };
   /** Checks the tokens of clients; `undefined` if they need none. */
-  readonly authorize: Authorizer | undefined;
+  readonly authorize: RequestAuthorizer | undefined;
   /** Whether the task drains. */
   readonly isDraining: () => boolean;
 }

@@ -3,14 +3,15 @@ import type { RequestHandler } from "express";
 
 import { MAY_NOT_PUBLISH } from "../../connection/channels/answers.ts";
 import type { ConnectionContext } from "../../connection/connectionContext.ts";
-import { isError, Publishes } from "../../connection/publishes.ts";
-import type { Publish, PublishResult } from "../../connection/publishes.ts";
+import { createPublishes } from "../../connection/handledPublishes.ts";
+import { isError } from "../../connection/publishes.ts";
+import type { Publish, Publishes, PublishResult } from "../../connection/publishes.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { MIB } from "../../settings/units.ts";
 import { MAX_ID_BYTES } from "../../wire/messages.ts";
 import { parsePlain } from "../../wire/parsePlain.ts";
 import { isId } from "../../wire/parseValue.ts";
-import { Problem } from "../problem.ts";
+import { Problem, problemLabel } from "../problem.ts";
 import { parseLine } from "./batchLine.ts";
 import { readBody } from "./body.ts";
 import { readChannel } from "./parameters.ts";
@@ -38,14 +39,16 @@ interface Position {
   readonly duplicate?: true;
 }
 
+/** The sender of a request, and its publishes. They are stored in their order. */
+interface Sender {
+  readonly requester: Requester;
+  readonly publishes: Publishes;
+}
+
 /** Publishes a message for the sender of a request. All steps that follow its rights and rates are here. */
-function publishFor(
-  { user, publisher }: Requester,
-  publish: Publish,
-  context: ConnectionContext,
-): Promise<PublishResult> {
+function publishFor({ requester, publishes }: Sender, publish: Publish): Promise<PublishResult> {
   return new Promise((resolve) => {
-    new Publishes(context).publish(publish, publisher, user, resolve);
+    publishes.publish(publish, requester.publisher, requester.user, resolve);
   });
 }
 
@@ -55,28 +58,28 @@ export function createPublishHandler(parts: PublishingParts): RequestHandler {
   const { maxPayloadBytes } = settings;
   const { metrics } = context;
 
-  const publish = async (requester: Requester, message: Publish): Promise<Position> => {
+  const publish = async (sender: Sender, message: Publish): Promise<Position> => {
     metrics.counts.received += 1;
-    const result = await publishFor(requester, message, context);
+    const result = await publishFor(sender, message);
     if (isError(result)) throw Problem.of(result);
     const { epoch, offset, duplicate } = result;
     return duplicate ? { epoch, offset, duplicate } : { epoch, offset };
   };
 
   const publishLine = async (
-    requester: Requester,
+    sender: Sender,
     channel: string,
     line: string,
     index: number,
   ): Promise<Position | Problem> => {
     try {
       // The request itself has been charged.
-      if (index > 0) requesters.charge(requester);
+      if (index > 0) requesters.charge(sender.requester);
       const { json, id } = parseLine(line, maxPayloadBytes);
-      return await publish(requester, { channel, json, id });
+      return await publish(sender, { channel, json, id });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      metrics.count("publishesRefused", error.code);
+      metrics.count("publishesRefused", problemLabel(error));
       return error;
     }
   };
@@ -84,6 +87,7 @@ export function createPublishHandler(parts: PublishingParts): RequestHandler {
   return async (request, response) => {
     const channel = readChannel(request);
     const requester = await requesters.identify(request);
+    const sender = { requester, publishes: createPublishes(context, undefined) };
     try {
       if (!requester.access.rightsIn(channel).canPublish) throw Problem.of(MAY_NOT_PUBLISH);
       const type = request.is([JSON_TYPE, NDJSON_TYPE]);
@@ -102,7 +106,7 @@ export function createPublishHandler(parts: PublishingParts): RequestHandler {
         const lines = splitLines(text);
         // The calls are in the order of the lines, so that the messages are, too.
         const results = await Promise.all(
-          lines.map((line, index) => publishLine(requester, channel, line, index)),
+          lines.map((line, index) => publishLine(sender, channel, line, index)),
         );
         response.type(NDJSON_TYPE).end(results.map((result) => `${JSON.stringify(result)}\n`).join(""));
         return;
@@ -110,13 +114,13 @@ export function createPublishHandler(parts: PublishingParts): RequestHandler {
       const id = readIdempotencyKey(request.get("Idempotency-Key"));
       const value = parsePlain(text, maxPayloadBytes);
       if (value.kind === "invalid") throw Problem.of(value.error);
-      const position = await publish(requester, { channel, json: value.json, id });
+      const position = await publish(sender, { channel, json: value.json, id });
       response
         .status(position.duplicate === true ? 200 : 201)
         .type("json")
         .end(JSON.stringify(position));
     } catch (error) {
-      if (error instanceof Problem) metrics.count("publishesRefused", error.code);
+      if (error instanceof Problem) metrics.count("publishesRefused", problemLabel(error));
       throw error;
     }
   };

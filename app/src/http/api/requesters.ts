@@ -1,8 +1,8 @@
 /** The senders of requests, and their rights. */
 import type { Request } from "express";
 
-import { FULL_ACCESS } from "../../auth/authorize.ts";
-import type { Access, Authorizer } from "../../auth/authorize.ts";
+import { FULL_ACCESS, OPEN_GRANT } from "../../auth/authorize.ts";
+import type { Access, Grant, RequestAuthorizer } from "../../auth/authorize.ts";
 import { clientAddress } from "../../auth/clientAddress.ts";
 import { createUserKey } from "../../auth/users.ts";
 import type { User, Users } from "../../auth/users.ts";
@@ -16,6 +16,9 @@ export const API_KEY_HEADER = "X-Api-Key";
 
 /** The user of all requests with an API key. No subject or address has this key. */
 const BACKEND_USER_KEY = "backend";
+
+/** The codes of the statuses with which a client is refused. */
+const REFUSAL_CODES = { 401: "unauthorized", 403: "forbidden", 503: "unavailable" } as const;
 
 /** The sender of a request. */
 export interface Requester {
@@ -34,7 +37,7 @@ export interface RequestersParts {
   readonly settings: Pick<Settings, "apiKeys" | "trustedProxies">;
   readonly users: Users;
   /** `undefined` if clients need no token. */
-  readonly authorize: Authorizer | undefined;
+  readonly authorize: RequestAuthorizer | undefined;
   readonly metrics: Metrics;
 }
 
@@ -57,10 +60,9 @@ export class Requesters {
       const user = users.visit(BACKEND_USER_KEY);
       return { user, access: FULL_ACCESS, publisher: undefined, expiresAt: undefined, isBackend: true };
     }
-    const { access, subject, expiresAt } = await this.#authorize(request);
-    const user = users.visit(
-      createUserKey(subject, clientAddress(request, this.#parts.settings.trustedProxies)),
-    );
+    const address = clientAddress(request, this.#parts.settings.trustedProxies);
+    const { access, subject, expiresAt } = await this.#authorize(request, address);
+    const user = users.visit(createUserKey(subject, address));
     const requester = { user, access, publisher: subject, expiresAt, isBackend: false };
     this.charge(requester);
     return requester;
@@ -100,17 +102,20 @@ export class Requesters {
     return true;
   }
 
-  async #authorize({ headersDistinct }: Request): Promise<{
-    readonly access: Access;
-    readonly subject?: string | undefined;
-    readonly expiresAt?: number | undefined;
-  }> {
+  async #authorize(
+    { headers, headersDistinct, originalUrl: url }: Request,
+    address: string,
+  ): Promise<Extract<Grant, { readonly granted: true }>> {
     const { authorize } = this.#parts;
-    if (authorize === undefined) return { access: FULL_ACCESS };
+    if (authorize === undefined) return OPEN_GRANT;
     const [authorization, another] = new Set(headersDistinct["authorization"]);
     if (another !== undefined) throw new Problem("unauthorized", "There are several Authorization headers.");
-    const grant = await authorize({ authorization, protocols: [] });
+    const grant = await authorize({
+      authorization,
+      protocols: [],
+      request: { headers, address, url },
+    });
     if (grant.granted) return grant;
-    throw new Problem(grant.status === 401 ? "unauthorized" : "unavailable", grant.reason);
+    throw new Problem(REFUSAL_CODES[grant.status], grant.reason);
   }
 }

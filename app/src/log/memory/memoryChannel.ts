@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 
-import type { Appended, LogEntry, LogPage, LogPosition, LogReader, Retention } from "../log.ts";
+import type { Appended, LogEntry, LogPage, LogPosition, LogReader, Retention, NewMessage } from "../log.ts";
 import { idName, recordDigest } from "../publishId.ts";
 import { Aged, type AgeQueue } from "./ageQueue.ts";
 import { Block, type BlockOwner } from "./block.ts";
@@ -65,9 +65,9 @@ export class MemoryChannel extends Aged implements BlockOwner {
   }
 
   /** Appends a message once per id and publisher. @returns `undefined` if another message has this id. */
-  appendOnce(record: string, id: string, publisher: string | undefined, at: number): Appended | undefined {
+  appendOnce({ record, publisher, source }: NewMessage, id: string, at: number): Appended | undefined {
     const name = idName(id, publisher);
-    const digest = recordDigest(record);
+    const digest = recordDigest(source ?? record);
     this.#ids ??= new RecentIds(this.#retention.retainedMessages);
     const known = this.#ids.find(name);
     if (known === undefined) {

@@ -55,12 +55,13 @@ export function createMemoryLog({
   sweep.unref();
 
   return {
-    append({ channel: name, record, id, publisher }) {
+    append(message) {
       if (isClosed) return Promise.reject(closedError());
+      const { id } = message;
       const at = now();
-      const channel = openChannel(name, at);
+      const channel = openChannel(message.channel, at);
       const appended =
-        id === undefined ? channel.append(record, at) : channel.appendOnce(record, id, publisher, at);
+        id === undefined ? channel.append(message.record, at) : channel.appendOnce(message, id, at);
       return appended ?? Promise.reject(new IdInUseError());
     },
 

@@ -29,7 +29,7 @@ export class PendingAppend {
   readonly record: string;
   readonly user: string | undefined;
   readonly name: string;
-  /** Digest of the record. Only a publish with an id has one. */
+  /** Digest of the record, or of its source. Only a publish with an id has one. */
   readonly digest: string | undefined;
   readonly recordBytes: number;
   /** Bytes that the channel is charged for the entry. */
@@ -47,13 +47,14 @@ export class PendingAppend {
   readonly #onSettled: PendingAppendParts["onSettled"];
   #isSettled = false;
 
-  constructor({ channel, message: { record, id, user }, recordBytes, name, onSettled }: PendingAppendParts) {
+  constructor({ channel, message, recordBytes, name, onSettled }: PendingAppendParts) {
+    const { record, id, user } = message;
     const hasId = id !== undefined;
     this.channel = channel;
     this.record = record;
     this.user = user;
     this.name = name;
-    this.digest = hasId ? recordDigest(record) : undefined;
+    this.digest = hasId ? recordDigest(message.source ?? record) : undefined;
     this.recordBytes = recordBytes;
     this.chargedBytes = computeCharge(this.recordBytes, hasId);
     this.#onSettled = onSettled;

@@ -1,0 +1,99 @@
+import type { User } from "../auth/users.ts";
+import type { Client } from "../handlers/handlers.ts";
+import type { Handled, Hooks } from "../handlers/hooks.ts";
+import { packRecord } from "../log/record.ts";
+import { toWireName } from "../wire/channelName.ts";
+import { Publishes } from "./publishes.ts";
+import type { Publish, PublishesContext, PublishResult } from "./publishes.ts";
+
+/** Creates the publishes of a client. @param client `undefined` if it has no connection. */
+export function createPublishes(
+  context: PublishesContext & { readonly hooks: Hooks | undefined },
+  client: Client | undefined,
+): Publishes {
+  return context.hooks?.handlesPublishes === true
+    ? new HandledPublishes(context, context.hooks, client)
+    : new Publishes(context);
+}
+
+/** A publish that {@link Publishes.hold} counts. */
+interface Held {
+  readonly publish: Publish;
+  readonly publisher: string | undefined;
+  readonly user: User;
+  readonly settle: (result: PublishResult) => void;
+}
+
+/** The publishes of one client, each of which the handler `onPublish` changes or refuses, one after the other. */
+class HandledPublishes extends Publishes {
+  readonly #hooks: Hooks;
+  readonly #client: Client | undefined;
+  /** Whether the handler has no result yet. Further publishes wait. */
+  #isHandling = false;
+  #waiting: Held[] | undefined;
+
+  constructor(context: PublishesContext, hooks: Hooks, client: Client | undefined) {
+    super(context);
+    this.#hooks = hooks;
+    this.#client = client;
+  }
+
+  override publish(
+    publish: Publish,
+    publisher: string | undefined,
+    user: User,
+    settle: (result: PublishResult) => void,
+  ): boolean {
+    const refusal = this.hold(publish);
+    if (refusal !== undefined) {
+      settle(refusal);
+      return true;
+    }
+    const held: Held = { publish, publisher, user, settle };
+    if (!this.#isHandling) return this.#handle(held) ?? false;
+    this.#waiting ??= [];
+    this.#waiting.push(held);
+    return false;
+  }
+
+  /** @returns whether there is a result already; `undefined` if the handler has none yet. */
+  #handle(held: Held): boolean | undefined {
+    const { publish, publisher: user } = held;
+    const { channel, json, id } = publish;
+    const handled = this.#hooks.publish({
+      client: this.#client,
+      user,
+      channel: toWireName(channel),
+      json,
+      id,
+    });
+    if (!(handled instanceof Promise)) return this.#finish(held, handled);
+    this.#isHandling = true;
+    void handled.then((result) => {
+      this.#finish(held, result);
+      this.#continue();
+    });
+    return undefined;
+  }
+
+  /** Handles the publishes that wait, until the handler is asynchronous again. */
+  #continue(): void {
+    for (let held = this.#waiting?.shift(); held !== undefined; held = this.#waiting?.shift()) {
+      if (this.#handle(held) === undefined) return;
+    }
+    this.#waiting = undefined;
+    this.#isHandling = false;
+  }
+
+  #finish({ publish, publisher, user, settle }: Held, handled: Handled): boolean {
+    this.release(publish);
+    if (typeof handled !== "string") {
+      settle(handled);
+      return true;
+    }
+    const { channel, json, id } = publish;
+    const message = { channel, payload: handled, id, publisher, user: user.key };
+    if (id === undefined) return this.store(message, settle);
+    return this.store({ ...message, source: packRecord({ payload: json, from: publisher }) }, settle);
+  }
+}

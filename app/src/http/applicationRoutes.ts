@@ -1,0 +1,29 @@
+import { Router, json } from "express";
+import type { ErrorRequestHandler } from "express";
+
+import type { HandlerContext } from "../handlers/context.ts";
+import type { Handlers } from "../handlers/handlers.ts";
+import { Rejection } from "../handlers/rejection.ts";
+import { Problem, sendProblem } from "./problem.ts";
+
+/**
+ * Creates the router of the routes of an application. A {@link Rejection} is answered with its code.
+ * @returns `undefined` if it has none.
+ * @throws what the handler throws.
+ */
+export function createApplicationRoutes(
+  { routes }: Handlers,
+  context: HandlerContext,
+  maxPayloadBytes: number,
+): Router | undefined {
+  if (routes === undefined) return undefined;
+  const router = Router();
+  router.use(json({ limit: maxPayloadBytes }));
+  routes(router, context);
+  return router.use(answerRejection);
+}
+
+const answerRejection: ErrorRequestHandler = (error: unknown, _request, response, next) => {
+  if (!(error instanceof Rejection) || response.headersSent) next(error);
+  else sendProblem(response, Problem.of(error));
+};
