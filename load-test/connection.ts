@@ -7,6 +7,8 @@ import { codeOf, type Frame, parseFrame, type Position } from "./frames.ts";
 /** The server, and how to connect to it. */
 export interface Endpoint {
   readonly url: URL;
+  /** Sent with the upgrade. @default none */
+  readonly token?: string | undefined;
   readonly verifyCertificate: boolean;
   /** Limit of opening (name look-up, TCP, TLS, upgrade, greeting and subscriptions), and again of closing. */
   readonly timeoutMs: number;
@@ -72,6 +74,7 @@ export function connect(
   const socket = new WebSocket(endpoint.url, SUBPROTOCOL, {
     perMessageDeflate: false,
     rejectUnauthorized: endpoint.verifyCertificate,
+    ...(endpoint.token !== undefined && { headers: { Authorization: `Bearer ${endpoint.token}` } }),
   });
   const breakOff = (why: Failure) => {
     failure ??= why;

@@ -38,4 +38,10 @@ async function run(options: LoadTestOptions, orphaned: AbortSignal): Promise<num
   return hasSucceeded(report) ? EXIT_CODES.done : EXIT_CODES.failed;
 }
 
-await runCommandLine({ script: "load-test", options: OPTIONS, help: HELP, parse: parseOptions, run });
+await runCommandLine({
+  script: "load-test",
+  options: OPTIONS,
+  help: HELP,
+  parse: (args) => parseOptions(args, process.env),
+  run,
+});

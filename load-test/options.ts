@@ -1,6 +1,6 @@
 /** The command line of the load test: each option once, with its unit, range and default. */
 import { nearest } from "../app/src/settings/nearest.ts";
-import type { Problem } from "../app/src/settings/problem.ts";
+import { HIDDEN, type Problem } from "../app/src/settings/problem.ts";
 import { commandOf, commandWithArguments } from "../cli/commandNames.ts";
 import {
   describeOptions,
@@ -17,6 +17,9 @@ import {
 import { areValidNames, CHANNEL_NAME_RULE, DEFAULT_CHANNEL } from "./channels.ts";
 
 const MIN = 1;
+
+/** A JSON Web Token: RFC 7515, section 3.1. */
+const TOKEN = /^[\w-]+(?:\.[\w-]*){2}$/;
 
 /** An option whose value is a whole number from {@link MIN}. */
 interface NumberOption {
@@ -77,6 +80,11 @@ const GENERAL = {
     default: DEFAULT_CHANNEL,
     description: "Name of the channel; with several channels, they are NAME.1, NAME.2 and so on",
   },
+  token: {
+    type: "string",
+    value: "TOKEN",
+    description: `Token of every connection, such as one of ${commandOf("token")};\nbetter in the environment variable TOKEN, which other users cannot read`,
+  },
   insecure: { type: "boolean", description: "Accept any certificate (always for loopback hosts)" },
   json: { type: "boolean", description: "Print one JSON document instead of tables" },
   record: {
@@ -111,6 +119,8 @@ export interface CommonOptions extends ValuesOf<typeof COMMON> {
   readonly url: URL;
   /** Name of the channel, or of all of them together with a number. */
   readonly channel: string;
+  /** Sent by every connection; `undefined`: none. */
+  readonly token: string | undefined;
   readonly insecure: boolean;
   readonly json: boolean;
   /** CSV file for the load of each minute. */
@@ -131,10 +141,14 @@ export type LoadTestOptions = ChurnOptions | SustainedOptions;
 
 /**
  * Parses the arguments, which start after the name of the command's file.
+ * @param environment may have the token in `TOKEN`.
  * @returns `undefined` for --help.
  * @throws {UsageError} with all wrong options, or else with all wrong values and the problem of the URL.
  */
-export function parseOptions(args: readonly string[]): LoadTestOptions | undefined {
+export function parseOptions(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>> = {},
+): LoadTestOptions | undefined {
   const commandLine = parseCommandLine(args, OPTIONS);
   if (commandLine === undefined) return undefined;
   const { values, given, positionals } = commandLine;
@@ -153,6 +167,7 @@ export function parseOptions(args: readonly string[]): LoadTestOptions | undefin
   const common = {
     ...read(COMMON),
     channel: values.channel,
+    token: parseToken(values.token ?? environment["TOKEN"], problems),
     insecure: values.insecure,
     json: values.json,
     record: values.record,
@@ -211,6 +226,17 @@ function parseMode(text: string, problems: Problem[]): Mode | undefined {
   if (text === "churn" || text === "sustained") return text;
   problems.push(problemWithValue("mode", JSON.stringify(text), expectedName("mode", text, MODE_NAMES)));
   return undefined;
+}
+
+/** A problem does not contain the token. */
+function parseToken(text: string | undefined, problems: Problem[]): string | undefined {
+  if (text === undefined || text === "") return undefined;
+  if (!TOKEN.test(text)) {
+    problems.push(
+      problemWithValue("token", HIDDEN, "a token of letters, digits, '-', '_' and '.', also in TOKEN"),
+    );
+  }
+  return text;
 }
 
 function parseUrl(positionals: readonly string[], problems: Problem[]): URL | undefined {

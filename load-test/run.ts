@@ -15,6 +15,7 @@ export async function runLoadTest(
   const certificate = certificateCheck(options);
   const endpoint = {
     url: options.url,
+    token: options.token,
     verifyCertificate: certificate === "checked",
     timeoutMs: options.timeout * 1000,
   };

@@ -115,9 +115,10 @@ export function explain({ reason, detail }: Pick<FailureCount, "reason" | "detai
 
 const EXPLAINED_STATUS: Readonly<Record<string, string>> = {
   "400": "not a valid WebSocket handshake, or a channel in the path (use --channel)",
+  "401": "no token, or one that is not valid: set --token, or TOKEN in the environment",
   "403": "refused: the origin header, the load balancer's secret header, or a firewall rule",
   "404": "no WebSocket at this path",
-  "429": "the server's limit of one user, which this machine is: raise connectionsPerUser",
+  "429": "the server's limit of one user, which this machine or its token is: raise connectionsPerUser",
   "502": "the load balancer got no answer from a task",
   "503": "no healthy task, or all tasks are full",
   "504": "no answer from a task in time",
@@ -136,7 +137,7 @@ const EXPLAINED_CLOSE_CODE: Readonly<Record<string, string>> = {
   "1001": "the server is going away",
   "1006": "cut without a closing handshake: a task was killed, or an idle timeout expired",
   "1008":
-    "refused by policy: too many messages or bytes on one connection (use more --connections), or bytesPerSecondPerUser",
+    "refused by policy: too many messages or bytes on one connection (use more --connections), or bytesPerSecondPerUser, or the token has expired",
   "1009": "a message was too big",
   "1011": "the server failed",
   "1012": "the server asks the client to reconnect",

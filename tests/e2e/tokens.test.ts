@@ -4,9 +4,13 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { once } from "node:events";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
+import { launchBrowser } from "../support/browser.ts";
 import { connectTo, startStack, TrustingWebSocket, type StackProcess } from "../support/localStack.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
+
+/** A folder for screenshots; none are made without it. */
+const SCREENSHOTS = process.env["SCREENSHOTS"];
 
 /** A stack that requires the tokens of another issuer. */
 const DECLARED = {
@@ -55,6 +59,40 @@ describe("npm start with --tokens", function () {
     assert.partialDeepStrictEqual(await next(), { error: { code: "forbidden", channel: "news" } });
     socket.close();
     await once(socket, "close");
+  });
+
+  it("passes the load test with a token in TOKEN only", async () => {
+    const token = await tokenOf("--subscribe", "*", "--publish", "*");
+    const args = ["load-test/main.ts", stack.urls.websocket, "--total", "3"];
+    const load = (variables: Readonly<Record<string, string>>) =>
+      promisify(execFile)(process.execPath, args, { cwd: ROOT, env: { ...process.env, ...variables } });
+    const { stdout } = await load({ TOKEN: token });
+    assert.match(stdout, /3 connected, 0 failed/);
+    assert.ok(!stdout.includes(token));
+    await assert.rejects(load({ TOKEN: "" }), {
+      stdout: /http 401 +3 +no token, or one that is not valid/,
+    });
+  });
+
+  it("admits the console with a token in its field, and shows the user", async function () {
+    await using browser = await launchBrowser(this);
+    const page = await browser.newPage({ ignoreHTTPSErrors: true });
+    await page.goto(stack.urls.page);
+    const log = page.getByRole("log");
+    const connect = page.getByRole("button", { name: "Connect", exact: true });
+    await page.getByLabel("Token, if required").fill("no-token");
+    await connect.click();
+    await log.getByText("401").waitFor();
+
+    const token = await tokenOf("--user", "alice", "--subscribe", "/", "--publish", "/");
+    await page.getByLabel("Token, if required").fill(token);
+    await connect.click();
+    await log.getByText(/ as alice$/).waitFor();
+    await page.getByLabel("Message, as JSON").fill('"Hello"');
+    await page.getByRole("button", { name: "Send" }).click();
+    await log.getByText(/^yours, #\d+/).waitFor();
+    if (SCREENSHOTS !== undefined)
+      await page.screenshot({ path: path.join(SCREENSHOTS, "console-token.png") });
   });
 });
 

@@ -13,6 +13,7 @@ describe("the options of the load test", () => {
       duration: 30,
       timeout: 10,
       channel: "/",
+      token: undefined,
       channels: 1,
       subscriptions: 1,
       rate: 20,
@@ -22,6 +23,24 @@ describe("the options of the load test", () => {
       json: false,
       record: undefined,
     });
+  });
+
+  it("have a token of the environment, which --token replaces, and which no problem contains", () => {
+    const tokenOf = (args: string, TOKEN?: string): string | undefined =>
+      parseOptions(["wss://h/", ...args.split(" ").filter((arg) => arg !== "")], { TOKEN })?.token;
+    assert.deepEqual(
+      [tokenOf(""), tokenOf("", ""), tokenOf("", "a.b.c"), tokenOf("--token d.e.f", "a.b.c")],
+      [undefined, undefined, "a.b.c", "d.e.f"],
+    );
+    for (const [args, variable] of [
+      ["", "a.b.c d"],
+      ["--token secret", undefined],
+    ] as const) {
+      assert.throws(() => tokenOf(args, variable), {
+        message:
+          "`--token`: got [secret]; expected a token of letters, digits, '-', '_' and '.', also in TOKEN.",
+      });
+    }
   });
 
   it("have any order", () => {
