@@ -37,12 +37,23 @@ export interface Rights {
 /** The rights of a client in all channels. */
 export interface Access {
   rightsIn(channel: string): Rights;
+  /** Returns all channels with a right, for people. {@link rightsIn} decides. */
+  patterns(): ChannelPatterns;
+}
+
+/** Names of channels, `/` for the default channel, and prefixes that end with `*`. */
+export interface ChannelPatterns {
+  readonly subscribe: readonly string[];
+  readonly publish: readonly string[];
 }
 
 const ALL_RIGHTS: Rights = { canSubscribe: true, canPublish: true };
 
 /** The access of a client that needs no token. */
-export const FULL_ACCESS: Access = { rightsIn: () => ALL_RIGHTS };
+export const FULL_ACCESS: Access = {
+  rightsIn: () => ALL_RIGHTS,
+  patterns: () => ({ subscribe: ["*"], publish: ["*"] }),
+};
 
 export type Grant =
   | {
@@ -176,6 +187,13 @@ class TokenAccess implements Access {
       canSubscribe: both || matchesAny(this.#subscribe, channel),
       canPublish: both || matchesAny(this.#publish, channel),
     };
+  }
+
+  patterns(): ChannelPatterns {
+    const withBoth = (patterns: readonly string[]): readonly string[] => [
+      ...new Set([...this.#both, ...patterns].filter((pattern) => pattern !== "")),
+    ];
+    return { subscribe: withBoth(this.#subscribe), publish: withBoth(this.#publish) };
   }
 }
 

@@ -5,6 +5,7 @@ import type { Authorizer, Rights } from "../../../app/src/auth/authorize.ts";
 import { connect } from "../support/client.ts";
 import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
+import { accessBy } from "../support/tokens.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 
 const READ: Rights = { canSubscribe: true, canPublish: false };
@@ -13,7 +14,7 @@ const PUBLISH: Rights = { canSubscribe: false, canPublish: true };
 const grant =
   (rights: Rights): Authorizer =>
   () =>
-    Promise.resolve({ granted: true, access: { rightsIn: () => rights } });
+    Promise.resolve({ granted: true, access: accessBy(() => rights) });
 
 describe("a connection that may only read", () => {
   afterEach(tearDown);

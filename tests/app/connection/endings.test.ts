@@ -11,6 +11,7 @@ import { protocolTable } from "../support/protocolPage.ts";
 import { exchange, nextServerSocket, openSocket, upgradeRequest } from "../support/rawClient.ts";
 import { DEFAULT_CHANNEL, startServer } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
+import { accessBy } from "../support/tokens.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 import type { Client } from "../support/client.ts";
 import type { TestServer } from "../support/server.ts";
@@ -150,7 +151,7 @@ const refusals: Readonly<Record<string, Readonly<Record<string, (server: TestSer
             authorize: () =>
               Promise.resolve({
                 granted: true,
-                access: { rightsIn: () => ({ canSubscribe: false, canPublish: false }) },
+                access: accessBy(() => ({ canSubscribe: false, canPublish: false })),
               }),
           },
         );

@@ -5,7 +5,7 @@ import type { ServerResponse } from "node:http";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import type { CryptoKey, JWK } from "jose";
 import { createAuthorizer } from "../../../app/src/auth/authorize.ts";
-import type { AccessSettings, Authorizer, Grant } from "../../../app/src/auth/authorize.ts";
+import type { Access, AccessSettings, Authorizer, Grant } from "../../../app/src/auth/authorize.ts";
 import type { KeyTiming } from "../../../app/src/auth/signingKeys.ts";
 import { defaultSettings } from "../../../app/src/settings/settings.ts";
 import { listen } from "./listen.ts";
@@ -94,6 +94,11 @@ export function authorizer(
 }
 
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}`, protocols: [] });
+
+/** Returns an access that decides by a function, and lists nothing. */
+export function accessBy(rightsIn: Access["rightsIn"]): Access {
+  return { rightsIn, patterns: () => ({ subscribe: [], publish: [] }) };
+}
 
 /** Returns the status of the answer to an upgrade. */
 export function statusOf(grant: Grant, channel = ""): number {

@@ -1,4 +1,4 @@
-/** The HTTP API: publish, history, event streams, and the connections of a user. See docs/http.md. */
+/** The HTTP API: publish, history, event streams, the connections of a user, and the sender. See docs/http.md. */
 import { Router } from "express";
 import type { ErrorRequestHandler, RequestHandler } from "express";
 import type { Logger } from "pino";
@@ -18,9 +18,10 @@ import { createHistoryHandler } from "./history.ts";
 import { PendingRequests } from "./pendingRequests.ts";
 import { createPublishHandler } from "./publishing.ts";
 import { Requesters } from "./requesters.ts";
+import { createWhoAmIHandler } from "./whoAmI.ts";
 
 /** First segments of the paths of the API. */
-export const API_PATHS = ["/channels", "/users"];
+export const API_PATHS = ["/channels", "/users", "/whoami"];
 
 export interface ApiParts {
   readonly settings: Settings;
@@ -85,6 +86,7 @@ export function createApi(parts: ApiParts): Api {
     .post(createPublishHandler({ settings, context, requesters, pending }))
     .all(allowOnly("GET, HEAD, POST"));
   router.route("/users/:user/connections").delete(disconnect).all(allowOnly("DELETE"));
+  router.route("/whoami").get(createWhoAmIHandler(requesters)).all(allowOnly("GET, HEAD"));
   router.use(API_PATHS, notFound, createErrorHandler(context.logger));
   return {
     router,

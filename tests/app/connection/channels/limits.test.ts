@@ -8,6 +8,7 @@ import { connectChannels } from "../../support/channelsClient.ts";
 import { Client, connect } from "../../support/client.ts";
 import { startServer, UNLIMITED } from "../../support/server.ts";
 import { tearDown } from "../../support/teardown.ts";
+import { accessBy } from "../../support/tokens.ts";
 
 /** The header is the subject of the token. */
 const bySubject: Authorizer = ({ authorization }) =>
@@ -153,9 +154,10 @@ describe("a token of a channels.v1 client", () => {
   afterEach(tearDown);
 
   it("grants each right in each channel", async () => {
-    const access: Access = {
-      rightsIn: (channel) => ({ canSubscribe: channel === "read", canPublish: channel === "write" }),
-    };
+    const access = accessBy((channel) => ({
+      canSubscribe: channel === "read",
+      canPublish: channel === "write",
+    }));
     const { url, metrics } = await startServer({}, { authorize: grant(access) });
     const client = await connectChannels(url);
     await client.subscribe("read");
@@ -178,7 +180,7 @@ describe("a token of a channels.v1 client", () => {
   });
 
   it("may grant nothing", async () => {
-    const access: Access = { rightsIn: () => ({ canSubscribe: false, canPublish: false }) };
+    const access = accessBy(() => ({ canSubscribe: false, canPublish: false }));
     const { url } = await startServer({}, { authorize: grant(access) });
     const client = await connectChannels(url);
     client.send({ subscribe: "a" });
@@ -187,12 +189,10 @@ describe("a token of a channels.v1 client", () => {
 
   it("is asked for the default channel by the name of the server", async () => {
     const asked: string[] = [];
-    const access: Access = {
-      rightsIn: (channel) => {
-        asked.push(channel);
-        return { canSubscribe: true, canPublish: true };
-      },
-    };
+    const access = accessBy((channel) => {
+      asked.push(channel);
+      return { canSubscribe: true, canPublish: true };
+    });
     const { url } = await startServer({}, { authorize: grant(access) });
     await (await connectChannels(url)).subscribe("/");
     assert.deepEqual(asked, [""]);
