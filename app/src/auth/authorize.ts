@@ -204,6 +204,7 @@ export function accessOf(subscribe: readonly string[], publish: readonly string[
       canSubscribe: matchesAny(subscribe, channel),
       canPublish: matchesAny(publish, channel),
     }),
+    patterns: () => ({ subscribe, publish }),
   };
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 
+import type { Authorization } from "../../../../app/src/handlers/index.ts";
 import { startServer } from "../../support/server.ts";
 import type { TestServer } from "../../support/server.ts";
 import { tearDown } from "../../support/teardown.ts";
@@ -65,6 +66,18 @@ describe("GET /whoami", () => {
     const closed = await startWithTokens({ apiKeys: API_KEYS });
     const { body } = await send(`${closed.origin}/whoami`, { headers: { "X-Api-Key": KEY } });
     assert.deepEqual(body, everything);
+  });
+
+  it("returns what the handler authorize has granted", async () => {
+    const authorize = (): Authorization => ({
+      user: "bob",
+      subscribe: ["a.*"],
+      publish: ["a.7"],
+      expiresAt: 5,
+    });
+    const { origin } = await startServer({}, { handlers: { authorize } });
+    const { body } = await send(`${origin}/whoami`);
+    assert.deepEqual(body, { user: "bob", subscribe: ["a.*"], publish: ["a.7"], expiresAt: 5 });
   });
 
   it("can be read by pages of allowed origins only, and has no other methods", async () => {
