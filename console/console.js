@@ -1,5 +1,5 @@
 // The console page: connects to a server, shows the messages of several channels, and publishes.
-/* global document, location, performance, setTimeout, setInterval, clearInterval */
+/* global document, fetch, location, URL, performance, setTimeout, setInterval, clearInterval */
 import { connect } from "./client.js";
 import { findUrlProblem } from "./serverUrl.js";
 
@@ -12,6 +12,10 @@ const LAST_MESSAGES = 50;
 /** The log follows new entries if it is scrolled to within this many pixels of its end. */
 const MAX_FOLLOW_PIXELS = 40;
 const COUNTDOWN_INTERVAL_MS = 200;
+
+/** Returns the identity of the sender. */
+const WHO_AM_I_PATH = "/whoami";
+const UNAUTHORIZED = 401;
 
 /** The channel of a new page: the one of clients without the subprotocol. */
 const DEFAULT_CHANNEL = "/";
@@ -105,6 +109,26 @@ function onReconnecting({ delay, code, reason }) {
   const cause = reason || (CLOSE_REASONS[code] ?? "the connection was closed");
   addEntry("event", `${event}: ${cause}`, code === undefined ? "" : `code ${code}`);
   startCountdown(performance.now() + delay);
+  if (!wasOpen) void explainRefusal(connection);
+}
+
+/** Shows why the server does not accept the token, and disconnects. A browser does not report the answer to an upgrade. */
+async function explainRefusal(refused) {
+  const url = new URL(WHO_AM_I_PATH, urlInput.value);
+  url.protocol = url.protocol.replace("ws", "http");
+  const token = tokenInput.value.trim();
+  try {
+    const response = await fetch(url, {
+      cache: "no-store",
+      headers: token === "" ? {} : { Authorization: `Bearer ${token}` },
+    });
+    const problem = response.status === UNAUTHORIZED ? await response.json() : undefined;
+    if (problem === undefined || connection !== refused || wasOpen) return;
+    addEntry("error", problem.detail, problem.code);
+    await refused.close();
+  } catch {
+    // The server is unreachable, or has no such path.
+  }
 }
 
 function onClosed({ error }) {

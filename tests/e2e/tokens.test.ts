@@ -82,7 +82,7 @@ describe("npm start with --tokens", function () {
     const connect = page.getByRole("button", { name: "Connect", exact: true });
     await page.getByLabel("Token, if required").fill("no-token");
     await connect.click();
-    await log.getByText("401").waitFor();
+    await log.getByText("The token is not valid.").waitFor();
 
     const token = await tokenOf("--user", "alice", "--subscribe", "/", "--publish", "/");
     await page.getByLabel("Token, if required").fill(token);

@@ -196,6 +196,25 @@ describe("the console page", function () {
     for (const name of ["/", "room.7"]) await entry(page, name, "Subscribed").waitFor();
   });
 
+  it("shows why a token is not accepted, and disconnects until the user connects again", async () => {
+    const key = await createKey("key");
+    const { url } = await startKeyServer(key);
+    const page = await openPage(await startServer({}, { authorize: authorizer(url) }));
+    const errors = page.locator("#log [data-kind=error]");
+    const button = page.getByRole("button", { name: "Connect", exact: true });
+    for (const [token, reason] of [
+      ["", "There is no token."],
+      ["no-token", "The token is not valid."],
+    ] as const) {
+      await page.getByLabel("Token, if required").fill(token);
+      await button.click();
+      await errors.filter({ hasText: reason }).filter({ hasText: "unauthorized" }).waitFor();
+      await page.getByText("Disconnected", { exact: true }).first().waitFor();
+    }
+    await page.getByLabel("Token, if required").fill(await sign(key));
+    await connect(page);
+  });
+
   it("shows who has sent a message, and the error of a channel that the token does not grant", async () => {
     const key = await createKey("key");
     const server = await startServer({}, { authorize: authorizer((await startKeyServer(key)).url) });
