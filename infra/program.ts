@@ -27,6 +27,7 @@ const STACK_OUTPUTS = [
   "clusterName",
   "serviceName",
   "imageUri",
+  "apiKey",
 ] as const satisfies readonly (keyof WebSocketService)[];
 
 export type StackOutputs = Readonly<Partial<Record<(typeof STACK_OUTPUTS)[number], pulumi.Output<string>>>>;

@@ -70,6 +70,8 @@ export class WebSocketService extends pulumi.ComponentResource {
   readonly logGroupName: pulumi.Output<string> | undefined;
   /** Image of the tasks, by digest. */
   readonly imageUri: pulumi.Output<string> | undefined;
+  /** API key with which backends send HTTP requests, a secret; `undefined` if the server is another one than ours. */
+  readonly apiKey: pulumi.Output<string> | undefined;
 
   /**
    * @param name begins the names of all resources: 1 to 20 lowercase letters, digits and single hyphens.
@@ -108,6 +110,7 @@ export class WebSocketService extends pulumi.ComponentResource {
     this.taskRoleName = outputs.taskRoleName;
     this.logGroupName = outputs.logGroupName;
     this.imageUri = outputs.imageUri;
+    this.apiKey = outputs.apiKey;
     this.registerOutputs(outputs);
   }
 

@@ -116,6 +116,14 @@ export const infrastructureDefinitions = {
     max: MAX_GENERATION,
     description: "Increment to rotate the origin secret; the previous secret stays valid",
   },
+  apiKeyGeneration: {
+    kind: "integer",
+    unit: "generations",
+    default: 1,
+    min: 1,
+    max: MAX_GENERATION,
+    description: "Increment to rotate the API key of backends; the previous key stays valid",
+  },
   priceClass: {
     kind: "choice",
     choices: ["PriceClass_100", "PriceClass_200", "PriceClass_All"],

@@ -19,4 +19,6 @@ export interface ServiceOutputs {
   readonly logGroupName?: pulumi.Output<string>;
   /** Image of the tasks, by digest. */
   readonly imageUri?: pulumi.Output<string>;
+  /** API key of backends. Secret. */
+  readonly apiKey?: pulumi.Output<string>;
 }

@@ -3,6 +3,7 @@ import * as dockerBuild from "@pulumi/docker-build";
 import type * as pulumi from "@pulumi/pulumi";
 import { OWN_FOLDER } from "../../app/src/settings/ownFiles.ts";
 import { PATHS } from "../../app/src/settings/contract.ts";
+import { ApiKeys } from "../components/tasks/apiKeys.ts";
 import type { BackplaneAccess } from "../components/tasks/backplaneAccess.ts";
 import type { Container, ContainerImage } from "../components/tasks/container.ts";
 import { Image, planBuild, SERVER_DOCKERFILE } from "../components/tasks/image.ts";
@@ -69,13 +70,20 @@ export function declareImage({ name, config, transform, child }: Scope, plan: Im
   );
 }
 
+/** Declares the API keys, which only our server has. */
+export function declareApiKeys({ name, config, child }: Scope): ApiKeys | undefined {
+  if (config.image !== undefined) return undefined;
+  return new ApiKeys(`${name}-api-key`, { generation: config.apiKeyGeneration }, child);
+}
+
 /** Describes the container of the server. */
 export function describeContainer(
   { image, settings, tokenInputs }: Pick<ServiceConfig, "image" | "settings" | "tokenInputs">,
   containerImage: ContainerImage,
+  apiKeys: ApiKeys | undefined,
   backplane: BackplaneAccess | undefined,
 ): Container {
   return image === undefined
-    ? describeServerContainer(containerImage, settings, tokenInputs, backplane)
+    ? describeServerContainer(containerImage, settings, tokenInputs, apiKeys?.parameterArns, backplane)
     : describeOwnContainer(containerImage, image, backplane);
 }

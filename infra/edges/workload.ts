@@ -12,7 +12,7 @@ import { declareLoadBalancer } from "./serviceLoadBalancer.ts";
 import type { RequestSource } from "./serviceLoadBalancer.ts";
 import { parseScheduledAction } from "../config/schedule.ts";
 import { Service } from "../components/tasks/service.ts";
-import { declareImage, describeContainer, planImage } from "./server.ts";
+import { declareApiKeys, declareImage, describeContainer, planImage } from "./server.ts";
 
 /** Declares the load balancer, the tasks, and the resources that the tasks require. */
 export function declareWorkload(
@@ -63,6 +63,8 @@ export function declareWorkload(
         )
       : undefined;
 
+  const apiKeys = declareApiKeys(scope);
+
   const cluster = declareCluster(scope);
   const service = new Service(
     `${name}-service`,
@@ -73,7 +75,7 @@ export function declareWorkload(
       assignPublicIp: network.assignPublicIp,
       securityGroupId: network.taskSecurityGroupId,
       targetGroupArn: loadBalancer.targetGroupArn,
-      container: describeContainer(config, image, backplane),
+      container: describeContainer(config, image, apiKeys, backplane),
       ...(sidecars !== undefined && { sidecars }),
       // Without a backplane, clients of one task of our server would not receive messages of the other.
       deployment: backplane === undefined && !hasOwnServer ? "STOP_BEFORE_START" : "ROLLING",
@@ -123,6 +125,7 @@ export function declareWorkload(
       taskRoleName: service.taskRoleName,
       logGroupName: service.logGroupName,
       imageUri: pulumi.output(image.uri),
+      ...(apiKeys !== undefined && { apiKey: apiKeys.current }),
     },
   };
 }

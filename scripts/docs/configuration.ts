@@ -42,6 +42,7 @@ const SECTIONS: Readonly<Record<string, readonly Key[]>> = {
     "jwtSubscribeClaim",
     "jwtPublishClaim",
     "allowedOrigins",
+    "apiKeyGeneration",
   ],
   "Tasks and scaling": [
     "minTasks",

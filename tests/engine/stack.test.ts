@@ -107,6 +107,7 @@ describe("the real Pulumi engine", function () {
     let secret = "";
     /** The password in the inputs of the cache user. */
     let password = "";
+    let apiKey = "";
 
     before(async function () {
       this.timeout(3 * COMMAND_TIMEOUT_MS);
@@ -149,11 +150,12 @@ describe("the real Pulumi engine", function () {
       assert.doesNotMatch(project.transcript, /Undefined value/);
     });
 
-    it("outputs the URL for clients, and no secret", async () => {
+    it("outputs the URL for clients and the API key, and no other secret", async () => {
       const json = await project.pulumi("stack", "output", "--json", "--show-secrets");
       const outputs = JSON.parse(json) as Readonly<Record<string, string>>;
 
       assert.deepEqual(Object.keys(outputs).sort(), [
+        "apiKey",
         "clusterName",
         "distributionDomainName",
         "imageUri",
@@ -162,6 +164,7 @@ describe("the real Pulumi engine", function () {
         "serviceName",
         "websocketUrl",
       ]);
+      apiKey = outputs["apiKey"] ?? "";
       assert.equal(outputs["websocketUrl"], `wss://${outputs["distributionDomainName"] ?? ""}/wss`);
     });
 
@@ -173,6 +176,8 @@ describe("the real Pulumi engine", function () {
         assert.ok(!project.transcript.includes(value), "printed");
         assert.ok(!project.written().includes(value), "stored");
       }
+      assert.match(apiKey, /^[0-9A-Za-z]{64}$/);
+      assert.ok(!project.written().includes(apiKey), "stored");
       // The state contains them encrypted, so the comparison above used the right values.
       const revealed = await project.pulumi("stack", "export", "--show-secrets");
       for (const value of [secret, password]) assert.ok(revealed.includes(value));

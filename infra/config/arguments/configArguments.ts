@@ -77,6 +77,8 @@ export interface ConfigArguments {
   readonly originHeaderName?: string;
   /** Increment to rotate the origin secret; the previous secret stays valid (generations, 1 to 1000000). @default 1 */
   readonly originSecretGeneration?: number;
+  /** Increment to rotate the API key of backends; the previous key stays valid (generations, 1 to 1000000). @default 1 */
+  readonly apiKeyGeneration?: number;
   /** Price class of CloudFront, which limits the edge locations that serve clients. @default "PriceClass_100" */
   readonly priceClass?: "PriceClass_100" | "PriceClass_200" | "PriceClass_All";
   /** Days for which logs are kept. @default 30 */

@@ -10,6 +10,7 @@ import * as the from "./support.ts";
 
 const SERVICE = "websocket:index:WebSocketService";
 const SECRETS = ["websocket-origin-secret-1", "websocket-backplane-password-1"];
+const API_KEY = "websocket-api-key-1";
 
 for (const [stack, isProd] of [
   ["dev", false],
@@ -46,9 +47,9 @@ for (const [stack, isProd] of [
       });
     });
 
-    it("has outputs for clients and operators, and none with a secret", () => {
+    it("has outputs for clients, backends and operators, and only the API key is a secret", () => {
       const { domainName } = findResource(graph, "aws:cloudfront/distribution:Distribution").outputs;
-      const { imageUri, serviceName, readme, ...outputs } = graph.outputs;
+      const { imageUri, serviceName, readme, apiKey, ...outputs } = graph.outputs;
       assert.ok(imageUri !== undefined && serviceName !== undefined && readme !== undefined);
       assert.deepEqual(outputs, {
         clusterName: the.clusterOf(graph).outputs["name"],
@@ -57,7 +58,8 @@ for (const [stack, isProd] of [
         // Clients cannot connect to an internal load balancer.
         ...(!isProd && { loadBalancerDnsName: the.loadBalancerOf(graph).outputs["dnsName"] }),
       });
-      assert.deepEqual(graph.secretOutputs, []);
+      assert.deepEqual(graph.secretOutputs, ["apiKey"]);
+      assert.equal(apiKey, the.secretOf(graph, API_KEY));
       for (const secret of SECRETS) {
         assert.ok(!JSON.stringify(graph.outputs).includes(the.secretOf(graph, secret)), secret);
       }
@@ -65,10 +67,11 @@ for (const [stack, isProd] of [
 
     it("passes secrets only to the resources that need them, marked as secret", () => {
       assert.deepEqual(
-        SECRETS.map((secret) => the.secretHoldersOf(graph, secret)),
+        [...SECRETS, API_KEY].map((secret) => the.secretHoldersOf(graph, secret)),
         [
           ["aws:cloudfront/distribution:Distribution", "aws:lb/listenerRule:ListenerRule"],
           ["aws:elasticache/user:User", "aws:ssm/parameter:Parameter"],
+          ["aws:ssm/parameter:Parameter"],
         ],
       );
     });

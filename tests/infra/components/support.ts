@@ -85,6 +85,19 @@ export function secretOf(graph: DeclaredGraph, name: string): string {
   return String(randomPasswordOf(graph, name).outputs["result"]);
 }
 
+/** Returns the SSM parameters of all generations of a secret, newest first. @param name without the generation. */
+export function parametersOf(graph: DeclaredGraph, name: string): DeclaredGraph["resources"] {
+  return findResources(graph, "aws:ssm/parameter:Parameter").filter((parameter) =>
+    parameter.name.startsWith(`${name}-`),
+  );
+}
+
+/** Returns the ARNs of the SSM parameters that ECS may read. */
+export function readableParametersOf(graph: DeclaredGraph): readonly unknown[] {
+  const statement = roleStatementsOf(graph, "execution").find(({ Action }) => Action === "ssm:GetParameters");
+  return [statement?.Resource].flat();
+}
+
 /** Returns the sorted types of the resources that have a secret. Fails if a property with the secret is not marked as secret. */
 export function secretHoldersOf(graph: DeclaredGraph, name: string): readonly string[] {
   const secret = secretOf(graph, name);

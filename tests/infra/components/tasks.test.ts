@@ -278,8 +278,10 @@ describe("the roles of a task", () => {
     }
   });
 
-  it("allow ECS to pull from the repository, to write the log and to read the password", () => {
-    const parameter = findResource(graph, "aws:ssm/parameter:Parameter").outputs["arn"];
+  it("allow ECS to pull from the repository, to write the log and to read the secrets", () => {
+    const parameters = findResources(graph, "aws:ssm/parameter:Parameter").map(
+      ({ outputs }) => outputs["arn"],
+    );
     const repository = findResource(graph, "aws:ecr/repository:Repository").outputs["arn"];
     const resources = new Map(
       the
@@ -294,7 +296,7 @@ describe("the roles of a task", () => {
         ({ outputs }) =>
           outputs["name"] === at(the.containerOf(graph), "logConfiguration.options")["awslogs-group"],
       );
-    assert.equal(resources.get("ssm:GetParameters"), parameter);
+    assert.equal(resources.get("ssm:GetParameters"), parameters.join());
     assert.equal(resources.get("ecr:BatchGetImage"), repository);
     assert.equal(resources.get("ecr:GetDownloadUrlForLayer"), repository);
     assert.equal(resources.get("logs:PutLogEvents"), `${String(logGroup?.outputs["arn"])}:*`);
