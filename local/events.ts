@@ -58,6 +58,8 @@ export interface ObservedStack {
   readonly urls: StackUrls;
   /** Whether clients need a token of `npm run token`. @default false */
   readonly needsDevelopmentToken?: boolean;
+  /** API key of backends. @default there is none */
+  readonly apiKey?: string | undefined;
   /** The current tasks, oldest first. */
   status(): readonly TaskStatus[];
   /** `undefined` if the stack does not declare autoscaling. */
@@ -177,6 +179,8 @@ export type StackEvent =
       readonly urls: StackUrls;
       /** Whether clients need a token of `npm run token`. @default false */
       readonly needsDevelopmentToken?: boolean;
+      /** API key of backends. @default there is none */
+      readonly apiKey?: string | undefined;
       readonly seconds: number;
     }
   /** Every task gets SIGTERM now, and SIGKILL after its stop timeout, or at a second signal to the stack. */

@@ -1,4 +1,5 @@
 /** Runs a declared graph on this machine: the path to its service, and the edge of its API Gateway. */
+import { settingDefinitions } from "../app/src/settings/settings.ts";
 import { ownModule } from "../app/src/settings/ownFiles.ts";
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
 import { startApiGatewayEdge } from "./runtime/apiGatewayEdge.ts";
@@ -161,9 +162,17 @@ export async function startStack(
 
   const urls = urlsOf(service?.urls, apiGateway);
   const needsDevelopmentToken = tokens?.isDevelopment ?? false;
+  const [apiKey] =
+    parts.servicePath?.service.container.environment[settingDefinitions.apiKeys.variable]?.split(" ") ?? [];
   const ready = (service?.tasks.ready ?? Promise.resolve()).then(() => {
     // The clock starts with the process.
-    emit({ event: "ready", urls, needsDevelopmentToken, seconds: Math.round(performance.now()) / 1000 });
+    emit({
+      event: "ready",
+      urls,
+      needsDevelopmentToken,
+      apiKey,
+      seconds: Math.round(performance.now()) / 1000,
+    });
   });
   // A caller that does not wait for `ready` must not get an unhandled rejection.
   ready.catch(() => undefined);
@@ -219,6 +228,7 @@ export async function startStack(
   return {
     urls,
     needsDevelopmentToken,
+    apiKey,
     tasks: service?.tasks,
     update,
     imageFolder: () => parts.servicePath?.service.container.image?.folder,

@@ -135,7 +135,11 @@ export function describeStopping({ tasks, stopTimeoutSeconds }: EventOf<"stoppin
 
 /** The URLs of the stack, and a command that connects to it. */
 export function describeUrls(
-  { urls, needsDevelopmentToken = false }: Pick<ObservedStack, "urls" | "needsDevelopmentToken">,
+  {
+    urls,
+    needsDevelopmentToken = false,
+    apiKey,
+  }: Pick<ObservedStack, "urls" | "needsDevelopmentToken" | "apiKey">,
   paint: Paint,
 ): readonly string[] {
   const { websocket, page, loadBalancer, plainHttp, apiGateway } = urls;
@@ -151,6 +155,7 @@ export function describeUrls(
     ...lines.flatMap(([url, note]) =>
       url === undefined ? [] : [`  ${paint("strong", url)}${note && paint("dim", `  ${note}`)}`],
     ),
+    ...(apiKey === undefined ? [] : [`  ${paint("strong", apiKey)}${paint("dim", "  API key of backends")}`]),
     ...tryLines(websocket, needsDevelopmentToken).map((line) => `  ${paint("dim", "try")} ${line}`),
   ];
 }
