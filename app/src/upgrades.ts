@@ -229,13 +229,14 @@ export class Upgrades {
   /** Asks the handlers whether a client of the plain dialect may subscribe. Returns why it may not. */
   async #askHooks(upgrade: PendingUpgrade, client: Client, channel: string): Promise<Refusal | undefined> {
     const { hooks } = this.#parts.context;
-    const refusal = await hooks?.subscribe(client, channel);
+    const event = { client, user: client.user, channel };
+    const refusal = await hooks?.subscribe(event);
     if (refusal !== undefined) {
       const { code, message: reason } = refusal;
       return TEMPORARY_CODES.has(code) ? { ...BUSY, reason } : { status: 403, reason };
     }
     const unsubscribe = (): void => {
-      hooks?.unsubscribe(client, channel);
+      hooks?.unsubscribe(event);
     };
     const { release } = upgrade;
     if (this.#pending.has(upgrade)) {

@@ -94,8 +94,8 @@ export class PlainConnection extends Connection implements Listener {
   protected release(): void {
     this.#closeCursor();
     this.user.exit(this.#channel);
-    if (this.client !== undefined && this.#rights.canSubscribe)
-      this.context.hooks?.unsubscribe(this.client, toWireName(this.#channel));
+    const event = { client: this.client, user: this.publisher, channel: toWireName(this.#channel) };
+    if (this.#rights.canSubscribe) this.context.hooks?.unsubscribe(event);
   }
 
   /** @returns whether the connection is closed, because the log has dropped the client's next message. */

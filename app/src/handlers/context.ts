@@ -41,13 +41,15 @@ export interface HistoryMessage {
   readonly from?: string;
 }
 
-/** Retained messages of a channel, in order. Together they have at most 4 Mi characters, except for a single larger one. */
+/** Retained messages of a channel, in order. Together they have at most 1 MiB, except for a single larger one. */
 export interface History {
   /** The epoch of all offsets. */
   readonly epoch: string;
   readonly messages: readonly HistoryMessage[];
   /** Messages after the requested position that are not retained. Without `to`, their number is unknown. */
   readonly gap?: { readonly epoch: string; readonly from: number; readonly to?: number };
+  /** There are later messages, which did not fit. @default false */
+  readonly more?: true;
 }
 
 export interface DisconnectOptions {

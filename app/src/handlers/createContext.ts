@@ -2,9 +2,11 @@ import type { Logger } from "pino";
 
 import { createUserKey } from "../auth/users.ts";
 import { readHistory } from "../channel/history.ts";
+import type { HistoryRange } from "../channel/history.ts";
 import type { Hub, PublishRequest } from "../channel/hub.ts";
 import { IdInUseError } from "../log/log.ts";
-import type { Appended } from "../log/log.ts";
+import type { Appended, LogEntry } from "../log/log.ts";
+import { unpackRecord } from "../log/record.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { CHANNEL_NAME_RULE, fromWireName } from "../wire/channelName.ts";
 import { CloseCode } from "../wire/closeCode.ts";
@@ -12,7 +14,14 @@ import { isTooDeep } from "../wire/jsonText.ts";
 import { MAX_DEPTH, MAX_EPOCH_BYTES, MAX_ID_BYTES, MAX_LAST } from "../wire/messages.ts";
 import { isId } from "../wire/parseValue.ts";
 import { isUser } from "./authorization.ts";
-import type { HandlerContext, History, HistoryRequest, JsonValue, PublishOptions } from "./context.ts";
+import type {
+  HandlerContext,
+  History,
+  HistoryMessage,
+  HistoryRequest,
+  JsonValue,
+  PublishOptions,
+} from "./context.ts";
 import { Rejection } from "./rejection.ts";
 
 /** @see https://www.rfc-editor.org/rfc/rfc6455#section-5.5 */
@@ -48,17 +57,14 @@ export function createContext(parts: ContextParts): HandlerContext {
     history: async (name, request) => {
       const channel = parseChannel(name);
       checkRequest(request);
-      const found = await readHistory(hub.log, channel, request).catch((error: unknown) => {
+      const found = await readHistory(hub.log, channel, toRange(request)).catch((error: unknown) => {
         throw new Rejection("unavailable", "The log cannot be read now.", { cause: error });
       });
       return {
         epoch: found.epoch,
-        messages: found.entries.map(({ offset, payload, from }) => ({
-          offset,
-          message: JSON.parse(payload) as JsonValue,
-          ...(from !== undefined && { from }),
-        })),
+        messages: found.entries.map(toMessage),
         ...(found.gap !== undefined && { gap: found.gap }),
+        ...(found.hasMore && { more: true }),
       } satisfies History;
     },
     disconnect: (
@@ -110,6 +116,18 @@ function encode(value: unknown, maxBytes: number): string {
   if (bytes > maxBytes) throw wrong("value", `${bytes} bytes`, `at most ${maxBytes} (maxPayloadBytes)`);
   if (isTooDeep(json, MAX_DEPTH)) throw wrong("value", "a deeper one", `at most ${MAX_DEPTH} levels`);
   return json;
+}
+
+function toMessage({ offset, record }: LogEntry): HistoryMessage {
+  const { payload, from } = unpackRecord(record);
+  const message = JSON.parse(payload) as JsonValue;
+  return from === undefined ? { offset, message } : { offset, message, from };
+}
+
+function toRange(request: HistoryRequest): HistoryRange {
+  if ("last" in request) return request;
+  const { epoch, offset, limit = MAX_LAST } = request;
+  return { after: { epoch, offset }, limit };
 }
 
 function checkRequest(request: HistoryRequest): void {

@@ -44,7 +44,10 @@ export interface Authorization {
 }
 
 export interface SubscriptionEvent {
-  readonly client: Client;
+  /** The connection; absent if the client reads by HTTP. */
+  readonly client?: Client | undefined;
+  /** The user of the client; absent if there is none. */
+  readonly user?: string | undefined;
   /** Name of the channel; `/` is the default channel. */
   readonly channel: string;
 }
@@ -81,11 +84,15 @@ export interface Handlers {
   /** A connection has ended: called once for each call of `onConnect`. */
   onDisconnect?(client: Client, context: HandlerContext): unknown;
   /**
-   * A client that has the right subscribes to a channel, or connects to it in the plain dialect.
+   * A client that has the right subscribes to a channel, connects to it in the plain dialect, or reads it by HTTP without an API
+   * key.
    * @throws {Rejection} to refuse it.
    */
   onSubscribe?(event: SubscriptionEvent, context: HandlerContext): unknown;
-  /** A subscription has ended: called once for each call of `onSubscribe` that has succeeded, before `onDisconnect`. */
+  /**
+   * A subscription has ended: called once for each call of `onSubscribe` that has succeeded. It is called before `onDisconnect`, unless
+   * `onSubscribe` had no result at the end of the connection.
+   */
   onUnsubscribe?(event: SubscriptionEvent, context: HandlerContext): unknown;
   /**
    * A client that has the right publishes a message. The messages of one connection are handled one after the other.

@@ -8,7 +8,7 @@ import { MAX_DEPTH } from "../wire/messages.ts";
 import type { ErrorBody } from "../wire/messages.ts";
 import type { HandlerContext, JsonValue } from "./context.ts";
 import { DeadlineError, isPromise, within } from "./deadline.ts";
-import type { Client, Handlers } from "./handlers.ts";
+import type { Client, Handlers, SubscriptionEvent } from "./handlers.ts";
 import { Rejection } from "./rejection.ts";
 
 /** Time after the drain in which handlers that have begun can end. The process must exit soon after the drain. */
@@ -74,23 +74,23 @@ export class Hooks {
 
   /**
    * Asks whether a client may subscribe. {@link unsubscribe} must be called once if it may.
-   * @param channel its name on the wire.
    * @returns why it may not; `undefined` if it may.
    */
-  async subscribe(client: Client, channel: string): Promise<ErrorBody | undefined> {
+  async subscribe(event: SubscriptionEvent): Promise<ErrorBody | undefined> {
     const { handlers, context } = this.#parts;
     try {
-      const result = handlers.onSubscribe?.({ client, channel }, context);
+      const result = handlers.onSubscribe?.(event, context);
       if (isPromise(result)) await within(this.timeoutMs, result);
       return undefined;
     } catch (error) {
-      return this.explain("onSubscribe", client, error);
+      return this.explain("onSubscribe", event.client, error);
     }
   }
 
-  unsubscribe(client: Client, channel: string): void {
+  /** @param event the argument of {@link subscribe}, or an equal one. */
+  unsubscribe(event: SubscriptionEvent): void {
     const { handlers, context } = this.#parts;
-    this.#notify("onUnsubscribe", client, () => handlers.onUnsubscribe?.({ client, channel }, context));
+    this.#notify("onUnsubscribe", event.client, () => handlers.onUnsubscribe?.(event, context));
   }
 
   /** Calls `onPublish`. There is no promise if the handler is synchronous. */
@@ -167,7 +167,7 @@ export class Hooks {
     return json;
   }
 
-  #notify(handler: Notification, client: Client, call: () => unknown): void {
+  #notify(handler: Notification, client: Client | undefined, call: () => unknown): void {
     try {
       const result = call();
       if (!isPromise(result)) return;

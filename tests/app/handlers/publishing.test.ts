@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { Rejection } from "../../../app/src/handlers/index.ts";
 import type { Handlers, PublishEvent, Storable } from "../../../app/src/handlers/index.ts";
 import { due } from "../../support/waitUntil.ts";
+import { messagesOf, post, problemIn } from "../http/api/apiClient.ts";
 import { connectChannels } from "../support/channelsClient.ts";
 import type { ChannelsClient } from "../support/channelsClient.ts";
 import { connect } from "../support/client.ts";
@@ -209,6 +210,29 @@ describe("the handler onPublish", () => {
     client.send({ publish: 1, channel: "a" });
     assert.equal((await client.nextObject())["subscribed"], "a");
     await client.expect("a", 1, 1);
+  });
+
+  it("is called for messages by HTTP, in the order of their lines", async () => {
+    const { client, server } = await start({
+      onPublish: async ({ client: sender, value, id }) => {
+        assert.equal(sender, undefined);
+        if (value === "bad") throw new Rejection("not_nice", "Be nice.");
+        // The first message takes more turns of the event loop than the second one.
+        if (value === 1) await client.flushed();
+        return { value, id: id ?? "none" };
+      },
+    });
+    await client.subscribe("room.7");
+    const url = messagesOf(server.origin);
+    problemIn(await post(url, '"bad"'), { status: 422, code: "not_nice" });
+    const lines = ['{"message":1,"id":"i1"}', '{"message":"bad"}', '{"message":2}'].join("\n");
+    const { body } = await post(url, lines, { "Content-Type": "application/x-ndjson" });
+    const answers = String(body).trim().split("\n");
+    assert.equal(answers.length, 3);
+    assert.match(answers[1] ?? "", /"code":"not_nice"/);
+    await client.expect("room.7", 1, { value: 1, id: "i1" });
+    await client.expect("room.7", 2, { value: 2, id: "none" });
+    assert.equal((await post(url, "1", { "Idempotency-Key": "i1" })).status, 200);
   });
 
   it("is not called without the right to publish", async () => {

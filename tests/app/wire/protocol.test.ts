@@ -11,6 +11,7 @@ import { CloseCode } from "../../../app/src/wire/closeCode.ts";
 import { encodeBroadcast } from "../../../app/src/wire/encode.ts";
 import {
   CHANNELS_SUBPROTOCOL,
+  ERROR_CODES,
   MAX_DEPTH,
   MAX_EPOCH_BYTES,
   MAX_ID_BYTES,
@@ -18,7 +19,6 @@ import {
 } from "../../../app/src/wire/messages.ts";
 import { parseChannels } from "../../../app/src/wire/parseChannels.ts";
 import { parsePlain } from "../../../app/src/wire/parsePlain.ts";
-import { ERROR_CODES } from "../../../app/src/wire/messages.ts";
 import { defaultSettings, settingDefinitions } from "../../../app/src/settings/settings.ts";
 import type { SettingDefinition } from "../../../app/src/settings/settings.ts";
 import { WIRE_LIMITS } from "../../../app/src/connection/wireLimits.ts";

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Access } from "../../auth/authorize.ts";
 import type { Joined } from "../../channel/cursor.ts";
 import { TooManyChannelsError } from "../../channel/hub.ts";
+import type { SubscriptionEvent } from "../../handlers/handlers.ts";
 import { toWireName } from "../../wire/channelName.ts";
 import { Opcode } from "../../wire/frame.ts";
 import { codeLabel } from "../../wire/messages.ts";
@@ -128,7 +129,8 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   protected deliver(): void {
     const { webSocket } = this;
     if (!webSocket.open) {
-      this.#closeCursors();
+      // Nothing more is written.
+      this.#subscriptions.closeAll();
       return;
     }
     if (!webSocket.writable) return;
@@ -190,33 +192,15 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     subscriptions.count += 1;
     const joining = new Joining(subscription, this.#order.begin(toWireName(channel), subscription));
     subscription.joining = joining;
-    if (hooks === undefined || this.client === undefined) this.#join(subscription, joining, start);
-    else
-      void this.#joinIfAllowed(
-        subscription,
-        joining,
-        start,
-        hooks.subscribe(this.client, joining.slot.channel),
-      );
-  }
-
-  async #joinIfAllowed(
-    subscription: Subscription,
-    joining: Joining,
-    start: RequestedStart,
-    asking: Promise<ErrorBody | undefined>,
-  ): Promise<void> {
-    const refusal = await asking;
-    if (refusal !== undefined) {
-      if (subscription.joining === joining) this.#rejectJoining(subscription, refusal);
-    } else if (subscription.joining !== joining) {
-      // It has ended meanwhile.
-      this.#noteUnsubscribed(subscription.channel);
-    } else {
-      joining.isAllowed = true;
-      joining.since = performance.now();
+    if (hooks === undefined) {
       this.#join(subscription, joining, start);
+      return;
     }
+    void joining.ask(hooks, this.#eventOf(subscription)).then((refusal) => {
+      if (!joining.isPending) return;
+      if (refusal === undefined) this.#join(subscription, joining, start);
+      else this.#rejectJoining(subscription, refusal);
+    });
   }
 
   #join(subscription: Subscription, joining: Joining, start: RequestedStart): void {
@@ -293,15 +277,16 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     this.user.exit(subscription.channel);
     subscription.close();
     this.#readable.end(subscription);
-    if (joining?.isAllowed !== false) this.#noteUnsubscribed(subscription.channel);
+    if (joining?.isAllowed !== false) this.context.hooks?.unsubscribe(this.#eventOf(subscription));
     if (joining === undefined) return;
     joining.abort.abort();
     this.#order.settle(joining.slot, ...messages);
     this.#publishHeld(joining);
   }
 
-  #noteUnsubscribed(channel: string): void {
-    if (this.client !== undefined) this.context.hooks?.unsubscribe(this.client, toWireName(channel));
+  /** For the handlers. */
+  #eventOf({ channel }: Subscription): SubscriptionEvent {
+    return { client: this.client, user: this.publisher, channel: toWireName(channel) };
   }
 
   /** Returns the join of a subscription, if it has no result yet. */
@@ -317,10 +302,5 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     const name = toWireName(channel);
     this.context.metrics.count("subscribesRefused", codeLabel(error));
     this.#order.answer(name, { error: answers.errorIn(name, error) });
-  }
-
-  /** Nothing more is written. Open cursors would keep frames in memory until the peer has gone. */
-  #closeCursors(): void {
-    for (const subscription of this.#subscriptions.all()) subscription.close();
   }
 }

@@ -1,4 +1,7 @@
 import type { Cursor, Listener } from "../../channel/cursor.ts";
+import type { SubscriptionEvent } from "../../handlers/handlers.ts";
+import type { Hooks } from "../../handlers/hooks.ts";
+import type { ErrorBody } from "../../wire/messages.ts";
 import type { Publish } from "../publishes.ts";
 import type { Slot } from "./answerOrder.ts";
 import type { PendingJoin } from "./pendingJoins.ts";
@@ -62,6 +65,21 @@ export class Joining implements PendingJoin {
   constructor(subscription: Subscription, slot: Slot) {
     this.#subscription = subscription;
     this.slot = slot;
+  }
+
+  /** Whether the subscription still waits for it. */
+  get isPending(): boolean {
+    return this.#subscription.joining === this;
+  }
+
+  /** Asks the handlers, before the subscription joins its channel. Returns why it may not. */
+  async ask(hooks: Hooks, event: SubscriptionEvent): Promise<ErrorBody | undefined> {
+    const refusal = await hooks.subscribe(event);
+    if (refusal !== undefined) return refusal;
+    this.isAllowed = this.isPending;
+    if (!this.isAllowed) hooks.unsubscribe(event);
+    this.since = performance.now();
+    return undefined;
   }
 
   onTimeout(): void {

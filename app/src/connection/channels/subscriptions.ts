@@ -37,6 +37,11 @@ export class Subscriptions {
     return this.#only === undefined ? [] : [this.#only];
   }
 
+  /** Closes all cursors. Open ones would keep frames in memory until the peer has gone. */
+  closeAll(): void {
+    for (const subscription of this.all()) subscription.close();
+  }
+
   /** Whether all subscriptions have begun, and nothing is left to read in any of them. */
   get areDelivered(): boolean {
     for (const { cursor } of this.#several?.values() ?? this.all()) {

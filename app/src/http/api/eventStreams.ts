@@ -18,6 +18,7 @@ import { Problem } from "../problem.ts";
 import { EventStream } from "./eventStream.ts";
 import { EventTexts } from "./eventText.ts";
 import { readChannel, readStart } from "./parameters.ts";
+import { askToRead } from "./reading.ts";
 import type { Requesters } from "./requesters.ts";
 
 /**
@@ -66,7 +67,8 @@ export class EventStreams {
     const { context, users, connections, requesters } = this.#parts;
     const channel = readChannel(request);
     const start = readStart(request);
-    const { access, user: visitor, expiresAt } = await requesters.identify(request);
+    const requester = await requesters.identify(request);
+    const { access, user: visitor, expiresAt } = requester;
     if (!access.rightsIn(channel).canSubscribe) throw Problem.of(MAY_NOT_SUBSCRIBE);
     this.#checkRoom();
     const user = users.connect(visitor.key);
@@ -81,7 +83,9 @@ export class EventStreams {
       throw Problem.of(USER_LIMITS[limit]);
     }
     context.subscriptions.count += 1;
+    let endReading = (): void => undefined;
     const release = (): void => {
+      endReading();
       context.subscriptions.count -= 1;
       user.exit(channel);
       user.disconnect();
@@ -102,10 +106,12 @@ export class EventStreams {
     });
     let joined: Joined;
     try {
+      endReading = await askToRead(context, requester, channel);
       const signal = AbortSignal.timeout(JOIN_TIMEOUT_MS);
       joined = await context.hub.join({ channel, dialect: stream.dialect, start, listener: stream, signal });
     } catch (error) {
       release();
+      if (error instanceof Problem) throw error;
       context.logger.debug({ err: error, channel }, "channel not joined");
       throw Problem.of(
         error instanceof TooManyChannelsError ? TOO_MANY_CHANNELS_OF_TASK : CHANNEL_UNAVAILABLE,

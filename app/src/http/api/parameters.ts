@@ -1,6 +1,7 @@
 /** The parameters of requests: the channel in the path, and the position in the query. */
 import type { Request } from "express";
 
+import type { HistoryRange } from "../../channel/history.ts";
 import type { ResumePoint, Start } from "../../channel/cursor.ts";
 import { quoteValue } from "../../settings/definition.ts";
 import { CHANNEL_NAME_RULE, fromWireName } from "../../wire/channelName.ts";
@@ -15,15 +16,6 @@ const DEFAULT_MESSAGES = 50;
 
 /** Maximum number of messages in an answer. */
 export const MAX_MESSAGES = MAX_LAST;
-
-/** The messages that a request reads. */
-export type HistoryRange =
-  | { readonly last: number }
-  | {
-      /** They follow this position. */
-      readonly after: ResumePoint;
-      readonly limit: number;
-    };
 
 /** Returns the channel in the path. @throws {Problem} if no channel can have the name. */
 export function readChannel({ params }: Request): string {

@@ -119,6 +119,13 @@ export function describeAppending(logs: ContractLogs): void {
       assert.deepEqual((await retained()).records, ["mine", "before", "after"]);
     });
 
+    it("compares the sources of records with the same id", async () => {
+      assert.equal((await log.append("made at 1", "id", undefined, "source")).duplicate, false);
+      assert.equal((await log.append("made at 2", "id", undefined, "source")).offset, 1);
+      await assert.rejects(log.append("made at 1", "id", undefined, "other source"), IdInUseError);
+      assert.deepEqual((await retained()).records, ["made at 1"]);
+    });
+
     it("compares ids within a publisher", async () => {
       // The same characters, divided differently.
       const owners = [

@@ -48,7 +48,7 @@ export interface InterruptibleLog {
 export interface ContractLog {
   /** The same log for another channel. */
   on(channel: string): ContractLog;
-  append(record: string, id?: string, publisher?: string): Promise<Appended>;
+  append(record: string, id?: string, publisher?: string, source?: string): Promise<Appended>;
   end(): Promise<LogPosition>;
   read(from: LogPosition, maxBytes?: number): Promise<LogPage>;
   subscribe(reader: LogReader): () => void;
@@ -140,7 +140,8 @@ export class ContractLogs {
     const name = (): string => channel ?? this.channel;
     return {
       on: (other) => this.#wrap(log, other),
-      append: async (record, id, publisher) => log.append({ channel: name(), record, id, publisher }),
+      append: async (record, id, publisher, source) =>
+        log.append({ channel: name(), record, id, publisher, source }),
       end: () => log.end(name()),
       read: (from, maxBytes = PAGE_BYTES) => log.read(name(), from, maxBytes),
       subscribe: (reader) => log.subscribe(name(), reader),
