@@ -11,7 +11,7 @@ export function commandOf(script: string): string {
 
 /** Returns the command of a script without the lines that npm prints before it, for a shell that reads its output. */
 export function commandForOutput(script: string): string {
-  return isPackaged ? commandOf(script) : `npm run --silent ${script} --`;
+  return isPackaged ? commandOf(script) : `npm run -s ${script} --`;
 }
 
 /** Returns the command of a script, to which arguments can be added. npm consumes options that are not after `--`. */

@@ -70,7 +70,7 @@ ${describeOptions(OPTIONS)}
 
 In a shell:
   TOKEN=$(${commandForOutput("token")} --user alice --subscribe 'room.*' --publish 'room.*')
-  npx wscat --no-check -H "Authorization: Bearer $TOKEN" -c wss://localhost:8443/wss/room.7
+  npx wscat -n -H "Authorization: Bearer $TOKEN" -c wss://localhost:8443/wss/room.7
 `;
 
 /**

@@ -165,7 +165,7 @@ function tryLines(websocket: string, needsDevelopmentToken: boolean): readonly s
   if (!needsDevelopmentToken) return [`npx wscat --no-check -c ${websocket}`];
   return [
     `TOKEN=$(${commandForOutput("token")} --user alice --subscribe '*' --publish '*')`,
-    `npx wscat --no-check -H "Authorization: Bearer $TOKEN" -c ${websocket}`,
+    `npx wscat -n -H "Authorization: Bearer $TOKEN" -c ${websocket}`,
   ];
 }
 

@@ -188,8 +188,8 @@ describe("the output", () => {
       "tokens   clients need one of the issuer https://i.example/; with `npm start -- --tokens`, one of `npm run token`",
       "ready after 1.0 s",
       "  wss://localhost:1/wss",
-      "  try TOKEN=$(npm run --silent token -- --user alice --subscribe '*' --publish '*')",
-      '  try npx wscat --no-check -H "Authorization: Bearer $TOKEN" -c wss://localhost:1/wss',
+      "  try TOKEN=$(npm run -s token -- --user alice --subscribe '*' --publish '*')",
+      '  try npx wscat -n -H "Authorization: Bearer $TOKEN" -c wss://localhost:1/wss',
     ]);
   });
 
