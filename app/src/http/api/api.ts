@@ -12,16 +12,19 @@ import { CloseCode } from "../../wire/closeCode.ts";
 import type { OriginCheck } from "../origins.ts";
 import { Problem, sendProblem } from "../problem.ts";
 import { createCors } from "./cors.ts";
-import { EventStreams } from "./eventStreams.ts";
-import type { Connections } from "./eventStreams.ts";
+import { EventStreams } from "./events/eventStreams.ts";
+import type { Connections } from "./events/eventStreams.ts";
 import { createHistoryHandler } from "./history.ts";
+import { OPEN_API } from "./openApi.ts";
 import { PendingRequests } from "./pendingRequests.ts";
-import { createPublishHandler } from "./publishing.ts";
+import { createPublishHandler } from "./publish/publishing.ts";
 import { Requesters } from "./requesters.ts";
 import { createWhoAmIHandler } from "./whoAmI.ts";
 
+const DESCRIPTION_PATH = "/openapi.json";
+
 /** First segments of the paths of the API. */
-export const API_PATHS = ["/channels", "/users", "/whoami"];
+const API_PATHS = ["/channels", "/users", "/whoami", DESCRIPTION_PATH];
 
 export interface ApiParts {
   readonly settings: Settings;
@@ -40,7 +43,7 @@ export interface ApiParts {
 
 export interface Api {
   readonly router: Router;
-  /** Resolves when every request is answered, except for event streams. */
+  /** Resolves when every request is answered, and every event stream has ended. */
   readonly untilAnswered: () => Promise<void>;
   /** Frees the timers. Idempotent. */
   readonly close: () => void;
@@ -87,6 +90,7 @@ export function createApi(parts: ApiParts): Api {
     .all(allowOnly("GET, HEAD, POST"));
   router.route("/users/:user/connections").delete(disconnect).all(allowOnly("DELETE"));
   router.route("/whoami").get(createWhoAmIHandler(requesters)).all(allowOnly("GET, HEAD"));
+  router.route(DESCRIPTION_PATH).get(describe).all(allowOnly("GET, HEAD"));
   router.use(API_PATHS, notFound, createErrorHandler(context.logger));
   return {
     router,
@@ -104,6 +108,10 @@ function allowOnly(methods: string): RequestHandler {
     });
   };
 }
+
+const describe: RequestHandler = (_request, response) => {
+  response.type("json").end(JSON.stringify(OPEN_API));
+};
 
 const notFound: RequestHandler = () => {
   throw new Problem("not_found", "No resource has this path.");

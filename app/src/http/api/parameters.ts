@@ -12,7 +12,7 @@ import { Problem } from "../problem.ts";
 const MAX_QUOTED_CHARACTERS = 64;
 
 /** Number of messages if a request names none. */
-const DEFAULT_MESSAGES = 50;
+export const DEFAULT_MESSAGES = 50;
 
 /** Maximum number of messages in an answer. */
 export const MAX_MESSAGES = MAX_LAST;

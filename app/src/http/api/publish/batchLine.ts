@@ -1,5 +1,5 @@
-import { canonicalize, INVALID_ID, isId, parseJson } from "../../wire/parseValue.ts";
-import { Problem } from "../problem.ts";
+import { canonicalize, INVALID_ID, isId, parseJson } from "../../../wire/parseValue.ts";
+import { Problem } from "../../problem.ts";
 
 /** A message in a line of NDJSON. */
 export interface BatchMessage {

@@ -2,8 +2,8 @@ import { isUtf8 } from "node:buffer";
 
 import type { Request, Response } from "express";
 
-import { Problem } from "../problem.ts";
-import type { PendingRequests } from "./pendingRequests.ts";
+import { Problem } from "../../problem.ts";
+import type { PendingRequests } from "../pendingRequests.ts";
 
 /** The rest of the body is not read. */
 const CLOSE = { Connection: "close" };

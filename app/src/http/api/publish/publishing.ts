@@ -1,22 +1,22 @@
 /** Publishing by HTTP: one message, or many as NDJSON. */
 import type { RequestHandler } from "express";
 
-import { MAY_NOT_PUBLISH } from "../../connection/channels/answers.ts";
-import type { ConnectionContext } from "../../connection/connectionContext.ts";
-import { createPublishes } from "../../connection/handledPublishes.ts";
-import { isError } from "../../connection/publishes.ts";
-import type { Publish, Publishes, PublishResult } from "../../connection/publishes.ts";
-import type { Settings } from "../../settings/settings.ts";
-import { MIB } from "../../settings/units.ts";
-import { MAX_ID_BYTES } from "../../wire/messages.ts";
-import { parsePlain } from "../../wire/parsePlain.ts";
-import { isId } from "../../wire/parseValue.ts";
-import { Problem, problemLabel } from "../problem.ts";
+import { MAY_NOT_PUBLISH } from "../../../connection/channels/answers.ts";
+import type { ConnectionContext } from "../../../connection/connectionContext.ts";
+import { createPublishes } from "../../../connection/handledPublishes.ts";
+import { isError } from "../../../connection/publishes.ts";
+import type { Publish, Publishes, PublishResult } from "../../../connection/publishes.ts";
+import type { Settings } from "../../../settings/settings.ts";
+import { MIB } from "../../../settings/units.ts";
+import { MAX_ID_BYTES } from "../../../wire/messages.ts";
+import { parsePlain } from "../../../wire/parsePlain.ts";
+import { isId } from "../../../wire/parseValue.ts";
+import { Problem, problemLabel } from "../../problem.ts";
 import { parseLine } from "./batchLine.ts";
 import { readBody } from "./body.ts";
-import { readChannel } from "./parameters.ts";
-import type { PendingRequests } from "./pendingRequests.ts";
-import type { Requester, Requesters } from "./requesters.ts";
+import { readChannel } from "../parameters.ts";
+import type { PendingRequests } from "../pendingRequests.ts";
+import type { Requester, Requesters } from "../requesters.ts";
 
 export const JSON_TYPE = "application/json";
 export const NDJSON_TYPE = "application/x-ndjson";

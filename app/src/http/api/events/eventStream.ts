@@ -1,12 +1,12 @@
 import type { Response } from "express";
 
-import { CLOCK_TOLERANCE_SECONDS } from "../../auth/authorize.ts";
-import type { User } from "../../auth/users.ts";
-import type { Cursor, Joined, Listener } from "../../channel/cursor.ts";
-import type { ConnectionContext } from "../../connection/connectionContext.ts";
-import type { Beating, Heartbeats } from "../../connection/heartbeats.ts";
-import type { Recipient } from "../../connection/untakenBytes.ts";
-import type { Writer } from "../../connection/writeTurns.ts";
+import { CLOCK_TOLERANCE_SECONDS } from "../../../auth/authorize.ts";
+import type { User } from "../../../auth/users.ts";
+import type { Cursor, Joined, Listener } from "../../../channel/cursor.ts";
+import type { ConnectionContext } from "../../../connection/connectionContext.ts";
+import type { Beating, Heartbeats } from "../../../connection/heartbeats.ts";
+import type { Recipient } from "../../../connection/untakenBytes.ts";
+import type { Writer } from "../../../connection/writeTurns.ts";
 import { HEARTBEAT, renderStart } from "./eventText.ts";
 import type { EventPosition, EventTexts } from "./eventText.ts";
 

@@ -1,10 +1,10 @@
 /** The text of server-sent events. @see https://html.spec.whatwg.org/multipage/server-sent-events.html */
-import type { LogPosition } from "../../log/log.ts";
-import { toWireName } from "../../wire/channelName.ts";
-import { frameEnd, payloadStart } from "../../wire/frame.ts";
-import type { Gap } from "../../wire/messages.ts";
-import type { Slice } from "../../channel/slices.ts";
-import { formatEventId } from "./parameters.ts";
+import type { LogPosition } from "../../../log/log.ts";
+import { toWireName } from "../../../wire/channelName.ts";
+import { frameEnd, payloadStart } from "../../../wire/frame.ts";
+import type { Gap } from "../../../wire/messages.ts";
+import type { Slice } from "../../../channel/slices.ts";
+import { formatEventId } from "../parameters.ts";
 
 /** Time after which a browser connects again. */
 const RETRY_MS = 1_000;

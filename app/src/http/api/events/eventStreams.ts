@@ -1,25 +1,25 @@
 /** Event streams: the messages of a channel as server-sent events. */
 import type { RequestHandler } from "express";
 
-import type { ConnectLimit, Users } from "../../auth/users.ts";
-import { TooManyChannelsError } from "../../channel/hub.ts";
-import type { Joined } from "../../channel/cursor.ts";
+import type { ConnectLimit, Users } from "../../../auth/users.ts";
+import { TooManyChannelsError } from "../../../channel/hub.ts";
+import type { Joined } from "../../../channel/cursor.ts";
 import {
   CHANNEL_UNAVAILABLE,
   MAY_NOT_SUBSCRIBE,
   TOO_MANY_CHANNELS_OF_TASK,
   USER_LIMITS,
-} from "../../connection/channels/answers.ts";
-import { JOIN_TIMEOUT_MS } from "../../connection/channels/pendingJoins.ts";
-import type { ConnectionContext } from "../../connection/connectionContext.ts";
-import { Heartbeats } from "../../connection/heartbeats.ts";
-import type { Settings } from "../../settings/settings.ts";
-import { Problem } from "../problem.ts";
+} from "../../../connection/channels/answers.ts";
+import { JOIN_TIMEOUT_MS } from "../../../connection/channels/pendingJoins.ts";
+import type { ConnectionContext } from "../../../connection/connectionContext.ts";
+import { Heartbeats } from "../../../connection/heartbeats.ts";
+import type { Settings } from "../../../settings/settings.ts";
+import { Problem } from "../../problem.ts";
 import { EventStream } from "./eventStream.ts";
 import { EventTexts } from "./eventText.ts";
-import { readChannel, readStart } from "./parameters.ts";
-import { askToRead } from "./reading.ts";
-import type { Requesters } from "./requesters.ts";
+import { readChannel, readStart } from "../parameters.ts";
+import { askToRead } from "../reading.ts";
+import type { Requesters } from "../requesters.ts";
 
 /**
  * Maximum time between two heartbeats of a stream, in seconds. CloudFront closes a response after 30 seconds without bytes, unless
