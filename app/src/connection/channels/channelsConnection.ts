@@ -260,6 +260,8 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     this.user.exit(subscription.channel);
     subscription.close();
     this.#readable.end(subscription);
+    // Another one may be read now. The answer to an unsubscribe may wait for earlier requests, and write nothing.
+    if (!this.#readable.isEmpty) this.schedule();
     if (joining === undefined) return;
     joining.abort.abort();
     this.#order.settle(joining.slot, ...messages);
