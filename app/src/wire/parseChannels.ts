@@ -1,8 +1,8 @@
 /** Parsing and validation of the messages that clients of the `channels` dialect send. */
-import { CHANNEL_NAME_RULE, fromWireName, MAX_WIRE_NAME } from "./channelName.ts";
+import { CHANNEL_NAME_RULE, fromWireName } from "./channelName.ts";
 import { MAX_EPOCH_BYTES, MAX_LAST } from "./messages.ts";
 import type { ChannelsMessage, RequestedStart } from "./messages.ts";
-import { canonicalize, INVALID_ID, isId, parseJson, reject } from "./parseValue.ts";
+import { aboutChannel, canonicalize, INVALID_ID, isId, parseJson, reject } from "./parseValue.ts";
 import type { InvalidMessage } from "./parseValue.ts";
 
 const NO_REQUEST =
@@ -44,7 +44,8 @@ export function parseChannels(text: string | undefined, maxBytes: number): Chann
   }
   const request: Request = value;
   if (isPublish) return parsePublish(request, parsed.text, maxBytes);
-  return isSubscribe ? parseSubscribe(request) : parseUnsubscribe(request);
+  const subscription = isSubscribe ? parseSubscribe(request) : parseUnsubscribe(request);
+  return subscription.kind === "invalid" ? { ...subscription, isSubscription: true } : subscription;
 }
 
 function parsePublish(request: Request, text: string, maxBytes: number): ChannelsMessage | InvalidMessage {
@@ -93,9 +94,4 @@ function parseStart({ epoch, offset, last }: Request): RequestedStart | undefine
 
 function isWholeNumber(value: unknown, min: number, max: number): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max;
-}
-
-/** For an error: the name as the client sent it, unless it is too long. */
-function aboutChannel(name: unknown): { readonly channel?: string } {
-  return typeof name === "string" && name.length <= MAX_WIRE_NAME ? { channel: name } : {};
 }

@@ -76,7 +76,10 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
         else this.#refuseSubscribe(message.channel, answers.RATE_LIMITED);
         break;
       case "invalid":
-        metrics.count("publishesRefused", message.error.code);
+        metrics.count(
+          message.isSubscription === true ? "subscribesRefused" : "publishesRefused",
+          message.error.code,
+        );
         this.#order.answer(message.error.channel ?? "", { error: message.error });
         break;
     }
