@@ -43,7 +43,12 @@ const LINGER_MS = 100;
 const RESPONSE = "HTTP/1.1 101 Switching Protocols\r\n\r\n";
 
 type Step =
-  | { readonly kind: "subscribe"; readonly client: number; readonly channel: number; readonly start: RandomStart }
+  | {
+      readonly kind: "subscribe";
+      readonly client: number;
+      readonly channel: number;
+      readonly start: RandomStart;
+    }
   | { readonly kind: "subscribeAll"; readonly client: number; readonly back: number }
   | { readonly kind: "unsubscribe"; readonly client: number; readonly channel: number }
   | {
@@ -70,7 +75,10 @@ const client = fc.nat(CLIENTS - 1);
 const channel = fc.nat(CHANNELS - 1);
 const calls = fc.constantFrom<HeldKind>("append", "deliver", "end", "read", "read", "read", "start");
 const lengths = fc.array(
-  fc.oneof({ weight: 6, arbitrary: fc.nat(40) }, { weight: 2, arbitrary: fc.constantFrom(1000, 5000, 20_000, 70_000) }),
+  fc.oneof(
+    { weight: 6, arbitrary: fc.nat(40) },
+    { weight: 2, arbitrary: fc.constantFrom(1000, 5000, 20_000, 70_000) },
+  ),
   { minLength: 1, maxLength: 5 },
 );
 const start: fc.Arbitrary<RandomStart> = fc.oneof(
@@ -110,7 +118,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart"), channel }) },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("hold"), calls }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("releaseAll"), calls }) },
-  { weight: 10, arbitrary: fc.record({ kind: fc.constantFrom("release", "release", "release", "fail"), n: fc.nat(1000) }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({ kind: fc.constantFrom("release", "release", "release", "fail"), n: fc.nat(1000) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("timeOut"), n: fc.nat(100) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("block", "unblock"), client }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("leave", "terminate"), client }) },
@@ -144,7 +155,12 @@ class TestJoins extends PendingJoins {
 class World {
   readonly log = new HeldLog();
   readonly hub = new Hub({ log: this.log, cacheMib: 0.4, maxChannels: 1000, lingerMs: LINGER_MS });
-  readonly #settings = { ...defaultSettings(), ...UNLIMITED, channelsPerUser: 10_000, subscriptionsPerConnection: 10_000 };
+  readonly #settings = {
+    ...defaultSettings(),
+    ...UNLIMITED,
+    channelsPerUser: 10_000,
+    subscriptionsPerConnection: 10_000,
+  };
   readonly #users = new Users(this.#settings);
   readonly #metrics = new Metrics();
   readonly #joins = new TestJoins();
@@ -193,7 +209,10 @@ class World {
     const { log } = this;
     switch (taken.kind) {
       case "subscribe":
-        this.#client(taken.client).subscribe(nameOf(taken.channel), this.#startOf(taken.channel, taken.start));
+        this.#client(taken.client).subscribe(
+          nameOf(taken.channel),
+          this.#startOf(taken.channel, taken.start),
+        );
         return;
       case "subscribeAll":
         for (let n = 0; n < CHANNELS; n++)
@@ -279,7 +298,10 @@ class World {
   /** Nothing is left over, neither of the connections nor after them. */
   async checkRest(): Promise<void> {
     const { subscriptions, unanswered, untaken, held } = this.#context;
-    assert.equal(subscriptions.count, this.#clients.reduce((sum, each) => sum + each.subscriptions, 0));
+    assert.equal(
+      subscriptions.count,
+      this.#clients.reduce((sum, each) => sum + each.subscriptions, 0),
+    );
     assert.equal(unanswered.bytes, 0);
     assert.equal(untaken.total, 0);
     assert.equal(held.total, 0);

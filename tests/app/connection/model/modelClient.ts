@@ -77,7 +77,8 @@ class ClientChannel {
     if (from === position.next) position.next = to + 1;
     assert.equal(to + 1, position.next);
     const channel = this.#log.channel(this.#name);
-    for (let offset = from; offset <= to; offset++) assert.ok(!channel.has(epoch, offset), `${offset} is retained`);
+    for (let offset = from; offset <= to; offset++)
+      assert.ok(!channel.has(epoch, offset), `${offset} is retained`);
   }
 
   onMessage(offset: number, message: unknown): void {
@@ -95,7 +96,12 @@ class ClientChannel {
 
   onError({ id, message }: ErrorBody): void {
     // The same refusal can be of a publish without an id or of a subscribe.
-    if (id === undefined && message === LEAVING.message && !this.requests.some(({ kind }) => kind === "subscribe")) return;
+    if (
+      id === undefined &&
+      message === LEAVING.message &&
+      !this.requests.some(({ kind }) => kind === "subscribe")
+    )
+      return;
     const isSubscribe = /read the channel|subscri|goes away/.test(message);
     this.#answer((request) => {
       if (id === undefined && isSubscribe) return request.kind === "subscribe";
@@ -109,7 +115,8 @@ class ClientChannel {
       const [request] = this.requests;
       assert.ok(request !== undefined, "an answer without a request");
       // An unsubscribe cancels a subscribe that has no answer yet.
-      const isCancelled = request.kind === "subscribe" && this.requests.some(({ kind }) => kind === "unsubscribe");
+      const isCancelled =
+        request.kind === "subscribe" && this.requests.some(({ kind }) => kind === "unsubscribe");
       const isStored = request.kind === "publish" && request.id === undefined;
       const isNext = isAnswered(request);
       assert.ok(isNext || isCancelled || isStored, `no answer to ${JSON.stringify(request)}`);
@@ -211,7 +218,8 @@ export class ModelClient {
 
   #receive(message: ServerMessage): void {
     if ("connection" in message || "heartbeat" in message) return;
-    if ("subscribed" in message) this.#channel(message.subscribed).onSubscribed(message.epoch, message.offset);
+    if ("subscribed" in message)
+      this.#channel(message.subscribed).onSubscribed(message.epoch, message.offset);
     else if ("unsubscribed" in message) this.#channel(message.unsubscribed).onUnsubscribed();
     else if ("gap" in message) this.#channel(message.gap.channel).onGap(message.gap);
     else if ("ack" in message) this.#channel(message.channel).onAcknowledged(message.ack);
