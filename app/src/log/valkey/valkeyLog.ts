@@ -66,10 +66,10 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     onMessage: (key, message) => {
       follower.onMessage(key, message);
     },
-    onAvailable: (node) => {
+    onAvailable: (node, partitions) => {
       void format.run();
       appends.noteAvailable(node);
-      follower.noteAvailable(node);
+      follower.noteAvailable(partitions);
     },
     onSubscribable: (node) => {
       follower.noteSubscribable(node);

@@ -159,9 +159,9 @@ export class Follower {
     if (followed !== undefined) this.#losses.noteAppended(followed);
   }
 
-  /** The commands of a node can be sent again. Messages and entries may have been lost meanwhile. */
-  noteAvailable(node: ValkeyNode): void {
-    for (const partition of this.#parts.nodes.partitionsOf(node)) {
+  /** Commands for these partitions can be sent again. Messages and entries may have been lost meanwhile. */
+  noteAvailable(partitions: readonly number[]): void {
+    for (const partition of partitions) {
       void this.#verification.verifyAll(partition);
       void this.#verification.proveAll(partition);
     }
