@@ -68,4 +68,17 @@ describe("the nodes of a Valkey cluster", () => {
     assert.equal(await sendTo(nodeOf(PARTITION)), "refused");
     assert.deepEqual([available, unavailable()], [[], []]);
   });
+
+  it("request the map from another node if one does not reply", async () => {
+    const [first, other] = [...nodes.all];
+    const [pid = 0] = valkey.cluster.pids;
+    process.kill(pid, "SIGSTOP");
+    afterwards(() => process.kill(pid, "SIGCONT"));
+    const partition = nodes.partitionsOf(first ?? assert.fail())[0] ?? assert.fail();
+    const [outcome] = (await other?.send([["xlen", streamKey(partition, "")]])) ?? [];
+    assert.equal(outcome?.kind, "unsent");
+    assert.deepEqual(unavailable(), [partition]);
+    await waitUntil(() => available.length > 0);
+    assert.deepEqual([available, unavailable()], [[[partition]], []]);
+  });
 });

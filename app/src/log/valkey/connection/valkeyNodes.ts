@@ -177,11 +177,9 @@ export class ValkeyNodes {
   }
 
   async #requestMap(): Promise<readonly SlotRange[] | undefined> {
-    for (const { commands } of this.#nodes.values()) {
-      if (!commands.isReady) continue;
-      const ranges = await requestSlots(commands);
-      if (ranges !== undefined) return ranges;
-    }
+    const ready = [...this.#nodes.values()].filter(({ commands }) => commands.isReady);
+    const ranges = await firstMap(ready.map(({ commands }) => commands));
+    if (ranges !== undefined) return ranges;
     // The hosts of all nodes can have changed. A connection to the first server is of use for this command only.
     const { name, logger } = this.#options;
     const seed = connectToValkey({
@@ -192,7 +190,7 @@ export class ValkeyNodes {
     });
     try {
       await Promise.race([seed.waitUntilReady(), delay(MAP_TIMEOUT_MS)]);
-      return await requestSlots(seed);
+      return await firstMap([seed]);
     } finally {
       seed.close();
     }
@@ -228,8 +226,17 @@ export class ValkeyNodes {
   }
 }
 
-async function requestSlots(connection: ValkeyConnection): Promise<readonly SlotRange[] | undefined> {
+/** Returns the map of the node that replies first. A node that never replies delays no other one. */
+async function firstMap(
+  connections: readonly ValkeyConnection[],
+): Promise<readonly SlotRange[] | undefined> {
+  const timeout = delay(MAP_TIMEOUT_MS, undefined, { ref: false });
+  return Promise.race([Promise.any(connections.map(requestSlots)), timeout]).catch(() => undefined);
+}
+
+async function requestSlots(connection: ValkeyConnection): Promise<readonly SlotRange[]> {
   const [outcome]: readonly CommandOutcome[] = await connection.send([["cluster", "slots"]]);
+  if (outcome?.kind !== "answered") throw new Error("The node has not returned the map.");
   // The reply of CLUSTER SLOTS.
-  return outcome?.kind === "answered" ? (outcome.reply as readonly SlotRange[]) : undefined;
+  return outcome.reply as readonly SlotRange[];
 }
