@@ -96,7 +96,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     timeoutSeconds,
     nodes,
     onOpened: (channel, located) => {
-      follower.noteOpened(channel, located);
+      follower.noteLocated(channel, located);
     },
     logger,
   });
@@ -116,7 +116,13 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     },
     logger,
   });
-  const ends = new ValkeyChannelEnds({ locator, timeoutSeconds });
+  const ends = new ValkeyChannelEnds({
+    locator,
+    onLocated: (channel, located) => {
+      follower.noteLocated(channel, located);
+    },
+    timeoutSeconds,
+  });
   const pages = new PageReader({ nodes, locator, timeoutSeconds });
   let closing: Promise<void> | undefined;
 

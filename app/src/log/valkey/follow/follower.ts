@@ -149,7 +149,9 @@ export class Follower {
   };
 
   /** Takes over what another part has found: if the channel has another epoch, its readers must continue there. */
-  noteOpened({ followed }: ValkeyChannel, located: LocatedChannel): void {
+  noteLocated(channel: ValkeyChannel, located: LocatedChannel): void {
+    channel.adopt(located.epoch);
+    const { followed } = channel;
     if (followed?.hasStarted !== true || followed.isPlaced) return;
     this.#place(followed, located);
   }
