@@ -227,9 +227,7 @@ export class ValkeyNodes {
 }
 
 /** Returns the map of the node that replies first. A node that never replies delays no other one. */
-async function firstMap(
-  connections: readonly ValkeyConnection[],
-): Promise<readonly SlotRange[] | undefined> {
+async function firstMap(connections: readonly ValkeyConnection[]): Promise<readonly SlotRange[] | undefined> {
   const timeout = delay(MAP_TIMEOUT_MS, undefined, { ref: false });
   return Promise.race([Promise.any(connections.map(requestSlots)), timeout]).catch(() => undefined);
 }
