@@ -124,9 +124,7 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
     }
     this.#bytesReadAtBeat = bytesRead;
     this.#scheduleExpiry();
-    this.webSocket.ping();
-    // Browsers do not report pings to their pages.
-    if (this.dialect !== "plain") this.answer({ heartbeat: this.context.settings.heartbeatSeconds });
+    this.webSocket.ping(this.context.heartbeatFrames[this.dialect]);
   }
 
   write(): void {
