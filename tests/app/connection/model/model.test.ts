@@ -22,6 +22,7 @@ import { WIRE_LIMITS } from "../../../../app/src/connection/wireLimits.ts";
 import { WriteTurns } from "../../../../app/src/connection/writeTurns.ts";
 import { Metrics } from "../../../../app/src/metrics/metrics.ts";
 import { defaultSettings } from "../../../../app/src/settings/settings.ts";
+import { createHeartbeatFrames } from "../../../../app/src/wire/heartbeatFrames.ts";
 import { UNLIMITED } from "../../support/server.ts";
 import { silent } from "../../support/teardown.ts";
 import { HeldLog } from "./heldLog.ts";
@@ -181,6 +182,7 @@ class World {
       untaken: new UntakenBytes(WIRE_LIMITS),
       unanswered: { bytes: 0 },
       heartbeats: new Heartbeats(1_000_000),
+      heartbeatFrames: createHeartbeatFrames(this.#settings.heartbeatSeconds),
       turns: new WriteTurns(),
       pendingJoins: this.#joins,
       subscriptions: { count: 0 },
