@@ -170,6 +170,8 @@ export class FrameLog implements PieceOwner {
     if (from.epoch !== channel.epoch) return undefined;
     if (from.next > wanted.next || from.epoch !== wanted.epoch)
       channel.noteRetainedFrom(Math.min(from.next, channel.next));
+    // All readers have left, and the frames may have ended.
+    if (this.#waiting === undefined) return from.next;
     const page = this.#createPage(entries);
     const served = this.#takeWaiting(
       ({ epoch, next }) =>
@@ -194,6 +196,12 @@ export class FrameLog implements PieceOwner {
     for (const waiter of this.#takeWaiting((one) => one.epoch !== epoch || one.next < retainedFrom)) {
       waiter.onPage(undefined);
     }
+  }
+
+  /** Ends the frames, which have no reader. Their pieces are evicted later. */
+  end(): void {
+    for (let piece = this.#first; piece !== undefined; piece = piece.next) piece.disown();
+    for (const page of this.#pages ?? []) page.disown();
   }
 
   onEvicted(piece: Piece): void {

@@ -179,6 +179,7 @@ export class Hub implements ChannelHub {
 
   #end(channel: HubChannel): void {
     channel.stop();
+    channel.dropUnread();
     if (this.#channels.get(channel.name) === channel) this.#channels.delete(channel.name);
   }
 

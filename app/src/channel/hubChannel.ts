@@ -187,7 +187,7 @@ export class HubChannel implements LogReader, ChannelState {
     if (frames.readers === 0) this.#hub.noteUnread(this);
   }
 
-  /** Drops the frames in the dialects without readers. */
+  /** Ends the frames in the dialects without readers. */
   dropUnread(): void {
     let kept: FrameLog | undefined;
     for (let frames = this.#frames; frames !== undefined;) {
@@ -195,7 +195,7 @@ export class HubChannel implements LogReader, ChannelState {
       if (frames.readers > 0) {
         frames.sibling = kept;
         kept = frames;
-      }
+      } else frames.end();
       frames = sibling;
     }
     this.#frames = kept;
