@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 import type { Cursor } from "../../../app/src/channel/cursor.ts";
+import type { MessageLog } from "../../../app/src/log/log.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 import { memoryLog } from "../support/logs.ts";
 import { textsOf } from "../support/rawClient.ts";
@@ -238,6 +239,39 @@ describe("a reader behind the frames in memory", () => {
     const joined = await Promise.all(joining);
     assert.deepEqual(new Set(joined.map(({ offset }) => offset)), new Set([0]));
     assert.equal(most, 8);
+  });
+
+  it("does not wait for a server of the log that does not answer, or fails", async () => {
+    const log = memoryLog();
+    const [away, healthy] = [{}, {}];
+    const unanswered: (() => void)[] = [];
+    const servers: MessageLog = {
+      ...log,
+      serverOf: (channel) => (channel === "healthy" ? healthy : away),
+      read: async (channel, ...args) => {
+        if (channel !== "healthy") {
+          await new Promise<void>((resolve) => unanswered.push(resolve));
+          throw new Error("away");
+        }
+        return log.read(channel, ...args);
+      },
+    };
+    const hub = hubOn({ log: servers, maxChannels: 100 });
+    afterwards(() => {
+      hub.close();
+    });
+    const last = { dialect: "channels", start: { last: 1 } } as const;
+    const names = [...Array.from({ length: 30 }, (_, n) => `c${n}`), "healthy"];
+    for (const channel of names) await log.append({ channel, record: "1" });
+    const joining = names.map((channel) => join(hub, { channel, ...last }));
+    assert.equal((await joining.at(-1))?.offset, 0);
+    assert.equal(unanswered.length, 8);
+    const failing = assert.rejects(Promise.all(joining), /away/);
+    while (unanswered.length > 0) {
+      for (const answer of unanswered.splice(0)) answer();
+      await nextTurn();
+    }
+    await failing;
   });
 
   it("leaves nothing behind when its cursor is closed while a page is read", async () => {
