@@ -103,6 +103,12 @@ export class HubChannel implements LogReader, ChannelState {
     this.#unsubscribe?.();
   }
 
+  /** See `Hub.joinNow`. */
+  joinNow(dialect: Dialect, listener: Listener): Joined | undefined {
+    if (this.#epoch === UNKNOWN) return undefined;
+    return this.#addCursor(this.#framesIn(dialect), this.#next, listener, undefined);
+  }
+
   /** See `Hub.join`. */
   async join({ dialect, start, listener, signal }: JoinRequest): Promise<Joined> {
     const frames = this.#framesIn(dialect);

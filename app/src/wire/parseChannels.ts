@@ -34,11 +34,9 @@ export function parseChannels(text: string | undefined, maxBytes: number): Chann
   if (parsed.kind === "invalid") return parsed;
   const { value } = parsed;
   if (typeof value !== "object" || value === null) return reject("invalid_message", NO_REQUEST);
-  const [isPublish, isSubscribe, isUnsubscribe] = [
-    Object.hasOwn(value, "publish"),
-    Object.hasOwn(value, "subscribe"),
-    Object.hasOwn(value, "unsubscribe"),
-  ];
+  const isPublish = Object.hasOwn(value, "publish");
+  const isSubscribe = Object.hasOwn(value, "subscribe");
+  const isUnsubscribe = Object.hasOwn(value, "unsubscribe");
   if (Number(isPublish) + Number(isSubscribe) + Number(isUnsubscribe) !== 1) {
     return reject("invalid_message", NO_REQUEST);
   }
