@@ -103,12 +103,6 @@ export class HubChannel implements LogReader, ChannelState {
     this.#unsubscribe?.();
   }
 
-  /** See `Hub.joinNow`. */
-  joinNow(dialect: Dialect, listener: Listener): Joined | undefined {
-    if (this.#epoch === UNKNOWN) return undefined;
-    return this.#addCursor(this.#framesIn(dialect), this.#next, listener, undefined);
-  }
-
   /** See `Hub.join`. */
   async join({ dialect, start, listener, signal }: JoinRequest): Promise<Joined> {
     const frames = this.#framesIn(dialect);
@@ -166,7 +160,8 @@ export class HubChannel implements LogReader, ChannelState {
   entries(entries: readonly LogEntry[]): void {
     for (const { offset, record } of entries) {
       this.#next = offset + 1;
-      const message = { channel: this.name, offset, ...unpackRecord(record) };
+      const { payload, from } = unpackRecord(record);
+      const message = { channel: this.name, offset, payload, from };
       let bytes = 0;
       for (let frames = this.#frames; frames !== undefined; frames = frames.sibling) {
         bytes += frames.push(this.#epoch, offset, encodeBroadcast(frames.dialect, message));
@@ -193,7 +188,7 @@ export class HubChannel implements LogReader, ChannelState {
     if (frames.readers === 0) this.#hub.noteUnread(this);
   }
 
-  /** Ends the frames in the dialects without readers. */
+  /** Drops the frames in the dialects without readers. */
   dropUnread(): void {
     let kept: FrameLog | undefined;
     for (let frames = this.#frames; frames !== undefined;) {
@@ -201,7 +196,7 @@ export class HubChannel implements LogReader, ChannelState {
       if (frames.readers > 0) {
         frames.sibling = kept;
         kept = frames;
-      } else frames.end();
+      }
       frames = sibling;
     }
     this.#frames = kept;

@@ -180,14 +180,11 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
 
   /**
    * Publishes a message.
-   * @param settle called once with the result, before or after the return.
-   * @returns whether there is a result already.
+   * @param settle called with a result that follows later.
+   * @returns the result, if there is one already.
    */
-  protected publish(publish: Publish, settle: (result: PublishResult) => void): boolean {
-    if (this.#leaving !== undefined) {
-      settle(LEAVING);
-      return true;
-    }
+  protected publish(publish: Publish, settle: (result: PublishResult) => void): PublishResult | undefined {
+    if (this.#leaving !== undefined) return LEAVING;
     this.#publishes ??= new Publishes(this.context);
     return this.#publishes.publish(publish, this.publisher, this.user, (result) => {
       settle(result);
@@ -204,7 +201,8 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
 
   protected publishHeld(publish: Publish, settle: (result: PublishResult) => void): void {
     this.#publishes?.release(publish);
-    this.publish(publish, settle);
+    const result = this.publish(publish, settle);
+    if (result !== undefined) settle(result);
   }
 
   /** Number of publishes without a result. */

@@ -53,25 +53,21 @@ export class Publishes {
 
   /**
    * Publishes a message.
-   * @param settle called once with the result, before or after the return.
-   * @returns whether there is a result already.
+   * @param settle called with a result that follows later.
+   * @returns the result, if there is one already.
    */
   publish(
     { channel, json, id }: Publish,
     publisher: string | undefined,
     user: User,
     settle: (result: PublishResult) => void,
-  ): boolean {
+  ): PublishResult | undefined {
     const { hub, logger } = this.#context;
-    if (this.#isOverloaded) {
-      settle(OVERLOADED);
-      return true;
-    }
+    if (this.#isOverloaded) return OVERLOADED;
     const answer = hub.publish({ channel, payload: json, id, publisher, user: user.key });
     if (!(answer instanceof Promise)) {
       this.#count(answer);
-      settle(answer);
-      return true;
+      return answer;
     }
     this.#add(1, json.length);
     answer.then(
@@ -86,7 +82,7 @@ export class Publishes {
         settle(error instanceof IdInUseError ? ID_IN_USE : NOT_STORED);
       },
     );
-    return false;
+    return undefined;
   }
 
   /**
