@@ -1,7 +1,7 @@
-import { randomFillSync } from "node:crypto";
+import { randomBytes } from "node:crypto";
 
 import type { Appended, LogEntry, LogPage, LogPosition, LogReader, Retention } from "../log.ts";
-import { idName, recordDigest } from "../publishId.ts";
+import { idName } from "../publishId.ts";
 import { Aged, type AgeQueue } from "./ageQueue.ts";
 import { Block, type BlockOwner } from "./block.ts";
 import type { MemoryBudget } from "./memoryBudget.ts";
@@ -10,10 +10,6 @@ import { RecentIds } from "./recentIds.ts";
 const FIRST_OFFSET = 1;
 
 const EPOCH_BYTES = 12;
-
-/** Random bytes for the next epochs, and the number of those that are used. Their buffers would cost more than the epochs. */
-const random = Buffer.allocUnsafeSlow(128 * EPOCH_BYTES);
-let usedRandom = random.length;
 
 /** Most channels of a task have one reader. */
 const NO_READERS: readonly LogReader[] = [];
@@ -41,7 +37,8 @@ export interface MemoryChannelOptions {
 /** The entries, ids and readers of one channel. Times are in milliseconds of a monotonic clock. */
 export class MemoryChannel extends Aged implements BlockOwner {
   readonly #name: string;
-  readonly #epoch = createEpoch();
+  /** A short flat string: V8 builds that of `randomUUID` from parts, which take 500 bytes. */
+  readonly #epoch = randomBytes(EPOCH_BYTES).toString("base64url");
   readonly #retention: Retention;
   readonly #budget: MemoryBudget;
   readonly #queue: AgeQueue;
@@ -70,19 +67,20 @@ export class MemoryChannel extends Aged implements BlockOwner {
   /** Appends a message once per id and publisher. @returns `undefined` if another message has this id. */
   appendOnce(record: string, id: string, publisher: string | undefined, at: number): Appended | undefined {
     const name = idName(id, publisher);
-    const digest = recordDigest(record);
     this.#ids ??= new RecentIds(this.#retention.retainedMessages);
     const known = this.#ids.find(name);
     if (known === undefined) {
       const offset = this.#push(record, at);
       const { memoryBytes } = this.#ids;
-      this.#ids.add(name, { offset, digest });
+      this.#ids.add(name, offset);
       this.#budget.charge(this.#ids.memoryBytes - memoryBytes);
       return this.#deliver(offset, record, at);
     }
     this.use(at);
-    if (known.digest !== digest) return undefined;
-    return { epoch: this.#epoch, offset: known.offset, duplicate: true };
+    // Ids can be kept longer than their entries, which then cannot be compared any more.
+    const [entry] = this.read({ epoch: this.#epoch, next: known }, 0).entries;
+    if (entry?.offset === known && entry.record !== record) return undefined;
+    return { epoch: this.#epoch, offset: known, duplicate: true };
   }
 
   append(record: string, at: number): Appended {
@@ -223,14 +221,4 @@ export class MemoryChannel extends Aged implements BlockOwner {
     this.#oldest = block.next;
     if (block.next === undefined) this.#newest = undefined;
   }
-}
-
-/** Returns a short flat string: V8 builds that of `randomUUID` from parts, which take 500 bytes. */
-function createEpoch(): string {
-  if (usedRandom === random.length) {
-    randomFillSync(random);
-    usedRandom = 0;
-  }
-  usedRandom += EPOCH_BYTES;
-  return random.toString("base64url", usedRandom - EPOCH_BYTES, usedRandom);
 }
