@@ -56,8 +56,7 @@ export class ChannelCursor implements Cursor, PageWaiter {
   }
 
   get needsPage(): boolean {
-    if (this.isAtEnd || this.frames.isFailing) return false;
-    return this.#unread() === undefined && this.frames.continuation(this) === undefined;
+    return !this.isAtEnd && this.#unread() === undefined && this.frames.continuation(this) === undefined;
   }
 
   /** Bytes in memory that the cursor has not read. */
@@ -85,9 +84,8 @@ export class ChannelCursor implements Cursor, PageWaiter {
     this.listener.onReadable(this);
   }
 
-  /** It waits until the log can be read, and {@link needsPage} is false until then. */
+  /** It waits until the log can be read. */
   onPageFailed(): boolean {
-    this.listener.onReadable(this);
     return true;
   }
 

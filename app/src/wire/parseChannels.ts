@@ -50,13 +50,19 @@ function parsePublish(request: Request, text: string, maxBytes: number): Channel
   const { publish, id } = request;
   if (id !== undefined && !isId(id))
     return reject("invalid_message", INVALID_ID, aboutChannel(request.channel));
-  const about = id === undefined ? {} : { id };
   const channel = parseName(request.channel);
-  if (typeof channel !== "string") return { ...channel, error: { ...channel.error, ...about } };
+  if (typeof channel !== "string") return { ...channel, error: { ...channel.error, ...aboutId(id) } };
   const canonical = canonicalize(publish, text, true, maxBytes);
-  return canonical.kind === "invalid"
-    ? { ...canonical, error: { ...canonical.error, ...aboutChannel(request.channel), ...about } }
-    : { kind: "publish", channel, json: canonical.json, ...about };
+  if (canonical.kind === "invalid") {
+    const about = { ...aboutChannel(request.channel), ...aboutId(id) };
+    return { ...canonical, error: { ...canonical.error, ...about } };
+  }
+  const { json } = canonical;
+  return id === undefined ? { kind: "publish", channel, json } : { kind: "publish", channel, json, id };
+}
+
+function aboutId(id: string | undefined): { readonly id?: string } {
+  return id === undefined ? {} : { id };
 }
 
 function parseSubscribe(request: Request): ChannelsMessage | InvalidMessage {
