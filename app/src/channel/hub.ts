@@ -116,6 +116,20 @@ export class Hub implements ChannelHub {
     return channel.join(request);
   }
 
+  /**
+   * Joins the end of a channel without a promise: a burst of subscribes would leave many of them to the garbage collector.
+   * @returns `undefined` if that needs {@link join}, because it waits or fails.
+   */
+  joinNow({ channel: name, dialect, start, listener }: JoinRequest): Joined | undefined {
+    if (start !== "end") return undefined;
+    try {
+      const channel = this.#channels.get(name) ?? this.#open(name);
+      return channel.joinNow(dialect, listener);
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Resolves when every earlier publish can be read by the cursors, or has failed. */
   async flush(): Promise<void> {
     const round = this.#round;
@@ -179,6 +193,7 @@ export class Hub implements ChannelHub {
 
   #end(channel: HubChannel): void {
     channel.stop();
+    channel.dropUnread();
     if (this.#channels.get(channel.name) === channel) this.#channels.delete(channel.name);
   }
 

@@ -103,6 +103,12 @@ export class HubChannel implements LogReader, ChannelState {
     this.#unsubscribe?.();
   }
 
+  /** See `Hub.joinNow`. */
+  joinNow(dialect: Dialect, listener: Listener): Joined | undefined {
+    if (this.#epoch === UNKNOWN) return undefined;
+    return this.#addCursor(this.#framesIn(dialect), this.#next, listener, undefined);
+  }
+
   /** See `Hub.join`. */
   async join({ dialect, start, listener, signal }: JoinRequest): Promise<Joined> {
     const frames = this.#framesIn(dialect);
@@ -188,7 +194,7 @@ export class HubChannel implements LogReader, ChannelState {
     if (frames.readers === 0) this.#hub.noteUnread(this);
   }
 
-  /** Drops the frames in the dialects without readers. */
+  /** Ends the frames in the dialects without readers. */
   dropUnread(): void {
     let kept: FrameLog | undefined;
     for (let frames = this.#frames; frames !== undefined;) {
@@ -196,7 +202,7 @@ export class HubChannel implements LogReader, ChannelState {
       if (frames.readers > 0) {
         frames.sibling = kept;
         kept = frames;
-      }
+      } else frames.end();
       frames = sibling;
     }
     this.#frames = kept;

@@ -37,6 +37,12 @@ export interface MessageLog {
   read(channel: string, from: LogPosition, maxBytes: number): Promise<LogPage>;
 
   /**
+   * Returns the server that answers the reads of a channel now. A server that does not answer must not delay the channels of the
+   * others. @default one server for all channels
+   */
+  serverOf?(channel: string): object | undefined;
+
+  /**
    * Follows a channel: all entries after its end. If the store is unavailable, the driver MUST wait and continue at the same
    * position.
    * @returns its undo, which ends the subscription at once. It MUST be idempotent.

@@ -1,8 +1,7 @@
 import type { Socket } from "node:net";
 
 import type { Access } from "../../auth/authorize.ts";
-import type { Joined } from "../../channel/cursor.ts";
-import { TooManyChannelsError } from "../../channel/hub.ts";
+import type { Joined, JoinRequest } from "../../channel/cursor.ts";
 import { toWireName } from "../../wire/channelName.ts";
 import { Opcode } from "../../wire/frame.ts";
 import type { ChannelsMessage, ErrorBody, ServerMessage } from "../../wire/messages.ts";
@@ -80,7 +79,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
           message.isSubscription === true ? "subscribesRefused" : "publishesRefused",
           message.error.code,
         );
-        this.#order.answer(message.error.channel ?? "", { error: message.error });
+        this.#order.answer(message.error.channel ?? "", [{ error: message.error }]);
         break;
     }
   }
@@ -147,29 +146,29 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   #publish(publish: Publish): void {
     const channel = toWireName(publish.channel);
     if (!this.#access.rightsIn(publish.channel).canPublish) {
-      this.#order.answer(channel, ...this.#answersTo(publish, answers.MAY_NOT_PUBLISH));
+      this.#order.answer(channel, this.#answersTo(publish, answers.MAY_NOT_PUBLISH));
       return;
     }
     const joining = this.#subscriptions.get(publish.channel)?.joining;
     if (joining !== undefined) {
       const refusal = this.hold(publish);
       if (refusal === undefined) joining.publishes.push({ publish, slot: this.#order.begin(channel) });
-      else this.#order.answer(channel, ...this.#answersTo(publish, refusal));
+      else this.#order.answer(channel, this.#answersTo(publish, refusal));
       return;
     }
     let slot: Slot | undefined;
     const result = this.publish(publish, (later) => {
-      if (slot !== undefined) this.#order.settle(slot, ...this.#answersTo(publish, later));
+      if (slot !== undefined) this.#order.settle(slot, this.#answersTo(publish, later));
     });
     if (result === undefined) slot = this.#order.begin(channel);
-    else this.#order.answer(channel, ...this.#answersTo(publish, result));
+    else this.#order.answer(channel, this.#answersTo(publish, result));
   }
 
   /** Begins the publishes that have waited for a join. */
   #publishHeld({ publishes }: Joining): void {
     for (const { publish, slot } of publishes) {
       this.publishHeld(publish, (result) => {
-        this.#order.settle(slot, ...this.#answersTo(publish, result));
+        this.#order.settle(slot, this.#answersTo(publish, result));
       });
     }
   }
@@ -185,25 +184,33 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
       this.#refuseSubscribe(channel, refusal);
       return;
     }
-    const { hub, subscriptions, pendingJoins } = this.context;
+    const { hub, subscriptions } = this.context;
     const subscription = new Subscription(channel, this);
     this.#subscriptions.add(subscription);
     subscriptions.count += 1;
+    const request: JoinRequest = { channel, dialect: "channels", start, listener: subscription };
+    const joined = hub.joinNow(request);
+    if (joined === undefined) this.#joinLater(subscription, request);
+    else {
+      subscription.cursor = joined.cursor;
+      this.#order.answer(toWireName(channel), answers.answersToJoin(channel, joined), subscription);
+    }
+  }
+
+  #joinLater(subscription: Subscription, request: JoinRequest): void {
+    const { channel } = request;
+    const { hub, pendingJoins } = this.context;
     const joining = new Joining(subscription, this.#order.begin(toWireName(channel), subscription));
     subscription.joining = joining;
     pendingJoins.add(joining);
     const { signal } = joining.abort;
-    hub.join({ channel, dialect: "channels", start, listener: subscription, signal }).then(
+    hub.join({ ...request, signal }).then(
       (joined) => {
         this.#onJoined(subscription, joined);
       },
       (error: unknown) => {
         this.context.logger.debug({ err: error, channel }, "channel not joined");
-        const isFull = error instanceof TooManyChannelsError;
-        this.#rejectJoining(
-          subscription,
-          isFull ? answers.TOO_MANY_CHANNELS_OF_TASK : answers.CHANNEL_UNAVAILABLE,
-        );
+        this.#rejectJoining(subscription, answers.joinFailure(error));
       },
     );
   }
@@ -224,18 +231,15 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     return answers.USER_LIMITS[limit];
   }
 
-  #onJoined(subscription: Subscription, { cursor, epoch, offset, gap }: Joined): void {
+  #onJoined(subscription: Subscription, joined: Joined): void {
     const joining = this.#endJoining(subscription);
     if (joining === undefined) {
       // It has ended meanwhile.
-      cursor.close();
+      joined.cursor.close();
       return;
     }
-    subscription.cursor = cursor;
-    const channel = toWireName(subscription.channel);
-    const subscribed = { subscribed: channel, epoch, offset };
-    if (gap === undefined) this.#order.settle(joining.slot, subscribed);
-    else this.#order.settle(joining.slot, subscribed, { gap: { channel, ...gap } });
+    subscription.cursor = joined.cursor;
+    this.#order.settle(joining.slot, answers.answersToJoin(subscription.channel, joined));
     this.#publishHeld(joining);
   }
 
@@ -243,7 +247,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     const subscription = this.#subscriptions.get(channel);
     if (subscription !== undefined) this.#end(subscription);
     const name = toWireName(channel);
-    this.#order.answer(name, { unsubscribed: name });
+    this.#order.answer(name, [{ unsubscribed: name }]);
   }
 
   /** Answers a subscribe that waits for its channel with an error. */
@@ -251,11 +255,11 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     const { joining } = subscription;
     if (joining === undefined) return;
     this.context.metrics.count("subscribesRefused", error.code);
-    this.#end(subscription, { error: answers.errorIn(joining.slot.channel, error) });
+    this.#end(subscription, [{ error: answers.errorIn(joining.slot.channel, error) }]);
   }
 
   /** Ends a subscription. @param messages answers to its subscribe, if it has none yet. */
-  #end(subscription: Subscription, ...messages: readonly ServerMessage[]): void {
+  #end(subscription: Subscription, messages: readonly ServerMessage[] = []): void {
     const joining = this.#endJoining(subscription);
     this.#subscriptions.delete(subscription.channel);
     this.context.subscriptions.count -= 1;
@@ -266,7 +270,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     if (!this.#readable.isEmpty) this.schedule();
     if (joining === undefined) return;
     joining.abort.abort();
-    this.#order.settle(joining.slot, ...messages);
+    this.#order.settle(joining.slot, messages);
     this.#publishHeld(joining);
   }
 
@@ -282,7 +286,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   #refuseSubscribe(channel: string, error: ErrorBody): void {
     const name = toWireName(channel);
     this.context.metrics.count("subscribesRefused", error.code);
-    this.#order.answer(name, { error: answers.errorIn(name, error) });
+    this.#order.answer(name, [{ error: answers.errorIn(name, error) }]);
   }
 
   /** Nothing more is written. Open cursors would keep frames in memory until the peer has gone. */

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 
 import type { Appended, LogEntry, LogPage, LogPosition, LogReader, Retention } from "../log.ts";
 import { idName } from "../publishId.ts";
@@ -10,6 +10,10 @@ import { RecentIds } from "./recentIds.ts";
 const FIRST_OFFSET = 1;
 
 const EPOCH_BYTES = 12;
+
+/** Random bytes for the next epochs, and the number of those that are used. Their buffers would cost more than the epochs. */
+const random = Buffer.allocUnsafeSlow(128 * EPOCH_BYTES);
+let usedRandom = random.length;
 
 /** Most channels of a task have one reader. */
 const NO_READERS: readonly LogReader[] = [];
@@ -37,8 +41,7 @@ export interface MemoryChannelOptions {
 /** The entries, ids and readers of one channel. Times are in milliseconds of a monotonic clock. */
 export class MemoryChannel extends Aged implements BlockOwner {
   readonly #name: string;
-  /** A short flat string: V8 builds that of `randomUUID` from parts, which take 500 bytes. */
-  readonly #epoch = randomBytes(EPOCH_BYTES).toString("base64url");
+  readonly #epoch = createEpoch();
   readonly #retention: Retention;
   readonly #budget: MemoryBudget;
   readonly #queue: AgeQueue;
@@ -221,4 +224,14 @@ export class MemoryChannel extends Aged implements BlockOwner {
     this.#oldest = block.next;
     if (block.next === undefined) this.#newest = undefined;
   }
+}
+
+/** Returns a short flat string: V8 builds that of `randomUUID` from parts, which take 500 bytes. */
+function createEpoch(): string {
+  if (usedRandom === random.length) {
+    randomFillSync(random);
+    usedRandom = 0;
+  }
+  usedRandom += EPOCH_BYTES;
+  return random.toString("base64url", usedRandom - EPOCH_BYTES, usedRandom);
 }

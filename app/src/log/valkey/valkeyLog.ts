@@ -157,6 +157,8 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
 
     read: (name, from, maxBytes) => pages.read(channels.get(name), from, maxBytes),
 
+    serverOf: (name) => nodes.of(channels.get(name).partition),
+
     subscribe(name, logReader) {
       if (closing !== undefined) throw new Error("The log is closed.");
       return follower.subscribe(channels.get(name), logReader);

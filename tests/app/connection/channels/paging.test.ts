@@ -126,4 +126,20 @@ describe("a connection with many channels behind the frames in memory", () => {
     assert.equal((await client.nextObject())["ack"], "1");
     assert.deepEqual(await client.nextObject(), { unsubscribed: "c0" });
   });
+
+  it("receives everything of the channels that the log can read while it cannot read others", async () => {
+    const { log, epochs, held } = await heldLog();
+    let isAway = true;
+    const read: MessageLog["read"] = async (channel, ...args) => {
+      if (isAway && Number(channel.slice(1)) < 2 * PAGES) throw new Error("away");
+      return log.read(channel, ...args);
+    };
+    const { url } = await startServer(UNLIMITED, { log: { ...log, read } });
+    const client = await connectChannels(url);
+    for (const [n, epoch] of epochs.entries()) await client.subscribe(`c${n}`, { epoch, offset: 0 });
+    const received = await receive(client, (CHANNELS - 2 * PAGES) * MESSAGES, held);
+    assert.ok(!received.has("c0") && received.size === CHANNELS - 2 * PAGES);
+    isAway = false;
+    assert.equal((await receive(client, 2 * PAGES * MESSAGES, held)).size, 2 * PAGES);
+  });
 });

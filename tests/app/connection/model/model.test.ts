@@ -424,7 +424,7 @@ describe("connections of channels.v1", () => {
           world.close();
         }
       }),
-      { numRuns: 150, interruptAfterTimeLimit: 20_000, includeErrorInReport: true },
+      { numRuns: 120, interruptAfterTimeLimit: 15_000, includeErrorInReport: true },
     );
   });
 });
