@@ -7,7 +7,7 @@ import { partitionOf } from "../../../app/src/log/valkey/connection/partitions.t
 import { waitUntil } from "../../support/waitUntil.ts";
 import { afterwards, silent } from "../support/teardown.ts";
 import { useCluster } from "./clusterFixture.ts";
-import { Publisher } from "./publisher.ts";
+import { finishPublishing, Publisher } from "./publisher.ts";
 import { follow } from "./valkeyFixture.ts";
 
 const CHANNELS = Array.from({ length: 40 }, (_, n) => `channel-${n}`);
@@ -53,14 +53,7 @@ describe("the Valkey log on a cluster with two primaries", () => {
     await Promise.all(publishers.map((publisher) => publisher.progress()));
     await valkey.moveSlotOf(channel);
     await Promise.all(publishers.map((publisher) => publisher.progress()));
-    for (const publisher of publishers) publisher.stop();
-    await Promise.all(publishing);
-    const { next } = await (logs[0]?.end(channel) ?? assert.fail());
-    for (const reader of readers) {
-      await reader.length(next - 1);
-      assert.equal(reader.starts, 1);
-      for (const publisher of publishers) publisher.check(reader.records);
-    }
+    await finishPublishing({ log: logs[0] ?? assert.fail(), channel, publishers, publishing, readers });
   });
 
   it("receives the messages of a quiet channel from the primary to which its slot has moved", async () => {
