@@ -235,7 +235,7 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
     this.context.turns.add(this);
   }
 
-  /** Calls {@link deliver} in the next turn of the event loop. */
+  /** Calls {@link deliver} again, after the other connections. */
   protected scheduleNext(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;

@@ -123,8 +123,8 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   }
 
   /**
-   * Writes the answers, and one slice of each channel that can be read, in rotation. The rest follows in the next turn of the
-   * event loop, or when the socket accepts it.
+   * Writes the answers, and one slice of each channel that can be read, in rotation. The rest follows after the writes of the
+   * other connections, or when the socket accepts it.
    */
   protected deliver(): void {
     const { webSocket } = this;

@@ -14,20 +14,12 @@ import { Hub } from "../../../../app/src/channel/hub.ts";
 import { ChannelsConnection } from "../../../../app/src/connection/channels/channelsConnection.ts";
 import { type PendingJoin, PendingJoins } from "../../../../app/src/connection/channels/pendingJoins.ts";
 import type { ConnectionContext } from "../../../../app/src/connection/connectionContext.ts";
-import { Heartbeats } from "../../../../app/src/connection/heartbeats.ts";
-import { HeldBytes } from "../../../../app/src/connection/heldBytes.ts";
-import { ReadTurns } from "../../../../app/src/connection/readTurns.ts";
-import { UntakenBytes } from "../../../../app/src/connection/untakenBytes.ts";
-import { WIRE_LIMITS } from "../../../../app/src/connection/wireLimits.ts";
-import { WriteTurns } from "../../../../app/src/connection/writeTurns.ts";
-import { Metrics } from "../../../../app/src/metrics/metrics.ts";
 import { defaultSettings } from "../../../../app/src/settings/settings.ts";
-import { createHeartbeatFrames } from "../../../../app/src/wire/heartbeatFrames.ts";
 import { UNLIMITED } from "../../support/server.ts";
-import { silent } from "../../support/teardown.ts";
 import { HeldLog } from "./heldLog.ts";
 import type { HeldKind } from "./heldLog.ts";
 import { ModelClient } from "./modelClient.ts";
+import { closeContext, createContext, RESPONSE } from "./modelContext.ts";
 
 const CLIENTS = 3;
 const CHANNELS = 12;
@@ -40,8 +32,6 @@ const UNPACED = 60;
 const UNPACED_BYTES = 50_000;
 
 const LINGER_MS = 100;
-
-const RESPONSE = "HTTP/1.1 101 Switching Protocols\r\n\r\n";
 
 type Step =
   | {
@@ -163,7 +153,6 @@ class World {
     subscriptionsPerConnection: 10_000,
   };
   readonly #users = new Users(this.#settings);
-  readonly #metrics = new Metrics();
   readonly #joins = new TestJoins();
   readonly #open = new Map<ModelClient, ChannelsConnection>();
   /** Those that have left, and must have received everything before. */
@@ -173,25 +162,12 @@ class World {
   #epochs = 0;
 
   constructor() {
-    this.#context = {
-      hub: this.hub,
-      settings: this.#settings,
-      limits: WIRE_LIMITS,
-      held: new HeldBytes(WIRE_LIMITS),
-      reads: new ReadTurns(),
-      untaken: new UntakenBytes(WIRE_LIMITS),
-      unanswered: { bytes: 0 },
-      heartbeats: new Heartbeats(1_000_000),
-      heartbeatFrames: createHeartbeatFrames(this.#settings.heartbeatSeconds),
-      turns: new WriteTurns(),
+    this.#context = createContext(this.hub, this.#settings, {
       pendingJoins: this.#joins,
-      subscriptions: { count: 0 },
-      metrics: this.#metrics,
-      logger: silent,
       onClosed: (closed) => {
         for (const [each, connection] of this.#open) if (connection === closed) this.#open.delete(each);
       },
-    };
+    });
     for (let n = 0; n < CHANNELS; n++) this.#store(nameOf(n), 20);
     for (let n = 0; n < CLIENTS; n++) this.#clients.push(this.connect(`client${n}`));
   }
@@ -327,11 +303,8 @@ class World {
   }
 
   close(): void {
-    const { held, heartbeats, pendingJoins } = this.#context;
     for (const connection of this.#open.values()) connection.terminate();
-    for (const part of [held, heartbeats, pendingJoins]) part.stop();
-    this.#metrics.close();
-    this.hub.close();
+    closeContext(this.#context);
   }
 
   /** A connection without a subscription that waits can wait for all its pages. */
