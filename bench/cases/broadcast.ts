@@ -184,10 +184,7 @@ function idleReader(name: string): Case {
       if (without.outcome !== "measured") return without;
       await restart();
       return rowOf(await run({ ...common, idleReader: true, seconds: idleReaderSeconds }), (figures) => ({
-        readerMib: quotient(
-          difference(figures.memoryGrowthBytes, without.figures.memoryGrowthBytes),
-          MIB,
-        ),
+        readerMib: quotient(difference(figures.memoryGrowthBytes, without.figures.memoryGrowthBytes), MIB),
         memoryGrowthMib: quotient(figures.memoryGrowthBytes, MIB),
         memoryGrowthWithoutMib: quotient(without.figures.memoryGrowthBytes, MIB),
         p99Ms: figures.p99Ms,
