@@ -38,7 +38,6 @@ interface Interruption extends LogPosition {
 export class HubChannel implements LogReader, ChannelState {
   readonly name: string;
   readonly #hub: ChannelHub;
-  #unsubscribe: (() => void) | undefined;
   #epoch = UNKNOWN;
   #next = FIRST_OFFSET;
   #retainedFrom = FIRST_OFFSET;
@@ -95,12 +94,12 @@ export class HubChannel implements LogReader, ChannelState {
 
   /** Begins to follow the log. @throws if the log is closed. */
   follow(): void {
-    this.#unsubscribe = this.#hub.log.subscribe(this.name, this);
+    this.#hub.log.subscribe(this.name, this);
   }
 
   /** Ends following the log. Cursors keep their positions. */
   stop(): void {
-    this.#unsubscribe?.();
+    this.#hub.log.unsubscribe(this.name, this);
   }
 
   /** See `Hub.joinNow`. */

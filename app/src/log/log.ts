@@ -44,11 +44,13 @@ export interface MessageLog {
 
   /**
    * Follows a channel: all entries after its end. If the store is unavailable, the driver MUST wait and continue at the same
-   * position.
-   * @returns its undo, which ends the subscription at once. It MUST be idempotent.
+   * position. The caller passes a reader once per channel, until {@link unsubscribe}.
    * @throws if the log is closed.
    */
-  subscribe(channel: string, reader: LogReader): () => void;
+  subscribe(channel: string, reader: LogReader): void;
+
+  /** Ends a subscription at once. It MUST be idempotent. It is no function that `subscribe` returns: each would need memory. */
+  unsubscribe(channel: string, reader: LogReader): void;
 
   /**
    * Stores or rejects pending messages, releases all resources, and ends every subscription. It MUST be idempotent. `append`
@@ -108,7 +110,7 @@ export interface LogPage {
 }
 
 /**
- * The callbacks of a subscription. The log MAY call them before `subscribe` returns, and MUST NOT call them after its undo. A
+ * The callbacks of a subscription. The log MAY call them before `subscribe` returns, and MUST NOT call them after `unsubscribe`. A
  * reader MUST NOT throw, and MUST NOT call the log in a callback.
  */
 export interface LogReader {

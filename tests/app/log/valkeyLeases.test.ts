@@ -8,6 +8,7 @@ import { USER_NAME } from "../../../infra/components/backplane/valkeyAccess.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 import { LogRecorder } from "./logRecorder.ts";
 import { follow, keysOf, STORAGE_KEYS, useValkey } from "./valkeyFixture.ts";
+import { subscribeTo } from "./subscribeTo.ts";
 
 const BUDGET_MIB = 16;
 const RETAINED_MESSAGES = 1000;
@@ -145,7 +146,7 @@ describe("the leases of the Valkey log", () => {
   it("ends all leases of a channel whose stream is lost", async () => {
     const [one, two] = [open(), open()];
     const reader = new LogRecorder();
-    reader.stop = two.subscribe("c", reader);
+    reader.stop = subscribeTo(two, "c", reader);
     await reader.begun();
     for (const log of [one, two]) await log.append({ channel: "c", record: "x".repeat(1000) });
     await reader.length(2);

@@ -119,15 +119,14 @@ export class MemoryChannel extends Aged implements BlockOwner {
     this.#budget.charge(-CHANNEL_BYTES);
   }
 
+  /** Idempotent. */
   removeReader(reader: LogReader, at: number): void {
-    if (this.#reader === reader) {
-      [this.#reader, ...this.#others] = this.#others;
-    } else {
-      // Only the first one: a reader can have several subscriptions.
-      const index = this.#others.indexOf(reader);
-      if (index >= 0) this.#others = this.#others.toSpliced(index, 1);
+    if (this.#reader !== reader) {
+      this.#others = withoutReader(this.#others, reader);
+      return;
     }
-    if (this.#others.length === 0) this.#others = NO_READERS;
+    this.#reader = this.#others[0];
+    this.#others = withoutReader(this.#others, this.#reader);
     if (this.#reader !== undefined) return;
     this.#budget.charge(CHANNEL_BYTES);
     this.use(at);
@@ -224,6 +223,12 @@ export class MemoryChannel extends Aged implements BlockOwner {
     this.#oldest = block.next;
     if (block.next === undefined) this.#newest = undefined;
   }
+}
+
+/** Most channels then have no further reader, and share one empty list. */
+function withoutReader(readers: readonly LogReader[], reader: LogReader | undefined): readonly LogReader[] {
+  const others = readers.filter((other) => other !== reader);
+  return others.length === 0 ? NO_READERS : others;
 }
 
 /** Returns a short flat string: V8 builds that of `randomUUID` from parts, which take 500 bytes. */

@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { MIB } from "../../settings/units.ts";
 import type { Appended, MessageLog, NewMessage, RetentionOf, TaskRegistry } from "../log.ts";
 import { ValkeyAppendQueue } from "./append/appendQueue.ts";
-import { COMMON_PARTITION, TASKS_KEY } from "./connection/partitions.ts";
+import { COMMON_PARTITION, partitionOf, TASKS_KEY } from "./connection/partitions.ts";
 import type { ValkeyAddress } from "./connection/valkeyConnection.ts";
 import { ValkeyNodes } from "./connection/valkeyNodes.ts";
 import { ValkeyChannelEnds } from "./follow/channelEnds.ts";
@@ -161,7 +161,12 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
 
     subscribe(name, logReader) {
       if (closing !== undefined) throw new Error("The log is closed.");
-      return follower.subscribe(channels.get(name), logReader);
+      follower.subscribe(channels.get(name), logReader);
+    },
+
+    unsubscribe(name, logReader) {
+      const channel = channels.find(partitionOf(name), name);
+      if (channel !== undefined) follower.unsubscribe(channel, logReader);
     },
 
     close() {

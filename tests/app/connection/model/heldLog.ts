@@ -27,6 +27,7 @@ interface Held {
 export class HeldLog implements MessageLog {
   readonly #channels = new Map<string, HeldChannel>();
   readonly #held: Held[] = [];
+  readonly #subscribed = new Set<LogReader>();
   readonly #holding = new Set<HeldKind>();
 
   channel(name: string): HeldChannel {
@@ -86,17 +87,17 @@ export class HeldLog implements MessageLog {
     return this.#call("read", channel, () => this.channel(channel).read(from, maxBytes));
   }
 
-  subscribe(name: string, reader: LogReader): () => void {
-    const channel = this.channel(name);
-    let isReading = true;
+  subscribe(name: string, reader: LogReader): void {
+    this.#subscribed.add(reader);
     const start = (): void => {
-      if (isReading) channel.follow(reader);
+      if (this.#subscribed.has(reader)) this.channel(name).follow(reader);
     };
     this.#hold({ kind: "start", channel: name, release: start });
-    return () => {
-      isReading = false;
-      channel.unfollow(reader);
-    };
+  }
+
+  unsubscribe(name: string, reader: LogReader): void {
+    this.#subscribed.delete(reader);
+    this.channel(name).unfollow(reader);
   }
 
   close(): Promise<void> {
