@@ -139,7 +139,9 @@ class Relay implements LogReader {
 
   connect(store: MessageLog): void {
     this.#stop =
-      this.#epoch === "" ? subscribeTo(store, this.#channel, this) : followRetained(store, this.#channel, this);
+      this.#epoch === ""
+        ? subscribeTo(store, this.#channel, this)
+        : followRetained(store, this.#channel, this);
   }
 
   stop(): void {
