@@ -28,7 +28,7 @@ export interface ClusterSlot {
   readonly source: Redis;
   readonly target: Redis;
   /** Names of both primaries in the cluster. */
-  ids(): Promise<readonly [source: string, target: string]>;
+  readonly ids: () => Promise<readonly [source: string, target: string]>;
 }
 
 export function useCluster(): ClusterFixture {
