@@ -111,7 +111,7 @@ export class HeldLog implements MessageLog {
         if (error === undefined) resolve(result());
         else reject(error);
       } catch (refusal) {
-        reject(refusal as Error);
+        reject(refusal);
       }
     };
     this.#hold({ kind, channel, release });

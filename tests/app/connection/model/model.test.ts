@@ -377,6 +377,7 @@ describe("connections of channels.v1", () => {
   beforeEach(() => {
     mock.timers.enable({ apis: ["setTimeout"] });
   });
+
   afterEach(() => {
     mock.timers.reset();
   });
