@@ -12,6 +12,8 @@ export interface BaseCheckout {
   readonly entry: string;
   /** Its settings. */
   readonly definitions: typeof settingDefinitions;
+  /** The options of Node.js for its process. */
+  readonly nodeOptions: readonly string[];
   /** Its dialect with offsets and acknowledgements. */
   readonly lossless: ProtocolName;
 }
@@ -29,10 +31,15 @@ export async function readBaseCheckout(folder: string): Promise<BaseCheckout> {
   const module = (await import(pathToFileURL(settings).href)) as {
     readonly settingDefinitions: typeof settingDefinitions;
   };
+  const contract = path.resolve(folder, "app/src/settings/contract.ts");
+  const { SERVER_NODE_OPTIONS: nodeOptions = [] } = (await import(pathToFileURL(contract).href)) as {
+    readonly SERVER_NODE_OPTIONS?: readonly string[];
+  };
   const protocol = readFileSync(path.resolve(folder, "PROTOCOL.md"), "utf8");
   return {
     entry,
     definitions: module.settingDefinitions,
+    nodeOptions,
     lossless: protocol.includes("`channels.v1`") ? "channels.v1" : "resume.v1",
   };
 }

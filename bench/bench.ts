@@ -135,7 +135,7 @@ class ContestantServers {
 
   async #start(): Promise<RunTarget> {
     const { pinning, folder, signal, environment, startStore } = this.#setup;
-    const { name, entry, protocol, startFront } = this.#contestant;
+    const { name, entry, nodeOptions, protocol, startFront } = this.#contestant;
     try {
       const store = this.#tasks === undefined ? undefined : await startStore?.(this.#storeOptions);
       if (store !== undefined) this.#processes.push(store);
@@ -144,6 +144,7 @@ class ContestantServers {
         const server = await startServer({
           name,
           entry,
+          nodeOptions,
           environment: { ...environment, ...this.#contestant.environment(store) },
           cpu: pinning?.server,
           folder,

@@ -23,7 +23,7 @@ export const FULL_EFFORT: Effort = {
   warmSeconds: 0.7,
   closedLoopSeconds: 1,
   openLoopSeconds: 2.5,
-  idleReaderSeconds: 20,
+  idleReaderSeconds: 10,
   loneMessageFactor: 1,
   loneSettleSeconds: 60,
 };
@@ -34,7 +34,7 @@ export const QUICK_EFFORT: Effort = {
   warmSeconds: 0.4,
   closedLoopSeconds: 0.5,
   openLoopSeconds: 1,
-  idleReaderSeconds: 5,
+  idleReaderSeconds: 3,
   loneMessageFactor: 0.1,
   loneSettleSeconds: 1,
 };

@@ -1,6 +1,7 @@
 /** The compared servers, and the compared paths to this project's server. */
 import { fileURLToPath } from "node:url";
 
+import { SERVER_NODE_OPTIONS } from "../app/src/settings/contract.ts";
 import { toEnvironment } from "../app/src/settings/environment.ts";
 import { settingDefinitions } from "../app/src/settings/settings.ts";
 import type { BaseCheckout } from "./baseCheckout.ts";
@@ -28,6 +29,8 @@ export interface Contestant {
   readonly protocol: ProtocolName;
   /** Source file of the server. */
   readonly entry: string;
+  /** The options of Node.js for its process. @default none */
+  readonly nodeOptions?: readonly string[];
   /** @param store the Valkey that several tasks share. */
   readonly environment: (store?: StoreAddress) => Readonly<Record<string, string>>;
   /** Starts a process with TLS to which the clients connect instead. */
@@ -51,6 +54,7 @@ export interface Machinery {
 export function contestants({ peersFolder, haproxy, base }: Machinery): readonly Contestant[] {
   const own = {
     entry: file("../app/src/main.ts"),
+    nodeOptions: SERVER_NODE_OPTIONS,
     environment: (store?: StoreAddress) => ownEnvironment(store),
   };
   const path = { ...own, protocol: "plain" } as const;
@@ -77,8 +81,12 @@ export function contestants({ peersFolder, haproxy, base }: Machinery): readonly
   return all.filter((contestant) => contestant !== undefined);
 }
 
-function baseContestants({ entry, definitions, lossless }: BaseCheckout): readonly Contestant[] {
-  const common = { entry, environment: (store?: StoreAddress) => ownEnvironment(store, definitions) };
+function baseContestants({ entry, definitions, nodeOptions, lossless }: BaseCheckout): readonly Contestant[] {
+  const common = {
+    entry,
+    nodeOptions,
+    environment: (store?: StoreAddress) => ownEnvironment(store, definitions),
+  };
   return [
     { name: "base", protocol: lossless, ...common },
     { name: "base, plain", protocol: "plain", ...common },

@@ -42,6 +42,8 @@ export interface ServerOptions {
   readonly name: string;
   /** The source file that Node runs. */
   readonly entry: string;
+  /** The options of Node.js. @default none */
+  readonly nodeOptions?: readonly string[] | undefined;
   /** Without HOST and PORT. */
   readonly environment: Readonly<Record<string, string>>;
   readonly cpu: number | undefined;
@@ -55,11 +57,11 @@ export interface ServerOptions {
  * @throws {ExpectedError} with the end of its output, if it does not listen.
  */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
-  const { name, entry, environment, cpu, folder, signal } = options;
+  const { name, entry, nodeOptions = [], environment, cpu, folder, signal } = options;
   const port = await freePort();
   const outputFile = path.join(folder, `${name}-${port}.log`);
   const output = openSync(outputFile, "w");
-  const [file, args] = pinned(cpu, process.execPath, ["--import", UNDER_BENCH, entry]);
+  const [file, args] = pinned(cpu, process.execPath, [...nodeOptions, "--import", UNDER_BENCH, entry]);
   const child = spawn(file, args, {
     env: { ...environment, HOST: LOOPBACK, PORT: String(port) },
     stdio: ["ignore", output, output, "ipc"],

@@ -28,6 +28,7 @@ import type { Metrics } from "./metrics/metrics.ts";
 import { OpenConnections } from "./openConnections.ts";
 import type { Settings } from "./settings/settings.ts";
 import { Upgrades } from "./upgrades.ts";
+import { createHeartbeatFrames } from "./wire/heartbeatFrames.ts";
 
 export interface ServerParts {
   readonly settings: Settings;
@@ -91,6 +92,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     untaken: new UntakenBytes(limits),
     unanswered: { bytes: 0 },
     heartbeats,
+    heartbeatFrames: createHeartbeatFrames(settings.heartbeatSeconds),
     turns: new WriteTurns(),
     pendingJoins,
     subscriptions,

@@ -133,6 +133,7 @@ async function perform<R extends Run>(
     const server = await startServer({
       name: "capacity",
       entry: contestant.entry,
+      nodeOptions: contestant.nodeOptions,
       environment: { ...environment, ...contestant.environment(store), ...toEnvironment(settings) },
       cpu: pinning?.server,
       folder,

@@ -28,6 +28,7 @@ describe("another checkout of the benchmark", () => {
     const store = { url: "redis://127.0.0.1:6379", isCluster: true };
     const [own, , other] = measured.map(({ environment }) => environment(store));
     assert.deepEqual(other, own);
+    assert.equal(new Set(measured.map(({ nodeOptions }) => String(nodeOptions))).size, 1);
   });
 
   it("is rejected without a server", async () => {

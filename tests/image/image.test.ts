@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { SERVER_NODE_OPTIONS } from "../../app/src/settings/contract.ts";
 import { defaultSettings } from "../../app/src/settings/settings.ts";
 import { atSuiteEnd } from "../support/atSuiteEnd.ts";
 import { declaredGraph } from "../support/stacks.ts";
@@ -57,6 +58,10 @@ describe("the image", function () {
   it("has the Node version of the tests", () => {
     const [, major] = /^node:(\d+)-/.exec(image.base) ?? [];
     assert.equal(major, process.versions.node.split(".")[0]);
+  });
+
+  it("starts the server with the options of Node.js that the local stack and the benchmark use", () => {
+    assert.deepEqual(image.command, ["node", ...SERVER_NODE_OPTIONS, "server.mjs"]);
   });
 
   it("agrees with the task definition on the health check, the port and the user", async () => {

@@ -56,7 +56,8 @@ export class ChannelCursor implements Cursor, PageWaiter {
   }
 
   get needsPage(): boolean {
-    return !this.isAtEnd && this.#unread() === undefined && this.frames.continuation(this) === undefined;
+    if (this.isAtEnd || this.frames.isFailing) return false;
+    return this.#unread() === undefined && this.frames.continuation(this) === undefined;
   }
 
   /** Bytes in memory that the cursor has not read. */
@@ -84,8 +85,9 @@ export class ChannelCursor implements Cursor, PageWaiter {
     this.listener.onReadable(this);
   }
 
-  /** It waits until the log can be read. */
+  /** It waits until the log can be read, and {@link needsPage} is false until then. */
   onPageFailed(): boolean {
+    this.listener.onReadable(this);
     return true;
   }
 

@@ -53,7 +53,10 @@ export interface Cursor {
   readonly isLost: boolean;
   /** Whether nothing is left to read. It is false also while the cursor waits for the log. */
   readonly isAtEnd: boolean;
-  /** Whether {@link read} would wait for a page of the log, or waits for one. */
+  /**
+   * Whether {@link read} would wait for a page of the log, or waits for one. It is false while the log cannot return the page, which
+   * may last long. The listener is called when it becomes false.
+   */
   readonly needsPage: boolean;
   /**
    * Takes the next frames, in order. Returns `undefined` at the end of the channel, if the cursor is lost, and while it waits for

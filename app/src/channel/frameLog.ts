@@ -63,11 +63,17 @@ export class FrameLog implements PieceOwner {
   #bytes = 0;
   #pages: Piece[] | undefined;
   #waiting: Set<PageWaiter> | undefined;
+  #isFailing = false;
 
   constructor(channel: ChannelState, dialect: Dialect, cache: FrameCache) {
     this.channel = channel;
     this.dialect = dialect;
     this.cache = cache;
+  }
+
+  /** Whether the last page could not be read. */
+  get isFailing(): boolean {
+    return this.#isFailing;
   }
 
   /** Appends the channel's next message. Returns the bytes of its frame. */
@@ -166,10 +172,13 @@ export class FrameLog implements PieceOwner {
    */
   takePage(wanted: LogPosition, { from, entries }: LogPage): number | undefined {
     const { channel } = this;
+    this.#isFailing = false;
     // The log has begun another epoch. The channel will be notified.
     if (from.epoch !== channel.epoch) return undefined;
     if (from.next > wanted.next || from.epoch !== wanted.epoch)
       channel.noteRetainedFrom(Math.min(from.next, channel.next));
+    // All readers have left, and the frames may have ended.
+    if (this.#waiting === undefined) return from.next;
     const page = this.#createPage(entries);
     const served = this.#takeWaiting(
       ({ epoch, next }) =>
@@ -184,6 +193,7 @@ export class FrameLog implements PieceOwner {
 
   /** Calls the readers that wait for a page after a failed attempt. @returns whether one of them continues to wait. */
   notePageFailed(error: unknown): boolean {
+    this.#isFailing = true;
     for (const waiter of this.#waiting ?? []) if (!waiter.onPageFailed(error)) this.stopWaiting(waiter);
     return this.#waiting !== undefined;
   }
@@ -194,6 +204,12 @@ export class FrameLog implements PieceOwner {
     for (const waiter of this.#takeWaiting((one) => one.epoch !== epoch || one.next < retainedFrom)) {
       waiter.onPage(undefined);
     }
+  }
+
+  /** Ends the frames, which have no reader. Their pieces are evicted later. */
+  end(): void {
+    for (let piece = this.#first; piece !== undefined; piece = piece.next) piece.disown();
+    for (const page of this.#pages ?? []) page.disown();
   }
 
   onEvicted(piece: Piece): void {

@@ -84,16 +84,16 @@ export class Hub implements ChannelHub {
    * @throws {IdInUseError} by rejection, if another message has this id.
    * @throws by rejection, if the message was not stored, or may not have been.
    */
-  publish({ payload, ...message }: PublishRequest): Appended | Promise<Appended> {
-    const record = packRecord({ payload, from: message.publisher });
-    const appending = this.log.append({ ...message, record });
+  publish({ channel, payload, id, publisher, user, source }: PublishRequest): Appended | Promise<Appended> {
+    const record = packRecord({ payload, from: publisher });
+    const appending = this.log.append({ channel, record, id, publisher, user, source });
     // The log has delivered the entry already.
     if (!(appending instanceof Promise)) return appending;
     const round = this.#round;
     round.pending += 1;
     return appending.then(
       (appended) => {
-        this.#channels.get(message.channel)?.noteAppended(appended);
+        this.#channels.get(channel)?.noteAppended(appended);
         noteResult(round);
         return appended;
       },
@@ -114,6 +114,20 @@ export class Hub implements ChannelHub {
   async join(request: JoinRequest): Promise<Joined> {
     const channel = this.#channels.get(request.channel) ?? this.#open(request.channel);
     return channel.join(request);
+  }
+
+  /**
+   * Joins the end of a channel without a promise: a burst of subscribes would leave many of them to the garbage collector.
+   * @returns `undefined` if that needs {@link join}, because it waits or fails.
+   */
+  joinNow({ channel: name, dialect, start, listener }: JoinRequest): Joined | undefined {
+    if (start !== "end") return undefined;
+    try {
+      const channel = this.#channels.get(name) ?? this.#open(name);
+      return channel.joinNow(dialect, listener);
+    } catch {
+      return undefined;
+    }
   }
 
   /** Resolves when every earlier publish can be read by the cursors, or has failed. */
@@ -179,6 +193,7 @@ export class Hub implements ChannelHub {
 
   #end(channel: HubChannel): void {
     channel.stop();
+    channel.dropUnread();
     if (this.#channels.get(channel.name) === channel) this.#channels.delete(channel.name);
   }
 

@@ -38,7 +38,6 @@ interface Interruption extends LogPosition {
 export class HubChannel implements LogReader, ChannelState {
   readonly name: string;
   readonly #hub: ChannelHub;
-  #unsubscribe: (() => void) | undefined;
   #epoch = UNKNOWN;
   #next = FIRST_OFFSET;
   #retainedFrom = FIRST_OFFSET;
@@ -95,12 +94,18 @@ export class HubChannel implements LogReader, ChannelState {
 
   /** Begins to follow the log. @throws if the log is closed. */
   follow(): void {
-    this.#unsubscribe = this.#hub.log.subscribe(this.name, this);
+    this.#hub.log.subscribe(this.name, this);
   }
 
   /** Ends following the log. Cursors keep their positions. */
   stop(): void {
-    this.#unsubscribe?.();
+    this.#hub.log.unsubscribe(this.name, this);
+  }
+
+  /** See `Hub.joinNow`. */
+  joinNow(dialect: Dialect, listener: Listener): Joined | undefined {
+    if (this.#epoch === UNKNOWN) return undefined;
+    return this.#addCursor(this.#framesIn(dialect), this.#next, listener, undefined);
   }
 
   /** See `Hub.join`. */
@@ -160,7 +165,8 @@ export class HubChannel implements LogReader, ChannelState {
   entries(entries: readonly LogEntry[]): void {
     for (const { offset, record } of entries) {
       this.#next = offset + 1;
-      const message = { channel: this.name, offset, ...unpackRecord(record) };
+      const { payload, from } = unpackRecord(record);
+      const message = { channel: this.name, offset, payload, from };
       let bytes = 0;
       for (let frames = this.#frames; frames !== undefined; frames = frames.sibling) {
         bytes += frames.push(this.#epoch, offset, encodeBroadcast(frames.dialect, message));
@@ -187,7 +193,7 @@ export class HubChannel implements LogReader, ChannelState {
     if (frames.readers === 0) this.#hub.noteUnread(this);
   }
 
-  /** Drops the frames in the dialects without readers. */
+  /** Ends the frames in the dialects without readers. */
   dropUnread(): void {
     let kept: FrameLog | undefined;
     for (let frames = this.#frames; frames !== undefined;) {
@@ -195,7 +201,7 @@ export class HubChannel implements LogReader, ChannelState {
       if (frames.readers > 0) {
         frames.sibling = kept;
         kept = frames;
-      }
+      } else frames.end();
       frames = sibling;
     }
     this.#frames = kept;

@@ -29,7 +29,8 @@ export interface PieceMemory {
 
 /** A part of a slab with consecutive frames of a channel in one dialect, back to back. Each frame is one message. */
 export class Piece {
-  readonly owner: PieceOwner;
+  /** `undefined` after {@link disown}. */
+  #owner: PieceOwner | undefined;
   readonly epoch: string;
   /** Offset of the first message. */
   readonly first: number;
@@ -47,7 +48,7 @@ export class Piece {
   #size: number;
 
   constructor({ owner, epoch, first }: PieceParts, { slab, slabNumber, start, size }: PieceMemory) {
-    this.owner = owner;
+    this.#owner = owner;
     this.epoch = epoch;
     this.first = first;
     this.slabNumber = slabNumber;
@@ -119,8 +120,13 @@ export class Piece {
     return unused;
   }
 
+  /** Lets the frames end before the piece is evicted, which would keep them and their channel in memory. */
+  disown(): void {
+    this.#owner = undefined;
+  }
+
   evict(): void {
-    this.owner.onEvicted(this);
+    this.#owner?.onEvicted(this);
     // Otherwise a reader that is far behind would keep all later pieces in memory.
     this.next = undefined;
     this.#slab = NO_BYTES;

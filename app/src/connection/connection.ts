@@ -128,9 +128,7 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
     }
     this.#bytesReadAtBeat = bytesRead;
     this.#scheduleExpiry();
-    this.webSocket.ping();
-    // Browsers do not report pings to their pages.
-    if (this.dialect !== "plain") this.answer({ heartbeat: this.context.settings.heartbeatSeconds });
+    this.webSocket.ping(this.context.heartbeatFrames[this.dialect]);
   }
 
   write(): void {
@@ -187,14 +185,11 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
 
   /**
    * Publishes a message.
-   * @param settle called once with the result, before or after the return.
-   * @returns whether there is a result already.
+   * @param settle called with a result that follows later.
+   * @returns the result, if there is one already.
    */
-  protected publish(publish: Publish, settle: (result: PublishResult) => void): boolean {
-    if (this.#leaving !== undefined) {
-      settle(LEAVING);
-      return true;
-    }
+  protected publish(publish: Publish, settle: (result: PublishResult) => void): PublishResult | undefined {
+    if (this.#leaving !== undefined) return LEAVING;
     this.#publishes ??= createPublishes(this.context, this.client);
     return this.#publishes.publish(publish, this.publisher, this.user, (result) => {
       settle(result);
@@ -211,7 +206,8 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
 
   protected publishHeld(publish: Publish, settle: (result: PublishResult) => void): void {
     this.#publishes?.release(publish);
-    this.publish(publish, settle);
+    const result = this.publish(publish, settle);
+    if (result !== undefined) settle(result);
   }
 
   /** Number of publishes without a result. */
@@ -244,7 +240,7 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
     this.context.turns.add(this);
   }
 
-  /** Calls {@link deliver} in the next turn of the event loop. */
+  /** Calls {@link deliver} again, after the other connections. */
   protected scheduleNext(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;

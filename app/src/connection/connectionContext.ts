@@ -6,6 +6,7 @@ import type { Client } from "../handlers/handlers.ts";
 import type { Hooks } from "../handlers/hooks.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Settings } from "../settings/settings.ts";
+import type { HeartbeatFrames } from "../wire/heartbeatFrames.ts";
 import type { PendingJoins } from "./channels/pendingJoins.ts";
 import type { RateSettings } from "./clientRates.ts";
 import type { Connection } from "./connection.ts";
@@ -26,6 +27,7 @@ export interface ConnectionContext extends TaskMemory {
   /** Bytes of all publishes that the log has not answered yet. */
   readonly unanswered: { bytes: number };
   readonly heartbeats: Heartbeats;
+  readonly heartbeatFrames: HeartbeatFrames;
   readonly turns: WriteTurns;
   readonly pendingJoins: PendingJoins;
   /** Number of subscriptions of all `channels` clients. */

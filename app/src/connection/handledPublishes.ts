@@ -43,54 +43,54 @@ class HandledPublishes extends Publishes {
     publisher: string | undefined,
     user: User,
     settle: (result: PublishResult) => void,
-  ): boolean {
+  ): PublishResult | undefined {
     const refusal = this.hold(publish);
-    if (refusal !== undefined) {
-      settle(refusal);
-      return true;
-    }
+    if (refusal !== undefined) return refusal;
     const held: Held = { publish, publisher, user, settle };
-    if (!this.#isHandling) return this.#handle(held) ?? false;
-    this.#waiting ??= [];
-    this.#waiting.push(held);
-    return false;
-  }
-
-  /** @returns whether there is a result already; `undefined` if the handler has none yet. */
-  #handle(held: Held): boolean | undefined {
-    const { publish, publisher: user } = held;
-    const { channel, json, id } = publish;
-    const handled = this.#hooks.publish({
-      client: this.#client,
-      user,
-      channel: toWireName(channel),
-      json,
-      id,
-    });
+    if (this.#isHandling) {
+      this.#waiting ??= [];
+      this.#waiting.push(held);
+      return undefined;
+    }
+    const handled = this.#ask(held);
     if (!(handled instanceof Promise)) return this.#finish(held, handled);
     this.#isHandling = true;
+    this.#finishLater(held, handled);
+    return undefined;
+  }
+
+  #ask({ publish: { channel, json, id }, publisher: user }: Held): Handled | Promise<Handled> {
+    return this.#hooks.publish({ client: this.#client, user, channel: toWireName(channel), json, id });
+  }
+
+  #finishLater(held: Held, handled: Promise<Handled>): void {
     void handled.then((result) => {
-      this.#finish(held, result);
+      this.#settle(held, this.#finish(held, result));
       this.#continue();
     });
-    return undefined;
   }
 
   /** Handles the publishes that wait, until the handler is asynchronous again. */
   #continue(): void {
     for (let held = this.#waiting?.shift(); held !== undefined; held = this.#waiting?.shift()) {
-      if (this.#handle(held) === undefined) return;
+      const handled = this.#ask(held);
+      if (handled instanceof Promise) {
+        this.#finishLater(held, handled);
+        return;
+      }
+      this.#settle(held, this.#finish(held, handled));
     }
     this.#waiting = undefined;
     this.#isHandling = false;
   }
 
-  #finish({ publish, publisher, user, settle }: Held, handled: Handled): boolean {
+  #settle({ settle }: Held, result: PublishResult | undefined): void {
+    if (result !== undefined) settle(result);
+  }
+
+  #finish({ publish, publisher, user, settle }: Held, handled: Handled): PublishResult | undefined {
     this.release(publish);
-    if (typeof handled !== "string") {
-      settle(handled);
-      return true;
-    }
+    if (typeof handled !== "string") return handled;
     const { channel, json, id } = publish;
     const message = { channel, payload: handled, id, publisher, user: user.key };
     if (id === undefined) return this.store(message, settle);

@@ -55,9 +55,10 @@ export class PlainConnection extends Connection implements Listener {
     if (message.kind === "invalid") this.#refuse(message.error);
     else if (!this.#rights.canPublish) this.#refuse(FORBIDDEN);
     else {
-      this.publish({ channel: this.#channel, json: message.json }, (result) => {
-        if (isError(result)) this.#refuse(result);
+      const result = this.publish({ channel: this.#channel, json: message.json }, (later) => {
+        if (isError(later)) this.#refuse(later);
       });
+      if (result !== undefined && isError(result)) this.#refuse(result);
     }
   }
 

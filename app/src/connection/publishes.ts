@@ -53,31 +53,30 @@ export class Publishes {
 
   /**
    * Publishes a message.
-   * @param settle called once with the result, before or after the return.
-   * @returns whether there is a result already.
+   * @param settle called with a result that follows later.
+   * @returns the result, if there is one already.
    */
   publish(
     { channel, json, id }: Publish,
     publisher: string | undefined,
     user: User,
     settle: (result: PublishResult) => void,
-  ): boolean {
+  ): PublishResult | undefined {
     return this.store({ channel, payload: json, id, publisher, user: user.key }, settle);
   }
 
   /** Stores a message. The result is as that of {@link publish}. */
-  protected store(message: PublishRequest, settle: (result: PublishResult) => void): boolean {
+  protected store(
+    message: PublishRequest,
+    settle: (result: PublishResult) => void,
+  ): PublishResult | undefined {
     const { hub, logger } = this.#context;
-    if (this.#isOverloaded) {
-      settle(OVERLOADED);
-      return true;
-    }
+    if (this.#isOverloaded) return OVERLOADED;
     const bytes = message.payload.length;
     const answer = hub.publish(message);
     if (!(answer instanceof Promise)) {
       this.#count(answer);
-      settle(answer);
-      return true;
+      return answer;
     }
     this.#add(1, bytes);
     answer.then(
@@ -92,7 +91,7 @@ export class Publishes {
         settle(error instanceof IdInUseError ? ID_IN_USE : NOT_STORED);
       },
     );
-    return false;
+    return undefined;
   }
 
   /**

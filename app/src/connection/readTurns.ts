@@ -7,9 +7,9 @@ const MAX_SOCKET_WORK = 64;
 /** The bytes of a frame that cost as much as the frame itself. */
 const BYTES_PER_WORK = 2048;
 
-/** Returns the work of a frame. */
+/** Returns the work of a frame. A short one is exactly 1, so that a burst of short frames is not split for its bytes. */
 export function workOf(bytes: number): number {
-  return 1 + bytes / BYTES_PER_WORK;
+  return 1 + Math.floor(bytes / BYTES_PER_WORK);
 }
 
 /**

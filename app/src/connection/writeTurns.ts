@@ -15,43 +15,55 @@ const WRITERS_PER_CHECK = 16;
 export class WriteTurns {
   #writers: Writer[] = [];
   #continuing: Writer[] = [];
+  #isContinuing = false;
 
   /** Lets a connection write after the present callback. The caller adds it once at a time. */
   add(writer: Writer): void {
     if (this.#writers.push(writer) === 1) queueMicrotask(this.#write);
   }
 
-  /** Lets a connection write in the next turn of the event loop, after the other connections. The caller adds it once at a time. */
+  /** Lets a connection write again, after the other connections. The caller adds it once at a time. */
   addNext(writer: Writer): void {
-    if (this.#continuing.push(writer) === 1) setImmediate(this.#continue);
+    this.#continuing.push(writer);
+    this.#scheduleContinue();
   }
 
   readonly #write = (): void => {
     const writers = this.#writers;
     this.#writers = [];
-    this.#run(writers);
+    this.#run(writers, performance.now() + MAX_TURN_MS);
   };
 
+  /**
+   * Lets connections write in rotation for the time of a turn. One write each would be too little: in a turn, the task reads much
+   * more than one write has, and a client that reads at once would lose messages.
+   */
   readonly #continue = (): void => {
-    const writers = this.#continuing;
-    this.#continuing = [];
-    this.#run(writers);
+    const until = performance.now() + MAX_TURN_MS;
+    do {
+      const writers = this.#continuing;
+      this.#continuing = [];
+      this.#run(writers, until);
+    } while (this.#continuing.length > 0 && performance.now() < until);
+    this.#isContinuing = false;
+    if (this.#continuing.length > 0) this.#scheduleContinue();
   };
 
   /** Lets connections write. The rest continues in the next turn if it takes too long: clients also wait to be read. */
-  #run(writers: readonly Writer[]): void {
-    const until = writers.length > WRITERS_PER_CHECK ? performance.now() + MAX_TURN_MS : Infinity;
+  #run(writers: readonly Writer[], until: number): void {
     for (let index = 0; index < writers.length; index++) {
-      if (index % WRITERS_PER_CHECK === 0 && until !== Infinity && performance.now() > until) {
-        this.#continueWith(writers.slice(index));
+      if (index > 0 && index % WRITERS_PER_CHECK === 0 && performance.now() > until) {
+        this.#continuing = [...writers.slice(index), ...this.#continuing];
+        this.#scheduleContinue();
         return;
       }
       writers[index]?.write();
     }
   }
 
-  #continueWith(writers: readonly Writer[]): void {
-    if (this.#continuing.length === 0) setImmediate(this.#continue);
-    this.#continuing = [...writers, ...this.#continuing];
+  #scheduleContinue(): void {
+    if (this.#isContinuing) return;
+    this.#isContinuing = true;
+    setImmediate(this.#continue);
   }
 }

@@ -37,12 +37,20 @@ export interface MessageLog {
   read(channel: string, from: LogPosition, maxBytes: number): Promise<LogPage>;
 
   /**
+   * Returns the server that answers the reads of a channel now. A server that does not answer must not delay the channels of the
+   * others. @default one server for all channels
+   */
+  serverOf?(channel: string): object | undefined;
+
+  /**
    * Follows a channel: all entries after its end. If the store is unavailable, the driver MUST wait and continue at the same
-   * position.
-   * @returns its undo, which ends the subscription at once. It MUST be idempotent.
+   * position. The caller passes a reader once per channel, until {@link unsubscribe}.
    * @throws if the log is closed.
    */
-  subscribe(channel: string, reader: LogReader): () => void;
+  subscribe(channel: string, reader: LogReader): void;
+
+  /** Ends a subscription at once. It MUST be idempotent. It is no function that `subscribe` returns: each would need memory. */
+  unsubscribe(channel: string, reader: LogReader): void;
 
   /**
    * Stores or rejects pending messages, releases all resources, and ends every subscription. It MUST be idempotent. `append`
@@ -104,7 +112,7 @@ export interface LogPage {
 }
 
 /**
- * The callbacks of a subscription. The log MAY call them before `subscribe` returns, and MUST NOT call them after its undo. A
+ * The callbacks of a subscription. The log MAY call them before `subscribe` returns, and MUST NOT call them after `unsubscribe`. A
  * reader MUST NOT throw, and MUST NOT call the log in a callback.
  */
 export interface LogReader {

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import type { Logger } from "pino";
 
-import type { MessageLog } from "./log.ts";
+import type { LogReader, MessageLog } from "./log.ts";
 import { RecurringProblem } from "../metrics/recurringProblem.ts";
 
 /** No client can open this channel: a URL's channel name has no parentheses. */
@@ -34,7 +34,7 @@ export function checkLog(log: MessageLog, logger: Logger): LogCheck {
   /** Only entries after the beginning are delivered. */
   const following = Promise.withResolvers<undefined>();
 
-  const stop = log.subscribe(CHECK_CHANNEL, {
+  const reader: LogReader = {
     started: () => {
       following.resolve(undefined);
     },
@@ -45,7 +45,11 @@ export function checkLog(log: MessageLog, logger: Logger): LogCheck {
       // A reader must not call the log in a callback.
       setImmediate(stop);
     },
-  });
+  };
+  const stop = (): void => {
+    log.unsubscribe(CHECK_CHANNEL, reader);
+  };
+  log.subscribe(CHECK_CHANNEL, reader);
   const write = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
       try {

@@ -20,7 +20,7 @@ export function packRecord({ payload, from }: Published): string {
 
 /** The inverse of {@link packRecord}. */
 export function unpackRecord(record: string): Published {
-  const end = record.lastIndexOf(SEPARATOR);
+  const end = record.indexOf(SEPARATOR);
   if (end < 0) return { payload: record, from: undefined };
   return { payload: record.slice(0, end), from: JSON.parse(record.slice(end + 1)) as string };
 }

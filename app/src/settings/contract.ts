@@ -23,3 +23,10 @@ export const CLOUDFRONT_IDLE_SECONDS = 600;
  * force. The stop timeout of a task must be longer.
  */
 export const EXIT_GRACE_SECONDS = 4;
+
+/**
+ * Options of Node.js for the process of the server. Without the first one, the young generation of the heap grows up to 128 MiB
+ * while clients connect, and remains in memory.
+ * @see {@link ../../../docs/decisions/0045-the-young-generation-is-small.md}
+ */
+export const SERVER_NODE_OPTIONS: readonly string[] = ["--max-semi-space-size=4"];

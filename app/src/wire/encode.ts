@@ -18,9 +18,17 @@ export interface Broadcast {
   readonly from: string | undefined;
 }
 
+type Ack = Extract<ServerMessage, { readonly ack: string }>;
+
 /** Returns the text of a message to one client. */
 export function encode(message: ServerMessage): string {
-  return JSON.stringify(message);
+  return "ack" in message ? encodeAck(message) : JSON.stringify(message);
+}
+
+/** Returns what `JSON.stringify` would. Each publish has an acknowledgement, and only its id can have characters to escape. */
+function encodeAck({ ack, channel, epoch, offset, duplicate }: Ack): string {
+  const end = duplicate === undefined ? "}" : ',"duplicate":true}';
+  return `{"ack":${JSON.stringify(ack)},"channel":"${channel}","epoch":"${epoch}","offset":${offset}${end}`;
 }
 
 /**

@@ -1,8 +1,8 @@
 /** Parsing and validation of the messages that clients of the `channels` dialect send. */
-import { CHANNEL_NAME_RULE, fromWireName, MAX_WIRE_NAME } from "./channelName.ts";
+import { CHANNEL_NAME_RULE, fromWireName } from "./channelName.ts";
 import { MAX_EPOCH_BYTES, MAX_LAST } from "./messages.ts";
 import type { ChannelsMessage, RequestedStart } from "./messages.ts";
-import { canonicalize, INVALID_ID, isId, parseJson, reject } from "./parseValue.ts";
+import { aboutChannel, canonicalize, INVALID_ID, isId, parseJson, reject } from "./parseValue.ts";
 import type { InvalidMessage } from "./parseValue.ts";
 
 const NO_REQUEST =
@@ -34,30 +34,35 @@ export function parseChannels(text: string | undefined, maxBytes: number): Chann
   if (parsed.kind === "invalid") return parsed;
   const { value } = parsed;
   if (typeof value !== "object" || value === null) return reject("invalid_message", NO_REQUEST);
-  const [isPublish, isSubscribe, isUnsubscribe] = [
-    Object.hasOwn(value, "publish"),
-    Object.hasOwn(value, "subscribe"),
-    Object.hasOwn(value, "unsubscribe"),
-  ];
+  const isPublish = Object.hasOwn(value, "publish");
+  const isSubscribe = Object.hasOwn(value, "subscribe");
+  const isUnsubscribe = Object.hasOwn(value, "unsubscribe");
   if (Number(isPublish) + Number(isSubscribe) + Number(isUnsubscribe) !== 1) {
     return reject("invalid_message", NO_REQUEST);
   }
   const request: Request = value;
   if (isPublish) return parsePublish(request, parsed.text, maxBytes);
-  return isSubscribe ? parseSubscribe(request) : parseUnsubscribe(request);
+  const subscription = isSubscribe ? parseSubscribe(request) : parseUnsubscribe(request);
+  return subscription.kind === "invalid" ? { ...subscription, isSubscription: true } : subscription;
 }
 
 function parsePublish(request: Request, text: string, maxBytes: number): ChannelsMessage | InvalidMessage {
   const { publish, id } = request;
   if (id !== undefined && !isId(id))
     return reject("invalid_message", INVALID_ID, aboutChannel(request.channel));
-  const about = id === undefined ? {} : { id };
   const channel = parseName(request.channel);
-  if (typeof channel !== "string") return { ...channel, error: { ...channel.error, ...about } };
+  if (typeof channel !== "string") return { ...channel, error: { ...channel.error, ...aboutId(id) } };
   const canonical = canonicalize(publish, text, true, maxBytes);
-  return canonical.kind === "invalid"
-    ? { ...canonical, error: { ...canonical.error, ...aboutChannel(request.channel), ...about } }
-    : { kind: "publish", channel, json: canonical.json, ...about };
+  if (canonical.kind === "invalid") {
+    const about = { ...aboutChannel(request.channel), ...aboutId(id) };
+    return { ...canonical, error: { ...canonical.error, ...about } };
+  }
+  const { json } = canonical;
+  return id === undefined ? { kind: "publish", channel, json } : { kind: "publish", channel, json, id };
+}
+
+function aboutId(id: string | undefined): { readonly id?: string } {
+  return id === undefined ? {} : { id };
 }
 
 function parseSubscribe(request: Request): ChannelsMessage | InvalidMessage {
@@ -93,9 +98,4 @@ function parseStart({ epoch, offset, last }: Request): RequestedStart | undefine
 
 function isWholeNumber(value: unknown, min: number, max: number): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max;
-}
-
-/** For an error: the name as the client sent it, unless it is too long. */
-function aboutChannel(name: unknown): { readonly channel?: string } {
-  return typeof name === "string" && name.length <= MAX_WIRE_NAME ? { channel: name } : {};
 }

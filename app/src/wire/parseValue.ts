@@ -1,4 +1,5 @@
 /** Parsing of JSON from clients, within bounds. */
+import { MAX_WIRE_NAME } from "./channelName.ts";
 import { hasUnsafeNumber, isTooDeep } from "./jsonText.ts";
 import { MAX_DEPTH, MAX_ID_BYTES } from "./messages.ts";
 import type { ErrorBody, ErrorCode } from "./messages.ts";
@@ -8,15 +9,19 @@ const MAX_UTF8_BYTES = 3;
 
 /** Start and end of a publish as most clients write it, and the depth at which it contains the value. */
 const PUBLISH_START = '{"publish":';
-const PUBLISH_END = /"id" *: *("(?:[^"\\]|\\.)*") *\}\s*$/;
+const STRING = /"(?:[^"\\]|\\.)*"/.source;
+const CHANNEL_AT_END = new RegExp(`"channel" *: *(${STRING}) *(?:, *"id" *: *${STRING} *)?\\}\\s*$`);
+const ID_AT_END = new RegExp(`"id" *: *(${STRING}) *\\}\\s*$`);
 const PUBLISH_DEPTH = 1;
 
-/** Length of the text's end that is searched for an id: the longest id in escape sequences, and its surroundings. */
-const MAX_PUBLISH_END = 1024;
+/** Length of the text's end that is searched for a channel and an id: the longest ones in escape sequences, and their surroundings. */
+const MAX_PUBLISH_END = 2048;
 
 export interface InvalidMessage {
   readonly kind: "invalid";
   readonly error: ErrorBody;
+  /** Whether it is a subscribe or an unsubscribe. */
+  readonly isSubscription?: boolean;
 }
 
 export interface ParsedJson {
@@ -104,18 +109,24 @@ function hasPublishOf(text: string, json: string): boolean {
   return (next === "," || next === "}") && text.startsWith(json, PUBLISH_START.length);
 }
 
-/** The text is not parsed, so the id is searched at its end, at which most clients write it. */
+/** The text is not parsed, so the channel and the id are searched at its end, at which most clients write them. */
 function rejectTooDeep(text: string, isEnvelope: boolean): InvalidMessage {
   const message = `Arrays and objects are nested more than ${MAX_DEPTH} deep.`;
-  const [, json] = (isEnvelope ? PUBLISH_END.exec(text.slice(-MAX_PUBLISH_END)) : null) ?? [];
-  const id = json === undefined ? undefined : parseString(json);
-  return reject("too_deep", message, id === undefined ? {} : { id });
+  if (!isEnvelope) return reject("too_deep", message);
+  const end = text.slice(-MAX_PUBLISH_END);
+  const [channel, id] = [parseString(CHANNEL_AT_END.exec(end)), parseString(ID_AT_END.exec(end))];
+  return reject("too_deep", message, { ...aboutChannel(channel), ...(isId(id) && { id }) });
 }
 
-/** @param json a string in JSON, which may be malformed. */
-function parseString(json: string): string | undefined {
+/** For an error: the name of a channel as the client sent it, unless it is too long. */
+export function aboutChannel(name: unknown): { readonly channel?: string } {
+  return typeof name === "string" && name.length <= MAX_WIRE_NAME ? { channel: name } : {};
+}
+
+/** @param found a string in JSON, which may be malformed. */
+function parseString(found: RegExpExecArray | null): unknown {
   try {
-    return JSON.parse(json) as string;
+    return JSON.parse(found?.[1] ?? "null") as unknown;
   } catch {
     return undefined;
   }

@@ -1,6 +1,7 @@
 /** Our server as the process of a task. A preloaded module reports its ports and its CPU time. */
 import { spawn } from "node:child_process";
 import { pathToFileURL } from "node:url";
+import { SERVER_NODE_OPTIONS } from "../../../app/src/settings/contract.ts";
 import { ownModule } from "../../../app/src/settings/ownFiles.ts";
 import { settingDefinitions } from "../../../app/src/settings/settings.ts";
 import { LOOPBACK } from "../../../cli/loopback.ts";
@@ -22,7 +23,8 @@ export function startServer(
     PORT: "0",
     [settingDefinitions.metricsPort.variable]: "0",
   };
-  const child = spawn(process.execPath, ["--import", preloadUrl(container), entry], {
+  const nodeOptions = [...SERVER_NODE_OPTIONS, "--import", preloadUrl(container)];
+  const child = spawn(process.execPath, [...nodeOptions, entry], {
     env: environment,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     // A process group of its own does not get the terminal's Ctrl-C. On Windows it would open a window.

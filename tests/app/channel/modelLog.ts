@@ -86,12 +86,13 @@ export class ModelLog implements MessageLog {
     return answer.promise;
   }
 
-  subscribe(_channel: string, reader: LogReader): () => void {
+  subscribe(_channel: string, reader: LogReader): void {
     this.#reader = reader;
     reader.started({ epoch: this.epoch, next: this.#next });
-    return () => {
-      this.#reader = undefined;
-    };
+  }
+
+  unsubscribe(): void {
+    this.#reader = undefined;
   }
 
   end(): Promise<LogPosition> {

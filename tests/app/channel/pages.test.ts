@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 import type { Cursor } from "../../../app/src/channel/cursor.ts";
+import type { Slice } from "../../../app/src/channel/slices.ts";
+import type { MessageLog } from "../../../app/src/log/log.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 import { memoryLog } from "../support/logs.ts";
 import { textsOf } from "../support/rawClient.ts";
@@ -15,19 +17,20 @@ function large(n: number): string {
   return JSON.stringify(String(n).padStart(9998, "x"));
 }
 
-/** Resolves when a cursor notifies its listener. */
+/** Joins, and resolves `readable` with what the cursor reads first when it notifies its listener. */
 async function joinNotifying(
   hub: ReturnType<typeof hubOn>,
   offset: number,
-): Promise<{ cursor: Cursor; readable: Promise<undefined> }> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
+): Promise<{ cursor: Cursor; readable: Promise<Slice> }> {
+  const { promise, resolve } = Promise.withResolvers<Slice>();
   const start = { epoch: "e0", offset };
   const { cursor } = await join(hub, {
     dialect: "channels",
     start,
     listener: {
-      onReadable: () => {
-        resolve(undefined);
+      onReadable: (changed) => {
+        const slice = changed.read();
+        if (slice !== undefined) resolve(slice);
       },
     },
   });
@@ -145,7 +148,7 @@ describe("a reader behind the frames in memory", () => {
     log.push("1", "2", "3");
     log.isHolding = true;
     const hub = hubOn({ log });
-    const { cursor } = await joinNotifying(hub, 1);
+    const { cursor } = await join(hub, { dialect: "channels", start: { epoch: "e0", offset: 1 } });
     assert.equal(cursor.read(), undefined);
     await nextTurn();
     assert.equal(log.reads, 1);
@@ -172,8 +175,7 @@ describe("a reader behind the frames in memory", () => {
     assert.deepEqual([cursor.isAtEnd, cursor.isLost], [false, false]);
     log.isHolding = false;
     log.answerReads();
-    await readable;
-    assert.deepEqual(cursor.read()?.bytes, framesOf("channels", 2, "2", "3"));
+    assert.deepEqual((await readable).bytes, framesOf("channels", 2, "2", "3"));
   });
 
   it("rejects a join that needs a page of a log that fails, and keeps other readers", async () => {
@@ -188,8 +190,7 @@ describe("a reader behind the frames in memory", () => {
     log.isHolding = false;
     log.answerReads(new Error("away"));
     await assert.rejects(joining, /away/);
-    await readable;
-    assert.deepEqual(cursor.read()?.bytes, framesOf("channels", 2, "2", "3"));
+    assert.deepEqual((await readable).bytes, framesOf("channels", 2, "2", "3"));
   });
 
   it("rejects a join that is aborted while a page is read", async () => {
@@ -240,6 +241,35 @@ describe("a reader behind the frames in memory", () => {
     assert.equal(most, 8);
   });
 
+  it("does not wait for a server of the log that does not answer, or fails", async () => {
+    const log = memoryLog();
+    const [away, healthy] = [{}, {}];
+    const unanswered: (() => void)[] = [];
+    const servers: MessageLog = {
+      ...log,
+      serverOf: (channel) => (channel === "healthy" ? healthy : away),
+      read: async (channel, ...args) => {
+        if (channel !== "healthy") {
+          await new Promise<void>((resolve) => unanswered.push(resolve));
+          throw new Error("away");
+        }
+        return log.read(channel, ...args);
+      },
+    };
+    const hub = hubOn({ log: servers, maxChannels: 100 });
+    afterwards(() => {
+      hub.close();
+    });
+    const last = { dialect: "channels", start: { last: 1 } } as const;
+    const names = [...Array.from({ length: 30 }, (_, n) => `c${n}`), "healthy"];
+    for (const channel of names) await log.append({ channel, record: "1" });
+    const joining = names.map((channel) => join(hub, { channel, ...last }));
+    assert.equal((await joining.at(-1))?.offset, 0);
+    assert.equal(unanswered.length, 8);
+    for (const answer of unanswered.splice(0)) answer();
+    await assert.rejects(Promise.all(joining), /away/);
+  });
+
   it("leaves nothing behind when its cursor is closed while a page is read", async () => {
     const log = new ModelLog();
     log.push("1");
@@ -273,8 +303,7 @@ describe("a reader behind the frames in memory", () => {
     await nextTurn();
     assert.equal(log.reads, 2);
     log.answerReads();
-    await staying.readable;
-    assert.ok(staying.cursor.read() !== undefined);
+    assert.ok((await staying.readable).frames > 0);
   });
 });
 

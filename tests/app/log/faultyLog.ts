@@ -9,6 +9,7 @@ import type {
   RetentionOf,
 } from "../../../app/src/log/log.ts";
 import { createMemoryLog } from "../../../app/src/log/memory/memoryLog.ts";
+import { subscribeTo } from "./subscribeTo.ts";
 
 /**
  * The result of appends: `stores`; `waits` until the mode changes; `refuses`; or `forgets`, which stores the message and
@@ -74,10 +75,13 @@ export class FaultyLog {
         const relay = new Relay(task, channel, reader);
         this.#relays.add(relay);
         if (!this.#held.has(task)) relay.connect(this.#store);
-        return () => {
+      },
+      unsubscribe: (channel, reader) => {
+        for (const relay of this.#relays) {
+          if (!relay.isOf(task, channel, reader)) continue;
           this.#relays.delete(relay);
           relay.stop();
-        };
+        }
       },
       close: () => this.#store.close(),
     };
@@ -129,9 +133,15 @@ class Relay implements LogReader {
     this.#reader = reader;
   }
 
+  isOf(task: number, channel: string, reader: LogReader): boolean {
+    return task === this.task && channel === this.#channel && reader === this.#reader;
+  }
+
   connect(store: MessageLog): void {
     this.#stop =
-      this.#epoch === "" ? store.subscribe(this.#channel, this) : followRetained(store, this.#channel, this);
+      this.#epoch === ""
+        ? subscribeTo(store, this.#channel, this)
+        : followRetained(store, this.#channel, this);
   }
 
   stop(): void {

@@ -1,5 +1,7 @@
 import type { LogEntry, LogPosition, LogReader, MessageLog } from "../../../app/src/log/log.ts";
 
+import { subscribeTo } from "./subscribeTo.ts";
+
 /** Bytes of records per page. */
 const PAGE_BYTES = 64 * 1024;
 
@@ -16,7 +18,7 @@ export interface RetainedReader {
 /** Follows a channel from its oldest retained entry on. @returns its undo. */
 export function followRetained(log: MessageLog, channel: string, reader: RetainedReader): () => void {
   const follower = new RetainedFollower(log, channel, reader);
-  const unsubscribe = log.subscribe(channel, follower);
+  const unsubscribe = subscribeTo(log, channel, follower);
   return () => {
     follower.stop();
     unsubscribe();

@@ -5,6 +5,7 @@ import type { Appended, MessageLog, Retention } from "../../../app/src/log/log.t
 import { createMemoryLog, type MemoryLogOptions } from "../../../app/src/log/memory/memoryLog.ts";
 import { KIB, MIB } from "../../../app/src/settings/units.ts";
 import { LogRecorder } from "./logRecorder.ts";
+import { subscribeTo } from "./subscribeTo.ts";
 
 const RETENTION: Retention = { retainedMessages: 100_000, retainedBytes: 64 * MIB, retainedSeconds: 300 };
 
@@ -31,7 +32,7 @@ describe("the budget of the memory log", () => {
   };
   const follow = (channel: string): LogRecorder => {
     const reader = new LogRecorder();
-    reader.stop = log.subscribe(channel, reader);
+    reader.stop = subscribeTo(log, channel, reader);
     return reader;
   };
   const retained = async (channel: string): Promise<readonly string[]> => {

@@ -3,9 +3,33 @@ import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promi
 
 import type { MessageLog } from "../../../app/src/log/log.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
+import type { LogRecorder } from "./logRecorder.ts";
 
 const TURNS = 3;
 const MESSAGES_PER_TURN = 3;
+
+/** What several publishers publish to one channel, and the readers of the channel. */
+export interface Publishing {
+  readonly log: MessageLog;
+  readonly channel: string;
+  readonly publishers: readonly Publisher[];
+  /** Calls of `publishUntilStopped`. */
+  readonly publishing: readonly Promise<void>[];
+  readonly readers: readonly LogRecorder[];
+}
+
+/** Stops publishers, and verifies that each reader has every message once and in order. */
+export async function finishPublishing(all: Publishing): Promise<void> {
+  const { log, channel, publishers, publishing, readers } = all;
+  for (const publisher of publishers) publisher.stop();
+  await Promise.all(publishing);
+  const { next } = await log.end(channel);
+  for (const reader of readers) {
+    await reader.length(next - 1);
+    assert.equal(reader.starts, 1);
+    for (const publisher of publishers) publisher.check(reader.records);
+  }
+}
 
 /** Publishes numbered messages, every second one with an id, and verifies which of them are stored. */
 export class Publisher {

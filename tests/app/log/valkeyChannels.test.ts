@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import { LogRecorder } from "./logRecorder.ts";
 import { useValkey } from "./valkeyFixture.ts";
+import { subscribeTo } from "./subscribeTo.ts";
 
 const CHANNELS = 5000;
 /** Channels that receive messages. The first message of a channel needs a lease. */
@@ -29,7 +30,7 @@ describe("the Valkey log of a task with many channels", () => {
     recorders = new Map(names.map((name) => [name, new LogRecorder()]));
     const before = await stats();
     const since = performance.now();
-    for (const [name, recorder] of recorders) recorder.stop = reading.subscribe(name, recorder);
+    for (const [name, recorder] of recorders) recorder.stop = subscribeTo(reading, name, recorder);
     await Promise.all(Array.from(recorders.values(), (recorder) => recorder.begun()));
     followMs = performance.now() - since;
     commandsToFollow = (await stats()).requests - before.requests;

@@ -1,37 +1,24 @@
 /** The Valkey log on a cluster with two primaries. */
 import assert from "node:assert/strict";
 
-import { Redis } from "iovalkey";
-
-import type { Cluster } from "../../../bench/backplanes/cluster.ts";
-import { startCluster } from "../../../bench/backplanes/cluster.ts";
 import { createValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
 import type { ValkeyLog } from "../../../app/src/log/valkey/valkeyLog.ts";
-import { partitionOf, PARTITION_SLOTS } from "../../../app/src/log/valkey/connection/partitions.ts";
-import { requireValkey } from "../../support/valkey.ts";
+import { partitionOf } from "../../../app/src/log/valkey/connection/partitions.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
-import { afterwards, silent, tearDown } from "../support/teardown.ts";
-import { Publisher } from "./publisher.ts";
+import { afterwards, silent } from "../support/teardown.ts";
+import { useCluster } from "./clusterFixture.ts";
+import { finishPublishing, Publisher } from "./publisher.ts";
 import { follow } from "./valkeyFixture.ts";
 
 const CHANNELS = Array.from({ length: 40 }, (_, n) => `channel-${n}`);
 
 describe("the Valkey log on a cluster with two primaries", () => {
-  let cluster: Cluster;
-
-  beforeEach(async function () {
-    this.timeout(60_000);
-    await requireValkey(this);
-    cluster = await startCluster(2);
-    afterwards(() => cluster.close());
-  });
-
-  afterEach(tearDown);
+  const valkey = useCluster();
 
   const open = (): ValkeyLog => {
     const retention = { retainedMessages: 10_000, retainedBytes: 1024 * 1024, retainedSeconds: 300 };
     const log = createValkeyLog({
-      url: `redis://127.0.0.1:${cluster.ports[0]}`,
+      url: valkey.url,
       cluster: true,
       retentionOf: () => retention,
       publishTimeoutSeconds: 10,
@@ -41,28 +28,6 @@ describe("the Valkey log on a cluster with two primaries", () => {
     return log;
   };
 
-  const admin = (index: number): Redis => {
-    const client = new Redis(cluster.ports[index] ?? assert.fail("no node"), "127.0.0.1");
-    afterwards(() => {
-      client.disconnect();
-    });
-    return client;
-  };
-
-  /** Moves the slot of a channel to the other primary, with its keys. */
-  async function moveSlotOf(channel: string): Promise<void> {
-    const slot = PARTITION_SLOTS[partitionOf(channel)] ?? assert.fail("no slot");
-    const from = cluster.nodeOf(slot);
-    const [source, target] = [admin(from), admin(1 - from)];
-    const id = String(await target.call("CLUSTER", "MYID"));
-    await source.call("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", id);
-    await waitUntil(async () => {
-      const slots = (await source.call("CLUSTER", "SLOTS")) as readonly [number, number, [string, number]][];
-      const range = slots.find(([first, last]) => first <= slot && slot <= last);
-      return range?.[2][1] === cluster.ports[1 - from];
-    });
-  }
-
   it("uses both primaries", async () => {
     const [log, other] = [open(), open()];
     const readers = await Promise.all(CHANNELS.map((name) => follow(other, name)));
@@ -71,7 +36,7 @@ describe("the Valkey log on a cluster with two primaries", () => {
       await reader.length(1);
       assert.deepEqual(reader.records, [CHANNELS[n]]);
     }
-    for (const { commands } of await cluster.counters()) {
+    for (const { commands } of await valkey.cluster.counters()) {
       for (const command of ["xadd", "ssubscribe", "spublish"]) {
         assert.ok((commands.get(command)?.calls ?? 0) > 0, command);
       }
@@ -86,28 +51,44 @@ describe("the Valkey log on a cluster with two primaries", () => {
     const publishers = logs.map((log, n) => new Publisher(log, channel, `p${n}-`));
     const publishing = publishers.map((publisher) => publisher.publishUntilStopped());
     await Promise.all(publishers.map((publisher) => publisher.progress()));
-    await moveSlotOf(channel);
+    await valkey.moveSlotOf(channel);
     await Promise.all(publishers.map((publisher) => publisher.progress()));
-    for (const publisher of publishers) publisher.stop();
-    await Promise.all(publishing);
-    const { next } = await (logs[0]?.end(channel) ?? assert.fail());
-    for (const reader of readers) {
-      await reader.length(next - 1);
-      assert.equal(reader.starts, 1);
-      for (const publisher of publishers) publisher.check(reader.records);
-    }
+    await finishPublishing({ log: logs[0] ?? assert.fail(), channel, publishers, publishing, readers });
   });
 
   it("receives the messages of a quiet channel from the primary to which its slot has moved", async () => {
     const log = open();
     const readers = await Promise.all(CHANNELS.map((name) => follow(log, name)));
     const [channel = ""] = CHANNELS;
-    await moveSlotOf(channel);
+    await valkey.moveSlotOf(channel);
     const publisher = open();
     await Promise.all(CHANNELS.map((name) => publisher.append({ channel: name, record: "after" })));
     for (const reader of readers) {
       await reader.length(1);
       assert.deepEqual([reader.records, reader.starts], [["after"], 1]);
     }
+  });
+
+  it("stores a message of a new channel when the keys of its slot no longer move, and delays no other channel", async () => {
+    const log = open();
+    const [channel = "", ...others] = CHANNELS;
+    const { slot, source, ids } = valkey.slotOf(channel);
+    await source.call("CLUSTER", "SETSLOT", slot, "MIGRATING", (await ids())[1]);
+    const mapRequests = async (): Promise<number> => {
+      const ofNodes = await valkey.cluster.counters();
+      return ofNodes.reduce((sum, { commands }) => sum + (commands.get("cluster|slots")?.calls ?? 0), 0);
+    };
+    const redirections = (least: number): Promise<void> =>
+      waitUntil(async () => Number(/ASK:count=(\d+)/.exec(await source.info("errorstats"))?.[1]) > least);
+    const stored = log.append({ channel, record: "new" });
+    // The requests at the start of the log end meanwhile.
+    await redirections(8);
+    const before = await mapRequests();
+    await redirections(20);
+    const elsewhere = others.filter((name) => partitionOf(name) !== partitionOf(channel));
+    await Promise.all(elsewhere.map((name) => log.append({ channel: name, record: "other" })));
+    assert.equal(await mapRequests(), before);
+    await source.call("CLUSTER", "SETSLOT", slot, "STABLE");
+    assert.equal((await stored).offset, 1);
   });
 });

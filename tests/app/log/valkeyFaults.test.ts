@@ -186,6 +186,21 @@ describe("the Valkey log under faults", () => {
       await assert.rejects(log.append({ channel, record }), /Too much waits/);
     });
 
+    it("rejects appends that open too many channels, and stores those to open channels", async () => {
+      const log = valkey.open({ publishTimeoutSeconds: 30 });
+      await log.append({ channel, record: "before" });
+      await valkey.server.pause();
+      const opening = Array.from({ length: 5000 }, (_, n) =>
+        log.append({ channel: `new-${n}`, record: "x" }),
+      );
+      await assert.rejects(log.append({ channel: "beyond", record: "x" }), /Too many channels wait/);
+      const others = ["new-0", channel].map((name) => log.append({ channel: name, record: "after" }));
+      await valkey.server.resume();
+      const stored = await Promise.all([...opening, ...others]);
+      assert.equal(stored.at(-1)?.offset, 2);
+      assert.equal((await log.append({ channel: "beyond", record: "x" })).offset, 1);
+    });
+
     it("closes in time, and rejects the pending appends", async () => {
       const log = valkey.open({ publishTimeoutSeconds: 60 });
       await log.append({ channel, record: "before" });

@@ -132,6 +132,19 @@ describe("the Valkey log after a loss", () => {
     await reader.until(() => reader.starts === 2);
   });
 
+  it("begins a new epoch when the end of a lost channel is requested", async () => {
+    const log = valkey.open();
+    const reader = await follow(log);
+    await log.append({ channel, record: "1" });
+    await reader.length(1);
+    await valkey.server.command("FLUSHALL");
+    const { epoch } = await log.end(channel);
+    assert.deepEqual([reader.starts, reader.epoch, reader.from], [2, epoch, 1]);
+    await log.append({ channel, record: "2" });
+    await reader.length(2);
+    assert.deepEqual([reader.records, reader.starts], [["1", "2"], 2]);
+  });
+
   it("begins a newer epoch if the server restarts with an older one", async () => {
     const log = valkey.open();
     const reader = await follow(log);

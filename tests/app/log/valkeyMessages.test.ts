@@ -8,7 +8,7 @@ import { addressAt } from "../../support/valkey.ts";
 import { recordLog } from "../support/logLines.ts";
 import { afterwards } from "../support/teardown.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
-import { Publisher } from "./publisher.ts";
+import { finishPublishing, Publisher } from "./publisher.ts";
 import { channel, follow, STREAM_KEY, useValkey } from "./valkeyFixture.ts";
 
 /** Start of a message of sharded pub/sub in RESP2. */
@@ -71,12 +71,7 @@ describe("the Valkey log without some messages", () => {
     const publishers = [log, valkey.open()].map((to, n) => new Publisher(to, channel, `p${n}-`));
     const publishing = publishers.map((publisher) => publisher.publishUntilStopped());
     for (let n = 0; n < 20; n++) await Promise.all(publishers.map((publisher) => publisher.progress()));
-    for (const publisher of publishers) publisher.stop();
-    await Promise.all(publishing);
-    const { next } = await log.end(channel);
-    await reader.length(next - 1);
-    assert.equal(reader.starts, 1);
-    for (const publisher of publishers) publisher.check(reader.records);
+    await finishPublishing({ log, channel, publishers, publishing, readers: [reader] });
   });
 
   it("loses and doubles no message if only the connection for subscriptions is cut", async () => {
@@ -88,14 +83,7 @@ describe("the Valkey log without some messages", () => {
       await valkey.server.command("CLIENT", "KILL", "TYPE", "pubsub");
       await Promise.all(publishers.map((publisher) => publisher.progress()));
     }
-    for (const publisher of publishers) publisher.stop();
-    await Promise.all(publishing);
-    const { next } = await (logs[0]?.end(channel) ?? assert.fail());
-    for (const reader of readers) {
-      await reader.length(next - 1);
-      assert.equal(reader.starts, 1);
-      for (const publisher of publishers) publisher.check(reader.records);
-    }
+    await finishPublishing({ log: logs[0] ?? assert.fail(), channel, publishers, publishing, readers });
   });
 
   async function callsOf(command: string): Promise<number> {

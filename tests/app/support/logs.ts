@@ -22,6 +22,7 @@ export function memoryLog(retainedBytes = defaultSettings().retainedBytes): Mess
 /** Creates a log with latency: each call takes that many turns of the event loop. */
 export function createRemoteLog(retainedBytes: number, turns = { append: 20, subscribe: 20 }): MessageLog {
   const memory = memoryLog(retainedBytes);
+  const stopped = new WeakSet<LogReader>();
   const travel = async (distance: number): Promise<void> => {
     for (let turn = 0; turn < distance; turn++) await nextTurn();
   };
@@ -32,15 +33,13 @@ export function createRemoteLog(retainedBytes: number, turns = { append: 20, sub
       return memory.append(message);
     },
     subscribe(channel, reader) {
-      let stop: (() => void) | undefined;
-      let stopped = false;
       void travel(turns.subscribe).then(() => {
-        if (!stopped) stop = memory.subscribe(channel, reader);
+        if (!stopped.has(reader)) memory.subscribe(channel, reader);
       });
-      return () => {
-        stopped = true;
-        stop?.();
-      };
+    },
+    unsubscribe(channel, reader) {
+      stopped.add(reader);
+      memory.unsubscribe(channel, reader);
     },
   };
 }
@@ -72,13 +71,13 @@ export class ManualLog implements MessageLog {
     return this.onRead(channel, from, maxBytes);
   }
 
-  subscribe(channel: string, reader: LogReader): () => void {
+  subscribe(channel: string, reader: LogReader): void {
     assert.ok(!this.readers.has(channel), "one reader per channel");
-    const manual = new ManualReader(reader);
-    this.readers.set(channel, manual);
-    return () => {
-      if (this.readers.get(channel) === manual) this.readers.delete(channel);
-    };
+    this.readers.set(channel, new ManualReader(reader));
+  }
+
+  unsubscribe(channel: string, reader: LogReader): void {
+    if (this.readers.get(channel)?.isOf(reader) === true) this.readers.delete(channel);
   }
 
   close(): Promise<void> {
@@ -98,6 +97,10 @@ export class ManualReader {
 
   constructor(reader: LogReader) {
     this.#reader = reader;
+  }
+
+  isOf(reader: LogReader): boolean {
+    return reader === this.#reader;
   }
 
   /** Begins to deliver. @param retained records from the position on, which are delivered unless it is the first call. */

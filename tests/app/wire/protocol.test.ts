@@ -209,7 +209,10 @@ describe("a client's message", () => {
     ],
     // Of fewer bytes as it is sent, and of fewer characters in canonical form.
     [`{"publish":["${"é".repeat(40)}",1e20],"channel":"c"}`, "too_large", { channel: "c" }],
-    [`{"publish":${nested(MAX_DEPTH + 1)},"channel":"c","id":"a"}`, "too_deep", { id: "a" }],
+    [`{"publish":${nested(MAX_DEPTH + 1)},"channel":"c","id":"a"}`, "too_deep", { channel: "c", id: "a" }],
+    [`{"publish":${nested(20_000)}, "channel" : "\\u0063" }\n`, "too_deep", { channel: "c" }],
+    [`{"publish":${nested(20_000)},"channel":"${"c".repeat(1000)}","id":"a"}`, "too_deep", { id: "a" }],
+    [`{"publish":${nested(20_000)},"channel":"c","id":""}`, "too_deep", { channel: "c" }],
     [`{"publish":${nested(20_000)}, "id": "\\u0061" }\n`, "too_deep", { id: "a" }],
     [`{"id":"a","publish":${nested(20_000)}}`, "too_deep", undefined],
     ['{"publish":9007199254740993,"channel":"c","id":"a"}', "unsafe_number", { channel: "c", id: "a" }],

@@ -149,13 +149,10 @@ describe("messages of plain clients", () => {
     let clients = 2;
     const log: MessageLog = {
       ...memory,
-      subscribe(...args) {
-        const stop = memory.subscribe(...args);
-        return () => {
-          assert.equal(clients, 0);
-          stop();
-          stopped.resolve(undefined);
-        };
+      unsubscribe(...args) {
+        assert.equal(clients, 0);
+        memory.unsubscribe(...args);
+        stopped.resolve(undefined);
       },
     };
     const { url } = await startServer({}, { log });

@@ -98,7 +98,9 @@ function remoteLog(readers: Map<string, LogReader>): MessageLog {
     read: away,
     subscribe(channel, reader) {
       readers.set(channel, reader);
-      return () => readers.delete(channel);
+    },
+    unsubscribe(channel) {
+      readers.delete(channel);
     },
     close: () => Promise.resolve(),
   };

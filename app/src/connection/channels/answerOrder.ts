@@ -43,7 +43,7 @@ export class AnswerOrder {
   }
 
   /** Answers a request, as soon as those before it have been answered. */
-  settle(slot: Slot, ...answers: readonly ServerMessage[]): void {
+  settle(slot: Slot, answers: readonly ServerMessage[]): void {
     slot.answers = answers;
     const waiting = this.#waiting?.get(slot.channel);
     if (waiting?.[0]?.answers === undefined) return;
@@ -57,9 +57,9 @@ export class AnswerOrder {
     for (const each of waiting.splice(0, settled)) this.#owner.onAnswered(each);
   }
 
-  /** Answers a request that has a result already. */
-  answer(channel: string, ...answers: readonly ServerMessage[]): void {
-    if (this.#waiting?.has(channel) === true) this.settle(this.begin(channel), ...answers);
-    else if (answers.length > 0) this.#owner.onAnswered({ channel, answers, subscription: undefined });
+  /** Answers a request that has a result already. @param subscription begins with the answers. */
+  answer(channel: string, answers: readonly ServerMessage[], subscription?: Subscription): void {
+    if (this.#waiting?.has(channel) === true) this.settle(this.begin(channel, subscription), answers);
+    else if (answers.length > 0) this.#owner.onAnswered({ channel, answers, subscription });
   }
 }

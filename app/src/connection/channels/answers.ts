@@ -1,5 +1,7 @@
 /** The answers to requests of one channel. */
 import type { ReaderLimit } from "../../auth/users.ts";
+import type { Joined } from "../../channel/cursor.ts";
+import { TooManyChannelsError } from "../../channel/hub.ts";
 import { toWireName } from "../../wire/channelName.ts";
 import type { ErrorBody, ServerMessage } from "../../wire/messages.ts";
 import { isError } from "../publishes.ts";
@@ -45,9 +47,21 @@ export const CHANNEL_UNAVAILABLE: ErrorBody = {
   message: "The server cannot read the channel now; subscribe again later.",
 };
 
+/** Returns why a channel could not be joined. */
+export function joinFailure(error: unknown): ErrorBody {
+  return error instanceof TooManyChannelsError ? TOO_MANY_CHANNELS_OF_TASK : CHANNEL_UNAVAILABLE;
+}
+
 /** Adds the channel, and the id if there is one. @param channel its name on the wire. */
 export function errorIn(channel: string, { code, message }: ErrorBody, id?: string): ErrorBody {
   return id === undefined ? { code, message, channel } : { code, message, channel, id };
+}
+
+/** Returns the answers to a subscribe that has joined its channel. */
+export function answersToJoin(name: string, { epoch, offset, gap }: Joined): readonly ServerMessage[] {
+  const channel = toWireName(name);
+  const subscribed = { subscribed: channel, epoch, offset };
+  return gap === undefined ? [subscribed] : [subscribed, { gap: { channel, ...gap } }];
 }
 
 /** Returns the answers to a publish: one, or none if a publish without an id is stored. */

@@ -1,13 +1,12 @@
 import type { Socket } from "node:net";
 
 import type { Access } from "../../auth/authorize.ts";
-import type { Joined } from "../../channel/cursor.ts";
-import { TooManyChannelsError } from "../../channel/hub.ts";
+import type { Joined, JoinRequest } from "../../channel/cursor.ts";
 import type { SubscriptionEvent } from "../../handlers/handlers.ts";
 import { toWireName } from "../../wire/channelName.ts";
 import { Opcode } from "../../wire/frame.ts";
 import { codeLabel } from "../../wire/messages.ts";
-import type { ChannelsMessage, ErrorBody, RequestedStart, ServerMessage } from "../../wire/messages.ts";
+import type { ChannelsMessage, ErrorBody, ServerMessage } from "../../wire/messages.ts";
 import { parseChannels } from "../../wire/parseChannels.ts";
 import { Connection, LEAVING } from "../connection.ts";
 import type { ClientIdentity, ConnectionContext } from "../connectionContext.ts";
@@ -78,8 +77,11 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
         else this.#refuseSubscribe(message.channel, answers.RATE_LIMITED);
         break;
       case "invalid":
-        metrics.count("publishesRefused", codeLabel(message.error));
-        this.#order.answer(message.error.channel ?? "", { error: message.error });
+        metrics.count(
+          message.isSubscription === true ? "subscribesRefused" : "publishesRefused",
+          codeLabel(message.error),
+        );
+        this.#order.answer(message.error.channel ?? "", [{ error: message.error }]);
         break;
     }
   }
@@ -123,8 +125,8 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   }
 
   /**
-   * Writes the answers, and one slice of each channel that can be read, in rotation. The rest follows in the next turn of the
-   * event loop, or when the socket accepts it.
+   * Writes the answers, and one slice of each channel that can be read, in rotation. The rest follows after the writes of the
+   * other connections, or when the socket accepts it.
    */
   protected deliver(): void {
     const { webSocket } = this;
@@ -147,30 +149,29 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   #publish(publish: Publish): void {
     const channel = toWireName(publish.channel);
     if (!this.#access.rightsIn(publish.channel).canPublish) {
-      this.#order.answer(channel, ...this.#answersTo(publish, answers.MAY_NOT_PUBLISH));
+      this.#order.answer(channel, this.#answersTo(publish, answers.MAY_NOT_PUBLISH));
       return;
     }
     const joining = this.#subscriptions.get(publish.channel)?.joining;
     if (joining !== undefined) {
       const refusal = this.hold(publish);
       if (refusal === undefined) joining.publishes.push({ publish, slot: this.#order.begin(channel) });
-      else this.#order.answer(channel, ...this.#answersTo(publish, refusal));
+      else this.#order.answer(channel, this.#answersTo(publish, refusal));
       return;
     }
     let slot: Slot | undefined;
-    const isSettled = this.publish(publish, (result) => {
-      const messages = this.#answersTo(publish, result);
-      if (slot === undefined) this.#order.answer(channel, ...messages);
-      else this.#order.settle(slot, ...messages);
+    const result = this.publish(publish, (later) => {
+      if (slot !== undefined) this.#order.settle(slot, this.#answersTo(publish, later));
     });
-    if (!isSettled) slot = this.#order.begin(channel);
+    if (result === undefined) slot = this.#order.begin(channel);
+    else this.#order.answer(channel, this.#answersTo(publish, result));
   }
 
   /** Begins the publishes that have waited for a join. */
   #publishHeld({ publishes }: Joining): void {
     for (const { publish, slot } of publishes) {
       this.publishHeld(publish, (result) => {
-        this.#order.settle(slot, ...this.#answersTo(publish, result));
+        this.#order.settle(slot, this.#answersTo(publish, result));
       });
     }
   }
@@ -186,39 +187,47 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
       this.#refuseSubscribe(channel, refusal);
       return;
     }
-    const { subscriptions, hooks } = this.context;
+    const { hub, subscriptions, hooks } = this.context;
     const subscription = new Subscription(channel, this);
     this.#subscriptions.add(subscription);
     subscriptions.count += 1;
+    const request: JoinRequest = { channel, dialect: "channels", start, listener: subscription };
+    const joined = hooks === undefined ? hub.joinNow(request) : undefined;
+    if (joined === undefined) this.#joinLater(subscription, request);
+    else {
+      subscription.cursor = joined.cursor;
+      this.#order.answer(toWireName(channel), answers.answersToJoin(channel, joined), subscription);
+    }
+  }
+
+  #joinLater(subscription: Subscription, request: JoinRequest): void {
+    const { hooks } = this.context;
+    const { channel } = request;
     const joining = new Joining(subscription, this.#order.begin(toWireName(channel), subscription));
     subscription.joining = joining;
     if (hooks === undefined) {
-      this.#join(subscription, joining, start);
+      this.#join(subscription, joining, request);
       return;
     }
     void joining.ask(hooks, this.#eventOf(subscription)).then((refusal) => {
       if (!joining.isPending) return;
-      if (refusal === undefined) this.#join(subscription, joining, start);
+      if (refusal === undefined) this.#join(subscription, joining, request);
       else this.#rejectJoining(subscription, refusal);
     });
   }
 
-  #join(subscription: Subscription, joining: Joining, start: RequestedStart): void {
+  #join(subscription: Subscription, joining: Joining, request: JoinRequest): void {
     const { hub, pendingJoins } = this.context;
-    const { channel } = subscription;
+    const { channel } = request;
     const { signal } = joining.abort;
     pendingJoins.add(joining);
-    hub.join({ channel, dialect: "channels", start, listener: subscription, signal }).then(
+    hub.join({ ...request, signal }).then(
       (joined) => {
         this.#onJoined(subscription, joined);
       },
       (error: unknown) => {
         this.context.logger.debug({ err: error, channel }, "channel not joined");
-        const isFull = error instanceof TooManyChannelsError;
-        this.#rejectJoining(
-          subscription,
-          isFull ? answers.TOO_MANY_CHANNELS_OF_TASK : answers.CHANNEL_UNAVAILABLE,
-        );
+        this.#rejectJoining(subscription, answers.joinFailure(error));
       },
     );
   }
@@ -239,18 +248,15 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     return answers.USER_LIMITS[limit];
   }
 
-  #onJoined(subscription: Subscription, { cursor, epoch, offset, gap }: Joined): void {
+  #onJoined(subscription: Subscription, joined: Joined): void {
     const joining = this.#endJoining(subscription);
     if (joining === undefined) {
       // It has ended meanwhile.
-      cursor.close();
+      joined.cursor.close();
       return;
     }
-    subscription.cursor = cursor;
-    const channel = toWireName(subscription.channel);
-    const subscribed = { subscribed: channel, epoch, offset };
-    if (gap === undefined) this.#order.settle(joining.slot, subscribed);
-    else this.#order.settle(joining.slot, subscribed, { gap: { channel, ...gap } });
+    subscription.cursor = joined.cursor;
+    this.#order.settle(joining.slot, answers.answersToJoin(subscription.channel, joined));
     this.#publishHeld(joining);
   }
 
@@ -258,7 +264,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     const subscription = this.#subscriptions.get(channel);
     if (subscription !== undefined) this.#end(subscription);
     const name = toWireName(channel);
-    this.#order.answer(name, { unsubscribed: name });
+    this.#order.answer(name, [{ unsubscribed: name }]);
   }
 
   /** Answers a subscribe that waits for its channel with an error. */
@@ -266,21 +272,23 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
     const { joining } = subscription;
     if (joining === undefined) return;
     this.context.metrics.count("subscribesRefused", codeLabel(error));
-    this.#end(subscription, { error: answers.errorIn(joining.slot.channel, error) });
+    this.#end(subscription, [{ error: answers.errorIn(joining.slot.channel, error) }]);
   }
 
   /** Ends a subscription. @param messages answers to its subscribe, if it has none yet. */
-  #end(subscription: Subscription, ...messages: readonly ServerMessage[]): void {
+  #end(subscription: Subscription, messages: readonly ServerMessage[] = []): void {
     const joining = this.#endJoining(subscription);
     this.#subscriptions.delete(subscription.channel);
     this.context.subscriptions.count -= 1;
     this.user.exit(subscription.channel);
     subscription.close();
     this.#readable.end(subscription);
+    // Another one may be read now. The answer to an unsubscribe may wait for earlier requests, and write nothing.
+    if (!this.#readable.isEmpty) this.schedule();
     if (joining?.isAllowed !== false) this.context.hooks?.unsubscribe(this.#eventOf(subscription));
     if (joining === undefined) return;
     joining.abort.abort();
-    this.#order.settle(joining.slot, ...messages);
+    this.#order.settle(joining.slot, messages);
     this.#publishHeld(joining);
   }
 
@@ -301,6 +309,6 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   #refuseSubscribe(channel: string, error: ErrorBody): void {
     const name = toWireName(channel);
     this.context.metrics.count("subscribesRefused", codeLabel(error));
-    this.#order.answer(name, { error: answers.errorIn(name, error) });
+    this.#order.answer(name, [{ error: answers.errorIn(name, error) }]);
   }
 }

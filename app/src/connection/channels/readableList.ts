@@ -8,7 +8,8 @@ const MAX_WRITE_BYTES = 64 * 1024;
 
 /**
  * Maximum number of subscriptions of one connection that wait for a page of the log, or have one that is not read. A write has
- * about one page. Further pages would be evicted before they are read, and be read from the log again.
+ * about one page. Further pages would be evicted before they are read, and be read from the log again. Pages that the log cannot
+ * return do not count, because the other subscriptions would wait with them.
  */
 const MAX_PAGING = 4;
 
@@ -73,9 +74,8 @@ export class ReadableList {
     }
     // A subscription that has ended has no cursor.
     const slice = cursor?.read();
-    const isAtEnd = cursor?.isAtEnd ?? true;
-    this.#setPaging(subscription, slice === undefined && !isAtEnd);
-    if (slice !== undefined && !isAtEnd) this.add(subscription);
+    this.#setPaging(subscription, slice === undefined && cursor?.needsPage === true);
+    if (slice !== undefined && cursor?.isAtEnd === false) this.add(subscription);
     this.#addDeferred();
     return slice;
   }

@@ -100,7 +100,8 @@ export class SocketReader extends FrameReader {
     }
     if (this.#isFinished) return false;
     if (at === chunk.length && chunk.length < MAX_BYTES_PER_TURN) return !this.#isPaused;
-    this.#rest = chunk.subarray(at);
+    // An empty part would keep the whole chunk, and the reader would wait for the rest of it.
+    this.#rest = at === chunk.length ? NO_BYTES : chunk.subarray(at);
     this.#socket.pause();
     this.onUnfinishedBytes();
     if (!this.#isPaused) this.#defer();

@@ -163,9 +163,10 @@ export class ServerWebSocket implements SocketHandler, Recipient {
     return false;
   }
 
-  ping(): void {
+  /** Writes frames with one ping. */
+  ping(frames: Buffer): void {
     this.#owedPongs += 1;
-    this.write(controlFrame(Opcode.ping, NO_BYTES));
+    this.write(frames);
   }
 
   /** Stops reading until {@link resume}. */

@@ -11,8 +11,14 @@ export abstract class Aged {
 
 /** A list in the order of the last use, which costs neither a timer nor a search. */
 export class AgeQueue {
+  /** Time after which an item that was not used expires, in milliseconds. */
+  readonly retainedMs: number;
   #oldest: Aged | undefined;
   #newest: Aged | undefined;
+
+  constructor(retainedMs: number) {
+    this.retainedMs = retainedMs;
+  }
 
   /** The one whose last use is the longest ago. */
   get oldest(): Aged | undefined {

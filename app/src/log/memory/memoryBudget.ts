@@ -7,8 +7,8 @@ import { type Aged, AgeQueue } from "./ageQueue.ts";
 export class MemoryBudget {
   readonly #maxBytes: number;
   #bytes = 0;
-  /** By time of retention. A configuration has few different ones. */
-  readonly #queues = new Map<number, AgeQueue>();
+  /** One for each time of retention. A configuration has few different ones. */
+  readonly #queues: AgeQueue[] = [];
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -21,22 +21,19 @@ export class MemoryBudget {
 
   /** Returns the queue for what is retained for so many milliseconds. */
   queueOf(retainedMs: number): AgeQueue {
-    let queue = this.#queues.get(retainedMs);
+    let queue = this.#queues.find((one) => one.retainedMs === retainedMs);
     if (queue === undefined) {
-      queue = new AgeQueue();
-      this.#queues.set(retainedMs, queue);
+      queue = new AgeQueue(retainedMs);
+      this.#queues.push(queue);
     }
     return queue;
   }
 
   /** Evicts what was not used during its time of retention. */
   evictExpired(nowMs: number): void {
-    for (const [retainedMs, queue] of this.#queues) {
-      for (
-        let item = queue.oldest;
-        item !== undefined && item.usedAt < nowMs - retainedMs;
-        item = queue.oldest
-      ) {
+    for (const queue of this.#queues) {
+      const before = nowMs - queue.retainedMs;
+      for (let item = queue.oldest; item !== undefined && item.usedAt < before; item = queue.oldest) {
         item.evict();
       }
     }
@@ -46,7 +43,7 @@ export class MemoryBudget {
   evictExcess(kept: Aged, alsoKept: Aged | undefined): void {
     while (this.#bytes > this.#maxBytes) {
       let oldest: Aged | undefined;
-      for (const queue of this.#queues.values()) {
+      for (const queue of this.#queues) {
         let item = queue.oldest;
         while (item !== undefined && (item === kept || item === alsoKept)) item = item.newer;
         if (item !== undefined && (oldest === undefined || item.usedAt < oldest.usedAt)) oldest = item;

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 
 import type { Appended, LogEntry, LogPage, LogPosition, LogReader, Retention, NewMessage } from "../log.ts";
 import { idName, recordDigest } from "../publishId.ts";
@@ -10,6 +10,10 @@ import { RecentIds } from "./recentIds.ts";
 const FIRST_OFFSET = 1;
 
 const EPOCH_BYTES = 12;
+
+/** Random bytes for the next epochs, and the number of those that are used. Their buffers would cost more than the epochs. */
+const random = Buffer.allocUnsafeSlow(128 * EPOCH_BYTES);
+let usedRandom = random.length;
 
 /** Most channels of a task have one reader. */
 const NO_READERS: readonly LogReader[] = [];
@@ -37,8 +41,7 @@ export interface MemoryChannelOptions {
 /** The entries, ids and readers of one channel. Times are in milliseconds of a monotonic clock. */
 export class MemoryChannel extends Aged implements BlockOwner {
   readonly #name: string;
-  /** A short flat string: V8 builds that of `randomUUID` from parts, which take 500 bytes. */
-  readonly #epoch = randomBytes(EPOCH_BYTES).toString("base64url");
+  readonly #epoch = createEpoch();
   readonly #retention: Retention;
   readonly #budget: MemoryBudget;
   readonly #queue: AgeQueue;
@@ -67,7 +70,7 @@ export class MemoryChannel extends Aged implements BlockOwner {
   /** Appends a message once per id and publisher. @returns `undefined` if another message has this id. */
   appendOnce({ record, publisher, source }: NewMessage, id: string, at: number): Appended | undefined {
     const name = idName(id, publisher);
-    const digest = recordDigest(source ?? record);
+    const digest = source === undefined ? undefined : recordDigest(source);
     this.#ids ??= new RecentIds(this.#retention.retainedMessages);
     const known = this.#ids.find(name);
     if (known === undefined) {
@@ -78,8 +81,12 @@ export class MemoryChannel extends Aged implements BlockOwner {
       return this.#deliver(offset, record, at);
     }
     this.use(at);
+    const { offset } = known;
     if (known.digest !== digest) return undefined;
-    return { epoch: this.#epoch, offset: known.offset, duplicate: true };
+    // Ids can be kept longer than their entries, which then cannot be compared any more.
+    const [entry] = digest === undefined ? this.read({ epoch: this.#epoch, next: offset }, 0).entries : [];
+    if (entry?.offset === offset && entry.record !== record) return undefined;
+    return { epoch: this.#epoch, offset, duplicate: true };
   }
 
   append(record: string, at: number): Appended {
@@ -115,15 +122,14 @@ export class MemoryChannel extends Aged implements BlockOwner {
     this.#budget.charge(-CHANNEL_BYTES);
   }
 
+  /** Idempotent. */
   removeReader(reader: LogReader, at: number): void {
-    if (this.#reader === reader) {
-      [this.#reader, ...this.#others] = this.#others;
-    } else {
-      // Only the first one: a reader can have several subscriptions.
-      const index = this.#others.indexOf(reader);
-      if (index >= 0) this.#others = this.#others.toSpliced(index, 1);
+    if (this.#reader !== reader) {
+      this.#others = withoutReader(this.#others, reader);
+      return;
     }
-    if (this.#others.length === 0) this.#others = NO_READERS;
+    this.#reader = this.#others[0];
+    this.#others = withoutReader(this.#others, this.#reader);
     if (this.#reader !== undefined) return;
     this.#budget.charge(CHANNEL_BYTES);
     this.use(at);
@@ -220,4 +226,20 @@ export class MemoryChannel extends Aged implements BlockOwner {
     this.#oldest = block.next;
     if (block.next === undefined) this.#newest = undefined;
   }
+}
+
+/** Most channels then have no further reader, and share one empty list. */
+function withoutReader(readers: readonly LogReader[], reader: LogReader | undefined): readonly LogReader[] {
+  const others = readers.filter((other) => other !== reader);
+  return others.length === 0 ? NO_READERS : others;
+}
+
+/** Returns a short flat string: V8 builds that of `randomUUID` from parts, which take 500 bytes. */
+function createEpoch(): string {
+  if (usedRandom === random.length) {
+    randomFillSync(random);
+    usedRandom = 0;
+  }
+  usedRandom += EPOCH_BYTES;
+  return random.toString("base64url", usedRandom - EPOCH_BYTES, usedRandom);
 }

@@ -77,14 +77,11 @@ export function createMemoryLog({
 
     subscribe(name, reader) {
       if (isClosed) throw closedError();
-      const channel = openChannel(name, now());
-      channel.addReader(reader);
-      let isReading = true;
-      return () => {
-        if (!isReading) return;
-        isReading = false;
-        if (!isClosed) channel.removeReader(reader, now());
-      };
+      openChannel(name, now()).addReader(reader);
+    },
+
+    unsubscribe(name, reader) {
+      channels.get(name)?.removeReader(reader, now());
     },
 
     close() {

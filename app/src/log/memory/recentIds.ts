@@ -7,6 +7,9 @@ const MIN_CAPACITY = 4;
 const NAME_BYTES = 16;
 const DIGEST_BYTES = 12;
 
+/** Fills the place of a digest. */
+const NO_DIGEST = "\0".repeat(DIGEST_BYTES);
+
 const NUMBER_BYTES = Float64Array.BYTES_PER_ELEMENT;
 
 /** Places of the numbers in a record, after its name and its digest. */
@@ -27,6 +30,7 @@ const MIN_USED_SHARE = 1 / 2;
 const SPARE_FACTOR = 1.5;
 
 const NO_RECORDS = Buffer.alloc(0);
+const NO_NUMBERS = new DataView(NO_RECORDS.buffer, 0, 0);
 
 /** The prime of FNV-1a, and a seed that clients cannot guess. */
 const HASH_FACTOR = 0x0100_0193;
@@ -35,8 +39,8 @@ const HASH_SEED = randomInt(2 ** 32);
 /** The entry that was appended with an id. */
 interface KnownId {
   readonly offset: number;
-  /** Digest of its payload. */
-  readonly digest: string;
+  /** Digest of its source. Without one, the entry itself is compared. */
+  readonly digest: string | undefined;
 }
 
 /**
@@ -47,6 +51,8 @@ export class RecentIds {
   readonly #maxIds: number;
   #capacity = 0;
   #records = NO_RECORDS;
+  /** The same memory. The methods of a `Buffer` for numbers are slower. */
+  #numbers = NO_NUMBERS;
   /** Numbers of the oldest record, and of the next one. */
   #first = 0;
   #next = 0;
@@ -63,29 +69,30 @@ export class RecentIds {
   /** Returns the entry of an id. @param name see `idName`. */
   find(name: string): KnownId | undefined {
     if (this.#capacity === 0) return undefined;
-    let end = this.#records.readDoubleLE(this.#bucketOf(name) + NEWEST_AT);
+    let end = this.#numbers.getFloat64(this.#bucketOf(name) + NEWEST_AT);
     while (end > this.#first) {
       const start = this.#startOf(end - 1);
       if (this.#records.toString("latin1", start, start + NAME_BYTES) === name) {
+        const digest = this.#records.toString("latin1", start + NAME_BYTES, start + OFFSET_AT);
         return {
-          offset: this.#records.readDoubleLE(start + OFFSET_AT),
-          digest: this.#records.toString("latin1", start + NAME_BYTES, start + OFFSET_AT),
+          offset: this.#numbers.getFloat64(start + OFFSET_AT),
+          digest: digest === NO_DIGEST ? undefined : digest,
         };
       }
-      end = this.#records.readDoubleLE(start + OLDER_AT);
+      end = this.#numbers.getFloat64(start + OLDER_AT);
     }
     return undefined;
   }
 
   /** Adds an id. Its offset is larger than those before. */
-  add(name: string, { offset, digest }: KnownId): void {
+  add(name: string, { offset, digest = NO_DIGEST }: KnownId): void {
     if (this.#next - this.#first === this.#capacity) {
       if (this.#capacity < this.#maxIds) this.#resize(Math.max(2 * this.#capacity, MIN_CAPACITY));
       else this.#first += 1;
     }
     const start = this.#startOf(this.#next);
     this.#records.write(name + digest, start, "latin1");
-    this.#records.writeDoubleLE(offset, start + OFFSET_AT);
+    this.#numbers.setFloat64(start + OFFSET_AT, offset);
     this.#link(this.#next, name);
     this.#next += 1;
   }
@@ -94,7 +101,7 @@ export class RecentIds {
   evictBefore(offset: number): void {
     while (
       this.#first < this.#next &&
-      this.#records.readDoubleLE(this.#startOf(this.#first) + OFFSET_AT) < offset
+      this.#numbers.getFloat64(this.#startOf(this.#first) + OFFSET_AT) < offset
     ) {
       this.#first += 1;
     }
@@ -109,6 +116,8 @@ export class RecentIds {
     const capacityBefore = this.#capacity;
     this.#capacity = Math.min(wanted, this.#maxIds);
     this.#records = this.#capacity === 0 ? NO_RECORDS : Buffer.alloc(this.#capacity * RECORD_BYTES);
+    const { buffer, byteOffset, byteLength } = this.#records;
+    this.#numbers = new DataView(buffer, byteOffset, byteLength);
     for (let number = this.#first; number < this.#next; number++) {
       const from = (number % capacityBefore) * RECORD_BYTES;
       before.copy(this.#records, this.#startOf(number), from, from + OLDER_AT);
@@ -118,9 +127,9 @@ export class RecentIds {
 
   #link(number: number, name: string): void {
     const bucket = this.#bucketOf(name);
-    const newest = this.#records.readDoubleLE(bucket + NEWEST_AT);
-    this.#records.writeDoubleLE(newest, this.#startOf(number) + OLDER_AT);
-    this.#records.writeDoubleLE(number + 1, bucket + NEWEST_AT);
+    const newest = this.#numbers.getFloat64(bucket + NEWEST_AT);
+    this.#numbers.setFloat64(this.#startOf(number) + OLDER_AT, newest);
+    this.#numbers.setFloat64(bucket + NEWEST_AT, number + 1);
   }
 
   /** Start of a record in bytes. */

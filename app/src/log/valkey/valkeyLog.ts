@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { MIB } from "../../settings/units.ts";
 import type { Appended, MessageLog, NewMessage, RetentionOf, TaskRegistry } from "../log.ts";
 import { ValkeyAppendQueue } from "./append/appendQueue.ts";
-import { COMMON_PARTITION, TASKS_KEY } from "./connection/partitions.ts";
+import { COMMON_PARTITION, partitionOf, TASKS_KEY } from "./connection/partitions.ts";
 import type { ValkeyAddress } from "./connection/valkeyConnection.ts";
 import { ValkeyNodes } from "./connection/valkeyNodes.ts";
 import { ValkeyChannelEnds } from "./follow/channelEnds.ts";
@@ -66,10 +66,10 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     onMessage: (key, message) => {
       follower.onMessage(key, message);
     },
-    onAvailable: (node) => {
+    onAvailable: (node, partitions) => {
       void format.run();
       appends.noteAvailable(node);
-      follower.noteAvailable(node);
+      follower.noteAvailable(partitions);
     },
     onSubscribable: (node) => {
       follower.noteSubscribable(node);
@@ -96,7 +96,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     timeoutSeconds,
     nodes,
     onOpened: (channel, located) => {
-      follower.noteOpened(channel, located);
+      follower.noteLocated(channel, located);
     },
     logger,
   });
@@ -116,7 +116,13 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
     },
     logger,
   });
-  const ends = new ValkeyChannelEnds({ locator, timeoutSeconds });
+  const ends = new ValkeyChannelEnds({
+    locator,
+    onLocated: (channel, located) => {
+      follower.noteLocated(channel, located);
+    },
+    timeoutSeconds,
+  });
   const pages = new PageReader({ nodes, locator, timeoutSeconds });
   let closing: Promise<void> | undefined;
 
@@ -151,9 +157,16 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
 
     read: (name, from, maxBytes) => pages.read(channels.get(name), from, maxBytes),
 
+    serverOf: (name) => nodes.of(channels.get(name).partition),
+
     subscribe(name, logReader) {
       if (closing !== undefined) throw new Error("The log is closed.");
-      return follower.subscribe(channels.get(name), logReader);
+      follower.subscribe(channels.get(name), logReader);
+    },
+
+    unsubscribe(name, logReader) {
+      const channel = channels.find(partitionOf(name), name);
+      if (channel !== undefined) follower.unsubscribe(channel, logReader);
     },
 
     close() {

@@ -6,6 +6,7 @@ import { ClientRates } from "../../../../app/src/connection/clientRates.ts";
 import { defaultSettings } from "../../../../app/src/settings/settings.ts";
 import { connectChannels } from "../../support/channelsClient.ts";
 import { Client, connect } from "../../support/client.ts";
+import { startManualServer } from "../../support/manualServer.ts";
 import { startServer, UNLIMITED } from "../../support/server.ts";
 import { tearDown } from "../../support/teardown.ts";
 import { accessBy } from "../../support/tokens.ts";
@@ -27,12 +28,20 @@ const grant =
 describe("limits of channels.v1", () => {
   afterEach(tearDown);
 
-  it("allow so many subscriptions per connection, pending ones included", async () => {
-    const { url, metrics } = await startServer({ subscriptionsPerConnection: 3 });
-    const client = await connectChannels(url);
+  it("include pending subscriptions of a connection", async () => {
+    const { log, client } = await startManualServer({ subscriptionsPerConnection: 3 });
     for (const name of ["a", "b", "c", "d"]) client.send({ subscribe: name });
     assert.equal(await client.expectError("d"), "too_many_subscriptions");
+    for (const name of ["a", "b", "c"]) log.reader(name).started({ epoch: "1", next: 1 });
     for (const name of ["a", "b", "c"]) assert.equal((await client.nextObject())["subscribed"], name);
+  });
+
+  it("allow so many subscriptions per connection", async () => {
+    const { url, metrics } = await startServer({ subscriptionsPerConnection: 3 });
+    const client = await connectChannels(url);
+    for (const name of ["a", "b", "c"]) await client.subscribe(name);
+    client.send({ subscribe: "d" });
+    assert.equal(await client.expectError("d"), "too_many_subscriptions");
     assert.deepEqual(metrics.snapshot().tally.subscribesRefused, { too_many_subscriptions: 1 });
     await client.publish("d", 1, "1");
     const other = await connectChannels(url);

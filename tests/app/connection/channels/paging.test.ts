@@ -105,4 +105,41 @@ describe("a connection with many channels behind the frames in memory", () => {
     assert.equal((await receive(other, PAGES * MESSAGES, [])).size, PAGES);
     assert.equal((await receive(client, CHANNELS * MESSAGES, held)).size, CHANNELS);
   });
+
+  it("reads the next one after an unsubscribe whose answer waits for a publish", async () => {
+    const { log, epochs, held } = await heldLog();
+    const stored = Promise.withResolvers<undefined>();
+    const append: MessageLog["append"] = async (message) => {
+      await stored.promise;
+      return log.append(message);
+    };
+    // A heartbeat would be a write.
+    const { url } = await startServer({ ...UNLIMITED, heartbeatSeconds: 3600 }, { log: { ...log, append } });
+    const client = await connectChannels(url);
+    for (const [n, epoch] of epochs.slice(0, PAGES + 1).entries())
+      await client.subscribe(`c${n}`, { epoch, offset: 0 });
+    await waitUntil(() => held.length === PAGES);
+    client.send({ publish: 1, channel: "c0", id: "1" });
+    client.send({ unsubscribe: "c0" });
+    await waitUntil(() => held.length === PAGES + 1);
+    stored.resolve(undefined);
+    assert.equal((await client.nextObject())["ack"], "1");
+    assert.deepEqual(await client.nextObject(), { unsubscribed: "c0" });
+  });
+
+  it("receives everything of the channels that the log can read while it cannot read others", async () => {
+    const { log, epochs, held } = await heldLog();
+    let isAway = true;
+    const read: MessageLog["read"] = async (channel, ...args) => {
+      if (isAway && Number(channel.slice(1)) < 2 * PAGES) throw new Error("away");
+      return log.read(channel, ...args);
+    };
+    const { url } = await startServer(UNLIMITED, { log: { ...log, read } });
+    const client = await connectChannels(url);
+    for (const [n, epoch] of epochs.entries()) await client.subscribe(`c${n}`, { epoch, offset: 0 });
+    const received = await receive(client, (CHANNELS - 2 * PAGES) * MESSAGES, held);
+    assert.ok(!received.has("c0") && received.size === CHANNELS - 2 * PAGES);
+    isAway = false;
+    assert.equal((await receive(client, 2 * PAGES * MESSAGES, held)).size, 2 * PAGES);
+  });
 });

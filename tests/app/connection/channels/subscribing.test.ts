@@ -191,4 +191,18 @@ describe("a client of channels.v1", () => {
     }
     assert.equal(await plain.next(), '{"message":"é"}');
   });
+
+  it("has its invalid subscribes counted as refused subscribes", async () => {
+    const { url, metrics } = await startServer();
+    const client = await connectChannels(url);
+    client.send({ subscribe: "two words" });
+    assert.equal(await client.expectError("two words"), "invalid_channel");
+    client.send({ unsubscribe: 1 });
+    assert.equal(await client.expectError(undefined), "invalid_message");
+    client.send({ publish: 1, channel: "two words" });
+    assert.equal(await client.expectError("two words"), "invalid_channel");
+    const { subscribesRefused, publishesRefused } = metrics.snapshot().tally;
+    assert.deepEqual(subscribesRefused, { invalid_channel: 1, invalid_message: 1 });
+    assert.deepEqual(publishesRefused, { invalid_channel: 1 });
+  });
 });

@@ -13,6 +13,7 @@ import type {
   RetentionOf,
 } from "../../../../app/src/log/log.ts";
 import { LogRecorder } from "../logRecorder.ts";
+import { subscribeTo } from "../subscribeTo.ts";
 
 const RETENTION: Retention = {
   retainedMessages: 10_000,
@@ -144,7 +145,7 @@ export class ContractLogs {
         log.append({ channel: name(), record, id, publisher, source }),
       end: () => log.end(name()),
       read: (from, maxBytes = PAGE_BYTES) => log.read(name(), from, maxBytes),
-      subscribe: (reader) => log.subscribe(name(), reader),
+      subscribe: (reader) => subscribeTo(log, name(), reader),
       close: () => log.close(),
     };
   }

@@ -48,7 +48,8 @@ interface Sender {
 /** Publishes a message for the sender of a request. All steps that follow its rights and rates are here. */
 function publishFor({ requester, publishes }: Sender, publish: Publish): Promise<PublishResult> {
   return new Promise((resolve) => {
-    publishes.publish(publish, requester.publisher, requester.user, resolve);
+    const result = publishes.publish(publish, requester.publisher, requester.user, resolve);
+    if (result !== undefined) resolve(result);
   });
 }
 

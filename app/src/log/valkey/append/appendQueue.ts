@@ -17,6 +17,9 @@ const MAX_BATCH_APPENDS = 2000;
 /** Maximum memory of all pending appends together, in bytes. */
 const MAX_PENDING_BYTES = 64 * 1024 * 1024;
 
+/** Maximum number of channels with pending appends that must be opened first, which takes Valkey about 0.2 ms for each. */
+const MAX_OPENING_CHANNELS = 5000;
+
 /** Delay before the appends of a refused channel are sent again, in milliseconds. */
 const REFUSED_RETRY_MS = 50;
 
@@ -47,6 +50,8 @@ export class ValkeyAppendQueue {
   readonly #underWay = new Map<ValkeyNode, readonly PendingAppend[]>();
   /** Appends of refused channels until the retry, in the order of the calls. */
   readonly #refused = new Map<ValkeyChannel, PendingAppend[]>();
+  /** Channels that were not open when an append was called, until the first of their appends has a result. */
+  readonly #opening = new Set<ValkeyChannel>();
   #pendingBytes = 0;
   #calls = 0;
   #sendImmediate: NodeJS.Immediate | undefined;
@@ -68,6 +73,12 @@ export class ValkeyAppendQueue {
     // Before anything is hashed: a task that refuses appends has no time for it.
     if (this.#pendingBytes + pendingMemoryBytes(recordBytes) > MAX_PENDING_BYTES) {
       return Promise.reject(new Error("Too much waits for Valkey already."));
+    }
+    if (!channel.isOpen || !channel.lease.covers(recordBytes)) {
+      if (this.#opening.size >= MAX_OPENING_CHANNELS && !this.#opening.has(channel)) {
+        return Promise.reject(new Error("Too many channels wait for Valkey to open them."));
+      }
+      this.#opening.add(channel);
     }
     const name =
       id === undefined
@@ -114,7 +125,8 @@ export class ValkeyAppendQueue {
     return this.#underWay.size + this.#waiting.partitions.size + this.#refused.size === 0;
   }
 
-  readonly #onSettled = ({ memoryBytes, calledAt }: PendingAppend, storedAt?: number): void => {
+  readonly #onSettled = ({ channel, memoryBytes, calledAt }: PendingAppend, storedAt?: number): void => {
+    this.#opening.delete(channel);
     this.#pendingBytes -= memoryBytes;
     if (storedAt !== undefined) this.#parts.onStored((storedAt - calledAt) / 1000);
   };

@@ -18,11 +18,14 @@ import type { AppendCall, AppendOutcome } from "./appendCalls.ts";
 import type { PendingAppend } from "./pendingAppend.ts";
 import { StorageFullError, UserFullError } from "./storageLease.ts";
 
+/** Maximum number of channels that are opened in one write. Valkey serves no other client until it has run all of them. */
+const MAX_OPEN_CHANNELS = 200;
+
 /** The error of XADD if the stream has a newer epoch. */
 const OLDER_EPOCH = "equal or smaller than the target stream top item";
 
 export interface ValkeyAppenderParts {
-  readonly channels: ValkeyChannels;
+  readonly channels: Pick<ValkeyChannels, "open">;
   /** Called for each channel with stored appends. */
   readonly onAppended: (channel: ValkeyChannel) => void;
   /** Called if the server permits neither scripts nor this task to publish. */
@@ -40,7 +43,7 @@ export interface Unstored {
 
 /** Stores batches of appends: obtains the leases of their channels, sends the scripts, and evaluates the replies. */
 export class ValkeyAppender {
-  readonly #channels: ValkeyChannels;
+  readonly #channels: ValkeyAppenderParts["channels"];
   readonly #parts: ValkeyAppenderParts;
   readonly #refusal: RecurringProblem;
   readonly #unpublished: RecurringProblem;
@@ -95,16 +98,19 @@ export class ValkeyAppender {
       ([channel, appends]) => !channel.isOpen || !channel.lease.covers(sumCharges(appends)),
     );
     while (uncovered.length > 0) {
+      // Some appends have been rejected meanwhile.
+      const waiting = uncovered.filter(([, appends]) => appends.some(isUnsettled));
+      const opening = waiting.slice(0, MAX_OPEN_CHANNELS);
       const opened = await this.#channels.open(
         node,
-        uncovered.map(([channel, appends]) => ({
+        opening.map(([channel, appends]) => ({
           channel,
           wantedBytes: sumCharges(appends),
           user: appends[0]?.user,
         })),
       );
       const again: typeof uncovered = [];
-      for (const [index, [channel, appends]] of uncovered.entries()) {
+      for (const [index, [channel, appends]] of opening.entries()) {
         const answer = opened[index];
         if (answer instanceof StorageFullError) {
           const others = this.#rejectFull(appends, answer);
@@ -113,7 +119,7 @@ export class ValkeyAppender {
         // A reader has meanwhile noticed a later epoch, in which the channel has no lease yet.
         else if (answer?.epoch !== channel.epoch) again.push([channel, appends]);
       }
-      uncovered = again;
+      uncovered = [...again, ...waiting.slice(MAX_OPEN_CHANNELS)];
     }
   }
 

@@ -11,15 +11,18 @@ const MAX_SCRIPTS = 4;
 const MAX_READS = 4;
 
 /** Replies after which the slots or the roles of the nodes must be requested again. The server has not run the command. */
-const REDIRECTION = /^(?:MOVED|ASK|TRYAGAIN|CLUSTERDOWN|READONLY|MASTERDOWN|LOADING) /;
+const REDIRECTION = /^(?:MOVED|CLUSTERDOWN|READONLY|MASTERDOWN|LOADING) /;
+
+/** Replies while the keys of a slot move to another node. The map of the slots remains valid until all of them have moved. */
+const MIGRATION = /^(?:ASK|TRYAGAIN) /;
 
 export interface ValkeyNodeParts {
   /** `host:port`. */
   readonly address: string;
   readonly commands: ValkeyConnection;
   readonly subscriber: SubscriberConnection;
-  /** Called if the server has refused commands because of its slots or its role. */
-  readonly onRedirected: (node: ValkeyNode, error: Error) => void;
+  /** Called if the server has refused commands because of its slots or its role. Returns whether they wait for the next map. */
+  readonly onRedirected: (node: ValkeyNode, error: Error) => boolean;
 }
 
 /** A primary of Valkey, with a connection for commands and one for subscriptions. */
@@ -39,14 +42,19 @@ export class ValkeyNode {
     this.#onRedirected = onRedirected;
   }
 
-  /** Sends commands in one write. A command that the server has redirected is `unsent`. Never rejects. */
+  /** Sends commands in one write. A redirected command is `unsent` if it can be sent with the next map. Never rejects. */
   async send(commands: readonly ValkeyCommand[]): Promise<readonly CommandOutcome[]> {
     const outcomes = await this.commands.send(commands);
-    const redirected = outcomes.find(isRedirected);
-    if (redirected === undefined) return outcomes;
-    this.noteRedirection(redirected.error);
+    const redirected = outcomes.filter(isRedirected);
+    if (redirected.length === 0) return outcomes;
+    // Each slot has an error of its own.
+    const errors = new Map(redirected.map(({ error }) => [error.message, error]));
+    const waiting = new Set<string>();
+    for (const [message, error] of errors) if (this.#onRedirected(this, error)) waiting.add(message);
     return outcomes.map((outcome) =>
-      isRedirected(outcome) ? { kind: "unsent", error: outcome.error } : outcome,
+      isRedirected(outcome) && waiting.has(outcome.error.message)
+        ? { kind: "unsent", error: outcome.error }
+        : outcome,
     );
   }
 
@@ -64,11 +72,11 @@ export class ValkeyNode {
     return outcomes.map((outcome) => (isUnknown(outcome) ? (again[next++] ?? outcome) : outcome));
   }
 
-  /** Requests the slots of the nodes again if a reply shows that they have changed. @returns whether it does. */
+  /** Requests the slots of the nodes again if a reply shows that they have changed. @returns whether they change. */
   noteRedirection(error: Error): boolean {
-    const isRedirection = REDIRECTION.test(error.message);
-    if (isRedirection) this.#onRedirected(this, error);
-    return isRedirection;
+    if (REDIRECTION.test(error.message)) this.#onRedirected(this, error);
+    else return MIGRATION.test(error.message);
+    return true;
   }
 
   close(): void {

@@ -32,8 +32,8 @@ export interface ValkeyNodesOptions extends ValkeyAddress {
   readonly subscriberTimeoutMs: number;
   readonly logger: Logger;
   readonly onMessage: (key: Buffer, message: Buffer) => void;
-  /** Called each time the commands of a node can be sent, or its partitions have changed. */
-  readonly onAvailable: (node: ValkeyNode) => void;
+  /** Called each time the commands for some partitions of a node can be sent again, or for the first time. */
+  readonly onAvailable: (node: ValkeyNode, partitions: readonly number[]) => void;
   /** Called each time a node has no subscriptions, and can receive some. */
   readonly onSubscribable: (node: ValkeyNode) => void;
   /** Called with the partitions that another node has now. */
@@ -51,8 +51,8 @@ export class ValkeyNodes {
   #ofPartition: readonly ValkeyNode[] = [];
   readonly #redirection: RecurringProblem;
   readonly #replacement: RecurringProblem;
-  /** Whether the map may be outdated. Commands wait for the next one. */
-  #isOutdated: boolean;
+  /** Partitions that may have another node. Their commands wait for the next map. */
+  readonly #outdated = new Set<number>();
   #isOpen = false;
   #isRefreshing = false;
   #isRefreshDue = false;
@@ -71,7 +71,6 @@ export class ValkeyNodes {
       begun: "a connection for subscriptions is replaced",
       ended: "no further connections for subscriptions are replaced",
     });
-    this.#isOutdated = options.cluster;
     const first = this.#connect(serverOf(options.url));
     if (!options.cluster) this.#ofPartition = Array.from({ length: PARTITIONS }, () => first);
   }
@@ -93,13 +92,13 @@ export class ValkeyNodes {
   /** Returns the node of a partition if it is connected, also before {@link open}. */
   connected(partition: number): ValkeyNode | undefined {
     const node = this.#ofPartition[partition];
-    return node?.commands.isReady === true && !this.#isOutdated ? node : undefined;
+    return node?.commands.isReady === true && !this.#outdated.has(partition) ? node : undefined;
   }
 
   /** Permits commands for channels. */
   open(): void {
     this.#isOpen = true;
-    this.#notifyAvailable();
+    this.#notifyAvailable(this.#ofPartition.keys());
   }
 
   /** Returns the partitions of a node. */
@@ -132,7 +131,7 @@ export class ValkeyNodes {
     node.commands.onReady(() => {
       // A failover can have changed the map.
       if (cluster) void this.#refresh();
-      onAvailable(node);
+      onAvailable(node, this.partitionsOf(node));
     });
     node.commands.onLost(() => {
       if (cluster) void this.#refresh();
@@ -144,13 +143,17 @@ export class ValkeyNodes {
     return node;
   }
 
-  readonly #onRedirected = (node: ValkeyNode, error: Error): void => {
+  readonly #onRedirected = (node: ValkeyNode, error: Error): boolean => {
     this.#redirection.note(error);
     // After a failover, the connection still leads to the former primary.
-    if (error.message.startsWith("READONLY")) node.commands.drop();
-    if (!this.#options.cluster) return;
-    this.#isOutdated = true;
+    const isReplica = error.message.startsWith("READONLY");
+    if (isReplica) node.commands.drop();
+    if (!this.#options.cluster) return isReplica;
+    const slot = Number(/^MOVED (\d+) /.exec(error.message)?.[1] ?? NaN);
+    const moved = PARTITION_SLOTS.indexOf(slot);
+    for (const partition of moved < 0 ? this.partitionsOf(node) : [moved]) this.#outdated.add(partition);
     void this.#refresh();
+    return true;
   };
 
   /** Requests the map until a node has returned it, and again if it was called meanwhile. */
@@ -161,29 +164,22 @@ export class ValkeyNodes {
     while (this.#isRefreshDue && !this.#isClosed) {
       this.#isRefreshDue = false;
       const ranges = await this.#requestMap();
-      if (ranges !== undefined && this.#apply(ranges)) this.#resume();
-      else this.#isRefreshDue = true;
+      if (ranges === undefined || !this.#apply(ranges)) this.#isRefreshDue = true;
       await delay(MAP_DELAY_MS);
     }
     this.#isRefreshing = false;
   }
 
-  #resume(): void {
-    if (!this.#isOutdated) return;
-    this.#isOutdated = false;
-    this.#notifyAvailable();
-  }
-
-  #notifyAvailable(): void {
-    for (const node of this.#nodes.values()) if (node.commands.isReady) this.#options.onAvailable(node);
+  #notifyAvailable(partitions: Iterable<number>): void {
+    for (const [node, ofNode] of Map.groupBy(partitions, (partition) => this.#ofPartition[partition])) {
+      if (node?.commands.isReady === true) this.#options.onAvailable(node, ofNode);
+    }
   }
 
   async #requestMap(): Promise<readonly SlotRange[] | undefined> {
-    for (const { commands } of this.#nodes.values()) {
-      if (!commands.isReady) continue;
-      const ranges = await requestSlots(commands);
-      if (ranges !== undefined) return ranges;
-    }
+    const ready = [...this.#nodes.values()].filter(({ commands }) => commands.isReady);
+    const ranges = await firstMap(ready.map(({ commands }) => commands));
+    if (ranges !== undefined) return ranges;
     // The hosts of all nodes can have changed. A connection to the first server is of use for this command only.
     const { name, logger } = this.#options;
     const seed = connectToValkey({
@@ -194,7 +190,7 @@ export class ValkeyNodes {
     });
     try {
       await Promise.race([seed.waitUntilReady(), delay(MAP_TIMEOUT_MS)]);
-      return await requestSlots(seed);
+      return await firstMap([seed]);
     } finally {
       seed.close();
     }
@@ -222,13 +218,23 @@ export class ValkeyNodes {
     const moved = this.#ofPartition.flatMap((node, partition) =>
       node === before[partition] ? [] : [partition],
     );
+    const resumed = new Set([...moved, ...this.#outdated]);
+    this.#outdated.clear();
     if (moved.length > 0) this.#options.onMoved(moved);
+    this.#notifyAvailable(resumed);
     return true;
   }
 }
 
-async function requestSlots(connection: ValkeyConnection): Promise<readonly SlotRange[] | undefined> {
+/** Returns the map of the node that replies first. A node that never replies delays no other one. */
+async function firstMap(connections: readonly ValkeyConnection[]): Promise<readonly SlotRange[] | undefined> {
+  const timeout = delay(MAP_TIMEOUT_MS, undefined, { ref: false });
+  return Promise.race([Promise.any(connections.map(requestSlots)), timeout]).catch(() => undefined);
+}
+
+async function requestSlots(connection: ValkeyConnection): Promise<readonly SlotRange[]> {
   const [outcome]: readonly CommandOutcome[] = await connection.send([["cluster", "slots"]]);
+  if (outcome?.kind !== "answered") throw new Error("The node has not returned the map.");
   // The reply of CLUSTER SLOTS.
-  return outcome?.kind === "answered" ? (outcome.reply as readonly SlotRange[]) : undefined;
+  return outcome.reply as readonly SlotRange[];
 }

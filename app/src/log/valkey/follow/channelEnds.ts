@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import type { LogPosition } from "../../log.ts";
 import type { ValkeyChannel } from "../valkeyChannel.ts";
+import type { LocatedChannel } from "../valkeyChannels.ts";
 import { MAX_SCRIPT_CHANNELS } from "./channelLocator.ts";
 import type { ChannelLocator } from "./channelLocator.ts";
 
@@ -10,6 +11,8 @@ const RETRY_MS = 50;
 
 export interface ValkeyChannelEndsParts {
   readonly locator: ChannelLocator;
+  /** Called with each position that the server has returned. */
+  readonly onLocated: (channel: ValkeyChannel, located: LocatedChannel) => void;
   /** Maximum time until a request has a result, in seconds. */
   readonly timeoutSeconds: number;
 }
@@ -78,7 +81,10 @@ export class ValkeyChannelEnds {
       const answer = located[index];
       if (answer === undefined || (answer instanceof Error && !this.#isClosed)) continue;
       if (answer instanceof Error) waiting.get(channel)?.reject(answer);
-      else waiting.get(channel)?.resolve({ epoch: String(answer.epoch), next: answer.end });
+      else {
+        this.#parts.onLocated(channel, answer);
+        waiting.get(channel)?.resolve({ epoch: String(answer.epoch), next: answer.end });
+      }
       waiting.delete(channel);
     }
   }

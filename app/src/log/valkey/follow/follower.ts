@@ -109,20 +109,18 @@ export class Follower {
     });
   }
 
-  /** @returns its undo. */
-  subscribe(channel: ValkeyChannel, reader: LogReader): () => void {
+  subscribe(channel: ValkeyChannel, reader: LogReader): void {
     const followed = (channel.followed ??= this.#follow(channel));
     followed.add(reader);
     // Before the first start, the channel is located when its subscription is confirmed.
     if (followed.hasStarted) this.#placements.request(followed);
-    return unsubscriber(this, followed, reader);
   }
 
   /** Ends a subscription. Idempotent. */
-  unsubscribe(followed: FollowedChannel, reader: LogReader): void {
-    const { channel } = followed;
-    followed.remove(reader);
-    if (followed.hasReaders || !isCurrent(followed)) return;
+  unsubscribe(channel: ValkeyChannel, reader: LogReader): void {
+    const { followed } = channel;
+    followed?.remove(reader);
+    if (followed?.hasReaders !== false) return;
     channel.followed = undefined;
     this.#subscriptions.noteChanged(channel.partition, channel.name);
   }
@@ -149,7 +147,9 @@ export class Follower {
   };
 
   /** Takes over what another part has found: if the channel has another epoch, its readers must continue there. */
-  noteOpened({ followed }: ValkeyChannel, located: LocatedChannel): void {
+  noteLocated(channel: ValkeyChannel, located: LocatedChannel): void {
+    channel.adopt(located.epoch);
+    const { followed } = channel;
     if (followed?.hasStarted !== true || followed.isPlaced) return;
     this.#place(followed, located);
   }
@@ -159,9 +159,9 @@ export class Follower {
     if (followed !== undefined) this.#losses.noteAppended(followed);
   }
 
-  /** The commands of a node can be sent again. Messages and entries may have been lost meanwhile. */
-  noteAvailable(node: ValkeyNode): void {
-    for (const partition of this.#parts.nodes.partitionsOf(node)) {
+  /** Commands for these partitions can be sent again. Messages and entries may have been lost meanwhile. */
+  noteAvailable(partitions: readonly number[]): void {
+    for (const partition of partitions) {
       void this.#verification.verifyAll(partition);
       void this.#verification.proveAll(partition);
     }
@@ -250,12 +250,5 @@ export class Follower {
     setTimeout(() => {
       this.#continue(followed);
     }, REFUSED_RETRY_MS).unref();
-  };
-}
-
-/** Returns the undo of a subscription. It keeps no other variables in memory: each followed channel has one. */
-function unsubscriber(follower: Follower, followed: FollowedChannel, reader: LogReader): () => void {
-  return () => {
-    follower.unsubscribe(followed, reader);
   };
 }
