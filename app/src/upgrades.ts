@@ -218,7 +218,7 @@ export class Upgrades {
     if (!isPending || socket.destroyed) {
       joined.cursor.close();
       // A rejection has released the user already.
-      if (isPending) upgrade.release?.();
+      if (isPending) upgrade.release();
       return;
     }
     connections.add(connection);

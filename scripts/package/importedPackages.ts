@@ -7,7 +7,13 @@ import ts from "typescript";
 /** Used in the repository only, if the built client is missing. */
 const NOT_USED = ["esbuild"] as const;
 
-/** Returns the names of the packages that the compiled modules and their declarations import, sorted. */
+/** Packages whose types are in another package, which the declarations of the built package need. */
+const TYPES: Readonly<Record<string, string>> = { express: "@types/express" };
+
+/**
+ * Returns the names of the packages that the compiled modules and their declarations import, sorted, with the packages of
+ * types that the declarations need.
+ */
 export function importedPackages(folder: string): readonly string[] {
   const found = new Set<string>();
   for (const file of globSync("**/*.{js,d.ts}", {
@@ -22,7 +28,10 @@ export function importedPackages(folder: string): readonly string[] {
         .join("/");
       const isOther =
         !target.startsWith(".") && !target.startsWith("node:") && !builtinModules.includes(name);
-      if (isOther && !NOT_USED.some((each) => each === name)) found.add(name);
+      if (!isOther || NOT_USED.some((each) => each === name)) continue;
+      found.add(name);
+      const types = file.endsWith(".d.ts") ? TYPES[name] : undefined;
+      if (types !== undefined) found.add(types);
     }
   }
   return [...found].sort();

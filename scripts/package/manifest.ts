@@ -23,11 +23,14 @@ interface Manifest {
   readonly description: string;
   readonly license: string;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
 export function writeManifest(root: string, folder: string): void {
   const own = readManifest(root);
   const versions = {
+    // Some of them have the types of dependencies.
+    ...own.devDependencies,
     ...own.dependencies,
     ...readManifest(path.join(root, "app")).dependencies,
     ...readManifest(path.join(root, "local/stand-in-valkey")).dependencies,

@@ -68,6 +68,22 @@ describe("npm start --watch", function () {
     ]);
   });
 
+  it("deploys changed handlers, and reports those that cannot be built", async () => {
+    const before = stack.events.length;
+    copy.edit("app/handlers.ts", "defineHandlers({})", "defineHandlers({ onPublish: () => [ })");
+    const rejected = await next("change-rejected", before);
+    assert.match(rejected.message ?? "", /app\/handlers\.ts:\d+/);
+    const corrected = stack.events.length;
+    copy.edit("app/handlers.ts", "() => [", "({ value }) => ({ value })");
+    await next("deployment-completed", corrected);
+    const client = await connectTo(stack.urls.websocket);
+    client.send("x");
+    assert.deepEqual(await client.next(), { message: { value: "x" } });
+    const restored = stack.events.length;
+    copy.edit("app/handlers.ts", "{ onPublish: ({ value }) => ({ value }) }", "{}");
+    await next("task-stopped", restored);
+  });
+
   it("rejects sources that cannot be built, and starts nothing for a comment", async () => {
     const before = stack.events.length;
     copy.edit(PAGES, NEW_POLICY, `${NEW_POLICY} broken`);
@@ -87,7 +103,7 @@ describe("npm start --watch", function () {
     const before = stack.events.length;
     copy.edit("app/src/main.ts", "await main(", "throw new Error('defect');\nawait main(");
     const failed = await next("deployment-failed", before);
-    assert.equal(failed.returnsTo, 2);
+    assert.equal(failed.returnsTo, (failed.revision ?? 0) - 1);
     await next("deployment-completed", before);
     assert.equal((await pageHeaders())["referrer-policy"], "same-origin");
     const fixed = stack.events.length;

@@ -68,18 +68,18 @@ export interface HandlerContext {
    * @throws {Rejection} `unavailable` if the message was not stored, or may not have been; `id_in_use` if another message has
    *   the id.
    */
-  publish(channel: string, value: Storable, options?: PublishOptions): Promise<Position>;
+  readonly publish: (channel: string, value: Storable, options?: PublishOptions) => Promise<Position>;
   /**
    * Reads retained messages.
    * @throws {Rejection} `unavailable` if the log cannot be read.
    */
-  history(channel: string, request: HistoryRequest): Promise<History>;
+  readonly history: (channel: string, request: HistoryRequest) => Promise<History>;
   /**
    * Closes the connections of a user to this task.
    * @param user the subject of their token, or the user that `authorize` has returned.
    * @returns the number of connections.
    */
-  disconnect(user: string, options?: DisconnectOptions): number;
+  readonly disconnect: (user: string, options?: DisconnectOptions) => number;
   readonly logger: Logger;
   /** Aborted when the server begins to shut down. */
   readonly signal: AbortSignal;

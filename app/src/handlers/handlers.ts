@@ -109,7 +109,7 @@ export interface Handlers {
    * Starts work in the background, after the port is open. The server admits clients when it has succeeded.
    * @returns its undo, which is called when the server begins to shut down, or nothing.
    */
-  start?(context: HandlerContext): Awaitable<(() => unknown) | void>;
+  start?(context: HandlerContext): Awaitable<(() => unknown) | undefined>;
 }
 
 const MEMBERS: readonly string[] = [

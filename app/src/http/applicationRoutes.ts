@@ -12,14 +12,14 @@ import { Problem, sendProblem } from "./problem.ts";
  * @throws what the handler throws.
  */
 export function createApplicationRoutes(
-  { routes }: Handlers,
+  handlers: Handlers,
   context: HandlerContext,
   maxPayloadBytes: number,
 ): Router | undefined {
-  if (routes === undefined) return undefined;
+  if (handlers.routes === undefined) return undefined;
   const router = Router();
   router.use(json({ limit: maxPayloadBytes }));
-  routes(router, context);
+  handlers.routes(router, context);
   return router.use(answerRejection);
 }
 

@@ -126,12 +126,12 @@ export const metricDefinitions = {
   usersLimited: {
     kind: "tally",
     name: "websocket_users_limited_total",
-    unit: "upgrades, subscribes, connections",
+    unit: "upgrades, subscribes, requests, connections",
     label: "limit",
-    help: "Refused upgrades and subscribes, and closed connections, of users at a limit, by the limit.",
+    help: "Refused upgrades, subscribes and HTTP requests, and closed connections, of users at a limit, by the limit.",
     logField: "UsersLimitedByLimit",
     alarm:
-      "above 0: an attack, or many clients behind one address have reached a limit of connections, channels or bytes",
+      "above 0: an attack, or many clients behind one address have reached a limit of connections, channels, requests or bytes",
   },
   publishesRefused: {
     kind: "tally",

@@ -210,6 +210,22 @@ describe("users", () => {
     assert.equal(user.enter("0"), undefined);
   });
 
+  it("without a connection are known until their rate of requests has recovered", () => {
+    const users = new Users({ ...LIMITS, messagesPerSecond: 1, messageBurst: 2 });
+    const user = users.visit("a");
+    assert.deepEqual(
+      [0, 0, 0].map((at) => user.takeRequest(at)),
+      [true, true, false],
+    );
+    users.sweep(1999);
+    assert.equal(users.visit("a"), user);
+    assert.equal(user.takeRequest(1000), true);
+    users.sweep(2999);
+    assert.equal(users.size, 1);
+    users.sweep(3000);
+    assert.equal(users.size, 0);
+  });
+
   it("of one connection each cost few bytes", () => {
     const users = new Users(defaultSettings());
     const COUNT = 20_000;

@@ -22,7 +22,12 @@ async function start(
   options: ServerOptions = {},
 ): Promise<{ readonly server: TestServer; readonly context: HandlerContext }> {
   const started = Promise.withResolvers<HandlerContext>();
-  const handlers: Handlers = { ...options.handlers, start: (context) => void started.resolve(context) };
+  const handlers: Handlers = {
+    ...options.handlers,
+    start: (context) => {
+      started.resolve(context);
+    },
+  };
   const server = await startServer(settings, { ...options, handlers });
   return { server, context: await started.promise };
 }
@@ -118,7 +123,7 @@ describe("the context of handlers", () => {
     ];
     for (const [name, call] of wrong) {
       await assert.rejects(
-        async () => call(),
+        () => Promise.resolve().then(call),
         (error: unknown) => error instanceof TypeError && error.message.startsWith(`\`${name}\`: got `),
         name,
       );

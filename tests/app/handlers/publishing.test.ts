@@ -96,7 +96,7 @@ describe("the handler onPublish", () => {
 
     it(`answers a value that is too large or too deep ${how}`, async () => {
       const { client } = await start(
-        { onPublish: answer(isAsync, ({ value }) => (value === "deep" ? nest(65) : `${String(value)}+`)) },
+        { onPublish: answer(isAsync, ({ value }) => (value === "deep" ? nest(65) : `${value as string}+`)) },
         { maxPayloadBytes: 100 },
       );
       client.send({ publish: "ä".repeat(48), channel: "a", id: "fits" });
@@ -109,12 +109,12 @@ describe("the handler onPublish", () => {
   }
 
   it("is called for the messages of a connection one after the other", async () => {
-    const calls: PromiseWithResolvers<void>[] = [];
+    const calls: PromiseWithResolvers<undefined>[] = [];
     const started: unknown[] = [];
     const { client, server } = await start({
       onPublish: async ({ value }) => {
         started.push(value);
-        const call = Promise.withResolvers<void>();
+        const call = Promise.withResolvers<undefined>();
         calls.push(call);
         await call.promise;
         return value;
@@ -130,14 +130,14 @@ describe("the handler onPublish", () => {
     other.send({ publish: "other", channel: "a" });
     await other.flushed();
     assert.deepEqual(started, [1, "other"]);
-    calls[1]?.resolve();
+    calls[1]?.resolve(undefined);
     await other.expect("a", 1, "other");
-    calls[0]?.resolve();
+    calls[0]?.resolve(undefined);
     await other.expect("a", 2, 1);
     assert.deepEqual(started, [1, "other", 2]);
-    calls[2]?.resolve();
+    calls[2]?.resolve(undefined);
     await other.expect("a", 3, 2);
-    calls[3]?.resolve();
+    calls[3]?.resolve(undefined);
     assert.equal((await client.nextObject())["ack"], "i3");
   });
 

@@ -181,6 +181,7 @@ describe("the output", () => {
       event: "ready",
       urls: { websocket: "wss://localhost:1/wss" },
       needsDevelopmentToken: true,
+      apiKey: "key-1",
       seconds: 1,
     });
     assert.deepEqual(stream.text.trimEnd().split("\n"), [
@@ -188,6 +189,7 @@ describe("the output", () => {
       "tokens   clients need one of the issuer https://i.example/; with `npm start -- --tokens`, one of `npm run token`",
       "ready after 1.0 s",
       "  wss://localhost:1/wss",
+      "  key-1  API key of backends",
       "  try TOKEN=$(npm run -s token -- --user alice --subscribe '*' --publish '*')",
       '  try npx wscat -n -H "Authorization: Bearer $TOKEN" -c wss://localhost:1/wss',
     ]);

@@ -1,6 +1,15 @@
 /** A program in a folder with the packed package, and the packages of the repository that npm would install beside it. */
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, cpSync, linkSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+} from "node:fs";
 import path from "node:path";
 import { packPackage } from "./packedPackage.ts";
 
@@ -11,8 +20,8 @@ export const PACKAGE_NAME = "pulumi-websocket-server";
 const LINKED_BY_FILE = "@pulumi";
 /** Programs from `pulumi new` have no compiler: Pulumi compiles them with its own. */
 const NOT_INSTALLED = ["typescript", LINKED_BY_FILE, ".bin", ".cache", "@types"];
-/** Types that programs from `pulumi new` install. */
-const TYPES = ["node"];
+/** Types that programs from `pulumi new` install. The package depends on the other ones. */
+const TYPES = ["@types/node"];
 
 export interface InstallOptions {
   /** Folder of the repository with the files of the program. */
@@ -39,10 +48,19 @@ export function installProgram(folder: string, { files, hasCompiler = false }: I
   linkFiles(path.join(from, LINKED_BY_FILE), path.join(to, LINKED_BY_FILE));
   const links = [
     ...readdirSync(from).filter((name) => !NOT_INSTALLED.includes(name)),
-    ...TYPES.map((name) => `@types/${name}`),
+    ...TYPES,
+    ...typesOf(path.join(modules, PACKAGE_NAME)),
     ...(hasCompiler ? ["typescript"] : []),
   ];
   for (const name of links) symlinkSync(path.join(from, name), path.join(to, name));
+}
+
+/** The packages of types that a package depends on. */
+function typesOf(folder: string): readonly string[] {
+  const { dependencies } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8")) as {
+    readonly dependencies: Readonly<Record<string, string>>;
+  };
+  return Object.keys(dependencies).filter((name) => name.startsWith("@types/"));
 }
 
 function linkFiles(from: string, to: string): void {

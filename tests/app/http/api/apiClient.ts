@@ -33,7 +33,7 @@ export async function send(
   const text = await response.text();
   const isJson =
     /\bjson\b/.test(response.headers.get("content-type") ?? "") &&
-    !/ndjson/.test(response.headers.get("content-type") ?? "");
+    !(response.headers.get("content-type") ?? "").includes("ndjson");
   return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
 }
 

@@ -123,17 +123,19 @@ export class EventStream implements Listener, Beating, Writer, Recipient {
       const { counts } = context.metrics;
       counts.deliveries += slice.frames;
       counts.deliveredBytes += bytes.length;
-      this.#write(bytes);
-      if (this.#untaken === undefined && !cursor.isAtEnd) this.#schedule();
+      const isTaken = this.#write(bytes);
+      if (isTaken && !cursor.isAtEnd) this.#schedule();
     }
     if (this.#isLeaving && cursor.isAtEnd) response.end();
   }
 
-  #write(bytes: Buffer): void {
+  /** Returns whether the socket accepts more. */
+  #write(bytes: Buffer): boolean {
     const { response, context } = this.#parts;
-    if (response.writableEnded || response.write(bytes)) return;
+    if (response.writableEnded || response.write(bytes)) return true;
     this.#untaken = bytes;
     context.untaken.keep(this, bytes, bytes.length);
+    return false;
   }
 
   #release(): void {
