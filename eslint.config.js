@@ -32,5 +32,10 @@ export default defineConfig(
       "mocha/max-top-level-suites": "off",
     },
   },
+  {
+    // Functions that the suites of several files call.
+    files: ["tests/app/log/contract/*.ts", "tests/app/log/*Fixture.ts"],
+    rules: { "mocha/no-top-level-hooks": "off" },
+  },
   { files: ["**/*.{js,mjs}"], languageOptions: { globals: { process: "readonly", console: "readonly" } } },
 );
