@@ -86,6 +86,26 @@ describe("the handler onPublish", () => {
       );
     });
 
+    it(`answers a thrown value ${how} that has no string`, async () => {
+      const thrown = [
+        Object.create(null),
+        {
+          toString: () => {
+            throw new Error("no string");
+          },
+        },
+      ] as const;
+      const { client } = await start({
+        onPublish: answer(isAsync, ({ value }) => {
+          throw thrown[Number(value)];
+        }),
+      });
+      for (const value of thrown.keys()) {
+        client.send({ publish: value, channel: "a" });
+        assert.equal(await client.expectError("a"), "internal_error");
+      }
+    });
+
     for (const [what, value] of Object.entries({ undefined, "a function": () => 1, "a big integer": 1n })) {
       it(`answers ${what} ${how} with internal_error`, async () => {
         const { client } = await start({ onPublish: answer(isAsync, () => value as unknown as Storable) });
