@@ -20,6 +20,9 @@ import type { Writer } from "./writeTurns.ts";
 export const MAX_UNANSWERED = 256;
 const MAX_UNANSWERED_BYTES = 256 * 1024;
 
+/** Codes with which a client closes that has sent all it wanted to: what it has sent is still published. */
+const NORMAL_CLOSURES: ReadonlySet<number> = new Set([1000, 1001, 1005]);
+
 /**
  * One client: applies the limits of the client, publishes what it sends, and closes. A slow client has no queue of messages:
  * delivery continues at its cursors when the socket accepts more.
@@ -154,6 +157,7 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
   onClosed(code: number): void {
     clearTimeout(this.#expiry);
     this.release();
+    if (!NORMAL_CLOSURES.has(code)) this.#publishes?.refuseWaiting();
     this.#answers?.drop();
     this.#answers = undefined;
     this.user.disconnect();

@@ -3,8 +3,15 @@ import type { Client } from "../handlers/handlers.ts";
 import type { Handled, Hooks } from "../handlers/hooks.ts";
 import { packRecord } from "../log/record.ts";
 import { toWireName } from "../wire/channelName.ts";
+import type { ErrorBody } from "../wire/messages.ts";
 import { Publishes } from "./publishes.ts";
 import type { Publish, PublishesContext, PublishResult } from "./publishes.ts";
+
+/**
+ * Maximum time that a publish waits for those before it, in deadlines of a handler. With one, a single late handler would also
+ * refuse the publish that follows it.
+ */
+const MAX_WAIT_DEADLINES = 2;
 
 /** Creates the publishes of a client. @param client `undefined` if it has no connection. */
 export function createPublishes(
@@ -22,6 +29,8 @@ interface Held {
   readonly publisher: string | undefined;
   readonly user: User;
   readonly settle: (result: PublishResult) => void;
+  /** Milliseconds on the monotonic clock. */
+  readonly since: number;
 }
 
 /** The publishes of one client, each of which the handler `onPublish` changes or refuses, one after the other. */
@@ -46,7 +55,7 @@ class HandledPublishes extends Publishes {
   ): PublishResult | undefined {
     const refusal = this.hold(publish);
     if (refusal !== undefined) return refusal;
-    const held: Held = { publish, publisher, user, settle };
+    const held: Held = { publish, publisher, user, settle, since: performance.now() };
     if (this.#isHandling) {
       this.#waiting ??= [];
       this.#waiting.push(held);
@@ -57,6 +66,12 @@ class HandledPublishes extends Publishes {
     this.#isHandling = true;
     this.#finishLater(held, handled);
     return undefined;
+  }
+
+  override refuseWaiting(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const held of waiting) this.#settle(held, this.#finish(held, WAITED_TOO_LONG));
   }
 
   #ask({ publish: { channel, json, id }, publisher: user }: Held): Handled | Promise<Handled> {
@@ -73,7 +88,8 @@ class HandledPublishes extends Publishes {
   /** Handles the publishes that wait, until the handler is asynchronous again. */
   #continue(): void {
     for (let held = this.#waiting?.shift(); held !== undefined; held = this.#waiting?.shift()) {
-      const handled = this.#ask(held);
+      const hasTime = performance.now() - held.since <= MAX_WAIT_DEADLINES * this.#hooks.timeoutMs;
+      const handled = hasTime ? this.#ask(held) : WAITED_TOO_LONG;
       if (handled instanceof Promise) {
         this.#finishLater(held, handled);
         return;
@@ -97,3 +113,8 @@ class HandledPublishes extends Publishes {
     return this.store({ ...message, source: packRecord({ payload: json, from: publisher }) }, settle);
   }
 }
+
+const WAITED_TOO_LONG: ErrorBody = {
+  code: "unavailable",
+  message: "The application has not handled the earlier messages in time; send it again later.",
+};

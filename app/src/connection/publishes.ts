@@ -108,6 +108,11 @@ export class Publishes {
     this.#add(-1, -json.length);
   }
 
+  /** Refuses the publishes that wait for a handler. Those that wait for the log cannot be taken back. */
+  refuseWaiting(): void {
+    // None waits without a handler.
+  }
+
   get #isOverloaded(): boolean {
     const { limits, unanswered } = this.#context;
     return unanswered.bytes > limits.maxUnansweredBytes;

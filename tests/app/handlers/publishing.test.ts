@@ -170,28 +170,53 @@ describe("the handler onPublish", () => {
     for (let n = 0; n < 100; n++) await client.expect("a", n + 1, n);
   });
 
-  it("stores the messages of a client that has disconnected meanwhile", async () => {
-    const call = Promise.withResolvers<undefined>();
-    const ended = Promise.withResolvers<undefined>();
-    const { client, server } = await start({
-      onPublish: async ({ value }) => {
-        await call.promise;
-        return value;
-      },
-      onDisconnect: () => {
-        ended.resolve(undefined);
-      },
+  for (const [how, end, stored] of [
+    ["closed the connection", "close", [1, 2, "last"]],
+    ["lost the connection", "terminate", [1, "last"]],
+  ] as const) {
+    it(`stores ${stored.length - 1} of 2 messages of a client that has ${how} during the first`, async () => {
+      const call = Promise.withResolvers<undefined>();
+      const ended = Promise.withResolvers<undefined>();
+      const { client, server } = await start({
+        onPublish: async ({ value }) => {
+          await call.promise;
+          return value;
+        },
+        onDisconnect: () => {
+          ended.resolve(undefined);
+        },
+      });
+      const reader = await connectChannels(server.url);
+      await reader.subscribe("a");
+      client.send({ publish: 1, channel: "a" });
+      client.send({ publish: 2, channel: "a" });
+      await client.flushed();
+      client.webSocket[end]();
+      await due(ended.promise, "the end");
+      call.resolve(undefined);
+      await reader.expect("a", 1, 1);
+      if (end === "close") await reader.expect("a", 2, 2);
+      reader.send({ publish: "last", channel: "a" });
+      await reader.expect("a", stored.length, "last");
     });
-    const reader = await connectChannels(server.url);
-    await reader.subscribe("a");
-    client.send({ publish: 1, channel: "a" });
-    client.send({ publish: 2, channel: "a" });
-    await client.flushed();
-    client.webSocket.terminate();
-    await due(ended.promise, "the end");
-    call.resolve(undefined);
-    await reader.expect("a", 1, 1);
-    await reader.expect("a", 2, 2);
+  }
+
+  it("is not called for messages that have waited for two deadlines", async () => {
+    let calls = 0;
+    const { client } = await start(
+      {
+        onPublish: ({ value }) => {
+          calls += 1;
+          return value === "good" ? value : new Promise<Storable>(() => undefined);
+        },
+      },
+      { handlerTimeoutSeconds: 0.05 },
+    );
+    for (let n = 0; n < 50; n++) client.send({ publish: n, channel: "a" });
+    for (let n = 0; n < 50; n++) assert.equal(await client.expectError("a"), "unavailable");
+    assert.ok(calls >= 2 && calls <= 5, String(calls));
+    client.send({ publish: "good", channel: "a", id: "i1" });
+    assert.equal((await client.nextObject())["ack"], "i1");
   });
 
   it("has a deadline, after which its result is ignored", async () => {
