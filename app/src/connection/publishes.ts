@@ -62,16 +62,16 @@ export class Publishes {
     user: User,
     settle: (result: PublishResult) => void,
   ): PublishResult | undefined {
+    if (this.#isOverloaded) return OVERLOADED;
     return this.store({ channel, payload: json, id, publisher, user: user.key }, settle);
   }
 
-  /** Stores a message. The result is as that of {@link publish}. */
+  /** Stores a message that is admitted: here, or by {@link hold}. The result is as that of {@link publish}. */
   protected store(
     message: PublishRequest,
     settle: (result: PublishResult) => void,
   ): PublishResult | undefined {
     const { hub, logger } = this.#context;
-    if (this.#isOverloaded) return OVERLOADED;
     const bytes = message.payload.length;
     const answer = hub.publish(message);
     if (!(answer instanceof Promise)) {

@@ -3,13 +3,14 @@ import assert from "node:assert/strict";
 
 import { Rejection } from "../../../app/src/handlers/index.ts";
 import type { Handlers, PublishEvent, Storable } from "../../../app/src/handlers/index.ts";
-import { due } from "../../support/waitUntil.ts";
+import { due, waitUntil } from "../../support/waitUntil.ts";
 import { messagesOf, post, problemIn } from "../http/api/apiClient.ts";
 import { connectChannels } from "../support/channelsClient.ts";
 import type { ChannelsClient } from "../support/channelsClient.ts";
 import { connect } from "../support/client.ts";
 import { recordLog } from "../support/logLines.ts";
-import { startServer } from "../support/server.ts";
+import { startManualServer, store } from "../support/manualServer.ts";
+import { startServer, UNLIMITED } from "../support/server.ts";
 import type { ServerOptions, TestServer } from "../support/server.ts";
 import { tearDown } from "../support/teardown.ts";
 import type { Settings } from "../../../app/src/settings/settings.ts";
@@ -216,6 +217,30 @@ describe("the handler onPublish", () => {
     for (let n = 0; n < 50; n++) assert.equal(await client.expectError("a"), "unavailable");
     assert.ok(calls >= 2 && calls <= 5, String(calls));
     client.send({ publish: "good", channel: "a", id: "i1" });
+    assert.equal((await client.nextObject())["ack"], "i1");
+  });
+
+  it("is called for no message that the server then refuses because of others", async () => {
+    const call = Promise.withResolvers<undefined>();
+    const { log, server, client } = await startManualServer(UNLIMITED, {
+      limits: { maxUnansweredBytes: 10 },
+      handlers: {
+        onPublish: async ({ value }) => {
+          if (value === "slow") await call.promise;
+          return value;
+        },
+      },
+    });
+    const other = await connectChannels(server.url);
+    client.send({ publish: "slow", channel: "a", id: "i1" });
+    await client.flushed();
+    other.send({ publish: "x".repeat(20), channel: "a" });
+    await waitUntil(() => log.appends.length === 1);
+    other.send({ publish: "x", channel: "a" });
+    assert.equal(await other.expectError("a"), "unavailable");
+    call.resolve(undefined);
+    await waitUntil(() => log.appends.length === 2);
+    store(log, 1);
     assert.equal((await client.nextObject())["ack"], "i1");
   });
 
