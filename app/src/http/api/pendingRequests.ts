@@ -23,9 +23,10 @@ export class PendingRequests {
     });
   }
 
-  /** Counts bytes of a body as long as the request. @returns false if there is no room; nothing is counted then. */
+  /** Counts bytes of a body as long as the request. @returns false if there is no room, or no client; nothing is counted then. */
   reserve(bytes: number, response: ServerResponse): boolean {
-    if (this.#bodyBytes + bytes > this.#maxBodyBytes) return false;
+    // The response of a client that has left emits no further event, which would release the bytes.
+    if (response.destroyed || this.#bodyBytes + bytes > this.#maxBodyBytes) return false;
     this.#bodyBytes += bytes;
     response.once("close", () => {
       this.#bodyBytes -= bytes;

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 
+import { FULL_ACCESS } from "../../../../app/src/auth/authorize.ts";
+import type { Authorizer } from "../../../../app/src/auth/authorize.ts";
+import { MAX_BATCH_BYTES } from "../../../../app/src/http/api/publish/publishing.ts";
 import { ManualLog } from "../../support/logs.ts";
 import { connectChannels } from "../../support/channelsClient.ts";
 import { connect } from "../../support/client.ts";
@@ -114,6 +117,29 @@ describe("a publish by HTTP", () => {
     await waitUntil(async () => (await other()).status === 503);
     slow.destroy();
     await waitUntil(async () => (await other()).status === 201);
+  });
+
+  it("keeps no memory for clients that leave while their token is checked", async () => {
+    const checks = new Set<() => void>();
+    let mustWait = true;
+    const authorize: Authorizer = async () => {
+      if (mustWait) await new Promise<void>((resolve) => checks.add(resolve));
+      return { granted: true, access: FULL_ACCESS, subject: "alice" };
+    };
+    const limits = { maxBodyBytes: MAX_BATCH_BYTES };
+    const { origin } = await startServer(UNLIMITED, { authorize, limits });
+    const leaving = httpRequest(messagesOf(origin), { agent: false, method: "POST", headers: NDJSON });
+    leaving.on("error", () => undefined);
+    leaving.write('{"message":1}');
+    await waitUntil(() => checks.size === 1);
+    const closed = new Promise((resolve) => leaving.once("close", resolve));
+    leaving.destroy();
+    await closed;
+    mustWait = false;
+    // The server has seen the end of the connection when it has answered a later one.
+    await send(`${origin}/healthy`);
+    for (const resolve of checks) resolve();
+    assert.equal((await post(messagesOf(origin), '{"message":1}', NDJSON)).status, 200);
   });
 
   it("is refused if the log does not store it, and can be repeated with its key", async () => {
