@@ -119,7 +119,6 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   const api = createApi({
     settings,
     context,
-    maxBodyBytes: limits.maxBodyBytes,
     users,
     origins,
     connections,

@@ -27,8 +27,8 @@ interface Held {
 }
 
 /**
- * The memory that a task holds for incomplete messages of all clients, and for bytes that they have sent while the server does
- * not read from them. It has a limit in bytes and in time.
+ * The memory that a task holds for incomplete messages and bodies of all clients, and for bytes that they have sent while the
+ * server does not read from them. It has a limit in bytes and in time.
  */
 export class HeldBytes {
   readonly #limits: HeldBytesLimits;

@@ -11,8 +11,6 @@ export interface WireLimits extends HeldBytesLimits, UntakenBytesLimits {
   readonly requestTimeoutMs: number;
   /** Time in which a whole HTTP request must arrive. */
   readonly bodyTimeoutMs: number;
-  /** Maximum size of the bodies of all HTTP requests that have no answer yet. */
-  readonly maxBodyBytes: number;
 }
 
 const MIB = 1024 * 1024;
@@ -26,7 +24,6 @@ export const WIRE_LIMITS: WireLimits = {
   requestTimeoutMs: 10_000,
   // A batch at the minimum rate.
   bodyTimeoutMs: 64_000,
-  maxBodyBytes: 32 * MIB,
 };
 
 /** Minimum rate at which a large message must arrive, or be read. */
@@ -44,6 +41,5 @@ export function deriveWireLimits({ maxPayloadBytes }: { readonly maxPayloadBytes
     messageTimeoutMs: Math.max(WIRE_LIMITS.messageTimeoutMs, largestMs),
     writeTimeoutMs: Math.max(WIRE_LIMITS.writeTimeoutMs, largestMs),
     bodyTimeoutMs: Math.max(WIRE_LIMITS.bodyTimeoutMs, largestMs),
-    maxBodyBytes: Math.max(WIRE_LIMITS.maxBodyBytes, UNTAKEN_MESSAGES * maxPayloadBytes),
   };
 }

@@ -29,7 +29,6 @@ const API_PATHS = ["/channels", "/users", "/whoami", DESCRIPTION_PATH];
 export interface ApiParts {
   readonly settings: Settings;
   readonly context: ConnectionContext;
-  readonly maxBodyBytes: number;
   readonly users: Users;
   readonly origins: OriginCheck;
   readonly connections: Connections & {
@@ -50,9 +49,9 @@ export interface Api {
 }
 
 export function createApi(parts: ApiParts): Api {
-  const { settings, context, maxBodyBytes, origins, connections, isDraining } = parts;
+  const { settings, context, origins, connections, isDraining } = parts;
   const requesters = new Requesters({ ...parts, metrics: context.metrics });
-  const pending = new PendingRequests(maxBodyBytes);
+  const pending = new PendingRequests();
   const streams = new EventStreams({ ...parts, requesters, isStopped: isDraining });
   const history = createHistoryHandler({ context, requesters });
 
@@ -86,7 +85,7 @@ export function createApi(parts: ApiParts): Api {
   router
     .route("/channels/:channel/messages")
     .get(read)
-    .post(createPublishHandler({ settings, context, requesters, pending }))
+    .post(createPublishHandler({ settings, context, requesters }))
     .all(allowOnly("GET, HEAD, POST"));
   router.route("/users/:user/connections").delete(disconnect).all(allowOnly("DELETE"));
   router.route("/whoami").get(createWhoAmIHandler(requesters)).all(allowOnly("GET, HEAD"));

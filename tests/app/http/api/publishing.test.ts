@@ -9,11 +9,29 @@ import { ManualLog } from "../../support/logs.ts";
 import { connectChannels } from "../../support/channelsClient.ts";
 import { connect } from "../../support/client.ts";
 import { startServer, UNLIMITED } from "../../support/server.ts";
-import { tearDown } from "../../support/teardown.ts";
+import { afterwards, tearDown } from "../../support/teardown.ts";
 import { due, waitUntil } from "../../../support/waitUntil.ts";
 import { API_KEYS, KEY, messagesOf, post, PREVIOUS_KEY, problemIn, send } from "./apiClient.ts";
 
 const NDJSON = { "Content-Type": "application/x-ndjson" };
+
+/** Sends the beginning of a body that is never complete. Resolves with the status of the answer. */
+function beginBody(
+  url: string,
+  user: string,
+  bytes: number,
+): Promise<number | undefined> {
+  const headers = { ...NDJSON, Authorization: user };
+  const request = httpRequest(url, { agent: false, method: "POST", headers });
+  request.on("error", () => undefined);
+  afterwards(() => request.destroy());
+  request.write("x".repeat(bytes));
+  return new Promise((resolve) => {
+    request.once("response", ({ statusCode }) => {
+      resolve(statusCode);
+    });
+  });
+}
 
 describe("a publish by HTTP", () => {
   afterEach(tearDown);
@@ -103,20 +121,27 @@ describe("a publish by HTTP", () => {
     request.destroy();
   });
 
-  it("of many bodies at a time has a limit for all of them", async () => {
-    const { origin, address } = await startServer({}, { limits: { maxBodyBytes: 100_000 } });
-    const slow = httpRequest({
-      ...address,
-      path: "/channels/a/messages",
-      method: "POST",
-      headers: { "Content-Type": "application/json", "Content-Length": 60_000 },
-    });
-    slow.on("error", () => undefined);
-    slow.write('"');
-    const other = (): ReturnType<typeof post> => post(messagesOf(origin), `"${"x".repeat(59_000)}"`);
-    await waitUntil(async () => (await other()).status === 503);
-    slow.destroy();
-    await waitUntil(async () => (await other()).status === 201);
+  it("is refused if the task holds too much: the oldest body of the user that holds most", async () => {
+    const authorize: Authorizer = ({ authorization = "" }) =>
+      Promise.resolve({ granted: true, access: FULL_ACCESS, subject: authorization });
+    const limits = { maxHeldBytes: 100_000 };
+    const { origin } = await startServer(UNLIMITED, { authorize, limits });
+    const begun = [1, 2].map(() => beginBody(messagesOf(origin), "mallory", 60_000));
+    assert.equal(await due(Promise.race(begun), "a refusal"), 503);
+    const body = `"${"x".repeat(59_000)}"`;
+    for (let n = 0; n < 3; n++) {
+      assert.equal((await post(messagesOf(origin), body, { Authorization: "alice" })).status, 201);
+    }
+  });
+
+  it("is stored while other clients have announced bodies that do not arrive", async () => {
+    const { origin, metrics } = await startServer(UNLIMITED, { limits: { maxHeldBytes: MAX_BATCH_BYTES } });
+    for (let n = 0; n < 4; n++) void beginBody(messagesOf(origin), "idle", 1);
+    // The server has begun to read them when it has answered later requests.
+    for (let n = 0; n < 4; n++) {
+      assert.equal((await post(messagesOf(origin), '{"message":1}', NDJSON)).status, 200);
+    }
+    assert.equal(metrics.snapshot().tally.publishesRefused["unavailable"], undefined);
   });
 
   it("keeps no memory for clients that leave while their token is checked", async () => {
@@ -126,7 +151,7 @@ describe("a publish by HTTP", () => {
       if (mustWait) await new Promise<void>((resolve) => checks.add(resolve));
       return { granted: true, access: FULL_ACCESS, subject: "alice" };
     };
-    const limits = { maxBodyBytes: MAX_BATCH_BYTES };
+    const limits = { maxHeldBytes: MAX_BATCH_BYTES };
     const { origin } = await startServer(UNLIMITED, { authorize, limits });
     const leaving = httpRequest(messagesOf(origin), { agent: false, method: "POST", headers: NDJSON });
     leaving.on("error", () => undefined);

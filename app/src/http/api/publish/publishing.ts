@@ -15,7 +15,6 @@ import { Problem, problemLabel } from "../../problem.ts";
 import { parseLine } from "./batchLine.ts";
 import { readBody } from "./body.ts";
 import { readChannel } from "../parameters.ts";
-import type { PendingRequests } from "../pendingRequests.ts";
 import type { Requester, Requesters } from "../requesters.ts";
 
 export const JSON_TYPE = "application/json";
@@ -29,7 +28,6 @@ export interface PublishingParts {
   readonly settings: Pick<Settings, "maxPayloadBytes">;
   readonly context: ConnectionContext;
   readonly requesters: Requesters;
-  readonly pending: PendingRequests;
 }
 
 /** The answer to a stored message. */
@@ -55,7 +53,7 @@ function publishFor({ requester, publishes }: Sender, publish: Publish): Promise
 
 /** Creates the handler of `POST /channels/NAME/messages`. */
 export function createPublishHandler(parts: PublishingParts): RequestHandler {
-  const { settings, context, requesters, pending } = parts;
+  const { settings, context, requesters } = parts;
   const { maxPayloadBytes } = settings;
   const { metrics } = context;
 
@@ -96,12 +94,10 @@ export function createPublishHandler(parts: PublishingParts): RequestHandler {
         throw new Problem("unsupported_media_type", `Content-Type must be ${JSON_TYPE} or ${NDJSON_TYPE}.`);
       }
       const isBatch = type === NDJSON_TYPE;
-      const { text, bytes } = await readBody(
-        request,
-        response,
-        isBatch ? MAX_BATCH_BYTES : maxPayloadBytes,
-        pending,
-      );
+      const { text, bytes } = await readBody(request, response, requester.user, {
+        maxBytes: isBatch ? MAX_BATCH_BYTES : maxPayloadBytes,
+        held: context.held,
+      });
       requesters.chargeBytes(requester, bytes);
       if (isBatch) {
         const lines = splitLines(text);
