@@ -16,11 +16,7 @@ import { API_KEYS, KEY, messagesOf, post, PREVIOUS_KEY, problemIn, send } from "
 const NDJSON = { "Content-Type": "application/x-ndjson" };
 
 /** Sends the beginning of a body that is never complete. Resolves with the status of the answer. */
-function beginBody(
-  url: string,
-  user: string,
-  bytes: number,
-): Promise<number | undefined> {
+function beginBody(url: string, user: string, bytes: number): Promise<number | undefined> {
   const headers = { ...NDJSON, Authorization: user };
   const request = httpRequest(url, { agent: false, method: "POST", headers });
   request.on("error", () => undefined);
