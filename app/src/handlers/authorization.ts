@@ -1,7 +1,7 @@
 /** `authorize` of the handlers, after the token has been checked. */
 import type { Logger } from "pino";
 
-import { accessOf, MAX_SUBJECT_BYTES, OPEN_GRANT } from "../auth/authorize.ts";
+import { accessOf, CLOCK_TOLERANCE_SECONDS, MAX_SUBJECT_BYTES, OPEN_GRANT } from "../auth/authorize.ts";
 import type { Authorizer, Grant, RequestAuthorizer } from "../auth/authorize.ts";
 import { CHANNEL_PATTERN } from "../settings/channelPattern.ts";
 import type { HandlerContext } from "./context.ts";
@@ -56,6 +56,9 @@ export function addAuthorization({
 
 function refine(grant: Extract<Grant, { readonly granted: true }>, authorization: Authorization): Grant {
   const { user = grant.subject, expiresAt = grant.expiresAt, subscribe = [], publish = [] } = authorization;
+  if (expiresAt !== undefined && expiresAt + CLOCK_TOLERANCE_SECONDS * 1000 <= Date.now()) {
+    return { granted: false, status: 401, reason: "The authorization has expired." };
+  }
   return {
     granted: true,
     access: accessOf([...subscribe], [...publish]),
