@@ -107,6 +107,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   const origins = new OriginCheck(settings.allowedOrigins, logger);
   const authorize = application === undefined ? parts.authorize : application.authorize;
   let isStarted = application === undefined;
+  const haveHandlersStarted = (): boolean => isStarted;
   const upgrades = new Upgrades({
     settings,
     connections,
@@ -114,7 +115,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     origins,
     context,
     authorize,
-    hasStarted: () => isStarted,
+    hasStarted: haveHandlersStarted,
   });
   const api = createApi({
     settings,
@@ -123,6 +124,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     origins,
     connections,
     authorize,
+    hasStarted: haveHandlersStarted,
     isDraining: () => upgrades.isStopped,
   });
   const { untilAnswered } = api;

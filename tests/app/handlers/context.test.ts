@@ -8,7 +8,8 @@ import { promisify } from "node:util";
 import { defineHandlers, Rejection } from "../../../app/src/handlers/index.ts";
 import type { HandlerContext, Handlers, Storable } from "../../../app/src/handlers/index.ts";
 import type { Settings } from "../../../app/src/settings/settings.ts";
-import { post, problemIn, send } from "../http/api/apiClient.ts";
+import { messagesOf, post, problemIn, send } from "../http/api/apiClient.ts";
+import type { Answer } from "../http/api/apiClient.ts";
 import { connectChannels } from "../support/channelsClient.ts";
 import { refusal } from "../support/client.ts";
 import { recordLog } from "../support/logLines.ts";
@@ -233,6 +234,36 @@ describe("the handler start", () => {
     );
     assert.deepEqual(before, [503, "Starting"]);
     assert.equal((await send(`${origin}/health`)).body, "Ok");
+  });
+});
+
+describe("the HTTP API before the handler start has ended", () => {
+  afterEach(tearDown);
+
+  it("calls no handler", async () => {
+    let calls = 0;
+    const before: Answer[] = [];
+    const port = await findFreePort();
+    const { origin } = await startServer(
+      { port },
+      {
+        handlers: {
+          authorize: () => {
+            calls += 1;
+            return undefined;
+          },
+          start: async () => {
+            const url = messagesOf(`http://127.0.0.1:${port}`);
+            before.push(await post(url, "1"), await send(url));
+            before.push(await send(url, { headers: { accept: "text/event-stream" } }));
+          },
+        },
+      },
+    );
+    assert.equal(before.length, 3);
+    assert.equal(calls, 0);
+    for (const answer of before) problemIn(answer, { status: 503, code: "unavailable" });
+    assert.equal((await post(messagesOf(origin), "1")).status, 201);
   });
 });
 

@@ -36,6 +36,8 @@ export interface ApiParts {
   };
   /** Checks the tokens of clients; `undefined` if they need none. */
   readonly authorize: RequestAuthorizer | undefined;
+  /** Whether the handlers have started. */
+  readonly hasStarted: () => boolean;
   /** Whether the task drains. */
   readonly isDraining: () => boolean;
 }
@@ -49,7 +51,7 @@ export interface Api {
 }
 
 export function createApi(parts: ApiParts): Api {
-  const { settings, context, origins, connections, isDraining } = parts;
+  const { settings, context, origins, connections, hasStarted, isDraining } = parts;
   const requesters = new Requesters({ ...parts, metrics: context.metrics });
   const pending = new PendingRequests();
   const streams = new EventStreams({ ...parts, requesters, isStopped: isDraining });
@@ -59,7 +61,8 @@ export function createApi(parts: ApiParts): Api {
     pending.begin(response);
     // The next request of the client then reaches another task.
     if (isDraining()) response.set("Connection", "close");
-    next();
+    if (hasStarted()) next();
+    else sendProblem(response, STARTING);
   };
 
   const read: RequestHandler = (request, response, next) => {
@@ -107,6 +110,11 @@ function allowOnly(methods: string): RequestHandler {
     });
   };
 }
+
+const STARTING = new Problem("unavailable", "The server starts; send it again later.", {
+  // The rest of the request is not read.
+  Connection: "close",
+});
 
 const describe: RequestHandler = (_request, response) => {
   response.type("json").end(JSON.stringify(OPEN_API));
