@@ -142,7 +142,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       consoleFolder,
       api: api.router,
       logger,
-      routes: application?.routes,
+      routes: application?.routes && [api.begin, application.routes],
     }),
     settings.maxConnections,
     limits,

@@ -39,7 +39,7 @@ export interface PagesParts {
   readonly api?: RequestHandler;
   readonly logger: Logger;
   /** The routes of the application, below {@link APPLICATION_PATH}. @default none */
-  readonly routes?: RequestHandler | undefined;
+  readonly routes?: readonly RequestHandler[] | undefined;
 }
 
 /** Creates the express app with the health checks, the console page, the client's script, the HTTP API and other routes. */
@@ -48,7 +48,7 @@ export function createPages({
   consoleFolder,
   api = skip,
   logger,
-  routes = skip,
+  routes = [skip],
 }: PagesParts): Express {
   const health: RequestHandler = (_request, response) => {
     const state = readiness();
@@ -99,7 +99,7 @@ export function createPages({
     .get("/client.js", forEveryOrigin, client)
     .all(`${PATHS.websocket}{/*channel}`, forEveryOrigin, upgradeRequired)
     .use(api)
-    .use(APPLICATION_PATH, routes)
+    .use(APPLICATION_PATH, ...routes)
     .use(express.static(consoleFolder, { index: false, redirect: false, dotfiles: "ignore" }))
     .use(forEveryOrigin, (_request, response) => {
       response.status(404).type("text").send("Not found");

@@ -176,6 +176,66 @@ describe("the handler routes", () => {
   });
 });
 
+describe("a route of the application", () => {
+  afterEach(tearDown);
+
+  it("can answer until the drain has ended", async () => {
+    const entered = Promise.withResolvers<undefined>();
+    const answered = Promise.withResolvers<undefined>();
+    const calls: string[] = [];
+    const server = await startServer(
+      {},
+      {
+        handlers: {
+          routes: (router) => {
+            router.get("/slow", async (_request, response) => {
+              entered.resolve(undefined);
+              await answered.promise;
+              calls.push("answered");
+              response.json("slow");
+            });
+            router.get("/fast", (_request, response) => {
+              response.json("fast");
+            });
+          },
+        },
+      },
+    );
+    const slow = send(`${server.origin}/api/slow`);
+    await entered.promise;
+    const drained = server.drain().then(() => calls.push("drained"));
+    const fast = await send(`${server.origin}/api/fast`);
+    assert.deepEqual([fast.body, fast.headers.get("connection")], ["fast", "close"]);
+    answered.resolve(undefined);
+    assert.equal((await slow).body, "slow");
+    await drained;
+    assert.deepEqual(calls, ["answered", "drained"]);
+  });
+
+  it("is not called before the handler start has succeeded", async () => {
+    const before: Answer[] = [];
+    const port = await findFreePort();
+    let calls = 0;
+    const { origin } = await startServer(
+      { port },
+      {
+        handlers: {
+          routes: (router) => {
+            router.get("/count", (_request, response) => {
+              response.json((calls += 1));
+            });
+          },
+          start: async () => {
+            before.push(await send(`http://127.0.0.1:${port}/api/count`));
+          },
+        },
+      },
+    );
+    for (const answer of before) problemIn(answer, { status: 503, code: "unavailable" });
+    assert.equal((await send(`${origin}/api/count`)).body, 1);
+  });
+});
+
 describe("the handler start", () => {
   afterEach(tearDown);
 

@@ -44,6 +44,8 @@ export interface ApiParts {
 
 export interface Api {
   readonly router: Router;
+  /** Begins a request of the API, or of a route of the application: the drain waits for its answer. */
+  readonly begin: RequestHandler;
   /** Resolves when every request is answered, and every event stream has ended. */
   readonly untilAnswered: () => Promise<void>;
   /** Frees the timers. Idempotent. */
@@ -96,6 +98,7 @@ export function createApi(parts: ApiParts): Api {
   router.use(API_PATHS, notFound, createErrorHandler(context.logger));
   return {
     router,
+    begin,
     untilAnswered: () => pending.untilNone(),
     close: () => {
       streams.stop();
