@@ -242,7 +242,11 @@ describe("the handler authorize", () => {
   for (const [what, authorize, status] of [
     ["a Rejection", () => Promise.reject(new Rejection("banned", "Go away.")), 403],
     ["a Rejection with unauthorized", () => Promise.reject(new Rejection("unauthorized", "Log in.")), 401],
-    ["an expiry in the past", () => ({ subscribe: ["*"], publish: ["*"], expiresAt: Date.now() - 6_000 }), 401],
+    [
+      "an expiry in the past",
+      () => ({ subscribe: ["*"], publish: ["*"], expiresAt: Date.now() - 6_000 }),
+      401,
+    ],
     ["an exception", () => Promise.reject(new Error("defect")), 503],
     ["no answer", () => new Promise(() => undefined), 503],
     ["a user that is too long", () => ({ user: "x".repeat(257) }), 503],
