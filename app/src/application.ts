@@ -17,10 +17,14 @@ export interface Application {
   readonly routes: RequestHandler | undefined;
   /** Starts the background work. @throws what the handler throws. */
   start(): Promise<void>;
-  /** Aborts the signal of the handlers, and undoes the start. */
-  stop(): Promise<void>;
-  /** Resolves when the asynchronous handlers of closed connections have ended, or soon. */
-  settled(): Promise<void>;
+  /** Aborts the signal of the handlers. Idempotent. */
+  abort(): void;
+  /**
+   * Undoes the start, when the asynchronous handlers of closed connections have ended, or soon. The caller has closed all
+   * connections. Idempotent.
+   * @param endsAt when the undo must have ended, in milliseconds on the monotonic clock.
+   */
+  stop(endsAt: number): Promise<void>;
 }
 
 /** The handlers that concern connections. */
@@ -43,7 +47,7 @@ export function createApplication(
   if (Object.keys(handlers).length === 0) return undefined;
   const logger = parts.logger.child({ source: "handlers" });
   const stopping = new AbortController();
-  const { maxPayloadBytes, handlerTimeoutSeconds, drainSeconds } = settings;
+  const { maxPayloadBytes } = settings;
   const context = createContext({
     hub,
     metrics,
@@ -60,10 +64,12 @@ export function createApplication(
     authorize: addAuthorization({ authorize, handlers, context, timeoutMs: hooks.timeoutMs, logger }),
     routes: createApplicationRoutes(handlers, context, maxPayloadBytes),
     start: () => hooks.start(),
-    stop: () => {
+    abort: () => {
       stopping.abort();
-      return hooks.stop(Math.min(handlerTimeoutSeconds, drainSeconds) * 1000);
     },
-    settled: () => hooks.settled(),
+    stop: async (endsAt) => {
+      await hooks.settled();
+      await hooks.stop(endsAt);
+    },
   };
 }

@@ -26,9 +26,13 @@ import { OriginCheck } from "./http/origins.ts";
 import { createPages } from "./http/pages.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { OpenConnections } from "./openConnections.ts";
+import { EXIT_GRACE_SECONDS } from "./settings/contract.ts";
 import type { Settings } from "./settings/settings.ts";
 import { Upgrades } from "./upgrades.ts";
 import { createHeartbeatFrames } from "./wire/heartbeatFrames.ts";
+
+/** Time for the undo of the handlers after a drain of the maximum length. The process needs the rest of the grace to close. */
+const UNDO_GRACE_SECONDS = EXIT_GRACE_SECONDS - 1;
 
 export interface ServerParts {
   readonly settings: Settings;
@@ -168,9 +172,11 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     drainProgress: () => draining.progress,
     release: (count, overMs) => connections.release(count, overMs),
     drain: onceOnly(async () => {
+      const endsAt = performance.now() + (settings.drainSeconds + UNDO_GRACE_SECONDS) * 1000;
       upgrades.stop();
-      await Promise.all([draining.run(), application?.stop()]);
-      await application?.settled();
+      application?.abort();
+      await draining.run();
+      await application?.stop(endsAt);
     }),
     close: onceOnly(async () => {
       stopTimers();

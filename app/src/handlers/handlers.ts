@@ -107,7 +107,7 @@ export interface Handlers {
   routes?(router: Router, context: HandlerContext): void;
   /**
    * Starts work in the background, after the port is open. The server admits clients when it has succeeded.
-   * @returns its undo, which is called when the server begins to shut down, or nothing.
+   * @returns its undo, which is called during the shutdown, after all connections have closed, or nothing.
    */
   start?(context: HandlerContext): Awaitable<(() => unknown) | undefined>;
 }

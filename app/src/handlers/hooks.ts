@@ -120,14 +120,20 @@ export class Hooks {
     if (typeof undo === "function") this.#undo = undo as () => unknown;
   }
 
-  /** Undoes {@link start}. Idempotent. */
-  async stop(timeoutMs: number): Promise<void> {
+  /**
+   * Undoes {@link start}, within `handlerTimeoutSeconds`. Idempotent.
+   * @param endsAt when it must have ended, in milliseconds on the monotonic clock.
+   */
+  async stop(endsAt: number): Promise<void> {
     const undo = this.#undo;
     this.#undo = undefined;
     if (undo === undefined) return;
     try {
       const result = undo();
-      if (isPromise(result)) await within(timeoutMs, result);
+      if (isPromise(result)) {
+        const leftMs = Math.max(endsAt - performance.now(), 0);
+        await within(Math.min(this.timeoutMs, leftMs), result);
+      }
     } catch (error) {
       this.#parts.logger.error({ err: error, handler: "start" }, "the undo of a handler failed");
     }

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { defineHandlers, Rejection } from "../../../app/src/handlers/index.ts";
 import type { HandlerContext, Handlers, Storable } from "../../../app/src/handlers/index.ts";
 import type { Settings } from "../../../app/src/settings/settings.ts";
+import { waitUntil } from "../../support/waitUntil.ts";
 import { messagesOf, post, problemIn, send } from "../http/api/apiClient.ts";
 import type { Answer } from "../http/api/apiClient.ts";
 import { connectChannels } from "../support/channelsClient.ts";
@@ -239,26 +240,37 @@ describe("a route of the application", () => {
 describe("the handler start", () => {
   afterEach(tearDown);
 
-  it("is undone when the drain begins, and the drain waits for it", async () => {
+  it("is undone after the drain, when the handlers of connections have ended", async () => {
     const calls: string[] = [];
     const undone = Promise.withResolvers<undefined>();
     const server = await startServer(
       {},
       {
         handlers: {
-          start: () => () => {
-            calls.push("undo");
-            return undone.promise;
+          start: ({ signal }) => {
+            signal.addEventListener("abort", () => calls.push("abort"));
+            return () => {
+              calls.push("undo");
+              return undone.promise;
+            };
+          },
+          onDisconnect: async () => {
+            // Several turns of the event loop.
+            await send(server.origin);
+            calls.push("disconnect");
           },
         },
       },
     );
+    await connectChannels(server.url);
     const drained = server.drain().then(() => calls.push("drained"));
+    assert.deepEqual(calls, ["abort"]);
+    await waitUntil(() => calls.includes("undo"));
     await send(server.origin);
-    assert.deepEqual(calls, ["undo"]);
+    assert.deepEqual(calls, ["abort", "disconnect", "undo"]);
     undone.resolve(undefined);
     await drained;
-    assert.deepEqual(calls, ["undo", "drained"]);
+    assert.deepEqual(calls, ["abort", "disconnect", "undo", "drained"]);
   });
 
   it("has a deadline for its undo", async () => {
