@@ -191,6 +191,8 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   try {
     await application?.start();
   } catch (error) {
+    application?.abort();
+    await application?.stop(Infinity);
     await server.close();
     throw error;
   }

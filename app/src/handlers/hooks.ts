@@ -47,6 +47,8 @@ export class Hooks {
   /** Asynchronous notifications without a result. */
   readonly #pending = new Set<Promise<unknown>>();
   #undo: (() => unknown) | undefined;
+  /** Whether an undo must be called as soon as it is there. */
+  #isStopped = false;
 
   constructor(parts: HooksParts) {
     this.#parts = parts;
@@ -115,9 +117,22 @@ export class Hooks {
    */
   async start(): Promise<void> {
     const { handlers, context } = this.#parts;
-    const result = handlers.start?.(context);
-    const undo: unknown = isPromise(result) ? await within(this.timeoutMs, result) : result;
-    if (typeof undo === "function") this.#undo = undo as () => unknown;
+    const result: unknown = handlers.start?.(context);
+    if (!isPromise(result)) {
+      this.#keepUndo(result);
+      return;
+    }
+    // Its undo is also kept if it is late.
+    const kept = result.then((undo) => {
+      this.#keepUndo(undo);
+    });
+    await within(this.timeoutMs, kept);
+  }
+
+  #keepUndo(undo: unknown): void {
+    if (typeof undo !== "function") return;
+    this.#undo = undo as () => unknown;
+    if (this.#isStopped) void this.stop(performance.now() + this.timeoutMs);
   }
 
   /**
@@ -125,6 +140,7 @@ export class Hooks {
    * @param endsAt when it must have ended, in milliseconds on the monotonic clock.
    */
   async stop(endsAt: number): Promise<void> {
+    this.#isStopped = true;
     const undo = this.#undo;
     this.#undo = undefined;
     if (undo === undefined) return;

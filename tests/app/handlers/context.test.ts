@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 
 import { defineHandlers, Rejection } from "../../../app/src/handlers/index.ts";
@@ -288,6 +289,23 @@ describe("the handler start", () => {
     await assert.rejects(startServer({}, { handlers: { start } }), /no database/);
     const never: Handlers = { start: () => new Promise(() => undefined) };
     await assert.rejects(startServer({ handlerTimeoutSeconds: 0.05 }, { handlers: never }), /0\.05 seconds/);
+  });
+
+  it("is undone if it has succeeded too late", async () => {
+    const calls: string[] = [];
+    const started = Promise.withResolvers<() => unknown>();
+    const handlers: Handlers = {
+      start: ({ signal }) => {
+        signal.addEventListener("abort", () => calls.push("abort"));
+        return started.promise;
+      },
+    };
+    await assert.rejects(startServer({ handlerTimeoutSeconds: 0.05 }, { handlers }), /0\.05 seconds/);
+    assert.deepEqual(calls, ["abort"]);
+    started.resolve(() => calls.push("undo"));
+    await started.promise;
+    await nextTurn();
+    assert.deepEqual(calls, ["abort", "undo"]);
   });
 
   it("lets no client connect before it has ended", async () => {
