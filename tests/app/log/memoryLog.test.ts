@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 
+import { IdInUseError } from "../../../app/src/log/log.ts";
 import type { LogPage, MessageLog, Retention } from "../../../app/src/log/log.ts";
 import { createMemoryLog } from "../../../app/src/log/memory/memoryLog.ts";
 
@@ -44,6 +45,8 @@ describe("the memory log", () => {
       ...first,
       duplicate: true,
     });
+    // Otherwise this message would be acknowledged, and not stored.
+    await assert.rejects(async () => log.append({ channel: "c", record: "54321", id: "id" }), IdInUseError);
     await log.close();
   });
 

@@ -70,7 +70,7 @@ export class MemoryChannel extends Aged implements BlockOwner {
   /** Appends a message once per id and publisher. @returns `undefined` if another message has this id. */
   appendOnce({ record, publisher, source }: NewMessage, id: string, at: number): Appended | undefined {
     const name = idName(id, publisher);
-    const digest = source === undefined ? undefined : recordDigest(source);
+    const digest = recordDigest(source ?? record);
     this.#ids ??= new RecentIds(this.#retention.retainedMessages);
     const known = this.#ids.find(name);
     if (known === undefined) {
@@ -81,12 +81,8 @@ export class MemoryChannel extends Aged implements BlockOwner {
       return this.#deliver(offset, record, at);
     }
     this.use(at);
-    const { offset } = known;
     if (known.digest !== digest) return undefined;
-    // Ids can be kept longer than their entries, which then cannot be compared any more.
-    const [entry] = digest === undefined ? this.read({ epoch: this.#epoch, next: offset }, 0).entries : [];
-    if (entry?.offset === offset && entry.record !== record) return undefined;
-    return { epoch: this.#epoch, offset, duplicate: true };
+    return { epoch: this.#epoch, offset: known.offset, duplicate: true };
   }
 
   append(record: string, at: number): Appended {

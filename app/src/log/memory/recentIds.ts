@@ -7,9 +7,6 @@ const MIN_CAPACITY = 4;
 const NAME_BYTES = 16;
 const DIGEST_BYTES = 12;
 
-/** Fills the place of a digest. */
-const NO_DIGEST = "\0".repeat(DIGEST_BYTES);
-
 const NUMBER_BYTES = Float64Array.BYTES_PER_ELEMENT;
 
 /** Places of the numbers in a record, after its name and its digest. */
@@ -39,8 +36,8 @@ const HASH_SEED = randomInt(2 ** 32);
 /** The entry that was appended with an id. */
 interface KnownId {
   readonly offset: number;
-  /** Digest of its source. Without one, the entry itself is compared. */
-  readonly digest: string | undefined;
+  /** Digest of its source. The entry itself may be dropped before its id. */
+  readonly digest: string;
 }
 
 /**
@@ -73,10 +70,9 @@ export class RecentIds {
     while (end > this.#first) {
       const start = this.#startOf(end - 1);
       if (this.#records.toString("latin1", start, start + NAME_BYTES) === name) {
-        const digest = this.#records.toString("latin1", start + NAME_BYTES, start + OFFSET_AT);
         return {
           offset: this.#numbers.getFloat64(start + OFFSET_AT),
-          digest: digest === NO_DIGEST ? undefined : digest,
+          digest: this.#records.toString("latin1", start + NAME_BYTES, start + OFFSET_AT),
         };
       }
       end = this.#numbers.getFloat64(start + OLDER_AT);
@@ -85,7 +81,7 @@ export class RecentIds {
   }
 
   /** Adds an id. Its offset is larger than those before. */
-  add(name: string, { offset, digest = NO_DIGEST }: KnownId): void {
+  add(name: string, { offset, digest }: KnownId): void {
     if (this.#next - this.#first === this.#capacity) {
       if (this.#capacity < this.#maxIds) this.#resize(Math.max(2 * this.#capacity, MIN_CAPACITY));
       else this.#first += 1;
