@@ -7,7 +7,7 @@ import { MIB } from "../../../app/src/settings/units.ts";
 import { USER_NAME } from "../../../infra/components/backplane/valkeyAccess.ts";
 import { waitUntil } from "../../support/waitUntil.ts";
 import { LogRecorder } from "./logRecorder.ts";
-import { follow, keysOf, STORAGE_KEYS, useValkey } from "./valkeyFixture.ts";
+import { keysOf, STORAGE_KEYS, useValkey } from "./valkeyFixture.ts";
 import { subscribeTo } from "./subscribeTo.ts";
 
 const BUDGET_MIB = 16;
@@ -40,29 +40,6 @@ describe("the leases of the Valkey log", () => {
       leases: new Map(parts.map(([task = "", leased]) => [task, Number(leased)])),
     };
   }
-
-  it("opens a channel once for a lone message, and once more when the message has expired", async () => {
-    const log = open(2);
-    const reader = await follow(log, "c");
-    const openings = async (): Promise<number> => {
-      const stats = String(await valkey.server.command("INFO", "commandstats"));
-      // Only the open script counts the ids, which are in two hashes.
-      return Number(/^cmdstat_hlen:calls=(\d+)/m.exec(stats)?.[1] ?? 0) / 2;
-    };
-    const before = await openings();
-    await log.append({ channel: "c", record: "x".repeat(100) });
-    await reader.length(1);
-    const charged = await recordOf("c");
-    await waitUntil(async () => (await valkey.server.command("XLEN", keysOf("c").stream)) === 0, {
-      forMs: 15_000,
-    });
-    assert.equal((await openings()) - before, 2);
-    const expired = await recordOf("c");
-    assert.deepEqual([expired.payloadBytes, expired.charge < charged.charge], [0, true]);
-    const { offset } = await log.append({ channel: "c", record: "next" });
-    await reader.length(2);
-    assert.deepEqual([offset, reader.starts], [2, 1]);
-  });
 
   it("counts the lease of a task that has ended as used, until entries of its time are dropped", async () => {
     const retainedSeconds = 1;

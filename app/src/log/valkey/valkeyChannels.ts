@@ -41,8 +41,6 @@ export interface OpenRequest {
   readonly wantedBytes?: number;
   /** User that is charged for them. */
   readonly user?: string | undefined;
-  /** Whether all entries that this task has read have expired. @default false */
-  readonly isExpired?: boolean;
 }
 
 export interface ValkeyChannelsParts {
@@ -179,7 +177,7 @@ export class ValkeyChannels {
     return located;
   }
 
-  #openCall({ channel, wantedBytes = 0, user, isExpired = false }: OpenRequest): ScriptCall {
+  #openCall({ channel, wantedBytes = 0, user }: OpenRequest): ScriptCall {
     const { key, recordKey, partition, expiryMs, epoch, offset, entryName, followed, retention } = channel;
     const { retainedMessages, retainedBytes, retainedSeconds } = retention;
     const { budgetBytes, task } = this.#parts;
@@ -189,7 +187,7 @@ export class ValkeyChannels {
       ...[Date.now(), expiryMs, retainedMessages, retainedBytes, retainedSeconds * 1000],
       ...[budgetBytes, this.#sums.all.withoutPartition(partition)],
       ...[this.#userBudget(user), userSums?.withoutPartition(partition) ?? 0],
-      ...[epoch, offset, entryName, followed?.readTo ?? 0, isExpired ? 1 : 0],
+      ...[epoch, offset, entryName, followed?.readTo ?? 0],
       ...(wantedBytes > 0 ? [wantedBytes, task, channel.lease.usedBytes] : [0, "", 0]),
     ];
     this.#sums.all.reserve(partition, wantedBytes);

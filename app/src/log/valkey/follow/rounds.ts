@@ -28,9 +28,6 @@ const MAX_PROVE_MS = 30_000;
 /** Interval at which the expiry of all channels is renewed, as a share of the expiry. */
 const RENEW_SHARE = 1 / 3;
 
-/** A channel with at least so many new bytes, as a share of what it retains, is trimmed before its entries expire. */
-const TRIM_SHARE = 1 / 16;
-
 /** Interval of reads if the server refuses subscriptions, in milliseconds. */
 const POLL_MS = 10;
 /** Maximum share of the time in which polling occupies the server. */
@@ -153,35 +150,25 @@ export class Rounds {
     }
   }
 
-  /**
-   * Proves new entries twice. Then opens their channel, which trims it, if they are many, and in any case when all entries have
-   * expired.
-   */
+  /** Proves new entries, then opens their channel once, and again when its entries have expired: opening a channel trims it. */
   #proveNew(now: number): void {
     const { verification } = this.#parts;
-    const proved = [...this.#unproved];
+    for (const [partition, followed] of groupByPartition(this.#unproved)) {
+      void verification.prove(partition, followed);
+    }
     const opened: FollowedChannel[] = [];
-    const expired: FollowedChannel[] = [];
     for (const [followed, expiredAt] of this.#expiring) {
-      const hasNew = this.#unproved.has(followed);
-      if (expiredAt > now && !hasNew) continue;
+      if (expiredAt > now && !this.#unproved.has(followed)) continue;
       this.#expiring.delete(followed);
-      if (!hasNew) expired.push(followed);
+      if (expiredAt <= now) opened.push(followed);
     }
     for (const followed of this.#provedOnce) {
       if (this.#unproved.has(followed)) continue;
-      const { retainedBytes, retainedSeconds } = followed.channel.retention;
-      (followed.untrimmedBytes < retainedBytes * TRIM_SHARE ? proved : opened).push(followed);
-      this.#expiring.set(followed, now + retainedSeconds * 1000);
+      opened.push(followed);
+      this.#expiring.set(followed, now + followed.channel.retention.retainedSeconds * 1000);
     }
-    for (const [partition, ofPartition] of groupByPartition(proved)) {
-      void verification.prove(partition, ofPartition);
-    }
-    for (const [partition, ofPartition] of groupByPartition(opened)) {
-      void verification.open(partition, ofPartition);
-    }
-    for (const [partition, ofPartition] of groupByPartition(expired)) {
-      void verification.open(partition, ofPartition, true);
+    for (const [partition, followed] of groupByPartition(opened)) {
+      void verification.open(partition, followed);
     }
     [this.#provedOnce, this.#unproved] = [this.#unproved, new Set()];
   }

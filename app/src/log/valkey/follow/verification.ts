@@ -67,15 +67,13 @@ export class Verification {
     return this.prove(partition, this.#followed(partition));
   }
 
-  /** Opens channels of one partition, which also trims them. @param isExpired whether all entries that it has read have expired. */
-  async open(partition: number, followed: readonly FollowedChannel[], isExpired = false): Promise<void> {
+  /** Opens channels of one partition, which also trims them. */
+  async open(partition: number, followed: readonly FollowedChannel[]): Promise<void> {
     const { nodes, channels } = this.#parts;
     await Promise.all(
       batches(followed, MAX_OPEN_CHANNELS).map(async (batch) => {
-        for (const each of batch) each.noteTrimmed();
-        const requests = batch.map(({ channel }) => ({ channel, isExpired }));
         const node = nodes.available(partition);
-        await node?.scripts.run(() => channels.open(node, requests));
+        await node?.scripts.run(() => channels.open(node, batch));
       }),
     );
   }

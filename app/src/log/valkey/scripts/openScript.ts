@@ -9,7 +9,7 @@ import { storageLua } from "./storageScript.ts";
  * The epoch is the server's time in milliseconds, which the server writes into the id of an entry.
  *
  * Keys and arguments: those of {@link storageLua}; the caller's epoch, or 0; the newest offset that the caller has seen, and the
- * name of that entry; the offset up to which it has read; 1 if all entries before that offset have expired; and for a lease, the bytes that it needs (otherwise 0), the task's name,
+ * name of that entry; the offset up to which it has read; and for a lease, the bytes that it needs (otherwise 0), the task's name,
  * and the payload bytes that it has appended since its last lease.
  *
  * Reply: the epoch, the offset of the oldest entry, the offset of the next entry, the bytes of the lease or the refusal
@@ -19,7 +19,7 @@ export const openScript = defineScript(
   "open",
   `${storageLua}
 local knownEpoch, knownOffset, knownName, readTo = ARGV[10], ARGV[11], ARGV[12], tonumber(ARGV[13])
-local wanted, task, usedBytes = tonumber(ARGV[15]), ARGV[16], tonumber(ARGV[17])
+local wanted, task, usedBytes = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16])
 local record = readRecord()
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 local epoch, first, last
@@ -50,8 +50,7 @@ if isNew then
   if not lost then record.hasStream = 1 end
 end
 record.first, record.next = math.max(first, record.first), last + 1
-local isExpired = ARGV[14] == '1' and not lost and epoch == knownEpoch and readTo >= record.next
-local isDone, lease = pcall(settle, record, readTo, isExpired, task, usedBytes, wanted)
+local isDone, lease = pcall(settle, record, readTo, task, usedBytes, wanted)
 -- A channel can still be read if Valkey has no memory for its record.
 if not isDone and (isNew or wanted > 0) then error(lease) end
 return {epoch, record.first, record.next, isDone and lease or 0, sums.total, userSums and userSums.total or 0}`,

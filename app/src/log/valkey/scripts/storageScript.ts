@@ -83,9 +83,9 @@ local function countUsed(record, task, usedBytes)
   return leased
 end
 
--- Drops entries that need not be retained: all if they have expired. The caller has read the entries before the offset readTo. A point is a position in
+-- Drops entries that need not be retained. The caller has read the entries before the offset readTo. A point is a position in
 -- the stream: its offset, the minimum and the maximum number of bytes before it, and its time.
-local function trim(record, readTo, isExpired, leased)
+local function trim(record, readTo, leased)
   local points = {}
   for offset, bytes, most, at in string.gmatch(record.points, '(%d+):(%d+):(%d+):(%d+)') do
     points[#points + 1] = {tonumber(offset), tonumber(bytes), tonumber(most), tonumber(at)}
@@ -105,8 +105,8 @@ local function trim(record, readTo, isExpired, leased)
   for _, point in ipairs(points) do
     if point[1] <= readTo then readBytes = point[2] end
   end
-  local kept, cut = {}, isExpired and {record.next, record.bytes} or nil
-  for _, point in ipairs(isExpired and {} or points) do
+  local kept, cut = {}, nil
+  for _, point in ipairs(points) do
     if
       point[1] <= record.first
       or record.next - point[1] >= maxEntries
@@ -152,9 +152,9 @@ end
 
 -- Trims a channel, and charges it for the memory that it uses and for its leases. Returns the bytes of a new lease, or the
 -- refusal. A channel that is only read needs no lease. It is refused only if it has no charge yet.
-local function settle(record, readTo, isExpired, task, usedBytes, wanted)
+local function settle(record, readTo, task, usedBytes, wanted)
   local leased = countUsed(record, task, usedBytes)
-  trim(record, readTo, isExpired, leased)
+  trim(record, readTo, leased)
   local taken, lease, limit = bytesOf(record) + leased, 0, budget
   if wanted > 0 then
     if not record.hasStream then taken = taken + ${STREAM_BYTES} end
