@@ -8,11 +8,11 @@ import { ExpectedError } from "../../../app/src/settings/expectedError.ts";
 
 /** A pattern of a .dockerignore file. */
 export interface IgnorePattern {
-  /** The pattern without `!`, relative to the build context. */
-  readonly text: string;
   /** Whether the pattern starts with `!`: it includes what earlier patterns exclude. */
   readonly isException: boolean;
   readonly expression: RegExp;
+  /** Of each name in the pattern, between slashes; `undefined` if it can apply to several names of a path. */
+  readonly names: readonly (RegExp | undefined)[];
 }
 
 /** Characters with a meaning in a regular expression and none in a pattern. */
@@ -42,7 +42,8 @@ function parsePattern(line: string, name: string): IgnorePattern {
   if (expression === undefined) {
     throw new ExpectedError(`\`${name}\`: got the line ${JSON.stringify(line)}; expected a pattern.`);
   }
-  return { text, isException, expression };
+  const names = text.split("/").map((name) => (name.includes("**") ? undefined : compile(name)));
+  return { isException, expression, names };
 }
 
 /** Returns `undefined` for an invalid pattern. */
@@ -91,9 +92,21 @@ export function isIgnored(patterns: readonly IgnorePattern[], applies: readonly 
   return patterns.findLast((_, index) => applies[index])?.isException === false;
 }
 
-/** Returns whether an exception can include a file in an excluded folder. */
+/**
+ * Returns whether an exception can include a file in an excluded folder. Otherwise the folder is not read: it can be as large as
+ * `node_modules`.
+ */
 export function hasExceptionIn(patterns: readonly IgnorePattern[], folder: string): boolean {
-  return patterns.some(
-    ({ isException, text }) => isException && (/[*?[\\]/.test(text) || text.startsWith(`${folder}/`)),
-  );
+  return patterns.some(({ isException, names }) => isException && canApplyIn(folder.split("/"), names));
+}
+
+function canApplyIn(folder: readonly string[], names: IgnorePattern["names"]): boolean {
+  for (const [depth, name] of folder.entries()) {
+    if (depth >= names.length) return false;
+    const expression = names[depth];
+    if (expression === undefined) return true;
+    // The last name of the pattern is that of a file in the folder.
+    if (depth === names.length - 1 || !expression.test(name)) return false;
+  }
+  return true;
 }

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, w
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { hashBuildContext, listBuildContext } from "../../../infra/components/tasks/buildContext.ts";
+import { hasExceptionIn, parseIgnoreFile } from "../../../infra/components/tasks/dockerIgnore.ts";
 import { planBuild } from "../../../infra/components/tasks/image.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
@@ -70,6 +71,12 @@ describe("a build context", () => {
       ["src/inner", "!src"],
       ["file", "src/a"],
     ],
+    [
+      ["*", "!src/*"],
+      ["src/a", "src/inner/b"],
+    ],
+    [["*", "!*/inner/b"], ["src/inner/b"]],
+    [["*", "!src/**/b"], ["src/inner/b"]],
     [["**/b"], ["file", "src/a"]],
     [["*/a"], ["file", "src/inner/b"]],
     [["/src/", "# comment", " file "], []],
@@ -89,6 +96,16 @@ describe("a build context", () => {
       );
     });
   }
+
+  // Each preview would read all installed packages otherwise.
+  it("reads an excluded folder only if an exception can apply in it", () => {
+    const patterns = parseIgnoreFile("*\n!app/*.ts\n!lib/a/b\n!docs/**/c\n", ".dockerignore");
+    const folders = ["app", "app/src", "node_modules", "lib", "lib/a", "lib/b", "docs", "docs/x/y"];
+    assert.deepEqual(
+      folders.filter((name) => hasExceptionIn(patterns, name)),
+      ["app", "lib", "lib/a", "docs", "docs/x/y"],
+    );
+  });
 
   it("matches names with characters that have a meaning in regular expressions", () => {
     write("c++/a(b).txt", "");
