@@ -28,6 +28,12 @@ export class TokenBucket {
     return true;
   }
 
+  /** Takes `count` tokens, even if there are fewer. {@link take} fails until they are back, at most the time of one more burst. */
+  spend(count: number, now: number): void {
+    this.take(0, now);
+    this.#tokens = Math.max(this.#tokens - count, -this.#burst);
+  }
+
   /** Adds the tokens since the last call, even beyond the burst: for a time in which nothing could be taken. */
   fill(now: number): void {
     this.#tokens += this.#flow(now);

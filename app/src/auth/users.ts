@@ -131,6 +131,11 @@ export class User {
     this.#users = users;
   }
 
+  /** See {@link Users.burstBytes}. */
+  get burstBytes(): number {
+    return this.#users.burstBytes;
+  }
+
   get isConnected(): boolean {
     return this.#connections > 0;
   }
@@ -191,6 +196,14 @@ export class User {
     this.#bytes ??= new TokenBucket(limits.bytesPerSecondPerUser, burstBytes, now);
     this.#noteUse(burstBytes / limits.bytesPerSecondPerUser, now);
     return this.#bytes.take(bytes, now);
+  }
+
+  /** Charges bytes of which the size was unknown before. If they exceed the rate, {@link take} fails until it has recovered. */
+  spend(bytes: number, now = performance.now()): void {
+    const { limits, burstBytes } = this.#users;
+    this.#bytes ??= new TokenBucket(limits.bytesPerSecondPerUser, burstBytes, now);
+    this.#noteUse((2 * burstBytes) / limits.bytesPerSecondPerUser, now);
+    this.#bytes.spend(bytes, now);
   }
 
   /** Charges a request or a message by HTTP: all of a user have the rate of one connection. Otherwise see {@link take}. */

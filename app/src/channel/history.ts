@@ -4,7 +4,7 @@ import { KIB, MIB } from "../settings/units.ts";
 import type { Gap } from "../wire/messages.ts";
 import type { ResumePoint } from "./cursor.ts";
 
-/** Size of the records of a result, except for a single larger message. The caller requests the next ones. */
+/** Default size of the records of a result, except for a single larger message. The caller requests the next ones. */
 export const MAX_HISTORY_BYTES = MIB;
 const PAGE_BYTES = 256 * KIB;
 
@@ -29,10 +29,16 @@ export interface History {
 }
 
 /**
- * Reads retained messages: the newest ones, or those after a position, up to {@link MAX_HISTORY_BYTES}.
+ * Reads retained messages: the newest ones, or those after a position, up to a size.
+ * @param maxBytes maximum size of the records, except for a single larger message.
  * @throws if the log cannot be read.
  */
-export async function readHistory(log: MessageLog, channel: string, range: HistoryRange): Promise<History> {
+export async function readHistory(
+  log: MessageLog,
+  channel: string,
+  range: HistoryRange,
+  maxBytes = MAX_HISTORY_BYTES,
+): Promise<History> {
   const end = await log.end(channel);
   const isLast = "last" in range;
   const wanted: LogPosition = isLast
@@ -44,8 +50,8 @@ export async function readHistory(log: MessageLog, channel: string, range: Histo
   let bytes = 0;
   let position = wanted;
   let start: LogPosition | undefined;
-  while (entries.length < limit && bytes < MAX_HISTORY_BYTES) {
-    const page = await log.read(channel, position, Math.min(PAGE_BYTES, MAX_HISTORY_BYTES - bytes));
+  while (entries.length < limit && bytes < maxBytes) {
+    const page = await log.read(channel, position, Math.min(PAGE_BYTES, maxBytes - bytes));
     start ??= page.from;
     // The log has dropped entries meanwhile. The next request reports them.
     if (page.from.epoch !== start.epoch || (entries.length > 0 && page.from.next !== position.next)) break;

@@ -37,4 +37,14 @@ describe("the token bucket", () => {
     assert.ok(bucket.take(1, 0));
     assert.ok(bucket.take(0, 0));
   });
+
+  it("can owe at most one burst", () => {
+    const bucket = new TokenBucket(10, 3, 0);
+    bucket.spend(5, 0);
+    assert.ok(!bucket.take(0, 100));
+    assert.ok(bucket.take(1, 300));
+    bucket.spend(1_000_000, 300);
+    assert.ok(!bucket.take(1, 690));
+    assert.ok(bucket.take(1, 700));
+  });
 });

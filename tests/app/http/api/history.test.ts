@@ -1,10 +1,20 @@
 import assert from "node:assert/strict";
 
+import { FULL_ACCESS } from "../../../../app/src/auth/authorize.ts";
+import type { Authorizer } from "../../../../app/src/auth/authorize.ts";
+import {
+  MAX_READS,
+  MAX_READS_OF_BACKENDS,
+  MAX_READS_PER_USER,
+} from "../../../../app/src/http/api/history.ts";
+import type { LogPosition, MessageLog } from "../../../../app/src/log/log.ts";
+import { waitUntil } from "../../../support/waitUntil.ts";
 import { ManualLog, memoryLog } from "../../support/logs.ts";
 import { startServer, UNLIMITED } from "../../support/server.ts";
 import type { TestServer } from "../../support/server.ts";
 import { tearDown } from "../../support/teardown.ts";
-import { messagesOf, problemIn, send } from "./apiClient.ts";
+import { API_KEYS, KEY, messagesOf, problemIn, send } from "./apiClient.ts";
+import type { Answer } from "./apiClient.ts";
 
 interface History {
   readonly epoch: string;
@@ -147,5 +157,64 @@ describe("the history by HTTP", () => {
     assert.equal(answer.status, 200);
     for (let n = 0; n < 12 && answer.status === 200; n++) answer = await send(messagesOf(server.origin));
     problemIn(answer, { status: 429, code: "rate_limited" });
+  });
+
+  it("reads nothing for a user that has no bytes left", async () => {
+    const memory = memoryLog();
+    let reads = 0;
+    const log: MessageLog = {
+      ...memory,
+      read: (...parameters) => {
+        reads += 1;
+        return memory.read(...parameters);
+      },
+    };
+    const settings = { bytesPerSecondPerUser: 1024, maxPayloadBytes: 1024, apiKeys: API_KEYS };
+    const server = await startServer({ ...UNLIMITED, ...settings }, { log });
+    for (let n = 0; n < 40; n++) await publish(server, `"${"x".repeat(1000)}"`);
+    for (const headers of [{}, { "X-Api-Key": KEY }]) {
+      // One answer has at most the burst, after which there are no bytes.
+      const { body } = await send(`${messagesOf(server.origin)}?last=40`, { headers });
+      const { messages, more } = body as History;
+      assert.ok(messages.length >= 7 && messages.length < 12, String(messages.length));
+      assert.equal(more, true);
+      const before = reads;
+      const answer = await send(messagesOf(server.origin), { headers });
+      problemIn(answer, { status: 429, code: "rate_limited" });
+      assert.equal(reads, before);
+    }
+  });
+
+  it("is refused beyond so many reads at a time, of a user, of all backends and of a task", async () => {
+    const log = new ManualLog();
+    const end = Promise.withResolvers<LogPosition>();
+    let reads = 0;
+    log.onEnd = () => {
+      reads += 1;
+      return end.promise;
+    };
+    log.onRead = () => Promise.resolve({ from: { epoch: "e", next: 1 }, entries: [] });
+    const authorize: Authorizer = ({ authorization = "" }) =>
+      Promise.resolve({ granted: true, access: FULL_ACCESS, subject: authorization });
+    const { origin } = await startServer({ ...UNLIMITED, apiKeys: API_KEYS }, { log, authorize });
+    const begun: Promise<Answer>[] = [];
+    const begin = async (headers: Readonly<Record<string, string>>, count: number): Promise<void> => {
+      for (let n = 0; n < count; n++) begun.push(send(messagesOf(origin), { headers }));
+      await waitUntil(() => reads === begun.length);
+    };
+    const backend = { "X-Api-Key": KEY };
+    await begin(backend, MAX_READS_OF_BACKENDS);
+    problemIn(await send(messagesOf(origin), { headers: backend }), { status: 429, code: "rate_limited" });
+    const alice = { Authorization: "alice" };
+    await begin(alice, MAX_READS_PER_USER);
+    problemIn(await send(messagesOf(origin), { headers: alice }), { status: 429, code: "rate_limited" });
+    await begin({ Authorization: "bob" }, MAX_READS - reads);
+    const carol = { Authorization: "carol" };
+    problemIn(await send(messagesOf(origin), { headers: carol }), { status: 503, code: "unavailable" });
+    end.resolve({ epoch: "e", next: 1 });
+    for (const answer of await Promise.all(begun)) assert.equal(answer.status, 200);
+    for (const headers of [backend, alice, carol]) {
+      assert.equal((await send(messagesOf(origin), { headers })).status, 200);
+    }
   });
 });
