@@ -107,6 +107,8 @@ function sendHistory(
   { epoch, entries, gap, hasMore }: History,
   { untaken }: Pick<ConnectionContext, "untaken">,
 ): void {
+  // No event follows that would release the bytes.
+  if (response.destroyed) return;
   const messages = entries.map(({ offset, record }) => {
     const { payload, from } = unpackRecord(record);
     const end = from === undefined ? "}" : `,"from":${JSON.stringify(from)}}`;

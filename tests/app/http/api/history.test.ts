@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { request as httpRequest } from "node:http";
 
 import { FULL_ACCESS } from "../../../../app/src/auth/authorize.ts";
 import type { Authorizer } from "../../../../app/src/auth/authorize.ts";
@@ -8,6 +9,7 @@ import {
   MAX_READS_PER_USER,
 } from "../../../../app/src/http/api/history.ts";
 import type { LogPosition, MessageLog } from "../../../../app/src/log/log.ts";
+import { MIB } from "../../../../app/src/settings/units.ts";
 import { waitUntil } from "../../../support/waitUntil.ts";
 import { ManualLog, memoryLog } from "../../support/logs.ts";
 import { startServer, UNLIMITED } from "../../support/server.ts";
@@ -15,6 +17,7 @@ import type { TestServer } from "../../support/server.ts";
 import { tearDown } from "../../support/teardown.ts";
 import { API_KEYS, KEY, messagesOf, problemIn, send } from "./apiClient.ts";
 import type { Answer } from "./apiClient.ts";
+import { follow } from "./eventClient.ts";
 
 interface History {
   readonly epoch: string;
@@ -216,5 +219,46 @@ describe("the history by HTTP", () => {
     for (const headers of [backend, alice, carol]) {
       assert.equal((await send(messagesOf(origin), { headers })).status, 200);
     }
+  });
+
+  it("keeps nothing for clients that leave while the log is read", async () => {
+    const memory = memoryLog(4 * MIB);
+    let gate: PromiseWithResolvers<undefined> | undefined;
+    let hasBegun = false;
+    const log: MessageLog = {
+      ...memory,
+      async read(channel, ...parameters) {
+        if (channel === "left" && gate !== undefined) {
+          hasBegun = true;
+          await gate.promise;
+        }
+        return memory.read(channel, ...parameters);
+      },
+    };
+    const limits = { maxUntakenBytes: MIB };
+    const server = await startServer({ ...UNLIMITED, retainedBytes: 32 * MIB }, { log, limits });
+    const payload = `"${"x".repeat(60_000)}"`;
+    for (let n = 0; n < 17; n++) await server.hub.publish({ channel: "left", payload });
+    // Its socket holds bytes. An answer that is kept beside them exceeds the limit, which ends the older client.
+    const slow = await follow(messagesOf(server.origin));
+    slow.response.pause();
+    for (let n = 0; n < 300; n++) await publish(server, payload);
+    for (let n = 0; n < 6; n++) {
+      gate = Promise.withResolvers<undefined>();
+      hasBegun = false;
+      const leaving = httpRequest(messagesOf(server.origin, "left"), { agent: false });
+      leaving.on("error", () => undefined);
+      leaving.end();
+      await waitUntil(() => hasBegun);
+      const closed = new Promise((resolve) => leaving.once("close", resolve));
+      leaving.destroy();
+      await closed;
+      // The server has seen the end of the connection when it has answered a later one.
+      await send(`${server.origin}/healthy`);
+      gate.resolve(undefined);
+      await send(`${server.origin}/healthy`);
+    }
+    assert.equal((await send(messagesOf(server.origin, "empty"))).status, 200);
+    assert.equal(server.connections(), 1);
   });
 });
