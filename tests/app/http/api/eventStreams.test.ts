@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { ServerResponse } from "node:http";
 
 import { FULL_ACCESS } from "../../../../app/src/auth/authorize.ts";
 import type { Authorizer } from "../../../../app/src/auth/authorize.ts";
@@ -6,7 +8,7 @@ import { waitUntil } from "../../../support/waitUntil.ts";
 import { ManualLog, memoryLog } from "../../support/logs.ts";
 import { startServer, UNLIMITED } from "../../support/server.ts";
 import type { TestServer } from "../../support/server.ts";
-import { tearDown } from "../../support/teardown.ts";
+import { afterwards, tearDown } from "../../support/teardown.ts";
 import { API_KEYS, KEY, messagesOf, problemIn, send } from "./apiClient.ts";
 import { follow, openStream } from "./eventClient.ts";
 
@@ -106,6 +108,35 @@ describe("an event stream", () => {
       assert.equal(type, "message");
       assert.equal((data as { readonly offset: number }).offset, n);
     }
+  });
+
+  it("writes nothing more while the system has not taken what was written", async () => {
+    const responses: ServerResponse[] = [];
+    const onRequest = (event: unknown): void => {
+      responses.push((event as { readonly response: ServerResponse }).response);
+    };
+    subscribe("http.server.request.start", onRequest);
+    afterwards(() => unsubscribe("http.server.request.start", onRequest));
+    const server = await startServer({ ...UNLIMITED, retainedBytes: 32 << 20 });
+    const slow = await follow(messagesOf(server.origin));
+    const [response] = responses;
+    assert.ok(response !== undefined);
+    slow.response.pause();
+    // The server writes to it after the slow one.
+    const other = await follow(messagesOf(server.origin));
+    const payload = `"${"x".repeat(20_000)}"`;
+    for (let n = 0; n < 2_000 && response.writableLength === 0; n++) {
+      await publish(server, payload);
+      await other.next();
+    }
+    const waiting = response.writableLength;
+    assert.ok(waiting > 0);
+    await publish(server, payload);
+    await other.next();
+    assert.ok(response.writableLength <= waiting, `${response.writableLength} > ${waiting}`);
+    slow.response.resume();
+    await publish(server, '"last"');
+    while ((await slow.nextMessage()) !== "last");
   });
 
   it("has a comment for each heartbeat", async () => {

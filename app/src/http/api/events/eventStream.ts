@@ -10,6 +10,8 @@ import type { Writer } from "../../../connection/writeTurns.ts";
 import { HEARTBEAT, renderStart } from "./eventText.ts";
 import type { EventPosition, EventTexts } from "./eventText.ts";
 
+const NO_BYTES = Buffer.alloc(0);
+
 export interface EventStreamParts {
   readonly response: Response;
   readonly channel: string;
@@ -35,7 +37,7 @@ export class EventStream implements Listener, Beating, Writer, Recipient {
   readonly #parts: EventStreamParts;
   #cursor: Cursor | undefined;
   #position: EventPosition = { epoch: "", offset: 0 };
-  /** What the socket does not accept yet. */
+  /** What the system has not taken yet. */
   #untaken: Buffer | undefined;
   #isScheduled = false;
   #isLeaving = false;
@@ -60,10 +62,6 @@ export class EventStream implements Listener, Beating, Writer, Recipient {
       cursor.close();
       this.#cursor = undefined;
       onClosed(this);
-    });
-    response.on("drain", () => {
-      this.#release();
-      this.#deliver();
     });
     // Each heartbeat is activity. If the client reads nothing, there is none.
     response.socket?.setTimeout(Math.max(context.limits.writeTimeoutMs, 2 * heartbeatMs));
@@ -129,12 +127,23 @@ export class EventStream implements Listener, Beating, Writer, Recipient {
     if (this.#isLeaving && cursor.isAtEnd) response.end();
   }
 
-  /** Returns whether the socket accepts more. */
+  /** Returns whether the system has taken all that was written. */
   #write(bytes: Buffer): boolean {
     const { response, context } = this.#parts;
-    if (response.writableEnded || response.write(bytes)) return true;
+    const { socket } = response;
+    if (response.writableEnded || socket === null) return true;
+    // Otherwise the response writes later, and it is not known yet what the system takes.
+    socket.cork();
+    response.write(bytes);
+    socket.uncork();
+    if (response.writableLength === 0) return true;
     this.#untaken = bytes;
     context.untaken.keep(this, bytes, bytes.length);
+    // A response emits no `drain` for few bytes, but its socket calls back for an empty write behind them.
+    socket.write(NO_BYTES, () => {
+      this.#release();
+      this.#schedule();
+    });
     return false;
   }
 
