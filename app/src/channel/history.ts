@@ -8,6 +8,9 @@ import type { ResumePoint } from "./cursor.ts";
 export const MAX_HISTORY_BYTES = MIB;
 const PAGE_BYTES = 256 * KIB;
 
+/** Maximum number of reads while the log begins other epochs. */
+const MAX_ATTEMPTS = 3;
+
 /** The messages to read. */
 export type HistoryRange =
   | { readonly last: number }
@@ -39,7 +42,22 @@ export async function readHistory(
   range: HistoryRange,
   maxBytes = MAX_HISTORY_BYTES,
 ): Promise<History> {
-  const end = await log.end(channel);
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    const end = await log.end(channel);
+    const history = await readFrom(log, channel, range, end, maxBytes);
+    if (history !== undefined) return history;
+  }
+  throw new Error(`The epoch of the log has changed in each of ${MAX_ATTEMPTS} reads.`);
+}
+
+/** Returns `undefined` if the log has begun another epoch since its end was read: the end is then unknown. */
+async function readFrom(
+  log: MessageLog,
+  channel: string,
+  range: HistoryRange,
+  end: LogPosition,
+  maxBytes: number,
+): Promise<History | undefined> {
   const isLast = "last" in range;
   const wanted: LogPosition = isLast
     ? { epoch: end.epoch, next: Math.max(1, end.next - range.last) }
@@ -53,13 +71,14 @@ export async function readHistory(
   while (entries.length < limit && bytes < maxBytes) {
     const page = await log.read(channel, position, Math.min(PAGE_BYTES, maxBytes - bytes));
     start ??= page.from;
+    if (start.epoch !== end.epoch) return undefined;
     // The log has dropped entries meanwhile. The next request reports them.
     if (page.from.epoch !== start.epoch || (entries.length > 0 && page.from.next !== position.next)) break;
     const taken = page.entries.slice(0, limit - entries.length);
     for (const { record } of taken) bytes += Buffer.byteLength(record);
     entries.push(...taken);
     position = { epoch: start.epoch, next: page.from.next + taken.length };
-    if (taken.length === 0 || (position.epoch === end.epoch && position.next >= end.next)) break;
+    if (taken.length === 0 || position.next >= end.next) break;
   }
   const from = start ?? end;
   return {
@@ -67,7 +86,7 @@ export async function readHistory(
     entries,
     bytes,
     gap: isLast ? undefined : findGap(wanted, from),
-    hasMore: position.epoch === end.epoch && position.next < end.next,
+    hasMore: position.next < end.next,
   };
 }
 

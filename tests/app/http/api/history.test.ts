@@ -261,4 +261,34 @@ describe("the history by HTTP", () => {
     assert.equal((await send(messagesOf(server.origin, "empty"))).status, 200);
     assert.equal(server.connections(), 1);
   });
+
+  it("begins again if the log begins another epoch meanwhile", async () => {
+    const log = new ManualLog();
+    const ends: LogPosition[] = [
+      { epoch: "1", next: 3 },
+      { epoch: "2", next: 6 },
+    ];
+    log.onEnd = () => Promise.resolve(ends.shift() ?? assert.fail("too many reads"));
+    log.onRead = (_channel, { epoch, next }) => {
+      const from = { epoch: "2", next: epoch === "2" ? next : 1 };
+      const entries = [1, 2, 3, 4, 5].map((offset) => ({ offset, record: String(offset) }));
+      return Promise.resolve({ from, entries: entries.slice(from.next - 1) });
+    };
+    const server = await startServer({}, { log });
+    const last = await read(server, "?last=2");
+    assert.deepEqual([last.epoch, offsetsOf(last)], ["2", [4, 5]]);
+    ends.push({ epoch: "1", next: 3 }, { epoch: "2", next: 6 });
+    const page = await read(server, "?epoch=1&offset=2&limit=2");
+    assert.deepEqual(offsetsOf(page), [1, 2]);
+    assert.deepEqual([page.gap, page.more], [{ epoch: "1", from: 3 }, true]);
+  });
+
+  it("is refused if the log begins other epochs again and again", async () => {
+    const log = new ManualLog();
+    let epoch = 0;
+    log.onEnd = () => Promise.resolve({ epoch: `${++epoch}`, next: 3 });
+    log.onRead = () => Promise.resolve({ from: { epoch: `${++epoch}`, next: 1 }, entries: [] });
+    const { origin } = await startServer({}, { log });
+    problemIn(await send(messagesOf(origin)), { status: 503, code: "unavailable" });
+  });
 });
