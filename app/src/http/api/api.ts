@@ -129,6 +129,8 @@ const notFound: RequestHandler = () => {
 
 function createErrorHandler(logger: Logger): ErrorRequestHandler {
   return (error: unknown, _request, response, next) => {
+    // The client has left. That is no failure of the server.
+    if (response.destroyed && error instanceof Problem) return;
     if (response.headersSent || response.destroyed) {
       next(error);
       return;

@@ -5,6 +5,7 @@ import { request as httpRequest } from "node:http";
 import { FULL_ACCESS } from "../../../../app/src/auth/authorize.ts";
 import type { Authorizer } from "../../../../app/src/auth/authorize.ts";
 import { MAX_BATCH_BYTES } from "../../../../app/src/http/api/publish/publishing.ts";
+import { recordLog } from "../../support/logLines.ts";
 import { ManualLog } from "../../support/logs.ts";
 import { connectChannels } from "../../support/channelsClient.ts";
 import { connect } from "../../support/client.ts";
@@ -140,7 +141,7 @@ describe("a publish by HTTP", () => {
     assert.equal(metrics.snapshot().tally.publishesRefused["unavailable"], undefined);
   });
 
-  it("keeps no memory for clients that leave while their token is checked", async () => {
+  it("keeps no memory for clients that leave while their token is checked, and logs no error", async () => {
     const checks = new Set<() => void>();
     let mustWait = true;
     const authorize: Authorizer = async () => {
@@ -148,7 +149,8 @@ describe("a publish by HTTP", () => {
       return { granted: true, access: FULL_ACCESS, subject: "alice" };
     };
     const limits = { maxHeldBytes: MAX_BATCH_BYTES };
-    const { origin } = await startServer(UNLIMITED, { authorize, limits });
+    const { logger, lines } = recordLog("warn");
+    const { origin } = await startServer(UNLIMITED, { authorize, limits, logger });
     const leaving = httpRequest(messagesOf(origin), { agent: false, method: "POST", headers: NDJSON });
     leaving.on("error", () => undefined);
     leaving.write('{"message":1}');
@@ -161,6 +163,7 @@ describe("a publish by HTTP", () => {
     await send(`${origin}/healthy`);
     for (const resolve of checks) resolve();
     assert.equal((await post(messagesOf(origin), '{"message":1}', NDJSON)).status, 200);
+    assert.deepEqual(lines, []);
   });
 
   it("is refused if the log does not store it, and can be repeated with its key", async () => {
