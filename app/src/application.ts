@@ -36,6 +36,10 @@ const CONNECTION_HANDLERS = [
   "onPublish",
 ] as const satisfies readonly (keyof Handlers)[];
 
+/** A browser adds the cookies of a user to the requests of every page, also to those of an attacker. */
+const EVERY_ORIGIN =
+  "authorize admits pages of every origin: set allowedOrigins if it reads a cookie or the address of the client";
+
 /**
  * @returns `undefined` if there are no handlers.
  * @throws what the handler `routes` throws.
@@ -46,6 +50,8 @@ export function createApplication(
 ): Application | undefined {
   if (Object.keys(handlers).length === 0) return undefined;
   const logger = parts.logger.child({ source: "handlers" });
+  if (authorize === undefined && handlers.authorize !== undefined && settings.allowedOrigins.length === 0)
+    logger.warn(EVERY_ORIGIN);
   const stopping = new AbortController();
   const { maxPayloadBytes } = settings;
   const context = createContext({

@@ -1,9 +1,10 @@
 import { Router, json } from "express";
-import type { ErrorRequestHandler } from "express";
+import type { ErrorRequestHandler, RequestHandler } from "express";
 
 import type { HandlerContext } from "../handlers/context.ts";
 import type { Handlers } from "../handlers/handlers.ts";
 import { Rejection } from "../handlers/rejection.ts";
+import type { OriginCheck } from "./origins.ts";
 import { Problem, sendProblem } from "./problem.ts";
 
 /**
@@ -22,6 +23,18 @@ export function createApplicationRoutes(
   handlers.routes(router, context);
   return router.use(answerRejection);
 }
+
+/** Refuses the requests of pages whose origins may not connect. The headers for other pages are those of the application. */
+export function checkOrigin(origins: OriginCheck): RequestHandler {
+  return ({ headers }, response, next) => {
+    const refusal = origins.check(headers.origin);
+    if (refusal === undefined) next();
+    else sendProblem(response, new Problem("forbidden", refusal, CLOSE));
+  };
+}
+
+/** The rest of the request is not read. */
+const CLOSE = { Connection: "close" };
 
 const answerRejection: ErrorRequestHandler = (error: unknown, _request, response, next) => {
   if (!(error instanceof Rejection) || response.headersSent) next(error);

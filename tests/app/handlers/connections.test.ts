@@ -264,6 +264,22 @@ describe("the handler authorize", () => {
     });
   }
 
+  for (const [isLogged, settings, handlers] of [
+    [true, {}, { authorize: () => undefined }],
+    [false, { allowedOrigins: ["https://good.example"] }, { authorize: () => undefined }],
+    [false, {}, { onConnect: () => undefined }],
+  ] as const) {
+    const members = [...Object.keys(settings), ...Object.keys(handlers)].join(" and ");
+    it(`${isLogged ? "is" : "is not"} logged as open to every origin, with ${members}`, async () => {
+      const { logger, messages } = recordLog();
+      await startServer(settings, { logger, handlers });
+      assert.equal(
+        messages().some((message) => String(message).includes("allowedOrigins")),
+        isLogged,
+      );
+    });
+  }
+
   it("ends the connection when its expiry has come", async () => {
     const { url } = await startServer(
       {},

@@ -214,6 +214,24 @@ describe("a route of the application", () => {
     assert.deepEqual(calls, ["answered", "drained"]);
   });
 
+  it("is called only for pages of allowed origins", async () => {
+    const allowedOrigins = ["https://good.example"];
+    let calls = 0;
+    const handlers: Handlers = {
+      routes: (router) => {
+        router.post("/count", (_request, response) => {
+          response.json((calls += 1));
+        });
+      },
+    };
+    const { origin } = await startServer({ allowedOrigins }, { handlers });
+    const url = `${origin}/api/count`;
+    const refused = await post(url, "[]", { Origin: "https://evil.example" });
+    problemIn(refused, { status: 403, code: "forbidden" });
+    assert.equal((await post(url, "[]", { Origin: "https://good.example" })).body, 1);
+    assert.equal((await post(url, "[]")).body, 2);
+  });
+
   it("is not called before the handler start has succeeded", async () => {
     const before: Answer[] = [];
     const port = await findFreePort();
