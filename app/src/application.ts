@@ -68,7 +68,7 @@ export function createApplication(
   return {
     hooks: hasConnectionHandlers ? hooks : undefined,
     authorize: addAuthorization({ authorize, handlers, context, timeoutMs: hooks.timeoutMs, logger }),
-    routes: createApplicationRoutes(handlers, context, maxPayloadBytes),
+    routes: createApplicationRoutes(handlers, context),
     start: () => hooks.start(),
     abort: () => {
       stopping.abort();

@@ -20,7 +20,7 @@ import { WriteTurns } from "./connection/writeTurns.ts";
 import { Drain } from "./drain.ts";
 import type { Handlers } from "./handlers/handlers.ts";
 import { createApi } from "./http/api/api.ts";
-import { checkOrigin } from "./http/applicationRoutes.ts";
+import { checkOrigin, parseBodies } from "./http/applicationRoutes.ts";
 import { HttpConnections } from "./http/httpConnections.ts";
 import { createHttpServer, listen, MAX_HTTP_CONNECTIONS } from "./http/httpServer.ts";
 import { OriginCheck } from "./http/origins.ts";
@@ -147,7 +147,12 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       consoleFolder,
       api: api.router,
       logger,
-      routes: application?.routes && [api.begin, checkOrigin(origins), application.routes],
+      routes: application?.routes && [
+        api.begin,
+        checkOrigin(origins),
+        parseBodies({ settings, users, held }),
+        application.routes,
+      ],
     }),
     settings.maxConnections,
     limits,

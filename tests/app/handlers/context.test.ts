@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
 
 import { defineHandlers, Rejection } from "../../../app/src/handlers/index.ts";
 import type { HandlerContext, Handlers, Storable } from "../../../app/src/handlers/index.ts";
@@ -212,6 +213,31 @@ describe("a route of the application", () => {
     assert.equal((await slow).body, "slow");
     await drained;
     assert.deepEqual(calls, ["answered", "drained"]);
+  });
+
+  it("is called only for a body within the limits of the HTTP API", async () => {
+    const bodies: unknown[] = [];
+    const handlers: Handlers = {
+      routes: (router) => {
+        router.post("/bodies", (request, response) => {
+          bodies.push(request.body);
+          response.end();
+        });
+      },
+    };
+    const { origin } = await startServer({}, { handlers, limits: { maxHeldBytes: 1000 } });
+    const url = `${origin}/api/bodies`;
+    const gzip = { "Content-Encoding": "gzip" };
+    problemIn(await post(url, gzipSync("[1]"), gzip), { status: 415, code: "unsupported_media_type" });
+    const large = JSON.stringify(["x".repeat(1000)]);
+    problemIn(await post(url, large), { status: 503, code: "unavailable" });
+    problemIn(await post(url, "[".repeat(65) + "]".repeat(65)), { status: 400, code: "too_deep" });
+    problemIn(await post(url, "[1"), { status: 400, code: "invalid_json" });
+    problemIn(await post(url, "1"), { status: 400, code: "invalid_request" });
+    assert.equal((await post(url, "[1]")).status, 200);
+    assert.equal((await post(url, "")).status, 200);
+    assert.equal((await post(url, "text", { "Content-Type": "text/plain" })).status, 200);
+    assert.deepEqual(bodies, [[1], {}, undefined]);
   });
 
   it("is called only for pages of allowed origins", async () => {
