@@ -11,6 +11,7 @@ import {
 import type { LogPosition, MessageLog } from "../../../../app/src/log/log.ts";
 import { MIB } from "../../../../app/src/settings/units.ts";
 import { waitUntil } from "../../../support/waitUntil.ts";
+import { recordLog } from "../../support/logLines.ts";
 import { ManualLog, memoryLog } from "../../support/logs.ts";
 import { startServer, UNLIMITED } from "../../support/server.ts";
 import type { TestServer } from "../../support/server.ts";
@@ -42,6 +43,19 @@ async function read(server: TestServer, query = ""): Promise<History> {
 }
 
 const offsetsOf = ({ messages }: History): readonly number[] => messages.map(({ offset }) => offset);
+
+/** Sends a request, and closes its connection when the read has begun. Resolves when the server has noticed it. */
+async function leave(url: string, hasBegun: () => boolean): Promise<void> {
+  const leaving = httpRequest(url, { agent: false });
+  leaving.on("error", () => undefined);
+  leaving.end();
+  await waitUntil(hasBegun);
+  const closed = new Promise((resolve) => leaving.once("close", resolve));
+  leaving.destroy();
+  await closed;
+  // The server has seen the end of the connection when it has answered a later one.
+  await send(new URL("/health", url).href);
+}
 
 describe("the history by HTTP", () => {
   afterEach(tearDown);
@@ -246,20 +260,28 @@ describe("the history by HTTP", () => {
     for (let n = 0; n < 6; n++) {
       gate = Promise.withResolvers<undefined>();
       hasBegun = false;
-      const leaving = httpRequest(messagesOf(server.origin, "left"), { agent: false });
-      leaving.on("error", () => undefined);
-      leaving.end();
-      await waitUntil(() => hasBegun);
-      const closed = new Promise((resolve) => leaving.once("close", resolve));
-      leaving.destroy();
-      await closed;
-      // The server has seen the end of the connection when it has answered a later one.
-      await send(`${server.origin}/healthy`);
+      await leave(messagesOf(server.origin, "left"), () => hasBegun);
       gate.resolve(undefined);
-      await send(`${server.origin}/healthy`);
+      await send(`${server.origin}/health`);
     }
     assert.equal((await send(messagesOf(server.origin, "empty"))).status, 200);
     assert.equal(server.connections(), 1);
+  });
+
+  it("logs no error if the log does not answer, and the client has left", async () => {
+    const log = new ManualLog();
+    const end = Promise.withResolvers<LogPosition>();
+    let hasBegun = false;
+    log.onEnd = () => {
+      hasBegun = true;
+      return end.promise;
+    };
+    const { logger, lines } = recordLog("warn");
+    const { origin } = await startServer({}, { log, logger });
+    await leave(messagesOf(origin), () => hasBegun);
+    end.reject(new Error("away"));
+    assert.equal((await send(`${origin}/health`)).status, 200);
+    assert.deepEqual(lines, []);
   });
 
   it("begins again if the log begins another epoch meanwhile", async () => {
