@@ -238,6 +238,13 @@ describe("a publish by HTTP", () => {
       });
     });
 
+    it("is too large if it has more bytes than the user may send at once", async () => {
+      const { origin } = await startServer({ bytesPerSecondPerUser: 1024, maxPayloadBytes: 1024 });
+      const answer = await post(messagesOf(origin), '{"message":1}' + " ".repeat(9_000), NDJSON);
+      problemIn(answer, { status: 413, code: "too_large" });
+      assert.equal((await post(messagesOf(origin), '{"message":1}', NDJSON)).status, 200);
+    });
+
     it("charges each message to the rate of the user, and a backend's to none", async () => {
       const settings = { messagesPerSecond: 1, messageBurst: 3, apiKeys: API_KEYS };
       const { origin } = await startServer(settings);

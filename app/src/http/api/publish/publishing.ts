@@ -95,7 +95,8 @@ export function createPublishHandler(parts: PublishingParts): RequestHandler {
       }
       const isBatch = type === NDJSON_TYPE;
       const { text, bytes } = await readBody(request, response, requester.user, {
-        maxBytes: isBatch ? MAX_BATCH_BYTES : maxPayloadBytes,
+        // The user never has more bytes than its burst, so that a larger body would be refused for ever.
+        maxBytes: isBatch ? Math.min(MAX_BATCH_BYTES, requester.user.burstBytes) : maxPayloadBytes,
         held: context.held,
       });
       requesters.chargeBytes(requester, bytes);
