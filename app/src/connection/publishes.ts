@@ -94,6 +94,11 @@ export class Publishes {
     return undefined;
   }
 
+  /** Refuses the publishes that wait for a handler: the client has left. */
+  abandon(): void {
+    // None waits here.
+  }
+
   /**
    * Counts a publish that begins later. {@link release} must be called before.
    * @returns why it must not be held; `undefined` if it is.
@@ -135,7 +140,8 @@ const OVERLOADED: ErrorBody = {
   code: "unavailable",
   message: "The server waits for the store of too many messages; send it again later.",
 };
-const NOT_STORED: ErrorBody = {
+/** The log has not confirmed the message, or its handler was not called. */
+export const NOT_STORED: ErrorBody = {
   code: "unavailable",
   message: "The message was not stored; send it again later.",
 };

@@ -1,10 +1,11 @@
 /** `onPublish`: what is stored, what is refused, and in which order. */
 import assert from "node:assert/strict";
+import { request as httpRequest } from "node:http";
 
 import { Rejection } from "../../../app/src/handlers/index.ts";
 import type { Handlers, PublishEvent, Storable } from "../../../app/src/handlers/index.ts";
 import { due, waitUntil } from "../../support/waitUntil.ts";
-import { messagesOf, post, problemIn } from "../http/api/apiClient.ts";
+import { messagesOf, post, problemIn, send } from "../http/api/apiClient.ts";
 import { connectChannels } from "../support/channelsClient.ts";
 import type { ChannelsClient } from "../support/channelsClient.ts";
 import { connect } from "../support/client.ts";
@@ -23,6 +24,38 @@ describe("the handler onPublish", () => {
     await client.subscribe("a");
     client.send({ publish: [1], channel: "a" });
     await client.expect("a", 1, { was: [1] });
+  });
+
+  it("is not called for the rest of a batch whose client has left", async () => {
+    const values: unknown[] = [];
+    const first = Promise.withResolvers<undefined>();
+    const onPublish = async ({ value }: PublishEvent): Promise<Storable> => {
+      values.push(value);
+      if (value === 1) await first.promise;
+      return value;
+    };
+    const server = await startServer(UNLIMITED, { handlers: { onPublish } });
+    const url = messagesOf(server.origin);
+    const leaving = httpRequest(url, {
+      agent: false,
+      method: "POST",
+      headers: { "Content-Type": "application/x-ndjson" },
+    });
+    leaving.on("error", () => undefined);
+    leaving.end('{"message":1}\n{"message":2}\n{"message":3}');
+    await waitUntil(() => values.length === 1);
+    const closed = new Promise((resolve) => leaving.once("close", resolve));
+    leaving.destroy();
+    await closed;
+    // The server has seen the end of the connection when it has answered a later one.
+    assert.equal((await post(url, '"next"')).status, 201);
+    first.resolve(undefined);
+    await waitUntil(async () => {
+      const { messages } = (await send(url)).body as { messages: readonly { message: unknown }[] };
+      return messages.some(({ message }) => message === 1);
+    });
+    assert.equal((await post(url, '"last"')).status, 201);
+    assert.deepEqual(values, [1, "next", "last"]);
   });
 
   it("receives the client, the channel, the value and the id", async () => {

@@ -102,6 +102,9 @@ export function createPublishHandler(parts: PublishingParts): RequestHandler {
       requesters.chargeBytes(requester, bytes);
       if (isBatch) {
         const lines = splitLines(text);
+        response.once("close", () => {
+          sender.publishes.abandon();
+        });
         // The calls are in the order of the lines, so that the messages are, too.
         const results = await Promise.all(
           lines.map((line, index) => publishLine(sender, channel, line, index)),
