@@ -47,6 +47,22 @@ export const CHANNEL_UNAVAILABLE: ErrorBody = {
   message: "The server cannot read the channel now; subscribe again later.",
 };
 
+/** Returns the first message of a connection. @param expiresAt when its token expires, in milliseconds since 1970. */
+export function greeting(
+  heartbeat: number,
+  user: string | undefined,
+  expiresAt: number | undefined,
+): ServerMessage {
+  return {
+    connection: "ok",
+    heartbeat,
+    ...(user !== undefined && { user }),
+    ...(expiresAt !== undefined && {
+      expiresIn: Math.max(0, Math.floor((expiresAt - Date.now()) / 1000)),
+    }),
+  };
+}
+
 /** Returns why a channel could not be joined. */
 export function joinFailure(error: unknown): ErrorBody {
   return error instanceof TooManyChannelsError ? TOO_MANY_CHANNELS_OF_TASK : CHANNEL_UNAVAILABLE;

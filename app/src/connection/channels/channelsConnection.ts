@@ -110,16 +110,8 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   }
 
   protected greet(): void {
-    const { heartbeatSeconds: heartbeat } = this.context.settings;
-    const { publisher: user, expiresAt } = this;
-    this.answer({
-      connection: "ok",
-      heartbeat,
-      ...(user !== undefined && { user }),
-      ...(expiresAt !== undefined && {
-        expiresIn: Math.max(0, Math.floor((expiresAt - Date.now()) / 1000)),
-      }),
-    });
+    const { heartbeatSeconds } = this.context.settings;
+    this.answer(answers.greeting(heartbeatSeconds, this.publisher, this.expiresAt));
     const greeting = this.takeAnswers();
     if (greeting !== undefined) this.webSocket.write(greeting);
   }
@@ -249,7 +241,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   }
 
   #onJoined(subscription: Subscription, joined: Joined): void {
-    const joining = this.#endJoining(subscription);
+    const joining = subscription.endJoining(this.context.pendingJoins);
     if (joining === undefined) {
       // It has ended meanwhile.
       joined.cursor.close();
@@ -277,7 +269,7 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
 
   /** Ends a subscription. @param messages answers to its subscribe, if it has none yet. */
   #end(subscription: Subscription, messages: readonly ServerMessage[] = []): void {
-    const joining = this.#endJoining(subscription);
+    const joining = subscription.endJoining(this.context.pendingJoins);
     this.#subscriptions.delete(subscription.channel);
     this.context.subscriptions.count -= 1;
     this.user.exit(subscription.channel);
@@ -295,15 +287,6 @@ export class ChannelsConnection extends Connection implements SubscriptionOwner,
   /** For the handlers. */
   #eventOf({ channel }: Subscription): SubscriptionEvent {
     return { client: this.client, user: this.publisher, channel: toWireName(channel) };
-  }
-
-  /** Returns the join of a subscription, if it has no result yet. */
-  #endJoining(subscription: Subscription): Joining | undefined {
-    const { joining } = subscription;
-    if (joining === undefined) return undefined;
-    subscription.joining = undefined;
-    this.context.pendingJoins.remove(joining);
-    return joining;
   }
 
   #refuseSubscribe(channel: string, error: ErrorBody): void {

@@ -4,7 +4,7 @@ import type { Hooks } from "../../handlers/hooks.ts";
 import type { ErrorBody } from "../../wire/messages.ts";
 import type { Publish } from "../publishes.ts";
 import type { Slot } from "./answerOrder.ts";
-import type { PendingJoin } from "./pendingJoins.ts";
+import type { PendingJoin, PendingJoins } from "./pendingJoins.ts";
 
 /** The connection of a subscription. */
 export interface SubscriptionOwner {
@@ -41,6 +41,15 @@ export class Subscription implements Listener {
 
   onJoinTimeout(): void {
     this.#owner.onJoinTimeout(this);
+  }
+
+  /** Returns the join, if it has no result yet, and takes it out of those that are pending. */
+  endJoining(pendingJoins: PendingJoins): Joining | undefined {
+    const { joining } = this;
+    if (joining === undefined) return undefined;
+    this.joining = undefined;
+    pendingJoins.remove(joining);
+    return joining;
   }
 
   /** Leaves the channel. Idempotent. */
