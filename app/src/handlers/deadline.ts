@@ -25,8 +25,8 @@ export function within<T>(timeoutMs: number, work: PromiseLike<T>): Promise<T> {
       },
       (error: unknown) => {
         end();
-        // A handler can throw any value, even one that cannot be converted to a string.
-        reject(error as Error);
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- A handler can throw any value, even one without a string.
+        reject(error);
       },
     );
   });
