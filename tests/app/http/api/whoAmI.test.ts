@@ -69,15 +69,16 @@ describe("GET /whoami", () => {
   });
 
   it("returns what the handler authorize has granted", async () => {
+    const expiresAt = (now() + HOUR) * 1000;
     const authorize = (): Authorization => ({
       user: "bob",
       subscribe: ["a.*"],
       publish: ["a.7"],
-      expiresAt: 5,
+      expiresAt,
     });
     const { origin } = await startServer({}, { handlers: { authorize } });
     const { body } = await send(`${origin}/whoami`);
-    assert.deepEqual(body, { user: "bob", subscribe: ["a.*"], publish: ["a.7"], expiresAt: 5 });
+    assert.deepEqual(body, { user: "bob", subscribe: ["a.*"], publish: ["a.7"], expiresAt });
   });
 
   it("can be read by pages of allowed origins only, and has no other methods", async () => {
