@@ -231,7 +231,7 @@ describe("plain HTTP", () => {
   for (const end of ["times out", "ends when the server closes"] as const) {
     it(`holds an upgrade behind answers that the client does not read until it ${end}`, async () => {
       // Enough for the upgrade to arrive on a busy machine.
-      const limits = end === "times out" ? { writeTimeoutMs: 2000 } : {};
+      const limits = end === "times out" ? { writeTimeoutMs: 4500 } : {};
       const server = await startServer({}, { limits });
       const { client, socket, closed } = await stall(server.address.port);
       client.write(upgradeRequest("/wss"));

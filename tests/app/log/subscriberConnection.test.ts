@@ -30,6 +30,8 @@ describe("a connection for subscriptions", () => {
     connection.ping();
     assert.deepEqual([await confirming, connection.isReady, messages()], [true, true, []]);
 
+    // The reply to the ping has arrived, too.
+    await connection.confirm();
     await valkey.server.pause();
     afterwards(() => valkey.server.resume());
     connection.ping();
