@@ -96,7 +96,9 @@ describe("Pulumi.README.md, which Pulumi Cloud shows", () => {
     const { outputs } = await evaluateStack({ stack: "dev", config: EVERYTHING });
     const readme = readFileSync(path.join(ROOT, "Pulumi.README.md"), "utf8");
     const named = [...readme.matchAll(/\$\{(.*?)\}/g)].map(([, reference = ""]) => reference);
-    const known = Object.keys(outputs).filter((name) => name !== "readme");
+    // The page must not show the secret one.
+    const known = Object.keys(outputs).filter((name) => name !== "readme" && name !== "apiKey");
+    assert.match(readme, /^npx pulumi stack output apiKey --show-secrets$/m);
     assert.deepEqual([...new Set(named)].sort(), known.map((name) => `outputs.${name}`).sort());
   });
 });

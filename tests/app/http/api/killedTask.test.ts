@@ -22,7 +22,7 @@ describe("a publish by HTTP over a killed task", function () {
   // Two servers start, on a busy machine.
   this.timeout(90_000);
 
-  let valkey: TestValkey;
+  let valkey: TestValkey | undefined;
 
   before(async function () {
     valkey = await startValkey(await requireValkey(this));
@@ -31,11 +31,11 @@ describe("a publish by HTTP over a killed task", function () {
   afterEach(tearDown);
 
   after(async () => {
-    await valkey.close();
+    await valkey?.close();
   });
 
   it("is stored once, if it is repeated with its key at another task", async () => {
-    const { url, password } = valkey.address;
+    const { url, password } = (valkey ?? assert.fail()).address;
     const env = {
       WEBSOCKET_VALKEY_URL: url,
       WEBSOCKET_VALKEY_PASSWORD: password ?? "",
