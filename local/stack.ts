@@ -1,5 +1,5 @@
 /** Runs a declared graph on this machine: the path to its service, and the edge of its API Gateway. */
-import { settingDefinitions } from "../app/src/settings/settings.ts";
+import { type AccessSettings, settingDefinitions } from "../app/src/settings/settings.ts";
 import { ownModule } from "../app/src/settings/ownFiles.ts";
 import type { DeclaredGraph } from "../infra/evaluation/graph.ts";
 import { startApiGatewayEdge } from "./runtime/apiGatewayEdge.ts";
@@ -8,7 +8,7 @@ import { localCertificate } from "./runtime/network/certificate.ts";
 import { createFaultControl, type FaultControl } from "./control/faultControl.ts";
 import type { EmitEvent, ObservedStack, StackUrls } from "./events.ts";
 import { newLimitations, readStack } from "./model/limitations.ts";
-import { requiredTokens, type TokenSettings } from "./model/tokens.ts";
+import { requiredTokens } from "./model/tokens.ts";
 import { summarizeStack } from "./model/summary.ts";
 import { compareParts, partsAfter } from "./model/changes.ts";
 import { ingressPorts } from "./runtime/ingress.ts";
@@ -47,7 +47,7 @@ export interface StackOptions {
   /** The file of our server. */
   readonly entry: string;
   /** Settings of our server that replace the declared ones, so that it requires development tokens. @default none */
-  readonly tokenSettings?: TokenSettings | undefined;
+  readonly tokenSettings?: AccessSettings | undefined;
   /** Path of Docker or Podman, from `findContainerEngine`. @default the machine has neither */
   readonly containerEngine?: string | undefined;
   /** Whether an image of the user runs in a container even if it has a command. @default false */

@@ -1,5 +1,5 @@
 /** The command line of `npm run token`. */
-import { CHANNEL_PATTERN } from "../app/src/settings/channelPattern.ts";
+import { isChannelPattern } from "../app/src/settings/channelPattern.ts";
 import { quoteValue } from "../app/src/settings/definition.ts";
 import type { Problem } from "../app/src/settings/problem.ts";
 import { commandForOutput, commandWithArguments } from "../cli/commandNames.ts";
@@ -28,8 +28,6 @@ const MAX_LIFETIME_SECONDS = 365 * 86_400;
 
 /** Claims that other options set, or that are always the same. */
 const RESERVED_CLAIMS: readonly string[] = ["iss", "aud", "sub", "iat", "exp", "subscribe", "publish"];
-
-const WHOLE_PATTERN = new RegExp(`^(?:${CHANNEL_PATTERN.source})$`);
 
 export const OPTIONS = {
   user: { type: "string", value: "NAME", description: "The user, which is the claim sub (default none)" },
@@ -99,7 +97,7 @@ function checkPatterns(
   problems: Problem[],
 ): readonly string[] {
   for (const pattern of patterns) {
-    if (WHOLE_PATTERN.test(pattern)) continue;
+    if (isChannelPattern(pattern)) continue;
     problems.push(
       problemWithValue(
         name,

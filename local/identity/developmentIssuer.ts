@@ -1,8 +1,8 @@
 /** Serves the public key of development tokens to the tasks of the local stack. */
 import { once } from "node:events";
 import { createServer } from "node:http";
+import type { AccessSettings } from "../../app/src/settings/settings.ts";
 import { LOOPBACK } from "../../cli/loopback.ts";
-import type { TokenSettings } from "../model/tokens.ts";
 import { developmentKey, publicPart } from "./developmentKey.ts";
 import { DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER, TOKEN_CLAIMS } from "./developmentToken.ts";
 
@@ -10,7 +10,7 @@ const JWKS_PATH = "/jwks.json";
 
 export interface DevelopmentIssuer extends AsyncDisposable {
   /** They make our server require development tokens. */
-  readonly settings: TokenSettings;
+  readonly settings: AccessSettings;
 }
 
 /**
@@ -27,7 +27,10 @@ export async function startDevelopmentIssuer(folder: string): Promise<Developmen
     }
     // Read for each request: `npm run token` creates a new key if the file was deleted.
     developmentKey(folder).then(
-      (key) => response.setHeader("Content-Type", "application/json").end(renderKeySet(publicPart(key))),
+      (key) =>
+        response
+          .setHeader("Content-Type", "application/json")
+          .end(JSON.stringify({ keys: [publicPart(key)] })),
       () => response.writeHead(500).end(),
     );
   });
@@ -53,8 +56,4 @@ export async function startDevelopmentIssuer(folder: string): Promise<Developmen
       await closed;
     },
   };
-}
-
-function renderKeySet(...keys: readonly object[]): string {
-  return JSON.stringify({ keys });
 }

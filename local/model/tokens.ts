@@ -1,19 +1,7 @@
 /** The tokens that the tasks of our server require. */
 import { ExpectedError } from "../../app/src/settings/expectedError.ts";
-import { settingDefinitions, type Settings } from "../../app/src/settings/settings.ts";
+import { type AccessSettings, settingDefinitions } from "../../app/src/settings/settings.ts";
 import type { DeclaredContainer } from "./container.ts";
-
-/** The settings of our server that select the tokens it accepts. */
-export type TokenSettings = Pick<
-  Settings,
-  | "access"
-  | "jwksUrl"
-  | "jwtIssuer"
-  | "jwtAudience"
-  | "jwtChannelClaim"
-  | "jwtSubscribeClaim"
-  | "jwtPublishClaim"
->;
 
 export interface RequiredTokens {
   /** The issuer of the tokens. */
@@ -32,7 +20,7 @@ export interface RequiredTokens {
  */
 export function requiredTokens(
   container: DeclaredContainer | undefined,
-  replacement: TokenSettings | undefined,
+  replacement: AccessSettings | undefined,
 ): RequiredTokens | undefined {
   if (container === undefined || container.image !== undefined) {
     if (replacement === undefined) return undefined;

@@ -1,6 +1,7 @@
 /** The path to the service: edge, load balancer, tasks, and their backplane. */
 import { describeError, ExpectedError } from "../../app/src/settings/expectedError.ts";
 import { toEnvironment } from "../../app/src/settings/environment.ts";
+import type { AccessSettings } from "../../app/src/settings/settings.ts";
 import { type RunningBackplane, startBackplane } from "./backplane.ts";
 import type { EmitEvent, StackUrls } from "../events.ts";
 import type { Limitation } from "../model/coverage.ts";
@@ -12,7 +13,6 @@ import { accelerateMetricsLog } from "../model/metrics/clock.ts";
 import { createTaskMetrics } from "../model/metrics/taskMetrics.ts";
 import type { DeclaredContainer } from "../model/container.ts";
 import type { DeclaredService } from "../model/service.ts";
-import type { TokenSettings } from "../model/tokens.ts";
 import { type Autoscaler, createAutoscaler, startClock } from "./scaling/autoscaler.ts";
 import { meterFor } from "./scaling/meter.ts";
 import type { Revision } from "./tasks/deployments.ts";
@@ -32,7 +32,7 @@ export interface ServicePathOptions extends IngressOptions {
   readonly prefersContainers?: boolean | undefined;
   readonly baseEnvironment: Readonly<Record<string, string>>;
   /** Settings that replace the declared ones of our server. @default none */
-  readonly tokenSettings?: TokenSettings | undefined;
+  readonly tokenSettings?: AccessSettings | undefined;
   /** Minutes of the autoscaler in a real minute. */
   readonly speed: number;
   readonly emit: EmitEvent;

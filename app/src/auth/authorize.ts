@@ -6,7 +6,7 @@ import type { JWTPayload, JWTVerifyOptions } from "jose";
 import type { Logger } from "pino";
 
 import { matchesChannel } from "../settings/channelPattern.ts";
-import type { Settings } from "../settings/settings.ts";
+import type { AccessSettings } from "../settings/settings.ts";
 import { createSigningKeys, KeysUnavailableError } from "./signingKeys.ts";
 import type { KeyTiming } from "./signingKeys.ts";
 
@@ -103,17 +103,6 @@ export interface ClientRequest {
 export type RequestAuthorizer = (
   credentials: Credentials & { readonly request: ClientRequest },
 ) => Promise<Grant>;
-
-export type AccessSettings = Pick<
-  Settings,
-  | "access"
-  | "jwksUrl"
-  | "jwtIssuer"
-  | "jwtAudience"
-  | "jwtChannelClaim"
-  | "jwtSubscribeClaim"
-  | "jwtPublishClaim"
->;
 
 /**
  * Creates the function that checks tokens.

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 
 import { accessOf, CLOCK_TOLERANCE_SECONDS, MAX_SUBJECT_BYTES, OPEN_GRANT } from "../auth/authorize.ts";
 import type { Authorizer, Grant, RequestAuthorizer } from "../auth/authorize.ts";
-import { CHANNEL_PATTERN } from "../settings/channelPattern.ts";
+import { isChannelPattern } from "../settings/channelPattern.ts";
 import type { HandlerContext } from "./context.ts";
 import { isPromise, within } from "./deadline.ts";
 import type { Authorization, Handlers } from "./handlers.ts";
@@ -11,8 +11,6 @@ import { Rejection } from "./rejection.ts";
 
 /** The code of a {@link Rejection} that asks for other credentials. */
 const UNAUTHORIZED = "unauthorized";
-
-const WHOLE_PATTERN = new RegExp(`^(?:${CHANNEL_PATTERN.source})$`);
 
 export interface AuthorizationParts {
   /** Checks the token; `undefined` if clients need none. */
@@ -94,7 +92,7 @@ function check(authorization: Authorization): Authorization {
 }
 
 function isPattern(pattern: unknown): boolean {
-  return typeof pattern === "string" && WHOLE_PATTERN.test(pattern);
+  return typeof pattern === "string" && isChannelPattern(pattern);
 }
 
 /** Whether a value can be the user of a client. A store replaces ill-formed Unicode, which could make two users equal. */

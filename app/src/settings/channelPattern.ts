@@ -9,8 +9,15 @@ const WILDCARD = "*";
 /** Matches the whole of a pattern, except {@link IMPOSSIBLE_NAMES}. */
 export const CHANNEL_PATTERN = /\/|[A-Za-z0-9._~-]{1,64}|[A-Za-z0-9._~-]{0,64}\*/;
 
+const WHOLE_PATTERN = new RegExp(`^(?:${CHANNEL_PATTERN.source})$`);
+
 /** Names that no channel can have (app/src/wire/channelName.ts). */
 export const IMPOSSIBLE_NAMES: readonly string[] = [".", ".."];
+
+/** Whether a text is a {@link CHANNEL_PATTERN}. */
+export function isChannelPattern(text: string): boolean {
+  return WHOLE_PATTERN.test(text);
+}
 
 /**
  * Whether a pattern includes a channel.

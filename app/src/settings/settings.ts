@@ -359,6 +359,18 @@ export type SettingName = keyof typeof settingDefinitions;
 /** The value of every setting. {@link settingDefinitions} has their units, ranges and defaults. */
 export type Settings = ValuesOf<typeof settingDefinitions>;
 
+/** The settings that select the tokens which the server accepts. */
+export type AccessSettings = Pick<
+  Settings,
+  | "access"
+  | "jwksUrl"
+  | "jwtIssuer"
+  | "jwtAudience"
+  | "jwtChannelClaim"
+  | "jwtSubscribeClaim"
+  | "jwtPublishClaim"
+>;
+
 export function defaultSettings(): Settings {
   return collect(settingDefinitions, (definition) => definition.default);
 }

@@ -5,9 +5,9 @@ import type { ServerResponse } from "node:http";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import type { CryptoKey, JWK } from "jose";
 import { createAuthorizer } from "../../../app/src/auth/authorize.ts";
-import type { Access, AccessSettings, Authorizer, Grant } from "../../../app/src/auth/authorize.ts";
+import type { Access, Authorizer, Grant } from "../../../app/src/auth/authorize.ts";
 import type { KeyTiming } from "../../../app/src/auth/signingKeys.ts";
-import { defaultSettings } from "../../../app/src/settings/settings.ts";
+import { type AccessSettings, defaultSettings } from "../../../app/src/settings/settings.ts";
 import { listen } from "./listen.ts";
 import { silent } from "./teardown.ts";
 
