@@ -45,7 +45,11 @@ export class OpenConnections implements Iterable<OpenConnection> {
   }
 
   /** Closes the connections of a user. Returns their number. @param key from `createUserKey`. */
-  closeUser(key: string, code: number, reason: string): number {
+  closeUser(
+    key: string,
+    code: number = CloseCode.policyViolation,
+    reason = "disconnected by the application",
+  ): number {
     const closed = Array.from(this.#connections).filter(({ user }) => user.key === key);
     for (const connection of closed) connection.close(code, reason);
     return closed.length;

@@ -2,8 +2,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 
-import { OPEN_GRANT } from "./auth/authorize.ts";
-import type { Access, Grant, RequestAuthorizer } from "./auth/authorize.ts";
+import { authorizeRequest, OPEN_GRANT } from "./auth/authorize.ts";
+import type { Access, RequestAuthorizer } from "./auth/authorize.ts";
 import { clientAddress } from "./auth/clientAddress.ts";
 import { createUserKey } from "./auth/users.ts";
 import type { ConnectLimit, ReaderLimit, Users } from "./auth/users.ts";
@@ -132,7 +132,12 @@ export class Upgrades {
     const { request, handshake } = upgrade;
     // Without tokens, nothing is awaited here: the client joins its channel in the same turn of the event loop.
     const address = clientAddress(request, settings.trustedProxies);
-    const grant = authorize === undefined ? OPEN_GRANT : await authorizeUpgrade(authorize, upgrade, address);
+    const { url = "" } = request;
+    const protocols = handshake.subprotocols;
+    const grant =
+      authorize === undefined
+        ? OPEN_GRANT
+        : await authorizeRequest(authorize, request, { protocols, address, url });
     if (!grant.granted) {
       this.#pending.reject(upgrade, grant.status === 503 ? { ...BUSY, reason: grant.reason } : grant);
       return;
@@ -251,20 +256,3 @@ export class Upgrades {
 
 /** Codes of errors that another attempt may not have. */
 const TEMPORARY_CODES: ReadonlySet<string> = new Set<ErrorCode>(["internal_error", "unavailable"]);
-
-async function authorizeUpgrade(
-  authorize: RequestAuthorizer,
-  { request, handshake }: PendingUpgrade,
-  address: string,
-): Promise<Grant> {
-  const [authorization, another] = new Set(request.headersDistinct["authorization"]);
-  if (another !== undefined) {
-    return { granted: false, status: 401, reason: "There are several Authorization headers." };
-  }
-  const { headers, url = "" } = request;
-  return authorize({
-    authorization,
-    protocols: handshake.subprotocols,
-    request: { headers, address, url },
-  });
-}

@@ -1,5 +1,5 @@
 /** The identity of a client, and its rights in each channel, which its JSON Web Token lists. */
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 
 import { errors, jwtVerify } from "jose";
 import type { JWTPayload, JWTVerifyOptions } from "jose";
@@ -104,6 +104,25 @@ export type RequestAuthorizer = (
   credentials: Credentials & { readonly request: ClientRequest },
 ) => Promise<Grant>;
 
+export interface RequestParts {
+  /** The subprotocols that the client offers. */
+  readonly protocols: readonly string[];
+  /** From `clientAddress`. */
+  readonly address: string;
+  readonly url: string;
+}
+
+/** Checks the sender of a request. It never rejects. */
+export async function authorizeRequest(
+  authorize: RequestAuthorizer,
+  { headers, headersDistinct }: IncomingMessage,
+  { protocols, address, url }: RequestParts,
+): Promise<Grant> {
+  const [authorization, another] = new Set(headersDistinct["authorization"]);
+  if (another !== undefined) return refused(401, "There are several Authorization headers.");
+  return authorize({ authorization, protocols, request: { headers, address, url } });
+}
+
 /**
  * Creates the function that checks tokens.
  * @returns `undefined` if clients need no token.
@@ -141,7 +160,7 @@ export function createAuthorizer(
     }
     return {
       granted: true,
-      access: new TokenAccess(payload, settings),
+      access: new PatternAccess(readClaims(payload, settings)),
       ...(subject !== undefined && { subject }),
       ...readExpiry(payload),
       claims: payload,
@@ -158,43 +177,40 @@ function findTokens({ authorization = "", protocols }: Credentials): ReadonlySet
   return new Set(inHeader === undefined ? inProtocols : [inHeader, ...inProtocols]);
 }
 
-/** The claims of a token that list channels. A task checks them again for each subscription and publish. */
-class TokenAccess implements Access {
-  readonly #both: readonly string[];
-  readonly #subscribe: readonly string[];
-  readonly #publish: readonly string[];
+/** The access of a client that may read and publish to the channels of patterns. They are checked for each subscribe and publish. */
+export class PatternAccess implements Access {
+  readonly #patterns: ChannelPatterns;
 
-  constructor(payload: JWTPayload, { jwtChannelClaim, jwtSubscribeClaim, jwtPublishClaim }: AccessSettings) {
-    this.#both = readPatterns(payload[jwtChannelClaim]);
-    this.#subscribe = readPatterns(payload[jwtSubscribeClaim]);
-    this.#publish = readPatterns(payload[jwtPublishClaim]);
+  constructor(patterns: ChannelPatterns) {
+    this.#patterns = patterns;
   }
 
   rightsIn(channel: string): Rights {
-    const both = matchesAny(this.#both, channel);
-    return {
-      canSubscribe: both || matchesAny(this.#subscribe, channel),
-      canPublish: both || matchesAny(this.#publish, channel),
-    };
+    const { subscribe, publish } = this.#patterns;
+    return { canSubscribe: matchesAny(subscribe, channel), canPublish: matchesAny(publish, channel) };
   }
 
   patterns(): ChannelPatterns {
-    const withBoth = (patterns: readonly string[]): readonly string[] => [
-      ...new Set([...this.#both, ...patterns].filter((pattern) => pattern !== "")),
-    ];
-    return { subscribe: withBoth(this.#subscribe), publish: withBoth(this.#publish) };
+    return this.#patterns;
   }
 }
 
-/** Returns the access of a client that may read and publish to the channels of these patterns. */
-export function accessOf(subscribe: readonly string[], publish: readonly string[]): Access {
+/** Returns the channels that the claims of a token list. */
+function readClaims(
+  payload: JWTPayload,
+  { jwtChannelClaim, jwtSubscribeClaim, jwtPublishClaim }: AccessSettings,
+): ChannelPatterns {
+  const both = readPatterns(payload[jwtChannelClaim]);
   return {
-    rightsIn: (channel) => ({
-      canSubscribe: matchesAny(subscribe, channel),
-      canPublish: matchesAny(publish, channel),
-    }),
-    patterns: () => ({ subscribe, publish }),
+    subscribe: union(both, readPatterns(payload[jwtSubscribeClaim])),
+    publish: union(both, readPatterns(payload[jwtPublishClaim])),
   };
+}
+
+/** Most tokens have one claim, whose list needs no copy. */
+function union(one: readonly string[], other: readonly string[]): readonly string[] {
+  if (one.length === 0) return other;
+  return other.length === 0 ? one : [...new Set([...one, ...other])];
 }
 
 const NO_PATTERNS: readonly string[] = [];
@@ -202,7 +218,11 @@ const NO_PATTERNS: readonly string[] = [];
 /** @param claim a list of names, or one text with spaces between the names. A claim of any other type lists nothing. */
 function readPatterns(claim: unknown): readonly string[] {
   const patterns: readonly unknown[] = typeof claim === "string" ? claim.split(" ") : asList(claim);
-  return patterns.length === 0 ? NO_PATTERNS : patterns.filter((pattern) => typeof pattern === "string");
+  if (patterns.length === 0) return NO_PATTERNS;
+  const texts = patterns.filter(
+    (pattern): pattern is string => typeof pattern === "string" && pattern !== "",
+  );
+  return [...new Set(texts)];
 }
 
 function matchesAny(patterns: readonly string[], channel: string): boolean {

@@ -1,7 +1,6 @@
 /** What the connections of all dialects have in common. */
 import type { Socket } from "node:net";
 
-import { CLOCK_TOLERANCE_SECONDS } from "../auth/authorize.ts";
 import type { User } from "../auth/users.ts";
 import type { Client } from "../handlers/handlers.ts";
 import { CloseCode } from "../wire/closeCode.ts";
@@ -9,6 +8,7 @@ import type { Dialect, ErrorBody, ServerMessage } from "../wire/messages.ts";
 import { Answers } from "./answers.ts";
 import { ClientRates } from "./clientRates.ts";
 import type { ClientIdentity, ConnectionContext } from "./connectionContext.ts";
+import { startExpiry } from "./expiry.ts";
 import { createPublishes } from "./handledPublishes.ts";
 import type { Beating } from "./heartbeats.ts";
 import type { Publish, Publishes, PublishResult } from "./publishes.ts";
@@ -281,12 +281,9 @@ export abstract class Connection implements WebSocketEvents, Beating, Writer {
     return this.#publishes?.pendingBytes ?? 0;
   }
 
-  /** Starts a timer if the token expires before the next heartbeat. An earlier timer would cost memory all the time. */
   #scheduleExpiry(): void {
-    if (this.expiresAt === undefined || this.#expiry !== undefined) return;
-    const leftMs = this.expiresAt + CLOCK_TOLERANCE_SECONDS * 1000 - Date.now();
-    if (leftMs > 2 * this.context.settings.heartbeatSeconds * 1000) return;
-    this.#expiry = setTimeout(expire, Math.max(leftMs, 0), this).unref();
+    const heartbeatMs = this.context.settings.heartbeatSeconds * 1000;
+    this.#expiry ??= startExpiry(this.expiresAt, heartbeatMs, expire, this);
   }
 }
 

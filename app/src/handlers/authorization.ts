@@ -1,7 +1,7 @@
 /** `authorize` of the handlers, after the token has been checked. */
 import type { Logger } from "pino";
 
-import { accessOf, CLOCK_TOLERANCE_SECONDS, MAX_SUBJECT_BYTES, OPEN_GRANT } from "../auth/authorize.ts";
+import { CLOCK_TOLERANCE_SECONDS, MAX_SUBJECT_BYTES, OPEN_GRANT, PatternAccess } from "../auth/authorize.ts";
 import type { Authorizer, Grant, RequestAuthorizer } from "../auth/authorize.ts";
 import { isChannelPattern } from "../settings/channelPattern.ts";
 import type { HandlerContext } from "./context.ts";
@@ -59,7 +59,7 @@ function refine(grant: Extract<Grant, { readonly granted: true }>, authorization
   }
   return {
     granted: true,
-    access: accessOf([...subscribe], [...publish]),
+    access: new PatternAccess({ subscribe: [...subscribe], publish: [...publish] }),
     ...(user !== undefined && { subject: user }),
     ...(expiresAt !== undefined && { expiresAt }),
     ...(grant.claims !== undefined && { claims: grant.claims }),

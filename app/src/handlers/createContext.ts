@@ -39,7 +39,7 @@ export interface ContextParts {
   readonly signal: AbortSignal;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Closes the connections of a user to this task. Returns their number. @param userKey from `createUserKey`. */
-  readonly closeUser: (userKey: string, code: number, reason: string) => number;
+  readonly closeUser: (userKey: string, code: number | undefined, reason: string | undefined) => number;
 }
 
 export function createContext(parts: ContextParts): HandlerContext {
@@ -67,15 +67,11 @@ export function createContext(parts: ContextParts): HandlerContext {
         ...(found.hasMore && { more: true }),
       } satisfies History;
     },
-    disconnect: (
-      user,
-      { code = CloseCode.policyViolation, reason = "disconnected by the application" } = {},
-    ) => {
+    disconnect: (user, { code, reason } = {}) => {
       if (!isUser(user)) throw wrong("user", user, "a user of at most 256 bytes");
-      const isOwn = Number.isInteger(code) && code >= FIRST_OWN_CODE && code <= LAST_OWN_CODE;
-      if (!isOwn && !CLOSE_CODES.includes(code))
+      if (code !== undefined && !isCloseCode(code))
         throw wrong("code", code, `${CLOSE_CODES.join(", ")}, or ${FIRST_OWN_CODE} to ${LAST_OWN_CODE}`);
-      if (Buffer.byteLength(reason) > MAX_REASON_BYTES)
+      if (reason !== undefined && Buffer.byteLength(reason) > MAX_REASON_BYTES)
         throw wrong("reason", reason, `at most ${MAX_REASON_BYTES} bytes`);
       return closeUser(createUserKey(user, ""), code, reason);
     },
@@ -83,6 +79,12 @@ export function createContext(parts: ContextParts): HandlerContext {
     signal,
     environment,
   };
+}
+
+function isCloseCode(code: number): boolean {
+  return (
+    CLOSE_CODES.includes(code) || (Number.isInteger(code) && code >= FIRST_OWN_CODE && code <= LAST_OWN_CODE)
+  );
 }
 
 /** @throws {Rejection} if the message was not stored, or may not have been. */

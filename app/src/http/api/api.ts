@@ -8,7 +8,6 @@ import { createUserKey } from "../../auth/users.ts";
 import type { Users } from "../../auth/users.ts";
 import type { ConnectionContext } from "../../connection/connectionContext.ts";
 import type { Settings } from "../../settings/settings.ts";
-import { CloseCode } from "../../wire/closeCode.ts";
 import type { OriginCheck } from "../origins.ts";
 import { Problem, sendProblem } from "../problem.ts";
 import { createCors } from "./cors.ts";
@@ -32,7 +31,7 @@ export interface ApiParts {
   readonly users: Users;
   readonly origins: OriginCheck;
   readonly connections: Connections & {
-    closeUser(key: string, code: number, reason: string): number;
+    closeUser(key: string): number;
   };
   /** Checks the tokens of clients; `undefined` if they need none. */
   readonly authorize: RequestAuthorizer | undefined;
@@ -76,12 +75,7 @@ export function createApi(parts: ApiParts): Api {
   const disconnect: RequestHandler = (request, response) => {
     requesters.requireKey(request);
     const { user } = request.params;
-    const key = createUserKey(String(user), "");
-    const disconnected = connections.closeUser(
-      key,
-      CloseCode.policyViolation,
-      "disconnected by the application",
-    );
+    const disconnected = connections.closeUser(createUserKey(String(user), ""));
     response.set("Cache-Control", "no-store").json({ disconnected });
   };
 

@@ -1,7 +1,7 @@
 /** The senders of requests, and their rights. */
 import type { Request } from "express";
 
-import { FULL_ACCESS, OPEN_GRANT } from "../../auth/authorize.ts";
+import { authorizeRequest, FULL_ACCESS, OPEN_GRANT } from "../../auth/authorize.ts";
 import type { Access, Grant, RequestAuthorizer } from "../../auth/authorize.ts";
 import { clientAddress } from "../../auth/clientAddress.ts";
 import { createUserKey } from "../../auth/users.ts";
@@ -102,18 +102,13 @@ export class Requesters {
     return true;
   }
 
-  async #authorize(
-    { headers, headersDistinct, originalUrl: url }: Request,
-    address: string,
-  ): Promise<Extract<Grant, { readonly granted: true }>> {
+  async #authorize(request: Request, address: string): Promise<Extract<Grant, { readonly granted: true }>> {
     const { authorize } = this.#parts;
     if (authorize === undefined) return OPEN_GRANT;
-    const [authorization, another] = new Set(headersDistinct["authorization"]);
-    if (another !== undefined) throw new Problem("unauthorized", "There are several Authorization headers.");
-    const grant = await authorize({
-      authorization,
+    const grant = await authorizeRequest(authorize, request, {
       protocols: [],
-      request: { headers, address, url },
+      address,
+      url: request.originalUrl,
     });
     if (grant.granted) return grant;
     throw new Problem(REFUSAL_CODES[grant.status], grant.reason);

@@ -1,9 +1,9 @@
 import type { Response } from "express";
 
-import { CLOCK_TOLERANCE_SECONDS } from "../../../auth/authorize.ts";
 import type { User } from "../../../auth/users.ts";
 import type { Cursor, Joined, Listener } from "../../../channel/cursor.ts";
 import type { ConnectionContext } from "../../../connection/connectionContext.ts";
+import { startExpiry } from "../../../connection/expiry.ts";
 import type { Beating, Heartbeats } from "../../../connection/heartbeats.ts";
 import type { Recipient } from "../../../connection/untakenBytes.ts";
 import type { Writer } from "../../../connection/writeTurns.ts";
@@ -158,13 +158,9 @@ export class EventStream implements Listener, Beating, Writer, Recipient {
     this.#parts.context.turns.addNext(this);
   }
 
-  /** Starts a timer if the token expires before the next heartbeat. */
   #scheduleExpiry(): void {
     const { expiresAt, heartbeatMs } = this.#parts;
-    if (expiresAt === undefined || this.#expiry !== undefined) return;
-    const leftMs = expiresAt + CLOCK_TOLERANCE_SECONDS * 1000 - Date.now();
-    if (leftMs > 2 * heartbeatMs) return;
-    this.#expiry = setTimeout(expire, Math.max(leftMs, 0), this).unref();
+    this.#expiry ??= startExpiry(expiresAt, heartbeatMs, expire, this);
   }
 }
 

@@ -2,10 +2,10 @@
 import type { RequestHandler } from "express";
 
 import type { ConnectLimit, Users } from "../../../auth/users.ts";
-import { TooManyChannelsError } from "../../../channel/hub.ts";
 import type { Joined } from "../../../channel/cursor.ts";
 import {
   CHANNEL_UNAVAILABLE,
+  joinFailure,
   MAY_NOT_SUBSCRIBE,
   TOO_MANY_CHANNELS_OF_TASK,
   USER_LIMITS,
@@ -113,9 +113,7 @@ export class EventStreams {
       release();
       if (error instanceof Problem) throw error;
       context.logger.debug({ err: error, channel }, "channel not joined");
-      throw Problem.of(
-        error instanceof TooManyChannelsError ? TOO_MANY_CHANNELS_OF_TASK : CHANNEL_UNAVAILABLE,
-      );
+      throw Problem.of(joinFailure(error));
     }
     if (response.destroyed || this.#parts.isStopped()) {
       joined.cursor.close();
