@@ -1,3 +1,9 @@
+import type * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+
+/** A listener rule accepts at most 128 characters and treats `*` and `?` as wildcards, so a secret has only letters and digits. */
+const SECRET_LENGTH = 64;
+
 /** One item for the current generation of a secret and one for the previous generation, newest first. */
 export type Generations<T> = readonly [current: T, ...previous: T[]];
 
@@ -10,4 +16,18 @@ export type Generations<T> = readonly [current: T, ...previous: T[]];
  */
 export function createGenerations<T>(generation: number, create: (generation: number) => T): Generations<T> {
   return generation === 1 ? [create(1)] : [create(generation), create(generation - 1)];
+}
+
+/** Creates the values of a secret. @param name prefix of the resources. */
+export function createSecrets(
+  name: string,
+  generation: number,
+  parent: pulumi.Resource,
+): Generations<pulumi.Output<string>> {
+  return createGenerations(
+    generation,
+    (each) =>
+      new random.RandomPassword(`${name}-${each}`, { length: SECRET_LENGTH, special: false }, { parent })
+        .result,
+  );
 }

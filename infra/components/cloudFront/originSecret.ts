@@ -1,10 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
-import { createGenerations } from "../generations.ts";
+import { createSecrets } from "../generations.ts";
 import type { Generations } from "../generations.ts";
-
-/** A listener rule accepts at most 128 characters and treats `*` and `?` as wildcards, so the value has only letters and digits. */
-const SECRET_LENGTH = 64;
 
 export interface OriginSecretArgs {
   /** Increment to rotate the secret; see {@link createGenerations}. */
@@ -22,15 +18,7 @@ export class OriginSecret extends pulumi.ComponentResource {
   constructor(name: string, args: OriginSecretArgs, opts?: pulumi.ComponentResourceOptions) {
     super("websocket:infra:OriginSecret", name, {}, opts);
 
-    this.values = createGenerations(
-      args.generation,
-      (generation) =>
-        new random.RandomPassword(
-          `${name}-${generation}`,
-          { length: SECRET_LENGTH, special: false },
-          { parent: this },
-        ).result,
-    );
+    this.values = createSecrets(name, args.generation, this);
     this.registerOutputs({});
   }
 }

@@ -1,10 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
-import { createGenerations } from "../generations.ts";
+import { createSecrets } from "../generations.ts";
 import type { Generations } from "../generations.ts";
-
-const KEY_LENGTH = 64;
 
 export interface ApiKeysArgs {
   /** Increment to rotate the key; see {@link createGenerations}. */
@@ -22,12 +19,7 @@ export class ApiKeys extends pulumi.ComponentResource {
     super("websocket:infra:ApiKeys", name, {}, opts);
     const child = { parent: this };
 
-    const keys = createGenerations(
-      args.generation,
-      (generation) =>
-        new random.RandomPassword(`${name}-${generation}`, { length: KEY_LENGTH, special: false }, child)
-          .result,
-    );
+    const keys = createSecrets(name, args.generation, this);
     const declareParameter = (generation: number, accepted: readonly pulumi.Output<string>[]) =>
       // The task definition contains its ARN, so ECS replaces the tasks after a rotation.
       new aws.ssm.Parameter(
