@@ -1,7 +1,5 @@
 import { frameEnd, headerLength, MAX_HEADER_BYTES, Opcode, writeHeader } from "../wire/frame.ts";
-
-/** Maximum number of UTF-8 bytes of one UTF-16 code unit. */
-const MAX_UTF8_BYTES = 3;
+import { exceedsBytes } from "../wire/textBounds.ts";
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -81,8 +79,7 @@ export class Piece {
   }
 
   hasRoomFor(text: string): boolean {
-    const room = this.#size - this.used - MAX_HEADER_BYTES;
-    return room >= MAX_UTF8_BYTES * text.length || room >= Buffer.byteLength(text);
+    return !exceedsBytes(text, this.#size - this.used - MAX_HEADER_BYTES);
   }
 
   /** Appends a message as a text frame, for which there must be room. Returns the bytes of the frame. */

@@ -4,7 +4,7 @@ import type { Handled, Hooks } from "../handlers/hooks.ts";
 import { packRecord } from "../log/record.ts";
 import { toWireName } from "../wire/channelName.ts";
 import type { ErrorBody } from "../wire/messages.ts";
-import { NOT_STORED, Publishes } from "./publishes.ts";
+import { Publishes } from "./publishes.ts";
 import type { Publish, PublishesContext, PublishResult } from "./publishes.ts";
 
 /**
@@ -69,17 +69,8 @@ class HandledPublishes extends Publishes {
   }
 
   override refuseWaiting(): void {
-    const waiting = this.#waiting ?? [];
-    this.#waiting = undefined;
-    for (const held of waiting) this.#settle(held, this.#finish(held, WAITED_TOO_LONG));
-  }
-
-  override abandon(): void {
     const waiting = this.#waiting?.splice(0) ?? [];
-    for (const held of waiting) {
-      this.release(held.publish);
-      held.settle(NOT_STORED);
-    }
+    for (const held of waiting) this.#settle(held, this.#finish(held, WAITED_TOO_LONG));
   }
 
   #ask({ publish: { channel, json, id }, publisher: user }: Held): Handled | Promise<Handled> {

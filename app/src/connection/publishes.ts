@@ -94,11 +94,6 @@ export class Publishes {
     return undefined;
   }
 
-  /** Refuses the publishes that wait for a handler: the client has left. */
-  abandon(): void {
-    // None waits here.
-  }
-
   /**
    * Counts a publish that begins later. {@link release} must be called before.
    * @returns why it must not be held; `undefined` if it is.
@@ -113,7 +108,7 @@ export class Publishes {
     this.#add(-1, -json.length);
   }
 
-  /** Refuses the publishes that wait for a handler. Those that wait for the log cannot be taken back. */
+  /** Refuses the publishes that wait for a handler: the client has left. Those that wait for the log cannot be taken back. */
   refuseWaiting(): void {
     // None waits without a handler.
   }
@@ -140,8 +135,7 @@ const OVERLOADED: ErrorBody = {
   code: "unavailable",
   message: "The server waits for the store of too many messages; send it again later.",
 };
-/** The log has not confirmed the message, or its handler was not called. */
-export const NOT_STORED: ErrorBody = {
+const NOT_STORED: ErrorBody = {
   code: "unavailable",
   message: "The message was not stored; send it again later.",
 };

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { CLOCK_TOLERANCE_SECONDS, MAX_SUBJECT_BYTES, OPEN_GRANT, PatternAccess } from "../auth/authorize.ts";
 import type { Authorizer, Grant, RequestAuthorizer } from "../auth/authorize.ts";
 import { isChannelPattern } from "../settings/channelPattern.ts";
+import { isText } from "../wire/textBounds.ts";
 import type { HandlerContext } from "./context.ts";
 import { isPromise, within } from "./deadline.ts";
 import type { Authorization, Handlers } from "./handlers.ts";
@@ -95,12 +96,7 @@ function isPattern(pattern: unknown): boolean {
   return typeof pattern === "string" && isChannelPattern(pattern);
 }
 
-/** Whether a value can be the user of a client. A store replaces ill-formed Unicode, which could make two users equal. */
+/** Whether a value can be the user of a client. */
 export function isUser(value: unknown): value is string {
-  return (
-    typeof value === "string" &&
-    value !== "" &&
-    value.isWellFormed() &&
-    Buffer.byteLength(value) <= MAX_SUBJECT_BYTES
-  );
+  return isText(value, MAX_SUBJECT_BYTES);
 }

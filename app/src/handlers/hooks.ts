@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import { isTooDeep } from "../wire/jsonText.ts";
 import { MAX_DEPTH } from "../wire/messages.ts";
 import type { ErrorBody } from "../wire/messages.ts";
+import { exceedsBytes } from "../wire/textBounds.ts";
 import type { HandlerContext, JsonValue } from "./context.ts";
 import { DeadlineError, isPromise, within } from "./deadline.ts";
 import type { Client, Handlers, SubscriptionEvent } from "./handlers.ts";
@@ -164,9 +165,8 @@ export class Hooks {
   /** Turns an error of a handler into an answer, and logs it unless it is a {@link Rejection}. */
   explain(handler: keyof Handlers, client: Client | undefined, error: unknown): ErrorBody {
     if (error instanceof Rejection) return { code: error.code, message: error.message };
-    const isLate = error instanceof DeadlineError;
     this.#log(handler, client, error);
-    return isLate ? TOO_LATE : FAILED;
+    return error instanceof DeadlineError ? TOO_LATE : FAILED;
   }
 
   #encodeLate(client: Client | undefined, result: unknown): Handled {
@@ -184,9 +184,7 @@ export class Hooks {
     if (json === undefined) throw new TypeError(`\`onPublish\`: got ${typeof value}; expected a JSON value.`);
     if (isTooDeep(json, MAX_DEPTH)) return TOO_DEEP;
     const { maxPayloadBytes } = this.#parts.settings;
-    if (json.length * MAX_UTF8_BYTES > maxPayloadBytes && Buffer.byteLength(json) > maxPayloadBytes)
-      return TOO_LARGE;
-    return json;
+    return exceedsBytes(json, maxPayloadBytes) ? TOO_LARGE : json;
   }
 
   #notify(handler: Notification, client: Client | undefined, call: () => unknown): void {
@@ -208,9 +206,6 @@ export class Hooks {
     this.#parts.logger.error({ err: error, handler, connection: client?.id }, "a handler failed");
   }
 }
-
-/** Maximum number of UTF-8 bytes of one UTF-16 code unit. */
-const MAX_UTF8_BYTES = 3;
 
 const FAILED: ErrorBody = { code: "internal_error", message: "The application failed." };
 const TOO_LATE: ErrorBody = {

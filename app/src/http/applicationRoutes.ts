@@ -11,12 +11,9 @@ import type { Handlers } from "../handlers/handlers.ts";
 import { Rejection } from "../handlers/rejection.ts";
 import type { Settings } from "../settings/settings.ts";
 import { parseJson } from "../wire/parseValue.ts";
-import { readBody } from "./api/publish/body.ts";
+import { readBody } from "./body.ts";
 import type { OriginCheck } from "./origins.ts";
-import { Problem, sendProblem } from "./problem.ts";
-
-/** The rest of the request is not read. */
-const CLOSE = { Connection: "close" };
+import { CLOSE, Problem, sendProblem } from "./problem.ts";
 
 /**
  * Creates the router of the routes of an application. A {@link Rejection} is answered with its code.

@@ -50,6 +50,9 @@ const OTHER_STATUS = 422;
 
 const RETRY_STATUSES: ReadonlySet<number> = new Set([429, 503]);
 
+/** A header for a problem after which the rest of the request is not read. */
+export const CLOSE: OutgoingHttpHeaders = { Connection: "close" };
+
 /** An error of a request. A handler throws it, and the client receives it. */
 export class Problem extends Error {
   override readonly name = "Problem";

@@ -3,9 +3,7 @@ import { MAX_WIRE_NAME } from "./channelName.ts";
 import { hasUnsafeNumber, isTooDeep } from "./jsonText.ts";
 import { MAX_DEPTH, MAX_ID_BYTES } from "./messages.ts";
 import type { ErrorBody, ErrorCode } from "./messages.ts";
-
-/** Maximum number of UTF-8 bytes of one UTF-16 code unit. */
-const MAX_UTF8_BYTES = 3;
+import { exceedsBytes, isText } from "./textBounds.ts";
 
 /** Start and end of a publish as most clients write it, and the depth at which it contains the value. */
 const PUBLISH_START = '{"publish":';
@@ -77,20 +75,15 @@ export function canonicalize(
       "A number is too large, too small, or has too many digits to be delivered as it is.",
     );
   }
-  if (json.length * MAX_UTF8_BYTES > maxBytes && Buffer.byteLength(json) > maxBytes) {
+  if (exceedsBytes(json, maxBytes)) {
     return reject("too_large", `The message has more than ${maxBytes} bytes in canonical form.`);
   }
   return { kind: "value", json };
 }
 
-/** Whether a value is an id of a publish. A store replaces ill-formed Unicode, which could make two ids equal. */
+/** Whether a value is an id of a publish. */
 export function isId(value: unknown): value is string {
-  return (
-    typeof value === "string" &&
-    value !== "" &&
-    value.isWellFormed() &&
-    Buffer.byteLength(value) <= MAX_ID_BYTES
-  );
+  return isText(value, MAX_ID_BYTES);
 }
 
 export const INVALID_ID = `The id is not a string of 1 to ${MAX_ID_BYTES} bytes.`;

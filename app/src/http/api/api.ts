@@ -9,7 +9,7 @@ import type { Users } from "../../auth/users.ts";
 import type { ConnectionContext } from "../../connection/connectionContext.ts";
 import type { Settings } from "../../settings/settings.ts";
 import type { OriginCheck } from "../origins.ts";
-import { Problem, sendProblem } from "../problem.ts";
+import { CLOSE, Problem, sendProblem } from "../problem.ts";
 import { createCors } from "./cors.ts";
 import { EventStreams } from "./events/eventStreams.ts";
 import type { Connections } from "./events/eventStreams.ts";
@@ -108,10 +108,7 @@ function allowOnly(methods: string): RequestHandler {
   };
 }
 
-const STARTING = new Problem("unavailable", "The server starts; send it again later.", {
-  // The rest of the request is not read.
-  Connection: "close",
-});
+const STARTING = new Problem("unavailable", "The server starts; send it again later.", CLOSE);
 
 const describe: RequestHandler = (_request, response) => {
   response.type("json").end(JSON.stringify(OPEN_API));

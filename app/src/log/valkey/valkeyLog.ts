@@ -157,7 +157,7 @@ export function createValkeyLog(options: ValkeyLogOptions): ValkeyLog {
 
     read: (name, from, maxBytes) => pages.read(channels.get(name), from, maxBytes),
 
-    serverOf: (name) => nodes.of(channels.get(name).partition),
+    serverOf: (name) => nodes.of(partitionOf(name)),
 
     subscribe(name, logReader) {
       if (closing !== undefined) throw new Error("The log is closed.");

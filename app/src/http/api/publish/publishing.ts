@@ -13,7 +13,7 @@ import { parsePlain } from "../../../wire/parsePlain.ts";
 import { isId } from "../../../wire/parseValue.ts";
 import { Problem, problemLabel } from "../../problem.ts";
 import { parseLine } from "./batchLine.ts";
-import { readBody } from "./body.ts";
+import { readBody } from "../../body.ts";
 import { readChannel } from "../parameters.ts";
 import type { Requester, Requesters } from "../requesters.ts";
 
@@ -103,7 +103,7 @@ export function createPublishHandler(parts: PublishingParts): RequestHandler {
       if (isBatch) {
         const lines = splitLines(text);
         response.once("close", () => {
-          sender.publishes.abandon();
+          sender.publishes.refuseWaiting();
         });
         // The calls are in the order of the lines, so that the messages are, too.
         const results = await Promise.all(

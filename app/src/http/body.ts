@@ -2,12 +2,9 @@ import { isUtf8 } from "node:buffer";
 
 import type { Request, Response } from "express";
 
-import type { User } from "../../../auth/users.ts";
-import type { HeldBytes, Holder } from "../../../connection/heldBytes.ts";
-import { Problem } from "../../problem.ts";
-
-/** The rest of the body is not read. */
-const CLOSE = { Connection: "close" };
+import type { User } from "../auth/users.ts";
+import type { HeldBytes, Holder } from "../connection/heldBytes.ts";
+import { CLOSE, Problem } from "./problem.ts";
 
 export interface BodyLimits {
   /** Maximum size of the body. */
