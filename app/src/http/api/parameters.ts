@@ -92,8 +92,12 @@ function readNumber(key: string, text: unknown, min: number, max: number, otherw
 
 function checkNames(query: Query, known: readonly string[]): void {
   const unknown = Object.keys(query).find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw illegal(unknown.slice(0, MAX_QUOTED_CHARACTERS), undefined, `one of ${known.join(", ")}`);
+  if (unknown === undefined) return;
+  const name = unknown.slice(0, MAX_QUOTED_CHARACTERS);
+  throw new Problem(
+    "invalid_request",
+    `\`${name}\`: got an unknown parameter; expected one of ${known.join(", ")}.`,
+  );
 }
 
 function illegal(key: string, value: unknown, expected: string): Problem {

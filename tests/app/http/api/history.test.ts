@@ -154,6 +154,14 @@ describe("the history by HTTP", () => {
     });
   }
 
+  it("names the parameters if it has another one", async () => {
+    const { origin } = await startServer();
+    assert.equal(
+      problemIn(await send(`${messagesOf(origin)}?lasst=5`), { status: 400, code: "invalid_request" }),
+      "`lasst`: got an unknown parameter; expected one of last, epoch, offset, limit.",
+    );
+  });
+
   it("is refused if the log does not answer", async () => {
     const { origin } = await startServer({}, { log: new ManualLog() });
     problemIn(await send(messagesOf(origin)), { status: 503, code: "unavailable" });
